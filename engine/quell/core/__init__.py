@@ -1,0 +1,1 @@
+"""The pure middle: records and time in, decisions out; no I/O, clock or randomness."""

@@ -1,0 +1,1 @@
+"""The edges around the core: inbox, loop, schedule, perform, HTTP, reload, drain."""

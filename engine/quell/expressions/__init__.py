@@ -1,0 +1,1 @@
+"""Label matchers, CEL conditions and ${…} templates: text compiled once, evaluated often."""

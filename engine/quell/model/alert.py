@@ -1,0 +1,81 @@
+"""An alert: a condition that fires and resolves, folded from all the records that spoke of it."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+AlertStatus = Literal["firing", "resolved", "expired"]
+Handling = Literal["page", "hold", "digest", "muted"]
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something was or was not done: a stable ``code`` and a sentence for people."""
+
+    code: str
+    text: str
+
+
+class Muting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What mutes an alert now. ``by`` is a silence id, window name, rule name or the inhibiting alert's fingerprint."""
+
+    kind: Literal["silence", "window", "inhibition", "rule"]
+    by: str
+    reason: str = ""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fold of all records of one fingerprint.
+
+    ``starts_at`` is the onset of the present (or last) firing episode in event time, ``ends_at`` when it ends or
+    ended (None: not before it is resolved), ``onset_seen`` when its first record arrived, ``record`` that record's
+    id, ``episode`` counts firings after a true resolution, ``flaps`` quick returns, ``count`` all deliveries.
+    ``closes_at`` is when a firing alert that nobody repeats any more counts as over for correlation.
+    """
+
+    fingerprint: str
+    source: str
+    labels: dict[str, str]
+    status: AlertStatus
+    starts_at: float
+    updated_at: float
+    onset_seen: float
+    annotations: dict[str, str] = {}
+    ends_at: float | None = None
+    timeout: bool = False
+    key: str = ""
+    url: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    record: str = ""
+    entity: str | None = None
+    severity: str = ""
+    episode: int = 1
+    flaps: int = 0
+    count: int = 1
+    mutings: tuple[Muting, ...] = ()
+    incident: str | None = None
+    handling: Handling = "hold"
+    reason: Reason = Reason(code="new", text="not judged yet")
+    hold_until: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The rule that fired."""
+        return self.labels.get("alertname", "")
+
+    @property
+    def firing(self) -> bool:
+        """Whether the condition holds as far as quell knows."""
+        return self.status == "firing"
+
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+
+
+def fingerprint(labels: dict[str, str], source: str = "", key: str = "") -> str:
+    """16 hex digits that identify an alert: of its labels, or of the sender's key within its source."""
+    identity = f"{source}\x00{key}".encode() if key else _SORTED.encode(labels)
+    return blake2b(identity, digest_size=8).hexdigest()

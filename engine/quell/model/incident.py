@@ -1,0 +1,79 @@
+"""An incident: a group of alerts judged to share a cause, with a life, and the suspects for that cause."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+IncidentStatus = Literal["open", "acknowledged", "resolved", "merged", "withdrawn"]
+OPEN_STATUSES: frozenset[str] = frozenset({"open", "acknowledged"})
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One reason for (``weight`` > 0) or against (< 0) a suspect, in nats; ``text`` is one sentence."""
+
+    code: str
+    text: str
+    weight: float
+
+
+class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A ranked candidate for the cause.
+
+    ``kind`` is the change type for a change suspect, else "entity". ``path`` runs from the cause to the symptom it
+    explains best, entity by entity. ``confidence`` is a probability in [0, 1]. ``lost_because`` is set on runners-up.
+    """
+
+    entity: str
+    change: str | None = None
+    kind: str = "entity"
+    score: float = 0.0
+    confidence: float = 0.0
+    onset: float | None = None
+    path: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    lost_because: str = ""
+
+
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened to an incident. ``by`` is a person, a playbook or "quell"."""
+
+    at: float
+    what: str
+    text: str
+    by: str = "quell"
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``alerts`` are fingerprints in order of onset; ``impact`` entities needed by users that the cause reaches.
+
+    ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
+    the page) are None until it pages. ``merged_into`` names the survivor of a merge.
+    """
+
+    id: str
+    title: str
+    status: IncidentStatus
+    opened_at: float
+    updated_at: float
+    severity: str = ""
+    alerts: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    no_clear_cause: bool = False
+    impact: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    paged_at: float | None = None
+    page_alert: str | None = None
+    page_record: str | None = None
+    acknowledged_by: str = ""
+    resolved_at: float | None = None
+    merged_into: str | None = None
+    version: int = 1
+    timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Open or acknowledged."""
+        return self.status in OPEN_STATUSES

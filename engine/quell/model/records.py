@@ -1,0 +1,214 @@
+"""What enters the core: one frozen record per thing that was observed, asked or answered.
+
+The public file format is JSON lines with RFC 3339 times (`docs/reference/records.md`); ``quell.replay`` reads and
+writes it. In memory and in the journal the same records carry times as seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+ChangeType = Literal["deploy", "config", "flag", "schema", "prompt", "model", "data", "scale"]
+Verdict = Literal["right_cause", "wrong_cause", "should_merge", "should_split", "not_actionable", "missed"]
+Outcome = Literal["done", "failed", "pending", "in_doubt"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """Common fields. ``at`` is event time; ``seen`` arrival (None: same as ``at``); ``id`` stable for deduplication.
+
+    An empty ``id`` means that the record has no identity and is never dropped as a repeat.
+    """
+
+    at: float
+    seen: float | None = None
+    source: str = ""
+    id: str = ""
+
+    @property
+    def arrived(self) -> float:
+        """When quell first had it in hand."""
+        return self.at if self.seen is None else self.seen
+
+
+class AlertRecord(Record, frozen=True, kw_only=True, tag="alert", omit_defaults=True):
+    """One observation of an alert.
+
+    ``key`` is the sender's own deduplication key, scoped by ``source``; without it the labels identify.
+    ``ends_at`` of a firing alert is when it counts as over unless it is sent again; None means "until resolved".
+    ``timeout`` says that ``ends_at`` was filled in from the resolve timeout and not chosen by the sender.
+    """
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    starts_at: float | None = None
+    ends_at: float | None = None
+    timeout: bool = False
+    key: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    entity: str | None = None
+    url: str = ""
+
+
+class ChangeRecord(Record, frozen=True, kw_only=True, tag="change", omit_defaults=True):
+    """Somebody changed something. ``at`` is when it took effect."""
+
+    type: ChangeType
+    entity: str = ""
+    labels: dict[str, str] = {}
+    revision: str = ""
+    previous: str = ""
+    commit: str = ""
+    author: str = ""
+    summary: str = ""
+    files: list[str] = []
+    diff: str = ""
+    url: str = ""
+
+
+class SampleRecord(Record, frozen=True, kw_only=True, tag="sample", omit_defaults=True):
+    """Points of one metric of one entity: ``value`` at ``at``, or ``points`` of (time, value)."""
+
+    entity: str
+    metric: str
+    value: float | None = None
+    points: list[tuple[float, float]] = []
+    unit: str = ""
+
+
+class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True):
+    """A log line (``text``) or a counted pattern (``template``, ``count`` within ``over_s`` seconds)."""
+
+    entity: str
+    severity: str = ""
+    text: str = ""
+    template: str = ""
+    count: int = 1
+    over_s: float = 0.0
+
+
+class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=True):
+    """One span of a trace. ``at`` is its start."""
+
+    trace: str
+    span: str
+    parent: str = ""
+    entity: str = ""
+    name: str = ""
+    duration_s: float = 0.0
+    error: bool = False
+    attributes: dict[str, str] = {}
+
+
+class EntityRecord(Record, frozen=True, kw_only=True, tag="entity", omit_defaults=True):
+    """A node of the dependency graph, ``kind/name``. ``labels`` hold aliases such as namespace, instance, cluster."""
+
+    entity: str
+    labels: dict[str, str] = {}
+    owner: str = ""
+    tier: int | None = None
+    removed: bool = False
+
+
+class DependencyRecord(
+    Record, frozen=True, kw_only=True, tag="dependency", omit_defaults=True, rename={"from_": "from"}
+):
+    """``from_`` depends on ``to``; ``weight`` is the share of it that rests on ``to`` (runs_on: 1/replicas)."""
+
+    from_: str
+    to: str
+    type: str = "depends_on"
+    weight: float = 1.0
+    confidence: float = 1.0
+    removed: bool = False
+
+
+class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_defaults=True):
+    """Somebody else's incident; what duplicates it is not paged again while it is open."""
+
+    status: Literal["open", "closed"]
+    title: str = ""
+    entity: str = ""
+    labels: dict[str, str] = {}
+
+
+class FeedbackRecord(Record, frozen=True, kw_only=True, tag="feedback", omit_defaults=True):
+    """A person's judgement of an incident or an alert."""
+
+    verdict: Verdict
+    incident: str = ""
+    alert: str = ""
+    by: str = ""
+    note: str = ""
+
+
+class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defaults=True):
+    """A person's act.
+
+    | verb | target | args |
+    | --- | --- | --- |
+    | ack, resolve, reopen | incident id | note |
+    | silence | silence id (chosen at the edge) | silence: a `quell.model.mute.Silence` as a mapping |
+    | expire_silence | silence id | |
+    | approve, reject | run id | note |
+    | run | playbook name | incident, dry ("true") |
+    | stop | run id | note |
+    | pause, unpause | "" (every playbook) | note |
+    """
+
+    verb: str
+    target: str = ""
+    by: str = ""
+    args: dict[str, Any] = {}
+
+
+class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_defaults=True):
+    """What became of one `quell.model.decision.Perform`, named by its ledger ``key``.
+
+    ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done.
+    ``sentence`` says what is true now (or would be, after a dry run).
+    """
+
+    key: str
+    outcome: Outcome
+    output: dict[str, Any] = {}
+    sentence: str = ""
+    failure: str = ""
+    error: str = ""
+    check_after_s: float | None = None
+
+
+class Tick(Record, frozen=True, kw_only=True, tag="tick", omit_defaults=True):
+    """Time passing without news."""
+
+
+class DeliveryRecord(Record, frozen=True, kw_only=True, tag="delivery", omit_defaults=True):
+    """A recorded HTTP delivery; decoded by the connector that owns ``path`` before it reaches the core.
+
+    ``body`` is JSON already decoded, or text when it was not JSON.
+    """
+
+    path: str
+    body: Any = None
+    headers: dict[str, str] = {}
+    method: str = "POST"
+
+
+AnyRecord = (
+    AlertRecord
+    | ChangeRecord
+    | SampleRecord
+    | LogRecord
+    | SpanRecord
+    | EntityRecord
+    | DependencyRecord
+    | IncidentRecord
+    | FeedbackRecord
+    | CommandRecord
+    | StepFinished
+    | Tick
+    | DeliveryRecord
+)

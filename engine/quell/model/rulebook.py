@@ -1,0 +1,141 @@
+"""Everything a team decides in text, loaded and checked: what the core is told besides records and time."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from quell.model.mute import Matcher
+from quell.model.playbook import Place, Playbook
+from quell.model.topology import Dependency, Entity
+
+NOWHERE = Place(file="<default>", line=0)
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class MapRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts (or changes) that match speak of ``entity``, a template over ``labels`` such as ``queue/${labels.topic}``.
+
+    The first rule that matches and whose labels are all present wins. ``set_labels`` adds or replaces labels first.
+    """
+
+    name: str
+    matchers: tuple[Matcher, ...] = ()
+    entity: str = ""
+    set_labels: dict[str, str] = {}
+    place: Place = NOWHERE
+
+
+class MuteRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts that match are muted for as long as the rule stands in the file."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    reason: str
+    place: Place = NOWHERE
+
+
+class InhibitRule(msgspec.Struct, frozen=True, kw_only=True):
+    """While an alert matching ``source`` fires, alerts matching ``target`` with equal ``equal`` labels are muted."""
+
+    name: str
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+    place: Place = NOWHERE
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A maintenance window: once (``starts_at``, ``ends_at``), or recurring in ``zone`` (an IANA name).
+
+    Recurring: on the ``weekdays`` (empty: every day), starting at ``minute`` of the day, for ``duration_s``, which
+    may run past midnight.
+    """
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    starts_at: float | None = None
+    ends_at: float | None = None
+    weekdays: tuple[Weekday, ...] = ()
+    minute: int | None = None
+    duration_s: float = 0.0
+    zone: str = "UTC"
+    reason: str = ""
+    place: Place = NOWHERE
+
+
+class TriageRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A team's own word on alerts that match, before quell judges by behaviour. ``hold_s`` is for ``hold`` only."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    verdict: Literal["page", "hold", "digest"]
+    hold_s: float = 0.0
+    reason: str = ""
+    place: Place = NOWHERE
+
+
+class Triage(msgspec.Struct, frozen=True, kw_only=True):
+    """How alerts are judged by behaviour. ``rules`` come first, in order.
+
+    ``flap_count`` quick returns within ``flap_within_s`` make a flapper; an alert back within ``flap_gap_s`` of its
+    resolution is a return. ``lone_page_after_s``: an alert of a ``page_severities`` severity that still fires and
+    joined no incident pages on its own after this long.
+    """
+
+    rules: tuple[TriageRule, ...] = ()
+    flap_count: int = 4
+    flap_within_s: float = 3600.0
+    flap_gap_s: float = 900.0
+    page_severities: tuple[str, ...] = ("critical", "page", "emergency", "fatal", "p1", "sev1", "high")
+    digest_severities: tuple[str, ...] = ("info", "none", "debug", "notice")
+    lone_page_after_s: float = 600.0
+
+
+class EdgeKind(msgspec.Struct, frozen=True, kw_only=True):
+    """How trouble travels over dependencies of one type: with what probability, after how many seconds."""
+
+    p: float
+    lag_s: float
+
+
+class Correlate(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of correlation; the algorithm's own constants live with it. ``edges`` adds to or overrides the defaults.
+
+    ``least_alerts`` distinct alerts make an incident; ``solve_every_s`` is the grid of time on which groups are
+    formed; ``quiet_s`` without news closes a group; under ``clear_cause_bar`` of confidence "no clear cause" is said.
+    """
+
+    edges: dict[str, EdgeKind] = {}
+    least_alerts: int = 3
+    solve_every_s: float = 10.0
+    quiet_s: float = 1800.0
+    clear_cause_bar: float = 0.35
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Where pages go: the ``action`` (``connector.verb``) is performed with ``params`` for incidents that match."""
+
+    name: str
+    action: str
+    params: dict[str, Any] = {}
+    matchers: tuple[Matcher, ...] = ()
+    place: Place = NOWHERE
+
+
+class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
+    """All rules and playbooks of one version of the configuration. ``version`` is a hash of the files."""
+
+    version: str = ""
+    map: tuple[MapRule, ...] = ()
+    mute: tuple[MuteRule, ...] = ()
+    inhibit: tuple[InhibitRule, ...] = ()
+    windows: tuple[Window, ...] = ()
+    triage: Triage = Triage()
+    correlate: Correlate = Correlate()
+    entities: tuple[Entity, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    routes: tuple[Route, ...] = ()
+    playbooks: tuple[Playbook, ...] = ()
+    resolve_timeout_s: float = 300.0

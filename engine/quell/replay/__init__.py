@@ -1,0 +1,1 @@
+"""The core over files: records and recorded deliveries in, results out."""

@@ -1,0 +1,159 @@
+"""The verbs of a connector. A class offers those it can; `quell.sdk.registry` finds it by entry point.
+
+Rules: ``receive`` and ``serve`` are pure and quick (they run on the event loop); ``pull`` and ``act`` may wait.
+No verb starts a thread or reads the clock, the environment or a file: options, time and the HTTP client are
+handed in. An empty list always means *no records*, never *could not ask*. The daemon saves cursor and records in
+one commit: delivery is at least once, fingerprints and record ids make it harmless. Raise only `Unreachable`,
+`Refused` and `BadPayload`; anything else is a bug and is reported as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from quell.model.alert import Alert
+from quell.model.incident import Incident
+from quell.model.mute import Silence
+from quell.model.records import AnyRecord
+from quell.sdk.http import Http
+from quell.sdk.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; ``headers`` have lower-case names, ``query`` keeps repeated parameters in order."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to answer once the records are durable. ``content_type`` "" sends none."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A part of a payload that could not be read; the rest of it goes on. Kept in quarantine, visible."""
+
+    reason: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Records of a delivery and the reply to send after they are committed."""
+
+    records: Sequence[AnyRecord] = ()
+    reply: Reply = Reply()
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Records since the last cursor, and the next cursor."""
+
+    records: Sequence[AnyRecord]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One action to perform. ``key`` is stable: repeating the call with it must be safe where ``repeat`` says so."""
+
+    key: str
+    action: str
+    params: Mapping[str, Any]
+    now: float
+    dry_run: bool = False
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """``sentence`` is what is true now (after a dry run: what would be)."""
+
+    sentence: str
+    output: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not finished; call again with the same key after this many seconds."""
+
+    check_after_s: float
+    sentence: str = ""
+
+
+class View(Protocol):
+    """What a serving connector may read of the engine. Values are frozen; iteration order is not promised."""
+
+    def alerts(self) -> Sequence[Alert]: ...
+    def alert(self, fingerprint: str) -> Alert | None: ...
+    def silences(self) -> Sequence[Silence]: ...
+    def silence(self, silence_id: str) -> Silence | None: ...
+    def incidents(self) -> Sequence[Incident]: ...
+    def started_at(self) -> float: ...
+    def version(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a connector is built with besides its options: its source id and an HTTP client that is its own."""
+
+    source: str
+    http: Http
+    resolve_timeout_s: float = 300.0
+
+
+class Connector(Protocol):
+    """Built as ``cls(options, context)`` with decoded options; never does I/O in the constructor."""
+
+    spec: ClassVar[Spec]
+
+    def __init__(self, options: Mapping[str, Any], context: Context) -> None: ...
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """Takes deliveries at ``/in/<source-id>`` and at the spec's paths. Must check signatures before parsing."""
+
+    def receive(self, request: Request, now: float) -> Received: ...
+
+
+@runtime_checkable
+class Serves(Protocol):
+    """Answers any method below the spec's paths, with a view of the engine (a drop-in API)."""
+
+    def serve(self, request: Request, view: View, now: float) -> Received: ...
+
+
+@runtime_checkable
+class Pulls(Protocol):
+    """Asks its system for news since ``cursor`` (None: the first time)."""
+
+    async def pull(self, cursor: str | None, now: float) -> Pulled: ...
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """Answers a request for evidence: samples of ``entity`` in a span of time."""
+
+    async def ask(self, entity: str, labels: Mapping[str, str], from_: float, to: float) -> Sequence[AnyRecord]: ...
+
+
+@runtime_checkable
+class Acts(Protocol):
+    """Performs one of the spec's actions, or with ``dry_run`` says what it would do, without effect."""
+
+    async def act(self, call: Call) -> Done | Pending: ...

@@ -1,0 +1,59 @@
+"""What a connector declares once; decoding, lint, docs and schema come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from quell.model.playbook import Effect, Repeat
+
+OptionType = Literal["text", "secret", "integer", "number", "boolean", "duration", "url", "path", "list", "mapping"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """One option of a connector or one parameter of an action.
+
+    Decoded types: text, url, path → str; secret → `Secret`; integer → int; number → float; boolean → bool;
+    duration → float seconds; list → list; mapping → dict. ``choices`` restricts text.
+    """
+
+    name: str
+    type: OptionType
+    summary: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    example: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionSpec:
+    """One thing a connector can do.
+
+    ``effect`` read, tell or change; only change needs a guard. ``repeat`` says what a crash in the middle allows:
+    "state" (sets a state: repeat it), "keyed" (the target honours our key: repeat it), "lookup" (`act` looks for
+    its own mark first: repeat it), "never" (ask a person). ``undo`` names the action that takes it back.
+    """
+
+    name: str
+    summary: str
+    params: tuple[Option, ...] = ()
+    effect: Effect = "change"
+    repeat: Repeat = "never"
+    undo: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spec:
+    """A connector's name, options and actions. ``paths`` are the HTTP paths it owns besides ``/in/<source-id>``."""
+
+    name: str
+    summary: str
+    options: tuple[Option, ...] = ()
+    actions: tuple[ActionSpec, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    def action(self, name: str) -> ActionSpec | None:
+        """The action of that name, or None."""
+        return next((action for action in self.actions if action.name == name), None)

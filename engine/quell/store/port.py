@@ -1,0 +1,148 @@
+"""The store as the daemon sees it: few verbs, values in and out, every write one durable transaction.
+
+Recovery is: take the last snapshot, decide again over every journal group after it with the time it was accepted
+at, and the state is what it was. Decisions that come out again are committed again, which changes nothing: rows are
+keyed by their own identity, and a ledger key that exists is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from quell.model.decision import Audit, Perform
+from quell.model.incident import Incident
+from quell.model.records import AnyRecord, StepFinished
+from quell.model.run import Run
+
+LedgerState = Literal["intended", "acting", "done", "failed", "in_doubt"]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Records accepted in one commit: one turn of the loop. ``seq`` grows by one; ``now`` is when it was accepted."""
+
+    seq: int
+    now: float
+    records: Sequence[AnyRecord]
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that could not be read, kept for people. ``id`` is given by the store (0 before)."""
+
+    at: float
+    source: str
+    reason: str
+    payload: bytes
+    path: str = ""
+    id: int = 0
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One act on the outside world: the intent, and the result once there is one."""
+
+    perform: Perform
+    state: LedgerState
+    result: StepFinished | None = None
+    tries: int = 0
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the append-only trail; ``hash`` chains ``prev_hash`` and the row's own content (SHA-256, hex)."""
+
+    n: int
+    audit: Audit
+    prev_hash: str
+    hash: str
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """What one journal commit holds: the turn's records, cursors that moved with them, what was rejected."""
+
+    now: float
+    records: Sequence[AnyRecord]
+    cursors: Mapping[str, str] = {}
+    quarantined: Sequence[Quarantined] = ()
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What one turn decided, to be committed before any of its deeds is tried. ``seq``: the last group it covers."""
+
+    seq: int
+    incidents: Sequence[Incident] = ()
+    runs: Sequence[Run] = ()
+    intents: Sequence[Perform] = ()
+    audits: Sequence[Audit] = ()
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """What `Store.recover` found. ``state`` is the snapshot's bytes (None: none yet), covering up to ``seq``."""
+
+    seq: int
+    state: bytes | None
+    cursors: dict[str, str]
+
+
+class Store(Protocol):
+    """Used from one thread at a time (the writer's). Every method raises `StoreError` when it could not be done."""
+
+    def accept(self, accepted: Accepted) -> Group:
+        """Appends one journal group; durable when it returns."""
+        ...
+
+    def commit(self, turn: Turn) -> list[Perform]:
+        """Keeps what a turn decided; returns the intents whose ledger key is new. Durable when it returns."""
+        ...
+
+    def begin_act(self, key: str) -> None:
+        """Marks a ledger entry as being tried."""
+        ...
+
+    def finish_act(self, result: StepFinished) -> None:
+        """Keeps the result of a ledger entry. The first final result stays."""
+        ...
+
+    def unfinished(self) -> list[LedgerEntry]:
+        """Entries without a final result, oldest first: to be performed or reconciled after a start."""
+        ...
+
+    def ledger(self, run: str = "", limit: int = 1000) -> list[LedgerEntry]:
+        """Entries of a run ("": all), newest first."""
+        ...
+
+    def save_snapshot(self, seq: int, state: bytes) -> None:
+        """Keeps the state that covers groups up to ``seq``; older snapshots may go."""
+        ...
+
+    def recover(self) -> Recovered:
+        """The last snapshot and the cursors."""
+        ...
+
+    def groups_after(self, seq: int) -> Iterator[Group]:
+        """Journal groups with a greater seq, in order."""
+        ...
+
+    def quarantine(self, limit: int = 100) -> list[Quarantined]:
+        """The newest quarantined payloads, newest first."""
+        ...
+
+    def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
+        """Keeps payloads that could not be read when there are no records beside them."""
+        ...
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """An incident, also one that the state has forgotten."""
+        ...
+
+    def audit(self, limit: int = 1000) -> list[AuditEntry]:
+        """The newest audit entries, newest first."""
+        ...
+
+    def trim(self, *, records_before: float, incidents_before: float, audit_before: float) -> int:
+        """Forgets what is older than given (never what recovery needs); returns how many rows went."""
+        ...
+
+    def close(self) -> None:
+        """Gives up the database; the store is not used afterwards."""
+        ...
