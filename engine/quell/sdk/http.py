@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from quell.errors import Refused, Unreachable
+
+ASK_AGAIN = frozenset({408, 425, 429})
+"""Statuses below 500 that ask for the same request later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -30,3 +35,19 @@ class Http(Protocol):
         data: bytes | None = None,
         timeout_s: float = 10.0,
     ) -> Answer: ...
+
+
+def checked(answer: Answer, who: str) -> Answer:
+    """The answer itself if its status is 2xx.
+
+    Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 5xx (with Retry-After, when that is
+    a number of seconds), `Refused` for every other status. The first line of the body is quoted.
+    """
+    if 200 <= answer.status < 300:
+        return answer
+    said = answer.body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
+    message = f"{who} answered {answer.status}" + (f": {said}" if said else "")
+    if answer.status in ASK_AGAIN or answer.status >= 500:
+        wait = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
+        raise Unreachable(message, float(wait) if wait.strip().isdecimal() else None)
+    raise Refused(message)
