@@ -1,0 +1,150 @@
+"""What can be told from the text of a CEL expression before it runs: its names, its depth, the labels it reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from quell.errors import ExpressionError
+
+MAX_TEXT = 4096
+"""Longest expression, in characters."""
+MAX_DEPTH = 40
+"""Deepest nesting of brackets, prefix operators and choices: the parser is recursive and runs on a small stack."""
+MAX_MACROS = 2
+"""Deepest nesting of list macros: their cost multiplies, and nothing can interrupt a running expression."""
+
+LABEL_FUNCTION = "__label"
+"""The reading of a label that may be missing is rewritten to a call of this function."""
+
+MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
+_WORDS = frozenset({"true", "false", "null", "in"})
+_TOKEN = re.compile(
+    r"""
+    (?P<blank>\s+|//[^\n]*)
+  | (?P<string>[rRbB]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
+  | (?P<number>\d[\w.]*)
+  | (?P<name>[A-Za-z_]\w*)
+  | (?P<mark>&&|\|\||==|!=|<=|>=|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word of an expression; ``start`` counts characters from 0."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def tokens(text: str) -> list[Token]:
+    """The expression's words without blanks and comments. Raises ExpressionError when it is too long or too deep."""
+    if len(text) > MAX_TEXT:
+        raise ExpressionError(f"an expression may be {MAX_TEXT} characters long, this one has {len(text)}")
+    if not text.strip():
+        raise ExpressionError("the expression is empty", 1)
+    found = [
+        Token(match.lastgroup or "mark", match[0], match.start())
+        for match in _TOKEN.finditer(text)
+        if match.lastgroup != "blank"
+    ]
+    _check_depth(found)
+    return found
+
+
+def _check_depth(found: list[Token]) -> None:
+    depth = prefixes = choices = 0
+    macros: list[int] = []
+    for index, token in enumerate(found):
+        prefixes = prefixes + 1 if token.text in {"!", "-"} else 0
+        choices += token.text == "?"
+        if token.text in _PAIRS:
+            depth += 1
+            if token.text == "(" and _is_macro(found, index - 1):
+                macros.append(depth)
+        elif token.text in _PAIRS.values():
+            if macros and macros[-1] == depth:
+                macros.pop()
+            depth -= 1
+        if depth > MAX_DEPTH or prefixes > MAX_DEPTH or choices > MAX_DEPTH:
+            raise ExpressionError(f"the expression is nested deeper than {MAX_DEPTH}", token.start + 1)
+        if len(macros) > MAX_MACROS:
+            raise ExpressionError(f"list macros may be nested {MAX_MACROS} deep at most", token.start + 1)
+
+
+def _is_macro(found: list[Token], index: int) -> bool:
+    return index > 0 and found[index].text in MACROS and found[index - 1].text == "."
+
+
+def bound_names(found: list[Token]) -> frozenset[str]:
+    """Names that list macros bind, such as ``a`` in ``alerts.exists(a, a.firing)``."""
+    return frozenset(
+        found[index + 2].text
+        for index in range(len(found) - 3)
+        if _is_macro(found, index) and found[index + 1].text == "(" and found[index + 3].text == ","
+    )
+
+
+def paths(found: list[Token]) -> frozenset[tuple[str, ...]]:
+    """The dotted references, such as ``("steps", "probe", "value")``, as far as they are plain names."""
+    result = set()
+    for index, token in enumerate(found):
+        after_dot = index > 0 and found[index - 1].text == "."
+        if token.kind != "name" or after_dot or token.text in _WORDS or _text_at(found, index + 1) == "(":
+            continue
+        path = [token.text]
+        at = index + 1
+        while _text_at(found, at) == "." and _kind_at(found, at + 1) == "name" and _text_at(found, at + 2) != "(":
+            path.append(found[at + 1].text)
+            at += 2
+        result.add(tuple(path))
+    return frozenset(result)
+
+
+def _text_at(found: list[Token], index: int) -> str:
+    return found[index].text if index < len(found) else ""
+
+
+def _kind_at(found: list[Token], index: int) -> str:
+    return found[index].kind if index < len(found) else ""
+
+
+def with_lenient_labels(text: str, found: list[Token]) -> str:
+    """The expression with every reading of a label made one that gives "" when the label is missing.
+
+    ``x.labels.team`` and ``x.labels["team"]`` become calls of `LABEL_FUNCTION`; inside ``has(…)`` they stay.
+    """
+    edits: list[tuple[int, int, str]] = []
+    closing = _closing(found)
+    spared_until = -1
+    for index, token in enumerate(found):
+        if token.text == "has" and _text_at(found, index + 1) == "(":
+            spared_until = max(spared_until, closing.get(index + 1, -1))
+        if token.text != "labels" or token.kind != "name" or index < spared_until:
+            continue
+        after = _text_at(found, index + 1)
+        if after == "." and _kind_at(found, index + 2) == "name" and _text_at(found, index + 3) != "(":
+            name = found[index + 2]
+            edits.append((name.start, name.start + len(name.text), f'{LABEL_FUNCTION}("{name.text}")'))
+        elif after == "[" and index + 1 in closing:
+            start, end = found[index + 1].start, found[closing[index + 1]].start
+            edits.extend([(start, start + 1, f".{LABEL_FUNCTION}("), (end, end + 1, ")")])
+    for start, end, replacement in sorted(edits, reverse=True):
+        text = text[:start] + replacement + text[end:]
+    return text
+
+
+def _closing(found: list[Token]) -> dict[int, int]:
+    """For each opening bracket's index the index of its partner."""
+    stack: list[int] = []
+    result = {}
+    for index, token in enumerate(found):
+        if token.text in _PAIRS:
+            stack.append(index)
+        elif stack and token.text == _PAIRS[found[stack[-1]].text]:
+            result[stack.pop()] = index
+    return result

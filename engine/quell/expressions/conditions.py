@@ -1,0 +1,126 @@
+"""CEL expressions compiled once: conditions that hold or not, and values."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.machinery
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from quell.errors import ExpressionError
+from quell.expressions.cel_text import LABEL_FUNCTION, MACROS, bound_names, paths, tokens, with_lenient_labels
+
+FUNCTIONS = frozenset({
+    "size", "contains", "startsWith", "endsWith", "matches", "duration", "timestamp", "string", "int", "uint", "double",
+    "bytes", "type", "dyn", "has", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
+    "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+})  # fmt: skip
+"""What an expression may call, besides the list macros."""
+
+
+def _cel() -> ModuleType:
+    """The compiled half of the package ``cel``.
+
+    Its ``__init__`` also imports the package's own command line (0.15 s of terminal libraries), which nobody here
+    needs, so the extension is loaded by itself; if the package changes shape, it is imported as usual.
+    """
+    loaded = sys.modules.get("cel.cel")
+    package = None if loaded else importlib.util.find_spec("cel")
+    places = package.submodule_search_locations if package else None
+    spec = importlib.machinery.PathFinder.find_spec("cel.cel", places) if places else None
+    if spec is not None and spec.loader is not None:
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules["cel.cel"] = loaded  # the extension may be initialised once per process
+        spec.loader.exec_module(loaded)
+    return loaded or importlib.import_module("cel")
+
+
+_CEL = _cel()
+_PLACED = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
+_UNDEFINED = re.compile(r"Undefined variable or function: '([^']*)'")
+_UNEXPECTED = re.compile(r"(?:mismatched|extraneous) input '(.*?)' expecting|no viable alternative at input '(.*)'")
+
+
+def _label(labels: Any, name: Any) -> Any:
+    """A label's value, "" when it is missing, as in Prometheus."""
+    if not isinstance(labels, dict):
+        raise TypeError("labels are read from a mapping")
+    return labels.get(name, "")
+
+
+class Condition:
+    """One CEL expression. ``names`` are the root names it needs, ``paths`` its plain dotted references.
+
+    A missing label is "" anywhere below a name ``labels``; any other missing name is an `ExpressionError`, as are a
+    syntax error (with its column), an unknown function, and text beyond 4 kB or nested too deep. Whole and floating
+    numbers compare with each other but do not mix in arithmetic.
+    """
+
+    __slots__ = ("_needed", "_program", "names", "paths", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        words = tokens(text)
+        _compiled(text)  # so that columns in a complaint are those of what the author wrote
+        self._program = _compiled(with_lenient_labels(text, words))
+        bound = bound_names(words)
+        self.paths = frozenset(path for path in paths(words) if path[0] not in bound)
+        self._needed = tuple(self._program.variables())
+        self.names = frozenset(self._needed) - bound
+        for function in words:
+            called = text[function.start + len(function.text) :].lstrip().startswith("(")
+            if function.kind == "name" and called and function.text not in FUNCTIONS | MACROS | {"in"}:
+                near = difflib.get_close_matches(function.text, FUNCTIONS | MACROS, 1)
+                hint = f'; did you mean "{near[0]}"?' if near else ""
+                raise ExpressionError(f'unknown function "{function.text}"{hint}', function.start + 1)
+
+    def value(self, context: Mapping[str, Any]) -> Any:
+        """The expression's value over plain dictionaries, lists, texts, numbers, times and durations."""
+        variables = {name: context[name] for name in self._needed if name in context}
+        variables[LABEL_FUNCTION] = _label
+        try:
+            return self._program.execute(variables)
+        except KeyError as error:
+            raise ExpressionError(f'"{error.args[0]}" is not there in "{self.text}"') from None
+        except Exception as error:  # noqa: BLE001 - the engine raises what it likes; all of it is told as one error
+            raise ExpressionError(_told(error, self.text)) from None
+
+    def holds(self, context: Mapping[str, Any]) -> bool:
+        """Whether the condition is true. Raises ExpressionError when it is neither true nor false."""
+        value = self.value(context)
+        if not isinstance(value, bool):
+            raise ExpressionError(f'"{self.text}" is {type(value).__name__}, not true or false')
+        return value
+
+
+def _compiled(text: str) -> Any:
+    try:
+        return _CEL.compile(text)
+    except ValueError as error:
+        found = _PLACED.search(str(error))
+        if found is None:
+            raise ExpressionError(f'"{text}" is not an expression') from None
+        lines = text.split("\n")
+        offset = sum(len(line) + 1 for line in lines[: int(found[1]) - 1])
+        raise ExpressionError(_complaint(found[3]), offset + int(found[2])) from None
+
+
+def _complaint(said: str) -> str:
+    """The parser's complaint without its list of everything it would have liked better."""
+    unexpected = _UNEXPECTED.match(said)
+    if unexpected:
+        text = unexpected[1] or unexpected[2]
+        return "the expression ends too early" if text == "<EOF>" else f'unexpected "{text}"'
+    return said.replace("token recognition error at: '", "cannot read '")
+
+
+def _told(error: Exception, text: str) -> str:
+    undefined = _UNDEFINED.search(str(error))
+    if undefined:
+        return f'unknown name "{undefined[1]}" in "{text}"'
+    said = str(error).split(". ")[0].split("\n")[0]
+    return f'"{text}" cannot be evaluated: {said}'
