@@ -29,10 +29,12 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """An action with its parameters, both possibly holding ``${…}`` references."""
+    """An action with its parameters, which may hold ``${…}`` references; ``effect`` and ``repeat`` are the action's."""
 
     do: str
     with_: dict[str, Any] = {}
+    effect: Effect = "change"
+    repeat: Repeat = "never"
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

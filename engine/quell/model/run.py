@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quell.model.incident import Suspect
 from quell.model.playbook import Mode
 
 RunState = Literal[
@@ -16,7 +17,11 @@ StepState = Literal["planned", "waiting", "acting", "done", "failed", "skipped",
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one step. ``sentence`` is what is true now, or would be after a dry run."""
+    """What became of one step. ``sentence`` is what is true now, or would be after a dry run.
+
+    ``params`` are resolved, and so are ``undo`` parameters, which are kept before the step acts; empty: not yet.
+    ``due_at`` is when something happens without news: a retry while "waiting", the backstop while "acting".
+    """
 
     id: str
     do: str
@@ -24,6 +29,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int = 0
     key: str = ""
     params: dict[str, Any] = {}
+    undo: dict[str, Any] = {}
     output: dict[str, Any] = {}
     sentence: str = ""
     error: str = ""
@@ -33,13 +39,17 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who may say yes, by when, and bound to what: the hash of the run's resolved arguments."""
+    """Who may say yes, by when, and bound to what: the hash of the run's resolved arguments.
+
+    ``step`` is the approving step's id, "" when the whole run was proposed. Nobody's answer is never taken for a yes.
+    """
 
     step: str
     asked_at: float
     expires_at: float
     need: int = 1
     who: tuple[str, ...] = ()
+    not_requester: bool = False
     bound_to: str = ""
     approved_by: tuple[str, ...] = ()
     rejected_by: str = ""
@@ -47,7 +57,13 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One execution. ``why`` says why it runs (or which guard kept it from running). ``at_step`` indexes ``steps``."""
+    """One execution. ``why`` says why it runs (or which guard kept it from running).
+
+    ``at_step`` indexes ``steps``, or ``deeds`` once ``phase`` is past "steps": the undo of completed steps
+    backwards, then what the playbook does on failure; ``ends_as`` is the state after them. ``trigger`` is the
+    incident event that began it ("command": a person); ``suspect`` (without evidence) and ``vars`` are what its
+    references mean; ``locks`` are held while it is not over.
+    """
 
     id: str
     playbook: str
@@ -59,9 +75,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: float
     by: str = "quell"
     dry: bool = False
+    trigger: str = ""
+    playbook_version: int = 1
     each: str = ""
+    suspect: Suspect | None = None
+    locks: tuple[str, ...] = ()
     vars: dict[str, Any] = {}
     steps: tuple[StepRun, ...] = ()
+    deeds: tuple[StepRun, ...] = ()
+    phase: Literal["steps", "undo", "deeds"] = "steps"
+    ends_as: RunState | None = None
     at_step: int = 0
     approval: Approval | None = None
     deadline: float | None = None
@@ -71,3 +94,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def over(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in RUN_OVER
+
+
+class Settling(msgspec.Struct, frozen=True, kw_only=True):
+    """A playbook that was triggered but whose condition must hold for a while first.
+
+    ``since`` is when the condition began to hold, None while it does not; ``due_at`` when it has held long enough.
+    """
+
+    playbook: str
+    incident: str
+    trigger: str
+    since: float | None = None
+    due_at: float | None = None

@@ -11,8 +11,9 @@ import msgspec
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.mute import Silence
+from quell.model.playbook import Playbook
 from quell.model.records import IncidentRecord
-from quell.model.run import Run
+from quell.model.run import Run, Settling
 from quell.model.topology import Change, Dependency, Entity
 
 
@@ -22,6 +23,34 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True):
     returns: tuple[float, ...] = ()
     durations_s: tuple[float, ...] = ()
     episodes: int = 0
+
+
+class Unit(msgspec.Struct, kw_only=True):
+    """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
+
+    ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time.
+    """
+
+    id: int
+    entity: str
+    family: int
+    onset: float
+    last: float
+    group: int
+    alerts: list[tuple[str, int]] = []
+
+
+class Group(msgspec.Struct, kw_only=True):
+    """Units that could share a cause: the piece of the problem that is solved at once.
+
+    ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution.
+    """
+
+    id: int
+    units: list[int]
+    news_at: float
+    close_at: float
+    solve_at: float | None = None
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -36,6 +65,13 @@ class State(msgspec.Struct, kw_only=True):
     foreign: dict[str, IncidentRecord] = msgspec.field(default_factory=dict)
     entities: dict[str, Entity] = msgspec.field(default_factory=dict)
     dependencies: dict[str, Dependency] = msgspec.field(default_factory=dict)
+    units: dict[int, Unit] = msgspec.field(default_factory=dict)
+    groups: dict[int, Group] = msgspec.field(default_factory=dict)
+    last_unit: int = 0
     runs: dict[str, Run] = msgspec.field(default_factory=dict)
+    begun: dict[str, Playbook] = msgspec.field(default_factory=dict)
+    """By run id, for runs that are not over: the playbook as it was when the run began. A reload does not change it."""
+    settling: dict[str, Settling] = msgspec.field(default_factory=dict)
+    """Keyed ``incident/playbook``."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
     paused_by: str = ""
