@@ -1,0 +1,105 @@
+"""Recorded HTTP deliveries: each is handed to the connector that owns its path, as the daemon would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from quell.errors import BadPayload
+from quell.model.alert import Alert
+from quell.model.incident import Incident
+from quell.model.mute import Silence
+from quell.model.records import AnyRecord, DeliveryRecord
+from quell.sdk.connector import Received, Receives, Request, Serves
+
+_JSON = msgspec.json.Encoder()
+
+
+class NothingYet:
+    """The view of an engine that has seen nothing: enough to decode a delivery, which changes nothing by itself."""
+
+    def alerts(self) -> Sequence[Alert]:
+        return ()
+
+    def alert(self, fingerprint: str) -> Alert | None:  # noqa: ARG002
+        return None
+
+    def silences(self) -> Sequence[Silence]:
+        return ()
+
+    def silence(self, silence_id: str) -> Silence | None:  # noqa: ARG002
+        return None
+
+    def incidents(self) -> Sequence[Incident]:
+        return ()
+
+    def started_at(self) -> float:
+        return 0.0
+
+    def version(self) -> str:
+        return ""
+
+
+class Deliveries:
+    """Decodes deliveries. ``owners`` maps a path to its connector; a path also owns everything below it."""
+
+    def __init__(self, owners: Mapping[str, object]) -> None:
+        self._owners = {path.rstrip("/"): owner for path, owner in owners.items()}
+        self._view = NothingYet()
+
+    def owner(self, path: str) -> object | None:
+        """The connector with the longest path that ``path`` equals or lies below."""
+        place = path.partition("?")[0].rstrip("/")
+        while place:
+            if place in self._owners:
+                return self._owners[place]
+            place = place.rpartition("/")[0]
+        return None
+
+    def decode(self, delivery: DeliveryRecord, line: str = "") -> Received:
+        """What the delivery says, arrived when it arrived.
+
+        Records without an id of their own get ``<delivery's id or line>#<index>``. Raises `BadPayload` when the
+        connector cannot read it, nobody owns the path, or the connector answered with an error status.
+        """
+        owner = self.owner(delivery.path)
+        request = _request(delivery)
+        now = delivery.arrived
+        # A path of its own beats the drop-in API: a connector may have both verbs.
+        if isinstance(owner, Receives) and (not isinstance(owner, Serves) or request.path.startswith("/in/")):
+            received = owner.receive(request, now)
+        elif isinstance(owner, Serves):
+            received = owner.serve(request, self._view, now)
+        else:
+            known = ", ".join(sorted(self._owners)) or "none"
+            raise BadPayload(f'no connector owns the path "{delivery.path}"; known paths: {known}')
+        if received.reply.status >= 400 and not received.records and not received.rejected:
+            said = received.reply.body.decode("utf-8", "replace")[:200]
+            raise BadPayload(f"answered {received.reply.status}: {said}")
+        stem = delivery.id or line
+        records = [_arrived(record, now, f"{stem}#{index}") for index, record in enumerate(received.records)]
+        return Received(records=records, reply=received.reply, rejected=received.rejected)
+
+
+def _arrived(record: AnyRecord, now: float, fallback_id: str) -> AnyRecord:
+    arrived: AnyRecord = msgspec.structs.replace(record, seen=now, id=record.id or fallback_id)
+    return arrived
+
+
+def _request(delivery: DeliveryRecord) -> Request:
+    path, _, tail = delivery.path.partition("?")
+    pairs = [part.partition("=") for part in tail.split("&") if part]
+    headers = {name.lower(): value for name, value in delivery.headers.items()}
+    if isinstance(delivery.body, str):
+        body = delivery.body.encode()
+    else:
+        body = b"" if delivery.body is None else _JSON.encode(delivery.body)
+        headers.setdefault("content-type", "application/json")
+    return Request(
+        method=delivery.method,
+        path=path,
+        body=body,
+        headers=headers,
+        query=tuple((name, value) for name, _, value in pairs),
+    )

@@ -1,0 +1,171 @@
+"""Runs the core over records: the same engine as the daemon's, time taken from the records, nothing performed.
+
+Records with one arrival time are one turn. After the last line the engine gets ``settle_s`` more, as a daemon would
+still look at the last alerts within its next solve. Playbooks are planned only: no deed is done, none is answered,
+so a run shows the steps it would take and waits at its first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from quell.core.engine import Engine
+from quell.model.alert import Handling, Reason, fingerprint
+from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, RunChanged
+from quell.model.incident import Incident
+from quell.model.records import AlertRecord, AnyRecord
+from quell.model.rulebook import Rulebook
+from quell.model.run import Run
+
+SETTLE_S = 15.0
+"""Longer than the core's grid of solving, so that the last alerts are judged too."""
+
+Episode = tuple[str, int]
+"""A fingerprint and the number of its firing: what one incident holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertOutcome:
+    """What became of one firing alert record; ``fingerprint`` and ``episode`` say which alert it was part of."""
+
+    record: str
+    fingerprint: str
+    episode: int
+    incident: str | None
+    verdict: Handling
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentOutcome:
+    """An incident as it last was. ``shown_at`` is the core's time when it was first opened."""
+
+    incident: Incident
+    shown_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state after the last line. ``ended_at`` is the time the engine was advanced to (None: no records)."""
+
+    alerts: Sequence[AlertOutcome]
+    incidents: Sequence[IncidentOutcome]
+    runs: Sequence[Run]
+    records: int
+    ended_at: float | None
+
+
+@dataclass(slots=True)
+class _Fate:
+    """What was last said of an episode."""
+
+    incident: str | None
+    verdict: Handling
+    reason: Reason
+
+
+@dataclass(slots=True)
+class Follower:
+    """Keeps what decisions say about alerts, incidents and runs, for results after the last line."""
+
+    fates: dict[Episode, _Fate] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    shown_at: dict[str, float] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def follow(self, decisions: Iterable[AnyDecision]) -> None:
+        """Takes in one turn's decisions, in order."""
+        for decision in decisions:
+            if isinstance(decision, AlertChanged):
+                alert = decision.alert
+                self.fates[alert.fingerprint, alert.episode] = _Fate(alert.incident, alert.handling, alert.reason)
+            elif isinstance(decision, IncidentChanged):
+                incident = decision.incident
+                self.incidents[incident.id] = incident
+                self.shown_at.setdefault(incident.id, decision.at)
+            elif isinstance(decision, RunChanged):
+                self.runs[decision.run.id] = decision.run
+
+    def survivor(self, incident_id: str | None) -> str | None:
+        """The incident that an id stands for now: itself, or what it was merged into."""
+        passed: set[str] = set()
+        while incident_id is not None and incident_id not in passed:
+            passed.add(incident_id)
+            incident = self.incidents.get(incident_id)
+            if incident is None or incident.merged_into is None:
+                break
+            incident_id = incident.merged_into
+        return incident_id
+
+
+class Replay:
+    """One run of an engine over records; feed turns, then ask for the outcome."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.engine = Engine(rulebook)
+        self.follower = Follower()
+        self._firing: list[tuple[str, Episode]] = []
+        self._records = 0
+        self._now: float | None = None
+
+    def turn(self, records: Sequence[AnyRecord], now: float) -> None:
+        """One pass of the core over records that arrived at ``now``."""
+        self.follower.follow(self.engine.decide(records, now))
+        self._now = now
+        self._records += len(records)
+        known = self.engine.state.alerts
+        for record in records:
+            if isinstance(record, AlertRecord) and record.status == "firing":
+                mark = fingerprint(record.labels, record.source, record.key)
+                alert = known.get(mark)
+                self._firing.append((record.id, (mark, alert.episode if alert else 1)))
+
+    def settle(self, settle_s: float) -> None:
+        """Lets time pass without news."""
+        if self._now is not None and settle_s > 0:
+            self._now += settle_s
+            self.follower.follow(self.engine.decide([], self._now))
+
+    def outcome(self) -> Outcome:
+        """What became of everything so far."""
+        follower = self.follower
+        return Outcome(
+            alerts=[self._alert_outcome(record, episode) for record, episode in self._firing],
+            incidents=[
+                IncidentOutcome(incident, follower.shown_at[name]) for name, incident in follower.incidents.items()
+            ],
+            runs=list(follower.runs.values()),
+            records=self._records,
+            ended_at=self._now,
+        )
+
+    def _alert_outcome(self, record: str, episode: Episode) -> AlertOutcome:
+        fate = self.follower.fates.get(episode)
+        if fate is None:
+            nothing = Reason(code="not_seen", text="the engine said nothing about this alert")
+            return AlertOutcome(record, *episode, None, "hold", nothing)
+        return AlertOutcome(record, *episode, self.follower.survivor(fate.incident), fate.verdict, fate.reason)
+
+
+def replay(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float = SETTLE_S) -> Outcome:
+    """Feeds ``records`` in the order given to a new engine and says what became of them.
+
+    A record that claims an earlier arrival than the one before it arrives together with that one.
+    """
+    run = Replay(rulebook)
+    waiting: list[AnyRecord] = []
+    now = 0.0
+    for record in records:
+        arrived = record.arrived
+        if waiting and arrived > now:
+            run.turn(waiting, now)
+            waiting = []
+        now = max(now, arrived)
+        waiting.append(record if arrived >= now else msgspec.structs.replace(record, seen=now))
+    if waiting:
+        run.turn(waiting, now)
+    run.settle(settle_s)
+    return run.outcome()
