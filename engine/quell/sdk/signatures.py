@@ -149,7 +149,7 @@ def unauthorized(reason: str) -> Received:
 def _shows(shown: str, secrets: tuple[Secret, ...]) -> bool:
     given = shown.encode("utf-8", "surrogatepass")
     # Every secret is compared, so that the time taken does not tell which one was near.
-    return any([hmac.compare_digest(given, secret.reveal().encode()) for secret in secrets if secret])
+    return sum(hmac.compare_digest(given, secret.reveal().encode()) for secret in secrets if secret) > 0
 
 
 def _basic_refusal(request: Request, how: Basic) -> str:
@@ -176,11 +176,12 @@ def _hmac_refusal(request: Request, how: Hmac, now: float) -> str:
     shown = request.headers.get(how.header.lower(), "")
     if not shown.strip():
         return f"no signature in header {how.header}"
-    given = [_raw(text, how) for text in re.split(r"[,\s]+", shown) if text]
+    between = r"\s+" if "," in how.prefix else r"[,\s]+"
+    given = [_raw(text, how) for text in re.split(between, shown) if text]
     message = _signed_bytes(request, how)
     for secret in how.secrets:
         right = hmac.digest(secret.reveal().encode(), message, how.algorithm)
-        if secret and any([hmac.compare_digest(right, raw) for raw in given if raw is not None]):
+        if secret and any(hmac.compare_digest(right, raw) for raw in given if raw is not None):
             return ""
     return "the signature does not match"
 
