@@ -1,0 +1,90 @@
+"""Connectors are found by entry point; a broken one is named and stops no other."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+from quell.sdk.connector import Context, Received, Request
+from quell.sdk.registry import GROUP, find_connectors, load_connectors, offers, specs
+from quell.sdk.spec import ActionSpec, Spec
+
+
+class Good:
+    """Takes everything."""
+
+    spec = Spec(name="good", summary="Takes everything.")
+
+    def __init__(self, options: object, context: Context) -> None: ...
+
+    def receive(self, request: Request, now: float) -> Received:
+        return Received()
+
+
+class Other(Good):
+    """The same under another name."""
+
+    spec = Spec(name="good", summary="Another with the same name.")
+
+
+class Specless:
+    """Forgot its spec."""
+
+
+class Verbless:
+    """Can do nothing."""
+
+    spec = Spec(name="verbless", summary="Can do nothing.")
+
+
+class Boasting(Good):
+    """Declares what it cannot do."""
+
+    spec = Spec(name="boasting", summary="Boasts.", actions=(ActionSpec(name="fly", summary="Flies."),))
+
+
+not_a_class = 7
+
+
+def point(name: str, attribute: str, module: str = __name__) -> EntryPoint:
+    return EntryPoint(name, f"{module}:{attribute}", GROUP)
+
+
+def test_broken_entry_points_are_named_and_stop_no_other(monkeypatch: object) -> None:
+    found = find_connectors(
+        [
+            point("absent", "X", "no_such_module_anywhere"),
+            point("boasting", "Boasting"),
+            point("misnamed", "Good"),
+            point("good", "Good"),
+            point("number", "not_a_class"),
+            point("specless", "Specless"),
+            point("typo", "Goood"),
+            point("verbless", "Verbless"),
+        ]
+    )
+    assert [connector.spec.name for connector in found.connectors.values()] == ["good"]
+    said = {problem.file.split('"')[1]: problem.message for problem in found.problems}
+    assert said == {
+        "absent": "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module_anywhere'",
+        "boasting": 'Boasting declares actions but has no method "act"',
+        "misnamed": 'its spec is named "good"; entry point and spec must have the same name',
+        "number": "is not a class; the entry point must name the connector class",
+        "specless": 'Specless has no "spec"; set it to a quell.sdk.spec.Spec',
+        "typo": said["typo"],
+        "verbless": "Verbless has none of the methods receive, serve, pull, ask, act; it could do nothing",
+    }
+    assert said["typo"].startswith("cannot be loaded: AttributeError")
+
+
+def test_a_name_taken_twice_is_told() -> None:
+    found = find_connectors([point("good", "Good"), point("good", "Other"), point("good", "Good")])
+    assert len(found.connectors) == 1
+    assert [problem.message for problem in found.problems] == [
+        "the name is taken by another installed package; uninstall one of them"
+    ]
+
+
+def test_our_own_connectors_are_installed() -> None:
+    assert "alertmanager" in load_connectors()
+    assert specs()["alertmanager"].paths == ("/api/v2", "/api/v1")
+    assert offers(Good) == {"receive"}
