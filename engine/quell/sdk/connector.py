@@ -9,13 +9,13 @@ one commit: delivery is at least once, fingerprints and record ids make it harml
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from quell.model.alert import Alert
 from quell.model.incident import Incident
-from quell.model.mute import Silence
+from quell.model.mute import Matcher, Silence
 from quell.model.records import AnyRecord
 from quell.sdk.http import Http
 from quell.sdk.spec import Spec
@@ -105,6 +105,14 @@ class View(Protocol):
     def incidents(self) -> Sequence[Incident]: ...
     def started_at(self) -> float: ...
     def version(self) -> str: ...
+
+    def matchers(self, text: str) -> Sequence[Matcher]:
+        """Reads label matchers as people write them (``a="b"``, ``{a=~"b|c",d!=""}``). Raises `ExpressionError`."""
+        ...
+
+    def matching(self, matchers: Sequence[Matcher]) -> Callable[[Mapping[str, str]], bool]:
+        """A test whether labels match all of them. Raises `ExpressionError` for a bad regular expression."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

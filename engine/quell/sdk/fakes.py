@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from quell.errors import ExpressionError
 from quell.model.alert import Alert
 from quell.model.incident import Incident
-from quell.model.mute import Silence
+from quell.model.mute import Matcher, Silence
 from quell.sdk.http import Answer
 
 NOW = 1_772_359_200.0
@@ -97,3 +99,32 @@ class FakeView:
     def version(self) -> str:
         """The pretended release."""
         return self.release
+
+    def matchers(self, text: str) -> Sequence[Matcher]:
+        """Reads ``name<operator>"value"`` only, joined by commas; enough for tests without an engine."""
+        found = [_MATCHER.fullmatch(part) for part in text.strip("{}").split(",")]
+        return tuple(_matcher(text, one) for one in found)
+
+    def matching(self, matchers: Sequence[Matcher]) -> Callable[[Mapping[str, str]], bool]:
+        """Matches with Python's own expressions, where an engine uses RE2."""
+        tests = [(matcher, _pattern(matcher)) for matcher in matchers]
+        return lambda labels: all(
+            (pattern.fullmatch(labels.get(matcher.name, "")) is not None) == matcher.is_equal
+            for matcher, pattern in tests
+        )
+
+
+_MATCHER = re.compile(r"""\s*([^=!~"\s]+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*""", re.DOTALL)
+
+
+def _matcher(text: str, found: re.Match[str] | None) -> Matcher:
+    if found is None:
+        raise ExpressionError(f'"{text}" is not a matcher', 1)
+    return Matcher(name=found[1], value=found[3], is_regex="~" in found[2], is_equal="!" not in found[2])
+
+
+def _pattern(matcher: Matcher) -> re.Pattern[str]:
+    try:
+        return re.compile(matcher.value if matcher.is_regex else re.escape(matcher.value), re.DOTALL)
+    except re.error as error:
+        raise ExpressionError(f'"{matcher.value}" is not a regular expression: {error}') from error
