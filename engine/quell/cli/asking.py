@@ -1,0 +1,41 @@
+"""What all commands that ask the daemon share: where it is, the token, and ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+import msgspec
+
+from quell.cli.client import DEFAULT_URL, Client
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A daemon to ask, and how to answer: tables for people or JSON for programs."""
+
+    client: Client
+    as_json: bool
+
+    def answer(self, value: Any, show: Callable[[], None]) -> None:
+        """Prints ``value`` as JSON, or calls ``show`` to print it for people."""
+        if self.as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+        else:
+            show()
+
+
+def asks_daemon(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the shared options; the command gets an `Asked` as its first argument."""
+
+    @click.option("--url", envvar="QUELL_URL", default=DEFAULT_URL, show_default=True, help="Where the daemon is.")
+    @click.option("--token", envvar="QUELL_TOKEN", default="", help="The token; QUELL_TOKEN keeps it out of ps.")
+    @click.option("--json", "as_json", is_flag=True, help="Print what the API answered.")
+    @wraps(command)
+    def asking(*args: Any, url: str, token: str, as_json: bool, **options: Any) -> None:
+        command(Asked(Client(url, token), as_json), *args, **options)
+
+    return asking

@@ -1,0 +1,195 @@
+"""Commands about the daemon and what it knows: status, graph, quarantine, audit, ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.text import Text
+from rich.tree import Tree
+
+from quell.cli import looks
+from quell.cli.asking import Asked, asks_daemon
+from quell.cli.looks import Column
+
+_EDGES_SHOWN = 200
+
+
+@click.command("status")
+@asks_daemon
+def status(asked: Asked) -> None:
+    """Say how the daemon is: what it holds, what it could not do."""
+    answer = asked.client.get("/status")
+
+    def show() -> None:
+        out = looks.console()
+        for name, value in _flat(answer):
+            out.print(Text.assemble((f"{name:<24}", "bold"), str(value)))
+
+    asked.answer(answer, show)
+
+
+@click.command("graph")
+@click.argument("entity", required=False)
+@click.option("--hops", type=click.IntRange(1, 10), default=2, show_default=True, help="How far from ENTITY.")
+@asks_daemon
+def graph(asked: Asked, entity: str | None, hops: int) -> None:
+    """Show what ENTITY (kind/name) depends on and what needs it, and who said so; without it, the whole in numbers."""
+    answer = asked.client.get("/graph", entity=entity, hops=hops if entity else None)
+    asked.answer(answer, lambda: _show_neighbours(answer, entity, hops) if entity else _show_numbers(answer))
+
+
+@click.command("quarantine")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@asks_daemon
+def quarantine(asked: Asked, limit: int) -> None:
+    """List payloads that could not be read, the newest first."""
+    answer = asked.client.get("/quarantine", limit=limit)
+
+    def show() -> None:
+        columns = (Column("when"), Column("source"), Column("reason", folds=True), Column("payload", 90, folds=True))
+        rows = [
+            [looks.ago(item["at"]), item.get("source", ""), item["reason"], str(item.get("payload", ""))[:120]]
+            for item in answer["quarantine"]
+        ]
+        _list_or(columns, rows, "the quarantine is empty")
+
+    asked.answer(answer, show)
+
+
+@click.command("audit")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@asks_daemon
+def audit(asked: Asked, limit: int) -> None:
+    """List who did what to what, the newest first."""
+    answer = asked.client.get("/audit", limit=limit)
+
+    def show() -> None:
+        columns = (
+            Column("n", 80),
+            Column("when"),
+            Column("who"),
+            Column("what"),
+            Column("target"),
+            Column("detail", 90, folds=True),
+        )
+        rows = []
+        for entry in answer["audit"]:
+            act = entry.get("audit", entry)
+            row = [str(entry.get("n", "")), looks.ago(act["at"]), act["who"], act["what"], act["target"]]
+            rows.append([*row, act.get("detail", "")])
+        _list_or(columns, rows, "nobody did anything yet")
+
+    asked.answer(answer, show)
+
+
+@click.command("ledger")
+@click.option("--run", "run", default="", help="Only the acts of this run.")
+@asks_daemon
+def ledger(asked: Asked, run: str) -> None:
+    """List acts on the outside world: what was intended, what became of it."""
+    answer = asked.client.get("/ledger", run=run)
+
+    def show() -> None:
+        columns = (
+            Column("key", folds=True),
+            Column("action"),
+            Column("state"),
+            Column("tries", 80),
+            Column("result", 60, folds=True),
+        )
+        rows = []
+        for entry in answer["ledger"]:
+            result = entry.get("result") or {}
+            said = result.get("sentence") or result.get("error") or ""
+            act = entry["perform"]
+            rows.append([act["key"], act["action"], looks.state(entry["state"]), str(entry.get("tries", 0)), said])
+        _list_or(columns, rows, "nothing was done yet")
+
+    asked.answer(answer, show)
+
+
+def _list_or(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], empty: str) -> None:
+    out = looks.console()
+    if rows:
+        looks.table(out, columns, rows)
+    else:
+        out.print(empty)
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested mappings as dotted names; lists as texts separated by commas."""
+    pairs: list[tuple[str, Any]] = []
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            pairs.extend(_flat(item, f"{prefix}{name}."))
+        elif isinstance(item, list):
+            pairs.append((prefix + name, ", ".join(str(part) for part in item) or "-"))
+        elif name.endswith("_at") and isinstance(item, str):
+            pairs.append((prefix + name, f"{item} ({looks.ago(item)})"))
+        else:
+            pairs.append((prefix + name, item))
+    return pairs
+
+
+def _ends(dependency: Mapping[str, Any]) -> tuple[str, str]:
+    return dependency.get("from") or dependency["from_"], dependency["to"]
+
+
+def _show_numbers(answer: Mapping[str, Any]) -> None:
+    out = looks.console()
+    kinds = Counter(entity["entity"].partition("/")[0] for entity in answer["entities"])
+    types = Counter(edge.get("type", "depends_on") for edge in answer["dependencies"])
+    if not kinds:
+        out.print(
+            "nothing is known of what depends on what; add a topology file, or send entity and dependency records"
+        )
+        return
+    out.print(f"{kinds.total()} entities: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+    out.print(f"{types.total()} dependencies: " + ", ".join(f"{count} {kind}" for kind, count in types.most_common()))
+    columns = (Column("entity", folds=True), Column("depends on", folds=True), Column("type", 60), Column("says", 90))
+    rows = [
+        [*_ends(edge), edge.get("type", "depends_on"), ", ".join(edge.get("sources", ()))]
+        for edge in sorted(answer["dependencies"], key=_ends)[:_EDGES_SHOWN]
+    ]
+    looks.table(out, columns, rows)
+    if types.total() > _EDGES_SHOWN:
+        out.print(f"… and {types.total() - _EDGES_SHOWN} more; quell graph ENTITY shows one's neighbours", style="dim")
+
+
+def _show_neighbours(answer: Mapping[str, Any], entity: str, hops: int) -> None:
+    out = looks.console()
+    known: Mapping[str, Any] = next((item for item in answer["entities"] if item["entity"] == entity), {})
+    owner = f"  owner {known['owner']}" if known.get("owner") else ""
+    out.print(Text.assemble((entity, "bold"), owner, f"  {looks.labels(known.get('labels', {}))}"))
+    edges = [(*_ends(edge), edge) for edge in sorted(answer["dependencies"], key=_ends)]
+    depends: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    needed: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for from_, to, edge in edges:
+        depends.setdefault(from_, []).append((to, edge))
+        needed.setdefault(to, []).append((from_, edge))
+    for title, links in (("depends on", depends), ("is needed by", needed)):
+        tree = Tree(Text(title, style="bold") if entity in links else Text(f"{title}: nothing known", style="dim"))
+        _grow(tree, links, entity, hops, {entity})
+        out.print(tree)
+
+
+def _grow(
+    tree: Tree, links: Mapping[str, list[tuple[str, Mapping[str, Any]]]], entity: str, hops: int, passed: set[str]
+) -> None:
+    """Hangs the neighbours of ``entity`` below ``tree``; one met before is named but not followed again."""
+    for other, edge in links.get(entity, ()) if hops else ():
+        said = ", ".join(edge.get("sources", ())) or "unknown"
+        sure = edge.get("confidence", 1.0)
+        note = f"  {edge.get('type', 'depends_on')}, says {said}" + (
+            f", {looks.percent(sure)} sure" if sure < 1 else ""
+        )
+        branch = tree.add(Text.assemble(other, (note, "dim")))
+        if other not in passed:
+            passed.add(other)
+            _grow(branch, links, other, hops - 1, passed)
+
+
+COMMANDS = {"status": status, "graph": graph, "quarantine": quarantine, "audit": audit, "ledger": ledger}

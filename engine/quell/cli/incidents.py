@@ -1,0 +1,210 @@
+"""Commands about incidents: incidents, show, why, ack, resolve, reopen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from quell.cli import looks
+from quell.cli.asking import Asked, asks_daemon
+from quell.cli.client import segment
+from quell.cli.looks import Column
+
+_RUNNERS_UP = 4
+_ALERTS_SHOWN = 30
+
+
+@click.command("incidents")
+@click.option("--status", type=click.Choice(["open", "all"]), default="open", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@asks_daemon
+def incidents(asked: Asked, status: str, limit: int) -> None:
+    """List incidents, the newest first."""
+    answer = asked.client.get("/incidents", status=status, limit=limit)
+
+    def show() -> None:
+        out, found = looks.console(), answer["incidents"]
+        if not found:
+            out.print("no open incidents" if status == "open" else "no incidents")
+            return
+        columns = (
+            Column("incident"),
+            Column("severity", 60),
+            Column("status"),
+            Column("opened"),
+            Column("alerts", 70, justify="right"),
+            Column("first cause", 90, folds=True),
+            Column("title", folds=True),
+        )
+        looks.table(out, columns, [_row(incident) for incident in found])
+
+    asked.answer(answer, show)
+
+
+@click.command("show")
+@click.argument("incident")
+@asks_daemon
+def show_incident(asked: Asked, incident: str) -> None:
+    """Show one incident: suspects, alerts, runs, changes and timeline."""
+    answer = asked.client.get(f"/incidents/{segment(incident)}")
+
+    def show() -> None:
+        out = looks.console()
+        _print_head(out, answer["incident"])
+        _print_suspects(out, answer["incident"])
+        _print_alerts(out, answer.get("alerts") or [])
+        _print_changes(out, answer.get("changes") or [])
+        print_runs(out, answer.get("runs") or [])
+        _print_timeline(out, answer["incident"])
+        out.print(f"\nmore: quell why {answer['incident']['id']}", style="dim")
+
+    asked.answer(answer, show)
+
+
+@click.command("why")
+@click.argument("incident")
+@asks_daemon
+def why(asked: Asked, incident: str) -> None:
+    """Explain an incident: why this cause, with the evidence, and why not the others."""
+    answer = asked.client.get(f"/incidents/{segment(incident)}/why")
+    asked.answer(answer, lambda: looks.console().print(Text(answer["text"].rstrip())))
+
+
+def _act(name: str, summary: str, done: str) -> click.Command:
+    @click.command(name, help=summary)
+    @click.argument("incident")
+    @click.option("--note", default="", help="A sentence for the timeline.")
+    @asks_daemon
+    def act(asked: Asked, incident: str, note: str) -> None:
+        answer = asked.client.post(f"/incidents/{segment(incident)}/{name}", {"note": note})
+        asked.answer(answer, lambda: click.echo(f"{incident}: {done}"))
+
+    return act
+
+
+def _row(incident: Mapping[str, Any]) -> list[str | Text]:
+    return [
+        incident["id"],
+        looks.severity(incident.get("severity", "")),
+        looks.state(incident["status"]),
+        looks.ago(incident["opened_at"]),
+        str(len(incident.get("alerts", ()))),
+        looks.cause(incident),
+        incident["title"],
+    ]
+
+
+def _print_head(out: Console, incident: Mapping[str, Any]) -> None:
+    out.print(Text.assemble((incident["id"], "bold"), "  ", (incident["title"], "bold")))
+    parts = [looks.state(incident["status"]), looks.severity(incident.get("severity", ""))]
+    parts.append(Text(f"opened {looks.ago(incident['opened_at'])} ({looks.clock(incident['opened_at'])} UTC)"))
+    paged = incident.get("paged_at")
+    parts.append(Text(f"paged {looks.ago(paged)}" if paged else "nobody was paged"))
+    if incident.get("acknowledged_by"):
+        parts.append(Text(f"acknowledged by {incident['acknowledged_by']}"))
+    if incident.get("merged_into"):
+        parts.append(Text(f"merged into {incident['merged_into']}"))
+    out.print(Text("  ").join(parts))
+    if incident.get("impact"):
+        out.print(Text(f"reaches {', '.join(incident['impact'])}"))
+
+
+def _print_suspects(out: Console, incident: Mapping[str, Any]) -> None:
+    suspects = incident.get("suspects") or []
+    if not suspects:
+        out.print("\nno suspects yet")
+        return
+    out.print("\nno clear cause; candidates:" if incident.get("no_clear_cause") else "\nfirst cause:", style="bold")
+    _print_suspect(out, suspects[0])
+    if suspects[1:]:
+        out.print("runners-up:", style="bold")
+    for suspect in suspects[1 : 1 + _RUNNERS_UP]:
+        lost = f": {suspect['lost_because']}" if suspect.get("lost_because") else ""
+        out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {_suspect_name(suspect)}{lost}"))
+
+
+def _print_suspect(out: Console, suspect: Mapping[str, Any]) -> None:
+    out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {_suspect_name(suspect)}", style="bold"))
+    if len(suspect.get("path", ())) > 1:
+        out.print(Text(f"        {looks.path(suspect['path'])}"))
+    for evidence in suspect.get("evidence", ()):
+        sign = "+" if evidence["weight"] >= 0 else "−"
+        out.print(Text(f"      {sign} {evidence['text']}", style="" if evidence["weight"] >= 0 else "dim"))
+
+
+def _suspect_name(suspect: Mapping[str, Any]) -> str:
+    if suspect.get("change"):
+        return f"{suspect.get('kind', 'change')} {suspect['change']} of {suspect['entity']}"
+    return str(suspect["entity"])
+
+
+def _print_alerts(out: Console, alerts: list[dict[str, Any]]) -> None:
+    if not alerts:
+        return
+    out.print(f"\n{len(alerts)} alerts:", style="bold")
+    columns = (
+        Column("since"),
+        Column("status", 70),
+        Column("severity", 90),
+        Column("alert", folds=True),
+        Column("entity", folds=True),
+        Column("verdict", 60),
+    )
+    rows = [
+        [
+            looks.ago(alert["starts_at"]),
+            looks.state(alert["status"]),
+            looks.severity(alert.get("severity", "")),
+            alert["labels"].get("alertname", alert["fingerprint"]),
+            alert.get("entity") or "-",
+            looks.state(alert.get("handling", "hold")),
+        ]
+        for alert in alerts[:_ALERTS_SHOWN]
+    ]
+    looks.table(out, columns, rows)
+    if len(alerts) > _ALERTS_SHOWN:
+        out.print(f"… and {len(alerts) - _ALERTS_SHOWN} more; --json shows all", style="dim")
+
+
+def _print_changes(out: Console, changes: list[dict[str, Any]]) -> None:
+    if changes:
+        out.print("\nchanges nearby:", style="bold")
+    for change in changes:
+        summary = f": {change['summary']}" if change.get("summary") else ""
+        what = f"{change['type']} {change['id']} of {change.get('entity') or 'an unknown entity'}"
+        out.print(Text(f"  {looks.ago(change['at'])}  {what}{summary}"))
+
+
+def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
+    """The runs of playbooks for an incident, with the command that a waiting one needs."""
+    if runs:
+        out.print("\nplaybooks:", style="bold")
+    for run in runs:
+        out.print(Text.assemble(f"  {run['id']}  {run['playbook']}  ", looks.state(run["state"]), f"  {run['why']}"))
+        for step in run.get("steps", ()):
+            if step.get("sentence"):
+                out.print(Text(f"      {step['id']}: {step['sentence']}"))
+        if run["state"] in {"waiting", "proposed"} and run.get("approval"):
+            out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
+
+
+def _print_timeline(out: Console, incident: Mapping[str, Any]) -> None:
+    if incident.get("timeline"):
+        out.print("\ntimeline (UTC):", style="bold")
+    for entry in incident.get("timeline", ()):
+        by = entry.get("by", "quell")
+        out.print(Text(f"  {looks.clock(entry['at'])}  {entry['text']}{'' if by == 'quell' else f' ({by})'}"))
+
+
+COMMANDS = {
+    "incidents": incidents,
+    "show": show_incident,
+    "why": why,
+    "ack": _act("ack", "Acknowledge an incident: somebody is on it.", "acknowledged"),
+    "resolve": _act("resolve", "Resolve an incident.", "resolved"),
+    "reopen": _act("reopen", "Open a resolved incident again.", "open again"),
+}

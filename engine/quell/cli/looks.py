@@ -1,0 +1,131 @@
+"""How things look on a terminal: tables that fit, relative times, colours by severity and state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from quell.model.times import parse_time
+
+_SEVERITY = {
+    "critical": "bold red", "page": "bold red", "emergency": "bold red", "fatal": "bold red", "high": "red",
+    "error": "red", "warning": "yellow", "warn": "yellow", "medium": "yellow", "info": "cyan", "low": "cyan",
+}  # fmt: skip
+_STATE = {
+    "open": "bold red", "firing": "red", "acknowledged": "yellow", "resolved": "green", "merged": "dim",
+    "withdrawn": "dim", "expired": "dim", "page": "bold red", "hold": "yellow", "digest": "cyan", "muted": "dim",
+    "waiting": "bold yellow", "proposed": "bold yellow", "running": "cyan", "done": "green", "failed": "bold red",
+    "stuck": "bold red", "in_doubt": "bold magenta", "stopped": "dim", "skipped": "dim", "undone": "magenta",
+}  # fmt: skip
+_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table; it is left out on terminals narrower than ``from_width``. ``folds`` lets text wrap."""
+
+    title: str
+    from_width: int = 0
+    folds: bool = False
+    justify: Literal["left", "right"] = "left"
+
+
+def console(*, width: int | None = None) -> Console:
+    """Standard output as rich sees it: colours on a terminal only, full width of lines when piped."""
+    out = Console(highlight=False, soft_wrap=False, width=width)
+    if not out.is_terminal and width is None:
+        out.width = max(out.width, 120)
+    return out
+
+
+def table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Prints rows under the columns that fit the terminal."""
+    shown = [index for index, column in enumerate(columns) if out.width >= column.from_width]
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for index in shown:
+        column = columns[index]
+        grid.add_column(
+            column.title,
+            justify=column.justify,
+            no_wrap=not column.folds,
+            overflow="fold" if column.folds else "ellipsis",
+        )
+    for row in rows:
+        grid.add_row(*(row[index] if isinstance(row[index], Text) else Text(str(row[index])) for index in shown))
+    out.print(grid)
+
+
+def severity(text: str) -> Text:
+    """A severity in its colour."""
+    return Text(text or "-", style=_SEVERITY.get(text.lower(), ""))
+
+
+def state(text: str) -> Text:
+    """A status, verdict or run state in its colour."""
+    return Text(text.replace("_", " "), style=_STATE.get(text, ""))
+
+
+def ago(at: str | float | None, now: float | None = None) -> str:
+    """A time as ``3m ago`` or ``in 20s``; "-" for none."""
+    moment = parse_time(at) if isinstance(at, str) else at
+    if moment is None:
+        return "-"
+    past = (time.time() if now is None else now) - moment
+    if abs(past) < 1:
+        return "now"
+    return f"{span(past)} ago" if past > 0 else f"in {span(-past)}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units, such as ``2h5m``."""
+    left, text, units = abs(seconds), "", 0
+    for unit_s, name in _UNITS:
+        count = int(left // unit_s)
+        left -= count * unit_s
+        if count or units:
+            units += 1
+            text += f"{count}{name}" if count else ""
+        if units == 2:
+            break
+    return text or "0s"
+
+
+def clock(at: str | float | None) -> str:
+    """The time of day in UTC, such as ``10:04:31``; "-" for none."""
+    moment = parse_time(at) if isinstance(at, str) else at
+    return "-" if moment is None else time.strftime("%H:%M:%S", time.gmtime(moment))
+
+
+def percent(share: float) -> str:
+    """A probability as people read it."""
+    return f"{share:.0%}"
+
+
+def path(names: Sequence[str]) -> str:
+    """Entities from the cause to the symptom."""
+    return " → ".join(names)
+
+
+def labels(pairs: Mapping[str, str], *, without: Sequence[str] = ("alertname", "severity")) -> str:
+    """Labels on one line, the ones that say where first in their own order."""
+    return " ".join(f"{name}={value}" for name, value in pairs.items() if name not in without)
+
+
+def cause(incident: Mapping[str, Any]) -> str:
+    """The first suspect in few words."""
+    suspects = incident.get("suspects") or []
+    if not suspects:
+        return "not known yet"
+    first = suspects[0]
+    text = f"{first['entity']}"
+    if first.get("change"):
+        text = f"{first.get('kind', 'change')} {first['change']} of {first['entity']}"
+    text += f" {percent(first.get('confidence', 0.0))}"
+    return f"no clear cause ({text})" if incident.get("no_clear_cause") else text

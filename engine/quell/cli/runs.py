@@ -1,0 +1,151 @@
+"""Commands about playbooks and their runs: runs, approve, reject, stop, run, playbooks, pause, unpause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.text import Text
+
+from quell.cli import looks
+from quell.cli.asking import Asked, asks_daemon
+from quell.cli.client import segment
+from quell.cli.looks import Column
+
+
+@click.command("runs")
+@click.argument("run", required=False)
+@click.option("--incident", default="", help="Only runs for this incident.")
+@asks_daemon
+def runs(asked: Asked, run: str | None, incident: str) -> None:
+    """List runs of playbooks, or show one RUN with its steps."""
+    if run:
+        answer = asked.client.get(f"/runs/{segment(run)}")
+        asked.answer(answer, lambda: _print_run(answer.get("run", answer)))
+        return
+    answer = asked.client.get("/runs", incident=incident)
+
+    def show() -> None:
+        out = looks.console()
+        if not answer["runs"]:
+            out.print("no playbook has run")
+            return
+        columns = (
+            Column("run"),
+            Column("playbook", folds=True),
+            Column("incident"),
+            Column("state"),
+            Column("mode", 80),
+            Column("started", 70),
+            Column("why", 100, folds=True),
+        )
+        looks.table(out, columns, [_row(item) for item in answer["runs"]])
+
+    asked.answer(answer, show)
+
+
+@click.command("run")
+@click.argument("playbook")
+@click.argument("incident")
+@click.option("--dry", is_flag=True, help="Say what each step would do; change nothing.")
+@asks_daemon
+def run_playbook(asked: Asked, playbook: str, incident: str, dry: bool) -> None:
+    """Run PLAYBOOK for INCIDENT."""
+    answer = asked.client.post(f"/playbooks/{segment(playbook)}/run", {"incident": incident, "dry": dry})
+    follow = f"quell runs --incident {incident}"
+    asked.answer(
+        answer, lambda: click.echo(f"{playbook}: asked to run{' dry' if dry else ''}; follow it with: {follow}")
+    )
+
+
+@click.command("playbooks")
+@asks_daemon
+def playbooks(asked: Asked) -> None:
+    """List the playbooks that are loaded, with their modes."""
+    answer = asked.client.get("/playbooks")
+
+    def show() -> None:
+        out = looks.console()
+        if not answer["playbooks"]:
+            out.print("no playbooks are loaded")
+            return
+        columns = (Column("playbook"), Column("mode"), Column("on", 60), Column("summary", folds=True))
+        rows = [
+            [item["name"], item.get("mode", "propose"), ", ".join(item.get("on", ("opened",))), item.get("summary", "")]
+            for item in answer["playbooks"]
+        ]
+        looks.table(out, columns, rows)
+
+    asked.answer(answer, show)
+
+
+def _decide(name: str, summary: str, done: str) -> click.Command:
+    @click.command(name, help=summary)
+    @click.argument("run")
+    @click.option("--note", default="", help="A sentence for the record.")
+    @asks_daemon
+    def decide(asked: Asked, run: str, note: str) -> None:
+        answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note})
+        asked.answer(answer, lambda: click.echo(f"{run}: {done}; follow it with: quell runs {run}"))
+
+    return decide
+
+
+def _switch(name: str, summary: str, done: str) -> click.Command:
+    @click.command(name, help=summary)
+    @click.option("--note", default="", help="Why, for the record.")
+    @asks_daemon
+    def switch(asked: Asked, note: str) -> None:
+        answer = asked.client.post(f"/{name}", {"note": note})
+        asked.answer(answer, lambda: click.echo(done))
+
+    return switch
+
+
+def _row(run: Mapping[str, Any]) -> list[str | Text]:
+    return [
+        run["id"],
+        run["playbook"],
+        run["incident"],
+        looks.state(run["state"]),
+        run["mode"] + (" (dry)" if run.get("dry") else ""),
+        looks.ago(run["started_at"]),
+        run["why"],
+    ]
+
+
+def _print_run(run: Mapping[str, Any]) -> None:
+    out = looks.console()
+    out.print(
+        Text.assemble((run["id"], "bold"), f"  {run['playbook']} for {run['incident']}  ", looks.state(run["state"]))
+    )
+    out.print(Text(f"started {looks.ago(run['started_at'])} by {run.get('by', 'quell')}: {run['why']}"))
+    if run.get("error"):
+        out.print(Text(run["error"], style="red"))
+    rows = [
+        [
+            step["id"],
+            step["do"],
+            looks.state(step.get("state", "planned")),
+            step.get("sentence") or step.get("error") or "",
+        ]
+        for step in run.get("steps", ())
+    ]
+    looks.table(out, (Column("step"), Column("does", 60), Column("state"), Column("what is true", folds=True)), rows)
+    approval = run.get("approval")
+    if approval and run["state"] in {"waiting", "proposed"}:
+        text = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC: quell approve {run['id']}"
+        out.print(Text(text, style="bold yellow"))
+
+
+COMMANDS = {
+    "runs": runs,
+    "run": run_playbook,
+    "playbooks": playbooks,
+    "approve": _decide("approve", "Say yes to a run that waits for approval.", "approved"),
+    "reject": _decide("reject", "Say no to a run that waits for approval.", "rejected"),
+    "stop": _decide("stop", "Stop a run before its next step.", "asked to stop"),
+    "pause": _switch("pause", "Keep every playbook from acting until unpause.", "playbooks are paused"),
+    "unpause": _switch("unpause", "Let playbooks act again.", "playbooks act again"),
+}
