@@ -26,12 +26,28 @@ class Muting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
+class Heard(msgspec.Struct, frozen=True, array_like=True):
+    """One firing as it was told, kept so that late records can still be put in their place.
+
+    It began at ``start``; ``last`` is the latest start folded into it; it lapses at ``end`` unless told again (None:
+    never), ``timeout`` as in `quell.model.records.AlertRecord`. ``seen`` and ``record``: arrival and id of its first.
+    """
+
+    start: float
+    last: float
+    end: float | None
+    timeout: bool
+    seen: float
+    record: str
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fold of all records of one fingerprint.
 
     ``starts_at`` is the onset of the present (or last) firing episode in event time, ``ends_at`` when it ends or
     ended (None: not before it is resolved), ``onset_seen`` when its first record arrived, ``record`` that record's
     id, ``episode`` counts firings after a true resolution, ``flaps`` quick returns, ``count`` all deliveries.
+    ``heard`` and ``ended`` are the latest firings and resolutions told, in event time, of which fold makes the rest.
     ``closes_at`` is when a firing alert that nobody repeats any more counts as over for correlation.
     """
 
@@ -60,6 +76,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     handling: Handling = "hold"
     reason: Reason = Reason(code="new", text="not judged yet")
     hold_until: float | None = None
+    heard: tuple[Heard, ...] = ()
+    ended: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:

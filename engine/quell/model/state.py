@@ -18,11 +18,16 @@ from quell.model.topology import Change, Dependency, Entity
 
 
 class Triaged(msgspec.Struct, frozen=True, kw_only=True):
-    """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded)."""
+    """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded).
+
+    ``began`` are the times of its latest firings, quick returns included; ``paged_at`` when it last paged.
+    """
 
     returns: tuple[float, ...] = ()
     durations_s: tuple[float, ...] = ()
     episodes: int = 0
+    began: tuple[float, ...] = ()
+    paged_at: float | None = None
 
 
 class Unit(msgspec.Struct, kw_only=True):

@@ -1,0 +1,156 @@
+"""What was told of one alert, put in order of event time: from firings and resolutions to episodes.
+
+Nothing here looks at arrival, so facts may come in any order and the same fact any number of times. The facts kept
+are bounded by `KEPT`; a history longer than that forgets its oldest episodes, and records about them are too old to
+matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from quell.model.alert import Heard
+
+KEPT = 6
+"""Firings with a start of their own, and resolutions, kept per alert."""
+
+PATIENCE_S = 3600.0
+PATIENCE_FACTOR = 2.5
+PATIENCE_MOST_S = 4 * 3600.0
+
+
+@dataclass(slots=True)
+class Episode:
+    """One firing from start to end. ``lapse`` ends it unless ``end`` (a told resolution) does; None: neither yet."""
+
+    start: float
+    last: float
+    lapse: float | None
+    timeout: bool
+    seen: float
+    record: str
+    end: float | None = None
+
+    @property
+    def over_at(self) -> float | None:
+        """When it ended or will end on its own; None: not before somebody says so."""
+        return self.lapse if self.end is None else self.end
+
+    def extend(self, heard: Heard) -> None:
+        """Join a later firing. As in Alertmanager the newer end counts unless an older chosen one is later."""
+        self.last = heard.last
+        if self.timeout or not later(self.lapse, heard.end):
+            self.lapse, self.timeout = heard.end, heard.timeout
+        self.seen, self.record = min((self.seen, self.record), (heard.seen, heard.record))
+
+
+class Tally(NamedTuple):
+    """How often an alert came back after a true pause, how often quickly since, and how often quickly in all."""
+
+    returns: int
+    flaps: int
+
+
+def later(a: float | None, b: float | None) -> bool:
+    """Whether end ``a`` lies after end ``b``; None never comes."""
+    return b is not None and (a is None or a > b)
+
+
+def patience(longest_gap_s: float) -> float:
+    """How long an unresolved alert may be silent and still be the same firing when it is told with a new start."""
+    return max(PATIENCE_S, min(PATIENCE_FACTOR * longest_gap_s, PATIENCE_MOST_S))
+
+
+def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> list[Episode]:
+    """The episodes that ``heard`` and ``ended`` (both sorted) tell of, in order.
+
+    A firing belongs to the episode before it unless that was resolved before its start, had lapsed by then, or was
+    not heard of for longer than `patience` allows. A start at the very instant of a resolution is not after it.
+    """
+    found: list[Episode] = []
+    longest = 0.0
+    for firing in heard:
+        if found:
+            current = found[-1]
+            gap = firing.start - current.last
+            current.end = _resolution(ended, current.last, firing.start)
+            lapsed = current.lapse is not None and current.lapse < firing.start
+            if current.end is None and not lapsed and gap < patience(longest):
+                current.extend(firing)
+                longest = max(longest, gap)
+                continue
+            longest = max(longest, gap)
+        found.append(Episode(firing.start, firing.last, firing.end, firing.timeout, firing.seen, firing.record))
+    if found:
+        found[-1].end = _resolution(ended, found[-1].last, None)
+    return found
+
+
+def tally(found: list[Episode], flap_gap_s: float) -> Tally:
+    """Count returns and, since the last of them, flaps: starts within ``flap_gap_s`` of the end before."""
+    returns = flaps = 0
+    for before, after in pairwise(found):
+        over = before.over_at
+        if over is not None and over <= after.start <= over + flap_gap_s:
+            flaps += 1
+        else:
+            returns, flaps = returns + 1, 0
+    return Tally(returns, flaps)
+
+
+def hear(heard: tuple[Heard, ...], told: Heard, *, newer: bool) -> tuple[Heard, ...]:
+    """``heard`` with ``told`` in its place; the same object if it says nothing new.
+
+    ``newer`` says that it arrived after all others; only then may a chosen end shorten one filled in by timeout.
+    """
+    for index in range(len(heard) - 1, -1, -1):
+        at = heard[index]
+        if at.start <= told.start <= at.last:
+            merged = _merged(at, told, newer=newer)
+            return heard if merged == at else (*heard[:index], merged, *heard[index + 1 :])
+        if told.start > at.last:
+            return (*heard[: index + 1], told, *heard[index + 1 :])
+    return (told, *heard)
+
+
+def bounded(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> tuple[tuple[Heard, ...], tuple[float, ...]]:
+    """At most `KEPT` of each: the two oldest firings become one if they are of one episode, else the older goes."""
+    ended = ended[-KEPT:]
+    while len(heard) > KEPT:
+        first, second = heard[0], heard[1]
+        joined = episodes((first, second), ended)
+        if len(joined) == 1:
+            one = joined[0]
+            first = Heard(one.start, one.last, one.lapse, one.timeout, one.seen, one.record)
+            heard = (first, *heard[2:])
+        else:
+            heard = heard[1:]
+    return heard, ended
+
+
+def too_old(heard: tuple[Heard, ...], ended: tuple[float, ...], start: float) -> bool:
+    """Whether a firing lies before all that is remembered although something was forgotten already."""
+    return bool(heard) and start < heard[0].start and (len(heard) >= KEPT or len(ended) >= KEPT)
+
+
+def _resolution(ended: tuple[float, ...], since: float, before: float | None) -> float | None:
+    """The latest resolution at or after ``since`` and before ``before``."""
+    for at in reversed(ended):
+        if before is None or at < before:
+            return at if at >= since else None
+    return None
+
+
+def _merged(at: Heard, told: Heard, *, newer: bool) -> Heard:
+    end, timeout = at.end, at.timeout
+    shortened = newer and at.timeout and not told.timeout and bool(told.record)
+    if shortened or later(told.end, end) or (told.end == end and not told.timeout):
+        end, timeout = told.end, told.timeout
+    seen, record = at.seen, at.record
+    if (told.record and not record) or (
+        bool(told.record) == bool(record) and (told.seen, told.record) < (seen, record)
+    ):
+        seen, record = told.seen, told.record
+    return Heard(at.start, at.last, end, timeout, seen, record)

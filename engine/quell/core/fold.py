@@ -1,0 +1,213 @@
+"""Fold: all the records of one fingerprint become one alert.
+
+The state of an alert is computed from the firings and resolutions told of it, in event time (see
+`quell.core.episodes`); order of arrival and repetition cannot change it. What follows from that:
+
+- A resolution of an alert never heard of fires nothing. If it tells when the firing began it is kept as a resolved
+  alert, so that the firing itself, delivered late, does not bring it back; otherwise nothing is kept.
+- A firing that began no later than the end of what was resolved is over already: "stale".
+- An end that a firing carries is no resolution: told again with a later end, the alert fires on.
+- Times in the future are taken as ``now``: a sender's fast clock must not make an alert that cannot be resolved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from quell.core.episodes import Episode, bounded, episodes, hear, tally, too_old
+from quell.model.alert import Alert, AlertStatus, Heard
+from quell.model.records import AlertRecord
+
+What = Literal["new", "returned", "flapped", "repeat", "updated", "resolved", "stale", "ignored"]
+SEVERITY_LABELS = ("severity", "priority", "level")
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The alert after one record (None: nothing to keep) and what the record was.
+
+    "new": first heard of, firing. "returned": fires again after a pause, a new episode. "flapped": fires again soon
+    after its end, same episode. "repeat": said nothing new. "updated": same firing, other words, or a resolved
+    alert's times corrected. "resolved": no longer fires. "stale": about the past, changes nothing present.
+    "ignored": resolved and never heard of before; kept if ``alert`` is not None, but nobody need be told.
+    """
+
+    alert: Alert | None
+    what: What
+
+
+def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: float, fingerprint: str) -> Folded:
+    """Fold ``record`` into ``known`` (None: never heard of) at core time ``now``."""
+    told, end = _facts(record, now)
+    if known is None:
+        if told is None:
+            return Folded(None, "ignored")
+        alert = _first(told, end, record, now, fingerprint)
+        return Folded(alert, "new" if alert.firing else "ignored")
+    if told is not None and too_old(known.heard, known.ended, told.start):
+        return Folded(msgspec.structs.replace(known, count=known.count + 1), "stale")
+    newer = record.arrived > known.updated_at
+    heard = known.heard if told is None else hear(known.heard, told, newer=newer)
+    ended = known.ended if end is None or end in known.ended else tuple(sorted((*known.ended, end)))
+    changes = {} if told is None else _content(known, record, told)
+    if heard is not known.heard or ended is not known.ended or not known.firing:
+        changes |= _present(known, heard, ended, now, flap_gap_s)
+    alert = msgspec.structs.replace(known, count=known.count + 1, **changes)
+    what = _what(known, alert, told, end)
+    if what != "stale" and newer:
+        alert = msgspec.structs.replace(alert, updated_at=record.arrived)
+    return Folded(alert, what)
+
+
+def expired(alert: Alert, now: float) -> Alert | None:
+    """The alert as it is once its end has passed; None if it fires on (or did not fire)."""
+    if alert.status != "firing" or alert.ends_at is None or alert.ends_at > now:
+        return None
+    return msgspec.structs.replace(alert, status="expired" if alert.timeout else "resolved")
+
+
+def next_expiry(alert: Alert) -> float | None:
+    """When `expired` will answer something, if nothing is heard until then."""
+    return alert.ends_at if alert.status == "firing" else None
+
+
+def severity_of(labels: dict[str, str]) -> str:
+    """The lower-cased value of the first of the labels severity, priority and level; "" without one."""
+    for name in SEVERITY_LABELS:
+        value = labels.get(name)
+        if value:
+            return value.strip().lower()
+    return ""
+
+
+def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]:
+    """The firing and the resolution the record tells of. A resolution with a start tells of a firing as well."""
+    firing = record.status == "firing"
+    start = record.starts_at
+    if start is None and firing:
+        start = record.at
+    if start is not None:
+        start = min(start, now)
+    if firing:
+        assert start is not None
+        lapse = None if record.ends_at is None else max(record.ends_at, start)
+        timeout = record.timeout and lapse is not None
+        return Heard(start, start, lapse, timeout, record.arrived, record.id), None
+    end = min(record.at if record.ends_at is None else record.ends_at, now)
+    if start is None:
+        return None, end
+    end = max(start, end)
+    return Heard(start, start, end, False, record.arrived, ""), end
+
+
+def _first(told: Heard, end: float | None, record: AlertRecord, now: float, fingerprint: str) -> Alert:
+    ended = () if end is None else (end,)
+    episode = episodes((told,), ended)[0]
+    return Alert(
+        fingerprint=fingerprint,
+        source=record.source,
+        labels=record.labels,
+        annotations=record.annotations,
+        updated_at=record.arrived,
+        key=record.key,
+        url=record.url,
+        value=record.value,
+        threshold=record.threshold,
+        entity=record.entity,
+        severity=severity_of(record.labels),
+        heard=(told,),
+        ended=ended,
+        **_times(episode, now),
+    )
+
+
+def _times(episode: Episode, now: float) -> dict[str, Any]:
+    """The fields of an alert that say whether and since when it fires."""
+    status: AlertStatus = "firing"
+    if episode.end is not None:
+        status = "resolved"
+    elif episode.lapse is not None and episode.lapse <= now:
+        status = "expired" if episode.timeout else "resolved"
+    return {
+        "status": status,
+        "starts_at": episode.start,
+        "ends_at": episode.over_at,
+        "timeout": episode.timeout and episode.end is None,
+        "onset_seen": episode.seen,
+        "record": episode.record,
+    }
+
+
+def _present(
+    known: Alert, heard: tuple[Heard, ...], ended: tuple[float, ...], now: float, flap_gap_s: float
+) -> dict[str, Any]:
+    """The fields that follow from the facts. Counts go on from the known ones, as old facts are forgotten."""
+    found = episodes(heard, ended)
+    after, before = tally(found, flap_gap_s), tally(episodes(known.heard, known.ended), flap_gap_s)
+    flaps = after.flaps
+    if not after.returns and not before.returns:
+        flaps += known.flaps - before.flaps
+    kept_heard, kept_ended = bounded(heard, ended)
+    return {
+        "heard": kept_heard,
+        "ended": kept_ended,
+        "episode": known.episode + after.returns - before.returns,
+        "flaps": flaps,
+        **_times(found[-1], now),
+    }
+
+
+def _content(known: Alert, record: AlertRecord, told: Heard) -> dict[str, Any]:
+    """The fields in which the record's words replace the known ones.
+
+    Words about the latest firing win, then those that arrived last, then (told at one instant) the greater text, so
+    that the order of records decides nothing. A record without labels, such as PagerDuty's resolve, only has a key
+    and leaves all words as they were.
+    """
+    if not record.labels:
+        return {}
+    latest = known.heard[-1]
+    if told.start < latest.start or (told.start <= latest.last and record.arrived < known.updated_at):
+        return {}
+    words = {
+        "source": record.source,
+        "labels": record.labels,
+        "annotations": record.annotations,
+        "url": record.url,
+        "value": record.value,
+        "threshold": record.threshold,
+    }
+    said = {name: getattr(known, name) for name in words}
+    entity = {"entity": record.entity} if record.entity and record.entity != known.entity else {}
+    if words == said:
+        return entity
+    tied = told.start <= latest.last and record.arrived == known.updated_at
+    if tied and known.labels and _ENCODER.encode(words) < _ENCODER.encode(said):
+        return {} if known.entity else entity
+    return words | entity | {"severity": severity_of(record.labels)}
+
+
+def _what(known: Alert, alert: Alert, told: Heard | None, end: float | None) -> What:
+    restarted = alert.starts_at > known.starts_at
+    if not alert.firing:
+        if known.firing:
+            return "resolved"
+        if (alert.starts_at, alert.ends_at) != (known.starts_at, known.ends_at):
+            return "updated"
+        return "repeat" if end is not None and end == known.ends_at else "stale"
+    if restarted and alert.episode > known.episode:
+        return "returned"
+    if not known.firing or (restarted and alert.flaps > known.flaps):
+        return "flapped"
+    if told is None or told.start < alert.starts_at or (end is not None and not restarted):
+        return "stale"
+    same = all(getattr(known, name) == getattr(alert, name) for name in _VISIBLE)
+    return "repeat" if same else "updated"
+
+
+_VISIBLE = ("starts_at", "labels", "annotations", "url", "value", "threshold", "entity", "severity")
