@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from quell.core.approvals import approved, refusal, rejected, stopped
+from quell.core.choose import Choice
+from quell.core.desk import Desk, asks, current, idle
+from quell.core.routes import Routes
+from quell.core.runs import advance, answered, due, settled_doubt, timed
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision, IncidentEvent, Perform
 from quell.model.incident import Incident
 from quell.model.records import CommandRecord, StepFinished
 from quell.model.rulebook import Rulebook
+from quell.model.run import Run
 from quell.model.state import State
+
+KEEP_RUNS_S = 7 * 86_400.0
+"""How long a run that is over is remembered at least after its incident is forgotten; guards may need it longer."""
+RUN_VERBS = frozenset({"approve", "reject", "run", "stop", "pause", "unpause"})
 
 
 class Automation:
@@ -19,34 +29,137 @@ class Automation:
     def __init__(self, rulebook: Rulebook, state: State) -> None:
         self.rulebook = rulebook
         self.state = state
+        self._routes = Routes(rulebook.routes, state)
+        self._desk = Desk(state, self._routes)
+        self._choice = Choice(rulebook, self._desk)
 
     def on_incident(self, incident: Incident, event: IncidentEvent, now: float) -> list[AnyDecision]:
         """What an incident's news begins, settles or makes unneeded. ``incident`` is as it is after the event."""
-        del incident, event, now
-        return []
+        if event == "opened":
+            self._forget(now)
+        for run in self._desk.live():
+            unneeded = (run.trigger == "resolved") == incident.is_open and run.trigger != "command"
+            if run.incident == incident.id and unneeded and idle(run):
+                self._desk.keep(
+                    stopped(run, now, f"no longer needed: incident {incident.id} is {incident.status}"), now
+                )
+        self._choice.on_event(incident, event, now)
+        return self._desk.taken()
 
     def on_step_finished(self, result: StepFinished, now: float) -> list[AnyDecision]:
         """What follows from an answer; one that is not awaited (repeated, late, unknown) changes nothing."""
-        del result, now
-        return []
+        run = self.state.runs.get(result.key.partition("/")[0])
+        act = current(run) if run is not None and not run.over else None
+        if run is None or act is None or act.key != result.key or act.state not in {"acting", "in_doubt"}:
+            return []
+        if act.state == "in_doubt" and (result.outcome in {"pending", "in_doubt"} or result.failure == "timeout"):
+            return []  # no news for the people who look
+        self._desk.keep(answered(self._desk, run, result, now), now)
+        return self._desk.taken()
 
     def on_command(self, command: CommandRecord, now: float) -> list[AnyDecision]:
         """Carries out approve, reject, run, stop, pause and unpause; a refusal is an audit. Other verbs: nothing."""
-        del command, now
-        return []
+        if command.verb in {"pause", "unpause"}:
+            self._pause(command, now)
+        elif command.verb == "run":
+            self._run(command, now)
+        elif command.verb in RUN_VERBS:
+            run = self.state.runs.get(command.target)
+            if run is None:
+                self._refuse(command, now, f'there is no run "{command.target}"')
+            elif run.over:
+                self._refuse(command, now, f"run {run.id} is {run.state}")
+            else:
+                self._desk.keep(self._told(run, command, now), now)
+        return self._desk.taken()
 
     def on_time(self, now: float) -> list[AnyDecision]:
         """Everything due at or before ``now``, in order, each at its own time."""
-        del now
-        return []
+        while (next_due := self.next_due()) is not None and next_due <= now:
+            settled_at = self._choice.next_due()
+            if settled_at == next_due:
+                self._choice.on_time(next_due, next_due)
+                continue
+            run = min((run for run in self._desk.live() if due(run) == next_due), key=lambda one: one.id)
+            at = max(next_due, run.updated_at)
+            self._desk.keep(timed(self._desk, run, at), at)
+        return self._desk.taken()
 
     def next_due(self) -> float | None:
         """When `on_time` would do something next; None: not without news."""
-        return None
+        times = [self._choice.next_due(), *(due(run) for run in self._desk.live())]
+        return min((time for time in times if time is not None), default=None)
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, now: float, text: str, reason: str = ""
     ) -> list[Perform]:
         """One deed per route that matches; ``reason`` makes the ledger key (default: the incident's version)."""
-        del incident, alert, now, text, reason
-        return []
+        return self._routes.pages(incident, alert, now, text, reason)
+
+    def considered(self, incident: Incident, now: float) -> list[tuple[str, str]]:
+        """For every playbook, by name, whether its condition holds for the incident now, and if not why not."""
+        return self._choice.considered(incident, now)
+
+    def _told(self, run: Run, command: CommandRecord, now: float) -> Run:
+        """The run after a person's word on it."""
+        if command.verb == "stop":
+            self._desk.audit(now, command.by, "stop", run.id, _note(command))
+            return stopped(run, now, f"stopped by {command.by or 'a person'}")
+        if run.state == "in_doubt":
+            took_effect = command.verb == "approve"
+            detail = "it took effect" if took_effect else "it did not take effect"
+            self._desk.audit(now, command.by, command.verb, run.id, detail)
+            return settled_doubt(self._desk, run, took_effect, command.by or "a person", now)
+        if command.verb == "reject":
+            if asks(run):
+                return rejected(self._desk, run, command, now)
+            self._refuse(command, now, f"run {run.id} is {run.state} and waits for nobody's approval")
+            return run
+        refused = refusal(run, command, now)
+        if refused:
+            self._refuse(command, now, refused)
+            return run
+        run = approved(self._desk, run, command, now)
+        return advance(self._desk, run, now) if run.state == "running" else run
+
+    def _run(self, command: CommandRecord, now: float) -> None:
+        name = str(command.args.get("incident") or "")
+        dry = str(command.args.get("dry") or "").lower() in {"true", "1", "yes"}
+        playbook, incident = self._choice.playbook(command.target), self.state.incidents.get(name)
+        if playbook is None:
+            self._refuse(command, now, f'there is no playbook "{command.target}"')
+        elif incident is None:
+            self._refuse(command, now, f'there is no incident "{name}"')
+        elif playbook.mode == "off" and not dry:
+            self._refuse(command, now, f"playbook {playbook.name} is off; only a dry run is possible")
+        else:
+            begun = self._choice.begin_by_hand(playbook, incident, command.by, dry, now)
+            if isinstance(begun, str):
+                self._refuse(command, now, begun)
+            else:
+                self._desk.audit(now, command.by, "run", playbook.name, f"run {begun.id} for incident {incident.id}")
+
+    def _pause(self, command: CommandRecord, now: float) -> None:
+        """The switch for all playbooks. What is in flight is awaited; nothing further begins until it is released."""
+        self._desk.audit(now, command.by, command.verb, "playbooks", _note(command))
+        self.state.paused_by = (command.by or "a person") if command.verb == "pause" else ""
+        if command.verb == "unpause":
+            for run in self._desk.live():
+                act = current(run)
+                if run.state == "waiting" and act is not None and act.state == "planned":
+                    self._desk.keep(advance(self._desk, run, now), now)
+
+    def _refuse(self, command: CommandRecord, now: float, why: str) -> None:
+        self._desk.audit(now, command.by, command.verb, command.target, f"refused: {why}")
+
+    def _forget(self, now: float) -> None:
+        """Runs long over whose incident is forgotten, and that no guard asks about any more, go."""
+        guards = [playbook.guards for playbook in self.rulebook.playbooks]
+        keep_s = max([KEEP_RUNS_S, *(max(guard.cooldown_s, guard.limit_per_s) for guard in guards)])
+        for run in list(self.state.runs.values()):
+            if run.over and run.incident not in self.state.incidents and run.updated_at + keep_s < now:
+                del self.state.runs[run.id]
+
+
+def _note(command: CommandRecord) -> str:
+    return str(command.args.get("note") or "")

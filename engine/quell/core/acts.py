@@ -1,0 +1,119 @@
+"""One act of a run (a step, an undo, a deed after failure): what the playbook wrote, and the intent to perform it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from quell.core.context import rendered
+from quell.core.desk import Desk, current, with_current
+from quell.errors import ExpressionError
+from quell.model.decision import Perform
+from quell.model.playbook import Deed, Effect, Playbook, Repeat, Retry, Step
+from quell.model.run import Run, StepRun
+
+GRACE_S = 30.0
+"""How long after an act's own time limit its answer may still come before the act counts as in doubt."""
+DOUBTS = 3
+"""How often an act is repeated because its answer never came, before a person is asked."""
+DEED_TIMEOUT_S = 60.0
+UNDO, DEED = "/undo", "on_failure/"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is to be done where the run stands. ``step`` is the step it is, or takes back; None for a later deed."""
+
+    do: str
+    with_: Mapping[str, Any]
+    effect: Effect
+    repeat: Repeat
+    timeout_s: float
+    retry: Retry | None
+    step: Step | None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether performing it again does no harm when nobody knows whether it was performed."""
+        return self.repeat != "never" or self.effect == "read"
+
+
+def undo_of(step: StepRun, deed: Deed) -> StepRun:
+    """The act that takes a step back, with the parameters that were kept before the step acted."""
+    return StepRun(id=step.id + UNDO, do=deed.do, params=step.undo)
+
+
+def deeds_of(playbook: Playbook) -> tuple[StepRun, ...]:
+    """The acts that follow a failure."""
+    return tuple(StepRun(id=f"{DEED}{n}", do=deed.do) for n, deed in enumerate(playbook.on_failure, 1))
+
+
+def act_at(playbook: Playbook, run: Run) -> Act:
+    """What the playbook wrote for the place where the run stands."""
+    act = current(run)
+    assert act is not None, "asked only where the run stands at something"
+    if run.phase == "deeds":
+        deed = playbook.on_failure[int(act.id.removeprefix(DEED)) - 1]
+        again = Retry(times=2) if deed.effect != "change" else None
+        return Act(deed.do, deed.with_, deed.effect, deed.repeat, DEED_TIMEOUT_S, again, None)
+    if run.phase == "undo":
+        step = next(step for step in playbook.steps if step.id == act.id.removesuffix(UNDO))
+        deed = step.undo or Deed(do=act.do)
+        return Act(deed.do, deed.with_, deed.effect, deed.repeat, step.timeout_s, step.retry, step)
+    step = playbook.steps[run.at_step]
+    return Act(step.do, step.with_, step.effect, step.repeat, step.timeout_s, step.retry, step)
+
+
+def performed(desk: Desk, run: Run, at: float) -> Run:
+    """The run with its act begun, and the intent decided. Raises ExpressionError before anything is done.
+
+    Parameters that were approved are performed as approved. The parameters that would take the act back are resolved
+    first, because afterwards they may mean something else; those that need its own answer wait for it.
+    """
+    playbook, state = desk.playbook(run), current(run)
+    assert state is not None, "only what the run stands at is performed"
+    act = act_at(playbook, run)
+    context = desk.context(run, at)
+    params = state.params or rendered(dict(act.with_), context)
+    undo = state.undo
+    if run.phase == "steps" and act.step is not None and act.step.undo is not None and not undo:
+        undo = _kept(act.step.undo, context)
+    attempt = state.attempt + 1
+    limit = max(act.timeout_s, 0.0)
+    state = replace(
+        state,
+        state="acting",
+        attempt=attempt,
+        key=f"{run.id}/{state.id}/{attempt}",
+        params=params,
+        undo=undo,
+        started_at=at,
+        due_at=at + limit + GRACE_S,
+        error="",
+    )
+    desk.decide(
+        Perform(
+            at=at,
+            key=state.key,
+            action=act.do,
+            params=params,
+            effect=act.effect,
+            repeat=act.repeat,
+            timeout_s=act.timeout_s,
+            dry_run=run.dry and act.effect != "read",
+            run=run.id,
+            incident=run.incident,
+        )
+    )
+    return replace(with_current(run, state), state="running")
+
+
+def _kept(deed: Deed, context: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = rendered(deed.with_, context)
+    except ExpressionError:
+        return {}
+    return found

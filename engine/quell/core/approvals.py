@@ -1,0 +1,196 @@
+"""Approvals: who is asked, what their answer covers, and what counts as an answer. Silence is never a yes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from quell.core.context import rendered
+from quell.core.desk import Desk, asks, current, with_current
+from quell.core.plan import binding, foreseen, prepared
+from quell.errors import ExpressionError
+from quell.model.playbook import Playbook, Step
+from quell.model.records import CommandRecord
+from quell.model.run import Approval, Run, StepState
+from quell.model.times import format_duration
+
+
+def ask_for_run(desk: Desk, run: Run, at: float) -> Run:
+    """The run proposed as a whole: a person has the playbook's own time limit to say yes."""
+    playbook = desk.playbook(run)
+    run = replace(run, state="proposed", steps=foreseen(desk.state, playbook, run, at))
+    approval = Approval(
+        step="",
+        asked_at=at,
+        expires_at=at + max(playbook.timeout_s, 0.0),
+        bound_to=binding(playbook, run),
+        text=playbook.summary or f"Run {playbook.name}",
+    )
+    return replace(run, approval=approval)
+
+
+def ask_for_step(desk: Desk, run: Run, step: Step, at: float) -> Run:
+    """The run waiting at its ``approve`` step. Raises ExpressionError when the question cannot be worded."""
+    playbook = desk.playbook(run)
+    wanted = rendered(step.with_, desk.context(run, at))
+    act = current(run)
+    assert act is not None, "an approval is asked for at a step"
+    run = with_current(run, replace(act, state="waiting", started_at=at, params=wanted, sentence="waits for approval"))
+    run = replace(run, state="waiting", steps=foreseen(desk.state, playbook, run, at))
+    approval = Approval(
+        step=step.id,
+        asked_at=at,
+        expires_at=at + max(step.timeout_s, 0.0),
+        need=_need(wanted),
+        who=_who(wanted),
+        not_requester=wanted.get("not_requester") is True,
+        bound_to=binding(playbook, run),
+        text=str(wanted.get("text") or playbook.summary or f"Go on with {playbook.name}"),
+    )
+    return replace(run, approval=approval)
+
+
+def _need(wanted: Mapping[str, Any]) -> int:
+    need = wanted.get("need", 1)
+    if isinstance(need, str) and need.isdecimal():
+        need = int(need)
+    if isinstance(need, bool) or not isinstance(need, int) or need < 1:
+        raise ExpressionError(f'need: "{need}" is not a number of people, 1 or more')
+    return need
+
+
+def _who(wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    who = wanted.get("who") or []
+    return tuple(str(one) for one in who) if isinstance(who, list) else (str(who),)
+
+
+def refusal(run: Run, command: CommandRecord, at: float) -> str:
+    """Why this person's yes does not count, "" when it does.
+
+    Roles are known at the edge: where it hands them over in ``args.roles`` they are held against ``who``.
+    """
+    approval = run.approval
+    if approval is None or not asks(run):
+        return f"run {run.id} is {run.state} and waits for nobody's approval"
+    if not command.by:
+        return "an approval needs a name"
+    if at >= approval.expires_at:
+        return "the time to approve is over"
+    if approval.not_requester and command.by == run.by:
+        return f"{command.by} asked for this run, somebody else must approve it"
+    if command.by in approval.approved_by:
+        return f"{command.by} has approved already, {approval.need} different people are needed"
+    return role_refusal(approval, command)
+
+
+def role_refusal(approval: Approval, command: CommandRecord) -> str:
+    """Why the person's roles do not suffice, "" when they do or the edge did not hand any over."""
+    roles = command.args.get("roles")
+    if not approval.who or not isinstance(roles, (list, tuple)):
+        return ""
+    held = {str(role) for role in roles} | {f"user:{command.by}"}
+    held |= {f"role:{role}" for role in held}
+    if held.isdisjoint(approval.who):
+        return f"{command.by} is none of {', '.join(approval.who)}"
+    return ""
+
+
+def approved(desk: Desk, run: Run, command: CommandRecord, at: float) -> Run:
+    """The run after a yes that counts: granted, waiting for more, asked again, or no longer needed."""
+    playbook, approval = desk.playbook(run), run.approval
+    assert approval is not None, "only a run that asks is approved"
+    renewed = _renewed(desk, playbook, run, approval)
+    if isinstance(renewed, str):
+        desk.audit(at, command.by, "approve", run.id, f"void: {renewed}")
+        return stopped(run, at, f"no longer needed: {renewed}")
+    if binding(playbook, renewed) != approval.bound_to:
+        renewed = replace(renewed, steps=foreseen(desk.state, playbook, renewed, at))
+        span = approval.expires_at - approval.asked_at
+        detail = "void: what the run would do has changed since it was asked for; it asks again with the new arguments"
+        desk.audit(at, command.by, "approve", run.id, detail)
+        fresh = replace(
+            approval, asked_at=at, expires_at=at + span, approved_by=(), bound_to=binding(playbook, renewed)
+        )
+        return replace(renewed, approval=fresh)
+    approval = replace(approval, approved_by=(*approval.approved_by, command.by))
+    desk.audit(at, command.by, "approve", run.id, _note(command))
+    run = replace(run, approval=approval)
+    return run if len(approval.approved_by) < approval.need else _granted(playbook, run, at)
+
+
+def _renewed(desk: Desk, playbook: Playbook, run: Run, approval: Approval) -> Run | str:
+    """The run as it would be asked for now (by the clock of when it was), or why it no longer makes sense.
+
+    Its variables are told by the clock of when it began, so that time alone voids nothing.
+    """
+    incident = desk.state.incidents.get(run.incident)
+    if incident is None:
+        return f"incident {run.incident} is forgotten"
+    try:
+        renewed = prepared(desk.state, playbook, run, incident, run.started_at)
+    except ExpressionError as error:
+        return str(error)
+    if (renewed.each, renewed.locks) != (run.each, run.locks):
+        was, now = (", ".join(filter(None, (one.each, *one.locks))) for one in (run, renewed))
+        return f'the run was about "{was}", it would now be about "{now}"'
+    return replace(renewed, steps=foreseen(desk.state, playbook, renewed, approval.asked_at))
+
+
+def _granted(playbook: Playbook, run: Run, at: float) -> Run:
+    assert run.approval is not None, "an approval was just recorded"
+    by = ", ".join(run.approval.approved_by)
+    if run.state == "proposed":
+        return replace(run, state="running", deadline=at + playbook.timeout_s)
+    act = current(run)
+    assert act is not None, "a waiting run stands at its approving step"
+    act = replace(act, state="done", finished_at=at, sentence=f"approved by {by}")
+    return replace(with_current(run, act), state="running")
+
+
+def rejected(desk: Desk, run: Run, command: CommandRecord, at: float) -> Run:
+    """The run after a no: it stops, and nothing further is done."""
+    assert run.approval is not None, "only a run that asks is rejected"
+    note = _note(command)
+    desk.audit(at, command.by, "reject", run.id, note)
+    run = replace(run, approval=replace(run.approval, rejected_by=command.by))
+    return stopped(run, at, f"rejected by {command.by}" + (f": {note}" if note else ""))
+
+
+def expired(desk: Desk, run: Run, at: float) -> Run:
+    """The run after nobody answered in time: people are told if the step says so, and it stops."""
+    approval = run.approval
+    assert approval is not None, "only a run that asks expires"
+    within = format_duration(approval.expires_at - approval.asked_at)
+    error = f"nobody approved it within {within}"
+    desk.audit(at, "quell", "approval expired", run.id, error)
+    step = next((step for step in desk.playbook(run).steps if step.id == approval.step), None)
+    if step is not None and step.otherwise == "escalate":
+        desk.page(run, at, f"{step.id}-expired", f"Playbook {run.playbook} (run {run.id}): {error}. {approval.text}")
+    return stopped(run, at, error)
+
+
+def stopped(run: Run, at: float, error: str) -> Run:
+    """The run ended by people, by their silence or because it is not needed; what was in flight stays in doubt."""
+    act = current(run)
+    if act is not None and act.state in {"acting", "in_doubt"}:
+        act = replace(
+            act, state="in_doubt", finished_at=at, due_at=None, error="the run stopped before its answer came"
+        )
+        run = with_current(run, act)
+    elif act is not None and act.state == "waiting":
+        state: StepState = "failed" if act.attempt else "skipped"
+        run = with_current(run, replace(act, state=state, finished_at=at, due_at=None, sentence=error))
+    return replace(without_rest(run), state="stopped", error=error)
+
+
+def without_rest(run: Run) -> Run:
+    """The run with what was not begun marked as skipped."""
+    steps = tuple(replace(act, state="skipped") if act.state == "planned" else act for act in run.steps)
+    deeds = tuple(replace(act, state="skipped") if act.state == "planned" else act for act in run.deeds)
+    return replace(run, steps=steps, deeds=deeds)
+
+
+def _note(command: CommandRecord) -> str:
+    return str(command.args.get("note") or "")

@@ -1,0 +1,192 @@
+"""What the conditions and references of playbooks and routes see: plain dictionaries made from the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from quell.expressions.conditions import Condition
+from quell.expressions.templates import Template
+from quell.model.alert import Alert
+from quell.model.incident import Incident, Suspect
+from quell.model.playbook import Playbook
+from quell.model.run import Run
+from quell.model.state import State
+from quell.model.times import format_duration, format_time
+from quell.model.topology import Change
+
+MOST_ALERTS = 1000
+"""How many alerts of an incident are shown to an expression, by order of onset: its cost follows them."""
+
+_conditions = lru_cache(maxsize=4096)(Condition)
+
+
+def holds(text: str, context: Mapping[str, Any]) -> bool:
+    """Whether a condition, bare or written as ``${…}``, is true. Raises ExpressionError."""
+    bare = text.strip()
+    if bare.startswith("${") and bare.endswith("}"):
+        bare = bare[2:-1]
+    return _conditions(bare).holds(context)
+
+
+def rendered(value: Any, context: Mapping[str, Any]) -> Any:
+    """The value with its references replaced, as plain JSON types. Raises ExpressionError."""
+    return plain(Template(value).render(context))
+
+
+def evaluated(expression: str, context: Mapping[str, Any]) -> str:
+    """A bare expression, or a text with ``${…}``, as text. Raises ExpressionError."""
+    value = rendered(expression if "${" in expression else f"${{{expression}}}", context)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def plain(value: Any) -> Any:
+    """Only what JSON and a snapshot carry unchanged: times and durations become text."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return format_time(value.timestamp())
+    if isinstance(value, timedelta):
+        return format_duration(value.total_seconds())
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def top_suspect(incident: Incident) -> Suspect | None:
+    """The first suspect without its evidence, as a run keeps it."""
+    if not incident.suspects:
+        return None
+    first = incident.suspects[0]
+    return Suspect(
+        entity=first.entity,
+        change=first.change,
+        kind=first.kind,
+        score=first.score,
+        confidence=first.confidence,
+        onset=first.onset,
+        path=first.path,
+    )
+
+
+def run_context(
+    state: State, playbook: Playbook, run: Run, at: float, result: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a run's expressions see: its own suspect and variables, the incident as it is now, and its steps so far."""
+    incident = state.incidents.get(run.incident) or Incident(
+        id=run.incident, title="", status="resolved", opened_at=run.started_at, updated_at=run.updated_at
+    )
+    context = incident_context(state, incident, run.suspect, at)
+    context["playbook"] = {"name": playbook.name, "version": playbook.version}
+    context["run"] = {"id": run.id, "by": run.by, "dry": run.dry, "error": run.error}
+    context["steps"] = {
+        step.id: {"state": step.state, "output": step.output, "sentence": step.sentence} for step in run.steps
+    }
+    if result is not None:
+        context["result"] = dict(result)
+    return {**run.vars, **context, "vars": run.vars}
+
+
+def incident_context(state: State, incident: Incident, suspect: Suspect | None, at: float) -> dict[str, Any]:
+    """What is known of an incident at a time. Without a suspect, ``suspect`` and ``change`` are empty."""
+    alerts = [_alert(state.alerts[name]) for name in incident.alerts[:MOST_ALERTS] if name in state.alerts]
+    known = _suspect(state, suspect, at) if suspect is not None else {}
+    return {
+        "incident": {
+            "id": incident.id,
+            "title": incident.title,
+            "severity": incident.severity,
+            "status": incident.status,
+            "opened_at": _time(incident.opened_at),
+            "age": _span(at - incident.opened_at),
+            "alerts": alerts,
+            "entities": list(incident.entities),
+            "impact": list(incident.impact),
+            "no_clear_cause": incident.no_clear_cause,
+        },
+        "alerts": alerts,
+        "suspect": known,
+        "change": known.get("change", {}),
+        "now": _time(at),
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "fingerprint": alert.fingerprint,
+        "name": alert.name,
+        "labels": alert.labels,
+        "severity": alert.severity,
+        "entity": alert.entity or "",
+        "status": alert.status,
+        "starts_at": _time(alert.starts_at),
+    }
+
+
+def _suspect(state: State, suspect: Suspect, at: float) -> dict[str, Any]:
+    entity = state.entities.get(suspect.entity)
+    name = entity.name if entity else suspect.entity.partition("/")[2] or suspect.entity
+    known: dict[str, Any] = {
+        "entity": suspect.entity,
+        "service": name,
+        "name": name,
+        "owner": entity.owner if entity else "",
+        "kind": suspect.kind,
+        "confidence": suspect.confidence,
+        "score": suspect.score,
+        "path": list(suspect.path),
+    }
+    change = state.changes.get(suspect.change) if suspect.change else None
+    if change is not None:
+        known["change"] = _change(change, at)
+    return known
+
+
+def _change(change: Change, at: float) -> dict[str, Any]:
+    """A revision that is not known is missing, not "": nothing may be rolled back to an empty text."""
+    known: dict[str, Any] = {
+        "id": change.id,
+        "type": change.type,
+        "at": _time(change.at),
+        "age": _span(at - change.at),
+        "author": change.author,
+        "summary": change.summary,
+        "commit": change.commit,
+        "url": change.url,
+    }
+    if change.revision:
+        known["revision"] = change.revision
+    if change.previous:
+        known["previous"] = change.previous
+    return known
+
+
+def _time(at: float) -> datetime:
+    """Times beyond what a calendar holds are cut to its ends: an expression must not raise for them."""
+    return datetime.fromtimestamp(min(max(at, -62_135_596_800.0), 253_402_300_799.0), UTC)
+
+
+def _span(seconds: float) -> timedelta:
+    return timedelta(seconds=min(max(seconds, -86_400e8), 86_400e8))
+
+
+def labels_of(incident: Incident | None, alert: Alert | None) -> dict[str, str]:
+    """What a route's matchers see: the alert's labels, and the incident's own words, which win."""
+    labels = dict(alert.labels) if alert else {}
+    if alert:
+        labels |= {"severity": alert.severity, "entity": alert.entity or ""}
+    if incident:
+        labels |= {"incident": incident.id, "title": incident.title, "status": incident.status}
+        if incident.severity:
+            labels["severity"] = incident.severity
+        if incident.suspects:
+            labels["entity"] = incident.suspects[0].entity
+    return labels

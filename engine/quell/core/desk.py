@@ -1,0 +1,100 @@
+"""Where runs are kept while one call of `quell.core.automation` works: the state, and the decisions so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from quell.core.context import run_context
+from quell.core.routes import Routes
+from quell.model.decision import AnyDecision, Audit, RunChanged
+from quell.model.playbook import Playbook
+from quell.model.run import Run, StepRun
+from quell.model.state import State
+
+
+class Desk:
+    """The runs that are not over, and what was decided since `taken` was last called."""
+
+    def __init__(self, state: State, routes: Routes) -> None:
+        self.state = state
+        self.routes = routes
+        self._live = {name for name, run in state.runs.items() if not run.over}
+        self._decisions: list[AnyDecision] = []
+
+    def taken(self) -> list[AnyDecision]:
+        """The decisions, in order, which are then the caller's."""
+        decisions, self._decisions = self._decisions, []
+        return decisions
+
+    def decide(self, decision: AnyDecision) -> None:
+        """Adds one decision."""
+        self._decisions.append(decision)
+
+    def audit(self, at: float, who: str, what: str, target: str, detail: str = "") -> None:
+        """Adds one row to the trail."""
+        self.decide(Audit(at=at, who=who, what=what, target=target, detail=detail))
+
+    def page(self, run: Run, at: float, reason: str, text: str) -> None:
+        """Tells people about a run through the routes of its incident; the trail says so too."""
+        deeds = self.routes.pages(self.state.incidents.get(run.incident), None, at, text, f"{run.id}-{reason}")
+        self._decisions.extend(replace(deed, run=run.id) for deed in deeds)
+        how = f"told {len(deeds)} route{'s' * (len(deeds) != 1)}" if deeds else "no route matches, so nobody was told"
+        self.audit(at, "quell", "escalate", run.id, f"{text}; {how}")
+
+    def live(self) -> list[Run]:
+        """Runs that are not over, by id."""
+        return [self.state.runs[name] for name in sorted(self._live)]
+
+    def playbook(self, run: Run) -> Playbook:
+        """The playbook as it was when the run began."""
+        return self.state.begun[run.id]
+
+    def context(self, run: Run, at: float, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the run's expressions see now."""
+        return run_context(self.state, self.playbook(run), run, at, result)
+
+    def open(self, run: Run, playbook: Playbook) -> None:
+        """Makes a new run known; `keep` tells of it."""
+        self.state.begun[run.id] = playbook
+
+    def keep(self, run: Run, at: float) -> None:
+        """Takes the run as it now is; a run that did not change is not told of."""
+        if self.state.runs.get(run.id) == run:
+            return
+        run = replace(run, updated_at=max(at, run.updated_at))
+        self.state.runs[run.id] = run
+        if run.over:
+            self._live.discard(run.id)
+            self.state.begun.pop(run.id, None)
+        else:
+            self._live.add(run.id)
+        self.decide(RunChanged(at=at, run=run))
+
+
+def current(run: Run) -> StepRun | None:
+    """The step or deed at which the run stands."""
+    acts = run.steps if run.phase == "steps" else run.deeds
+    return acts[run.at_step] if run.at_step < len(acts) else None
+
+
+def with_current(run: Run, act: StepRun) -> Run:
+    """The run with the step or deed at which it stands replaced."""
+    acts = run.steps if run.phase == "steps" else run.deeds
+    acts = (*acts[: run.at_step], act, *acts[run.at_step + 1 :])
+    return replace(run, steps=acts) if run.phase == "steps" else replace(run, deeds=acts)
+
+
+def asks(run: Run) -> bool:
+    """Whether the run waits for people to approve it or its step."""
+    act = current(run)
+    in_step = run.state == "waiting" and act is not None and act.do == "approve" and act.state == "waiting"
+    return run.approval is not None and (run.state == "proposed" or in_step)
+
+
+def idle(run: Run) -> bool:
+    """Whether the run waits for people and can be called off: for an approval, or held back before it did anything."""
+    held_back = run.state == "waiting" and run.phase == "steps" and not any(step.attempt for step in run.steps)
+    return asks(run) or held_back

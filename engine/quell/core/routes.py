@@ -1,0 +1,81 @@
+"""Pages: which routes an incident's page takes, and the deeds that tell people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from quell.core.context import incident_context, labels_of, rendered, top_suspect
+from quell.errors import ExpressionError
+from quell.expressions.matchers import Matching
+from quell.model.alert import Alert
+from quell.model.decision import Perform
+from quell.model.incident import Incident
+from quell.model.rulebook import Route
+from quell.model.state import State
+
+PAGE_TIMEOUT_S = 30.0
+
+
+class Routes:
+    """The rulebook's routes. A route whose matchers cannot be compiled takes every page: none may be lost."""
+
+    def __init__(self, routes: tuple[Route, ...], state: State) -> None:
+        self._state = state
+        self._routes = [(route, _matching(route)) for route in routes]
+
+    def pages(
+        self, incident: Incident | None, alert: Alert | None, at: float, text: str, reason: str = ""
+    ) -> list[Perform]:
+        """One deed per route that matches, in the order of the file.
+
+        The ledger key is ``page/incident/reason/route``; without an incident ``alert-<fingerprint>`` stands in its
+        place, without a reason the incident's version or the alert's episode.
+        """
+        if alert is None and incident is not None:
+            alert = self._state.alerts.get(incident.page_alert or (incident.alerts or ("",))[0])
+        labels = labels_of(incident, alert)
+        about = incident.id if incident else f"alert-{alert.fingerprint}" if alert else "quell"
+        number = incident.version if incident else alert.episode if alert else 1
+        known = {
+            "text": text,
+            "incident": incident.id if incident else "",
+            "title": incident.title if incident else alert.name if alert else "",
+            "severity": labels.get("severity", ""),
+        }
+        return [
+            Perform(
+                at=at,
+                key=f"page/{about}/{reason or number}/{route.name}",
+                action=route.action,
+                params=self._params(route, incident, known, labels, at),
+                effect="tell",
+                repeat="keyed",
+                timeout_s=PAGE_TIMEOUT_S,
+                incident=incident.id if incident else "",
+            )
+            for route, matching in self._routes
+            if matching is None or matching.matches(labels)
+        ]
+
+    def _params(
+        self, route: Route, incident: Incident | None, known: Mapping[str, str], labels: Mapping[str, str], at: float
+    ) -> dict[str, Any]:
+        """The route's own parameters win; one that cannot be rendered is left out and said in the text."""
+        context: dict[str, Any] = {**known, "labels": labels}
+        if incident is not None:
+            context |= incident_context(self._state, incident, top_suspect(incident), at)
+        params: dict[str, Any] = dict(known)
+        for name, value in route.params.items():
+            try:
+                params[name] = rendered(value, context)
+            except ExpressionError as error:
+                params["text"] = f'{params["text"]} (route "{route.name}": {name}: {error})'
+        return params
+
+
+def _matching(route: Route) -> Matching | None:
+    try:
+        return Matching(route.matchers)
+    except ExpressionError:
+        return None
