@@ -62,6 +62,7 @@ def bug_report(error: Exception) -> str:
     """A report that is ready to be pasted into an issue; holds no arguments, as they may hold secrets."""
     trace = "".join(traceback.format_exception(error)).rstrip()
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    running = f"quell {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
     return "\n".join(
         [
             f"quell {command}: this is a bug in quell ({type(error).__name__}), not a mistake of yours.",

@@ -1,0 +1,1 @@
+"""The demo: a daemon of its own, a recorded storm over HTTP, and a report of what became of it."""
