@@ -57,6 +57,13 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
+class AuditBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """The first row of the audit trail that is missing or was changed; ``text`` says which of the two."""
+
+    n: int
+    text: str
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """What one journal commit holds: the turn's records, cursors that moved with them, what was rejected."""
 
@@ -77,34 +84,50 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What `Store.recover` found. ``state`` is the snapshot's bytes (None: none yet), covering up to ``seq``."""
+    """What `Store.recover` found. ``state`` is the snapshot's bytes (None: none yet), covering up to ``seq``.
+
+    ``damaged`` names newer snapshots (by their seq) that could not be read and were dropped: worth a warning, and
+    nothing is lost by it, for the journal since the older one is still there.
+    """
 
     seq: int
     state: bytes | None
     cursors: dict[str, str]
+    damaged: tuple[int, ...] = ()
 
 
 class Store(Protocol):
     """Used from one thread at a time (the writer's). Every method raises `StoreError` when it could not be done."""
 
     def accept(self, accepted: Accepted) -> Group:
-        """Appends one journal group; durable when it returns."""
+        """Appends one journal group; durable when it returns.
+
+        A `StepFinished` among the records also settles its ledger entry (as `finish_act`) in the same commit, so that
+        no crash can part what the journal says from what the ledger says.
+        """
         ...
 
     def commit(self, turn: Turn) -> list[Perform]:
-        """Keeps what a turn decided; returns the intents whose ledger key is new. Durable when it returns."""
+        """Keeps what a turn decided; returns the intents whose ledger key is new. Durable when it returns.
+
+        Committing a turn again (after a recovery) adds nothing to ledger or audit trail.
+        """
         ...
 
     def begin_act(self, key: str) -> None:
-        """Marks a ledger entry as being tried."""
+        """Marks a ledger entry as being tried. Raises StoreError for an unknown key, and when it is done or failed."""
         ...
 
     def finish_act(self, result: StepFinished) -> None:
-        """Keeps the result of a ledger entry. The first final result stays."""
+        """Keeps the result of a ledger entry. The first "done" or "failed" stays.
+
+        "pending" leaves the entry unfinished; "in_doubt" ends it until a later result says what had become of it.
+        Raises StoreError for an unknown key.
+        """
         ...
 
     def unfinished(self) -> list[LedgerEntry]:
-        """Entries without a final result, oldest first: to be performed or reconciled after a start."""
+        """Entries "intended" or "acting", oldest first: to be performed or reconciled after a start."""
         ...
 
     def ledger(self, run: str = "", limit: int = 1000) -> list[LedgerEntry]:
@@ -112,11 +135,14 @@ class Store(Protocol):
         ...
 
     def save_snapshot(self, seq: int, state: bytes) -> None:
-        """Keeps the state that covers groups up to ``seq``; older snapshots may go."""
+        """Keeps the state that covers groups up to ``seq``. The last two snapshots are kept."""
         ...
 
     def recover(self) -> Recovered:
-        """The last snapshot and the cursors."""
+        """The last readable snapshot and the cursors.
+
+        Raises StoreError when none can be read and the journal no longer begins at the first group.
+        """
         ...
 
     def groups_after(self, seq: int) -> Iterator[Group]:
@@ -137,6 +163,10 @@ class Store(Protocol):
 
     def audit(self, limit: int = 1000) -> list[AuditEntry]:
         """The newest audit entries, newest first."""
+        ...
+
+    def verify_audit(self) -> AuditBreak | None:
+        """The first broken row of the audit trail; None when it is whole."""
         ...
 
     def trim(self, *, records_before: float, incidents_before: float, audit_before: float) -> int:

@@ -1,0 +1,191 @@
+"""Rows of the ledger, the audit trail, incidents and runs: what a turn decided and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy.dialects import sqlite
+
+from quell.errors import StoreError
+from quell.model.decision import Audit, Perform
+from quell.model.incident import Incident
+from quell.model.records import AnyRecord, StepFinished
+from quell.model.run import Run
+from quell.store.chain import Link, extend, not_yet_kept
+from quell.store.codec import decode, encode
+from quell.store.journal import get_meta, set_meta
+from quell.store.port import AuditEntry, LedgerEntry
+from quell.store.settle import begun, settled
+from quell.store.tables import AUDIT, INCIDENTS, LEDGER, RUNS
+
+_INTEND = sqlite.insert(LEDGER).on_conflict_do_nothing(index_elements=["key"]).returning(LEDGER.c.n)
+_AUDIT = insert(AUDIT)
+_AUDIT_PAGE = 1000
+
+
+def _upsert(table: Any) -> Any:
+    statement = sqlite.insert(table)
+    values = {column.name: statement.excluded[column.name] for column in table.columns if column.name != "id"}
+    return statement.on_conflict_do_update(index_elements=["id"], set_=values)
+
+
+_KEEP_INCIDENT = _upsert(INCIDENTS)
+_KEEP_RUN = _upsert(RUNS)
+
+
+def intend(connection: Connection, seq: int, intents: Iterable[Perform]) -> list[Perform]:
+    """Adds ledger entries for the intents whose key is new, and returns those."""
+    new = []
+    for perform in intents:
+        row = {"key": perform.key, "seq": seq, "at": perform.at, "run": perform.run, "state": "intended", "tries": 0}
+        if connection.execute(_INTEND, {**row, "perform": encode(perform), "result": None}).first() is not None:
+            new.append(perform)
+    return new
+
+
+def begin_act(connection: Connection, key: str) -> None:
+    """Counts one more try of an entry."""
+    _put_entry(connection, begun(_entry_of(connection, key)))
+
+
+def finish_act(connection: Connection, result: StepFinished) -> None:
+    """Keeps the result of an entry."""
+    _put_entry(connection, settled(_entry_of(connection, result.key), result))
+
+
+def settle(connection: Connection, records: Iterable[AnyRecord]) -> None:
+    """Keeps the results that are among the records; a key that the ledger does not know is somebody else's."""
+    for record in records:
+        if isinstance(record, StepFinished):
+            entry = _find_entry(connection, record.key)
+            if entry is not None:
+                _put_entry(connection, settled(entry, record))
+
+
+def unfinished(connection: Connection) -> list[LedgerEntry]:
+    """Entries to be performed or reconciled, oldest first."""
+    query = select(LEDGER).where(LEDGER.c.state.in_(("intended", "acting"))).order_by(LEDGER.c.n)
+    return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def ledger(connection: Connection, run: str, limit: int) -> list[LedgerEntry]:
+    """Entries of a run, or all, newest first."""
+    query = select(LEDGER).order_by(LEDGER.c.n.desc()).limit(limit)
+    if run:
+        query = query.where(LEDGER.c.run == run)
+    return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def keep_incidents(connection: Connection, incidents: Sequence[Incident]) -> None:
+    """Adds or replaces incidents."""
+    if incidents:
+        names = ("id", "status", "opened_at", "updated_at")
+        connection.execute(_KEEP_INCIDENT, [_document(incident, names) for incident in incidents])
+
+
+def keep_runs(connection: Connection, runs: Sequence[Run]) -> None:
+    """Adds or replaces runs."""
+    if runs:
+        names = ("id", "playbook", "incident", "state", "updated_at")
+        connection.execute(_KEEP_RUN, [_document(run, names) for run in runs])
+
+
+def incident(connection: Connection, incident_id: str) -> Incident | None:
+    """An incident by its id."""
+    document = connection.scalar(select(INCIDENTS.c.document).where(INCIDENTS.c.id == incident_id))
+    return None if document is None else decode(document, Incident)
+
+
+def append_audits(connection: Connection, seq: int, audits: Sequence[Audit]) -> None:
+    """Chains a turn's audits behind the trail, leaving out what an earlier commit of them has already kept.
+
+    A turn before the last one applied was committed whole, so all of it is left out, even if a changed rulebook
+    decides it differently this time. From there on the audits themselves are compared: turns without records share
+    the seq of the last group, and after a crash their timers may run within the next group's turn.
+    """
+    if seq < int(get_meta(connection, "applied_seq") or 0):
+        return
+    set_meta(connection, "applied_seq", str(seq).encode())
+    if not audits:
+        return
+    same_time = select(AUDIT).where(AUDIT.c.at.in_({audit.at for audit in audits}))
+    kept = [_audit(row) for row in connection.execute(same_time).mappings()]
+    entries = extend(chain_end(connection, "audit_head"), not_yet_kept(audits, kept))
+    if entries:
+        connection.execute(_AUDIT, [_audit_row(seq, entry) for entry in entries])
+        set_chain_end(connection, "audit_head", Link(entries[-1].n, entries[-1].hash))
+
+
+def newest_audits(connection: Connection, limit: int) -> list[AuditEntry]:
+    """Audit entries, newest first."""
+    return [
+        _audit_entry(row)
+        for row in connection.execute(select(AUDIT).order_by(AUDIT.c.n.desc()).limit(limit)).mappings()
+    ]
+
+
+def all_audits(connection: Connection) -> Iterator[AuditEntry]:
+    """The whole trail in order, page by page."""
+    n = 0
+    while True:
+        query = select(AUDIT).where(AUDIT.c.n > n).order_by(AUDIT.c.n).limit(_AUDIT_PAGE)
+        page = connection.execute(query).mappings().all()
+        yield from map(_audit_entry, page)
+        if len(page) < _AUDIT_PAGE:
+            return
+        n = page[-1]["n"]
+
+
+def chain_end(connection: Connection, name: str) -> Link:
+    """``audit_head``, the last row written, or ``audit_anchor``, the last row trimmed."""
+    value = get_meta(connection, name)
+    return Link() if value is None else decode(value, Link)
+
+
+def set_chain_end(connection: Connection, name: str, link: Link) -> None:
+    """Remembers one end of the chain."""
+    set_meta(connection, name, encode(link))
+
+
+def _entry_of(connection: Connection, key: str) -> LedgerEntry:
+    entry = _find_entry(connection, key)
+    if entry is None:
+        raise StoreError(f'the ledger has no entry "{key}"; an act is committed as an intent before it is tried')
+    return entry
+
+
+def _find_entry(connection: Connection, key: str) -> LedgerEntry | None:
+    row = connection.execute(select(LEDGER).where(LEDGER.c.key == key)).mappings().first()
+    return None if row is None else _entry(row)
+
+
+def _put_entry(connection: Connection, entry: LedgerEntry) -> None:
+    result = None if entry.result is None else encode(entry.result)
+    values = {"state": entry.state, "tries": entry.tries, "result": result}
+    connection.execute(update(LEDGER).where(LEDGER.c.key == entry.perform.key).values(values))
+
+
+def _entry(row: RowMapping) -> LedgerEntry:
+    result = None if row["result"] is None else decode(row["result"], StepFinished)
+    return LedgerEntry(perform=decode(row["perform"], Perform), state=row["state"], result=result, tries=row["tries"])
+
+
+def _document(value: msgspec.Struct, names: Sequence[str]) -> dict[str, Any]:
+    return {**{name: getattr(value, name) for name in names}, "document": encode(value)}
+
+
+def _audit(row: RowMapping) -> Audit:
+    return Audit(at=row["at"], who=row["who"], what=row["what"], target=row["target"], detail=row["detail"])
+
+
+def _audit_entry(row: RowMapping) -> AuditEntry:
+    return AuditEntry(n=row["n"], audit=_audit(row), prev_hash=row["prev_hash"], hash=row["hash"])
+
+
+def _audit_row(seq: int, entry: AuditEntry) -> dict[str, Any]:
+    audit = entry.audit
+    content = {"at": audit.at, "who": audit.who, "what": audit.what, "target": audit.target, "detail": audit.detail}
+    return {"n": entry.n, "seq": seq, **content, "prev_hash": entry.prev_hash, "hash": entry.hash}

@@ -1,0 +1,135 @@
+"""Rows of the journal, its cursors and its snapshots: what a state is rebuilt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.dialects import sqlite
+
+from quell.errors import StoreError
+from quell.model.records import AnyRecord
+from quell.store.codec import Blob, pack, pack_records, unpack, unpack_records
+from quell.store.port import Group, Quarantined, Recovered
+from quell.store.tables import CURSORS, JOURNAL, META, QUARANTINE, SNAPSHOTS
+
+SNAPSHOTS_KEPT = 2
+"""Two, so that one damaged snapshot costs a longer replay and nothing else."""
+
+_APPEND = insert(JOURNAL)
+_CURSOR = sqlite.insert(CURSORS)
+_MOVE_CURSOR = _CURSOR.on_conflict_do_update(index_elements=["source"], set_={"cursor": _CURSOR.excluded.cursor})
+_SNAPSHOT = sqlite.insert(SNAPSHOTS)
+_SAVE_SNAPSHOT = _SNAPSHOT.on_conflict_do_update(
+    index_elements=["seq"],
+    set_={name: _SNAPSHOT.excluded[name] for name in ("sha256", "packed", "state")},
+)
+_QUARANTINE = insert(QUARANTINE)
+_META = sqlite.insert(META)
+_SET_META = _META.on_conflict_do_update(index_elements=["name"], set_={"value": _META.excluded.value})
+
+
+def append(connection: Connection, seq: int, now: float, records: Sequence[AnyRecord]) -> None:
+    """Adds one group as one row."""
+    packed, data = pack_records(records)
+    row = {"seq": seq, "now": now, "count": len(records), "packed": packed, "records": data}
+    connection.execute(_APPEND, row)
+
+
+def move_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:
+    """Remembers how far each source was read."""
+    if cursors:
+        rows = [{"source": source, "cursor": cursor} for source, cursor in cursors.items()]
+        connection.execute(_MOVE_CURSOR, rows)
+
+
+def after(connection: Connection, seq: int, limit: int) -> list[Group]:
+    """The next groups behind ``seq``, at most ``limit``."""
+    rows = connection.execute(select(JOURNAL).where(JOURNAL.c.seq > seq).order_by(JOURNAL.c.seq).limit(limit))
+    return [Group(seq=row.seq, now=row.now, records=_records(row.seq, Blob(row.packed, row.records))) for row in rows]
+
+
+def last_seq(connection: Connection) -> int:
+    """The greatest seq that was ever given, also when its group has been trimmed."""
+    known = [connection.scalar(select(func.max(table.c.seq))) for table in (JOURNAL, SNAPSHOTS)]
+    known.append(int(get_meta(connection, "applied_seq") or 0))
+    return max(seq or 0 for seq in known)
+
+
+def save_snapshot(connection: Connection, seq: int, state: bytes) -> None:
+    """Adds a snapshot and drops all but the last few."""
+    packed, data = pack(state)
+    row = {"seq": seq, "sha256": sha256(state).hexdigest(), "packed": packed, "state": data}
+    connection.execute(_SAVE_SNAPSHOT, row)
+    kept = select(SNAPSHOTS.c.seq).order_by(SNAPSHOTS.c.seq.desc()).limit(SNAPSHOTS_KEPT)
+    connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.seq.not_in(kept)))
+
+
+def recover(connection: Connection) -> Recovered:
+    """The newest snapshot whose digest fits; damaged ones are dropped, so that none of them is counted on again."""
+    cursors = {row.source: row.cursor for row in connection.execute(select(CURSORS))}
+    damaged: list[int] = []
+    found: Recovered | None = None
+    for row in connection.execute(select(SNAPSHOTS).order_by(SNAPSHOTS.c.seq.desc())):
+        state = _intact(Blob(row.packed, row.state), row.sha256)
+        if state is not None:
+            found = Recovered(seq=row.seq, state=state, cursors=cursors, damaged=tuple(damaged))
+            break
+        damaged.append(row.seq)
+    if found is None:
+        first = connection.scalar(select(func.min(JOURNAL.c.seq)))
+        if damaged and first != 1:
+            begins = f"the journal begins at group {first}" if first else "the journal is empty"
+            raise StoreError(
+                f"no snapshot can be read and {begins}; the daemon does not start: "
+                "restore a backup, or move the database away to start without history"
+            )
+        found = Recovered(seq=0, state=None, cursors=cursors, damaged=tuple(damaged))
+    if damaged:
+        connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.seq.in_(damaged)))
+    return found
+
+
+def recoverable_from(connection: Connection) -> int:
+    """The seq of the oldest snapshot that recovery may have to fall back to; 0 while there are not enough of them."""
+    seqs = connection.scalars(select(SNAPSHOTS.c.seq).order_by(SNAPSHOTS.c.seq)).all()
+    return seqs[0] if len(seqs) == SNAPSHOTS_KEPT else 0
+
+
+def keep_quarantined(connection: Connection, entries: Sequence[Quarantined]) -> None:
+    """Adds payloads that could not be read."""
+    if entries:
+        names = ("at", "source", "reason", "path", "payload")
+        connection.execute(_QUARANTINE, [{name: getattr(entry, name) for name in names} for entry in entries])
+
+
+def quarantine(connection: Connection, limit: int) -> list[Quarantined]:
+    """Payloads that could not be read, newest first."""
+    rows = connection.execute(select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit))
+    return [Quarantined(**dict(row)) for row in rows.mappings()]
+
+
+def get_meta(connection: Connection, name: str) -> bytes | None:
+    """A single fact, None when it was never set."""
+    return connection.scalar(select(META.c.value).where(META.c.name == name))
+
+
+def set_meta(connection: Connection, name: str, value: bytes) -> None:
+    """Sets a single fact."""
+    connection.execute(_SET_META, {"name": name, "value": value})
+
+
+def _records(seq: int, blob: Blob) -> list[AnyRecord]:
+    try:
+        return unpack_records(blob)
+    except StoreError as error:
+        raise StoreError(f"journal group {seq}: {error}") from error
+
+
+def _intact(blob: Blob, digest: str) -> bytes | None:
+    try:
+        state = unpack(blob)
+    except StoreError:
+        return None  # reported by the caller as damaged
+    return state if sha256(state).hexdigest() == digest else None

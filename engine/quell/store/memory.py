@@ -1,0 +1,172 @@
+"""The store in memory: same verbs, same results, gone with the process. For trials, tests and replays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from quell.errors import StoreError
+from quell.model.decision import Perform
+from quell.model.incident import Incident
+from quell.model.records import AnyRecord, StepFinished
+from quell.model.run import Run
+from quell.store.chain import Link, extend, first_break, not_yet_kept
+from quell.store.codec import Blob, pack_records, unpack_records
+from quell.store.port import (
+    Accepted,
+    AuditBreak,
+    AuditEntry,
+    Group,
+    LedgerEntry,
+    Quarantined,
+    Recovered,
+    Turn,
+)
+from quell.store.settle import SETTLED, begun, settled
+
+_SNAPSHOTS_KEPT = 2
+
+
+class MemoryStore:
+    """`quell.store.port.Store` in dictionaries. Records are kept encoded, so that nobody can change them later."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._applied_seq = 0
+        self._journal: dict[int, tuple[float, Blob]] = {}
+        self._cursors: dict[str, str] = {}
+        self._snapshots: dict[int, bytes] = {}
+        self._ledger: dict[str, LedgerEntry] = {}
+        self._ledger_seq: dict[str, int] = {}
+        self._trail: list[tuple[int, AuditEntry]] = []
+        self._anchor, self._head = Link(), Link()
+        self._incidents: dict[str, Incident] = {}
+        self._runs: dict[str, Run] = {}
+        self._quarantined: list[Quarantined] = []
+        self._quarantined_ever = 0
+
+    def accept(self, accepted: Accepted) -> Group:
+        blob = pack_records(accepted.records)  # may refuse: nothing has been changed yet
+        self._seq += 1
+        self._journal[self._seq] = (accepted.now, blob)
+        self._cursors.update(accepted.cursors)
+        self.keep_quarantined(accepted.quarantined)
+        self._settle(accepted.records)
+        return Group(seq=self._seq, now=accepted.now, records=accepted.records)
+
+    def commit(self, turn: Turn) -> list[Perform]:
+        self._incidents.update((incident.id, incident) for incident in turn.incidents)
+        self._runs.update((run.id, run) for run in turn.runs)
+        self._append_audits(turn)
+        new = []
+        for perform in turn.intents:
+            if perform.key not in self._ledger:
+                self._ledger[perform.key] = LedgerEntry(perform=perform, state="intended")
+                self._ledger_seq[perform.key] = turn.seq
+                new.append(perform)
+        return new
+
+    def begin_act(self, key: str) -> None:
+        self._ledger[key] = begun(self._entry(key))
+
+    def finish_act(self, result: StepFinished) -> None:
+        self._ledger[result.key] = settled(self._entry(result.key), result)
+
+    def unfinished(self) -> list[LedgerEntry]:
+        return [entry for entry in self._ledger.values() if entry.state not in SETTLED]
+
+    def ledger(self, run: str = "", limit: int = 1000) -> list[LedgerEntry]:
+        entries = [entry for entry in reversed(self._ledger.values()) if not run or entry.perform.run == run]
+        return entries[:limit]
+
+    def save_snapshot(self, seq: int, state: bytes) -> None:
+        self._snapshots[seq] = state
+        for old in sorted(self._snapshots)[:-_SNAPSHOTS_KEPT]:
+            del self._snapshots[old]
+
+    def recover(self) -> Recovered:
+        seq = max(self._snapshots, default=0)
+        return Recovered(seq=seq, state=self._snapshots.get(seq), cursors=dict(self._cursors))
+
+    def groups_after(self, seq: int) -> Iterator[Group]:
+        for later, (now, blob) in list(self._journal.items()):
+            if later > seq:
+                yield Group(seq=later, now=now, records=unpack_records(blob))
+
+    def quarantine(self, limit: int = 100) -> list[Quarantined]:
+        return self._quarantined[::-1][:limit]
+
+    def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
+        for entry in entries:
+            self._quarantined_ever += 1
+            self._quarantined.append(
+                Quarantined(
+                    at=entry.at,
+                    source=entry.source,
+                    reason=entry.reason,
+                    payload=entry.payload,
+                    path=entry.path,
+                    id=self._quarantined_ever,
+                )
+            )
+
+    def incident(self, incident_id: str) -> Incident | None:
+        return self._incidents.get(incident_id)
+
+    def audit(self, limit: int = 1000) -> list[AuditEntry]:
+        return [entry for _, entry in self._trail[::-1][:limit]]
+
+    def verify_audit(self) -> AuditBreak | None:
+        return first_break((entry for _, entry in self._trail), anchor=self._anchor, head=self._head)
+
+    def trim(self, *, records_before: float, incidents_before: float, audit_before: float) -> int:
+        before = self._rows()
+        safe = min(self._snapshots) if len(self._snapshots) == _SNAPSHOTS_KEPT else 0
+        for seq, (now, _) in list(self._journal.items()):
+            if now >= records_before or seq > safe:
+                break
+            del self._journal[seq]
+        self._quarantined = [entry for entry in self._quarantined if entry.at >= records_before]
+        for key, entry in list(self._ledger.items()):
+            old = entry.perform.at < incidents_before and self._ledger_seq[key] < safe
+            if old and entry.state in SETTLED:
+                del self._ledger[key], self._ledger_seq[key]
+        self._runs = {
+            run.id: run for run in self._runs.values() if not (run.over and run.updated_at < incidents_before)
+        }
+        self._incidents = {
+            incident.id: incident
+            for incident in self._incidents.values()
+            if incident.is_open or incident.updated_at >= incidents_before
+        }
+        while self._trail and self._trail[0][0] < safe and self._trail[0][1].audit.at < audit_before:
+            _, gone = self._trail.pop(0)
+            self._anchor = Link(gone.n, gone.hash)
+        return before - self._rows()
+
+    def close(self) -> None:
+        """Nothing to give up; the content stays as long as the object."""
+
+    def _append_audits(self, turn: Turn) -> None:
+        if turn.seq < self._applied_seq:
+            return
+        self._applied_seq = turn.seq
+        times = {audit.at for audit in turn.audits}
+        kept = [entry.audit for _, entry in self._trail if entry.audit.at in times] if times else []
+        for entry in extend(self._head, not_yet_kept(turn.audits, kept)):
+            self._trail.append((turn.seq, entry))
+            self._head = Link(entry.n, entry.hash)
+
+    def _settle(self, records: Sequence[AnyRecord]) -> None:
+        for record in records:
+            if isinstance(record, StepFinished) and record.key in self._ledger:
+                self.finish_act(record)
+
+    def _entry(self, key: str) -> LedgerEntry:
+        entry = self._ledger.get(key)
+        if entry is None:
+            raise StoreError(f'the ledger has no entry "{key}"; an act is committed as an intent before it is tried')
+        return entry
+
+    def _rows(self) -> int:
+        parts = (self._journal, self._quarantined, self._ledger, self._runs, self._incidents, self._trail)
+        return sum(len(part) for part in parts)

@@ -1,0 +1,30 @@
+"""From the ``store`` setting to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quell.errors import StoreError
+from quell.store.memory import MemoryStore
+from quell.store.port import Store
+from quell.store.sql import SqlStore
+
+MEMORY = "memory:"
+_SQLITE = "sqlite:///"
+
+
+def open_store(url: str, directory: Path, *, busy_timeout_s: float = 5.0) -> Store:
+    """Opens ``memory:`` or ``sqlite:///FILE`` (a relative FILE lies in ``directory``), making or migrating the file.
+
+    Another process's lock is waited for up to ``busy_timeout_s``, here and in every verb. Raises StoreError.
+    """
+    if url == MEMORY:
+        return MemoryStore()
+    file = url.removeprefix(_SQLITE)
+    if file == url or not file:
+        kind = url.partition(":")[0]  # the rest may hold a password
+        raise StoreError(
+            f'a store of kind "{kind}" is unknown; write sqlite:///quell.db (a file) or memory: (kept nowhere); '
+            "the daemon does not start"
+        )
+    return SqlStore(directory / file, busy_timeout_s=busy_timeout_s)

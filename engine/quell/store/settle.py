@@ -1,0 +1,35 @@
+"""How a ledger entry moves from intent to result."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quell.errors import StoreError
+from quell.model.records import StepFinished
+from quell.store.port import LedgerEntry
+
+FINAL = frozenset({"done", "failed"})
+SETTLED = FINAL | {"in_doubt"}
+"""States in which nothing is to be tried again: what is in doubt was handed to a person."""
+
+
+def begun(entry: LedgerEntry) -> LedgerEntry:
+    """The entry with one more try. Raises StoreError when it has its final result: it must not be performed again."""
+    if entry.state in FINAL:
+        raise StoreError(f'ledger entry "{entry.perform.key}" is already {entry.state}; it is not performed again')
+    return msgspec.structs.replace(entry, state="acting", tries=entry.tries + 1)
+
+
+def settled(entry: LedgerEntry, result: StepFinished) -> LedgerEntry:
+    """The entry with that result.
+
+    The first "done" or "failed" stays. "in_doubt" ends the tries but gives way to a later final result;
+    "pending" is kept with the entry, which goes on waiting.
+    """
+    if entry.state in FINAL:
+        return entry
+    if result.outcome == "pending":
+        if entry.state == "in_doubt":
+            return entry
+        return msgspec.structs.replace(entry, state="acting", result=result)
+    return msgspec.structs.replace(entry, state=result.outcome, result=result)
