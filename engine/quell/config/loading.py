@@ -1,0 +1,175 @@
+"""A directory of files becomes settings and a rulebook, or a list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import msgspec
+
+from quell.config.actions import Actions
+from quell.config.complaints import shaped
+from quell.config.nodes import MAX_BYTES, Document, read_document
+from quell.config.playbook_checks import PlaybookChecks
+from quell.config.playbook_file import PlaybookShape, playbook_of
+from quell.config.rules_file import Rules
+from quell.config.secrets import Secrets
+from quell.config.settings import Settings, Token
+from quell.config.settings_file import read_settings, read_tokens, tokens_path
+from quell.config.sources import Instances, instances_of
+from quell.errors import Misconfigured, Problem
+from quell.model.playbook import Playbook
+from quell.model.rulebook import Route, Rulebook
+from quell.sdk.spec import Spec
+
+MAIN_FILE = "quell.yaml"
+"""The file every directory of configuration has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the files say, checked. ``warnings`` are worth a look, but nothing is wrong."""
+
+    settings: Settings
+    rulebook: Rulebook
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> Loaded:
+    """Reads quell.yaml, tokens, rules/ and playbooks/ below a directory. Raises Misconfigured with every problem.
+
+    ``specs`` are the installed connectors' declarations by name.
+    """
+    reading = _Reading(pathlib.Path(directory))
+    loaded = reading.read(specs, environ)
+    if loaded is None or reading.problems:
+        raise Misconfigured(reading.problems)
+    return loaded
+
+
+def load_file(path: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> Loaded:
+    """As `load`, given the path of quell.yaml (or of its directory)."""
+    path = pathlib.Path(path)
+    return load(path if path.is_dir() else path.parent, specs, environ)
+
+
+def check(directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> list[Problem]:
+    """Every problem of a directory, sorted by place; empty when `load` would succeed."""
+    reading = _Reading(pathlib.Path(directory))
+    reading.read(specs, environ)
+    return sorted(reading.problems)
+
+
+def watched(directory: pathlib.Path) -> list[pathlib.Path]:
+    """The files that `load` would read now: what a reload on change has to look at."""
+    directory = pathlib.Path(directory)
+    found = [directory / MAIN_FILE, *_files(directory, "rules"), *_files(directory, "playbooks")]
+    reading = _Reading(directory)
+    return [*found, directory / tokens_path(reading.document(MAIN_FILE))[0]]
+
+
+def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:
+    return sorted(
+        path
+        for pattern in ("*.yaml", "*.yml")
+        for path in (directory / folder).rglob(pattern)
+        if not path.name.endswith((".test.yaml", ".test.yml")) and not path.name.startswith(".") and path.is_file()
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over all files, which stops at nothing."""
+
+    directory: pathlib.Path
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    _contents: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> Loaded | None:
+        if not (self.directory / MAIN_FILE).is_file():
+            hint = f'run "quell init {self.directory}" to begin with a working example'
+            self.problems.append(Problem(str(self.directory / MAIN_FILE), 0, 0, "the file is not there", hint))
+            return None
+        main = self.document(MAIN_FILE, private=True)
+        instances = instances_of(main.value, specs) if main else Instances(known=False)
+        actions = Actions(instances)
+        secrets = Secrets(self.directory, environ)
+        settings: Settings | None = None
+        routes: tuple[Route, ...] = ()
+        if main is not None:
+            settings, routes = read_settings(main, specs, secrets, actions, self.problems)
+        rules = self._rules()
+        playbooks = self._playbooks(actions)
+        version = self._version()
+        tokens = self._tokens(main)
+        if settings is None or self.problems:
+            return None
+        rulebook = Rulebook(
+            version=version,
+            map=tuple(rules.map),
+            mute=tuple(rules.mute),
+            inhibit=tuple(rules.inhibit),
+            windows=tuple(rules.windows),
+            triage=rules.triage(),
+            correlate=rules.correlate(),
+            entities=rules.all_entities(),
+            dependencies=tuple(rules.dependencies.values()),
+            routes=routes,
+            playbooks=playbooks,
+            resolve_timeout_s=settings.resolve_timeout_s,
+        )
+        return Loaded(msgspec.structs.replace(settings, tokens=tokens), rulebook, tuple(sorted(self.warnings)))
+
+    def document(self, name: str, *, private: bool = False) -> Document | None:
+        """One file, relative to the directory; None and a problem when it is beyond reading."""
+        try:
+            with (self.directory / name).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            self.problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
+            return None
+        self._contents[name] = data
+        document, problems = read_document(name, data, private=private)
+        self.problems.extend(problems)
+        return document
+
+    def _documents(self, folder: str) -> list[Document]:
+        names = [path.relative_to(self.directory).as_posix() for path in _files(self.directory, folder)]
+        return [document for name in names if (document := self.document(name)) is not None]
+
+    def _rules(self) -> Rules:
+        rules = Rules(self.problems, self.warnings)
+        for document in self._documents("rules"):
+            rules.read(document)
+        return rules
+
+    def _playbooks(self, actions: Actions) -> tuple[Playbook, ...]:
+        checks = PlaybookChecks(actions, self.problems, self.warnings)
+        found = []
+        for document in self._documents("playbooks"):
+            if document.value is None:
+                self.warnings.append(Problem(document.file, 0, 0, "the file holds no playbook"))
+                continue
+            checks.check(document)
+            shape = shaped(PlaybookShape, document, self.problems, value=document.value)
+            if shape is not None:
+                found.append(playbook_of(document, shape, actions))
+        return tuple(found)
+
+    def _tokens(self, main: Document | None) -> tuple[Token, ...]:
+        name, wanted = tokens_path(main)
+        if not wanted and not (self.directory / name).exists():
+            return ()
+        document = self.document(str(name), private=True)
+        return read_tokens(document, self.problems) if document else ()
+
+    def _version(self) -> str:
+        """A hash of the names and contents of quell.yaml, rules and playbooks."""
+        digest = blake2b(digest_size=6)
+        for name, data in sorted(self._contents.items()):
+            digest.update(f"{name}\x00{len(data)}\x00".encode())
+            digest.update(data)
+        return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""What can be wrong with a playbook beyond its shape; looks at the raw file, so that one mistake hides no other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from quell.config.actions import Actions
+from quell.config.nodes import Document, Path
+from quell.config.references import Known, check_condition, check_templates
+from quell.errors import Problem
+
+ROOTS = frozenset({"incident", "suspect", "alerts", "change", "playbook", "now"})
+"""Names that every expression of a playbook may use."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED = ROOTS | {"steps", "result", "true", "false", "null", "in", "labels"}
+_VARS_LATER = "variables are there once a run begins, not in its condition"
+_RESULT_LATER = "only the check of a step sees its result"
+
+
+@dataclass(slots=True)
+class PlaybookChecks:
+    """Checks playbooks one by one and remembers their names; what is wrong is added to the lists."""
+
+    actions: Actions
+    problems: list[Problem]
+    warnings: list[Problem]
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def check(self, document: Document) -> None:
+        """Everything but the shape."""
+        raw = document.value
+        if not isinstance(raw, dict):
+            return
+        self._name(document, raw.get("playbook"))
+        variables = _mapping(raw, "vars")
+        late_vars = tuple((name, _VARS_LATER) for name in variables if isinstance(name, str))
+        before_run = Known(roots=ROOTS, later=(("result", _RESULT_LATER), *late_vars))
+        when = _mapping(raw, "when")
+        check_condition(document, ("when", "if"), when.get("if"), before_run, self.problems)
+        self._variables(document, variables)
+        known = Known(roots=ROOTS | frozenset(variables), later=(("result", _RESULT_LATER),))
+        guards = _mapping(raw, "guards")
+        for index, text in enumerate(_list(guards, "each")):
+            check_condition(document, ("guards", "each", index), text, known, self.problems)
+        locks = guards.get("one_at_a_time")
+        check_templates(document, ("guards", "one_at_a_time"), locks, known, self.problems)
+        ids = self._steps(document, raw, known.roots)
+        after = Known(roots=known.roots | {"steps"}, steps=ids, all_steps=ids, later=known.later)
+        for index, deed in enumerate(_list(raw, "on_failure")):
+            if isinstance(deed, dict):
+                path: Path = ("on_failure", index)
+                self.actions.check(document, path, deed, self.problems, known=after, built_in=False)
+
+    def _name(self, document: Document, name: Any) -> None:
+        if not isinstance(name, str):
+            return
+        if name in self._names:
+            message = f'the playbook name "{name}" is taken (first in {self._names[name]})'
+            self.problems.append(document.problem(("playbook",), message, "give it another name"))
+        else:
+            self._names[name] = f"{document.file}:{document.line(('playbook',))}"
+
+    def _variables(self, document: Document, variables: dict[str, Any]) -> None:
+        earlier: set[str] = set()
+        for name, value in variables.items():
+            path: Path = ("vars", name)
+            if not _NAME.fullmatch(name):
+                message = f'"{name}" is not a name for a variable; use letters, digits and "_"'
+                self.problems.append(document.problem(path, message, key=True))
+            elif name in _RESERVED:
+                message = f'the variable "{name}" would hide what quell gives under that name'
+                self.problems.append(document.problem(path, message, "give it another name", key=True))
+            later = tuple(
+                (other, "a variable may use earlier ones only") for other in variables if other not in earlier
+            )
+            known = Known(roots=ROOTS | earlier, later=(*later, ("result", _RESULT_LATER)))
+            if name in ROOTS:
+                known = Known(roots=ROOTS | earlier)
+            check_templates(document, path, value, known, self.problems)
+            earlier.add(name)
+
+    def _steps(self, document: Document, raw: dict[str, Any], roots: frozenset[str]) -> frozenset[str]:
+        steps = [(index, step) for index, step in enumerate(_list(raw, "steps")) if isinstance(step, dict)]
+        ids = frozenset(step["id"] for _, step in steps if isinstance(step.get("id"), str))
+        earlier: dict[str, int] = {}
+        changes, approved = False, False
+        for index, step in steps:
+            path: Path = ("steps", index)
+            known = Known(roots | {"steps"}, frozenset(earlier), ids, (("result", _RESULT_LATER),))
+            check_condition(document, (*path, "if"), step.get("if"), known, self.problems)
+            spec = self.actions.check(document, path, step, self.problems, known=known)
+            approved = approved or step.get("do") == "approve"
+            changes = changes or (spec is not None and spec.effect == "change" and not approved)
+            step_id = step.get("id")
+            if isinstance(step_id, str):
+                if step_id in earlier:
+                    message = f'the step id "{step_id}" stands here twice (first in line {earlier[step_id]})'
+                    self.problems.append(document.problem((*path, "id"), message, "give it another id"))
+                earlier.setdefault(step_id, document.line((*path, "id")))
+            done = Known(roots | {"steps"}, frozenset(earlier), ids, (("result", _RESULT_LATER),))
+            with_result = Known(roots | {"steps", "result"}, frozenset(earlier), ids)
+            check_condition(document, (*path, "check"), step.get("check"), with_result, self.problems)
+            undo = step.get("undo")
+            if isinstance(undo, dict):
+                self.actions.check(document, (*path, "undo"), undo, self.problems, known=done, built_in=False)
+        if changes and raw.get("mode") == "enforce" and not raw.get("guards"):
+            message = "this playbook changes something by itself, without a guard or an approval before it"
+            suggestion = "add guards: {cooldown: 30m}, an approve step, or mode: propose"
+            self.warnings.append(document.problem(("mode",), message, suggestion))
+        return ids
+
+
+def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(raw: dict[str, Any], key: str) -> list[Any]:
+    value = raw.get(key)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,240 @@
+"""Rules files become the rules of the rulebook; what is suspicious about them becomes warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from quell.config.complaints import shaped
+from quell.config.fields import joined
+from quell.config.nodes import Document, Path
+from quell.config.references import Known, check_templates
+from quell.config.rule_shapes import (
+    CorrelateShape,
+    DependencyShape,
+    InhibitShape,
+    MapShape,
+    MuteShape,
+    RulesShape,
+    TriageShape,
+    WindowShape,
+)
+from quell.errors import Problem
+from quell.expressions.matchers import matches_empty
+from quell.model.mute import Matcher
+from quell.model.playbook import Place
+from quell.model.rulebook import Correlate, EdgeKind, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
+from quell.model.topology import Dependency, Entity
+
+_ENTITY_ROOTS = Known(roots=frozenset({"labels"}))
+_TRIAGE_FIELDS = {
+    "flap_count": "flap_count",
+    "flap_within": "flap_within_s",
+    "flap_gap": "flap_gap_s",
+    "page_severities": "page_severities",
+    "digest_severities": "digest_severities",
+    "lone_page_after": "lone_page_after_s",
+}
+_CORRELATE_FIELDS = {
+    "least_alerts": "least_alerts",
+    "solve_every": "solve_every_s",
+    "quiet": "quiet_s",
+    "clear_cause_bar": "clear_cause_bar",
+}
+_NAMED = ("map", "mute", "inhibit", "windows")
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules of all files read so far, with everything that is wrong or suspicious."""
+
+    problems: list[Problem]
+    warnings: list[Problem]
+    map: list[MapRule] = field(default_factory=list)
+    mute: list[MuteRule] = field(default_factory=list)
+    inhibit: list[InhibitRule] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    entities: dict[str, Entity] = field(default_factory=dict)
+    dependencies: dict[tuple[str, str, str], Dependency] = field(default_factory=dict)
+    _verdicts: list[TriageRule] = field(default_factory=list)
+    _edges: dict[str, EdgeKind] = field(default_factory=dict)
+    _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}})
+    _first: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def read(self, document: Document) -> None:
+        """Takes one file in."""
+        raw = document.value
+        if raw is None:
+            return
+        self._unique_names(document, raw)
+        self._entity_templates(document, raw)
+        shape = shaped(RulesShape, document, self.problems, value=raw)
+        if shape is None:
+            return
+        for index, rule in enumerate(shape.map):
+            self.map.append(self._map(document, index, rule))
+        for index, muting in enumerate(shape.mute):
+            self.mute.append(self._mute(document, index, muting))
+        for index, inhibition in enumerate(shape.inhibit):
+            self.inhibit.append(self._inhibit(document, index, inhibition))
+        for index, window in enumerate(shape.windows):
+            self.windows.append(self._window(document, index, window))
+        self._triage(document, shape.triage)
+        self._correlate(document, shape.correlate)
+        for index, entity in enumerate(shape.topology.entities):
+            if self._once(document, "entity", entity.entity, ("topology", "entities", index, "entity")):
+                self.entities[entity.entity] = Entity(
+                    entity=entity.entity,
+                    labels=entity.labels,
+                    owner=entity.owner,
+                    tier=entity.tier,
+                    sources=(document.file,),
+                )
+        for index, dependency in enumerate(shape.topology.dependencies):
+            self._dependency(document, index, dependency)
+
+    def triage(self) -> Triage:
+        """All triage settings and rules together."""
+        return Triage(rules=tuple(self._verdicts), **self._settings["triage"])
+
+    def correlate(self) -> Correlate:
+        """All correlation settings together."""
+        return Correlate(edges=self._edges, **self._settings["correlate"])
+
+    def all_entities(self) -> tuple[Entity, ...]:
+        """Every entity described, and those that dependencies only name."""
+        found = dict(self.entities)
+        for dependency in self.dependencies.values():
+            for name in (dependency.from_, dependency.to):
+                found.setdefault(name, Entity(entity=name, sources=dependency.sources))
+        return tuple(found.values())
+
+    def _map(self, document: Document, index: int, shape: MapShape) -> MapRule:
+        path: Path = ("map", index)
+        if not shape.entity and not shape.set_:
+            self.problems.append(document.problem(path, 'a map rule needs "entity", "set" or both'))
+        return MapRule(
+            name=shape.name or f"map {len(self.map) + 1}",
+            matchers=joined(shape.match),
+            entity=shape.entity,
+            set_labels=shape.set_,
+            place=_place(document, path),
+        )
+
+    def _mute(self, document: Document, index: int, shape: MuteShape) -> MuteRule:
+        path: Path = ("mute", index)
+        matchers = joined(shape.match)
+        self._narrow(document, (*path, "match"), matchers, meant=shape.everything, what=f'mute rule "{shape.name}"')
+        return MuteRule(name=shape.name, matchers=matchers, reason=shape.reason, place=_place(document, path))
+
+    def _inhibit(self, document: Document, index: int, shape: InhibitShape) -> InhibitRule:
+        path: Path = ("inhibit", index)
+        source, target = joined(shape.source), joined(shape.target)
+        for side, matchers in (("source", source), ("target", target)):
+            what = f'the {side} of inhibit rule "{shape.name}"'
+            self._narrow(document, (*path, side), matchers, meant=shape.everything, what=what)
+        return InhibitRule(
+            name=shape.name, source=source, target=target, equal=tuple(shape.equal), place=_place(document, path)
+        )
+
+    def _window(self, document: Document, index: int, shape: WindowShape) -> Window:
+        path: Path = ("windows", index)
+        matchers = joined(shape.match)
+        self._narrow(document, (*path, "match"), matchers, meant=shape.everything, what=f'window "{shape.name}"')
+        return Window(
+            name=shape.name,
+            matchers=matchers,
+            starts_at=shape.starts,
+            ends_at=shape.ends,
+            weekdays=tuple(shape.days),
+            minute=shape.from_,
+            duration_s=shape.for_ or 0.0,
+            zone=shape.zone,
+            reason=shape.reason,
+            place=_place(document, path),
+        )
+
+    def _triage(self, document: Document, shape: TriageShape) -> None:
+        self._take_settings(document, "triage", _TRIAGE_FIELDS, shape)
+        for index, rule in enumerate(shape.rules):
+            path: Path = ("triage", "rules", index)
+            self._verdicts.append(
+                TriageRule(
+                    name=rule.name,
+                    matchers=joined(rule.match),
+                    verdict=rule.verdict,
+                    hold_s=rule.hold,
+                    reason=rule.reason,
+                    place=_place(document, path),
+                )
+            )
+
+    def _correlate(self, document: Document, shape: CorrelateShape) -> None:
+        self._take_settings(document, "correlate", _CORRELATE_FIELDS, shape)
+        for name, edge in shape.edges.items():
+            if self._once(document, "edge type", name, ("correlate", "edges", name), key=True):
+                self._edges[name] = EdgeKind(p=edge.p, lag_s=edge.lag)
+
+    def _take_settings(
+        self, document: Document, kind: str, fields: dict[str, str], shape: TriageShape | CorrelateShape
+    ) -> None:
+        for name, target in fields.items():
+            value = getattr(shape, name)
+            if value is not None and self._once(document, f"{kind} setting", name, (kind, name), key=True):
+                self._settings[kind][target] = tuple(value) if isinstance(value, list) else value
+
+    def _dependency(self, document: Document, index: int, shape: DependencyShape) -> None:
+        path: Path = ("topology", "dependencies", index)
+        for to in shape.to:
+            if to == shape.from_:
+                message = f'"{to}" depends on itself; this says nothing and is left out'
+                self.warnings.append(document.problem((*path, "to"), message))
+                continue
+            key = (shape.from_, to, shape.type)
+            if key in self.dependencies:
+                message = f'the dependency of "{shape.from_}" on "{to}" ({shape.type}) is described twice'
+                self.warnings.append(document.problem((*path, "to"), message, "the first one counts"))
+                continue
+            self.dependencies[key] = Dependency(
+                from_=shape.from_, to=to, type=shape.type, weight=shape.weight, sources=(document.file,)
+            )
+
+    def _narrow(self, document: Document, path: Path, matchers: tuple[Matcher, ...], *, meant: bool, what: str) -> None:
+        """Warns of matchers that hold for alerts with no labels at all, unless the author says that this is meant."""
+        if not meant and all(matches_empty(matcher) for matcher in matchers):
+            message = f"{what} has no matcher that asks for a label, so it may match every alert"
+            self.warnings.append(document.problem(path, message, "write everything: true if that is meant"))
+
+    def _unique_names(self, document: Document, raw: Any) -> None:
+        """Names tell rules of one kind apart, over all files."""
+        if not isinstance(raw, dict):
+            return
+        triage = raw.get("triage")
+        lists: list[tuple[str, Path, Any]] = [(kind, (kind,), raw.get(kind)) for kind in _NAMED]
+        lists.append(("triage", ("triage", "rules"), triage.get("rules") if isinstance(triage, dict) else None))
+        for kind, path, rules in lists:
+            for index, rule in enumerate(rules if isinstance(rules, list) else []):
+                if isinstance(rule, dict) and isinstance(rule.get("name"), str):
+                    self._once(document, f"{kind} rule", rule["name"], (*path, index, "name"))
+
+    def _once(self, document: Document, what: str, name: str, path: Path, *, key: bool = False) -> bool:
+        """Whether this is the first thing of that name; a second one is a problem."""
+        first = self._first.get((what, name))
+        if first is not None:
+            message = f'{what} "{name}" stands here twice (first in {first})'
+            self.problems.append(document.problem(path, message, "take one out", key=key))
+            return False
+        self._first[what, name] = f"{document.file}:{document.spot(path, key=key).line}"
+        return True
+
+    def _entity_templates(self, document: Document, raw: Any) -> None:
+        rules = raw.get("map") if isinstance(raw, dict) else None
+        for index, rule in enumerate(rules if isinstance(rules, list) else []):
+            if isinstance(rule, dict):
+                path: Path = ("map", index)
+                check_templates(document, (*path, "entity"), rule.get("entity"), _ENTITY_ROOTS, self.problems)
+                check_templates(document, (*path, "set"), rule.get("set"), _ENTITY_ROOTS, self.problems)
+
+
+def _place(document: Document, path: Path) -> Place:
+    return Place(file=document.file, line=document.line(path))

@@ -1,0 +1,87 @@
+"""What quell.yaml says about the daemon itself, decoded; rules and playbooks are in the rulebook."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from quell.model.playbook import Place
+from quell.sdk.signatures import Scheme
+
+Scope = Literal["ingest", "read", "act", "approve", "admin"]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One connector as configured. ``id`` is its place at ``/in/<id>`` and the first half of its actions' names.
+
+    ``every_s`` is how often it is asked (None: it is not pulled), ``auth`` how its deliveries prove themselves
+    before the connector sees them. ``open``: no API token is asked of its deliveries, because the file says so or
+    because the connector checks them itself.
+    """
+
+    id: str
+    use: str
+    options: Mapping[str, Any]
+    every_s: float | None = None
+    auth: Scheme | None = None
+    open: bool = False
+    place: Place
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """``body`` in bytes of one request, ``inbox`` in records, the rest per request, per alert and per label."""
+
+    body: int = 8_000_000
+    inbox: int = 20_000
+    alerts_per_post: int = 10_000
+    labels: int = 64
+    label_value: int = 4096
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long things are kept, in seconds."""
+
+    records_s: float = 30 * 86400.0
+    incidents_s: float = 400 * 86400.0
+    audit_s: float = 400 * 86400.0
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """An API token ``qll_<id>_<secret>``, known by the SHA-256 of the whole; ``by`` is who acts with it."""
+
+    id: str
+    sha256: str
+    scopes: frozenset[Scope]
+    by: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """``directory`` holds quell.yaml; ``store`` is a URL, its file path absolute. Sources are in file order."""
+
+    directory: pathlib.Path
+    host: str = "127.0.0.1"
+    port: int = 9099
+    store: str
+    sources: tuple[Source, ...] = ()
+    limits: Limits = Limits()
+    retention: Retention = Retention()
+    log: Log = Log()
+    tokens: tuple[Token, ...] = ()
+    snapshot_every_s: float = 60.0
+    resolve_timeout_s: float = 300.0
+    allow_addresses: tuple[str, ...] = ()
+    open_on_loopback: bool = True
+
+    def source(self, name: str) -> Source | None:
+        """The source of that id, or None."""
+        return next((source for source in self.sources if source.id == name), None)

@@ -1,0 +1,228 @@
+"""quell.yaml: its shape, and how it becomes settings and routes."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+
+from quell.config.actions import Actions
+from quell.config.complaints import shaped
+from quell.config.fields import MatcherText, Shape, Size, Span, joined
+from quell.config.nodes import Document
+from quell.config.options import Unfit
+from quell.config.references import Known
+from quell.config.secrets import Secrets
+from quell.config.settings import Limits, Log, Retention, Scope, Settings, Token
+from quell.config.sources import read_sources
+from quell.errors import Problem
+from quell.model.playbook import Place
+from quell.model.rulebook import Route
+from quell.sdk.addresses import Allowed
+from quell.sdk.spec import Spec
+
+PAGE_ROOTS = frozenset({"incident", "suspect", "alerts", "alert", "change", "reason", "now"})
+"""Names that the parameters of a page may refer to."""
+PAGE_PARAMS = frozenset({"text", "incident", "severity", "url"})
+"""Parameters of a paging action that quell fills in when a route leaves them out."""
+
+_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):(?P<port>\d{1,5})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DAY_S = 86400.0
+_SQLITE = "sqlite:///"
+
+
+def _listen(value: object) -> tuple[str, int]:
+    found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError(f'"{value}" is not an address; write one such as "127.0.0.1:9099"')
+    return found["host"].strip("[]") or "0.0.0.0", int(found["port"])  # noqa: S104 - the user wrote no host on purpose
+
+
+def _allowed(value: list[str]) -> list[str]:
+    Allowed.of(value)
+    return value
+
+
+def _digest(value: str) -> str:
+    if not _SHA256.fullmatch(value):
+        raise ValueError("a token is stored as its SHA-256, 64 hexadecimal digits")
+    return value
+
+
+Listen = Annotated[tuple[str, int], PlainValidator(_listen), WithJsonSchema({"type": "string"})]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class PageShape(Shape):
+    """Where pages go: the first action is tried for every incident that matches."""
+
+    name: str = ""
+    """Shown where a page is explained; the action's name if left out."""
+    to: str
+    """The action, as id.verb."""
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    """Its parameters, with ${incident.…} references."""
+    match: list[MatcherText] = Field(default=[])
+    """Matchers over the labels of the alert that pages; none match every incident."""
+
+
+class LimitsShape(Shape):
+    """How much is taken in."""
+
+    body: Size = 8_000_000
+    """Largest body of a request."""
+    inbox: Count = 20_000
+    """Records that may wait; beyond it senders get 503."""
+    alerts_per_post: Count = 10_000
+    """Alerts in one request."""
+    labels: Count = 64
+    """Labels of one alert."""
+    label_value: Count = 4096
+    """Characters of one label's value."""
+
+
+class RetentionShape(Shape):
+    """How long things are kept."""
+
+    records: Span = 30 * _DAY_S
+    """Records as they came in."""
+    incidents: Span = 400 * _DAY_S
+    """Closed incidents."""
+    audit: Span = 400 * _DAY_S
+    """Who did what."""
+
+
+class LogShape(Shape):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class SettingsShape(Shape):
+    """quell.yaml: the daemon, its sources and where pages go."""
+
+    listen: Listen = ("127.0.0.1", 9099)
+    """Address and port of the HTTP server."""
+    store: str = "sqlite:///quell.db"
+    """URL of the store, or env:NAME; a path is relative to this file."""
+    sources: dict[str, dict[str, Any]] = Field(default={})
+    """Connectors by id: what is received, pulled and acted on."""
+    pages: list[PageShape] = Field(default=[])
+    """Where pages go."""
+    limits: LimitsShape = LimitsShape()
+    retention: RetentionShape = RetentionShape()
+    log: LogShape = LogShape()
+    tokens: str | None = None
+    """File with API tokens, "tokens.yaml" if left out."""
+    snapshot_every: Span = 60.0
+    """How often the state is written down, to make restarts short."""
+    resolve_timeout: Span = 300.0
+    """After this long without news an alert that gave no end counts as over."""
+    allow_addresses: Annotated[list[str], AfterValidator(_allowed)] = Field(default=[])
+    """Inside addresses that connectors may speak to: loopback, private, networks, host names."""
+    open_on_loopback: bool = True
+    """Whether programs on this machine may deliver alerts without a token."""
+
+
+class TokenShape(Shape):
+    """One API token."""
+
+    id: str
+    sha256: Annotated[str, AfterValidator(_digest)]
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    by: str = ""
+
+
+class TokensShape(Shape):
+    """The file of API tokens."""
+
+    tokens: list[TokenShape] = Field(default=[])
+
+
+def read_settings(
+    document: Document, specs: Mapping[str, Spec], secrets: Secrets, actions: Actions, problems: list[Problem]
+) -> tuple[Settings | None, tuple[Route, ...]]:
+    """Settings without tokens, and routes; None when the file does not fit, with everything added to ``problems``."""
+    raw = document.value if document.value is not None else {}
+    shape = shaped(SettingsShape, document, problems, value=raw)
+    if not isinstance(raw, dict):
+        return None, ()
+    sources = read_sources(document, raw.get("sources"), specs, secrets, problems)
+    for index, page in enumerate(raw["pages"] if isinstance(raw.get("pages"), list) else []):
+        if isinstance(page, dict):
+            known = Known(roots=PAGE_ROOTS)
+            actions.check(
+                document, ("pages", index), page, problems, known=known, verb="to", given=PAGE_PARAMS, built_in=False
+            )
+    if shape is None:
+        return None, ()
+    store = _store(document, shape.store, secrets, problems)
+    settings = Settings(
+        directory=secrets.directory,
+        host=shape.listen[0],
+        port=shape.listen[1],
+        store=store,
+        sources=sources,
+        limits=Limits(**shape.limits.model_dump()),
+        retention=Retention(
+            records_s=shape.retention.records, incidents_s=shape.retention.incidents, audit_s=shape.retention.audit
+        ),
+        log=Log(level=shape.log.level, format=shape.log.format),
+        snapshot_every_s=shape.snapshot_every,
+        resolve_timeout_s=shape.resolve_timeout,
+        allow_addresses=tuple(shape.allow_addresses),
+        open_on_loopback=shape.open_on_loopback,
+    )
+    return settings, tuple(_route(document, index, page) for index, page in enumerate(shape.pages))
+
+
+def _route(document: Document, index: int, page: PageShape) -> Route:
+    return Route(
+        name=page.name or page.to,
+        action=page.to,
+        params=page.with_,
+        matchers=joined(page.match),
+        place=Place(file=document.file, line=document.line(("pages", index))),
+    )
+
+
+def _store(document: Document, text: str, secrets: Secrets, problems: list[Problem]) -> str:
+    """The store's URL with a relative SQLite path made absolute."""
+    if text.startswith(("env:", "file:")):
+        try:
+            text = secrets.read(text).reveal()
+        except Unfit as error:
+            problems.append(document.problem(("store",), str(error), error.suggestion))
+            return ""
+    if "://" not in text:
+        problems.append(
+            document.problem(("store",), "the store is not a URL", 'write one such as "sqlite:///quell.db"')
+        )
+        return ""
+    path = text.removeprefix(_SQLITE)
+    if path == text or not path or path.startswith((":memory:", "/")):
+        return text
+    return f"{_SQLITE}{secrets.directory.absolute() / path}"
+
+
+def read_tokens(document: Document, problems: list[Problem]) -> tuple[Token, ...]:
+    """The tokens of a token file."""
+    shape = shaped(TokensShape, document, problems, value=document.value if document.value is not None else {})
+    found: dict[str, Token] = Field(default={})
+    for index, token in enumerate(shape.tokens if shape else ()):
+        if token.id in found:
+            problems.append(document.problem(("tokens", index, "id"), f'the token id "{token.id}" stands here twice'))
+        found[token.id] = Token(id=token.id, sha256=token.sha256, scopes=frozenset(token.scopes), by=token.by)
+    return tuple(found.values())
+
+
+def tokens_path(settings_document: Document | None) -> tuple[pathlib.PurePath, bool]:
+    """The token file, relative to the directory, and whether it must exist."""
+    raw = settings_document.value if settings_document else None
+    named = raw.get("tokens") if isinstance(raw, dict) else None
+    return pathlib.PurePath(named if isinstance(named, str) else "tokens.yaml"), isinstance(named, str)
