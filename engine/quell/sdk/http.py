@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from quell.errors import Refused, Unreachable
+from quell.sdk.secret import Secret
 
 ASK_AGAIN = frozenset({408, 425, 429})
 """Statuses below 500 that ask for the same request later."""
@@ -37,15 +38,19 @@ class Http(Protocol):
     ) -> Answer: ...
 
 
-def checked(answer: Answer, who: str) -> Answer:
+def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Answer:
     """The answer itself if its status is 2xx.
 
     Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 5xx (with Retry-After, when that is
-    a number of seconds), `Refused` for every other status. The first line of the body is quoted.
+    a number of seconds), `Refused` for every other status. The first line of the body is quoted,
+    with the secrets in ``hide`` masked, should the other side repeat them.
     """
     if 200 <= answer.status < 300:
         return answer
-    said = answer.body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
+    body = answer.body
+    for secret in hide:
+        body = body.replace(secret.reveal().encode(), b"***") if secret else body
+    said = body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
     message = f"{who} answered {answer.status}" + (f": {said}" if said else "")
     if answer.status in ASK_AGAIN or answer.status >= 500:
         wait = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")

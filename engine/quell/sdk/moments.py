@@ -39,10 +39,12 @@ def _number(text: str) -> float | None:
 
 
 def _of_text(text: str) -> float | None:
-    try:
-        return parse_time(text)
-    except (ValueError, OverflowError) as error:
+    for zoned in (text, f"{text}Z"):
         try:
-            return parse_time(f"{text}Z")
+            at = parse_time(zoned)
         except (ValueError, OverflowError):
-            raise ValueError(f"{text[:64]!r} is not a time; {_EXPECTED}") from error
+            continue
+        if at is not None and at < 0:
+            break
+        return at
+    raise ValueError(f"{text[:64]!r} is not a time since 1970; {_EXPECTED}")

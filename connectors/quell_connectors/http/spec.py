@@ -1,0 +1,53 @@
+"""What the HTTP action declares."""
+
+from __future__ import annotations
+
+from quell.sdk.spec import ActionSpec, Option, Spec
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+SPEC = Spec(
+    name="http",
+    summary="Makes an HTTP request; the key of the step always goes along as Idempotency-Key.",
+    options=(
+        Option(
+            name="url",
+            type="url",
+            summary="The service that is called: addresses of steps may be relative to it.",
+            example="https://deploy.example/api",
+        ),
+        Option(
+            name="token",
+            type="secret",
+            summary="Sent as a bearer token, only to the host and port of the option url.",
+        ),
+        Option(name="headers", type="mapping", summary="Headers of every request.", example="{x-team: sre}"),
+    ),
+    actions=(
+        ActionSpec(
+            name="request",
+            summary="Makes one request; any status beside those expected is a failure.",
+            params=(
+                Option(
+                    name="url",
+                    type="text",
+                    summary="The address; one that starts with / is relative to the option url.",
+                    required=True,
+                    example="https://deploy.example/api/pause",
+                ),
+                Option(name="method", type="text", summary="The method.", default="POST", choices=METHODS),
+                Option(name="headers", type="mapping", summary="Headers of this request."),
+                Option(name="json", type="mapping", summary="The body, sent as JSON."),
+                Option(name="body", type="text", summary="The body, sent as it is."),
+                Option(
+                    name="expect",
+                    type="list",
+                    summary="The statuses that mean success; without it every 2xx.",
+                    example="[200, 409]",
+                ),
+            ),
+            effect="change",
+            repeat="keyed",
+        ),
+    ),
+)

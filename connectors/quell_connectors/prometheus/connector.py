@@ -1,0 +1,111 @@
+"""Pulls alerts, answers for evidence, and queries as a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from quell.model.records import AnyRecord
+from quell.sdk.connector import Call, Context, Done, Pulled
+from quell.sdk.http import checked
+from quell.sdk.payload import decode
+from quell.sdk.secret import Secret
+from quell.sdk.spec import Spec
+from quell_connectors.prometheus.queries import DEFAULTS, queries_for
+from quell_connectors.prometheus.spec import SPEC
+from quell_connectors.prometheus.translate import (
+    Alerts,
+    Rules,
+    Seen,
+    cursor_of,
+    data_of,
+    firing_alerts,
+    output_of,
+    resolved_alert,
+    samples_of,
+    seen_of,
+    series_of,
+)
+
+_POINTS = 240
+"""Points asked for per series; Prometheus gives at most 11,000."""
+_LEAST_STEP_S = 15.0
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Prometheus:
+    """An alert that fired at the last pull and is gone is resolved, unless its rule could not be evaluated."""
+
+    spec: ClassVar[Spec] = SPEC
+
+    def __init__(self, options: Mapping[str, Any], context: Context) -> None:
+        self._url = str(options["url"]).rstrip("/")
+        self._token: Secret | None = options.get("token")
+        self._queries: Mapping[str, Any] = options.get("queries") or DEFAULTS
+        self._timeout_s = float(options.get("timeout") or 10.0)
+        self._context = context
+
+    async def pull(self, cursor: str | None, now: float) -> Pulled:
+        """Asks for rules first: an alert that resolves between the two answers is then seen as gone at the next pull.
+
+        Raises `Unreachable`, `Refused` or `BadPayload`; nothing is resolved for want of an answer.
+        """
+        groups = decode(data_of(await self._get("/api/v1/rules", {"type": "alert"})), Rules).groups
+        alerts = decode(data_of(await self._get("/api/v1/alerts", {})), Alerts).alerts
+        rules = [rule for group in groups for rule in group.rules if rule.type in ("alerting", "")]
+        firing = firing_alerts(alerts, rules, self._context.source, now)
+        unsure = {rule.name for rule in rules if rule.health != "ok"}
+        records: list[AnyRecord] = list(firing.values())
+        seen = [Seen(labels=record.labels, starts_at=record.starts_at) for record in firing.values()]
+        still = {frozenset(record.labels.items()) for record in firing.values()}
+        for before in seen_of(cursor):
+            if frozenset(before.labels.items()) in still:
+                continue
+            if before.labels.get("alertname") in unsure:
+                seen.append(before)
+            else:
+                records.append(resolved_alert(before, self._context.source, now))
+        return Pulled(records, cursor_of(seen))
+
+    async def ask(self, entity: str, labels: Mapping[str, str], from_: float, to: float) -> Sequence[AnyRecord]:
+        """Samples of what the configuration knows to ask about the entity."""
+        records: list[AnyRecord] = []
+        step = max(_LEAST_STEP_S, (to - from_) / _POINTS)
+        for metric, query in queries_for(self._queries, entity, labels):
+            form = {"query": query, "start": f"{from_:.3f}", "end": f"{to:.3f}", "step": f"{step:.3f}"}
+            series = series_of(await self._post("/api/v1/query_range", form, self._timeout_s))
+            records += samples_of(series, entity, metric, self._context.source, to)
+        return records
+
+    async def act(self, call: Call) -> Done:
+        """The present value of an expression; it changes nothing, and a dry run does not ask."""
+        query = str(call.params.get("query") or "")
+        if call.dry_run:
+            return Done(f"the value of {query} would be known")
+        form = {"query": query, "time": f"{call.now:.3f}"}
+        output = output_of(series_of(await self._post("/api/v1/query", form, call.timeout_s)))
+        value = output["value"]
+        return Done(f"{query} is {'unknown' if value is None else f'{value:g}'}", output)
+
+    async def _get(self, path: str, query: Mapping[str, str]) -> bytes:
+        answer = await self._context.http.request(
+            "GET", self._url + path, headers=self._headers(), query=query, timeout_s=self._timeout_s
+        )
+        return checked(answer, self._who(), (self._token,)).body
+
+    async def _post(self, path: str, form: Mapping[str, str], timeout_s: float) -> bytes:
+        answer = await self._context.http.request(
+            "POST",
+            self._url + path,
+            headers={**self._headers(), "Content-Type": _FORM},
+            data=urlencode(form).encode(),
+            timeout_s=timeout_s,
+        )
+        return checked(answer, self._who(), (self._token,)).body
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token.reveal()}"} if self._token else {}
+
+    def _who(self) -> str:
+        return f'prometheus "{self._context.source}"'

@@ -1,0 +1,41 @@
+"""What the Prometheus connector declares."""
+
+from __future__ import annotations
+
+from quell.sdk.spec import ActionSpec, Option, Spec
+
+SPEC = Spec(
+    name="prometheus",
+    summary="Asks a Prometheus for the alerts of its rules and for samples as evidence.",
+    options=(
+        Option(
+            name="url",
+            type="url",
+            summary="Where Prometheus (or what speaks its API) lives.",
+            required=True,
+            example="http://prometheus.example:9090",
+        ),
+        Option(name="token", type="secret", summary="Sent as a bearer token."),
+        Option(
+            name="queries",
+            type="mapping",
+            summary=(
+                "Evidence by kind of entity (* for any): names of metrics with a query each, in which ${entity}, "
+                "${kind}, ${name} and ${labels.NAME} are filled in; a query with a label the entity lacks is left out."
+            ),
+            example="{service: {errors: 'sum(rate(http_errors_total{service=\"${name}\"}[5m]))'}}",
+        ),
+        Option(name="timeout", type="duration", summary="How long to wait for an answer.", default=10.0, example="10s"),
+    ),
+    actions=(
+        ActionSpec(
+            name="query",
+            summary="Asks for the present value of an expression.",
+            params=(
+                Option(name="query", type="text", summary="The expression, in PromQL.", required=True, example="up"),
+            ),
+            effect="read",
+            repeat="state",
+        ),
+    ),
+)
