@@ -1,16 +1,18 @@
 """A small ticket system on loopback, so that a playbook of the demo has somewhere to open a ticket.
 
 ``POST /tickets`` keeps a ticket and answers with its id (a repeated ``key`` answers with the first one's),
-``GET /tickets?key=…`` lists those with that key, ``POST /deploys/<service>/rollback`` notes that it was asked for.
+``GET /tickets?key=…`` lists those with that key. ``POST /deploys/<service>/rollback`` stands for a deploy tool and
+notes that it was asked; ``GET /rollbacks`` lists them. Everything is in memory. Run it as
+``python -m quell.cli.demo.tickets PORT``.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Any, Self
+from threading import Lock
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -18,71 +20,47 @@ import msgspec
 _BODY_CAP = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """A ticket as it was opened."""
-
-    id: str
-    key: str
-    title: str
-    body: dict[str, Any]
-
-
 @dataclass
 class Desk:
-    """The tickets, and the rollbacks that were asked for, in order."""
+    """The tickets as they were opened, each with its ``id`` and ``key``, and the services to be rolled back."""
 
-    tickets: list[Ticket] = field(default_factory=list)
+    tickets: list[dict[str, Any]] = field(default_factory=list)
     rollbacks: list[str] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
+    lock: Lock = field(default_factory=Lock)
 
-    def open(self, body: dict[str, Any]) -> tuple[Ticket, bool]:
+    def open(self, body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """The ticket for this key, and whether it is a new one."""
         key = str(body.get("key", ""))
-        with self._lock:
-            known = next((ticket for ticket in self.tickets if key and ticket.key == key), None)
+        with self.lock:
+            known = next((ticket for ticket in self.tickets if key and ticket["key"] == key), None)
             if known is not None:
                 return known, False
-            ticket = Ticket(f"OPS-{len(self.tickets) + 1}", key, str(body.get("title", "")), body)
+            ticket = {**body, "id": f"OPS-{len(self.tickets) + 1}", "key": key}
             self.tickets.append(ticket)
             return ticket, True
 
+    def with_key(self, keys: list[str] | None) -> list[dict[str, Any]]:
+        """The tickets with one of these keys; all without keys."""
+        with self.lock:
+            return [ticket for ticket in self.tickets if keys is None or ticket["key"] in keys]
 
-class TicketReceiver:
-    """The desk behind HTTP on a free port of loopback, served by a thread while the ``with`` block lasts."""
 
-    def __init__(self) -> None:
+class Receiver(ThreadingHTTPServer):
+    """The desk behind HTTP on loopback."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
         self.desk = Desk()
-        desk = self.desk
-
-        class Handler(_Handler):
-            pass
-
-        Handler.desk = desk
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, args=(0.1,), daemon=True, name="demo-tickets")
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(("127.0.0.1", port), _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    desk: Desk
+    server: Receiver
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        length = min(int(self.headers.get("Content-Length") or 0), _BODY_CAP)
-        raw = self.rfile.read(length)
+        raw = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _BODY_CAP))
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts == ["tickets"]:
             try:
@@ -91,23 +69,27 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(400, {"error": str(error)})
                 return
             body.setdefault("key", self.headers.get("Idempotency-Key", ""))
-            ticket, new = self.desk.open(body)
-            self._answer(201 if new else 200, _as_json(ticket, self.headers.get("Host", "")))
+            ticket, new = self.server.desk.open(body)
+            self._answer(201 if new else 200, self._linked(ticket))
         elif len(parts) == 3 and parts[0] == "deploys" and parts[2] == "rollback":
-            self.desk.rollbacks.append(parts[1])
+            with self.server.desk.lock:
+                self.server.desk.rollbacks.append(parts[1])
             self._answer(202, {"service": parts[1], "state": "rolling back"})
         else:
             self._answer(404, {"error": f"no such place: {self.path}"})
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        if parts.path.rstrip("/") != "/tickets":
+        if parts.path == "/tickets":
+            found = self.server.desk.with_key(parse_qs(parts.query).get("key"))
+            self._answer(200, {"tickets": [self._linked(ticket) for ticket in found]})
+        elif parts.path == "/rollbacks":
+            self._answer(200, {"rollbacks": list(self.server.desk.rollbacks)})
+        else:
             self._answer(404, {"error": f"no such place: {self.path}"})
-            return
-        keys = parse_qs(parts.query).get("key")
-        host = self.headers.get("Host", "")
-        found = [ticket for ticket in self.desk.tickets if keys is None or ticket.key in keys]
-        self._answer(200, {"tickets": [_as_json(ticket, host) for ticket in found]})
+
+    def _linked(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        return {**ticket, "url": f"http://{self.headers.get('Host', '')}/tickets?key={ticket['key']}"}
 
     def _answer(self, status: int, value: dict[str, Any]) -> None:
         body = msgspec.json.encode(value)
@@ -121,5 +103,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: the demo's report tells what happened."""
 
 
-def _as_json(ticket: Ticket, host: str) -> dict[str, Any]:
-    return {**ticket.body, "id": ticket.id, "key": ticket.key, "url": f"http://{host}/tickets/{ticket.id}"}
+def main() -> None:
+    """Serves until it is ended."""
+    with Receiver(int(sys.argv[1])) as receiver:
+        receiver.serve_forever(0.1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The command ``replay``: the same core, offline, fed by files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from quell.cli.exits import Failed
+from quell.cli.loading import loaded_from
+from quell.config.settings import Source
+from quell.errors import Problem
+from quell.model.rulebook import Rulebook
+from quell.model.times import format_duration, parse_duration
+from quell.replay.deliveries import deliveries_for
+from quell.replay.reader import Reader
+from quell.replay.results import write_results
+from quell.replay.run import SETTLE_S, Outcome, replay
+from quell.sdk.registry import load_connectors
+
+_PROBLEMS_SHOWN = 20
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _span(ctx: click.Context, param: click.Parameter, text: str) -> float:  # noqa: ARG001 -- click's signature
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("replay")
+@click.argument("streams", metavar="STREAM...", nargs=-1, required=True, type=_FILE)
+@click.option("--config", type=click.Path(exists=True, path_type=Path), help="Directory with quell.yaml.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where results go.")
+@click.option(
+    "--settle",
+    "settle_s",
+    default=format_duration(SETTLE_S),
+    show_default=True,
+    callback=_span,
+    help="Time that passes after the last line.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
+def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle_s: float, strict: bool) -> None:
+    """Run the core over recorded files and say what became of every alert.
+
+    STREAM is a file of records or recorded deliveries, one JSON object a line, plain or gzipped; several are merged
+    by time of arrival. Lines that cannot be read are left out and listed at the end. Playbooks are planned, not run.
+    """
+    if not out.absolute().parent.is_dir():
+        raise Failed(f'--out: "{out.parent}" is not a directory; nothing was replayed')
+    rulebook = Rulebook()
+    sources: Sequence[Source] = ()
+    if config is not None:
+        found = loaded_from(config)
+        rulebook, sources = found.rulebook, found.settings.sources
+    reader = Reader(deliveries_for(sources, load_connectors()), strict=strict)
+    outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
+    write_results(outcome, out)
+    _say_problems(reader.problems)
+    click.echo(f"{_summary(outcome)}; written to {out}")
+
+
+def _summary(outcome: Outcome) -> str:
+    kept = [shown.incident for shown in outcome.incidents if shown.incident.status not in {"merged", "withdrawn"}]
+    verdicts = Counter(alert.verdict for alert in outcome.alerts)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    alerts = len({(alert.fingerprint, alert.episode) for alert in outcome.alerts})
+    return (
+        f"{outcome.records} records, {len(outcome.alerts)} firing events, {alerts} alerts, {len(kept)} incidents, "
+        f"{len(outcome.runs)} runs ({told or 'nothing fired'})"
+    )
+
+
+def _say_problems(problems: Sequence[Problem]) -> None:
+    for problem in problems[:_PROBLEMS_SHOWN]:
+        click.echo(str(problem), err=True)
+    if len(problems) > _PROBLEMS_SHOWN:
+        click.echo(f"… and {len(problems) - _PROBLEMS_SHOWN} more", err=True)
+    if problems:
+        click.echo(f"{len(problems)} problem{'s' * (len(problems) != 1)} in what was replayed", err=True)
+
+
+COMMANDS = {"replay": replay_files}
