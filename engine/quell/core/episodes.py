@@ -43,7 +43,7 @@ class Episode:
         self.last = heard.last
         if self.timeout or not later(self.lapse, heard.end):
             self.lapse, self.timeout = heard.end, heard.timeout
-        self.seen, self.record = min((self.seen, self.record), (heard.seen, heard.record))
+        self.seen, self.record = _earlier((self.seen, self.record), (heard.seen, heard.record))
 
 
 class Tally(NamedTuple):
@@ -64,7 +64,7 @@ def patience(longest_gap_s: float) -> float:
 
 
 def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> list[Episode]:
-    """The episodes that ``heard`` and ``ended`` (both sorted) tell of, in order.
+    """The episodes that ``heard`` (at least one firing) and ``ended`` tell of, in order; both are sorted.
 
     A firing belongs to the episode before it unless that was resolved before its start, had lapsed by then, or was
     not heard of for longer than `patience` allows. A start at the very instant of a resolution is not after it.
@@ -83,8 +83,7 @@ def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> list[Episode
                 continue
             longest = max(longest, gap)
         found.append(Episode(firing.start, firing.last, firing.end, firing.timeout, firing.seen, firing.record))
-    if found:
-        found[-1].end = _resolution(ended, found[-1].last, None)
+    found[-1].end = _resolution(ended, found[-1].last, None)
     return found
 
 
@@ -100,15 +99,12 @@ def tally(found: list[Episode], flap_gap_s: float) -> Tally:
     return Tally(returns, flaps)
 
 
-def hear(heard: tuple[Heard, ...], told: Heard, *, newer: bool) -> tuple[Heard, ...]:
-    """``heard`` with ``told`` in its place; the same object if it says nothing new.
-
-    ``newer`` says that it arrived after all others; only then may a chosen end shorten one filled in by timeout.
-    """
+def hear(heard: tuple[Heard, ...], told: Heard) -> tuple[Heard, ...]:
+    """``heard`` with ``told`` in its place; the same object if it says nothing new."""
     for index in range(len(heard) - 1, -1, -1):
         at = heard[index]
         if at.start <= told.start <= at.last:
-            merged = _merged(at, told, newer=newer)
+            merged = _merged(at, told)
             return heard if merged == at else (*heard[:index], merged, *heard[index + 1 :])
         if told.start > at.last:
             return (*heard[: index + 1], told, *heard[index + 1 :])
@@ -117,7 +113,6 @@ def hear(heard: tuple[Heard, ...], told: Heard, *, newer: bool) -> tuple[Heard, 
 
 def bounded(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> tuple[tuple[Heard, ...], tuple[float, ...]]:
     """At most `KEPT` of each: the two oldest firings become one if they are of one episode, else the older goes."""
-    ended = ended[-KEPT:]
     while len(heard) > KEPT:
         first, second = heard[0], heard[1]
         joined = episodes((first, second), ended)
@@ -127,6 +122,9 @@ def bounded(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> tuple[tuple[H
             heard = (first, *heard[2:])
         else:
             heard = heard[1:]
+    while len(ended) > KEPT:
+        needless = _needless(heard, ended)
+        ended = (*ended[:needless], *ended[needless + 1 :])
     return heard, ended
 
 
@@ -143,14 +141,26 @@ def _resolution(ended: tuple[float, ...], since: float, before: float | None) ->
     return None
 
 
-def _merged(at: Heard, told: Heard, *, newer: bool) -> Heard:
+def _needless(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> int:
+    """The index of the oldest resolution with no firing between it and the next; else of the oldest.
+
+    When there is none, more than `KEPT` resolutions stand between at most `KEPT` firings: the oldest precedes all.
+    """
+    for index, (at, after) in enumerate(pairwise(ended)):
+        if not any(at < firing.start <= after for firing in heard):
+            return index
+    return 0
+
+
+def _earlier(a: tuple[float, str], b: tuple[float, str]) -> tuple[float, str]:
+    """Of two arrivals with record id the first; at one instant one with an id, and the smaller id."""
+    return min(a, b, key=lambda arrival: (arrival[0], not arrival[1], arrival[1]))
+
+
+def _merged(at: Heard, told: Heard) -> Heard:
+    """One firing told twice: the later end counts, and a chosen one before one filled in by timeout."""
     end, timeout = at.end, at.timeout
-    shortened = newer and at.timeout and not told.timeout and bool(told.record)
-    if shortened or later(told.end, end) or (told.end == end and not told.timeout):
+    if later(told.end, end) or (told.end == end and not told.timeout):
         end, timeout = told.end, told.timeout
-    seen, record = at.seen, at.record
-    if (told.record and not record) or (
-        bool(told.record) == bool(record) and (told.seen, told.record) < (seen, record)
-    ):
-        seen, record = told.seen, told.record
+    seen, record = _earlier((at.seen, at.record), (told.seen, told.record))
     return Heard(at.start, at.last, end, timeout, seen, record)

@@ -51,17 +51,13 @@ def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: fl
         return Folded(alert, "new" if alert.firing else "ignored")
     if told is not None and too_old(known.heard, known.ended, told.start):
         return Folded(msgspec.structs.replace(known, count=known.count + 1), "stale")
-    newer = record.arrived > known.updated_at
-    heard = known.heard if told is None else hear(known.heard, told, newer=newer)
+    heard = known.heard if told is None else hear(known.heard, told)
     ended = known.ended if end is None or end in known.ended else tuple(sorted((*known.ended, end)))
-    changes = {} if told is None else _content(known, record, told)
+    changes = {} if told is None else _words(known, record, told)
     if heard is not known.heard or ended is not known.ended or not known.firing:
         changes |= _present(known, heard, ended, now, flap_gap_s)
     alert = msgspec.structs.replace(known, count=known.count + 1, **changes)
-    what = _what(known, alert, told, end)
-    if what != "stale" and newer:
-        alert = msgspec.structs.replace(alert, updated_at=record.arrived)
-    return Folded(alert, what)
+    return Folded(alert, _what(known, alert, told, end))
 
 
 def expired(alert: Alert, now: float) -> Alert | None:
@@ -162,34 +158,41 @@ def _present(
     }
 
 
-def _content(known: Alert, record: AlertRecord, told: Heard) -> dict[str, Any]:
+def _words(known: Alert, record: AlertRecord, told: Heard) -> dict[str, Any]:
     """The fields in which the record's words replace the known ones.
 
     Words about the latest firing win, then those that arrived last, then (told at one instant) the greater text, so
     that the order of records decides nothing. A record without labels, such as PagerDuty's resolve, only has a key
-    and leaves all words as they were.
+    and leaves all words as they were. An entity once told stays until another is.
     """
     if not record.labels:
         return {}
     latest = known.heard[-1]
-    if told.start < latest.start or (told.start <= latest.last and record.arrived < known.updated_at):
-        return {}
-    words = {
-        "source": record.source,
-        "labels": record.labels,
-        "annotations": record.annotations,
-        "url": record.url,
-        "value": record.value,
-        "threshold": record.threshold,
-    }
-    said = {name: getattr(known, name) for name in words}
-    entity = {"entity": record.entity} if record.entity and record.entity != known.entity else {}
-    if words == said:
+    entity = {"entity": record.entity} if record.entity and known.entity is None else {}
+    about_latest = latest.start <= told.start <= latest.last
+    if told.start < latest.start or (about_latest and record.arrived < known.updated_at and known.labels):
         return entity
-    tied = told.start <= latest.last and record.arrived == known.updated_at
-    if tied and known.labels and _ENCODER.encode(words) < _ENCODER.encode(said):
-        return {} if known.entity else entity
-    return words | entity | {"severity": severity_of(record.labels)}
+    words = _said(record)
+    if about_latest and record.arrived == known.updated_at and known.labels:
+        mine, theirs = _ENCODER.encode((words, record.entity)), _ENCODER.encode((_said(known), known.entity))
+        if mine <= theirs:
+            return entity
+    words["updated_at"] = max(record.arrived, known.updated_at)
+    words["entity"] = record.entity or known.entity
+    if record.labels != known.labels:
+        words["severity"] = severity_of(record.labels)
+    return words
+
+
+def _said(by: Alert | AlertRecord) -> dict[str, Any]:
+    return {
+        "source": by.source,
+        "labels": by.labels,
+        "annotations": by.annotations,
+        "url": by.url,
+        "value": by.value,
+        "threshold": by.threshold,
+    }
 
 
 def _what(known: Alert, alert: Alert, told: Heard | None, end: float | None) -> What:
