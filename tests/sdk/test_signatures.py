@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quell.sdk.connector import Request
 from quell.sdk.secret import Secret
-from quell.sdk.signatures import OPTIONS, Basic, Bearer, Hmac, Scheme, refusal, scheme, unauthorized
+from quell.sdk.signatures import Basic, Bearer, Hmac, Scheme, refusal
 from quell.sdk.testkit import NOW
 
 KEY, OLD = "key-one", "key-two"
@@ -97,8 +97,6 @@ def test_everybody_else_is_refused_with_a_reason(how: Scheme, shown: Request, re
     said = refusal(shown, how, NOW)
     assert reason in said
     assert KEY not in said
-    assert unauthorized(said).reply.status == 401
-    assert unauthorized(said).records == ()
 
 
 SCHEMES = [GITHUB, PAGERDUTY, GRAFANA, MLFLOW, Bearer(secrets=BOTH), Basic(user="am", secrets=BOTH)]
@@ -109,13 +107,3 @@ def test_no_header_makes_it_raise_or_believe(how: Scheme, one: str, two: str, bo
     names = ["x-hub-signature-256", "x-pagerduty-signature", "x-grafana-signature", "x-mlflow-signature"]
     headers = dict.fromkeys([*names, "authorization"], one) | {"x-time": two, "x-mlflow-timestamp": two}
     assert refusal(Request("POST", "/", body, headers), how, NOW)
-
-
-def test_options_make_schemes() -> None:
-    defaults = {option.name: option.default for option in OPTIONS}
-    assert scheme(defaults) is None
-    assert scheme({}) is None
-    given_options = defaults | {"auth": "hmac", "secret": Secret(KEY), "old_secret": Secret(OLD)}
-    assert scheme(given_options) == Hmac(secrets=BOTH)
-    assert scheme(defaults | {"auth": "bearer", "secret": Secret(KEY)}) == Bearer(secrets=(Secret(KEY),))
-    assert scheme({"auth": "basic", "user": "am", "secret": Secret(KEY)}) == Basic(user="am", secrets=(Secret(KEY),))

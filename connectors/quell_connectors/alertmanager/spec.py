@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from quell.sdk import signatures
 from quell.sdk.spec import Option, Spec
 
 SPEC = Spec(
@@ -15,7 +14,6 @@ SPEC = Spec(
             summary="The name under which quell appears where clients expect a receiver.",
             default="quell",
         ),
-        *signatures.OPTIONS,
     ),
     paths=("/api/v2", "/api/v1"),
 )

@@ -134,7 +134,7 @@ class Connector(Protocol):
 
 @runtime_checkable
 class Receives(Protocol):
-    """Takes deliveries at ``/in/<source-id>`` and at the spec's paths. Must check signatures before parsing."""
+    """Takes deliveries at ``/in/<source-id>`` and at the spec's paths, once the source's ``auth`` believes them."""
 
     def receive(self, request: Request, now: float) -> Received: ...
 

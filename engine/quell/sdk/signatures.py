@@ -1,4 +1,8 @@
-"""Whether a delivery comes from whom it says: checked on the raw bytes, in constant time, before anything is parsed."""
+"""Whether a delivery comes from whom it says: checked on the raw bytes, in constant time, before anything is parsed.
+
+A source declares its scheme under ``auth`` in the configuration and the daemon asks `refusal` before it hands a
+delivery on; a connector need not look at it again.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,12 @@ import binascii
 import hmac
 import re
 from base64 import b64decode
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from quell.model.times import parse_time
-from quell.sdk.connector import Received, Reply, Request
+from quell.sdk.connector import Request
 from quell.sdk.secret import Secret
-from quell.sdk.spec import Option
 
 Encoding = Literal["hex", "base64"]
 _PART = re.compile(r"\{(body|timestamp|header:[A-Za-z0-9-]+)\}")
@@ -59,69 +61,6 @@ class Basic:
 
 Scheme = Hmac | Bearer | Basic
 
-OPTIONS: tuple[Option, ...] = (
-    Option(
-        name="auth",
-        type="text",
-        summary="How deliveries prove where they come from.",
-        default="none",
-        choices=("none", "bearer", "basic", "hmac"),
-        example="hmac",
-    ),
-    Option(name="secret", type="secret", summary="The token, password or key shared with the sender."),
-    Option(name="old_secret", type="secret", summary="The secret before, still good while senders are changed."),
-    Option(name="user", type="text", summary="The user name of basic authentication.", example="alertmanager"),
-    Option(name="signature_header", type="text", summary="The header with the signature.", default="x-signature"),
-    Option(name="signature_prefix", type="text", summary="What stands before the signature.", example="sha256="),
-    Option(
-        name="signature_encoding",
-        type="text",
-        summary="How the signature is written.",
-        default="hex",
-        choices=("hex", "base64"),
-    ),
-    Option(
-        name="signed",
-        type="text",
-        summary="What is signed, of {body}, {timestamp} and {header:NAME}.",
-        default="{body}",
-        example="{timestamp}:{body}",
-    ),
-    Option(name="timestamp_header", type="text", summary="The header with the time of signing.", example="x-timestamp"),
-    Option(
-        name="timestamp_window",
-        type="duration",
-        summary="How far the time of signing may be from now.",
-        default=300.0,
-        example="5m",
-    ),
-)
-"""Options by which any receiving connector lets deliveries be checked; `scheme` reads them."""
-
-
-def scheme(options: Mapping[str, Any]) -> Scheme | None:
-    """The scheme that decoded options ask for; None when deliveries are not checked.
-
-    Without a secret every delivery is refused rather than taken: an empty secret is no secret.
-    """
-    secrets = tuple(secret for name in ("secret", "old_secret") if (secret := options.get(name)))
-    match options.get("auth") or "none":
-        case "bearer":
-            return Bearer(secrets=secrets)
-        case "basic":
-            return Basic(user=options.get("user") or "", secrets=secrets)
-        case "hmac":
-            return Hmac(
-                secrets=secrets,
-                header=(options.get("signature_header") or "x-signature").lower(),
-                prefix=options.get("signature_prefix") or "",
-                encoding=options.get("signature_encoding") or "hex",
-                signed=options.get("signed") or "{body}",
-                timestamp_header=(options.get("timestamp_header") or "").lower(),
-                window_s=options.get("timestamp_window") or 300.0,
-            )
-    return None
-
 
 def refusal(request: Request, how: Scheme | None, now: float) -> str:
     """Why the request is not to be believed; "" when it is. Never raises, whatever the headers hold."""
@@ -139,11 +78,6 @@ def refusal(request: Request, how: Scheme | None, now: float) -> str:
             return _basic_refusal(request, how)
         case Hmac():
             return _hmac_refusal(request, how, now)
-
-
-def unauthorized(reason: str) -> Received:
-    """The answer to a request that is not to be believed: 401, nothing kept."""
-    return Received(reply=Reply(401, reason.encode() + b"\n", "text/plain; charset=utf-8"))
 
 
 def _shows(shown: str, secrets: tuple[Secret, ...]) -> bool:
