@@ -28,7 +28,7 @@ BUILT_IN: Mapping[str, ActionSpec] = {
             ),
             Option(name="need", type="integer", default=1, summary="How many of them must approve."),
             Option(name="text", type="text", default="", summary="What they are asked."),
-            Option(name="not_requester", type="boolean", default=True, summary="Whoever asked for the run may not."),
+            Option(name="not_requester", type="boolean", default=False, summary="Whoever asked for the run may not."),
             Option(name="channel", type="text", default="", summary="Where they are asked."),
         ),
         effect="tell",

@@ -25,11 +25,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 
 
 class Shape(BaseModel):
-    """What a mapping in a file may hold: nothing unknown, nothing converted behind the author's back."""
+    """What a mapping in a file may hold: nothing unknown, nothing converted behind the author's back.
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    Texts under the fields describe them in the JSON Schema. Building is put off until a shape is used: the shapes
+    inside others are then built once, and a command starts sooner.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def duration(value: object) -> float:

@@ -52,18 +52,26 @@ class Document:
     private: bool = False
 
     def problem(
-        self, path: Sequence[str | int], message: str, suggestion: str = "", *, key: bool = False, offset: int = 0
+        self,
+        path: Sequence[str | int],
+        message: str,
+        suggestion: str = "",
+        *,
+        key: bool = False,
+        offset: int = 0,
+        width: int = 1,
     ) -> Problem:
         """A problem at the value (or the ``key``) of that path, or of its nearest parent that exists.
 
-        ``offset`` counts characters into a scalar's text from 1, for expressions with a column of their own.
+        ``offset`` counts characters into a scalar's text from 1, for expressions with a column of their own; ``width``
+        is how many characters there are meant.
         """
         spot = self.spot(path, key=key)
-        line, column, width = spot.line, spot.column, spot.width
         if offset and not key:
             line, column = self._inside(spot, offset)
-            width = 1
-        return Problem(self.file, line, column, message, suggestion, self.excerpt(line, column, width))
+            return Problem(self.file, line, column, message, suggestion, self.excerpt(line, column, width))
+        excerpt = self.excerpt(spot.line, spot.column, spot.width)
+        return Problem(self.file, spot.line, spot.column, message, suggestion, excerpt)
 
     def spot(self, path: Sequence[str | int], *, key: bool = False) -> Spot:
         """Where that path stands, or its nearest parent."""

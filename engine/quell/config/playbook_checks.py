@@ -8,15 +8,15 @@ from typing import Any
 
 from quell.config.actions import Actions
 from quell.config.nodes import Document, Path
-from quell.config.references import Known, check_condition, check_templates
+from quell.config.references import INCIDENT_ROOTS, Known, check_condition, check_templates
 from quell.errors import Problem
 
-ROOTS = frozenset({"incident", "suspect", "alerts", "change", "playbook", "now"})
-"""Names that every expression of a playbook may use."""
+ROOTS = INCIDENT_ROOTS | {"playbook", "run", "vars"}
+"""Names that every expression of a run may use."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ROOTS | {"steps", "result", "true", "false", "null", "in", "labels"}
-_VARS_LATER = "variables are there once a run begins, not in its condition"
+_RUN_LATER = "it is there once a run begins, not in the condition for it"
 _RESULT_LATER = "only the check of a step sees its result"
 
 
@@ -36,15 +36,20 @@ class PlaybookChecks:
             return
         self._name(document, raw.get("playbook"))
         variables = _mapping(raw, "vars")
-        late_vars = tuple((name, _VARS_LATER) for name in variables if isinstance(name, str))
-        before_run = Known(roots=ROOTS, later=(("result", _RESULT_LATER), *late_vars))
+        late = tuple(
+            (name, _RUN_LATER) for name in (*variables, *(ROOTS - INCIDENT_ROOTS)) if name not in INCIDENT_ROOTS
+        )
+        before_run = Known(roots=INCIDENT_ROOTS, later=(("result", _RESULT_LATER), *late))
         when = _mapping(raw, "when")
         check_condition(document, ("when", "if"), when.get("if"), before_run, self.problems)
         self._variables(document, variables)
         known = Known(roots=ROOTS | frozenset(variables), later=(("result", _RESULT_LATER),))
         guards = _mapping(raw, "guards")
+        each = Known(
+            roots=ROOTS, later=tuple((name, "runs are told apart before variables are set") for name in variables)
+        )
         for index, text in enumerate(_list(guards, "each")):
-            check_condition(document, ("guards", "each", index), text, known, self.problems)
+            check_condition(document, ("guards", "each", index), text, each, self.problems)
         locks = guards.get("one_at_a_time")
         check_templates(document, ("guards", "one_at_a_time"), locks, known, self.problems)
         ids = self._steps(document, raw, known.roots)
@@ -76,9 +81,8 @@ class PlaybookChecks:
             later = tuple(
                 (other, "a variable may use earlier ones only") for other in variables if other not in earlier
             )
+            later = tuple((other, reason) for other, reason in later if other not in _RESERVED)
             known = Known(roots=ROOTS | earlier, later=(*later, ("result", _RESULT_LATER)))
-            if name in ROOTS:
-                known = Known(roots=ROOTS | earlier)
             check_templates(document, path, value, known, self.problems)
             earlier.add(name)
 

@@ -73,9 +73,12 @@ class DeedShape(Shape):
     do: str
     with_: dict[str, Any] = Field(default={}, alias="with")
 
-    def deed(self) -> Deed:
-        """As the model has it."""
-        return Deed(do=self.do, with_=self.with_)
+    def deed(self, actions: Actions) -> Deed:
+        """As the model has it, with effect and repeat as the action declares them."""
+        spec = actions.find(self.do)
+        if spec is None:
+            return Deed(do=self.do, with_=self.with_)
+        return Deed(do=self.do, with_=self.with_, effect=spec.effect, repeat=spec.repeat)
 
 
 class StepShape(DeedShape):
@@ -144,7 +147,7 @@ def playbook_of(document: Document, shape: PlaybookShape, actions: Actions) -> P
         timeout_s=shape.timeout,
         vars=shape.vars,
         steps=tuple(_step(document, index, step, actions) for index, step in enumerate(shape.steps)),
-        on_failure=tuple(deed.deed() for deed in shape.on_failure),
+        on_failure=tuple(deed.deed(actions) for deed in shape.on_failure),
     )
 
 
@@ -162,7 +165,7 @@ def _step(document: Document, index: int, shape: StepShape, actions: Actions) ->
         otherwise=shape.otherwise or ("stop" if approval else "finish"),
         timeout_s=shape.timeout or (APPROVAL_TIMEOUT_S if approval else 60.0),
         retry=Retry(times=retry.times, wait_s=retry.wait, on=tuple(retry.on)) if retry else None,
-        undo=shape.undo.deed() if shape.undo else None,
+        undo=shape.undo.deed(actions) if shape.undo else None,
         on_failure=shape.on_failure,
         effect=spec.effect if spec else "change",
         repeat=spec.repeat if spec else "never",

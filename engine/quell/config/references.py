@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,27 @@ from quell.config.nodes import Document, Path
 from quell.errors import ExpressionError, Problem
 from quell.expressions.conditions import Condition
 from quell.expressions.templates import Template
+
+FIELDS: Mapping[str, frozenset[str]] = {
+    "incident": frozenset({
+        "id", "title", "severity", "status", "opened_at", "age", "alerts", "entities", "impact", "no_clear_cause",
+    }),
+    "suspect": frozenset({
+        "entity", "service", "name", "owner", "kind", "confidence", "score", "path", "change",
+    }),
+    "change": frozenset({
+        "id", "type", "at", "age", "author", "summary", "commit", "url", "revision", "previous",
+    }),
+    "playbook": frozenset({"name", "version"}),
+    "run": frozenset({"id", "by", "dry", "error"}),
+}  # fmt: skip
+"""What the core tells about an incident and a run; `quell.core.context` makes the values."""
+
+STEP_FIELDS = frozenset({"state", "output", "sentence"})
+"""What is known of a step that is over."""
+
+INCIDENT_ROOTS = frozenset({"incident", "suspect", "alerts", "change", "now"})
+"""Names that every expression about an incident may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +97,37 @@ def _check_paths(
     text: str,
 ) -> None:
     for reference in sorted(references):
-        root = reference[0]
-        offset = _offset(text, ".".join(reference[:2]))
-        later = dict(known.later)
-        if root in later:
-            problems.append(document.problem(path, f'"{root}" is not known here', later[root], offset=offset))
-        elif root not in known.roots:
-            suggestion = did_you_mean(root, known.roots)
-            problems.append(document.problem(path, f'unknown name "{root}"', suggestion, offset=offset))
-        elif root == "steps" and len(reference) > 1 and reference[1] not in known.steps:
-            step = reference[1]
-            if step in known.all_steps:
-                message, suggestion = f'step "{step}" has no result yet at this place', "refer to earlier steps only"
-            else:
-                message, suggestion = f'unknown step "{step}"', did_you_mean(step, known.all_steps)
-            problems.append(document.problem(path, message, suggestion, offset=offset))
+        message, suggestion, length = _wrong_with(reference, known)
+        if message:
+            word = ".".join(reference[:length])
+            offset = text.find(word) + 1
+            problems.append(document.problem(path, message, suggestion, offset=offset, width=len(word)))
 
 
-def _offset(text: str, reference: str) -> int:
-    return max(0, text.find(reference)) + 1 if reference in text else 0
+def _wrong_with(reference: tuple[str, ...], known: Known) -> tuple[str, str, int]:
+    """Message, suggestion, and how many parts of the reference they are about; "" when it is fine."""
+    root, inner = reference[0], reference[1:]
+    later = dict(known.later)
+    if root in later:
+        return f'"{root}" is not known here', later[root], 1
+    if root not in known.roots:
+        return f'unknown name "{root}"', did_you_mean(root, known.roots), 1
+    if root == "steps" and inner:
+        return _wrong_with_step(inner, known)
+    fields = FIELDS.get(root)
+    if fields is not None and inner and inner[0] not in fields:
+        return f'"{root}" has no "{inner[0]}"', did_you_mean(inner[0], fields), 2
+    if reference[:2] == ("suspect", "change") and len(inner) > 1 and inner[1] not in FIELDS["change"]:
+        return f'"suspect.change" has no "{inner[1]}"', did_you_mean(inner[1], FIELDS["change"]), 3
+    return "", "", 0
+
+
+def _wrong_with_step(inner: tuple[str, ...], known: Known) -> tuple[str, str, int]:
+    step = inner[0]
+    if step not in known.all_steps:
+        return f'unknown step "{step}"', did_you_mean(step, known.all_steps), 2
+    if step not in known.steps:
+        return f'step "{step}" has no result yet at this place', "refer to earlier steps only", 2
+    if len(inner) > 1 and inner[1] not in STEP_FIELDS:
+        return f'a step has no "{inner[1]}"', f"write steps.{step}.output.{inner[1]} for a part of its answer", 3
+    return "", "", 0

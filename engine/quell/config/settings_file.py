@@ -14,7 +14,7 @@ from quell.config.complaints import shaped
 from quell.config.fields import MatcherText, Shape, Size, Span, joined
 from quell.config.nodes import Document
 from quell.config.options import Unfit
-from quell.config.references import Known
+from quell.config.references import INCIDENT_ROOTS, Known
 from quell.config.secrets import Secrets
 from quell.config.settings import Limits, Log, Retention, Scope, Settings, Token
 from quell.config.sources import read_sources
@@ -24,9 +24,9 @@ from quell.model.rulebook import Route
 from quell.sdk.addresses import Allowed
 from quell.sdk.spec import Spec
 
-PAGE_ROOTS = frozenset({"incident", "suspect", "alerts", "alert", "change", "reason", "now"})
+PAGE_ROOTS = INCIDENT_ROOTS | {"text", "title", "severity", "labels"}
 """Names that the parameters of a page may refer to."""
-PAGE_PARAMS = frozenset({"text", "incident", "severity", "url"})
+PAGE_PARAMS = frozenset({"text", "incident", "title", "severity"})
 """Parameters of a paging action that quell fills in when a route leaves them out."""
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):(?P<port>\d{1,5})")
