@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from quell.core.episodes import Episode, bounded, episodes, hear, tally, too_old
+from quell.core.episodes import KEPT, Episode, bounded, episodes, hear, tally, too_old
 from quell.model.alert import Alert, AlertStatus, Heard
 from quell.model.records import AlertRecord
 
@@ -144,6 +144,8 @@ def _present(
 ) -> dict[str, Any]:
     """The fields that follow from the facts. Counts go on from the known ones, as old facts are forgotten."""
     found = episodes(heard, ended)
+    if len(heard) == len(known.heard) == 1:
+        return {"heard": heard, "ended": ended[-KEPT:], **_times(found[0], now)}
     after, before = tally(found, flap_gap_s), tally(episodes(known.heard, known.ended), flap_gap_s)
     flaps = after.flaps
     if not after.returns and not before.returns:

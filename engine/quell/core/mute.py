@@ -10,12 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from quell.core import windows
 from quell.expressions.matchers import Matching
 from quell.model.alert import Alert, Muting
 from quell.model.mute import Silence
-from quell.model.rulebook import InhibitRule, Rulebook
+from quell.model.rulebook import InhibitRule, Rulebook, Window
 
 Values = tuple[str, ...]
 _Change = Callable[[list[str], str], None]
@@ -39,10 +40,6 @@ class _Inhibition:
         self._target = Matching(rule.target)
         self._sides: dict[Values, _Side] = {}
 
-    def roles(self, labels: Mapping[str, str]) -> tuple[bool, bool]:
-        """Whether the labels are those of a source, and of a target."""
-        return self._source.matches(labels), self._target.matches(labels)
-
     def values(self, labels: Mapping[str, str]) -> Values:
         """The values that source and target must share."""
         return tuple(labels.get(name, "") for name in self.rule.equal)
@@ -57,18 +54,16 @@ class _Inhibition:
 
     def inhibitor(self, labels: Mapping[str, str]) -> str | None:
         """The first fingerprint that inhibits an alert with these labels."""
-        is_source, is_target = self.roles(labels)
-        side = self._sides.get(self.values(labels)) if is_target else None
-        return None if side is None else _first(side, one_sided_only=is_source)
+        side = self._sides.get(self.values(labels)) if self._target.matches(labels) else None
+        return None if side is None else _first(side, one_sided_only=self._source.matches(labels))
 
     def targets(self, labels: Mapping[str, str]) -> set[str]:
         """Noted alerts that an alert with these labels may inhibit."""
-        is_source, _ = self.roles(labels)
-        side = self._sides.get(self.values(labels)) if is_source else None
+        side = self._sides.get(self.values(labels)) if self._source.matches(labels) else None
         return set() if side is None else {*side.targets, *side.both}
 
     def _change(self, alert: Alert, change: _Change) -> set[str]:
-        is_source, is_target = self.roles(alert.labels)
+        is_source, is_target = self._source.matches(alert.labels), self._target.matches(alert.labels)
         if not (is_source or is_target):
             return set()
         values = self.values(alert.labels)
@@ -86,6 +81,35 @@ class _Inhibition:
         return affected
 
 
+class _Opening:
+    """A window with what is known of it between two of its edges, as time passes much more often than they do."""
+
+    def __init__(self, window: Window) -> None:
+        self.matching = Matching(window.matchers)
+        self.muting = Muting(kind="window", by=window.name, reason=window.reason)
+        self._window = window
+        self._judged_at = inf
+        self._edge: float | None = None
+        self._open = False
+
+    def is_open(self, now: float) -> bool:
+        """Whether the window is open at ``now``."""
+        self._judge(now)
+        return self._open
+
+    def next_edge(self, now: float) -> float | None:
+        """See `quell.core.windows.next_edge`."""
+        self._judge(now)
+        return self._edge
+
+    def _judge(self, now: float) -> None:
+        if self._judged_at <= now and (self._edge is None or now < self._edge):
+            return
+        self._judged_at = now
+        self._open = windows.active(self._window, now)
+        self._edge = windows.next_edge(self._window, now)
+
+
 class Muter:
     """Judges alerts against the mute rules, windows and inhibit rules of a rulebook, and the silences it is shown.
 
@@ -97,10 +121,7 @@ class Muter:
         self._rules = tuple(
             (Matching(rule.matchers), Muting(kind="rule", by=rule.name, reason=rule.reason)) for rule in rulebook.mute
         )
-        self._windows = tuple(
-            (window, Matching(window.matchers), Muting(kind="window", by=window.name, reason=window.reason))
-            for window in rulebook.windows
-        )
+        self._windows = tuple(_Opening(window) for window in rulebook.windows)
         self._inhibitions = tuple(_Inhibition(rule) for rule in rulebook.inhibit)
         self._noted: dict[str, Alert] = {}
         self._silences: dict[str, tuple[Silence, Matching]] = {}
@@ -115,9 +136,7 @@ class Muter:
         ]
         found.sort(key=_by)
         windowed = [
-            muting
-            for window, matching, muting in self._windows
-            if matching.matches(labels) and windows.active(window, now)
+            opening.muting for opening in self._windows if opening.matching.matches(labels) and opening.is_open(now)
         ]
         ruled = [muting for matching, muting in self._rules if matching.matches(labels)]
         return (*found, *sorted(windowed, key=_by), *self.inhibited(alert), *sorted(ruled, key=_by))
@@ -170,7 +189,7 @@ class Muter:
     def next_change(self, now: float, silences: Mapping[str, Silence]) -> float | None:
         """The earliest start or end after ``now`` of any silence or window: when mutings must be judged again."""
         times = [at for silence in silences.values() for at in (silence.starts_at, silence.ends_at) if at > now]
-        edges = (windows.next_edge(window, now) for window, _, _ in self._windows)
+        edges = (opening.next_edge(now) for opening in self._windows)
         times.extend(edge for edge in edges if edge is not None)
         return min(times, default=None)
 
