@@ -81,7 +81,7 @@ def _act(name: str, summary: str, done: str) -> click.Command:
     @asks_daemon
     def act(asked: Asked, incident: str, note: str) -> None:
         answer = asked.client.post(f"/incidents/{segment(incident)}/{name}", {"note": note})
-        asked.answer(answer, lambda: click.echo(f"{incident}: {done}"))
+        asked.answer(answer, lambda: click.echo(f"{incident}: {answer.get('text') or done}"))
 
     return act
 

@@ -24,6 +24,7 @@ _STATE = {
     "waiting": "bold yellow", "proposed": "bold yellow", "running": "cyan", "done": "green", "failed": "bold red",
     "stuck": "bold red", "in_doubt": "bold magenta", "stopped": "dim", "skipped": "dim", "undone": "magenta",
 }  # fmt: skip
+_PIPE_WIDTH = 1000
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
@@ -37,11 +38,11 @@ class Column:
     justify: Literal["left", "right"] = "left"
 
 
-def console(*, width: int | None = None) -> Console:
-    """Standard output as rich sees it: colours on a terminal only, full width of lines when piped."""
-    out = Console(highlight=False, soft_wrap=False, width=width)
-    if not out.is_terminal and width is None:
-        out.width = max(out.width, 120)
+def console() -> Console:
+    """Standard output as rich sees it: colours and folding on a terminal, one line a row in a pipe."""
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = _PIPE_WIDTH
     return out
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from quell.cli import looks
 from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import segment
+from quell.cli.exits import Failed
 from quell.cli.looks import Column
 
 
@@ -53,10 +54,16 @@ def runs(asked: Asked, run: str | None, incident: str) -> None:
 def run_playbook(asked: Asked, playbook: str, incident: str, dry: bool) -> None:
     """Run PLAYBOOK for INCIDENT."""
     answer = asked.client.post(f"/playbooks/{segment(playbook)}/run", {"incident": incident, "dry": dry})
-    follow = f"quell runs --incident {incident}"
-    asked.answer(
-        answer, lambda: click.echo(f"{playbook}: asked to run{' dry' if dry else ''}; follow it with: {follow}")
-    )
+    begun = answer.get("runs") or []
+    if not begun and not answer.get("accepted"):
+        raise Failed(f"{playbook}: {answer.get('text') or 'no run began'}")
+
+    def show() -> None:
+        for item in begun:
+            click.echo(f"{item['id']}: {playbook} is {item['state']}{' (dry)' if dry else ''}: {item['why']}")
+        click.echo(f"follow it with: quell runs --incident {incident}")
+
+    asked.answer(answer, show)
 
 
 @click.command("playbooks")
@@ -87,7 +94,8 @@ def _decide(name: str, summary: str, done: str) -> click.Command:
     @asks_daemon
     def decide(asked: Asked, run: str, note: str) -> None:
         answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note})
-        asked.answer(answer, lambda: click.echo(f"{run}: {done}; follow it with: quell runs {run}"))
+        said = answer.get("text") or done
+        asked.answer(answer, lambda: click.echo(f"{run}: {said}; follow it with: quell runs {run}"))
 
     return decide
 
@@ -98,7 +106,7 @@ def _switch(name: str, summary: str, done: str) -> click.Command:
     @asks_daemon
     def switch(asked: Asked, note: str) -> None:
         answer = asked.client.post(f"/{name}", {"note": note})
-        asked.answer(answer, lambda: click.echo(done))
+        asked.answer(answer, lambda: click.echo(answer.get("text") or done))
 
     return switch
 

@@ -125,3 +125,13 @@ def free_port() -> int:
     with socket(AF_INET, SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def without_clock(words: Sequence[str]) -> list[str]:
+    """A daemon's words without those that set its clock."""
+    kept = list(words)
+    for option in ("--clock-speed", "--clock-start"):
+        if option in kept:
+            at = kept.index(option)
+            del kept[at : at + 2]
+    return kept

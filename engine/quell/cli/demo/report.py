@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.text import Text
 
 from quell.cli import looks
@@ -35,7 +34,7 @@ def print_report(out: Console, found: Found, environment: str) -> None:
     """Prints the report; ``environment`` stands before commands that are to be typed, such as ``QUELL_URL=… ``."""
     shown = [answer for answer in found.incidents if answer["incident"]["status"] not in {"merged", "withdrawn"}]
     out.print()
-    out.print(Rule("what became of the storm", align="left"))
+    out.print("what became of the storm", style="bold underline")
     parts = (f"{found.events} events", f"{len(found.alerts)} alerts", _counted(len(shown), "incident"))
     out.print(Text(" → ".join(parts), style="bold"))
     for answer in shown:
@@ -134,4 +133,4 @@ def _counted(count: int, noun: str) -> str:
 
 def _line(text: str | Text, indent: int = 2) -> Padding:
     """Text that keeps its indent where it wraps."""
-    return Padding(text if isinstance(text, Text) else Text(text), (0, 0, 0, indent))
+    return Padding(text if isinstance(text, Text) else Text(text), (0, 0, 0, indent), expand=False)

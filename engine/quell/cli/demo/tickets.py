@@ -82,16 +82,16 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.path == "/tickets":
             found = self.server.desk.with_key(parse_qs(parts.query).get("key"))
-            self._answer(200, {"tickets": [self._linked(ticket) for ticket in found]})
+            self._answer(200, [self._linked(ticket) for ticket in found])
         elif parts.path == "/rollbacks":
-            self._answer(200, {"rollbacks": list(self.server.desk.rollbacks)})
+            self._answer(200, list(self.server.desk.rollbacks))
         else:
             self._answer(404, {"error": f"no such place: {self.path}"})
 
     def _linked(self, ticket: dict[str, Any]) -> dict[str, Any]:
         return {**ticket, "url": f"http://{self.headers.get('Host', '')}/tickets?key={ticket['key']}"}
 
-    def _answer(self, status: int, value: dict[str, Any]) -> None:
+    def _answer(self, status: int, value: dict[str, Any] | list[Any]) -> None:
         body = msgspec.json.encode(value)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
