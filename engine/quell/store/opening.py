@@ -9,7 +9,7 @@ from quell.store.memory import MemoryStore
 from quell.store.port import Store
 from quell.store.sql import SqlStore
 
-MEMORY = "memory:"
+MEMORY = ("memory:", "memory://")
 _SQLITE = "sqlite:///"
 
 
@@ -18,7 +18,7 @@ def open_store(url: str, directory: Path, *, busy_timeout_s: float = 5.0) -> Sto
 
     Another process's lock is waited for up to ``busy_timeout_s``, here and in every verb. Raises StoreError.
     """
-    if url == MEMORY:
+    if url in MEMORY:
         return MemoryStore()
     file = url.removeprefix(_SQLITE)
     if file == url or not file:

@@ -1,0 +1,168 @@
+"""What may stand in the files of a configuration, from the shapes that read them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from inspect import getsource
+from itertools import pairwise
+from textwrap import dedent
+from typing import Any
+
+from pydantic import BaseModel
+
+from generating.markdown import literal, slug, table
+from quell.config.fields import Shape
+from quell.config.playbook_file import PlaybookShape
+from quell.config.rule_shapes import RulesShape
+from quell.config.settings_file import SettingsShape, TokensShape
+from quell.config.sources import SourceShape
+
+
+def config_page() -> Iterator[str]:
+    """One section a mapping that may stand in a file."""
+    yield "# Configuration files"
+    yield ""
+    yield (
+        "A configuration is a directory: `quell.yaml`, optionally `tokens.yaml`, and any number of YAML files below "
+        "`rules/` and `playbooks/`. Unknown and repeated keys are errors; `quell check DIR` shows all of them at once. "
+        "Durations are written `90s`, `15m`, `1h30m`, `2d`; sizes `512kB`, `8MB`; matchers as in Alertmanager, "
+        '`severity="critical"`, `team=~"db|web"`. Secrets never stand in a file: write `env:NAME` or `file:/path`.'
+    )
+    files: Sequence[tuple[str, type[BaseModel], str]] = (
+        ("quell.yaml", SettingsShape, ""),
+        ("sources.<id>", SourceShape, "In `quell.yaml`; the options of its [connector](connectors.md) stand beside."),
+        ("tokens.yaml", TokensShape, "Written by `quell init`."),
+        (
+            "rules/*.yaml",
+            RulesShape,
+            "Kinds may be spread over files as you like; order within a kind is by file name.",
+        ),
+        ("playbooks/*.yaml", PlaybookShape, "One playbook a file."),
+    )
+    for name, shape, more in files:
+        yield from _file(name, shape, more)
+
+
+def _file(name: str, shape: type[BaseModel], more: str) -> Iterator[str]:
+    schema = shape.model_json_schema(by_alias=True)
+    defs: Mapping[str, Any] = schema.get("$defs", {})
+    headings = dict(_headings("", schema, defs))
+    yield from ("", f"## {name}", "", schema.get("description", ""), *([more] if more else []))
+    yield from ("", *_keys(schema, defs, headings))
+    for found, path in headings.items():
+        yield from ("", f"### {path}", "", defs[found].get("description", ""), "", *_keys(defs[found], defs, headings))
+
+
+def _headings(path: str, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every mapping below a mapping with the path of its first place, depth first."""
+    for key, value in schema.get("properties", {}).items():
+        found = _reference(value)
+        if found is not None:
+            name, many = found
+            below = f"{path}{key}{many}"
+            yield name, below
+            yield from _headings(f"{below}.", defs[name], defs)
+
+
+def _reference(node: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The definition that a node refers to, and "[]" or ".<name>" when it holds many of them."""
+    if "$ref" in node:
+        return str(node["$ref"]).rpartition("/")[2], ""
+    for inner, many in ((node.get("items"), "[]"), (node.get("additionalProperties"), ".<name>")):
+        if isinstance(inner, dict) and "$ref" in inner:
+            return str(inner["$ref"]).rpartition("/")[2], many
+    return next((found for option in node.get("anyOf", ()) if (found := _reference(option)) is not None), None)
+
+
+def _keys(schema: Mapping[str, Any], defs: Mapping[str, Any], headings: Mapping[str, str]) -> Iterator[str]:
+    required = schema.get("required", ())
+    texts = texts_under_fields().get(schema.get("title", ""), {})
+    rows = []
+    for key, node in schema.get("properties", {}).items():
+        meaning = node.get("description", "") or texts.get(key, "")
+        if not meaning and (found := _reference(node)) is not None:
+            meaning = defs[found[0]].get("description", "")
+        default = "*required*" if key in required else _default(node)
+        rows.append((f"`{key}`", _type(node, headings), default, " ".join(meaning.split())))
+    yield from table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+@cache
+def texts_under_fields() -> dict[str, dict[str, str]]:
+    """The texts that stand under the fields of each shape, by its name and the key in the file.
+
+    pydantic could read them itself, but would do so whenever the daemon starts.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for shape in _shapes(Shape):
+        (declared,) = ast.parse(dedent(getsource(shape))).body
+        assert isinstance(declared, ast.ClassDef)
+        texts = found[shape.__name__] = dict(found.get(shape.__mro__[1].__name__, {}))
+        for field, text in pairwise(declared.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                name = field.target.id
+                key = shape.model_fields[name].alias or name
+                texts[key] = str(getattr(text.value, "value", ""))
+    return found
+
+
+def _shapes(base: type[Shape]) -> Iterator[type[Shape]]:
+    for shape in base.__subclasses__():
+        yield shape
+        yield from _shapes(shape)
+
+
+def _type(node: Mapping[str, Any], headings: Mapping[str, str]) -> str:
+    if "$ref" in node:
+        path = headings[str(node["$ref"]).rpartition("/")[2]]
+        return f"[{path}](#{slug(path)})"
+    if "anyOf" in node:
+        return " or ".join(_type(option, headings) for option in node["anyOf"] if option.get("type") != "null")
+    if "enum" in node:
+        return " or ".join(f"`{choice}`" for choice in node["enum"])
+    if "const" in node:
+        return f"`{literal(node['const'])}`"
+    if node.get("type") == "array":
+        return f"list of {_type(node.get('items', {}), headings)}"
+    if node.get("type") == "object":
+        inner = node.get("additionalProperties")
+        return f"mapping to {_type(inner, headings)}" if isinstance(inner, dict) and inner else "mapping"
+    return _scalar(node)
+
+
+def _scalar(node: Mapping[str, Any]) -> str:
+    pattern, examples = str(node.get("pattern", "")), node.get("examples", [])
+    if _is_duration(node):
+        return "duration"
+    if _is_size(node):
+        return "size"
+    if "[01]" in pattern:
+        return "time of day"
+    if any("=" in str(example) for example in examples):
+        return "matchers"
+    if node.get("format") == "date-time":
+        return "time"
+    return {"string": "text", "boolean": "`true` or `false`"}.get(str(node.get("type")), str(node.get("type", "any")))
+
+
+def _is_duration(node: Mapping[str, Any]) -> bool:
+    return "ms|s|m|h|d|w" in str(node.get("pattern", ""))
+
+
+def _is_size(node: Mapping[str, Any]) -> bool:
+    return "[kKMG]B" in str(node.get("pattern", ""))
+
+
+def _default(node: Mapping[str, Any]) -> str:
+    default = node.get("default")
+    if default is None or default in ("", [], {}) or isinstance(default, dict):
+        return ""
+    if isinstance(default, (list, tuple)):
+        if node.get("type") == "string":
+            return f"`{':'.join(map(str, default))}`"
+        return ", ".join(f"`{literal(item)}`" for item in default)
+    if _is_size(node):
+        return f"`{default // 1_000_000}MB`" if default % 1_000_000 == 0 else f"`{default}B`"
+    return f"`{literal(default, is_duration=_is_duration(node))}`"
