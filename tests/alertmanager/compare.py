@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 from alertmanager.requests import Ask, asks
 from alertmanager.servers import Answered
-from quell.model.times import parse_time
+from quell.model.times import format_time, parse_time
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SAVED = re.compile(r"\$([a-z]+)\.([A-Za-z]+)")
+_METHODS = re.compile(r"\[([A-Z]+(?:,[A-Z]+)+)\]")
+"""Alertmanager lists allowed methods in no order."""
 NEAR_S = 30.0
 """Times this close to the run are the server's own clock."""
 
@@ -63,9 +65,12 @@ def _normal(content: Any, now: float, names: Mapping[str, str]) -> Any:
     if isinstance(content, dict):
         return {key: _normal(value, now, names) for key, value in content.items()}
     if isinstance(content, list):
-        return [_normal(value, now, names) for value in content]
+        listed = [_normal(value, now, names) for value in content]
+        # Ids are named now, so that a list sorted by id has lost its order.
+        return sorted(listed) if all(isinstance(value, str) for value in listed) else listed
     if not isinstance(content, str):
         return content
+    content = _METHODS.sub(lambda found: f"[{','.join(sorted(found[1].split(',')))}]", content)
     text = _UUID.sub(lambda found: names.get(found[0], found[0]), content)
     return _TIME.sub(lambda found: _clock(found[0], now), text)
 
@@ -75,4 +80,4 @@ def _clock(text: str, now: float) -> str:
     for name, moment in (("<now>", now), ("<now + 5m>", now + 300)):
         if at is not None and abs(at - moment) < NEAR_S:
             return name
-    return text
+    return text if at is None else format_time(at)

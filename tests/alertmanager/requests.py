@@ -37,16 +37,9 @@ class Ask:
 
 def asks(now: float) -> list[Ask]:
     """All requests, with times around ``now``."""
-    times = {
-        "now": now,
-        "ago": now - 3600,
-        "past": now - 600,
-        "soon": now + 1800,
-        "later": now + 7200,
-        "far": now + 9000,
-    }
-    at = {name: format_time(moment) for name, moment in times.items()}
-    return [*_reading(), *_alerts(at), *_filters(), *_silences(at), *_bad_silences(at), *_bad_alerts(at), *_odd()]
+    after = {"now": 0, "ago": -3600, "past": -600, "shortly": 900, "soon": 1800, "later": 7200, "far": 9000}
+    at = {name: format_time(now + seconds) for name, seconds in after.items()}
+    return [*_reading(), *_alerts(at), *_filters(), *_silences(at), *_bad_silences(at), *_bad_alerts(at), *_odd(at)]
 
 
 def get(name: str, path: str, save: str = "") -> Ask:
@@ -102,10 +95,7 @@ def _alerts(at: Mapping[str, str]) -> list[Ask]:
         post("no label at all, twice", [{"labels": {}}, {"labels": {"a": ""}}]),
         post("start after end", [{"labels": {"alertname": "Odd"}, "startsAt": at["far"], "endsAt": at["later"]}]),
         post("only an end, past", [{"labels": {"alertname": "Gone"}, "endsAt": at["past"]}]),
-        post("only an end, ahead", [{"labels": {"alertname": "Ahead"}, "endsAt": at["later"]}]),
-        post(
-            "start equals end, past", [{"labels": {"alertname": "Point"}, "startsAt": at["past"], "endsAt": at["past"]}]
-        ),
+        post("start equals end, past", [{**_named("Point"), "startsAt": at["past"], "endsAt": at["past"]}]),
         post("unusual text", [{"labels": {"alertname": "Unusual", "text": 'ü "q" \\ \n {x}'}, "startsAt": at["past"]}]),
         post("other zone and nanoseconds", [{"labels": {"alertname": "Zone"}, "startsAt": _in_zone(at["past"])}]),
         post("null for what may be absent", [{"labels": {"alertname": "Null"}, "annotations": None, "startsAt": None}]),
@@ -127,6 +117,10 @@ def _alerts(at: Mapping[str, str]) -> list[Ask]:
         get("resolved are gone", "alerts"),
         get("groups", "alerts/groups"),
     ]
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"labels": {"alertname": name}}
 
 
 def _in_zone(text: str) -> str:
@@ -188,6 +182,7 @@ def _silences(at: Mapping[str, str]) -> list[Ask]:
         {"name": "alertname", "value": "Tr.m|Kept", "isRegex": True},
         {"name": "job", "value": "", "isRegex": False},
     ]
+    other = {"id": "$other.silenceID", "matchers": regex}
     negative = [{"name": "alertname", "value": ".*", "isRegex": True, "isEqual": False}]
     node = [{"labels": {"alertname": name, "node": "n1"}, "startsAt": at["past"]} for name in ("NodeDown", "PodDown")]
     return [
@@ -210,14 +205,12 @@ def _silences(at: Mapping[str, str]) -> list[Ask]:
         post("silence: other start", _silence(at, "ago", id="$first.silenceID"), "silences", save="other"),
         get("silence: other start, old one", "silence/$first.silenceID"),
         get("silence: other start, new one", "silence/$other.silenceID"),
-        post(
-            "silence: other matchers", _silence(at, "ago", id="$other.silenceID", matchers=regex), "silences", save="re"
-        ),
+        post("silence: other matchers", _silence(at, "ago", **other), "silences", save="re"),
         get("silence: other matchers, alerts", "alerts?active=false&filter=alertname!~%22.*Down%22"),
         post("silence: pending", _silence(at, "soon"), "silences", save="pending"),
         post("silence: pending moved", _silence(at, "later", "far", id="$pending.silenceID"), "silences", save="moved"),
         post("silence: negative", _silence(at, "ago", "soon", matchers=negative), "silences", save="negative"),
-        post("silence: twice", _silence(at, "ago", "soon"), "silences", save="twice"),
+        post("silence: another", _silence(at, "ago", "shortly"), "silences", save="another"),
         get("silences: all", "silences"),
         get("silences: filter", "silences?filter=alertname%3DPlain"),
         get("silences: filter by regex", "silences?filter=alertname%3D~%22P.*%22"),
@@ -295,8 +288,9 @@ def _bad_alerts(at: Mapping[str, str]) -> list[Ask]:
     ]
 
 
-def _odd() -> list[Ask]:
+def _odd(at: Mapping[str, str]) -> list[Ask]:
     plain = {"Content-Type": "text/plain"}
+    charset = {"Content-Type": "application/json; charset=utf-8"}
     return [
         Ask("method: delete alerts", "DELETE", "/api/v2/alerts"),
         Ask("method: put silences", "PUT", "/api/v2/silences", {}),
@@ -310,7 +304,7 @@ def _odd() -> list[Ask]:
             "POST",
             "/api/v2/alerts",
             [],
-            {"Content-Type": "application/json; charset=utf-8"},
+            charset,
         ),
         Ask("content type: other, silences", "POST", "/api/v2/silences", {}, plain),
         get("path: unknown", "nothing"),
@@ -318,5 +312,7 @@ def _odd() -> list[Ask]:
         get("path: deeper", "silence/a/b"),
         get("path: trailing slash", "status/"),
         get("path: alerts with slash", "alerts/?filter=alertname%3DTool"),
+        post("only an end, ahead", [{"labels": {"alertname": "Ahead"}, "endsAt": at["later"]}]),
+        get("only an end, ahead: shown", "alerts?filter=alertname%3DAhead"),
         Ask("v1: alerts", "GET", "/api/v1/alerts"),
     ]

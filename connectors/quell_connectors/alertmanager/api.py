@@ -42,8 +42,10 @@ def post_alerts(request: Request, place: Place, now: float) -> Received:
     refused = _not_json(request)
     if refused is not None:
         return Received(reply=refused)
-    if request.body.strip() in (b"", b"null"):
+    if not request.body.strip():
         return Received(reply=refusal(422, "alerts in body is required", 602))
+    if request.body.strip() == b"null":
+        return Received()
     try:
         translated = posted(request.body, place.source, now, place.resolve_timeout_s)
     except BadPayload as error:

@@ -46,16 +46,14 @@ def shown(silence: Silence, now: float) -> dict[str, object]:
 def get(request: Request, place: Place, view: View, now: float) -> Received:
     """`GET /api/v2/silences`: active by end, pending by start, expired with the newest first.
 
-    A ``filter`` asks what a silence's matchers say of a label, not what they would match.
+    A ``filter`` asks for silences that have this very matcher, not for those that would match.
     """
     del place
     try:
-        matches = view.matching(filters(request, view))
+        wanted = filters(request, view)
     except ExpressionError as error:
         return Received(reply=complaint(400, str(error)))
-    listed = [
-        silence for silence in view.silences() if matches({matcher.name: matcher.value for matcher in silence.matchers})
-    ]
+    listed = [silence for silence in view.silences() if all(matcher in silence.matchers for matcher in wanted)]
     listed.sort(key=lambda silence: _place_in_list(silence, now))
     return Received(reply=answer([shown(silence, now) for silence in listed]))
 
