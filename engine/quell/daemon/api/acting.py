@@ -1,0 +1,172 @@
+"""Routes by which people act: every act enters the core as a record, and the answer waits for its turn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from quell.daemon.api.reading import known_incident
+from quell.daemon.api.services import Services, answer, need, put
+from quell.daemon.auth import Principal
+from quell.daemon.lines import read_lines
+from quell.model.records import CommandRecord, FeedbackRecord, Verdict
+from quell.model.run import Run
+from quell.store.port import Quarantined
+
+Actor = Annotated[Principal, Depends(need("act"))]
+Approver = Annotated[Principal, Depends(need("approve"))]
+Sender = Annotated[Principal, Depends(need("ingest"))]
+_SOURCE = "api"
+
+
+class Note(BaseModel):
+    """A sentence for the record."""
+
+    model_config = ConfigDict(extra="forbid")
+    note: str = Field(default="", max_length=10_000)
+
+
+class Judgement(Note):
+    """A person's judgement of an incident."""
+
+    verdict: Verdict
+
+
+class Wanted(Note):
+    """A run that a person asks for."""
+
+    incident: str
+    dry: bool = False
+
+
+def acting(services: Services) -> APIRouter:
+    """The routes; they need the scopes act, approve and ingest."""
+    router = APIRouter()
+    _incidents(router, services)
+    _runs(router, services)
+    _playbooks(router, services)
+    _records(router, services)
+    return router
+
+
+async def _command(
+    services: Services, by: Principal, verb: str, target: str, *, wanted: tuple[str, ...] = (), **args: str
+) -> bool:
+    """Puts a command and waits for its turn; False when that takes too long."""
+    now = services.clock.now()
+    full: dict[str, Any] = {name: value for name, value in args.items() if value}
+    full["roles"] = by.roles(wanted)
+    record = CommandRecord(at=now, seen=now, source=_SOURCE, verb=verb, target=target, by=by.by, args=full)
+    return await put(services, [record])
+
+
+def _later(what: str) -> Response:
+    return answer({"accepted": True, "text": f"{what}: accepted, not decided over yet"}, 202)
+
+
+def _incidents(router: APIRouter, services: Services) -> None:
+    async def act(verb: str, incident_id: str, note: Note, by: Principal) -> Response:
+        await known_incident(services, incident_id)
+        if not await _command(services, by, verb, incident_id, note=note.note):
+            return _later(verb)
+        return answer({"incident": await known_incident(services, incident_id)})
+
+    @router.post("/incidents/{incident_id}/ack", summary="Acknowledge: somebody is on it")
+    async def ack(incident_id: str, note: Note, by: Actor) -> Response:
+        return await act("ack", incident_id, note, by)
+
+    @router.post("/incidents/{incident_id}/resolve", summary="Resolve")
+    async def resolve(incident_id: str, note: Note, by: Actor) -> Response:
+        return await act("resolve", incident_id, note, by)
+
+    @router.post("/incidents/{incident_id}/reopen", summary="Open again")
+    async def reopen(incident_id: str, note: Note, by: Actor) -> Response:
+        return await act("reopen", incident_id, note, by)
+
+    @router.post("/incidents/{incident_id}/feedback", summary=f"Judge: {', '.join(get_args(Verdict))}")
+    async def feedback(incident_id: str, judgement: Judgement, by: Actor) -> Response:
+        await known_incident(services, incident_id)
+        now = services.clock.now()
+        record = FeedbackRecord(
+            at=now, seen=now, source=_SOURCE, verdict=judgement.verdict, incident=incident_id, by=by.by,
+            note=judgement.note,
+        )  # fmt: skip
+        if not await put(services, [record]):
+            return _later("feedback")
+        return answer({"incident": await known_incident(services, incident_id)})
+
+
+def _runs(router: APIRouter, services: Services) -> None:
+    def known(run_id: str) -> Run:
+        found = services.state.runs.get(run_id)
+        if found is None:
+            raise HTTPException(404, f'no run has the id "{run_id}"')
+        return found
+
+    async def act(verb: str, run_id: str, note: Note, by: Principal) -> Response:
+        run = known(run_id)
+        if run.over:
+            raise HTTPException(409, f'run "{run_id}" is {run.state}; nothing more will happen')
+        wanted = run.approval.who if run.approval is not None else ()
+        if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note):
+            return _later(verb)
+        after = known(run_id)
+        if verb in {"approve", "reject"} and after == run:
+            raise HTTPException(409, f'run "{run_id}" is {run.state}; this {verb} did not count, see the audit trail')
+        return answer({"run": after})
+
+    @router.post("/runs/{run_id:path}/approve", summary="Say yes to a run that waits")
+    async def approve(run_id: str, note: Note, by: Approver) -> Response:
+        return await act("approve", run_id, note, by)
+
+    @router.post("/runs/{run_id:path}/reject", summary="Say no to a run that waits")
+    async def reject(run_id: str, note: Note, by: Approver) -> Response:
+        return await act("reject", run_id, note, by)
+
+    @router.post("/runs/{run_id:path}/stop", summary="Stop a run before its next step")
+    async def stop(run_id: str, note: Note, by: Approver) -> Response:
+        return await act("stop", run_id, note, by)
+
+
+def _playbooks(router: APIRouter, services: Services) -> None:
+    @router.post("/playbooks/{name}/run", summary="Run a playbook for an incident")
+    async def run(name: str, wanted: Wanted, by: Actor) -> Response:
+        if all(playbook.name != name for playbook in services.loop.rulebook.playbooks):
+            raise HTTPException(404, f'no playbook is named "{name}"')
+        incident = await known_incident(services, wanted.incident)
+        before = set(services.state.runs)
+        dry = "true" if wanted.dry else ""
+        if not await _command(services, by, "run", name, incident=incident.id, dry=dry, note=wanted.note):
+            return _later("run")
+        new = [run for run_id, run in services.state.runs.items() if run_id not in before and run.playbook == name]
+        return answer({"runs": new, "text": "" if new else "no run began; the audit trail says why"})
+
+    @router.post("/pause", summary="Keep every playbook from acting")
+    async def pause(note: Note, by: Approver) -> Response:
+        done = await _command(services, by, "pause", "", note=note.note)
+        return answer({"paused_by": services.state.paused_by}) if done else _later("pause")
+
+    @router.post("/unpause", summary="Let playbooks act again")
+    async def unpause(note: Note, by: Approver) -> Response:
+        done = await _command(services, by, "unpause", "", note=note.note)
+        return answer({"paused_by": services.state.paused_by}) if done else _later("unpause")
+
+
+def _records(router: APIRouter, services: Services) -> None:
+    @router.post("/records", summary="Records as JSON lines; lines that cannot be read go to quarantine")
+    async def records(request: Request, by: Sender) -> Response:
+        now = services.clock.now()
+        read = read_lines(await request.body(), now, services.delivered, may_command=by.may("admin"))
+        bad = [
+            Quarantined(at=now, source=_SOURCE, reason=each.reason, payload=each.payload, path="/records")
+            for each in read.rejected
+        ]
+        seq = await services.inbox.put(read.records, quarantined=bad) if read.records or bad else 0
+        await services.loop.passed(seq, 5.0)
+        problems = [each.reason for each in read.rejected]
+        told = {"accepted": len(read.records), "rejected": len(bad), "problems": problems[:100]}
+        if bad and not read.records:
+            return answer({**told, "error": "; ".join(problems[:10])}, 400)
+        return answer(told)

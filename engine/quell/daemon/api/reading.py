@@ -1,0 +1,196 @@
+"""Routes that only read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
+
+from quell.daemon.api.services import Services, answer, need, shown
+from quell.model.alert import Alert
+from quell.model.incident import Incident
+from quell.model.times import format_time
+from quell.model.topology import Dependency
+from quell.model.wire import to_wire
+
+Limit = Annotated[int, Query(ge=1, le=100_000)]
+
+
+def reading(services: Services) -> APIRouter:
+    """The routes; they need the scope read."""
+    router = APIRouter(dependencies=[Depends(need("read"))])
+    _incidents(router, services)
+    _alerts(router, services)
+    _runs(router, services)
+    _estate(router, services)
+    return router
+
+
+def _incidents(router: APIRouter, services: Services) -> None:
+    @router.get("/incidents", summary="Incidents, newest first")
+    async def incidents(status: Literal["open", "all"] = "open", limit: Limit = 100) -> Response:
+        found = [one for one in services.state.incidents.values() if status == "all" or one.is_open]
+        found.sort(key=lambda one: (-one.opened_at, one.id))
+        return answer({"incidents": found[:limit]})
+
+    @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs and changes")
+    async def incident(incident_id: str) -> Response:
+        found = await known_incident(services, incident_id)
+        state = services.state
+        alerts = [shown(state.alerts[each]) for each in found.alerts if each in state.alerts]
+        runs = [run for run in state.runs.values() if run.incident == found.id]
+        changes = [state.changes[each] for each in found.changes if each in state.changes]
+        return answer({"incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes})
+
+    @router.get("/incidents/{incident_id}/why", summary="Why this cause and not the others")
+    async def why(incident_id: str) -> Response:
+        explanation = services.loop.decider.explain(incident_id)
+        if explanation is None:
+            found = await known_incident(services, incident_id)
+            raise HTTPException(404, f'incident "{found.id}" is over and its explanation forgotten')
+        return answer(_with_text(explanation))
+
+
+def _alerts(router: APIRouter, services: Services) -> None:
+    @router.get("/alerts", summary="Alerts, those that began last first")
+    async def alerts(
+        status: Literal["firing", "all"] = "firing",
+        handling: Literal["page", "hold", "digest", "muted"] | None = None,
+        limit: Limit = 100,
+    ) -> Response:
+        found = [
+            one
+            for one in services.state.alerts.values()
+            if (status == "all" or one.firing) and (handling is None or one.handling == handling)
+        ]
+        found.sort(key=lambda one: (-one.starts_at, one.fingerprint))
+        return answer({"alerts": [shown(one) for one in found[:limit]]})
+
+    @router.get("/alerts/{fingerprint}", summary="One alert")
+    async def alert(fingerprint: str) -> Response:
+        found = services.state.alerts.get(fingerprint)
+        if found is None:
+            raise HTTPException(404, f'no alert has the fingerprint "{fingerprint}"')
+        return answer({"alert": shown(found)})
+
+    @router.get("/alerts/{fingerprint}/why-not", summary="Why an alert did not page")
+    async def why_not(fingerprint: str) -> Response:
+        found = services.state.alerts.get(fingerprint)
+        if found is None:
+            raise HTTPException(404, f'no alert has the fingerprint "{fingerprint}"')
+        text = why_not_text(found, services.state.incidents.get(found.incident or ""))
+        return answer({
+            "alert": shown(found), "handling": found.handling, "reason": to_wire(found.reason), "text": text,
+        })  # fmt: skip
+
+
+def _runs(router: APIRouter, services: Services) -> None:
+    @router.get("/runs", summary="Runs of playbooks, newest first")
+    async def runs(incident: str = "", limit: Limit = 1000) -> Response:
+        found = [run for run in services.state.runs.values() if not incident or run.incident == incident]
+        found.sort(key=lambda run: (-run.started_at, run.id))
+        return answer({"runs": found[:limit]})
+
+    @router.get("/runs/{run_id:path}", summary="One run with its steps")
+    async def run(run_id: str) -> Response:
+        found = services.state.runs.get(run_id)
+        if found is None:
+            raise HTTPException(404, f'no run has the id "{run_id}"')
+        return answer({"run": found})
+
+    @router.get("/playbooks", summary="The playbooks that are loaded")
+    async def playbooks() -> Response:
+        return answer({"playbooks": services.loop.rulebook.playbooks, "paused_by": services.state.paused_by})
+
+    @router.get("/ledger", summary="Acts on the outside world, newest first")
+    async def ledger(run: str = "", limit: Limit = 1000) -> Response:
+        return answer({"ledger": await services.writer.call(services.writer.store.ledger, run, limit)})
+
+
+def _estate(router: APIRouter, services: Services) -> None:
+    @router.get("/status", summary="How the daemon is")
+    async def status() -> Response:
+        return answer(services.status())
+
+    @router.get("/graph", summary="What depends on what; with an entity, its neighbourhood")
+    async def graph(entity: str = "", hops: Annotated[int, Query(ge=0, le=20)] = 2) -> Response:
+        state, rulebook = services.state, services.loop.rulebook
+        known = {one.entity: one for one in rulebook.entities} | state.entities
+        edges = [*rulebook.dependencies, *state.dependencies.values()]
+        if entity and entity not in known and not any(entity in {edge.from_, edge.to} for edge in edges):
+            raise HTTPException(404, f'nothing is known of the entity "{entity}"')
+        names = _near(edges, entity, hops) if entity else None
+        entities = [one for one in known.values() if names is None or one.entity in names]
+        kept = [edge for edge in edges if names is None or (edge.from_ in names and edge.to in names)]
+        return answer({"entities": entities, "dependencies": [_edge(edge) for edge in kept]})
+
+    @router.get("/quarantine", summary="What could not be read, newest first")
+    async def quarantine(limit: Limit = 100) -> Response:
+        kept = await services.writer.call(services.writer.store.quarantine, limit)
+        return answer(
+            {
+                "quarantine": [
+                    {**to_wire(msgspec.structs.asdict(each)), "payload": each.payload.decode("utf-8", "replace")}
+                    for each in kept
+                ]
+            }
+        )
+
+    @router.get("/audit", summary="Who did what, newest first")
+    async def audit(limit: Limit = 1000) -> Response:
+        return answer({"audit": await services.writer.call(services.writer.store.audit, limit)})
+
+
+async def known_incident(services: Services, incident_id: str) -> Incident:
+    """An incident of the state, or one that only the store still has. Raises the 404."""
+    found = services.state.incidents.get(incident_id)
+    if found is None:
+        found = await services.writer.call(services.writer.store.incident, incident_id)
+    if found is None:
+        raise HTTPException(404, f'no incident has the id "{incident_id}"')
+    return found
+
+
+def why_not_text(alert: Alert, incident: Incident | None) -> str:
+    """What became of an alert and why, in a few sentences for people."""
+    done = {
+        "page": "pages",
+        "hold": "is held back",
+        "digest": "goes to the digest",
+        "muted": "is muted",
+    }[alert.handling]
+    lines = [f"{alert.name or alert.fingerprint} ({alert.status}) {done}: {alert.reason.text}"]
+    lines += [f"muted by {muting.kind} {muting.by}: {muting.reason or 'no reason given'}" for muting in alert.mutings]
+    if alert.handling == "hold" and alert.hold_until is not None:
+        lines.append(f"held until {format_time(alert.hold_until)}, then judged again")
+    if incident is not None:
+        paged = f"paged at {format_time(incident.paged_at)}" if incident.paged_at is not None else "has not paged"
+        lines.append(f"part of incident {incident.id} ({incident.title}), which {paged}")
+    return "\n".join(lines)
+
+
+def _with_text(told: object) -> dict[str, Any]:
+    """An explanation as JSON types, with its ``text``."""
+    wire = to_wire(told)
+    fields: dict[str, Any] = wire if isinstance(wire, dict) else {}
+    said = getattr(told, "text", "") if not isinstance(told, str) else told
+    return {**fields, "text": str(said() if callable(said) else said)}
+
+
+def _edge(edge: Dependency) -> dict[str, Any]:
+    wire: dict[str, Any] = to_wire(edge)
+    return {"from": wire.pop("from_"), **wire}
+
+
+def _near(edges: list[Dependency], entity: str, hops: int) -> set[str]:
+    """Entities within so many dependencies of ``entity``, in either direction."""
+    links: dict[str, set[str]] = {}
+    for edge in edges:
+        links.setdefault(edge.from_, set()).add(edge.to)
+        links.setdefault(edge.to, set()).add(edge.from_)
+    near, rim = {entity}, {entity}
+    for _ in range(hops):
+        rim = {other for name in rim for other in links.get(name, ())} - near
+        near |= rim
+    return near

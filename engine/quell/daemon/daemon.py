@@ -1,0 +1,247 @@
+"""The daemon put together: which parts there are, in which order they begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from quell.config import Loaded
+from quell.config.secrets import Secrets
+from quell.daemon.api.app import build
+from quell.daemon.api.services import Services
+from quell.daemon.auth import Doors, Tokens
+from quell.daemon.body import Limits
+from quell.daemon.clock import Clock
+from quell.daemon.decider import Restore
+from quell.daemon.http import Front, Server, own_routes, server
+from quell.daemon.inbox import Inbox
+from quell.daemon.ingest import Ingest
+from quell.daemon.logs import Masker
+from quell.daemon.loop import Loop
+from quell.daemon.metrics import Metrics
+from quell.daemon.perform import Performer
+from quell.daemon.reload import Reloader
+from quell.daemon.schedule import Schedule
+from quell.daemon.secrets_of import secrets_of
+from quell.daemon.sources import Sources
+from quell.daemon.status import set_gauges, status_of
+from quell.daemon.view import EngineView
+from quell.daemon.writer import Writer
+from quell.errors import StoreError
+from quell.model.decision import Perform, RequestEvidence
+from quell.model.records import DeliveryRecord, StepFinished
+from quell.replay.deliveries import Deliveries
+from quell.sdk.connector import Connector, Received
+from quell.store.port import Store
+
+_DRAIN_ACTS_S = 4.0
+_DRAIN_TURNS_S = 3.0
+_TRIM_EVERY_S = 3600.0
+
+
+class Daemon:
+    """``load`` reads the configuration again; ``restore`` makes a core; ``kinds`` are the installed connectors."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        load: Callable[[], Loaded],
+        config_path: Path,
+        store: Store,
+        *,
+        restore: Restore,
+        kinds: Mapping[str, type[Connector]],
+        clock: Clock,
+        masker: Masker | None = None,
+    ) -> None:
+        self.settings = loaded.settings
+        self.metrics = Metrics()
+        self.clock = clock
+        self.masker = masker or Masker()
+        self.masker.know(secrets_of(loaded.settings))
+        self.not_ready = "starting"
+        self.stopping = asyncio.Event()
+        self.exit_code = 0
+        self._load = load
+        self._store = store
+        self._log = structlog.get_logger("quell.daemon")
+        self._started_at = clock.now()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.writer = Writer(store)
+        self.sources = Sources(kinds, clock.now, self.metrics)
+        self._first_sources = self.sources.prepared(loaded.settings)
+        self.loop = Loop(
+            self.writer, clock, self.metrics, restore, loaded.rulebook,
+            perform=self._perform,
+            ask=self._ask,
+            snapshot_every_s=loaded.settings.snapshot_every_s,
+        )  # fmt: skip
+        self.inbox = Inbox(self.writer, clock, self.metrics, self.loop.take, limit=loaded.settings.limits.inbox)
+        self.loop.follow(lambda: self.inbox.busy, self.inbox.decided)
+        self.performer = Performer(
+            self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
+            writer=self.writer, clock=clock, metrics=self.metrics, masker=self.masker,
+        )  # fmt: skip
+        self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)
+        self.reloader = Reloader(config_path, self._reload, self.metrics, clock.now)
+        self.reloader.version = loaded.rulebook.version
+        self.tokens = Tokens(loaded.settings.tokens)
+        self._doors = Doors(self.tokens, loaded.settings)
+        self._server = self._http()
+
+    def _http(self) -> Server:
+        limits = Limits(sent=self.settings.limits.body, inflated=4 * self.settings.limits.body)
+        view = EngineView(lambda: self.loop.decider.state, self._started_at)
+        ingest = Ingest(
+            self.sources, self.inbox, self.loop,
+            view=view, clock=self.clock, metrics=self.metrics, masker=self.masker, doors=self._doors,
+            limits=limits, not_ready=lambda: self.not_ready,
+        )  # fmt: skip
+        services = Services(
+            loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
+            delivered=self._delivered,
+        )  # fmt: skip
+        own = own_routes(
+            build(services, self.tokens, limits),
+            self.metrics,
+            lambda: set_gauges(self.metrics, self.loop),
+            lambda: self.not_ready,
+        )
+        return server(Front(own, ingest))
+
+    # Life
+
+    async def start(self, listening: socket.socket | None = None) -> None:
+        """Serves (not ready), recovers, reconciles, begins to take records. Raises StoreError when it cannot."""
+        if listening is not None:
+            self._spawn(self._server.serve(sockets=[listening]), "http")
+        await self.sources.use(self._first_sources, self.settings)
+        self.schedule.cursors = await self.loop.recover()
+        self._spawn(self.inbox.run(), "inbox")
+        self._spawn(self.loop.run(), "loop")
+        await self.performer.reconcile(await self.writer.call(self._store.unfinished))
+        await self._tell_again()
+        self.inbox.open()
+        self.schedule.start()
+        self._spawn(self.reloader.run(), "reload")
+        self._spawn(self._trim(), "trim")
+        self.not_ready = ""
+        self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
+
+    async def stop(self) -> None:
+        """Brings home what was accepted: no new records, the inbox decided over, a snapshot, everything closed."""
+        self.not_ready = "shutting down"
+        self.inbox.close()
+        await self.schedule.stop()
+        await self.performer.stop(_DRAIN_ACTS_S)
+        try:
+            async with asyncio.timeout(_DRAIN_TURNS_S):
+                await self.inbox.empty()
+                await self.loop.idle()
+                await self.loop.save()
+        except TimeoutError:
+            self._log.error("not everything was decided over in time; the journal has it for the next start")
+        self._server.should_exit = True
+        for task in self._tasks:
+            if task.get_name() != "http":
+                task.cancel()
+        await asyncio.wait(self._tasks, timeout=3.0) if self._tasks else None
+        await self.sources.close()
+        try:
+            async with asyncio.timeout(2.0):
+                await self.writer.close()
+        except (StoreError, TimeoutError) as error:
+            self._log.error("the store was not closed in order; the journal is whole", error=str(error))
+        self._log.info("stopped", seq=self.loop.seq)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that ends by itself is a bug; the daemon stops in order rather than limp."""
+        if task.cancelled() or self.not_ready == "shutting down":
+            return
+        error = task.exception()
+        self._log.critical("a part of the daemon failed; stopping", part=task.get_name(), exc_info=error)
+        self.exit_code = 3
+        self.stopping.set()
+
+    # Parts that belong to several
+
+    async def _reload(self) -> str:
+        loaded = await asyncio.to_thread(self._load)
+        prepared = self.sources.prepared(loaded.settings)
+        old = self.settings
+        for name in ("host", "port", "store", "limits", "log", "snapshot_every_s"):
+            if getattr(old, name) != getattr(loaded.settings, name):
+                self._log.warning("a changed setting takes effect at the next start", setting=name)
+        self.masker.know(secrets_of(loaded.settings))
+        await self.loop.use(loaded.rulebook)
+        self.settings = loaded.settings
+        self.tokens.use(loaded.settings.tokens)
+        self._doors.use(loaded.settings)
+        await self.sources.use(prepared, loaded.settings)
+        self.schedule.follow()
+        return loaded.rulebook.version
+
+    def _perform(self, intents: Sequence[Perform]) -> None:
+        self.performer.submit(intents)
+
+    def _ask(self, questions: Sequence[RequestEvidence]) -> None:
+        if questions:
+            self.schedule.ask(questions, self.loop.decider.state)
+
+    def _delivered(self, delivery: DeliveryRecord) -> Received:
+        """A recorded delivery, decoded by the source that owns its path."""
+        owners = self.sources.owners(delivery.path.partition("?")[0])
+        path = delivery.path.partition("?")[0]
+        return Deliveries({path: owners[0].connector} if owners else {}).decode(delivery)
+
+    async def _tell_again(self) -> None:
+        """Results that the ledger has, but of which a run still waits: possible only if a journal was cut short."""
+        waiting = {
+            step.key: run.id
+            for run in self.loop.decider.state.runs.values()
+            if not run.over
+            for step in run.steps
+            if step.state == "acting" and step.key
+        }
+        results: list[StepFinished] = []
+        for run_id in sorted(set(waiting.values())):
+            entries = await self.writer.call(self._store.ledger, run_id)
+            results += [entry.result for entry in entries if entry.result is not None and entry.perform.key in waiting
+                        and entry.state in {"done", "failed"}]  # fmt: skip
+        if results:
+            await self.inbox.put(results, inside=True)
+
+    async def _trim(self) -> None:
+        """Forgets what is older than the configuration keeps, once an hour."""
+        while True:
+            kept, now = self.settings.retention, self.clock.now()
+            try:
+                gone = await self.writer.call(
+                    self._store.trim,
+                    records_before=now - kept.records_s,
+                    incidents_before=now - kept.incidents_s,
+                    audit_before=now - kept.audit_s,
+                )
+                if gone:
+                    self._log.info("forgot what is old", rows=gone)
+            except StoreError as error:
+                self._log.warning("old rows could not be removed; trying again in an hour", error=str(error))
+            await asyncio.sleep(_TRIM_EVERY_S)
+
+    def status(self) -> dict[str, Any]:
+        """How everything is."""
+        return status_of(
+            self.loop, self.inbox, self.sources, self.reloader, self.clock,
+            started_at=self._started_at, not_ready=self.not_ready,
+        )  # fmt: skip

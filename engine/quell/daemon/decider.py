@@ -1,0 +1,102 @@
+"""The core as the daemon sees it, and what to do when it fails on a record: find that record, set it aside, go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from quell.model.decision import AnyDecision
+from quell.model.records import AnyRecord
+from quell.model.rulebook import Rulebook
+from quell.model.state import State
+
+
+class Decider(Protocol):
+    """`quell.core.engine.Engine`; what explains is read by the API only."""
+
+    @property
+    def state(self) -> State: ...
+    def decide(self, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]: ...
+    def next_due(self) -> float | None: ...
+    def snapshot(self) -> bytes: ...
+    def use(self, rulebook: Rulebook) -> None: ...
+    def explain(self, incident_id: str) -> Any: ...
+
+
+Restore = Callable[[Rulebook, bytes | None], Decider]
+"""Makes a core from a snapshot (None: a fresh one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """A record on which the core failed, and how; ``index`` is its place among the records that were tried."""
+
+    index: int
+    record: AnyRecord
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """A core that has decided over all records but the poisoned ones. ``stuck``: it fails even without any record."""
+
+    decider: Decider
+    decisions: list[AnyDecision]
+    poisoned: list[Poisoned]
+    stuck: Exception | None = None
+
+
+def isolate(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: float) -> Isolated:
+    """Decides over the records that can be decided over. ``restore`` gives the core as it was before any of them.
+
+    Halves what fails until single records are left. When the passing of time itself fails, no record is to blame:
+    they are decided over at the last good time, so that at least alerts are seen.
+    """
+    stuck = _failure(restore, (), now)
+    if stuck is not None:
+        now = restore().state.now
+    poisoned: dict[int, Poisoned] = {}
+    good = _good(restore, list(enumerate(records)), now, poisoned)
+    while True:
+        decider = restore()
+        try:
+            decisions = decider.decide([record for _, record in good], now)
+        except Exception as error:  # noqa: BLE001 - each half was fine alone; the last record is given up until all are
+            if not good:
+                return Isolated(restore(), [], _sorted(poisoned), stuck or error)
+            index, record = good.pop()
+            poisoned[index] = Poisoned(index, record, error)
+        else:
+            return Isolated(decider, decisions, _sorted(poisoned), stuck)
+
+
+def _good(
+    restore: Callable[[], Decider],
+    numbered: list[tuple[int, AnyRecord]],
+    now: float,
+    poisoned: dict[int, Poisoned],
+) -> list[tuple[int, AnyRecord]]:
+    if not numbered:
+        return []
+    error = _failure(restore, [record for _, record in numbered], now)
+    if error is None:
+        return numbered
+    if len(numbered) == 1:
+        index, record = numbered[0]
+        poisoned[index] = Poisoned(index, record, error)
+        return []
+    half = len(numbered) // 2
+    return _good(restore, numbered[:half], now, poisoned) + _good(restore, numbered[half:], now, poisoned)
+
+
+def _failure(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: float) -> Exception | None:
+    try:
+        restore().decide(records, now)
+    except Exception as error:  # noqa: BLE001 - what fails is the finding here; it is reported by the caller
+        return error
+    return None
+
+
+def _sorted(poisoned: dict[int, Poisoned]) -> list[Poisoned]:
+    return [poisoned[index] for index in sorted(poisoned)]

@@ -1,0 +1,113 @@
+"""The HTTP server: deliveries in front, health and metrics, and the management API below its prefix."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from quell.daemon.api.app import PREFIX
+from quell.daemon.ingest import error_reply, send_reply
+from quell.daemon.metrics import Metrics
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_OWN = frozenset({"/health", "/ready", "/-/healthy", "/-/ready", "/metrics"})
+
+
+class Front:
+    """Sends each request to the source that owns its path, or to quell's own routes, which no source can take."""
+
+    def __init__(self, own: ASGIApp, ingest: ASGIApp) -> None:
+        self._own = own
+        self._ingest = ingest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        path = scope["path"]
+        own = path in _OWN or path == PREFIX or path.startswith(PREFIX + "/")
+        await (self._own if own else self._ingest)(scope, receive, send)
+
+
+def own_routes(api: ASGIApp, metrics: Metrics, gauges: Callable[[], None], not_ready: Callable[[], str]) -> ASGIApp:
+    """Health, readiness, metrics and the API. ``not_ready`` says why not ("" when ready)."""
+
+    async def healthy(_request: Request) -> Response:
+        return PlainTextResponse("OK")
+
+    async def ready(_request: Request) -> Response:
+        reason = not_ready()
+        return PlainTextResponse(reason or "OK", 503 if reason else 200)
+
+    async def numbers(_request: Request) -> Response:
+        gauges()
+        return Response(metrics.text(), media_type=_METRICS_TYPE)
+
+    async def missing(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_reply(send, error_reply(404, "nothing is served here"))
+
+    app = Starlette(
+        routes=[
+            Route("/health", healthy),
+            Route("/-/healthy", healthy),
+            Route("/ready", ready),
+            Route("/-/ready", ready),
+            Route("/metrics", numbers),
+            Mount(PREFIX, app=api),
+        ]
+    )
+    app.router.default = missing
+    app.router.redirect_slashes = False
+    return app
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the daemon, which has records to bring home first."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Captures none."""
+        yield
+
+
+def server(app: ASGIApp, drain_s: int = 2) -> Server:
+    """A server for the running event loop; ``serve(sockets=[…])`` runs it until ``should_exit``."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=drain_s,
+        backlog=2048,
+    )
+    return Server(config)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening address; port 0 takes a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+    except OSError:
+        taken.close()
+        raise
+    return taken
+
+
+def address(taken: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = taken.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,188 @@
+"""The bounded inbox: what is put here is durable when `Inbox.put` returns, or refused at once.
+
+One task commits everything that waits as one journal group (group commit), so that many small deliveries share one
+write to disk. The bound counts records from the moment they wait until the loop has decided over them: a slow disk
+and a slow core both end in refusals, never in a queue without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from quell.daemon.clock import Clock
+from quell.daemon.logs import Sparing
+from quell.daemon.metrics import Metrics
+from quell.daemon.writer import Writer
+from quell.errors import Overloaded, QuellError, StoreError
+from quell.model.records import AnyRecord
+from quell.store.port import Accepted, Group, Quarantined
+
+MOST_PER_GROUP = 5_000
+"""Records in one group, unless a single put is larger: it bounds how long one turn keeps the event loop."""
+
+
+class TooMany(QuellError):
+    """One put is larger than the whole inbox: sending it again would not help, sending it in parts would."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    records: Sequence[AnyRecord]
+    quarantined: Sequence[Quarantined]
+    cursors: Mapping[str, str]
+    size: int
+    done: asyncio.Future[int]
+
+
+class Inbox:
+    """``limit`` counts records. ``hand_over`` gets each group right after its commit, in order."""
+
+    def __init__(
+        self, writer: Writer, clock: Clock, metrics: Metrics, hand_over: Callable[[Group], None], *, limit: int
+    ) -> None:
+        self.limit = limit
+        self.size = 0
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self._hand_over = hand_over
+        self._waiting: list[_Put] = []
+        self._news = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.last_seq = 0
+        self._closed_because = "starting"
+        self._committing = False
+        self._log = Sparing(structlog.get_logger("quell.inbox"))
+        metrics.inbox_size.set_function(lambda: self.size)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits for its commit or is being committed."""
+        return bool(self._waiting) or self._committing
+
+    def open(self) -> None:
+        """Begins to take records; until then only what comes from inside is taken."""
+        self._closed_because = ""
+
+    def close(self) -> None:
+        """From now on only what comes from inside (answers of actions) is taken."""
+        self._closed_because = "shutting down"
+
+    async def put(
+        self,
+        records: Sequence[AnyRecord],
+        *,
+        quarantined: Sequence[Quarantined] = (),
+        cursors: Mapping[str, str] | None = None,
+        inside: bool = False,
+    ) -> int:
+        """Returns the journal group's seq after its commit (0 if there was nothing to journal).
+
+        Raises `Overloaded` at once when full or closing, `TooMany` when it could never fit, and `StoreError` when the
+        commit failed; then nothing was accepted.
+        """
+        size = max(1, len(records) + len(quarantined))
+        if size > self.limit:
+            self._metrics.refused.labels("too_many").inc(size)
+            raise TooMany(f"{size} records in one delivery; at most {self.limit} are taken, send smaller ones")
+        if self._closed_because and not inside:
+            self._metrics.refused.labels("closed").inc(size)
+            raise Overloaded(self._closed_because)
+        if self.size + size > self.limit:
+            self._metrics.refused.labels("overloaded").inc(size)
+            raise Overloaded(f"the inbox is full ({self.size} records)")
+        put = _Put(records, quarantined, cursors or {}, size, asyncio.get_running_loop().create_future())
+        self.size += size
+        self._empty.clear()
+        self._waiting.append(put)
+        self._news.set()
+        return await put.done
+
+    def decided(self, records: int) -> None:
+        """The loop is done with this many records."""
+        self._leave(records)
+
+    async def empty(self) -> None:
+        """Returns when everything that was put has been decided over or refused."""
+        await self._empty.wait()
+
+    def _leave(self, count: int) -> None:
+        self.size -= count
+        if self.size == 0:
+            self._empty.set()
+
+    async def run(self) -> None:
+        """Commits until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                await self._commit(self._take())
+
+    def _take(self) -> list[_Put]:
+        """Everything that waits, up to the size of a group."""
+        size, count = 0, 0
+        for put in self._waiting:
+            if count and size + put.size > MOST_PER_GROUP:
+                break
+            size += put.size
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+    async def _commit(self, batch: list[_Put]) -> None:
+        self._committing = True
+        try:
+            seq = await self._accept(batch)
+        except StoreError as error:
+            self._fail(batch, error)
+        except Exception as error:  # noqa: BLE001 - a store that fails in any other way must not stop the daemon
+            if len(batch) > 1:
+                # One put that cannot be written (a connector's bug) must not cost the others their records.
+                for put in batch:
+                    await self._commit([put])
+            else:
+                self._fail(batch, StoreError(f"cannot be kept: {type(error).__name__}: {error}"))
+        else:
+            for put in batch:
+                if not put.done.done():
+                    put.done.set_result(seq)
+        finally:
+            self._committing = False
+
+    async def _accept(self, batch: list[_Put]) -> int:
+        records = [record for put in batch for record in put.records]
+        quarantined = [entry for put in batch for entry in put.quarantined]
+        cursors: dict[str, str] = {}
+        for put in batch:
+            cursors.update(put.cursors)
+        extra = sum(put.size for put in batch) - len(records)
+        store = self._writer.store
+        if not records and not cursors:
+            if quarantined:
+                await self._writer.call(store.keep_quarantined, quarantined)
+            self._leave(extra)
+            return 0
+        accepted = Accepted(now=self._clock.now(), records=records, cursors=cursors, quarantined=quarantined)
+        group = await self._writer.call(store.accept, accepted)
+        # Quarantined payloads are at rest now; records leave the count when the loop has decided over them.
+        self._leave(extra)
+        self._metrics.accepted.inc(len(records))
+        self._metrics.groups.inc()
+        self.last_seq = group.seq
+        self._hand_over(group)
+        return group.seq
+
+    def _fail(self, batch: list[_Put], error: StoreError) -> None:
+        size = sum(put.size for put in batch)
+        self._leave(size)
+        self._metrics.refused.labels("store").inc(size)
+        self._log.error("store", "nothing was accepted: the store could not keep it", error=str(error), records=size)
+        for put in batch:
+            if not put.done.done():
+                put.done.set_exception(StoreError(str(error)))

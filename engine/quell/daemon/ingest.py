@@ -1,0 +1,205 @@
+"""Where deliveries arrive: limits, the connector that owns the path, then the inbox, and only then the answer.
+
+A raw ASGI callable, because this is the path that every alert takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from quell.daemon.auth import Doors
+from quell.daemon.body import BodyRefused, Gone, Limits, read_body
+from quell.daemon.clock import Clock
+from quell.daemon.inbox import Inbox, TooMany
+from quell.daemon.logs import Masker, Sparing
+from quell.daemon.loop import Loop
+from quell.daemon.metrics import Metrics
+from quell.daemon.sources import Source, Sources
+from quell.errors import BadPayload, Overloaded, StoreError
+from quell.model.records import CommandRecord
+from quell.sdk.connector import Received, Receives, Reply, Request, Serves, View
+from quell.store.port import Quarantined
+
+RETRY_AFTER_S = 5
+_SEEN_WITHIN_S = 2.0
+"""How long a reader, or a command's sender, waits for the turn of what was accepted before."""
+MOST_QUARANTINED_BYTES = 256 * 1024
+"""Of one payload; the beginning is enough to see what is wrong, and a flood of bad bodies must not fill the disk."""
+
+
+def json_reply(status: int, content: object, headers: dict[str, str] | None = None) -> Reply:
+    """A reply with a JSON body."""
+    return Reply(status, msgspec.json.encode(content), "application/json", headers or {})
+
+
+def error_reply(status: int, message: str, **more: object) -> Reply:
+    """An error as every part of quell's own HTTP interface writes it."""
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
+    return json_reply(status, {"error": message, **more}, headers)
+
+
+async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
+    """Writes a whole response."""
+    headers = [(b"content-length", str(len(reply.body)).encode())]
+    if reply.content_type:
+        headers.append((b"content-type", reply.content_type.encode("latin-1", "replace")))
+    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def cut(payload: bytes) -> bytes:
+    """The beginning of a payload, as much as quarantine keeps."""
+    if len(payload) <= MOST_QUARANTINED_BYTES:
+        return payload
+    return payload[:MOST_QUARANTINED_BYTES] + f"\n… cut off here; it had {len(payload)} bytes".encode()
+
+
+class Ingest:
+    """An ASGI application for every path that sources own."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        inbox: Inbox,
+        loop: Loop,
+        *,
+        view: View,
+        clock: Clock,
+        metrics: Metrics,
+        masker: Masker,
+        doors: Doors,
+        limits: Limits,
+        not_ready: Callable[[], str],
+    ) -> None:
+        self._sources = sources
+        self._inbox = inbox
+        self._loop = loop
+        self._view = view
+        self._clock = clock
+        self._metrics = metrics
+        self._masker = masker
+        self._doors = doors
+        self._limits = limits
+        self._not_ready = not_ready
+        self._log = structlog.get_logger("quell.ingest")
+        self._sparing = Sparing(self._log)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        owners = self._sources.owners(scope["path"])
+        close = False
+        try:
+            reply = await self._answer(owners, scope, receive)
+        except BodyRefused as error:
+            reply, close = error_reply(error.status, str(error)), True
+            self._metrics.refused.labels("body").inc()
+        except Gone:
+            return
+        self._metrics.requests.labels(owners[0].id if owners else "", str(reply.status)).inc()
+        await send_reply(send, reply, close=close)
+
+    async def _answer(self, owners: Sequence[Source], scope: Scope, receive: Receive) -> Reply:
+        if not owners:
+            return error_reply(404, f'nothing is served at "{scope["path"]}"')
+        if reason := self._not_ready():
+            return error_reply(503, f"not ready: {reason}")
+        if scope["method"] in {"POST", "PUT"} and self._inbox.size >= self._inbox.limit:
+            self._metrics.refused.labels("overloaded").inc()
+            return error_reply(503, "overloaded: the inbox is full; nothing was accepted")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            body = await read_body(receive, headers, self._limits)
+        except BadPayload as error:
+            return await self._unreadable(owners[0], scope["path"], error)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        request = Request(scope["method"], scope["path"], body, headers, query)
+        client = scope.get("client")
+        source, reason = self._believed(owners, request, client[0] if client else "")
+        if source is None:
+            self._metrics.refused.labels("unauthorized").inc()
+            return json_reply(401, {"error": reason}, {"www-authenticate": "Bearer"})
+        return await self._delivered(source, request)
+
+    def _believed(self, owners: Sequence[Source], request: Request, peer: str) -> tuple[Source | None, str]:
+        """The first owner that the request can prove to be for; connectors with a scheme of their own check it."""
+        reason = ""
+        for source in owners:
+            reason = self._doors.refusal(source.settings, request, peer, self._clock.now())
+            if not reason:
+                return source, ""
+        return None, reason
+
+    async def _delivered(self, source: Source, request: Request) -> Reply:
+        try:
+            if request.method not in {"POST", "PUT"}:
+                # Who reads after having been answered sees what he wrote.
+                await self._loop.passed(self._inbox.last_seq, _SEEN_WITHIN_S)
+            received = self._received(source, request)
+            if isinstance(received, Reply):
+                return received
+            rejected = [self._quarantined(source, request, each.reason, each.payload) for each in received.rejected]
+            if received.records or rejected:
+                seq = await self._inbox.put(received.records, quarantined=rejected)
+                if any(isinstance(record, CommandRecord) for record in received.records):
+                    await self._loop.passed(seq, _SEEN_WITHIN_S)
+        except BadPayload as error:
+            return await self._unreadable(source, request.path, error, request.body)
+        except TooMany as error:
+            return error_reply(413, str(error))
+        except Overloaded as error:
+            return error_reply(503, f"overloaded: {error}; nothing was accepted")
+        except StoreError as error:
+            return error_reply(503, f"the store could not keep it; nothing was accepted: {error}")
+        except Exception as error:  # noqa: BLE001 - somebody else's connector may fail in any way: kept, marked, reported
+            return await self._bug(source, request, error)
+        if source.health.state != "ok":
+            self._sources.worked(source)
+        source.health.last_ok_at = self._clock.now()
+        return received.reply
+
+    def _received(self, source: Source, request: Request) -> Received | Reply:
+        connector, now = source.connector, self._clock.now()
+        # A path of its own beats the drop-in API: a connector may have both verbs.
+        if isinstance(connector, Receives) and (request.path.startswith("/in/") or not isinstance(connector, Serves)):
+            if request.method not in {"POST", "PUT"}:
+                return json_reply(405, {"error": f"{request.method} is not taken here; POST"}, {"allow": "POST, PUT"})
+            return connector.receive(request, now)
+        if isinstance(connector, Serves):
+            return connector.serve(request, self._view, now)
+        return error_reply(404, f'source "{source.id}" takes no deliveries')
+
+    async def _unreadable(self, source: Source, path: str, error: BadPayload, body: bytes = b"") -> Reply:
+        reason = self._masker.text(str(error))
+        self._sparing.warning(f"bad {source.id}", "delivery in quarantine", source=source.id, reason=reason)
+        await self._keep(Quarantined(
+            at=self._clock.now(), source=source.id, reason=reason, payload=cut(error.payload or body), path=path,
+        ))  # fmt: skip
+        return error_reply(400, reason, **({"field": error.field} if error.field else {}))
+
+    async def _bug(self, source: Source, request: Request, error: Exception) -> Reply:
+        text = f"{type(error).__name__}: {error}"
+        self._log.error("a bug in a connector; the delivery is in quarantine", source=source.id, exc_info=error)
+        self._sources.failed(source, "broken", self._masker.text(text))
+        await self._keep(self._quarantined(source, request, f"a bug in the connector: {text}", request.body))
+        return error_reply(500, f'the connector of source "{source.id}" failed; the delivery is in quarantine')
+
+    def _quarantined(self, source: Source, request: Request, reason: str, payload: bytes) -> Quarantined:
+        masked = self._masker.text(reason)
+        return Quarantined(
+            at=self._clock.now(), source=source.id, reason=masked, payload=cut(payload), path=request.path
+        )
+
+    async def _keep(self, entry: Quarantined) -> None:
+        try:
+            await self._inbox.put((), quarantined=[entry])
+        except (Overloaded, StoreError) as error:
+            self._sparing.warning("quarantine", "a bad delivery could not be kept", source=entry.source,
+                                  reason=entry.reason, error=str(error))  # fmt: skip

@@ -1,0 +1,122 @@
+"""Structured logs: one line an event, ``key=value`` or JSON, secrets masked, repeated failures counted."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+
+_TELLING = re.compile(
+    r"(?i)(\bauthorization\b['\"]?\s*[:=]\s*['\"]?(?:bearer|basic)?\s*|\bbearer\s+|\b(?:token|password|secret|"
+    r"api_?key|routing_key)['\"]?\s*[:=]\s*['\"]?)[^\s'\"&,;]+"
+)
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@:]*(?::[^/\s@]*)?@")
+_TOKEN = re.compile(r"\bqll_([A-Za-z0-9-]+)_[A-Za-z0-9_-]+")
+_SHORTEST = 6
+"""Shorter secrets are not searched for in texts: masking every "abc" would hide the log itself."""
+
+
+class Masker:
+    """Hides known secret values, tokens, passwords in addresses and what follows words such as ``token=``."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """Adds values that must never be shown; they stay known until the end, as old ones may still be in texts."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SHORTEST)}
+        self._secrets = tuple(sorted(known, key=lambda secret: (-len(secret), secret)))
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        text = _TOKEN.sub(r"qll_\1_***", text)
+        text = _USERINFO.sub(r"\1***@", text)
+        return _TELLING.sub(r"\1***", text)
+
+    def value(self, value: Any) -> Any:
+        """The same for texts inside lists and mappings."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        return value
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """As a structlog processor."""
+        return {key: self.value(item) for key, item in event.items()}
+
+
+def set_up(
+    masker: Masker,
+    form: Literal["text", "json"] = "text",
+    *,
+    level: Literal["debug", "info", "warning", "error"] = "info",
+    out: TextIO | None = None,
+) -> None:
+    """Sends everything, also what libraries log from warning level on, as lines to ``out`` (default: stderr)."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        masker,
+    ]
+    last: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+    )
+    handler = logging.StreamHandler(out or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last], foreign_pre_chain=shared
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("quell").setLevel(level.upper())
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+class Sparing:
+    """Logs a failure once, then at most every ``every_s`` seconds with the count of those not shown."""
+
+    def __init__(self, log: Any, every_s: float = 30.0, steady: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._every_s = every_s
+        self._steady = steady
+        self._last: dict[str, float] = {}
+        self._unsaid: dict[str, int] = {}
+
+    def warning(self, key: str, event: str, **fields: Any) -> None:
+        """A line of this ``key`` if it is time for one."""
+        self._say(self._log.warning, key, event, fields)
+
+    def error(self, key: str, event: str, **fields: Any) -> None:
+        """The same, as an error."""
+        self._say(self._log.error, key, event, fields)
+
+    def _say(self, say: Callable[..., Any], key: str, event: str, fields: dict[str, Any]) -> None:
+        now = self._steady()
+        if now - self._last.get(key, -self._every_s) < self._every_s:
+            self._unsaid[key] = self._unsaid.get(key, 0) + 1
+            return
+        self._last[key] = now
+        unsaid = self._unsaid.pop(key, 0)
+        say(event, **fields, **({"more_since": unsaid} if unsaid else {}))

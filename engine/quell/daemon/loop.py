@@ -1,0 +1,250 @@
+"""The loop: one task that owns the core. Groups are decided over in order, decisions committed, then deeds done.
+
+The core runs on the event loop's own thread, so that readers of its state need no lock; a turn is bounded by the size
+of a group, and the loop gives way between turns. Nothing here is different in recovery: the journal's groups pass
+through the same turns, and what comes out again is committed again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+
+import structlog
+
+from quell.daemon.clock import Clock
+from quell.daemon.decider import Decider, Restore
+from quell.daemon.logs import Sparing
+from quell.daemon.mend import Mender
+from quell.daemon.metrics import Metrics
+from quell.daemon.outcome import Outcome
+from quell.daemon.writer import Writer
+from quell.errors import StoreError
+from quell.model.decision import AnyDecision, Perform, RequestEvidence
+from quell.model.rulebook import Rulebook
+from quell.store.port import Group
+
+_RECOVERED_AT_ONCE = 50
+"""Groups per commit while the journal is replayed."""
+_LONGEST_WAIT_S = 5.0
+"""The wall clock may jump, so timers are looked at this often at least."""
+_STUCK_WAIT_S = 30.0
+"""After time itself made the core fail, timers are tried again this much later."""
+
+
+class Loop:
+    """``perform`` gets intents and ``ask`` requests for evidence, both after the commit of their turn."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        restore: Restore,
+        rulebook: Rulebook,
+        *,
+        perform: Callable[[Sequence[Perform]], None],
+        ask: Callable[[Sequence[RequestEvidence]], None],
+        snapshot_every_s: float = 60.0,
+    ) -> None:
+        self.seq = 0
+        self._committed = 0
+        self.broken = ""
+        self.rulebook = rulebook
+        self.decider: Decider = restore(rulebook, None)
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self._restore = restore
+        self._mender = Mender(writer, restore, metrics)
+        self._perform = perform
+        self._ask = ask
+        self._snapshot_every_s = snapshot_every_s
+        self._inbox_busy: Callable[[], bool] = lambda: False
+        self._decided: Callable[[int], None] = lambda _count: None
+        self._groups: deque[Group] = deque()
+        self._turning = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._passed: list[tuple[int, asyncio.Future[None]]] = []
+        self._snapshot_at = time.monotonic()
+        self._unsaved = False
+        self._timers_after = 0.0
+        self._log = structlog.get_logger("quell.loop")
+        self._sparing = Sparing(self._log)
+
+    # What others ask of the loop
+
+    def follow(self, busy: Callable[[], bool], decided: Callable[[int], None]) -> None:
+        """``busy`` says whether a group is being committed; ``decided`` is told how many records a turn was for."""
+        self._inbox_busy = busy
+        self._decided = decided
+
+    def take(self, group: Group) -> None:
+        """A group that was committed to the journal."""
+        self._groups.append(group)
+        self._idle.clear()
+        self._news.set()
+
+    async def passed(self, seq: int, timeout_s: float) -> bool:
+        """Waits until the turn of group ``seq`` is committed; False if that took longer."""
+        if self._committed >= seq:
+            return True
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._passed.append((seq, done))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await done
+        return done.done() and not done.cancelled()
+
+    async def idle(self) -> None:
+        """Returns when every group taken so far has been decided over and committed."""
+        await self._idle.wait()
+
+    async def use(self, rulebook: Rulebook) -> None:
+        """Takes up other rules between two turns.
+
+        The state under the old ones is saved first: recovery starts from there with the new ones.
+        """
+        async with self._turning:
+            await self._save()
+            self.decider.use(rulebook)
+            self.rulebook = rulebook
+            self._unsaved = True
+            self._timers_after = 0.0
+        self._news.set()
+
+    async def save(self) -> None:
+        """Saves a snapshot of the state, between two turns."""
+        async with self._turning:
+            await self._save()
+
+    # The life of the loop
+
+    async def recover(self) -> dict[str, str]:
+        """Rebuilds the state from the last snapshot and the journal; returns the cursors of pulls."""
+        store = self._writer.store
+        found = await self._writer.call(store.recover)
+        if found.damaged:
+            self._log.warning("snapshots could not be read; replaying from an older one", snapshots=found.damaged)
+        self.decider = self._restore(self.rulebook, found.state)
+        self.seq = self._committed = found.seq
+        self._clock.not_before(self.decider.state.now)
+        groups = await self._writer.call(store.groups_after, found.seq)
+        count = 0
+        while batch := await self._writer.call(lambda: list(islice(groups, _RECOVERED_AT_ONCE))):
+            self._clock.not_before(batch[-1].now)
+            await self._turn(batch, recovering=True)
+            count += len(batch)
+        if found.seq or count:
+            self._log.info("recovered", snapshot_seq=found.seq, groups=count, alerts=len(self.decider.state.alerts))
+        return found.cursors
+
+    async def run(self) -> None:
+        """Turns until cancelled."""
+        while True:
+            await self._wait()
+            async with self._turning:
+                if self._groups:
+                    batch = list(self._groups)
+                    self._groups.clear()
+                    await self._turn(batch)
+                elif self._timer_due():
+                    await self._pass_time()
+                if self._unsaved and time.monotonic() - self._snapshot_at >= self._snapshot_every_s:
+                    await self._save()
+                if not self._groups:
+                    self._idle.set()
+            await asyncio.sleep(0)
+
+    async def _wait(self) -> None:
+        """Until there is news or a timer of the core is due."""
+        if self._groups:
+            return
+        self._news.clear()
+        due = self.decider.next_due()
+        wait_s = _LONGEST_WAIT_S
+        # While a group is being committed, its time comes before any timer's, and its arrival is news.
+        if due is not None and not self._inbox_busy():
+            wait_s = self._clock.real_s(max(due, self._timers_after) - self._clock.now())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(max(wait_s, 0.0), _LONGEST_WAIT_S)):
+                await self._news.wait()
+
+    def _timer_due(self) -> bool:
+        # A group that is being committed has its time already; running timers beyond it would make a replay differ.
+        due = self.decider.next_due()
+        return due is not None and max(due, self._timers_after) <= self._clock.now() and not self._inbox_busy()
+
+    async def _pass_time(self) -> None:
+        due, now = self.decider.next_due(), self._clock.now()
+        await self._turn([Group(seq=self.seq, now=now, records=())])
+        again = self.decider.next_due()
+        if due is not None and again is not None and again <= due:
+            self._timers_after = max(self._timers_after, now + self._clock.speed)
+            self._sparing.warning("timer", "a timer of the core stays due; looking again in a second", due=again)
+
+    async def _turn(self, batch: Sequence[Group], *, recovering: bool = False) -> None:
+        began = time.perf_counter()
+        outcome = Outcome()
+        for index, group in enumerate(batch):
+            if index:
+                await asyncio.sleep(0)
+            outcome.add(await self._decide(group, recovering=recovering))
+            self.seq = max(self.seq, group.seq)
+        new = await self._commit(outcome)
+        self._committed, self._unsaved = self.seq, True
+        if not recovering:
+            self._decided(sum(len(group.records) for group in batch))
+            self._perform(new)
+            self._ask(outcome.questions)
+        for seq, done in self._passed:
+            if seq <= self.seq and not done.done():
+                done.set_result(None)
+        self._passed = [(seq, done) for seq, done in self._passed if not done.done()]
+        self._metrics.turn_seconds.observe(time.perf_counter() - began)
+
+    async def _decide(self, group: Group, *, recovering: bool) -> list[AnyDecision]:
+        try:
+            return self.decider.decide(group.records, group.now)
+        except Exception:  # noqa: BLE001 - what the core fails on is found, set aside and reported
+            self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
+        found = await self._mender.mend(group, self.rulebook, recovering=recovering)
+        self.decider = found.decider
+        if found.stuck is not None:
+            self._timers_after = self._clock.now() + _STUCK_WAIT_S * self._clock.speed
+            self.broken = f"time cannot pass in the core: {type(found.stuck).__name__}: {found.stuck}"
+            self._sparing.error("stuck", self.broken)
+        return found.decisions
+
+    async def _commit(self, outcome: Outcome) -> list[Perform]:
+        """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""
+        store, wait_s = self._writer.store, 0.1
+        while True:
+            try:
+                new = await self._writer.call(store.commit, outcome.turn(self.seq)) if outcome.anything else []
+            except StoreError as error:
+                self.broken = f"the store cannot keep decisions: {error}"
+                self._sparing.error("commit", "decisions wait: the store could not keep them", error=str(error))
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, 5.0)
+            else:
+                if self.broken.startswith("the store"):
+                    self.broken = ""
+                return new
+
+    async def _save(self) -> None:
+        seq, data = self.seq, self.decider.snapshot()
+        self._snapshot_at = time.monotonic()
+        try:
+            await self._writer.call(self._writer.store.save_snapshot, seq, data)
+        except StoreError as error:
+            self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
+            return
+        self._unsaved = False
+        self._mender.saved(seq)

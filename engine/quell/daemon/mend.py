@@ -1,0 +1,82 @@
+"""After a failure of the core: the state as it was before the turn, the records to blame, and the rest decided."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from quell.daemon.decider import Decider, Isolated, Poisoned, Restore, isolate
+from quell.daemon.metrics import Metrics
+from quell.daemon.writer import Writer
+from quell.errors import StoreError
+from quell.model.rulebook import Rulebook
+from quell.store.port import Group, Quarantined
+
+_log = structlog.get_logger("quell.loop")
+_REMEMBERED = 1000
+"""Quarantine entries looked through, so that a recovery does not set the same record aside twice."""
+
+
+class Mender:
+    """Remembers which records of which groups were set aside, until a snapshot covers them."""
+
+    def __init__(self, writer: Writer, restore: Restore, metrics: Metrics) -> None:
+        self._writer = writer
+        self._restore = restore
+        self._metrics = metrics
+        self._dropped: dict[int, frozenset[int]] = {}
+
+    def saved(self, seq: int) -> None:
+        """A snapshot covers groups up to ``seq``."""
+        self._dropped = {at: indexes for at, indexes in self._dropped.items() if at > seq}
+
+    async def mend(self, group: Group, rulebook: Rulebook, *, recovering: bool) -> Isolated:
+        """The core after ``group`` without the records it fails on, which are in quarantine then."""
+        before = await self._before(group, rulebook)
+
+        def restore() -> Decider:
+            return self._restore(rulebook, before)
+
+        found = isolate(restore, group.records, group.now)
+        if found.poisoned:
+            self._dropped[group.seq] = frozenset(poisoned.index for poisoned in found.poisoned)
+            await self._set_aside(group, found.poisoned, recovering=recovering)
+        return found
+
+    async def _before(self, group: Group, rulebook: Rulebook) -> bytes:
+        """A snapshot of the state just before ``group``: the failed core may have been left half-way."""
+        store = self._writer.store
+        found = await self._writer.call(store.recover)
+        decider = self._restore(rulebook, found.state)
+        end = group.seq if group.records else group.seq + 1  # passing time carries the last group's seq
+        for each in await self._writer.call(lambda: list(store.groups_after(found.seq))):
+            if each.seq >= end:
+                break
+            dropped = self._dropped.get(each.seq, frozenset())
+            records = [record for index, record in enumerate(each.records) if index not in dropped]
+            data = decider.snapshot()
+            try:
+                decider.decide(records, each.now)
+            except Exception:  # noqa: BLE001 - it passed before only at the last good time: time itself fails
+                _log.exception("a group fails again while the state is rebuilt", seq=each.seq)
+                decider = self._restore(rulebook, data)
+                decider.decide(records, decider.state.now)
+        return decider.snapshot()
+
+    async def _set_aside(self, group: Group, poisoned: list[Poisoned], *, recovering: bool) -> None:
+        entries = []
+        for each in poisoned:
+            source = each.record.source
+            reason = f"the core failed on this record: {type(each.error).__name__}: {each.error}"
+            _log.error("record in quarantine: the core failed on it", seq=group.seq, source=source, exc_info=each.error)
+            payload = msgspec.json.encode(each.record)
+            entries.append(Quarantined(at=group.now, source=source, reason=reason, payload=payload))
+        self._metrics.poisoned.inc(len(entries))
+        store = self._writer.store
+        try:
+            if recovering:
+                known = {(entry.at, entry.payload) for entry in await self._writer.call(store.quarantine, _REMEMBERED)}
+                entries = [entry for entry in entries if (entry.at, entry.payload) not in known]
+            await self._writer.call(store.keep_quarantined, entries)
+        except StoreError as error:
+            _log.exception("poisoned records could not be kept", error=str(error))

@@ -1,0 +1,51 @@
+"""quell's own numbers for Prometheus, in a registry of their own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+ALERTMANAGER_VERSION = "0.28.0"
+"""What dashboards of Alertmanager read from ``alertmanager_build_info`` to learn which API they speak to."""
+
+
+class Metrics:
+    """Each attribute is one metric; labels in the order of their declaration."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        self.accepted = Counter("quell_records_accepted", "Records journalled.", registry=registry)
+        self.refused = Counter("quell_records_refused", "Records not taken, by reason.", ["reason"], registry=registry)
+        self.requests = Counter(
+            "quell_deliveries", "HTTP deliveries, by source and status.", ["source", "status"], registry=registry
+        )
+        self.groups = Counter("quell_groups", "Journal groups committed.", registry=registry)
+        self.turn_seconds = Histogram(
+            "quell_turn_seconds",
+            "Time of one turn of the loop: deciding and committing.",
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+            registry=registry,
+        )
+        self.inbox_size = Gauge("quell_inbox_size", "Records between arrival and decision.", registry=registry)
+        self.incidents_open = Gauge("quell_incidents_open", "Incidents open or acknowledged.", registry=registry)
+        self.alerts_firing = Gauge("quell_alerts_firing", "Alerts that fire.", registry=registry)
+        self.poisoned = Counter(
+            "quell_records_poisoned", "Records on which the core failed; they are in quarantine.", registry=registry
+        )
+        self.ledger = Counter(
+            "quell_ledger_results", "Results of actions, by outcome and failure.", ["outcome", "failure"],
+            registry=registry,
+        )  # fmt: skip
+        self.pulls = Counter("quell_pulls", "Pulls, by source and outcome.", ["source", "outcome"], registry=registry)
+        self.source_broken = Gauge(
+            "quell_source_broken", "1 while a source does not work, by source.", ["source"], registry=registry
+        )
+        self.reloads = Counter("quell_reloads", "Reloads of the configuration, by outcome.", ["outcome"],
+                               registry=registry)  # fmt: skip
+        build = Gauge("alertmanager_build_info", "The Alertmanager API that quell speaks.", ["version"],
+                      registry=registry)  # fmt: skip
+        build.labels(ALERTMANAGER_VERSION).set(1)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self._registry)

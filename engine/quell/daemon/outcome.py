@@ -1,0 +1,53 @@
+"""What some groups led to, gathered into one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quell.model.decision import AnyDecision, Audit, IncidentChanged, Perform, RequestEvidence, RunChanged
+from quell.model.incident import Incident
+from quell.model.run import Run
+from quell.store.port import Turn
+
+
+class Outcome:
+    """The last word on each incident and run, every intent and audit entry, in the order they were decided."""
+
+    def __init__(self) -> None:
+        self.questions: list[RequestEvidence] = []
+        self._incidents: dict[str, Incident] = {}
+        self._runs: dict[str, Run] = {}
+        self._intents: list[Perform] = []
+        self._audits: list[Audit] = []
+
+    def add(self, decisions: Iterable[AnyDecision]) -> None:
+        """Keeps what was decided."""
+        for decision in decisions:
+            match decision:
+                case IncidentChanged():
+                    self._incidents[decision.incident.id] = decision.incident
+                case RunChanged():
+                    self._runs[decision.run.id] = decision.run
+                case Perform():
+                    self._intents.append(decision)
+                case Audit():
+                    self._audits.append(decision)
+                case RequestEvidence():
+                    self.questions.append(decision)
+                case _:
+                    pass
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to commit."""
+        return bool(self._incidents or self._runs or self._intents or self._audits)
+
+    def turn(self, seq: int) -> Turn:
+        """The commit, covering groups up to ``seq``."""
+        return Turn(
+            seq=seq,
+            incidents=list(self._incidents.values()),
+            runs=list(self._runs.values()),
+            intents=self._intents,
+            audits=self._audits,
+        )

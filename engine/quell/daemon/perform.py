@@ -1,0 +1,248 @@
+"""Performs what the core decided: each ledger entry once, through the connector it names, the answer by the inbox.
+
+Only intents that were committed come here. An entry is marked before it is tried, and the answer enters as a
+`StepFinished` record like everything else; the commit that accepts it settles the ledger entry. So what a former
+process left unsettled is truly unknown, and is taken up by what its action declares about being repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from quell.config.options import SecretReader, decode_options
+from quell.daemon.clock import Clock
+from quell.daemon.inbox import Inbox
+from quell.daemon.logs import Masker, Sparing
+from quell.daemon.metrics import Metrics
+from quell.daemon.sources import Source, Sources
+from quell.daemon.writer import Writer
+from quell.errors import BadPayload, Overloaded, Refused, StoreError, Unreachable
+from quell.model.decision import Perform
+from quell.model.records import StepFinished
+from quell.sdk.connector import Acts, Call, Done, Pending
+from quell.sdk.spec import ActionSpec
+from quell.store.port import LedgerEntry
+
+MOST_AT_ONCE = 16
+_AGAIN_S = 0.5
+_BEGIN_TRIES = 20
+_LEAST_CHECK_S = 0.05
+"""A connector that answers "check again after 0 s" is not asked in a busy loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Actor:
+    """Who performs an action, and with what."""
+
+    source: Source
+    connector: Acts
+    spec: ActionSpec
+    params: dict[str, Any]
+
+
+class Performer:
+    """``secret`` reads references such as ``env:NAME`` in parameters that are secret."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        secret: SecretReader,
+        inbox: Inbox,
+        *,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        masker: Masker,
+    ) -> None:
+        self._sources = sources
+        self._secret = secret
+        self._inbox = inbox
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self._masker = masker
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._acting: set[str] = set()
+        self._stopping = False
+        self._log = structlog.get_logger("quell.perform")
+        self._sparing = Sparing(self._log)
+
+    def submit(self, intents: Sequence[Perform]) -> None:
+        """Performs committed intents, each when it is due."""
+        for deed in intents:
+            if deed.key not in self._tasks and not self._stopping:
+                task = asyncio.create_task(self._perform(deed), name=f"perform {deed.key}")
+                self._tasks[deed.key] = task
+                task.add_done_callback(lambda _task, key=deed.key: self._tasks.pop(key, None))  # type: ignore[misc]
+
+    async def reconcile(self, entries: Sequence[LedgerEntry]) -> None:
+        """Takes up what a former process left: what was not tried or may be repeated is done, the rest is in doubt."""
+        for entry in entries:
+            deed = entry.perform
+            if entry.state == "intended" or deed.dry_run or deed.repeat != "never":
+                self.submit([deed])
+            else:
+                error = "quell stopped while this was being done; nobody knows whether it was"
+                self._log.warning("action in doubt", key=deed.key, action=deed.action)
+                await self._hand_in(self._finished(deed, "in_doubt", error=error))
+
+    async def stop(self, within_s: float) -> None:
+        """Starts nothing more and waits for what is being done; the rest is reconciled at the next start."""
+        self._stopping = True
+        waiting = [task for key, task in self._tasks.items() if key not in self._acting]
+        acting = [task for key, task in self._tasks.items() if key in self._acting]
+        for task in waiting:
+            task.cancel()
+        if acting:
+            await asyncio.wait(acting, timeout=within_s)
+        left = [task for task in (*waiting, *acting) if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _perform(self, deed: Perform) -> None:
+        if deed.due_at is not None:
+            await self._clock.sleep_until(deed.due_at)
+        async with self._room:
+            if self._stopping:
+                return
+            self._acting.add(deed.key)
+            try:
+                result = await self._tried(deed)
+                await self._hand_in(result)
+            finally:
+                self._acting.discard(deed.key)
+
+    async def _tried(self, deed: Perform) -> StepFinished:
+        actor = self._actor(deed)
+        if isinstance(actor, str):
+            return self._finished(deed, "failed", failure="refused", error=actor)
+        unmarked = await self._begin(deed.key)
+        if unmarked:
+            return self._finished(deed, "failed", failure="unreachable", error=unmarked)
+        self._log.info("acting", action=deed.action, key=deed.key, dry_run=deed.dry_run)
+        try:
+            done = await self._done(actor, deed)
+            return self._finished(deed, "done", sentence=done.sentence, output=plain(done.output))
+        except TimeoutError:
+            error = f"{deed.action} did not finish within {deed.timeout_s:g} s"
+            return self._finished(deed, "failed", failure="timeout", error=error)
+        except Unreachable as error:
+            return self._finished(deed, "failed", failure="unreachable", error=str(error))
+        except (Refused, BadPayload) as error:
+            return self._finished(deed, "failed", failure="refused", error=str(error))
+        except Exception as error:  # noqa: BLE001 - a connector's bug: reported, and the run goes on with a failed step
+            self._log.exception("action failed by a bug in its connector", action=deed.action, key=deed.key)
+            text = f"{type(error).__name__}: {error}"
+            self._sources.failed(actor.source, "broken", self._masker.text(text))
+            return self._finished(deed, "failed", failure="bug", error=f"a bug in the connector: {text}")
+
+    def _actor(self, deed: Perform) -> _Actor | str:
+        """Who performs it, or a sentence why nobody can. Parameters are decoded as their declaration says."""
+        source = self._sources.for_action(deed.action)
+        name, _, verb = deed.action.rpartition(".")
+        if source is None:
+            return f'no source "{name}" is configured for the action "{deed.action}"'
+        spec = source.connector.spec.action(verb)
+        if spec is None or not isinstance(source.connector, Acts):
+            known = ", ".join(f"{name}.{each.name}" for each in source.connector.spec.actions) or "none"
+            return f'unknown action "{deed.action}"; connector "{source.kind}" has: {known}'
+        # Pages carry what every route may want (title, text, …); an action takes what it declares.
+        declared = {option.name for option in spec.params}
+        given = {key: value for key, value in deed.params.items() if key in declared}
+        params, faults = decode_options(spec.params, given, secret=self._secret)
+        if faults:
+            return "; ".join(f'parameter "{fault.name}": {fault.message}' for fault in faults)
+        return _Actor(source, source.connector, spec, params)
+
+    async def _done(self, actor: _Actor, deed: Perform) -> Done:
+        """Asks until the action is done. Raises TimeoutError, and what the connector raises."""
+        end = time.monotonic() + deed.timeout_s
+        while True:
+            left_s = end - time.monotonic()
+            call = Call(
+                key=deed.key,
+                action=actor.spec.name,
+                params=actor.params,
+                now=self._clock.now(),
+                dry_run=deed.dry_run,
+                timeout_s=max(left_s, 0.0),
+            )
+            async with asyncio.timeout(left_s):
+                answer = await actor.connector.act(call)
+            match answer:
+                case Done():
+                    return answer
+                case Pending():
+                    wait_s = max(answer.check_after_s, _LEAST_CHECK_S)
+                    if time.monotonic() + wait_s >= end:
+                        raise TimeoutError
+                    await asyncio.sleep(wait_s)
+                case _:
+                    raise TypeError(f"act returned {type(answer).__name__}; expected Done or Pending")
+
+    async def _begin(self, key: str) -> str:
+        """Marks the ledger entry; why it could not be, if it could not: then nothing must be done."""
+        for _ in range(_BEGIN_TRIES):
+            try:
+                await self._writer.call(self._writer.store.begin_act, key)
+            except StoreError as error:
+                said = str(error)
+                self._sparing.error("begin", "action waits: its ledger entry cannot be marked", error=said)
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return ""
+        return f"not tried: {said}"
+
+    async def _hand_in(self, result: StepFinished) -> None:
+        """Until it is accepted: the answer of an act must not be lost because the inbox is full."""
+        while True:
+            try:
+                await self._inbox.put([result], inside=True)
+            except (Overloaded, StoreError) as error:
+                self._sparing.warning("hand in", "the answer of an action waits", error=str(error))
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                break
+        self._metrics.ledger.labels(result.outcome, result.failure).inc()
+        self._log.info(
+            "acted", key=result.key, outcome=result.outcome, sentence=result.sentence, error=result.error
+        )  # fmt: skip
+
+    def _finished(
+        self,
+        deed: Perform,
+        outcome: Any,
+        *,
+        failure: str = "",
+        error: str = "",
+        sentence: str = "",
+        output: dict[str, Any] | None = None,
+    ) -> StepFinished:
+        return StepFinished(
+            at=self._clock.now(),
+            source=deed.action.partition(".")[0],
+            id=f"{deed.key}={outcome}",
+            key=deed.key,
+            outcome=outcome,
+            failure=failure,
+            error=self._masker.text(error),
+            sentence=self._masker.text(sentence),
+            output=output or {},
+        )
+
+
+def plain(output: Any) -> dict[str, Any]:
+    """The output of an action as JSON types. Raises TypeError when it holds anything else: that is a bug."""
+    decoded = msgspec.json.decode(msgspec.json.encode(output))
+    if not isinstance(decoded, dict):
+        raise TypeError(f"the output of an action is a mapping, not {type(output).__name__}")
+    return decoded

@@ -1,0 +1,108 @@
+"""Takes up a changed configuration while running, or keeps the last good one and says what is wrong with the new."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from quell.config import watched
+from quell.daemon.metrics import Metrics
+from quell.errors import Misconfigured, Problem
+
+_LOOK_EVERY_S = 2.0
+
+
+class Reloader:
+    """``load`` reads and takes up the configuration of ``path``; it raises `Misconfigured` before anything changed."""
+
+    def __init__(
+        self, path: Path, load: Callable[[], Awaitable[str]], metrics: Metrics, now: Callable[[], float]
+    ) -> None:
+        self.problems: list[Problem] = []
+        self.version = ""
+        self.loaded_at = now()
+        self._path = path
+        self._load = load
+        self._metrics = metrics
+        self._now = now
+        self._asked = asyncio.Event()
+        self._log = structlog.get_logger("quell.reload")
+
+    def ask(self) -> None:
+        """Reload now, whether or not a file changed (SIGHUP)."""
+        self._asked.set()
+
+    async def run(self, look_every_s: float = _LOOK_EVERY_S) -> None:
+        """Looks for changed files until cancelled."""
+        stamp, digest = await asyncio.to_thread(self._look)
+        while True:
+            asked = True
+            try:
+                async with asyncio.timeout(look_every_s):
+                    await self._asked.wait()
+            except TimeoutError:
+                asked = False
+            self._asked.clear()
+            new_stamp = await asyncio.to_thread(self._stamp)
+            if new_stamp == stamp and not asked:
+                continue
+            stamp, new_digest = await asyncio.to_thread(self._look)
+            if new_digest != digest or asked:
+                digest = new_digest
+                await self.reload()
+
+    def _stamp(self) -> tuple[tuple[str, int, int], ...]:
+        return stamp_of(watched(self._path.parent))
+
+    def _look(self) -> tuple[tuple[tuple[str, int, int], ...], str]:
+        files = watched(self._path.parent)
+        return stamp_of(files), digest_of(files)
+
+    async def reload(self) -> bool:
+        """Once, now; whether the new configuration is in use."""
+        try:
+            version = await self._load()
+        except Misconfigured as error:
+            self.problems = error.problems
+            self._metrics.reloads.labels("refused").inc()
+            for problem in error.problems:
+                self._log.error("configuration not taken up", problem=str(problem))
+            self._log.error(f"{error.summary}; nothing was loaded, the last good configuration stays in use",
+                            version=self.version)  # fmt: skip
+            return False
+        except Exception as error:  # noqa: BLE001 - the daemon goes on with what it has, and says so
+            self.problems = [Problem(str(self._path), 0, 0, f"cannot be taken up: {type(error).__name__}: {error}")]
+            self._metrics.reloads.labels("bug").inc()
+            self._log.exception("configuration not taken up; the last good one stays in use")
+            return False
+        self.problems = []
+        self.version, self.loaded_at = version, self._now()
+        self._metrics.reloads.labels("ok").inc()
+        self._log.info("configuration taken up", version=version)
+        return True
+
+
+def stamp_of(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of every file; cheap, and blind to touch-and-restore."""
+    found = []
+    for path in files:
+        with suppress(OSError):  # it went away between listing and looking, which is a change like any other
+            status = path.stat()
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """A hash of what the files hold, so that saving a file unchanged reloads nothing."""
+    digest = hashlib.sha256()
+    for path in files:
+        with suppress(OSError):
+            content = path.read_bytes()
+            digest.update(f"{path}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()

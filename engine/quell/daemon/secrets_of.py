@@ -1,0 +1,32 @@
+"""Every secret value of a configuration, so that logs and errors can hide it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from quell.config.settings import Settings
+from quell.sdk.secret import Secret
+from quell.sdk.signatures import Scheme
+
+
+def secrets_of(settings: Settings) -> Iterator[str]:
+    """The texts of all secrets in the sources' options and schemes."""
+    for source in settings.sources:
+        yield from _within(source.options)
+        yield from _of_scheme(source.auth)
+
+
+def _of_scheme(scheme: Scheme | None) -> Iterator[str]:
+    if scheme is not None:
+        yield from (secret.reveal() for secret in scheme.secrets)
+
+
+def _within(value: object) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _within(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _within(item)

@@ -1,0 +1,129 @@
+"""``quell serve``: from a file to a running daemon, and in order to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvloop
+
+from quell.config import Loaded, load_file
+from quell.core.engine import Engine
+from quell.daemon.clock import Clock
+from quell.daemon.daemon import Daemon
+from quell.daemon.decider import Decider
+from quell.daemon.http import address, bound
+from quell.daemon.logs import Masker, set_up
+from quell.errors import Misconfigured, Problem, QuellError
+from quell.model.rulebook import Rulebook
+from quell.sdk.connector import Connector
+from quell.sdk.registry import find_connectors
+from quell.store.opening import open_store
+
+_SECOND_SIGNAL_CODE = 143
+
+
+def run(
+    config_path: Path,
+    listen: str | None,
+    *,
+    clock_speed: float = 1.0,
+    clock_start: float | None = None,
+    ready_file: Path | None = None,
+) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit code.
+
+    ``listen`` overrides the file's address; its URL is printed, and written to ``ready_file``, once records are taken.
+    Raises `Misconfigured` and `StoreError` when it cannot begin.
+    """
+    found = find_connectors()
+    loaded = _loaded(config_path, found.connectors)
+    if listen:
+        host, port = _address(listen)
+        loaded = Loaded(msgspec.structs.replace(loaded.settings, host=host, port=port), loaded.rulebook)
+    masker = Masker()
+    set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
+    log = structlog.get_logger("quell.serve")
+    for problem in (*found.problems, *loaded.warnings):
+        log.warning("worth a look", problem=str(problem))
+    clock = Clock(clock_speed, clock_start)
+    return uvloop.run(_serve(config_path, loaded, found.connectors, clock=clock, masker=masker, ready_file=ready_file))
+
+
+async def _serve(
+    config_path: Path,
+    loaded: Loaded,
+    kinds: Mapping[str, type[Connector]],
+    *,
+    clock: Clock,
+    masker: Masker,
+    ready_file: Path | None,
+) -> int:
+    settings = loaded.settings
+    try:
+        listening = bound(settings.host, settings.port)
+    except OSError as error:
+        raise QuellError(
+            f'cannot listen on "{settings.host}:{settings.port}": {error.strerror}; choose another with --listen'
+        ) from error
+    store = open_store(settings.store, settings.directory)
+    daemon = Daemon(
+        loaded,
+        partial(_loaded, config_path, kinds),
+        config_path,
+        store,
+        restore=restored,
+        kinds=kinds,
+        clock=clock,
+        masker=masker,
+    )
+    _follow_signals(daemon)
+    try:
+        await daemon.start(listening)
+        url = address(listening)
+        print(f"quell listening on {url}", flush=True)  # noqa: T201 - the one line that programs wait for
+        if ready_file is not None:
+            await asyncio.to_thread(ready_file.write_text, url + "\n")
+        await daemon.stopping.wait()
+    finally:
+        await daemon.stop()
+    return daemon.exit_code
+
+
+def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
+    """The core, fresh or from a snapshot."""
+    return Engine(rulebook) if data is None else Engine.restored(rulebook, data)
+
+
+def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]]) -> Loaded:
+    return load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        problem = f'"{listen}" is not an address; write one such as 127.0.0.1:9099 (port 0 takes a free one)'
+        raise Misconfigured([Problem("--listen", 0, 0, problem)])
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _follow_signals(daemon: Daemon) -> None:
+    """The first SIGTERM or SIGINT ends in order, the second at once; SIGHUP reloads."""
+
+    def end() -> None:
+        if daemon.stopping.is_set():
+            sys.stderr.write("quell: ended at once; the journal has everything that was accepted\n")
+            os._exit(_SECOND_SIGNAL_CODE)
+        daemon.stopping.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGINT, end)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reloader.ask)

@@ -1,0 +1,70 @@
+"""How the daemon is: for ``/api/quell/v1/status`` and the gauges of ``/metrics``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quell import __version__
+from quell.daemon.clock import Clock
+from quell.daemon.inbox import Inbox
+from quell.daemon.loop import Loop
+from quell.daemon.metrics import Metrics
+from quell.daemon.reload import Reloader
+from quell.daemon.sources import Source, Sources
+from quell.model.times import format_time
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else format_time(at)
+
+
+def status_of(
+    loop: Loop, inbox: Inbox, sources: Sources, reloader: Reloader, clock: Clock, *, started_at: float, not_ready: str
+) -> dict[str, Any]:
+    """All of it, as JSON types."""
+    state = loop.decider.state
+    return {
+        "version": __version__,
+        "ready": not not_ready,
+        "not_ready_because": not_ready,
+        "broken": loop.broken,
+        "started_at": _time(started_at),
+        "now": _time(clock.now()),
+        "clock_speed": clock.speed,
+        "config": {
+            "version": loop.rulebook.version,
+            "loaded_at": _time(reloader.loaded_at),
+            "problems": [str(problem) for problem in reloader.problems],
+            "playbooks": len(loop.rulebook.playbooks),
+        },
+        "inbox": {"records": inbox.size, "limit": inbox.limit},
+        "journal": {"seq": loop.seq},
+        "alerts": {"known": len(state.alerts), "firing": sum(alert.firing for alert in state.alerts.values())},
+        "incidents": {"known": len(state.incidents), "open": sum(one.is_open for one in state.incidents.values())},
+        "runs": {
+            "known": len(state.runs),
+            "waiting": sum(run.state in {"proposed", "waiting"} for run in state.runs.values()),
+        },
+        "paused_by": state.paused_by,
+        "sources": {source.id: _source(source) for source in sources},
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    health = source.health
+    return {
+        "connector": source.kind,
+        "state": health.state,
+        "error": health.error,
+        "since": _time(health.since),
+        "last_ok_at": _time(health.last_ok_at),
+        "failures": health.failures,
+        "next_at": _time(health.next_at),
+    }
+
+
+def set_gauges(metrics: Metrics, loop: Loop) -> None:
+    """Brings the gauges that are counted from the state up to date."""
+    state = loop.decider.state
+    metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
+    metrics.alerts_firing.set(sum(alert.firing for alert in state.alerts.values()))
