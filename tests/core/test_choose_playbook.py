@@ -164,8 +164,9 @@ def blocked_by(guards: Guards, *, gap_s: float, over: bool = True, first: int = 
         (Guards(cooldown_s=1800.0), 1800, True, 1, ""),
         (Guards(cooldown_s=1800.0), 1900, False, 1, "cooldown: run {0} is not over yet"),
         (Guards(limit_runs=2, limit_per_s=DAY), 60, True, 1, ""),
-        (Guards(limit_runs=2, limit_per_s=DAY), 60, True, 2, "limit of 2 runs in 1d is reached until {2}T22:13:20.000Z"),
+        (Guards(limit_runs=2, limit_per_s=DAY), 60, True, 2, "limit of 2 runs in 1d is reached until {2}T{3}"),
         (Guards(limit_runs=2, limit_per_s=DAY), DAY, True, 2, ""),
+        (Guards(cooldown_s=1e12), DAY, True, 1, "cooldown of 11574074d1h46m40s after run {0} holds for good"),
         (Guards(limit_runs=1), DAY * 90, True, 1, "limit of 1 runs is reached"),
         (Guards(one_at_a_time=("service:${suspect.service}",)), 60, True, 1, ""),
         (
@@ -180,10 +181,8 @@ def test_guards(guards, gap_s, over, first, why):
     last = stage.run
     if why:
         assert (last.state, last.incident) == ("skipped", "INC-again")
-        assert (
-            last.why
-            == f"incident INC-again opened; not run: {why.format(stage.runs[0].id, '2023-11-14', '2023-11-15')}"
-        )
+        named = why.format(stage.runs[0].id, "2023-11-14", "2023-11-15", "22:13:20.000Z")
+        assert last.why == f"incident INC-again opened; not run: {named}"
         assert {one.state for one in last.steps} == {"skipped"}
         assert [one.incident for one in stage.performs if one.effect == "change"] == [f"INC-{n}" for n in range(first)]
     else:
@@ -267,6 +266,15 @@ def test_variables_build_on_each_other_and_are_read_bare_or_by_name():
     )
     stage.news()
     assert stage.performs[0].params == {"a": "checkout", "b": ["checkout", "10m"], "n": "INC-1"}
+
+
+def test_only_what_json_carries_reaches_an_action():
+    parts = {"t": "${now}", "d": "${change.age}", "b": '${b"ab"}', "l": "${[1, 2.5, true, null]}", "k": "${type(1)}"}
+    stage = Stage(playbook(step("one", with_=parts)))
+    stage.news()
+    assert stage.performs[0].params == {
+        "t": "2023-11-14T22:13:20.000Z", "d": "10m", "b": "ab", "l": [1, 2.5, True, None], "k": "int",
+    }  # fmt: skip
 
 
 def test_runs_long_over_whose_incident_is_forgotten_are_forgotten():

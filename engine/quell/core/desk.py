@@ -38,10 +38,11 @@ class Desk:
         self.decide(Audit(at=at, who=who, what=what, target=target, detail=detail))
 
     def page(self, run: Run, at: float, reason: str, text: str) -> None:
-        """Tells people about a run through the routes of its incident; the trail says so too."""
+        """Tells people about a run through its incident's routes; the trail says so too. A dry run tells nobody."""
         deeds = self.routes.pages(self.state.incidents.get(run.incident), None, at, text, f"{run.id}-{reason}")
-        self._decisions.extend(replace(deed, run=run.id) for deed in deeds)
-        how = f"told {len(deeds)} route{'s' * (len(deeds) != 1)}" if deeds else "no route matches, so nobody was told"
+        self._decisions.extend(replace(deed, run=run.id, dry_run=run.dry) for deed in deeds)
+        told = f"{'would tell' if run.dry else 'told'} {len(deeds)} route{'s' * (len(deeds) != 1)}"
+        how = told if deeds else "no route matches, so nobody was told"
         self.audit(at, "quell", "escalate", run.id, f"{text}; {how}")
 
     def live(self) -> list[Run]:

@@ -8,6 +8,8 @@ from quell.model.playbook import Playbook
 from quell.model.run import Run
 from quell.model.times import format_duration, format_time
 
+_END_OF_CALENDAR = 253_402_300_799.0
+
 
 def blocked(playbook: Playbook, run: Run, others: Iterable[Run], paused_by: str, at: float) -> str:
     """Why the run may not begin now, naming the guard and until when it holds; "" when it may.
@@ -32,7 +34,7 @@ def _cooling(playbook: Playbook, same: list[Run], at: float) -> str:
     until = last.updated_at + cooldown_s
     if until <= at:
         return ""
-    return f"cooldown of {format_duration(cooldown_s)} after run {last.id} holds until {format_time(until)}"
+    return f"cooldown of {format_duration(cooldown_s)} after run {last.id} holds {_told(until)}"
 
 
 def _limited(playbook: Playbook, same: list[Run], at: float) -> str:
@@ -45,8 +47,8 @@ def _limited(playbook: Playbook, same: list[Run], at: float) -> str:
         return ""
     if per_s <= 0:
         return f"limit of {runs} runs is reached"
-    until = format_time(counted[len(counted) - runs] + per_s)
-    return f"limit of {runs} runs in {format_duration(per_s)} is reached until {until}"
+    until = _told(counted[len(counted) - runs] + per_s)
+    return f"limit of {runs} runs in {format_duration(per_s)} is reached {until}"
 
 
 def _locked(run: Run, begun: list[Run]) -> str:
@@ -55,3 +57,8 @@ def _locked(run: Run, begun: list[Run]) -> str:
         if shared:
             return f'lock "{min(shared)}" is held by run {other.id} of {other.playbook} until it is over'
     return ""
+
+
+def _told(until: float) -> str:
+    """A time as text; one that no calendar holds any more is said to be for good."""
+    return f"until {format_time(until)}" if until < _END_OF_CALENDAR else "for good"

@@ -240,8 +240,7 @@ def timed(desk: Desk, run: Run, at: float) -> Run:
 def _out_of_time(desk: Desk, run: Run, at: float) -> Run:
     playbook, act = desk.playbook(run), current(run)
     error = f"the run took longer than {format_duration(playbook.timeout_s)}"
-    if act is None:
-        return advance(desk, _ending(desk, run, "failed", error), at)
+    assert act is not None, "a run without a step left is over"
     step = playbook.steps[run.at_step]
     state = "in_doubt" if act.state == "acting" else "skipped"
     run = with_current(run, replace(act, state=state, due_at=None, finished_at=at, error=error))
