@@ -213,7 +213,7 @@ def _store(document: Document, text: str, secrets: Secrets, problems: list[Probl
 def read_tokens(document: Document, problems: list[Problem]) -> tuple[Token, ...]:
     """The tokens of a token file."""
     shape = shaped(TokensShape, document, problems, value=document.value if document.value is not None else {})
-    found: dict[str, Token] = Field(default={})
+    found: dict[str, Token] = {}
     for index, token in enumerate(shape.tokens if shape else ()):
         if token.id in found:
             problems.append(document.problem(("tokens", index, "id"), f'the token id "{token.id}" stands here twice'))
