@@ -1,8 +1,10 @@
 """Runs the core over records: the same engine as the daemon's, time taken from the records, nothing performed.
 
 Records with one arrival time are one turn. After the last line the engine gets ``settle_s`` more, as a daemon would
-still look at the last alerts within its next solve. Playbooks are planned only: no deed is done, none is answered,
-so a run shows the steps it would take and waits at its first one.
+still look at the last alerts within its next solve.
+
+Nothing is performed. A playbook that acts by itself runs dry, as in shadow mode: each step is answered with what it
+would do, and one that must read something outside fails and says so. One that proposes is proposed, and waits.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import msgspec
 
 from quell.core.engine import Engine
 from quell.model.alert import Handling, Reason, fingerprint
-from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, RunChanged
+from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Perform, RunChanged
 from quell.model.incident import Incident
-from quell.model.records import AlertRecord, AnyRecord
+from quell.model.records import AlertRecord, AnyRecord, StepFinished
 from quell.model.rulebook import Rulebook
 from quell.model.run import Run
 
@@ -105,7 +107,7 @@ class Replay:
     """One run of an engine over records; feed turns, then ask for the outcome."""
 
     def __init__(self, rulebook: Rulebook) -> None:
-        self.engine = Engine(rulebook)
+        self.engine = Engine(in_shadow(rulebook))
         self.follower = Follower()
         self._firing: list[tuple[str, Episode]] = []
         self._records = 0
@@ -113,8 +115,7 @@ class Replay:
 
     def turn(self, records: Sequence[AnyRecord], now: float) -> None:
         """One pass of the core over records that arrived at ``now``."""
-        self.follower.follow(self.engine.decide(records, now))
-        self._now = now
+        self._decide(records, now)
         self._records += len(records)
         known = self.engine.state.alerts
         for record in records:
@@ -126,8 +127,19 @@ class Replay:
     def settle(self, settle_s: float) -> None:
         """Lets time pass without news."""
         if self._now is not None and settle_s > 0:
-            self._now += settle_s
-            self.follower.follow(self.engine.decide([], self._now))
+            self._decide([], self._now + settle_s)
+
+    def _decide(self, records: Sequence[AnyRecord], now: float) -> None:
+        """One pass, and one more for the answers to every deed that it asked for."""
+        self._now = now
+        while True:
+            decisions = self.engine.decide(records, now)
+            self.follower.follow(decisions)
+            records = [
+                answer_to(decision, now) for decision in decisions if isinstance(decision, Perform) and decision.run
+            ]
+            if not records:
+                return
 
     def outcome(self) -> Outcome:
         """What became of everything so far."""
@@ -148,6 +160,23 @@ class Replay:
             nothing = Reason(code="not_seen", text="the engine said nothing about this alert")
             return AlertOutcome(record, *episode, None, "hold", nothing)
         return AlertOutcome(record, *episode, self.follower.survivor(fate.incident), fate.verdict, fate.reason)
+
+
+def in_shadow(rulebook: Rulebook) -> Rulebook:
+    """The rulebook with playbooks that act by themselves running dry."""
+    playbooks = tuple(
+        msgspec.structs.replace(playbook, mode="shadow") if playbook.mode == "enforce" else playbook
+        for playbook in rulebook.playbooks
+    )
+    return msgspec.structs.replace(rulebook, playbooks=playbooks)
+
+
+def answer_to(deed: Perform, now: float) -> StepFinished:
+    """What a replay says of a deed that nobody does."""
+    if deed.effect == "read":
+        error = f"{deed.action}: nothing outside is asked during a replay"
+        return StepFinished(at=now, key=deed.key, outcome="failed", failure="refused", error=error)
+    return StepFinished(at=now, key=deed.key, outcome="done", sentence=f"{deed.action} would be done")
 
 
 def replay(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float = SETTLE_S) -> Outcome:
