@@ -1,0 +1,164 @@
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quell.errors import ExpressionError
+from quell.expressions.conditions import Condition
+
+CONTEXT = {
+    "incident": {
+        "severity": "critical",
+        "labels": {"team": "db"},
+        "count": 3,
+        "opened_at": datetime(2026, 3, 1, tzinfo=UTC),
+    },
+    "suspect": {"kind": "deploy", "confidence": 0.7, "change": {"age": timedelta(minutes=10)}},
+    "alerts": [{"labels": {"alertname": "Down"}}, {"labels": {"dataset": "orders"}}],
+    "now": datetime(2026, 3, 1, 1, tzinfo=UTC),
+}
+
+HOLDS = [
+    ('incident.severity in ["critical", "high"] && suspect.kind == "deploy" && suspect.confidence >= 0.7', True),
+    ('suspect.change.age < duration("45m")', True),
+    ('suspect.change.age < duration("45s")', False),
+    ('now - incident.opened_at > duration("30m")', True),
+    ('incident.labels.team == "db"', True),
+    ('incident.labels.owner == ""', True),
+    ('incident.labels["team"] == "db"', True),
+    ('incident.labels["no-such"] == ""', True),
+    ("has(incident.labels.team) && !has(incident.labels.owner)", True),
+    ('"owner" in incident.labels', False),
+    ('alerts.exists(a, a.labels.dataset != "")', True),
+    ('alerts.exists(a, a.labels["data" + "set"] == "orders")', True),
+    ('alerts.all(a, a.labels.alertname != "")', False),
+    ("alerts.size() == 2 && size(alerts) < 2.5", True),
+    ("incident.count == 3.0 && incident.count > 2.5", True),
+    ("no_such_name || true", True),
+    ("false && no_such_name", False),
+    ("has(suspect.owner) ? false : true", True),
+    ('incident.severity.startsWith("crit") && incident.severity.matches("c.*l")', True),
+    ("-7 / 2 == -3 && -7 % 3 == -1", True),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), HOLDS, ids=[text for text, _ in HOLDS])
+def test_conditions(text, wanted):
+    assert Condition(text).holds(CONTEXT) is wanted
+
+
+BAD_TEXT = [
+    ("", 1, "empty"),
+    ("  \n", 1, "empty"),
+    ("1 +", 4, "ends too early"),
+    ("a b", 3, 'unexpected "b"'),
+    ("a == 'x", 6, "cannot read"),
+    ("a == 1 &&\nb ==", 15, "ends too early"),
+    ("lower(a)", 1, 'unknown function "lower"'),
+    ("a.startWith('b')", 3, 'did you mean "startsWith"'),
+    ("__label(a, 'b')", 1, "unknown function"),
+    ("(" * 41 + "1" + ")" * 41, 41, "nested deeper than 40"),
+    ("!" * 50 + "a", 41, "nested deeper than 40"),
+    ("true ? 1 : " * 50 + "1", None, "nested deeper than 40"),
+    ("a.all(b, b.all(c, c.all(d, d)))", None, "list macros may be nested 2 deep"),
+    ("a == '" + "x" * 5000 + "'", 0, "4096 characters"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "said"), BAD_TEXT, ids=[text[:20] for text, _, _ in BAD_TEXT])
+def test_says_what_is_wrong_with_an_expression(text, column, said):
+    with pytest.raises(ExpressionError) as caught:
+        Condition(text)
+    assert said in str(caught.value)
+    assert column is None or caught.value.column == column
+
+
+BAD_VALUES = [
+    ("nope", 'unknown name "nope"'),
+    ("incident.nope == 1", '"nope" is not there'),
+    ("incident.count", "not true or false"),
+    ("incident.labels", "not true or false"),
+    ("incident.severity > 3", "cannot be evaluated"),
+    ("suspect.confidence + 1 > 1", "cannot be evaluated"),
+    ("1 / 0 == 1", "cannot be evaluated"),
+    ("alerts[7].labels.a == ''", "cannot be evaluated"),
+    ('duration("1x") > duration("1s")', "cannot be evaluated"),
+    ('incident.severity.matches("(")', "cannot be evaluated"),
+    ("incident.labels.team.labels.x == ''", "cannot be evaluated"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BAD_VALUES, ids=[text for text, _ in BAD_VALUES])
+def test_an_error_is_never_true(text, said):
+    with pytest.raises(ExpressionError, match=None) as caught:
+        Condition(text).holds(CONTEXT)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_tells_the_names_it_needs():
+    found = Condition('alerts.exists(a, a.labels.x == team) && steps.probe.output.value > 1 && m["k"] == 1')
+    assert found.names == {"alerts", "team", "steps", "m"}
+    assert found.paths == {("alerts",), ("team",), ("steps", "probe", "output", "value"), ("m",)}
+
+
+def test_gives_values_of_any_type():
+    assert Condition("incident.count + 1").value(CONTEXT) == 4
+    assert Condition("alerts.map(a, a.labels.alertname)").value(CONTEXT) == ["Down", ""]
+
+
+WORDS = st.sampled_from(
+    [
+        "incident",
+        "labels",
+        "a",
+        "b",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ".",
+        ",",
+        "?",
+        ":",
+        "&&",
+        "||",
+        "!",
+        "==",
+        "<",
+        "+",
+        "-",
+        "1",
+        "2.5",
+        "'x'",
+        '"y"',
+        "true",
+        "in",
+        "has",
+        "exists",
+        "size",
+        "duration",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(WORDS, max_size=25).map(" ".join))
+def test_nothing_else_is_raised_whatever_the_text(text):
+    column = 0
+    try:
+        Condition(text).holds({"a": {"labels": {}}, "b": [1, 2], "incident": "x", "labels": {"a": "b"}})
+    except ExpressionError as error:
+        column = error.column
+    assert 0 <= column <= len(text) + 1
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=30))
+def test_nothing_else_is_raised_for_any_text(text):
+    with contextlib.suppress(ExpressionError):
+        Condition(text).value({})
