@@ -1,4 +1,4 @@
-"""A real Alertmanager and quell are asked the same and must answer the same, but for a table of reasoned differences."""
+"""A real Alertmanager and quell are asked the same and answer the same, but for a table of differences with reasons."""
 
 from __future__ import annotations
 
