@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from statistics import median
 from typing import Literal
 
@@ -54,7 +55,7 @@ def judge(
     The first that applies: over, muted, a team's rule, owned by somebody else, in an incident (which pages as one),
     paged already, flapping, healing itself, chronic, severity.
     """
-    case = _Case(alert, now, behaviour, _court(triage))
+    case = _Case(alert, now, behaviour, _court(_Same(triage)))
     if not alert.firing:
         return case.over(in_incident=in_incident)
     if alert.mutings:
@@ -109,8 +110,24 @@ class _Court:
     digest_severities: frozenset[str]
 
 
+class _Same:
+    """Settings known by identity: to hash a long list of rules for every alert would cost more than to judge it."""
+
+    __slots__ = ("triage",)
+
+    def __init__(self, triage: Triage) -> None:
+        self.triage = triage
+
+    def __hash__(self) -> int:
+        return id(self.triage)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.triage is other.triage
+
+
 @lru_cache(maxsize=4)
-def _court(triage: Triage) -> _Court:
+def _court(same: _Same) -> _Court:
+    triage = same.triage
     return _Court(
         triage,
         tuple((Matching(rule.matchers), rule) for rule in triage.rules),
@@ -132,6 +149,14 @@ class _Case:
         lone = court.triage.lone_page_after_s
         self.lone_until = max(alert.starts_at + lone, alert.onset_seen + min(lone, COMPANY_S))
         self.lone_text = format_duration(lone)
+
+    @property
+    def excused_until(self) -> float | None:
+        """How long a nuisance need not page: for a day after it did if it is severe, else for ever; None: it must."""
+        if not self.severe:
+            return inf
+        paged_at = self.behaviour.paged_at
+        return None if paged_at is None or self.now >= paged_at + DAY_S else paged_at + DAY_S
 
     def over(self, *, in_incident: bool) -> Judgement:
         """It fires no more: what was said of it while it fired stands, and what was still waiting need not page."""
@@ -165,7 +190,7 @@ class _Case:
         paged_at, began = self.behaviour.paged_at, self.alert.starts_at
         if paged_at is None or paged_at < began:
             return None
-        if self.now - began >= DAY_S:
+        if self.now >= began + DAY_S:
             return _digest("chronic", "paged when it began, and has been firing for more than a day since")
         kept = self.alert.handling == "page"
         reason = self.alert.reason if kept else Reason(code="still_firing", text="paged already and is still firing")
@@ -174,16 +199,14 @@ class _Case:
     def flapping(self) -> Judgement | None:
         """It keeps coming back: to the digest, after one page if it is severe."""
         within, least = self.triage.flap_within_s, max(self.triage.flap_count, 1)
-        recent = [at for at in self.behaviour.returns if self.now - at < within]
+        recent = [at for at in self.behaviour.returns if self.now < at + within]
         if len(recent) < least:
             return None
         times = "once" if len(recent) == 1 else f"{len(recent)} times"
-        text = f"came back {times} in the last {format_duration(within)}"
+        text = f"came back {times} in the last {_span(within)}"
         calm_at = recent[-least] + within
-        if not self.severe:
-            return _digest("flapping", text, calm_at)
-        if self._paged_today():
-            return _digest("flapping", f"{text}; it has paged within the last day", calm_at)
+        if self.excused_until is not None:
+            return self._nuisance("flapping", text, min(calm_at, self.excused_until))
         due = min(self.lone_until, recent[0] + self.triage.lone_page_after_s)
         if self.now < due:
             return _hold("flapping", f"{text}; pages if that goes on", min(due, calm_at))
@@ -209,14 +232,17 @@ class _Case:
     def chronic(self) -> Judgement | None:
         """It fires all day or ten times a day: to the digest, after one page if it is severe."""
         began = self.behaviour.began[-CHRONIC_FIRINGS:]
-        often = len(began) == CHRONIC_FIRINGS and self.now - began[0] < DAY_S
-        if often and (self._paged_today() or not self.severe):
-            count = sum(self.now - at < DAY_S for at in self.behaviour.began)
-            also = "; it has paged within the last day" if self.severe else ""
-            return _digest("chronic", f"fired {count} times within a day{also}", began[0] + DAY_S)
-        if not self.severe and self.now - self.alert.starts_at >= DAY_S:
+        often = len(began) == CHRONIC_FIRINGS and self.now < began[0] + DAY_S
+        if often and self.excused_until is not None:
+            count = sum(self.now < at + DAY_S for at in self.behaviour.began)
+            text = f"fired {count} times within the last day"
+            return self._nuisance("chronic", text, min(began[0] + DAY_S, self.excused_until))
+        if not self.severe and self.now >= self.alert.starts_at + DAY_S:
             return _digest("chronic", "has been firing for more than a day")
         return None
+
+    def _nuisance(self, code: str, text: str, until: float) -> Judgement:
+        return _digest(code, f"{text}; it has paged within the last day" if self.severe else text, until)
 
     def plain(self) -> Judgement:
         """Nothing but its severity and age to go by."""
@@ -234,9 +260,10 @@ class _Case:
             "page", Reason(code="still_firing", text=f"{severity}, alone, and still firing after {self.lone_text}")
         )
 
-    def _paged_today(self) -> bool:
-        paged_at = self.behaviour.paged_at
-        return paged_at is not None and self.now - paged_at < DAY_S
+
+def _span(seconds: float) -> str:
+    """A duration after "the last": hour, day, or such as 30m."""
+    return {3600.0: "hour", DAY_S: "day"}.get(seconds) or format_duration(seconds)
 
 
 def _hold(code: str, text: str, until: float | None = None) -> Judgement:
