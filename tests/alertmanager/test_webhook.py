@@ -129,11 +129,6 @@ def test_one_bad_alert_does_not_stop_the_others(bad: Any, reason: str) -> None:
     assert [record.labels["alertname"] for record in received.records] == ["Down", "Other"]
     assert received.reply.status == 200
     assert [reason in rejected.reason for rejected in received.rejected] == [True]
-    assert (
-        json.loads(received.rejected[0].payload or b"null") is not Ellipsis
-        if len(received.rejected[0].payload) < 60_000
-        else True
-    )
     alone = deliver(hook(bad))
     assert (alone.reply.status, alone.records) == (400, [])
     assert reason in alone.reply.body.decode()
