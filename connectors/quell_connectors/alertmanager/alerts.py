@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from quell.errors import ExpressionError
 from quell.model.alert import Alert
@@ -49,8 +50,16 @@ def get_groups(request: Request, place: Place, view: View, now: float) -> Receiv
     shown = _shown(wanted, place, view, now)
     if not wanted.muted:
         shown = [alert for alert in shown if not alert.status["mutedBy"]]
+    shown.sort(key=_place_in_group)
     group = {"labels": {}, "receiver": {"name": place.receiver}, "routeLabels": {}, "alerts": shown}
     return Received(reply=answer([group] if shown else []))
+
+
+def _place_in_group(alert: GettableAlert) -> tuple[Any, ...]:
+    """By job, by instance (without one: last), then fewer labels first."""
+    job, instance = alert.labels.get("job"), alert.labels.get("instance")
+    of_labels = len(alert.labels), sorted(alert.labels.items())
+    return (job is None, job or "", instance is None, instance or "", *of_labels)
 
 
 def filters(request: Request, view: View) -> list[Matcher]:
