@@ -98,6 +98,7 @@ def performed(desk: Desk, run: Run, at: float) -> Run:
         Perform(
             at=at,
             key=state.key,
+            token=f"{run.id}/{state.id}",
             action=act.do,
             params=params,
             effect=act.effect,

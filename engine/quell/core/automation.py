@@ -31,6 +31,7 @@ class Automation:
         self.state = state
         self._routes = Routes(rulebook.routes, state)
         self._desk = Desk(state, self._routes)
+        self._paging = self._desk.paging
         self._choice = Choice(rulebook, self._desk)
 
     def on_incident(self, incident: Incident, event: IncidentEvent, now: float) -> list[AnyDecision]:
@@ -48,6 +49,8 @@ class Automation:
 
     def on_step_finished(self, result: StepFinished, now: float) -> list[AnyDecision]:
         """What follows from an answer; one that is not awaited (repeated, late, unknown) changes nothing."""
+        if result.key in self.state.telling:
+            return self._paging.answered(result, now)
         run = self.state.runs.get(result.key.partition("/")[0])
         act = current(run) if run is not None and not run.over else None
         if run is None or act is None or act.key != result.key or act.state not in {"acting", "in_doubt"}:
@@ -76,8 +79,11 @@ class Automation:
     def on_time(self, now: float) -> list[AnyDecision]:
         """Everything due at or before ``now``, in order, each at its own time."""
         while (next_due := self.next_due()) is not None and next_due <= now:
-            settled_at = self._choice.next_due()
-            if settled_at == next_due:
+            if self._paging.next_due() == next_due:
+                for decision in self._paging.on_time(next_due):
+                    self._desk.decide(decision)
+                continue
+            if self._choice.next_due() == next_due:
                 self._choice.on_time(next_due, next_due)
                 continue
             run = min((run for run in self._desk.live() if due(run) == next_due), key=lambda one: one.id)
@@ -87,14 +93,19 @@ class Automation:
 
     def next_due(self) -> float | None:
         """When `on_time` would do something next; None: not without news."""
-        times = [self._choice.next_due(), *(due(run) for run in self._desk.live())]
+        times = [self._paging.next_due(), self._choice.next_due(), *(due(run) for run in self._desk.live())]
         return min((time for time in times if time is not None), default=None)
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, now: float, text: str, reason: str = ""
     ) -> list[Perform]:
-        """One deed per route that matches; ``reason`` makes the ledger key (default: the incident's version)."""
-        return self._routes.pages(incident, alert, now, text, reason)
+        """One deed per route that matches; ``reason`` makes the ledger key (default: the incident's version).
+
+        A page that is answered as failed is told again by `on_time` while its incident is open.
+        """
+        deeds = self._routes.pages(incident, alert, now, text, reason)
+        self._paging.told(deeds, now)
+        return deeds
 
     def considered(self, incident: Incident, now: float) -> list[tuple[str, str]]:
         """For every playbook, by name, whether its condition holds for the incident now, and if not why not."""

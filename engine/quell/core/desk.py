@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from quell.core.context import run_context
+from quell.core.paging import Paging
 from quell.core.routes import Routes
 from quell.model.decision import AnyDecision, Audit, RunChanged
 from quell.model.playbook import Playbook
@@ -21,6 +22,7 @@ class Desk:
     def __init__(self, state: State, routes: Routes) -> None:
         self.state = state
         self.routes = routes
+        self.paging = Paging(state)
         self._live = {name for name, run in state.runs.items() if not run.over}
         self._decisions: list[AnyDecision] = []
 
@@ -40,7 +42,9 @@ class Desk:
     def page(self, run: Run, at: float, reason: str, text: str) -> None:
         """Tells people about a run through its incident's routes; the trail says so too. A dry run tells nobody."""
         deeds = self.routes.pages(self.state.incidents.get(run.incident), None, at, text, f"{run.id}-{reason}")
-        self._decisions.extend(replace(deed, run=run.id, dry_run=run.dry) for deed in deeds)
+        deeds = [replace(deed, run=run.id, dry_run=run.dry) for deed in deeds]
+        self.paging.told(deeds, at)
+        self._decisions.extend(deeds)
         told = f"{'would tell' if run.dry else 'told'} {len(deeds)} route{'s' * (len(deeds) != 1)}"
         how = told if deeds else "no route matches, so nobody was told"
         self.audit(at, "quell", "escalate", run.id, f"{text}; {how}")

@@ -43,10 +43,12 @@ class Routes:
             "title": incident.title if incident else alert.name if alert else "",
             "severity": labels.get("severity", ""),
         }
+        place = f"page/{about}/{reason or number}"
         return [
             Perform(
                 at=at,
-                key=f"page/{about}/{reason or number}/{route.name}",
+                key=f"{place}/{route.name}",
+                token=f"{place}/{route.name}",
                 action=route.action,
                 params=self._params(route, incident, known, labels, at),
                 effect="tell",

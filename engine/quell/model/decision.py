@@ -80,6 +80,7 @@ class Perform(Decision, frozen=True, kw_only=True, tag="perform"):
 
     ``key`` is the ledger key, stable over replays (``run/step/attempt`` or ``page/incident/…``): the same key is
     performed once. ``action`` is ``connector.verb``. The answer enters as `StepFinished` with the same key.
+    ``token`` is what the other side is given to recognise a repeat: the same for every attempt at one act.
     """
 
     key: str
@@ -90,6 +91,7 @@ class Perform(Decision, frozen=True, kw_only=True, tag="perform"):
     timeout_s: float = 60.0
     dry_run: bool = False
     due_at: float | None = None
+    token: str = ""
     run: str = ""
     incident: str = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from quell.model.alert import Alert
+from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.playbook import Playbook
@@ -58,6 +59,22 @@ class Group(msgspec.Struct, kw_only=True):
     solve_at: float | None = None
 
 
+class Signals(msgspec.Struct, kw_only=True):
+    """Telemetry of one entity, bounded: points (time, value) by metric, and (minute, count) of error logs and spans."""
+
+    samples: dict[str, list[tuple[float, float]]] = msgspec.field(default_factory=dict)
+    errors: list[tuple[float, int]] = msgspec.field(default_factory=list)
+    calls: list[tuple[float, int]] = msgspec.field(default_factory=list)
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """A page under way: its latest intent, how often it was tried, when it is tried again (None: answer awaited)."""
+
+    deed: Perform
+    attempt: int = 1
+    due_at: float | None = None
+
+
 class State(msgspec.Struct, kw_only=True):
     """``now`` is how far time has advanced. Dictionaries are keyed by id, fingerprint or entity name."""
 
@@ -73,10 +90,19 @@ class State(msgspec.Struct, kw_only=True):
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
     last_unit: int = 0
+    placed: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of live groups: ``fingerprint/episode`` to incident id."""
+    signals: dict[str, Signals] = msgspec.field(default_factory=dict)
     runs: dict[str, Run] = msgspec.field(default_factory=dict)
     begun: dict[str, Playbook] = msgspec.field(default_factory=dict)
     """By run id, for runs that are not over: the playbook as it was when the run began. A reload does not change it."""
     settling: dict[str, Settling] = msgspec.field(default_factory=dict)
     """Keyed ``incident/playbook``."""
+    telling: dict[str, Telling] = msgspec.field(default_factory=dict)
+    """Pages that are not known to have arrived, by ledger key."""
+    spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
+    """Of the last minute, by ``trace/span``: entity, when it arrived, parent span."""
+    orphans: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Entities whose parent span (``trace/span``) has not arrived yet."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
     paused_by: str = ""

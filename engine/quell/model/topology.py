@@ -16,8 +16,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def kind(self) -> str:
-        """The part before the first slash."""
-        return self.entity.partition("/")[0]
+        """``labels["kind"]`` if given, else the part before the first slash."""
+        return self.labels.get("kind") or self.entity.partition("/")[0]
 
     @property
     def name(self) -> str:

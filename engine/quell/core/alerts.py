@@ -1,0 +1,168 @@
+"""The pass over alerts: a record is folded, placed at an entity, muted or not, and judged; each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from quell.core.agenda import Agenda
+from quell.core.fold import What, expired, fold, next_expiry
+from quell.core.mute import Muter
+from quell.core.resolve import Resolver
+from quell.core.triage import judge, observe
+from quell.model.alert import Alert, Reason, fingerprint
+from quell.model.decision import AlertChanged, AnyDecision
+from quell.model.incident import Incident
+from quell.model.records import AlertRecord
+from quell.model.rulebook import Rulebook
+from quell.model.state import State, Triaged
+
+NOTHING_OBSERVED = Triaged()
+
+
+def stands_for(incident: Incident) -> Reason:
+    """Why an alert pages that stands for an incident's page."""
+    many = len(incident.alerts)
+    text = f"stands for the page of incident {incident.id}" + (f" and its {many} alerts" if many > 1 else "")
+    return Reason(code="paged", text=text)
+
+
+class Alerts:
+    """Works on ``state.alerts`` and ``state.behaviour``; what is due later goes on the agenda."""
+
+    def __init__(self, rulebook: Rulebook, resolver: Resolver, state: State, agenda: Agenda) -> None:
+        self._rulebook = rulebook
+        self._resolver = resolver
+        self._state = state
+        self._agenda = agenda
+        self._muter = Muter(rulebook)
+        for alert in state.alerts.values():
+            self._muter.note(alert)
+
+    def remap(self, resolver: Resolver) -> None:
+        """Uses another resolver from now on."""
+        self._resolver = resolver
+
+    def take(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> tuple[Alert, What] | None:
+        """Folds one record; returns the alert and what the record was, None when nobody need be told."""
+        mark = fingerprint(record.labels, record.source, record.key)
+        known = self._state.alerts.get(mark)
+        relabelled = self._resolver.relabelled(record.labels)
+        if relabelled is not record.labels:
+            record = msgspec.structs.replace(record, labels=relabelled)
+        gap = self._rulebook.triage.flap_gap_s
+        folded = fold(known, record, now, flap_gap_s=gap, fingerprint=mark)
+        if folded.alert is None:
+            return None
+        alert, what = folded.alert, folded.what
+        if known is None or alert.labels != known.labels:
+            entity = self._resolver.resolve(alert.labels, record.entity or "")
+            alert = msgspec.structs.replace(alert, entity=entity)
+        if what == "returned":
+            alert = msgspec.structs.replace(alert, incident=None)
+        self._state.alerts[mark] = alert
+        if what == "ignored":
+            return None
+        self._agenda.put(next_expiry(alert), "expire", mark)
+        if what in {"new", "returned", "flapped", "resolved"}:
+            self._observe(what, alert, now)
+        if known is None or known.firing != alert.firing or alert.labels != known.labels:
+            alert = self._settled(alert, now, out)
+        elif what != "repeat":
+            alert = self._judged(alert, now)
+        self._state.alerts[mark] = alert
+        out.append(AlertChanged(at=now, alert=alert, repeat=what in {"repeat", "stale"}))
+        return alert, what
+
+    def expire(self, mark: str, now: float, out: list[AnyDecision]) -> Alert | None:
+        """Ends an alert that nobody repeated in time; None when it was repeated after all."""
+        alert = self._state.alerts.get(mark)
+        over = expired(alert, now) if alert is not None else None
+        if over is None:
+            if alert is not None:
+                self._agenda.put(next_expiry(alert), "expire", mark)
+            return None
+        self._state.alerts[mark] = over
+        self._observe("resolved", over, now)
+        over = self._settled(over, now, out)
+        self._state.alerts[mark] = over
+        out.append(AlertChanged(at=now, alert=over))
+        return over
+
+    def rejudge(self, marks: Iterable[str], now: float, out: list[AnyDecision]) -> list[Alert]:
+        """Judges alerts again; returns those whose handling or mutings changed."""
+        changed = []
+        for mark in marks:
+            alert = self._state.alerts.get(mark)
+            if alert is None:
+                continue
+            again = self._judged(self._muted(alert, now), now)
+            if again != alert:
+                self._state.alerts[mark] = again
+                out.append(AlertChanged(at=now, alert=again))
+                changed.append(again)
+        return changed
+
+    def remute(self, now: float, out: list[AnyDecision]) -> list[Alert]:
+        """Judges every firing alert again, as a silence or window began or ended."""
+        marks = [mark for mark, alert in self._state.alerts.items() if alert.firing]
+        changed = self.rejudge(marks, now, out)
+        self.plan_mutes(now)
+        return changed
+
+    def plan_mutes(self, now: float) -> None:
+        """Puts the next start or end of a silence or window on the agenda."""
+        self._agenda.put(self._muter.next_change(now, self._state.silences), "mutes")
+
+    def paged(self, alert: Alert, now: float) -> None:
+        """Remembers that an alert paged, so that it does not page again for the same."""
+        self._observe("paged", alert, now)
+
+    def _observe(self, what: What | Literal["paged"], alert: Alert, now: float) -> None:
+        before = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
+        self._state.behaviour[alert.fingerprint] = observe(before, what, alert, now)
+
+    def _settled(self, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
+        """Judged, with everybody whose inhibition hangs on it judged as well."""
+        affected = self._muter.note(alert)
+        alert = self._judged(self._muted(alert, now), now)
+        self._state.alerts[alert.fingerprint] = alert
+        if affected:
+            self.rejudge(sorted(affected), now, out)
+        return alert
+
+    def _muted(self, alert: Alert, now: float) -> Alert:
+        mutings = self._muter.mutings(alert, now, self._state.silences) if alert.firing else ()
+        return alert if mutings == alert.mutings else msgspec.structs.replace(alert, mutings=mutings)
+
+    def _judged(self, alert: Alert, now: float) -> Alert:
+        incident = self._state.incidents.get(alert.incident) if alert.incident else None
+        if incident is not None and incident.page_alert == alert.fingerprint and not alert.mutings:
+            return msgspec.structs.replace(alert, handling="page", reason=stands_for(incident), hold_until=None)
+        behaviour = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
+        verdict = judge(
+            alert,
+            now,
+            behaviour=behaviour,
+            triage=self._rulebook.triage,
+            in_incident=alert.incident is not None,
+            foreign=self._foreign(alert),
+        )
+        self._agenda.put(verdict.hold_until, "judge", alert.fingerprint)
+        if (verdict.handling, verdict.reason, verdict.hold_until) == (alert.handling, alert.reason, alert.hold_until):
+            return alert
+        return msgspec.structs.replace(
+            alert, handling=verdict.handling, reason=verdict.reason, hold_until=verdict.hold_until
+        )
+
+    def _foreign(self, alert: Alert) -> str | None:
+        for incident in self._state.foreign.values():
+            same_entity = incident.entity and incident.entity == alert.entity
+            same_labels = incident.labels and all(
+                alert.labels.get(name) == value for name, value in incident.labels.items()
+            )
+            if same_entity or same_labels:
+                return incident.title or incident.id
+        return None

@@ -1,0 +1,107 @@
+"""People's acts on incidents, silences and runs; each leaves an audit entry, also when it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from quell.core.automation import RUN_VERBS, Automation
+from quell.core.incidents import Incidents
+from quell.model.decision import AnyDecision, Audit, SilenceChanged
+from quell.model.incident import Incident
+from quell.model.mute import Silence
+from quell.model.records import CommandRecord, FeedbackRecord
+from quell.model.state import State
+
+
+class Commands:
+    """One dispatcher for every way in."""
+
+    def __init__(self, state: State, incidents: Incidents, automation: Automation) -> None:
+        self._state = state
+        self._incidents = incidents
+        self._automation = automation
+
+    def take(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
+        """Does what was asked; returns whether alerts must be judged again."""
+        if command.verb in RUN_VERBS:
+            out.extend(self._automation.on_command(command, now))
+            return False
+        if command.verb in {"silence", "expire_silence"}:
+            return self._silence(command, now, out)
+        if command.verb not in {"ack", "resolve", "reopen"}:
+            self._refuse(command, now, out, f'there is no command "{command.verb}"')
+            return False
+        incident = self._state.incidents.get(command.target)
+        if incident is None:
+            self._refuse(command, now, out, f'there is no incident "{command.target}"')
+            return False
+        self._on_incident(command, incident, now, out)
+        return True
+
+    def _on_incident(self, command: CommandRecord, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        note = str(command.args.get("note") or "")
+        by = command.by or "a person"
+        if command.verb == "ack":
+            if incident.status != "open":
+                self._refuse(command, now, out, _already(incident))
+                return
+            acked = msgspec.structs.replace(incident, status="acknowledged", acknowledged_by=by)
+            self._incidents.keep(self._incidents.noted(acked, now, "acknowledged", note, by), "acknowledged", now, out)
+        elif command.verb == "resolve":
+            if not incident.is_open:
+                self._refuse(command, now, out, _already(incident))
+                return
+            self._incidents.resolve(incident.id, by, note or "resolved by hand", now, out)
+        else:
+            if incident.status != "resolved":
+                self._refuse(command, now, out, _already(incident))
+                return
+            again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
+            self._incidents.keep(self._incidents.noted(again, now, "reopened", note, by), "reopened", now, out)
+        self._audit(command, now, out, note)
+
+    def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
+        """Keeps a judgement in the incident's timeline and the audit trail, where training finds it."""
+        incident = self._state.incidents.get(record.incident)
+        alert = self._state.alerts.get(record.alert)
+        if incident is None and alert is not None and alert.incident:
+            incident = self._state.incidents.get(alert.incident)
+        target = record.incident or record.alert
+        out.append(Audit(at=now, who=record.by, what=f"feedback:{record.verdict}", target=target, detail=record.note))
+        if incident is not None:
+            text = record.verdict.replace("_", " ") + (f": {record.note}" if record.note else "")
+            noted = self._incidents.noted(incident, now, "feedback", text, record.by or "a person")
+            self._incidents.keep(noted, "updated", now, out)
+
+    def _silence(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
+        known = self._state.silences.get(command.target)
+        if command.verb == "expire_silence":
+            if known is None or known.state(now) == "expired":
+                self._refuse(command, now, out, f'there is no active silence "{command.target}"')
+                return False
+            # A silence that has not begun ends before it begins.
+            silence = msgspec.structs.replace(known, ends_at=now, starts_at=min(known.starts_at, now), updated_at=now)
+        else:
+            try:
+                silence = msgspec.convert(command.args.get("silence"), Silence, strict=False)
+            except msgspec.ValidationError as error:
+                self._refuse(command, now, out, f"not a silence: {error}")
+                return False
+            silence = msgspec.structs.replace(silence, id=command.target or silence.id, updated_at=now)
+        self._state.silences[silence.id] = silence
+        out.append(SilenceChanged(at=now, silence=silence))
+        self._audit(command, now, out, silence.comment)
+        return True
+
+    def _audit(self, command: CommandRecord, now: float, out: list[AnyDecision], detail: Any) -> None:
+        out.append(Audit(at=now, who=command.by, what=command.verb, target=command.target, detail=str(detail)))
+
+    def _refuse(self, command: CommandRecord, now: float, out: list[AnyDecision], why: str) -> None:
+        self._audit(command, now, out, f"refused: {why}")
+
+
+def _already(incident: Incident) -> str:
+    by = f" by {incident.acknowledged_by}" if incident.acknowledged_by else ""
+    return f"incident {incident.id} is already {incident.status}{by}"

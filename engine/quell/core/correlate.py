@@ -1,0 +1,197 @@
+"""Correlation over time: alerts become units, units groups, and on a fixed grid of time groups become causes.
+
+A group is solved at the next point of the grid after something joined it (large groups on a coarser grid), so what is
+shown depends on times and not on how deliveries were batched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import exp, floor
+
+import numpy as np
+
+from quell.core.cover import EVIDENCE, MORE_EVIDENCE, MORE_LIMIT, OPENING, Cause, Cover, Symptoms
+from quell.core.families import COUNT, Family, family
+from quell.core.graph import Graph
+from quell.core.reach import key
+from quell.core.web import Web
+from quell.model.alert import Alert
+from quell.model.rulebook import Correlate
+from quell.model.state import Group, State, Unit
+from quell.model.topology import Change
+
+SILENT_OPENING = 3.0
+OTHER_FAMILY_OPENING = 1.0
+ABSENCE = 0.35
+ABSENCE_LIMIT = 2.0
+ABSENCE_RIPE_S = 180.0
+ABSENCE_FANOUT = 40
+CHANGE_BONUS = 2.0
+CHANGE_FADES_S = 900.0
+CHANGE_WITHIN_S = 5400.0
+CHANGE_EARLY_S = 120.0
+CLOSE_DATA_S = 9000.0
+COARSER = ((60, 1), (200, 2), (500, 4), (10**9, 8))
+
+
+class Correlator:
+    """Holds the live units; the state's ``units`` and ``groups`` are its memory."""
+
+    def __init__(self, graph: Graph, settings: Correlate, state: State) -> None:
+        self.web = Web(graph, state)
+        self._graph = graph
+        self._settings = settings
+        self._state = state
+        self._expected: dict[int, list[tuple[int, float]]] = {}
+
+    def add(self, alert: Alert, now: float) -> Group | None:
+        """Puts a new episode of an alert where it belongs; returns its group, None when no entity is known."""
+        if alert.entity is None:
+            return None
+        kind = family(alert)
+        onset = min(alert.starts_at, alert.onset_seen)
+        unit = self.web.find(alert.entity, kind, onset)
+        if unit is None:
+            self._state.last_unit += 1
+            unit = Unit(
+                id=self._state.last_unit, entity=alert.entity, family=int(kind), onset=onset, last=onset, group=0
+            )
+            group = self._join(unit, self.web.add(unit), now)
+        else:
+            group = self._state.groups[unit.group]
+        unit.alerts.append((alert.fingerprint, alert.episode))
+        unit.onset = min(unit.onset, onset)
+        unit.last = max(unit.last, onset)
+        self._touch(group, now, data=kind == Family.DATA)
+        return group
+
+    def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
+        """The group of a new unit: the union of the groups it ties together, under the lowest id."""
+        ids = sorted({self._state.units[other].group for other in tied})
+        if not ids:
+            group = Group(id=unit.id, units=[], news_at=now, close_at=now)
+            self._state.groups[group.id] = group
+        else:
+            group = self._state.groups[ids[0]]
+            for other_id in ids[1:]:
+                other = self._state.groups.pop(other_id)
+                for member in other.units:
+                    self._state.units[member].group = group.id
+                group.units.extend(other.units)
+                group.close_at = max(group.close_at, other.close_at)
+        group.units.append(unit.id)
+        unit.group = group.id
+        return group
+
+    def _touch(self, group: Group, now: float, *, data: bool) -> None:
+        step = self._settings.solve_every_s
+        factor = next(factor for size, factor in COARSER if len(group.units) <= size)
+        group.news_at = now
+        group.close_at = max(group.close_at, now + (CLOSE_DATA_S if data else self._settings.quiet_s))
+        due = (floor(now / (step * factor)) + 1) * step * factor
+        group.solve_at = due if group.solve_at is None else min(group.solve_at, due)
+
+    def reconsider(self, group: Group, now: float) -> None:
+        """Solves a group again at the next point of the grid, as something besides its alerts is known now."""
+        step = self._settings.solve_every_s
+        due = (floor(now / step) + 1) * step
+        group.solve_at = due if group.solve_at is None else min(group.solve_at, due)
+
+    def close(self, group: Group) -> None:
+        """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
+        for unit_id in group.units:
+            self.web.drop(unit_id)
+        del self._state.groups[group.id]
+
+    def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
+        """The causes of a group as of now; ``units`` of a cause are unit ids."""
+        ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
+        symptoms = self._symptoms(ids)
+        cover = Cover(
+            symptoms,
+            lambda cause, began: self._opening(cause, began, changes, now),
+            self._claims_of,
+            OPENING - CHANGE_BONUS,
+        )
+        return [
+            Cause(
+                cause.key, cause.began, tuple(ids[unit] for unit in cause.units), cause.net, cause.folded, cause.rivals
+            )
+            for cause in cover.solve()
+        ]
+
+    def _identity(self, unit: Unit) -> tuple[str, int, float]:
+        return (unit.entity, unit.family, unit.onset)
+
+    def _symptoms(self, ids: list[int]) -> Symptoms:
+        unit, cause, cost, lag = [], [], [], []
+        for at, unit_id in enumerate(ids):
+            claims = self.web.claims[unit_id]
+            cause.append(np.fromiter(claims.keys(), np.int64, len(claims)))
+            pairs = np.array(list(claims.values()), dtype=np.float64)
+            cost.append(pairs[:, 0])
+            lag.append(pairs[:, 1])
+            unit.append(np.full(len(claims), at, dtype=np.int64))
+        causes, units = np.concatenate(cause), np.concatenate(unit)
+        order = np.lexsort((units, causes))
+        causes = causes[order]
+        keys, starts = np.unique(causes, return_index=True)
+        return Symptoms(
+            onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
+            weight=np.array([self._weight(self._state.units[unit_id]) for unit_id in ids]),
+            keys=keys,
+            starts=np.append(starts, len(causes)).astype(np.int64),
+            unit=units[order],
+            cost=np.concatenate(cost)[order],
+            lag=np.concatenate(lag)[order],
+        )
+
+    def _weight(self, unit: Unit) -> float:
+        distinct = len({fingerprint for fingerprint, _ in unit.alerts})
+        return EVIDENCE + MORE_EVIDENCE * min(distinct - 1, MORE_LIMIT)
+
+    def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
+        at_home = self.web.units_at(cause)
+        if at_home:
+            return self.web.claims[at_home[0]]
+        reach = self.web.reacher.reach(cause)
+        return dict(zip(reach.keys, zip(reach.costs, reach.lags, strict=True), strict=True))
+
+    def _opening(self, cause: int, began: float, changes: Callable[[str], Iterable[Change]], now: float) -> float:
+        """What it costs to open a cause: more when it is silent or lacks expected symptoms, less after a change."""
+        node = cause // COUNT
+        price = OPENING
+        if not self.web.units_at(cause):
+            price += OTHER_FAMILY_OPENING if self.web.alerting(node) else SILENT_OPENING
+        ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
+        missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
+        price += min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
+        return price - change_bonus(changes(self._graph.name(node)), began)
+
+    def _expects(self, cause: int) -> list[tuple[int, float]]:
+        """The dependents at which a cause should show, with how surely."""
+        known = self._expected.get(cause)
+        if known is None:
+            node, kind = divmod(cause, COUNT)
+            known = self._expected[cause] = [
+                (other, how.p[kind][kind] * weight)
+                for other, how, weight in self._graph.inn[node][:ABSENCE_FANOUT]
+                if how.p[kind][kind] * weight > 0.3
+            ]
+        return known
+
+
+def change_bonus(changes: Iterable[Change], began: float) -> float:
+    """Nats that the nearest change before (or just after) a beginning takes off the price of a cause."""
+    best = 0.0
+    for change in changes:
+        before = began - change.at
+        if -CHANGE_EARLY_S <= before <= CHANGE_WITHIN_S:
+            best = max(best, CHANGE_BONUS * exp(-max(0.0, before) / CHANGE_FADES_S))
+    return best
+
+
+def root_key(graph: Graph, entity: str, kind: Family) -> int:
+    """The key of a cause at an entity."""
+    return key(graph.node(entity), kind)

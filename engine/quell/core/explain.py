@@ -1,0 +1,155 @@
+"""Explanations: an incident's cause, the way to the symptoms, who else was suspected, what was held back and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from quell.core.automation import Automation
+from quell.model.alert import Alert, Handling, Reason
+from quell.model.incident import Incident, Suspect
+from quell.model.run import Run
+from quell.model.state import State
+from quell.model.times import format_duration, format_time
+from quell.model.topology import Change
+
+MOST_LINES = 6
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """How many alerts were not paged for one reason."""
+
+    handling: Handling
+    code: str
+    text: str
+    count: int
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an incident is what it is; ``text`` says it for people; ``playbooks`` are (name, why it did not run)."""
+
+    incident: str
+    title: str
+    no_clear_cause: bool
+    cause: Suspect | None
+    runners_up: tuple[Suspect, ...]
+    change: Change | None
+    impact: tuple[str, ...]
+    held: tuple[Held, ...]
+    runs: tuple[Run, ...]
+    playbooks: tuple[tuple[str, str], ...]
+    text: str
+
+
+def explain(state: State, incident: Incident, automation: Automation) -> Explanation:
+    """The explanation of an incident as of now."""
+    alerts = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
+    cause = incident.suspects[0] if incident.suspects else None
+    change = state.changes.get(cause.change) if cause is not None and cause.change else None
+    runs = tuple(run for run in state.runs.values() if run.incident == incident.id)
+    held = held_back(alerts)
+    considered = tuple(automation.considered(incident, state.now))
+    lines = _lines(incident, cause, change, alerts, held)
+    lines += [f"playbook {run.playbook}: {run.id} is {run.state}, {run.why}" for run in runs]
+    ran = {run.playbook for run in runs}
+    lines += [f"playbook {name} did not run: {why}" for name, why in considered if why and name not in ran]
+    return Explanation(
+        incident=incident.id,
+        title=incident.title,
+        no_clear_cause=incident.no_clear_cause,
+        cause=cause,
+        runners_up=incident.suspects[1:],
+        change=change,
+        impact=incident.impact,
+        held=held,
+        runs=runs,
+        playbooks=considered,
+        text="\n".join(lines),
+    )
+
+
+def held_back(alerts: list[Alert]) -> tuple[Held, ...]:
+    """The alerts that did not page, counted by reason, most first."""
+    counts: Counter[tuple[Handling, str]] = Counter()
+    example: dict[tuple[Handling, str], Reason] = {}
+    for alert in alerts:
+        if alert.handling != "page":
+            key = (alert.handling, alert.reason.code)
+            counts[key] += 1
+            example.setdefault(key, alert.reason)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Held(handling=key[0], code=key[1], text=example[key].text, count=count) for key, count in ordered)
+
+
+def page_text(state: State, incident: Incident) -> str:
+    """What a page says: short, the cause first."""
+    lines = [f"{incident.id} [{incident.severity or 'no severity'}] {incident.title}"]
+    cause = incident.suspects[0] if incident.suspects else None
+    if cause is not None and not incident.no_clear_cause:
+        lines.append(f"first cause: {cause.entity} ({cause.confidence:.0%})")
+    elif cause is not None:
+        lines.append(f"no clear cause; most likely {cause.entity} ({cause.confidence:.0%})")
+    if cause is not None and len(cause.path) > 1:
+        lines.append("path: " + " → ".join(cause.path))
+    change = state.changes.get(cause.change) if cause is not None and cause.change else None
+    if change is not None:
+        lines.append(f"nearby change: {_change_words(change)}")
+    if incident.impact:
+        lines.append("reaches: " + ", ".join(incident.impact[:MOST_LINES]))
+    lines.append(f"{len(incident.alerts)} alerts at {len(incident.entities)} entities")
+    return "\n".join(lines)
+
+
+def _lines(
+    incident: Incident, cause: Suspect | None, change: Change | None, alerts: list[Alert], held: tuple[Held, ...]
+) -> list[str]:
+    lines = [f"{incident.id} is {incident.status}: {incident.title}"]
+    if cause is None:
+        lines.append("No cause: none of its alerts names an entity. Write a map rule (rules/map.yaml) to place them.")
+    else:
+        sure = "No clear cause; the best candidate is" if incident.no_clear_cause else "First cause:"
+        lines.append(f"{sure} {cause.entity} (confidence {cause.confidence:.0%})")
+        if len(cause.path) > 1:
+            lines.append("  path: " + " → ".join(cause.path))
+        lines += [f"  {'+' if one.weight >= 0 else '-'} {one.text}" for one in cause.evidence[:MOST_LINES]]
+    if change is not None:
+        lines.append(f"Nearby change: {_change_words(change)}")
+    elif cause is not None:
+        lines.append("No change is near enough to blame.")
+    for suspect in incident.suspects[1:4]:
+        lines.append(f"Runner-up: {suspect.entity} ({suspect.confidence:.0%}): {suspect.lost_because}")
+    if incident.impact:
+        lines.append("Reaches: " + ", ".join(incident.impact[:MOST_LINES]))
+    if incident.paged_at is not None:
+        paged = next((alert for alert in alerts if alert.fingerprint == incident.page_alert), None)
+        name = f" for {paged.name}" if paged is not None else ""
+        lines.append(f"Paged once at {format_time(incident.paged_at)}{name}.")
+    lines += [f"Held back: {one.count} ({one.handling}): {one.text}" for one in held]
+    return lines
+
+
+def why_not(state: State, alert: Alert) -> str:
+    """Why an alert did not page, or that it did."""
+    fires = "fires" if alert.firing else f"is {alert.status}"
+    head = f"{alert.name or alert.fingerprint} at {alert.entity or 'no known entity'} {fires}"
+    since = format_duration(max(0.0, state.now - alert.starts_at))
+    head += f", began {since} ago, seen {alert.count} times"
+    if alert.handling == "page":
+        return f"{head}. It paged: {alert.reason.text}."
+    verdict = {"hold": "held", "digest": "in the digest", "muted": "muted"}[alert.handling]
+    text = f"{head}. It did not page, it is {verdict}: {alert.reason.text}."
+    incident = state.incidents.get(alert.incident or "")
+    if incident is not None:
+        paged = f"paged at {format_time(incident.paged_at)}" if incident.paged_at is not None else "has not paged"
+        text += f" It belongs to {incident.id} ({incident.title}), which {paged}."
+    if alert.hold_until is not None and alert.hold_until > state.now:
+        text += f" It is judged again in {format_duration(alert.hold_until - state.now)}."
+    return text
+
+
+def _change_words(change: Change) -> str:
+    what = " ".join(part for part in (change.type, change.revision) if part)
+    by = f" by {change.author}" if change.author else ""
+    said = f": {change.summary}" if change.summary else ""
+    return f"{what} of {change.entity or 'an unknown entity'} at {format_time(change.at)}{by}{said} ({change.id})"

@@ -1,0 +1,65 @@
+"""Symptom families: what kind of trouble an alert speaks of, read from the words of its name and summary.
+
+Four families are enough to tell apart how trouble travels: something fails, something is slow or full, something
+receives no work any more, or data and the results made from it are off. Words decide, not alert names of one estate.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+from quell.model.alert import Alert
+
+
+class Family(IntEnum):
+    """The kind of symptom; the numbers index tables."""
+
+    FAILING = 0
+    SLOW = 1
+    IDLE = 2
+    DATA = 3
+
+
+COUNT = len(Family)
+
+_IDLE = r"no (?:requests?|traffic|messages?|data points|samples)|traffic (?:drop|loss)|received no|requests? dropped to"
+_DATA = (
+    r"stale|staleness|fresh(?:ness)?|drift\w*|psi|null rate|nulls|quality|skew|accuracy|auc|recall|precision|f1|"
+    r"predictions?|features?|distributions?|schema|expectations?|datasets?|outliers?|kpi|conversion|revenue|approvals?|"
+    r"business|metric anomaly|expected band|expected range|bias|fairness|labels?|null"
+)
+_SLOW = (
+    r"latency|latencies|slow\w*|p9\d|p50|throttl\w*|saturat\w*|cpu|memory|oom|exhaust\w*|pool|connections|lag\w*|queue|"
+    r"backlog|full|filling|capacity|load|pressure|maxed|max replicas|"
+    r"duration|timeouts?|response time|degraded|delay\w*|"
+    r"overrun|sla|gpu|disk|iops|io|contention|quota|usage|behind"
+)
+_FAILING = (
+    r"down|errors?|fail\w*|crash\w*|unreachable|unavailable|not ready|notready|unready|5xx|exception\w*|refused|dead|"
+    r"expired|broken|lost|loss|missing|mismatch|killed|restart\w*|unhealthy|outage|impair\w*|tls|handshake\w*|budget|"
+    r"waiting|replication|under.replicated|offline|absent|abort\w*|rejected|panic"
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-./]+")
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{pattern})\b")
+
+
+_ORDER = (
+    (Family.IDLE, _words(_IDLE)),
+    (Family.DATA, _words(_DATA)),
+    (Family.FAILING, _words(_FAILING)),
+    (Family.SLOW, _words(_SLOW)),
+)
+
+
+def family(alert: Alert) -> Family:
+    """The family of an alert: by its name first, by its summary where the name says nothing, else "failing"."""
+    for text in (alert.name, alert.annotations.get("summary", "") or alert.annotations.get("description", "")):
+        words = _CAMEL.sub(" ", text).lower()
+        for candidate, pattern in _ORDER:
+            if pattern.search(words):
+                return candidate
+    return Family.FAILING

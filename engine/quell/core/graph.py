@@ -1,0 +1,63 @@
+"""The dependency graph on integers: adjacency for walks, built from entities and dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from quell.core.edges import Travel, travel
+from quell.model.rulebook import EdgeKind
+from quell.model.topology import Dependency, Entity
+
+Arc = tuple[int, Travel, float]
+"""The other node, how trouble travels over the edge, and the edge's weight times confidence."""
+
+
+class Graph:
+    """``out[i]`` are the arcs to what node i depends on, ``inn[i]`` those to what depends on it."""
+
+    def __init__(
+        self, entities: Iterable[Entity], dependencies: Iterable[Dependency], told: Mapping[str, EdgeKind]
+    ) -> None:
+        self.entities: list[Entity] = []
+        self.number: dict[str, int] = {}
+        self.out: list[list[Arc]] = []
+        self.inn: list[list[Arc]] = []
+        for entity in sorted(entities, key=lambda entity: entity.entity):
+            self._add(entity)
+        self._travel: dict[str, Travel] = {}
+        for edge in sorted(dependencies, key=lambda edge: (edge.from_, edge.to, edge.type)):
+            self._connect(edge, told)
+
+    def _add(self, entity: Entity) -> int:
+        found = self.number.get(entity.entity)
+        if found is not None:
+            return found
+        self.number[entity.entity] = number = len(self.entities)
+        self.entities.append(entity)
+        self.out.append([])
+        self.inn.append([])
+        return number
+
+    def _connect(self, edge: Dependency, told: Mapping[str, EdgeKind]) -> None:
+        source, target = self._add(Entity(entity=edge.from_)), self._add(Entity(entity=edge.to))
+        if source == target:
+            return
+        how = self._travel.get(edge.type)
+        if how is None:
+            how = self._travel[edge.type] = travel(edge.type, told)
+        weight = max(0.02, min(1.0, edge.weight)) * max(0.05, min(1.0, edge.confidence))
+        self.out[source].append((target, how, weight))
+        self.inn[target].append((source, how, weight))
+
+    def node(self, entity: str) -> int:
+        """The number of an entity, added without edges when the graph does not know it."""
+        found = self.number.get(entity)
+        return self._add(Entity(entity=entity)) if found is None else found
+
+    def name(self, node: int) -> str:
+        """The entity of a number."""
+        return self.entities[node].entity
+
+    def scope(self, node: int) -> str:
+        """The namespace of a node, "" when it has none."""
+        return self.entities[node].labels.get("namespace", "")

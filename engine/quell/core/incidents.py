@@ -1,0 +1,385 @@
+"""Incidents: what the solved causes of a group mean for the incidents that people see.
+
+A solution is compared with what was shown before: a cause takes over the incident that holds most of its alerts,
+others open new ones, an incident that lost its alerts is merged into where they went or withdrawn. Ids are stable and
+depend on nothing but the alerts and the time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgspec
+
+from quell.core.agenda import Agenda
+from quell.core.alerts import Alerts, stands_for
+from quell.core.cover import Cause
+from quell.core.rank import Ranker
+from quell.core.severity import rank, worst
+from quell.model.alert import Alert, Reason
+from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, IncidentEvent, Page
+from quell.model.incident import Incident, Suspect, TimelineEntry
+from quell.model.rulebook import Rulebook
+from quell.model.state import Group, State
+from quell.model.times import format_duration
+from quell.model.topology import Change
+
+LEAST_NET = 2.5
+CALM_S = 120.0
+STALE_S = 86400.0
+MOST_TIMELINE = 200
+Member = tuple[str, int]
+Changes = Callable[[str], Iterable[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cause with its alerts as (fingerprint, episode), in order of onset."""
+
+    cause: Cause
+    members: tuple[Member, ...]
+
+
+def place_of(member: Member) -> str:
+    """The key under which the state keeps where an episode of an alert stands."""
+    return f"{member[0]}/{member[1]}"
+
+
+class Incidents:
+    """Works on ``state.incidents`` and ``state.placed``; every visible difference becomes a decision."""
+
+    def __init__(self, rulebook: Rulebook, state: State, agenda: Agenda, alerts: Alerts) -> None:
+        self._rulebook = rulebook
+        self._state = state
+        self._agenda = agenda
+        self._alerts = alerts
+        self._digest = frozenset(rulebook.triage.digest_severities)
+
+    def settle(
+        self,
+        group: Group,
+        causes: Sequence[Cause],
+        ranker: Ranker,
+        changes: Changes,
+        *,
+        now: float,
+        out: list[AnyDecision],
+    ) -> None:
+        """Brings the incidents of a group in line with its solution."""
+        before = {
+            member: self._state.placed.get(place_of(member))
+            for unit_id in group.units
+            for member in self._state.units[unit_id].alerts
+        }
+        clusters = [cluster for cause in causes if self._shown(cluster := self._cluster(cause), before)]
+        names = self._names(clusters, before, now)
+        after = {member: name for cluster, name in zip(clusters, names, strict=True) for member in cluster.members}
+        lost: dict[str, list[Member]] = {}
+        for member, name in before.items():
+            if name is not None and after.get(member) != name:
+                lost.setdefault(name, []).append(member)
+        for member in before:
+            self._place(member, after.get(member))
+        for cluster, name in zip(clusters, names, strict=True):
+            self._update(name, cluster, ranker, changes, now=now, out=out)
+        kept = set(names)
+        for name, members in sorted(lost.items()):
+            if name not in kept:
+                self._lost(name, members, after, now, out)
+        for member in before:
+            self._tell(member, before[member], now, out)
+
+    def _cluster(self, cause: Cause) -> Cluster:
+        members = {member for unit_id in cause.units for member in self._state.units[unit_id].alerts}
+        return Cluster(cause, tuple(sorted(members, key=self._order)))
+
+    def _order(self, member: Member) -> tuple[float, str, int]:
+        alert = self._state.alerts.get(member[0])
+        return (alert.starts_at if alert is not None else 0.0, *member)
+
+    def _shown(self, cluster: Cluster, before: dict[Member, str | None]) -> bool:
+        """Whether a cause is shown to people: enough distinct alerts that nothing mutes, and enough evidence.
+
+        What was paged for one alert alone stays shown.
+        """
+        heard = {
+            mark
+            for mark, _ in cluster.members
+            if (alert := self._state.alerts.get(mark)) is not None and not alert.mutings
+        }
+        if not heard:
+            return False
+        if any(self._lone(before[member]) for member in cluster.members):
+            return True
+        distinct = len({mark for mark, _ in cluster.members})
+        return distinct >= self._rulebook.correlate.least_alerts and cluster.cause.net >= LEAST_NET
+
+    def _lone(self, name: str | None) -> bool:
+        incident = self._state.incidents.get(name) if name else None
+        return (
+            incident is not None and incident.is_open and len(incident.alerts) < self._rulebook.correlate.least_alerts
+        )
+
+    def _names(self, clusters: Sequence[Cluster], before: dict[Member, str | None], now: float) -> list[str]:
+        """For each cluster the incident that it goes on with: the largest overlap first, the older one at a tie."""
+        votes = []
+        for at, cluster in enumerate(clusters):
+            counts = Counter(name for member in cluster.members if (name := before[member]) is not None)
+            for name, count in counts.items():
+                incident = self._state.incidents.get(name)
+                if incident is not None and incident.status not in {"merged", "withdrawn"}:
+                    votes.append((-count, incident.opened_at, name, at))
+        taken: dict[int, str] = {}
+        for _, _, name, at in sorted(votes):
+            if at not in taken and name not in taken.values():
+                taken[at] = name
+        return [taken.get(at) or self._new_name(cluster.members, now) for at, cluster in enumerate(clusters)]
+
+    def _new_name(self, members: Sequence[Member], now: float) -> str:
+        text = f"{now:.3f}|" + "|".join(sorted(map(place_of, members)))
+        digest = blake2b(text.encode(), digest_size=16).hexdigest()
+        length = 6
+        while f"INC-{digest[:length]}" in self._state.incidents:
+            length += 1
+        return f"INC-{digest[:length]}"
+
+    def _place(self, member: Member, name: str | None) -> None:
+        if name is None:
+            self._state.placed.pop(place_of(member), None)
+        else:
+            self._state.placed[place_of(member)] = name
+
+    def _tell(self, member: Member, before: str | None, now: float, out: list[AnyDecision]) -> None:
+        """An alert that moved says so; one of an earlier episode speaks for that episode only."""
+        name = self._state.placed.get(place_of(member))
+        alert = self._state.alerts.get(member[0])
+        if alert is None or name == before:
+            return
+        if alert.episode != member[1]:
+            reason = Reason(code="in_incident", text="an earlier firing of this alert")
+            old = msgspec.structs.replace(
+                alert, episode=member[1], incident=name, status="resolved", handling="hold", reason=reason
+            )
+            out.append(AlertChanged(at=now, alert=old))
+            return
+        moved = msgspec.structs.replace(alert, incident=name)
+        self._state.alerts[member[0]] = moved
+        if not self._alerts.rejudge([member[0]], now, out):
+            out.append(AlertChanged(at=now, alert=self._state.alerts[member[0]]))
+
+    def _update(
+        self,
+        name: str,
+        cluster: Cluster,
+        ranker: Ranker,
+        changes: Changes,
+        *,
+        now: float,
+        out: list[AnyDecision],
+    ) -> None:
+        known = self._state.incidents.get(name)
+        if known is not None and known.status == "resolved" and not any(map(self._fires, cluster.members)):
+            known_alerts = set(known.alerts)
+            if all(mark in known_alerts for mark, _ in cluster.members):
+                return
+        suspects = ranker.suspects(cluster.cause, changes)
+        alerts = [alert for mark, _ in cluster.members if (alert := self._state.alerts.get(mark)) is not None]
+        severity = worst(alert.severity for alert in alerts if alert.severity)
+        seen = Incident(
+            id=name,
+            title=_title(suspects, alerts),
+            status=known.status if known else "open",
+            opened_at=known.opened_at if known else now,
+            updated_at=now,
+            severity=severity,
+            alerts=tuple(dict.fromkeys(mark for mark, _ in cluster.members)),
+            entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
+            suspects=tuple(suspects),
+            no_clear_cause=suspects[0].confidence < self._rulebook.correlate.clear_cause_bar,
+            impact=ranker.impact(cluster.cause),
+            changes=tuple(dict.fromkeys(suspect.change for suspect in suspects if suspect.change)),
+        )
+        if known is None:
+            opened = self._noted(seen, now, "opened", f"{len(alerts)} alerts: {seen.title}")
+            self.keep(opened, "opened", now, out)
+        else:
+            self._grow(known, seen, now, out)
+        self._page_if_due(name, now, out)
+
+    def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision]) -> None:
+        grown = msgspec.structs.replace(
+            known,
+            title=seen.title,
+            severity=seen.severity,
+            alerts=seen.alerts,
+            entities=seen.entities,
+            suspects=seen.suspects,
+            no_clear_cause=seen.no_clear_cause,
+            impact=seen.impact,
+            changes=seen.changes,
+        )
+        if grown == known:
+            return
+        event: IncidentEvent = "updated"
+        first, was = seen.suspects[0], known.suspects[0] if known.suspects else None
+        if known.status == "resolved":
+            grown = self._noted(
+                msgspec.structs.replace(grown, status="open", resolved_at=None), now, "reopened", "new alerts"
+            )
+            event = "reopened"
+        elif rank(seen.severity) > rank(known.severity):
+            grown = self._noted(grown, now, "escalated", f"severity is now {seen.severity}")
+            event = "escalated"
+        elif was is None or (first.entity, first.change) != (was.entity, was.change):
+            grown = self._noted(grown, now, "suspects_changed", f"first suspect is now {first.entity}")
+            event = "suspects_changed"
+        if len(seen.alerts) > len(known.alerts) and event == "updated":
+            more = len(seen.alerts) - len(known.alerts)
+            grown = self._noted(grown, now, "grew", f"{more} more alert{'s' * (more != 1)}")
+        self.keep(grown, event, now, out)
+
+    def _lost(
+        self, name: str, members: Sequence[Member], after: dict[Member, str], now: float, out: list[AnyDecision]
+    ) -> None:
+        """An incident none of the causes goes on with: merged into where most of its alerts went, or withdrawn."""
+        incident = self._state.incidents.get(name)
+        if incident is None or not incident.is_open:
+            return
+        went = Counter(after[member] for member in members if member in after)
+        if went:
+            target = min(went, key=lambda other: (-went[other], other))
+            text = f"its alerts are explained by {target}"
+            merged = msgspec.structs.replace(incident, status="merged", merged_into=target, resolved_at=now)
+            self.keep(self._noted(merged, now, "merged", text), "merged", now, out)
+        elif len(incident.alerts) < self._rulebook.correlate.least_alerts:
+            for member in members:
+                self._place(member, name)
+        else:
+            text = "its alerts no longer look as if they had one cause"
+            taken = msgspec.structs.replace(incident, status="withdrawn", resolved_at=now)
+            self.keep(self._noted(taken, now, "withdrawn", text), "withdrawn", now, out)
+
+    def lone(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """Opens and pages an incident for one alert that must page though it has no company."""
+        member = (alert.fingerprint, alert.episode)
+        name = self._new_name([member], now)
+        suspects = (Suspect(entity=alert.entity, onset=alert.starts_at, path=(alert.entity,)),) if alert.entity else ()
+        incident = Incident(
+            id=name,
+            title=_title(suspects, [alert]),
+            status="open",
+            opened_at=now,
+            updated_at=now,
+            severity=alert.severity,
+            alerts=(alert.fingerprint,),
+            entities=(alert.entity,) if alert.entity else (),
+            suspects=suspects,
+            no_clear_cause=True,
+        )
+        self._place(member, name)
+        self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
+        self.keep(self._noted(incident, now, "opened", alert.reason.text), "opened", now, out)
+        self._page(name, alert, alert.reason.text, now, out)
+
+    def _page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
+        """Pages once, when an alert is in it that nothing mutes and that is more than information."""
+        incident = self._state.incidents[name]
+        if incident.paged_at is not None or not incident.is_open:
+            return
+        able = [
+            alert
+            for mark in incident.alerts
+            if (alert := self._state.alerts.get(mark)) is not None
+            and alert.firing
+            and not alert.mutings
+            and alert.severity not in self._digest
+            and alert.reason.code not in {"rule", "owned"}
+        ]
+        if not able or incident.acknowledged_by:
+            return
+        cause = incident.suspects[0].entity if incident.suspects else None
+        first = min(able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
+        self._page(name, first, f"{len(incident.alerts)} alerts, first cause {cause}", now, out)
+
+    def page_by_rule(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """Pages the incident of an alert that the team wants paged, unless it has."""
+        incident = self._state.incidents.get(alert.incident or "")
+        if incident is not None and incident.paged_at is None and incident.is_open and not incident.acknowledged_by:
+            self._page(incident.id, alert, alert.reason.text, now, out)
+
+    def _page(self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision]) -> None:
+        incident = msgspec.structs.replace(
+            self._state.incidents[name], paged_at=now, page_alert=alert.fingerprint, page_record=alert.record
+        )
+        self.keep(self._noted(incident, now, "paged", why), "updated", now, out)
+        out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why))
+        current = self._state.alerts[alert.fingerprint]
+        paging = msgspec.structs.replace(
+            current, incident=name, handling="page", reason=stands_for(self._state.incidents[name]), hold_until=None
+        )
+        self._state.alerts[alert.fingerprint] = paging
+        self._alerts.paged(paging, now)
+        out.append(AlertChanged(at=now, alert=paging))
+
+    def alert_ended(self, alert: Alert, now: float) -> None:
+        """Asks again a little later whether the incident of an alert that ended is over."""
+        if alert.incident is not None:
+            self._agenda.put(now + CALM_S, "calm", alert.incident)
+
+    def calm(self, name: str, now: float, out: list[AnyDecision]) -> None:
+        """Resolves an incident none of whose alerts fires, or of which nothing was heard for a day."""
+        incident = self._state.incidents.get(name)
+        if incident is None or not incident.is_open:
+            return
+        firing = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.firing]
+        heard_at = max((alert.updated_at for alert in firing), default=0.0)
+        if firing and heard_at + STALE_S > now:
+            self._agenda.put(heard_at + STALE_S, "calm", name)
+            return
+        ended = [alert.ends_at for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.ends_at]
+        if not firing and ended and max(ended) + CALM_S > now:
+            self._agenda.put(max(ended) + CALM_S, "calm", name)
+            return
+        why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
+        self.resolve(name, "quell", why, now, out)
+
+    def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
+        """Ends an incident."""
+        incident = msgspec.structs.replace(self._state.incidents[name], status="resolved", resolved_at=now)
+        lasted = format_duration(now - incident.opened_at)
+        self.keep(self._noted(incident, now, "resolved", f"{why} (after {lasted})", by), "resolved", now, out)
+
+    def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
+        """Keeps an incident as it now is, and says so."""
+        known = self._state.incidents.get(incident.id)
+        incident = msgspec.structs.replace(
+            incident, updated_at=now, version=known.version + 1 if known is not None else 1
+        )
+        self._state.incidents[incident.id] = incident
+        if incident.is_open:
+            self._agenda.put(now + STALE_S, "calm", incident.id)
+        out.append(IncidentChanged(at=now, incident=incident, event=event))
+
+    def _fires(self, member: Member) -> bool:
+        alert = self._state.alerts.get(member[0])
+        return alert is not None and alert.firing and alert.episode == member[1]
+
+    def _noted(self, incident: Incident, at: float, what: str, text: str, by: str = "quell") -> Incident:
+        entry = TimelineEntry(at=at, what=what, text=text, by=by)
+        return msgspec.structs.replace(incident, timeline=(*incident.timeline[-MOST_TIMELINE:], entry))
+
+    noted = _noted
+
+
+def _title(suspects: Sequence[Suspect], alerts: Sequence[Alert]) -> str:
+    """What a person reads first: where it comes from and what shows."""
+    names = Counter(alert.name for alert in alerts if alert.name)
+    shown = ", ".join(name for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0]))[:2])
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    where = suspects[0].entity if suspects else "unknown place"
+    count = len({alert.entity for alert in alerts})
+    spread = f" at {count} entities" if count > 1 else ""
+    return f"{where}: {shown or 'alerts'}{more}{spread}"

@@ -1,0 +1,106 @@
+"""What records say about the dependency graph and about changes, put into the state."""
+
+from __future__ import annotations
+
+from quell.core.resolve import Resolver
+from quell.model.records import ChangeRecord, DependencyRecord, EntityRecord, SpanRecord
+from quell.model.state import State
+from quell.model.topology import Change, Dependency, Entity
+
+SPAN_SOURCE = "spans"
+KEEP_SPANS = 20_000
+SPAN_JOIN_S = 60.0
+
+
+def learn_entity(state: State, record: EntityRecord) -> bool:
+    """Adds, merges or removes an entity; returns whether the graph differs now."""
+    known = state.entities.get(record.entity)
+    if record.removed:
+        return state.entities.pop(record.entity, None) is not None
+    entity = Entity(
+        entity=record.entity,
+        labels={**(known.labels if known else {}), **record.labels},
+        owner=record.owner or (known.owner if known else ""),
+        tier=record.tier if record.tier is not None else known.tier if known else None,
+        sources=_with(known.sources if known else (), record.source),
+    )
+    state.entities[record.entity] = entity
+    return entity != known
+
+
+def learn_dependency(state: State, record: DependencyRecord) -> bool:
+    """Adds, confirms or removes a dependency; returns whether the graph differs now."""
+    key = f"{record.from_}\x00{record.to}\x00{record.type}"
+    known = state.dependencies.get(key)
+    if record.removed:
+        return state.dependencies.pop(key, None) is not None
+    state.dependencies[key] = Dependency(
+        from_=record.from_,
+        to=record.to,
+        type=record.type,
+        weight=record.weight,
+        confidence=record.confidence,
+        sources=_with(known.sources if known else (), record.source),
+        first_seen=known.first_seen if known else record.at,
+        last_seen=max(record.at, known.last_seen or record.at) if known else record.at,
+    )
+    return known is None or (known.weight, known.confidence) != (record.weight, record.confidence)
+
+
+def learn_span(state: State, record: SpanRecord, now: float) -> bool:
+    """Joins a span with its parent; a call between two entities is a dependency. Parents may arrive last."""
+    if not record.entity:
+        return False
+    spans = state.spans
+    spans[f"{record.trace}/{record.span}"] = (record.entity, now, record.parent)
+    found = []
+    parent = spans.get(f"{record.trace}/{record.parent}") if record.parent else None
+    if parent is not None:
+        found.append((parent[0], record.entity))
+    waiting = state.orphans.pop(f"{record.trace}/{record.span}", ())
+    found.extend((record.entity, child) for child in waiting)
+    if record.parent and parent is None:
+        missing = f"{record.trace}/{record.parent}"
+        state.orphans[missing] = (*state.orphans.get(missing, ()), record.entity)
+    _forget_spans(state, now)
+    changed = False
+    for caller, callee in found:
+        if caller != callee:
+            edge = DependencyRecord(at=record.at, source=SPAN_SOURCE, from_=caller, to=callee, type="calls")
+            changed = learn_dependency(state, edge) or changed
+    return changed
+
+
+def _forget_spans(state: State, now: float) -> None:
+    """Traces are joined over a minute; memory is bounded whatever the traffic."""
+    while state.spans:
+        key = next(iter(state.spans))
+        _, seen, parent = state.spans[key]
+        if len(state.spans) <= KEEP_SPANS and seen + SPAN_JOIN_S >= now:
+            return
+        del state.spans[key]
+        state.orphans.pop(f"{key.partition('/')[0]}/{parent}", None)
+
+
+def learn_change(state: State, record: ChangeRecord, resolver: Resolver) -> Change:
+    """Keeps a change under its id, at the entity its labels speak of."""
+    identity = record.id or f"{record.type}/{record.entity}/{record.at:.3f}"
+    change = Change(
+        id=identity,
+        at=record.at,
+        type=record.type,
+        entity=resolver.resolve(record.labels, record.entity),
+        revision=record.revision,
+        previous=record.previous,
+        commit=record.commit,
+        author=record.author,
+        summary=record.summary,
+        url=record.url,
+        source=record.source,
+    )
+    state.changes[identity] = change
+    return change
+
+
+def _with(sources: tuple[str, ...], source: str) -> tuple[str, ...]:
+    return sources if not source or source in sources else (*sources, source)

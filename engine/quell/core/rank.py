@@ -1,0 +1,207 @@
+"""From a solved cause to ranked suspects: who, how sure, what speaks for and against, who lost and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+import msgspec
+
+from quell.core.correlate import Correlator, change_bonus
+from quell.core.cover import Cause
+from quell.core.families import COUNT
+from quell.core.graph import Graph
+from quell.core.telemetry import evidence as telemetry_evidence
+from quell.core.walk import visits
+from quell.model.incident import Evidence, Suspect
+from quell.model.state import State, Unit
+from quell.model.times import format_duration
+from quell.model.topology import Change
+
+CHANGE_BAR = 0.6
+TEMPERATURE = 2.0
+WALK_WEIGHT = 0.25
+MOST_SUSPECTS = 5
+IMPACT_HOPS = 4
+IMPACT_BAR = 0.25
+MOST_IMPACT = 12
+USER_KINDS = frozenset({"kpi", "endpoint", "frontend"})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node that may be the cause: its key, what choosing it nets, and when it would have begun."""
+
+    key: int
+    net: float
+    began: float
+
+
+class Ranker:
+    """Ranks over one graph and state."""
+
+    def __init__(self, graph: Graph, correlator: Correlator, state: State) -> None:
+        self._graph = graph
+        self._correlator = correlator
+        self._state = state
+
+    def suspects(self, cause: Cause, changes: Callable[[str], Iterable[Change]]) -> list[Suspect]:
+        """Best first; the runners-up say why they lost."""
+        units = [self._state.units[unit_id] for unit_id in cause.units]
+        candidates = self._candidates(cause)
+        share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
+        least = min(share.values())
+        scored = []
+        for at, candidate in enumerate(candidates):
+            walked = WALK_WEIGHT * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
+            told = telemetry_evidence(self._state.signals.get(self._name(candidate.key)), candidate.began)
+            score = candidate.net + walked + sum(one.weight for one in told)
+            # The solved cause was weighed against the whole group, its rivals only against these symptoms.
+            scored.append((score + (1e-6 if at == 0 else 0.0), candidate, told, share))
+        scored.sort(key=lambda one: (-one[0], one[1].key))
+        odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, *_ in scored]
+        found: list[Suspect] = []
+        for (score, candidate, told, _), odd in zip(scored[:MOST_SUSPECTS], odds, strict=False):
+            confidence = odd / sum(odds) * (1.0 / (1.0 + exp(-(score - 1.0) / TEMPERATURE)))
+            suspect = self._suspect(
+                candidate, units=units, told=told, changes=changes, score=score, confidence=confidence
+            )
+            if found:
+                suspect = msgspec.structs.replace(suspect, lost_because=self._lost(found[0], suspect, units))
+            found.append(suspect)
+        return found
+
+    def _candidates(self, cause: Cause) -> list[Candidate]:
+        """The cause and its rivals, one per entity, the best family of each."""
+        best: dict[int, Candidate] = {cause.key // COUNT: Candidate(cause.key, 0.0, cause.began)}
+        for rival_key, net, began in cause.rivals:
+            best.setdefault(rival_key // COUNT, Candidate(rival_key, net, began))
+        top = max([net for _, net, _ in cause.rivals], default=0.0)
+        first = Candidate(cause.key, max(cause.net, top), cause.began)
+        return [first, *(one for node, one in best.items() if node != cause.key // COUNT)]
+
+    def _suspect(
+        self,
+        candidate: Candidate,
+        *,
+        units: Sequence[Unit],
+        told: list[Evidence],
+        changes: Callable[[str], Iterable[Change]],
+        score: float,
+        confidence: float,
+    ) -> Suspect:
+        entity = self._name(candidate.key)
+        change, bonus = nearest_change(changes(entity), candidate.began)
+        evidence = [*self._symptom_evidence(candidate, units), *told]
+        if change is not None:
+            before = candidate.began - change.at
+            when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"
+            what = f"{change.type} {change.revision or change.summary or change.id}".strip()
+            evidence.append(Evidence(code="change", text=f"{what} on {entity}, {when} trouble began", weight=bonus))
+        return Suspect(
+            entity=entity,
+            change=change.id if change else None,
+            kind=change.type if change else "entity",
+            score=round(score, 4),
+            confidence=round(confidence, 4),
+            onset=candidate.began,
+            path=self._path(candidate, units),
+            evidence=tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
+        )
+
+    def _symptom_evidence(self, candidate: Candidate, units: Sequence[Unit]) -> list[Evidence]:
+        entity = self._name(candidate.key)
+        claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
+        reached = [unit for unit, claim in claims if claim is not None]
+        places = len({unit.entity for unit in reached})
+        alerts = sum(len(unit.alerts) for unit in reached)
+        weight = max(0.1, sum(max(0.0, 4.0 - claim[0]) for _, claim in claims if claim is not None) / 4.0)
+        found = [
+            Evidence(
+                code="explains",
+                text=f"trouble at {entity} explains {alerts} alerts at {places} entities that depend on it",
+                weight=round(weight, 3),
+            )
+        ]
+        own = [unit for unit in units if unit.entity == entity]
+        if own:
+            first = min(unit.onset for unit in own)
+            rest = [unit.onset for unit in units if unit.entity != entity]
+            text = f"{entity} alerts itself"
+            if rest and first <= min(rest):
+                text += f", {format_duration(min(rest) - first)} before any other"
+            found.append(Evidence(code="alerts_itself", text=text, weight=3.0))
+        else:
+            found.append(Evidence(code="silent", text=f"{entity} has no alert of its own", weight=-3.0))
+        left = [unit for unit, claim in claims if claim is None]
+        if left:
+            text = f"does not explain {len(left)} of the {len(units)} symptoms, such as {left[0].entity}"
+            found.append(Evidence(code="unexplained", text=text, weight=-float(len(left))))
+        return found
+
+    def _path(self, candidate: Candidate, units: Sequence[Unit]) -> tuple[str, ...]:
+        """From the cause to the furthest symptom that it explains over known dependencies."""
+        best: list[int] = [candidate.key]
+        for unit in sorted(units, key=lambda unit: (unit.entity, unit.family)):
+            start = self._key(unit)
+            if candidate.key in self._correlator.web.reacher.reach(start).keys:
+                path = self._correlator.web.reacher.path(start, candidate.key)
+                if len(path) > len(best):
+                    best = path
+        names = [self._name(step) for step in best]
+        return tuple(name for at, name in enumerate(names) if at == 0 or names[at - 1] != name)
+
+    def _lost(self, winner: Suspect, loser: Suspect, units: Sequence[Unit]) -> str:
+        """The one sentence that tells most."""
+        reasons = []
+        missing = next((one.text for one in loser.evidence if one.code == "unexplained"), "")
+        if missing:
+            reasons.append(missing)
+        if any(one.code == "silent" for one in loser.evidence) and any(unit.entity == winner.entity for unit in units):
+            reasons.append("has no alert of its own")
+        if loser.entity in winner.path:
+            reasons.append(f"is itself explained by {winner.entity}")
+        if not reasons:
+            reasons.append(f"fits the symptoms less well ({loser.score:.1f} against {winner.score:.1f} nats)")
+        return "; ".join(reasons)
+
+    def impact(self, cause: Cause) -> tuple[str, ...]:
+        """Entities needed by users that the cause plausibly reaches."""
+        best: dict[int, float] = {cause.key // COUNT: 1.0}
+        ring = [(cause.key // COUNT, cause.key % COUNT, 1.0)]
+        for _ in range(IMPACT_HOPS):
+            reached = []
+            for node, family, p in ring:
+                for other, how, weight in self._graph.inn[node][:LIMIT_FANOUT]:
+                    onward, symptom = max((how.p[family][to], to) for to in range(COUNT))
+                    if p * onward * weight >= IMPACT_BAR and p * onward * weight > best.get(other, 0.0):
+                        best[other] = p * onward * weight
+                        reached.append((other, symptom, p * onward * weight))
+            ring = reached
+        users = [node for node in best if self._needed_by_users(node)]
+        users.sort(key=lambda node: (-best[node], self._graph.name(node)))
+        return tuple(self._graph.name(node) for node in users[:MOST_IMPACT])
+
+    def _needed_by_users(self, node: int) -> bool:
+        entity = self._graph.entities[node]
+        return entity.kind in USER_KINDS or entity.tier == 1 or not self._graph.inn[node]
+
+    def _key(self, unit: Unit) -> int:
+        return self._graph.node(unit.entity) * COUNT + unit.family
+
+    def _name(self, key: int) -> str:
+        return self._graph.name(key // COUNT)
+
+
+LIMIT_FANOUT = 200
+
+
+def nearest_change(changes: Iterable[Change], began: float) -> tuple[Change | None, float]:
+    """The change most likely to blame for trouble that began then, and its worth; None below the bar."""
+    best: tuple[float, Change | None] = (CHANGE_BAR, None)
+    for change in changes:
+        bonus = change_bonus([change], began)
+        if bonus > best[0]:
+            best = (bonus, change)
+    return best[1], best[0] if best[1] else 0.0

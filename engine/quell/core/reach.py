@@ -1,0 +1,85 @@
+"""From a symptom to the causes that could have brought it about: a bounded shortest-path search along dependencies.
+
+The cost of a path is the sum of -log p over its edges plus a price for every silent node passed, in nats; so it is a
+log-likelihood, and searching from the symptom keeps it small however many dependents a hub has.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from math import log
+
+from quell.core.families import COUNT, Family
+from quell.core.graph import Graph
+
+SILENT_PRICE = 1.3
+COST_LIMIT = 5.0
+HOP_LIMIT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Causes within reach of one symptom, sorted by key: key (node * families + family), cost in nats, lag in s."""
+
+    keys: tuple[int, ...]
+    costs: tuple[float, ...]
+    lags: tuple[float, ...]
+
+
+def key(node: int, family: Family | int) -> int:
+    """One number for a node and a family of trouble at it."""
+    return node * COUNT + int(family)
+
+
+class Reacher:
+    """Searches and remembers; the graph must not change under it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._known: dict[int, Reach] = {}
+
+    def reach(self, start: int) -> Reach:
+        """All causes within the limits of cost and hops from the symptom with this key, itself at cost 0 included."""
+        known = self._known.get(start)
+        if known is None:
+            best, _ = self._search(start)
+            keys = sorted(best)
+            known = Reach(tuple(keys), tuple(best[k][0] for k in keys), tuple(best[k][1] for k in keys))
+            self._known[start] = known
+        return known
+
+    def path(self, start: int, cause: int) -> list[int]:
+        """Keys from the cause to the symptom along the cheapest path; just the two when there is none."""
+        _, previous = self._search(start)
+        if cause not in previous and cause != start:
+            return [cause, start]
+        steps = [cause]
+        while steps[-1] != start:
+            steps.append(previous[steps[-1]])
+        return steps
+
+    def _search(self, start: int) -> tuple[dict[int, tuple[float, float]], dict[int, int]]:
+        best: dict[int, tuple[float, float]] = {}
+        previous: dict[int, int] = {}
+        heap: list[tuple[float, float, int, int, int]] = [(0.0, 0.0, start, 0, start)]
+        while heap:
+            cost, lag, here, hops, came = heapq.heappop(heap)
+            if here in best:
+                continue
+            best[here] = (cost, lag)
+            previous[here] = came
+            if hops == HOP_LIMIT:
+                continue
+            node, family = divmod(here, COUNT)
+            toll = SILENT_PRICE if hops else 0.0
+            for other, how, weight in self._graph.out[node]:
+                for cause in range(COUNT):
+                    p = how.p[cause][family]
+                    if p <= 0.0:
+                        continue
+                    onward = cost + toll - log(p * weight)
+                    step = other * COUNT + cause
+                    if onward <= COST_LIMIT and step not in best:
+                        heapq.heappush(heap, (onward, lag + how.lag_s[cause][family], step, hops + 1, here))
+        return best, previous

@@ -1,0 +1,24 @@
+"""The order of severities, whatever words a tool uses for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_RANKS = {
+    **dict.fromkeys(("emergency", "fatal", "page", "critical", "crit", "p1", "sev1", "disaster", "blocker"), 5),
+    **dict.fromkeys(("high", "error", "err", "major", "p2", "sev2"), 4),
+    **dict.fromkeys(("warning", "warn", "average", "medium", "moderate", "p3", "sev3"), 3),
+    **dict.fromkeys(("minor", "low", "notice", "p4", "sev4"), 2),
+    **dict.fromkeys(("info", "informational", "information", "none", "debug", "ok", "p5", "sev5"), 1),
+}
+UNKNOWN = 3
+
+
+def rank(severity: str) -> int:
+    """5 worst to 1 least; words nobody knows count as a warning."""
+    return _RANKS.get(severity, UNKNOWN)
+
+
+def worst(severities: Iterable[str]) -> str:
+    """The worst of them, "" when there are none."""
+    return max(severities, key=lambda severity: (rank(severity), severity), default="")

@@ -1,0 +1,231 @@
+"""Units of symptoms and the causes each could have, kept up to date alert by alert.
+
+A unit's *claims* say, for every cause within reach, how unlikely the way from that cause to the unit is (nats) and how
+long trouble takes. A claim goes over the static graph (silent entities cost extra) or through another unit that
+alerts itself: then the way to that unit is paid in full and the rest of the way at a discount, because an alerting
+entity on the path makes the path believable. Claims only ever fall while a group lives, so a worklist that starts
+at the new unit keeps them exact; the cost of an alert follows the neighbourhood that it touches.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+from quell.core.families import COUNT, Family
+from quell.core.graph import Graph
+from quell.core.reach import Reacher, key
+from quell.model.state import State, Unit
+
+BELIEVED = 0.8
+LEG_LIMIT = 5.0
+IDLE_LEG = 1.0
+BACKWARD_LEG = 2.3
+OTHER_FAMILY_LEG = 1.2
+SAME_PLACE_LEG = 0.5
+SCOPE_LEG = 3.2
+SCOPE_WITHIN_S = 240.0
+TOGETHER_S = 900.0
+TOGETHER_DATA_S = 5400.0
+LEG_WITHIN_S = 1800.0
+LEG_WITHIN_DATA_S = 9000.0
+SHARED_LIMIT = 2.6
+HUB_FANOUT = 64
+SCOPE_CROWD = 24
+
+Claim = tuple[float, float]
+"""Cost in nats and lag in seconds."""
+
+
+def window(family: int) -> float:
+    """How long, in seconds, an onset at one entity may lie from another and still belong to the same trouble."""
+    return LEG_WITHIN_DATA_S if family == Family.DATA else LEG_WITHIN_S
+
+
+class Web:
+    """The live units with their claims, and which of them could share a cause (their group)."""
+
+    def __init__(self, graph: Graph, state: State) -> None:
+        self.graph = graph
+        self.reacher = Reacher(graph)
+        self.claims: dict[int, dict[int, Claim]] = {}
+        self._onward: dict[int, dict[int, Claim]] = {}
+        self._state = state
+        self._at: defaultdict[int, list[int]] = defaultdict(list)
+        self._scope: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
+        self._claimed_by: defaultdict[int, set[int]] = defaultdict(set)
+        for unit_id in sorted(state.units):
+            self._weave(state.units[unit_id])
+
+    def find(self, entity: str, family: int, onset: float) -> Unit | None:
+        """The live unit that an alert of this entity, family and onset belongs to."""
+        together = TOGETHER_DATA_S if family == Family.DATA else TOGETHER_S
+        best = None
+        for unit_id in self._at.get(key(self.graph.node(entity), family), ()):
+            unit = self._state.units[unit_id]
+            if unit.onset - together <= onset <= unit.last + together and (best is None or unit.id < best.id):
+                best = unit
+        return best
+
+    def add(self, unit: Unit) -> set[int]:
+        """Weaves a new unit in; returns the ids of the units it is tied to by a leg or a shared cause."""
+        self._state.units[unit.id] = unit
+        return self._weave(unit)
+
+    def drop(self, unit_id: int) -> None:
+        """Takes a unit out; only whole groups go, so no claim of a living unit leads through it."""
+        unit = self._state.units.pop(unit_id)
+        here = key(self.graph.node(unit.entity), unit.family)
+        self._at[here].remove(unit_id)
+        if not self._at[here]:
+            del self._at[here]
+        crowd = self._scope.get((self.graph.scope(here // COUNT), unit.family))
+        if crowd and unit_id in crowd:
+            crowd.remove(unit_id)
+        for cause in self.claims.pop(unit_id):
+            claimants = self._claimed_by[cause]
+            claimants.discard(unit_id)
+            if not claimants:
+                del self._claimed_by[cause]
+        del self._onward[unit_id]
+        self._legs_into.pop(unit_id, None)
+
+    def units_at(self, cause: int) -> list[int]:
+        """Ids of live units whose own key is this cause."""
+        return self._at.get(cause, [])
+
+    def alerting(self, node: int) -> bool:
+        """Whether any live unit sits at this node."""
+        return any(key(node, family) in self._at for family in range(COUNT))
+
+    def _weave(self, unit: Unit) -> set[int]:
+        node = self.graph.node(unit.entity)
+        here = key(node, unit.family)
+        static = self.reacher.reach(here)
+        self.claims[unit.id] = {}
+        self._onward[unit.id] = {}
+        tied = self._tie(unit, node)
+        self._at[here].append(unit.id)
+        scope = self.graph.scope(node)
+        if scope:
+            self._scope[scope, unit.family].append(unit.id)
+        work: deque[tuple[int, int]] = deque()
+        for cause, cost, lag in zip(static.keys, static.costs, static.lags, strict=True):
+            self._lower(unit.id, cause, (cost, lag))
+            if self._lower_onward(unit.id, cause, (BELIEVED * cost, lag)):
+                work.append((unit.id, cause))
+        for other, (leg, leg_lag) in self._legs_of(unit.id):
+            for cause, (cost, lag) in self._onward[other].items():
+                self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
+                if self._lower_onward(unit.id, cause, (BELIEVED * leg + cost, leg_lag + lag)):
+                    work.append((unit.id, cause))
+        self._spread(work)
+        for cause, (cost, _) in self.claims[unit.id].items():
+            if cost <= SHARED_LIMIT:
+                tied.update(
+                    other
+                    for other in self._claimed_by[cause]
+                    if other != unit.id
+                    and self.claims[other][cause][0] <= SHARED_LIMIT
+                    and self._near(unit, self._state.units[other])
+                )
+        return tied
+
+    def _legs_of(self, unit_id: int) -> list[tuple[int, Claim]]:
+        return [(other, legs[unit_id]) for other, legs in self._legs_into.items() if unit_id in legs]
+
+    def _near(self, a: Unit, b: Unit) -> bool:
+        return abs(a.onset - b.onset) <= max(window(a.family), window(b.family))
+
+    def _tie(self, unit: Unit, node: int) -> set[int]:
+        """Legs between the new unit and the live ones, in both directions."""
+        tied: set[int] = set()
+
+        def leg(symptom: int, cause: int, claim: Claim) -> None:
+            into = self._legs_into[cause]
+            if symptom not in into or claim < into[symptom]:
+                into[symptom] = claim
+            tied.add(symptom if cause == unit.id else cause)
+
+        here = key(node, unit.family)
+        static = self.reacher.reach(here)
+        for cause, cost, lag in zip(static.keys, static.costs, static.lags, strict=True):
+            for other in self._at.get(cause, ()):
+                if cost <= LEG_LIMIT and self._near(unit, self._state.units[other]):
+                    leg(unit.id, other, (cost, lag))
+        for other in self._claimed_by.get(here, ()):
+            other_unit = self._state.units[other]
+            reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
+            if here in reach.keys and self._near(unit, other_unit):
+                at = reach.keys.index(here)
+                leg(other, unit.id, (reach.costs[at], reach.lags[at]))
+        for family in range(COUNT):
+            for other in self._at.get(key(node, family), ()):
+                if self._near(unit, self._state.units[other]):
+                    cost = OTHER_FAMILY_LEG if family != unit.family else SAME_PLACE_LEG
+                    leg(unit.id, other, (cost, 0.0))
+                    leg(other, unit.id, (cost, 0.0))
+        self._tie_backward(unit, node, leg)
+        self._tie_scope(unit, node, leg)
+        return tied
+
+    def _tie_backward(self, unit: Unit, node: int, leg: object) -> None:
+        """Trouble at a dependent may show at what it depends on: no work arrives, or too much of it."""
+        assert callable(leg)
+        if len(self.graph.inn[node]) <= HUB_FANOUT:
+            for dependent, _, _ in self.graph.inn[node]:
+                for family in (Family.FAILING, Family.SLOW, Family.IDLE):
+                    for other in self._at.get(key(dependent, family), ()):
+                        if self._near(unit, self._state.units[other]):
+                            cost = IDLE_LEG if unit.family == Family.IDLE else BACKWARD_LEG
+                            leg(unit.id, other, (cost, 60.0))
+        if unit.family == Family.DATA:
+            return
+        for needed, _, _ in self.graph.out[node]:
+            if len(self.graph.inn[needed]) > HUB_FANOUT:
+                continue
+            for family in (Family.FAILING, Family.SLOW, Family.IDLE):
+                for other in self._at.get(key(needed, family), ()):
+                    if self._near(unit, self._state.units[other]):
+                        leg(other, unit.id, (IDLE_LEG if family == Family.IDLE else BACKWARD_LEG, 60.0))
+
+    def _tie_scope(self, unit: Unit, node: int, leg: object) -> None:
+        """Same namespace, same kind of trouble, within minutes: stands in for an edge that nobody told us of."""
+        assert callable(leg)
+        crowd = self._scope.get((self.graph.scope(node), unit.family), ())
+        for other in crowd if len(crowd) <= SCOPE_CROWD else ():
+            if abs(self._state.units[other].onset - unit.onset) <= SCOPE_WITHIN_S:
+                leg(unit.id, other, (SCOPE_LEG, 0.0))
+                leg(other, unit.id, (SCOPE_LEG, 0.0))
+
+    def _lower(self, unit_id: int, cause: int, claim: Claim) -> None:
+        if claim[0] > LEG_LIMIT:
+            return
+        claims = self.claims[unit_id]
+        known = claims.get(cause)
+        if known is None:
+            self._claimed_by[cause].add(unit_id)
+        if known is None or claim < known:
+            claims[cause] = claim
+
+    def _lower_onward(self, unit_id: int, cause: int, claim: Claim) -> bool:
+        if claim[0] > LEG_LIMIT:
+            return False
+        onward = self._onward[unit_id]
+        known = onward.get(cause)
+        if known is not None and known <= claim:
+            return False
+        onward[cause] = claim
+        return True
+
+    def _spread(self, work: deque[tuple[int, int]]) -> None:
+        """Ways that became cheaper make those of the units cheaper that lead through them, until nothing changes."""
+        while work:
+            changed, cause = work.popleft()
+            cost, lag = self._onward[changed][cause]
+            for symptom, (leg, leg_lag) in self._legs_into.get(changed, {}).items():
+                if symptom not in self.claims:
+                    continue
+                self._lower(symptom, cause, (leg + cost, leg_lag + lag))
+                if self._lower_onward(symptom, cause, (BELIEVED * leg + cost, leg_lag + lag)):
+                    work.append((symptom, cause))
