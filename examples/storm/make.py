@@ -9,8 +9,8 @@ delivery, clock skew and innocent deploys. What is kept is the span from a littl
 ``KEPT_S`` later, so that the incidents are still open at its end. Nothing that tells the answer is kept: the
 generator's event ids are dropped. Same generator and seed, same bytes.
 
-Written are ``stream.jsonl.gz`` (lines of kind ``delivery``: path, headers and body as the tools sent them) and
-``topology.json`` (what the shops' graph looks like: nodes and edges, ``src`` depends on ``dst``).
+Written are ``stream.jsonl.gz`` (lines of kind ``delivery``: path, headers and body as the tools sent them, the graph
+first) and ``topology.json`` (that graph by itself: nodes and edges, ``src`` depends on ``dst``).
 """
 
 from __future__ import annotations
@@ -94,13 +94,17 @@ def kept(stream: Path, start: datetime, end: datetime) -> Iterator[dict[str, Any
         envelope = json.loads(text)
         if start <= datetime.fromisoformat(envelope["t"]) < end:
             path, content_type = PATHS[envelope["to"]]
-            yield {
-                "kind": "delivery",
-                "at": envelope["t"],
-                "path": path,
-                "headers": {"content-type": content_type},
-                "body": without_ids(envelope["to"], envelope["body"]),
-            }
+            yield delivery(envelope["t"], path, content_type, without_ids(envelope["to"], envelope["body"]))
+
+
+def topology(path: Path, at: datetime) -> dict[str, Any]:
+    """The graph, delivered before everything else."""
+    return delivery(at.isoformat(), "/in/topology", "application/json", json.loads(path.read_text(encoding="utf-8")))
+
+
+def delivery(at: str, path: str, content_type: str, body: Any) -> dict[str, Any]:
+    """One line of the public records format."""
+    return {"kind": "delivery", "at": at, "path": path, "headers": {"content-type": content_type}, "body": body}
 
 
 def write(lines: list[dict[str, Any]], path: Path) -> None:
@@ -120,7 +124,8 @@ def main() -> None:
         made = Path(folder)
         generated(options.generator, options.seed, made)
         fault = first_fault(made / "truth.jsonl")
-        lines = list(kept(made / "stream.jsonl", fault - timedelta(seconds=LEAD_S), fault + timedelta(seconds=KEPT_S)))
+        start, end = fault - timedelta(seconds=LEAD_S), fault + timedelta(seconds=KEPT_S)
+        lines = [topology(made / "topology.json", start), *kept(made / "stream.jsonl", start, end)]
         options.out.mkdir(parents=True, exist_ok=True)
         write(lines, options.out / "stream.jsonl.gz")
         shutil.copyfile(made / "topology.json", options.out / "topology.json")
