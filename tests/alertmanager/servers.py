@@ -6,6 +6,7 @@ import http.client
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -92,4 +93,33 @@ def real_alertmanager(folder: Path, config: str) -> Iterator[OverHttp]:
         "--log.level=error",
     ]
     with running(command, port, folder) as server:
+        yield server
+
+
+QUELL_YAML = """\
+listen: 127.0.0.1:{port}
+store: sqlite:///quell.db
+sources:
+  alertmanager: {{use: alertmanager}}
+open_on_loopback: true
+resolve_timeout: 5m
+log: {{level: warning, format: text}}
+"""
+INHIBIT_YAML = """\
+inhibit:
+  - name: node
+    source: ['alertname="NodeDown"']
+    target: ['alertname="PodDown"']
+    equal: [node]
+"""
+
+
+@contextmanager
+def real_quell(folder: Path) -> Iterator[OverHttp]:
+    """The daemon as a user starts it, with its store in ``folder``."""
+    port = free_port()
+    (folder / "rules").mkdir()
+    (folder / "quell.yaml").write_text(QUELL_YAML.format(port=port))
+    (folder / "rules" / "inhibit.yaml").write_text(INHIBIT_YAML)
+    with running([sys.executable, "-m", "quell.cli", "serve", "-c", "quell.yaml"], port, folder) as server:
         yield server

@@ -11,7 +11,7 @@ from alertmanager.compare import Said, answers
 from alertmanager.differences import STATUSES, WORDS, comparable
 from alertmanager.harness import InProcess
 from alertmanager.requests import CONFIG, asks
-from alertmanager.servers import real_alertmanager
+from alertmanager.servers import real_alertmanager, real_quell
 
 NOW = time.time()
 NAMES = [ask.name for ask in asks(0.0)]
@@ -24,14 +24,26 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Said]
 
 
 @pytest.fixture(scope="module")
-def ours() -> dict[str, Said]:
+def of_the_core() -> dict[str, Said]:
     return answers(InProcess(), NOW)
+
+
+@pytest.fixture(scope="module")
+def of_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Said]]:
+    with real_quell(tmp_path_factory.mktemp("quell")) as server:
+        yield answers(server, NOW)
 
 
 @pytest.mark.needs("prometheus-alertmanager")
 @pytest.mark.parametrize("name", NAMES)
-def test_same_answer(name: str, theirs: dict[str, Said], ours: dict[str, Said]) -> None:
-    assert comparable(name, ours[name], ours=True) == comparable(name, theirs[name], ours=False)
+def test_the_connector_answers_the_same(name: str, theirs: dict[str, Said], of_the_core: dict[str, Said]) -> None:
+    assert comparable(name, of_the_core[name], ours=True) == comparable(name, theirs[name], ours=False)
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_daemon_answers_the_same(name: str, theirs: dict[str, Said], of_the_daemon: dict[str, Said]) -> None:
+    assert comparable(name, of_the_daemon[name], ours=True) == comparable(name, theirs[name], ours=False)
 
 
 def test_the_list_is_long_and_names_are_its_own() -> None:
