@@ -22,8 +22,7 @@ from quell.cli.demo import child
 from quell.cli.demo.estate import write_estate
 from quell.cli.demo.feed import Feed
 from quell.cli.demo.report import Found, print_report
-from quell.cli.demo.storm import TOPOLOGY, Storm, find_storm, post
-from quell.model.records import DeliveryRecord
+from quell.cli.demo.storm import Storm, find_storm
 from quell.model.times import parse_time
 
 SPEED = 60.0
@@ -86,14 +85,8 @@ class _Stage:
         return cls(storm, daemon, tickets, Client(daemon.url, token), speed, out)
 
     def play(self) -> None:
-        """Sends topology and storm, and waits until it has settled."""
-        topology = msgspec.json.decode((self.storm.folder / TOPOLOGY).read_bytes())
-        nodes = len(topology.get("nodes") or topology.get("entities") or ())
-        at = self.storm.starts_at
-        headers = {"content-type": "application/json"}
-        post(self.daemon.url, DeliveryRecord(at=at, path="/in/topology", body=topology, headers=headers))
+        """Sends the storm, which begins with the graph, and waits until it has settled."""
         span = looks.span(self.storm.span_s)
-        self.out.print(f"it knows {nodes} entities and what depends on what")
         self.out.print(
             f"sending {self.storm.events} events in {len(self.storm.deliveries)} deliveries: {span} of a storm, "
             f"{self.speed:g} times as fast"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
+import shutil
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from secrets import token_hex
+
+from quell.cli.starting import new_token
+from quell.config.starter import write_starter
 
 _FILES = "files"
 
 
 def write_estate(folder: Path, tickets_url: str) -> str:
-    """Writes quell.yaml, playbooks and tokens.yaml into ``folder``; returns the admin token, which is only here."""
+    """Writes the starter's rules, the demo's quell.yaml and playbooks; returns the admin token, which is only here."""
+    token, digest = new_token("demo")
+    write_starter(folder, digest, "demo")
+    shutil.rmtree(folder / "playbooks")
     _copy(files("quell.cli.demo") / _FILES, folder, tickets_url)
-    token = f"qll_demo_{token_hex(32)}"
-    digest = sha256(token.encode()).hexdigest()
-    (folder / "tokens.yaml").write_text(
-        f'tokens:\n  - {{id: demo, sha256: "{digest}", scopes: [admin], by: you}}\n', encoding="utf-8"
-    )
     return token
 
 

@@ -20,7 +20,6 @@ from quell.model.times import format_time, parse_time
 from quell.replay.reader import decode_record
 
 STREAM = "stream.jsonl.gz"
-TOPOLOGY = "topology.json"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)\Z")
 
 
@@ -66,9 +65,11 @@ def find_storm(folder: Path | None = None) -> Storm:
 
 
 def events_in(body: Any) -> int:
-    """How many alerts or changes a body carries: a list of alerts counts each."""
+    """How many alerts or changes a body carries: a list of alerts counts each, a graph not at all."""
     if isinstance(body, list):
         return len(body)
+    if isinstance(body, dict) and ("nodes" in body or "entities" in body):
+        return 0
     alerts = body.get("alerts") if isinstance(body, dict) else None
     return len(alerts) if isinstance(alerts, list) else 1
 
