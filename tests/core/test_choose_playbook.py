@@ -65,7 +65,9 @@ CONDITIONS = [
     ('incident.alerts.exists(a, a.labels.team == "payments" && a.name == "HighErrors")', True),
     ('alerts[0].entity == "service/checkout" && size(incident.entities) == 0 && change.id == "c1"', True),
     ('incident.opened_at <= now && incident.age == duration("0s")', True),
+    ('incident["alerts"].size() == 1 && alerts.size() == 1', True),
     ("suspect.nothing == 1", False),
+    ("suspect.", False),
     ('"text"', False),
 ]
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from quell.core.approvals import ask_for_run
-from quell.core.context import holds, incident_context, top_suspect
+from quell.core.context import holds, incident_context, reads_alerts, top_suspect
 from quell.core.desk import Desk
 from quell.core.guards import blocked
 from quell.core.plan import prepared, run_id
@@ -102,7 +102,9 @@ class Choice:
         if not playbook.if_:
             return True
         try:
-            return holds(playbook.if_, incident_context(self._state, incident, top_suspect(incident), at))
+            suspect, with_alerts = top_suspect(incident), reads_alerts(playbook.if_)
+            context = incident_context(self._state, incident, suspect, at, with_alerts=with_alerts)
+            return holds(playbook.if_, context)
         except ExpressionError:
             return False
 

@@ -19,18 +19,25 @@ from quell.model.state import State
 from quell.model.times import format_duration, format_time
 from quell.model.topology import Change
 
-MOST_ALERTS = 1000
+MOST_ALERTS = 300
 """How many alerts of an incident are shown to an expression, by order of onset: its cost follows them."""
-
-_conditions = lru_cache(maxsize=4096)(Condition)
 
 
 def holds(text: str, context: Mapping[str, Any]) -> bool:
     """Whether a condition, bare or written as ``${…}``, is true. Raises ExpressionError."""
+    return _condition(text).holds(context)
+
+
+@lru_cache(maxsize=4096)
+def _condition(text: str) -> Condition:
     bare = text.strip()
-    if bare.startswith("${") and bare.endswith("}"):
-        bare = bare[2:-1]
-    return _conditions(bare).holds(context)
+    return Condition(bare[2:-1] if bare.startswith("${") and bare.endswith("}") else bare)
+
+
+def reads_alerts(text: str) -> bool:
+    """Whether a condition may look at an incident's alerts. Raises ExpressionError."""
+    paths = _condition(text).paths
+    return any(path[0] == "alerts" or path == ("incident",) or path[:2] == ("incident", "alerts") for path in paths)
 
 
 def rendered(value: Any, context: Mapping[str, Any]) -> Any:
@@ -95,9 +102,12 @@ def run_context(
     return {**run.vars, **context, "vars": run.vars}
 
 
-def incident_context(state: State, incident: Incident, suspect: Suspect | None, at: float) -> dict[str, Any]:
+def incident_context(
+    state: State, incident: Incident, suspect: Suspect | None, at: float, *, with_alerts: bool = True
+) -> dict[str, Any]:
     """What is known of an incident at a time. Without a suspect, ``suspect`` and ``change`` are empty."""
-    alerts = [_alert(state.alerts[name]) for name in incident.alerts[:MOST_ALERTS] if name in state.alerts]
+    marks = incident.alerts[:MOST_ALERTS] if with_alerts else ()
+    alerts = [_alert(state.alerts[name]) for name in marks if name in state.alerts]
     known = _suspect(state, suspect, at) if suspect is not None else {}
     return {
         "incident": {
