@@ -1,0 +1,180 @@
+"""The docs agree with the code: generated pages are fresh, links lead somewhere, examples are what quell reads."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import click
+import msgspec
+import pytest
+
+from quell.cli.main import cli
+from quell.config import load
+from quell.model.records import AnyRecord
+from quell.replay.reader import decode_record
+from quell.sdk.registry import load_connectors, specs
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
+ENVIRONMENT = {"QUELL_EXAMPLE": "x"}
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    """Code blocks of one language, exactly."""
+    yield from re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def all_blocks(language: str) -> list[object]:
+    return [
+        pytest.param(block, id=f"{page.relative_to(ROOT)}-{index}")
+        for page in PAGES
+        for index, block in enumerate(blocks(page, language))
+    ]
+
+
+def file_of(block: str) -> str:
+    """The file an example stands for, by its first line."""
+    named = re.match(r"# (\S+\.ya?ml)\n", block)
+    assert named, f"the first line of a YAML example names its file, such as '# rules/map.yaml': {block[:60]!r}"
+    return named[1]
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading gets where Markdown is shown."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
+    return re.sub(r"[^\w \-]", "", text).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+def test_generated_pages_are_fresh() -> None:
+    ran = subprocess.run(
+        [sys.executable, str(DOCS / "generate.py"), "--check"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_check_names_a_stale_page(tmp_path: Path) -> None:
+    copy = tmp_path / "docs"
+    shutil.copytree(DOCS, copy)
+    (copy / "reference" / "actions.md").write_text("old")
+    ran = subprocess.run(
+        [sys.executable, str(copy / "generate.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "docs/reference/actions.md is stale" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, kind in load_connectors().items() if kind.__module__.startswith("quell_connectors."))
+)
+def test_every_option_and_action_is_documented(name: str) -> None:
+    spec = specs()[name]
+    connectors = (REFERENCE / "connectors.md").read_text(encoding="utf-8")
+    actions = (REFERENCE / "actions.md").read_text(encoding="utf-8")
+    section = connectors.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+    assert spec.summary in section
+    for option in spec.options:
+        assert f"| `{option.name}` |" in section
+        assert option.summary.strip(), f"{name}: option {option.name} has no summary"
+    for action in spec.actions:
+        section = actions.split(f"\n## {name}.{action.name}\n", 1)[1].split("\n## ", 1)[0]
+        assert action.summary in section
+        for option in action.params:
+            assert f"| `{option.name}` |" in section
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group, info_name=path)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
+    for path, command in commands(cli, "quell"):
+        assert f"\n## {path}\n" in text
+        assert command.help, f"{path} has no help"
+        for param in command.params:
+            if isinstance(param, click.Option) and not param.hidden:
+                assert all(f"`{name}`" in text for name in param.opts)
+
+
+def test_every_record_and_field_is_documented() -> None:
+    text = (REFERENCE / "records.md").read_text(encoding="utf-8")
+    for kind in get_args(AnyRecord):
+        section = text.split(f"\n### {kind.__struct_config__.tag}\n", 1)[1].split("\n#", 1)[0]
+        common = {"at", "seen", "source", "id"}
+        for field in msgspec.structs.fields(kind):
+            if field.name not in common:
+                assert f"`{field.encode_name}`" in section, f"{kind.__name__}.{field.name} is not in records.md"
+
+
+@pytest.mark.parametrize("block", all_blocks("jsonl"))
+def test_examples_of_records_are_read(block: str) -> None:
+    for line in block.splitlines():
+        decode_record(line.encode())
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"))
+def test_examples_of_configuration_load(block: str, tmp_path: Path) -> None:
+    (tmp_path / "quell.yaml").write_text("{}\n")
+    file = tmp_path / file_of(block)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(block)
+    loaded = load(tmp_path, specs(), ENVIRONMENT)
+    assert not loaded.warnings
+
+
+@pytest.mark.needs("promtool", "amtool")
+@pytest.mark.parametrize("block", all_blocks("yml"))
+def test_examples_for_prometheus_and_alertmanager_are_valid(block: str, tmp_path: Path) -> None:
+    checks = {
+        "prometheus.yml": ["promtool", "check", "config", "--syntax-only"],
+        "alertmanager.yml": ["amtool", "check-config"],
+    }
+    name = file_of(block)
+    file = tmp_path / name
+    file.write_text(block)
+    ran = subprocess.run([*checks[name], str(file)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", text)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        to = (page.parent / file).resolve() if file else page
+        assert to.exists(), f"{page.name}: {target} leads nowhere"
+        if anchor:
+            assert anchor in anchors(to), f"{page.name}: {target} names no heading"
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    seen, open_pages = set(), [DOCS / "README.md"]
+    while open_pages:
+        page = open_pages.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        for target in re.findall(r"\]\(([^)#\s]+\.md)", page.read_text(encoding="utf-8")):
+            linked = (page.parent / target).resolve()
+            if linked.is_relative_to(DOCS) and linked.exists():
+                open_pages.append(linked)
+    assert set(DOCS.rglob("*.md")) <= seen
