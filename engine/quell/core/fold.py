@@ -7,7 +7,8 @@ The state of an alert is computed from the firings and resolutions told of it, i
   alert, so that the firing itself, delivered late, does not bring it back; otherwise nothing is kept.
 - A firing that began no later than the end of what was resolved is over already: "stale".
 - An end that a firing carries is no resolution: told again with a later end, the alert fires on.
-- Times in the future are taken as ``now``: a sender's fast clock must not make an alert that cannot be resolved.
+- A sender's clock may run ahead by `SKEW_S`; what it tells beyond that is taken as that. An alert never shows a start
+  after its arrival, and a resolution never lies in the future unless the firing it ends does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from quell.model.alert import Alert, AlertStatus, Heard
 from quell.model.records import AlertRecord
 
 What = Literal["new", "returned", "flapped", "repeat", "updated", "resolved", "stale", "ignored"]
+SKEW_S = 300.0
+"""How far ahead of ours a sender's clock may run before its times are no longer believed."""
+
 SEVERITY_LABELS = ("severity", "priority", "level")
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -49,6 +53,8 @@ def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: fl
             return Folded(None, "ignored")
         alert = _first(told, end, record, now, fingerprint)
         return Folded(alert, "new" if alert.firing else "ignored")
+    if told is None and known.heard[-1].last > now:
+        end = known.heard[-1].last  # resolved by key alone, while the clock that told the start runs ahead
     if told is not None and too_old(known.heard, known.ended, told.start):
         return Folded(msgspec.structs.replace(known, count=known.count + 1), "stale")
     heard = known.heard if told is None else hear(known.heard, told)
@@ -88,7 +94,7 @@ def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]
     if start is None and firing:
         start = record.at
     if start is not None:
-        start = min(start, now)
+        start = min(start, now + SKEW_S)
     if firing:
         assert start is not None
         lapse = None if record.ends_at is None else max(record.ends_at, start)
@@ -131,7 +137,7 @@ def _times(episode: Episode, now: float) -> dict[str, Any]:
         status = "expired" if episode.timeout else "resolved"
     return {
         "status": status,
-        "starts_at": episode.start,
+        "starts_at": min(episode.start, episode.seen),
         "ends_at": episode.over_at,
         "timeout": episode.timeout and episode.end is None,
         "onset_seen": episode.seen,
