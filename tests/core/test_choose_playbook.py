@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.stage import T0, Stage, incident, playbook, step, suspect
+from quell.model.mute import Matcher
 from quell.model.playbook import Guards
 
 DAY = 86_400.0
@@ -272,8 +273,10 @@ def test_variables_build_on_each_other_and_are_read_bare_or_by_name():
 
 def test_only_what_json_carries_reaches_an_action():
     parts = {"t": "${now}", "d": "${change.age}", "b": '${b"ab"}', "l": "${[1, 2.5, true, null]}", "k": "${type(1)}"}
-    stage = Stage(playbook(step("one", with_=parts)))
+    stage = Stage(playbook(step("one", with_=parts), step("two", with_={"was": "${steps.one.output}"})))
     stage.news()
+    stage.answer(output={"points": (1, 2), 3: Matcher(name="a", value="b")})
+    assert stage.performs[1].params == {"was": {"points": [1, 2], "3": 'a="b"'}}
     assert stage.performs[0].params == {
         "t": "2023-11-14T22:13:20.000Z", "d": "10m", "b": "ab", "l": [1, 2.5, True, None], "k": "int",
     }  # fmt: skip
