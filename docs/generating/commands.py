@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from inspect import cleandoc
 
 import click
 
@@ -32,12 +33,13 @@ def _command(path: tuple[str, ...], command: click.Command) -> Iterator[str]:
     context = click.Context(command, info_name=" ".join(path))
     yield from ("", f"## {' '.join(path)}", "")
     yield from ("```console", f"$ {' '.join((*path, *command.collect_usage_pieces(context)))}", "```", "")
-    yield from (line.rstrip() for line in (command.help or "").strip().splitlines())
+    yield from (line.rstrip() for line in cleandoc(command.help or "").splitlines())
     own = [param for param in command.params if not (_asks(command) and param.name in COMMON)]
+    own = [param for param in own if not getattr(param, "hidden", False)]
     if own:
         yield from ("", *_parameters(own))
     if _asks(command):
-        yield from ("", f"It also takes the [{ASKING}](#{slug(ASKING)}).")
+        yield from ("", f"It also takes the [{ASKING[0].lower()}{ASKING[1:]}](#{slug(ASKING)}).")
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
@@ -69,7 +71,13 @@ def _kind(param: click.Parameter) -> str:
         return " or ".join(f"`{choice}`" for choice in kind.choices)
     if isinstance(param, click.Option) and param.is_flag:
         return "flag"
-    name = {"text": "text", "integer range": "integer", "filename": "path"}.get(kind.name, kind.name)
+    name = {
+        "text": "text",
+        "integer range": "integer",
+        "float range": "number",
+        "float": "number",
+        "filename": "path",
+    }.get(kind.name, kind.name)
     return f"{name}, several" if param.multiple or param.nargs < 0 else name
 
 
