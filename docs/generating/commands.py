@@ -13,6 +13,8 @@ from quell.cli.main import cli
 COMMON = ("url", "token", "as_json")
 """Parameters of every command that asks the daemon; described once."""
 ASKING = "Options of commands that ask the daemon"
+NAMES = {"integer range": "integer", "float range": "number", "float": "number", "filename": "path"}
+"""How types of parameters are called here, where click calls them otherwise."""
 
 
 def commands_page() -> Iterator[str]:
@@ -71,13 +73,7 @@ def _kind(param: click.Parameter) -> str:
         return " or ".join(f"`{choice}`" for choice in kind.choices)
     if isinstance(param, click.Option) and param.is_flag:
         return "flag"
-    name = {
-        "text": "text",
-        "integer range": "integer",
-        "float range": "number",
-        "float": "number",
-        "filename": "path",
-    }.get(kind.name, kind.name)
+    name = NAMES.get(kind.name, kind.name)
     return f"{name}, several" if param.multiple or param.nargs < 0 else name
 
 
