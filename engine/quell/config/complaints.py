@@ -98,10 +98,14 @@ def _said(details: ErrorDetails, raw: str, ctx: Mapping[str, Any]) -> tuple[str,
         return f'"{plain(given)}" is not one of {", ".join(expected)}', _near(str(given), expected)
     if kind == "value_error":
         return str(ctx.get("error", details["msg"])), ""
+    if kind == "too_short":
+        return f"at least {ctx.get('min_length')} is needed here, found {ctx.get('actual_length')}", ""
+    if kind == "string_too_short":
+        return "this may not be empty", ""
     message = details["msg"]
     if kind.startswith(("greater_than", "less_than")):
-        message = f'"{raw or plain(given)}" is out of range: {message[:1].lower()}{message[1:]}'
-    return message.replace("Input should be", "it should be").replace("input should be", "it should be"), ""
+        message = f'"{raw or plain(given)}" is out of range: {message}'
+    return message.replace("Input should be", "it should be"), ""
 
 
 def _near(word: str, known: list[str]) -> str:

@@ -1,0 +1,41 @@
+"""What the files may refer to is what the core gives."""
+
+from quell.config.actions import BUILT_IN
+from quell.config.playbook_checks import ROOTS
+from quell.config.references import FIELDS, INCIDENT_ROOTS, STEP_FIELDS
+from quell.core.context import incident_context, run_context
+from quell.model.incident import Incident, Suspect
+from quell.model.playbook import Place, Playbook
+from quell.model.run import Run, StepRun
+from quell.model.state import State
+from quell.model.topology import Change
+
+CHANGE = Change(id="c", at=1.0, type="deploy", entity="service/a", revision="2", previous="1")
+SUSPECT = Suspect(entity="service/a", change="c", kind="deploy")
+INCIDENT = Incident(id="i", title="t", status="open", opened_at=1.0, updated_at=1.0, suspects=(SUSPECT,))
+STATE = State(now=2.0, incidents={"i": INCIDENT}, changes={"c": CHANGE})
+RUN = Run(
+    id="r", playbook="p", incident="i", state="running", mode="enforce", why="", started_at=1.0, updated_at=1.0,
+    suspect=SUSPECT, steps=(StepRun(id="s", do="x.y"),),
+)  # fmt: skip
+
+
+def test_conditions_of_a_playbook_see_what_is_checked_for():
+    context = incident_context(STATE, INCIDENT, SUSPECT, 2.0)
+    assert set(context) == INCIDENT_ROOTS
+    assert {name: set(context[name]) for name in ("incident", "suspect", "change")} == {
+        name: set(FIELDS[name]) for name in ("incident", "suspect", "change")
+    }
+
+
+def test_steps_see_what_is_checked_for():
+    context = run_context(STATE, Playbook(name="p", place=Place(file="p", line=1)), RUN, 2.0, {"x": 1})
+    assert set(context) == ROOTS | {"steps", "result"}
+    assert {name: set(context[name]) for name in ("playbook", "run")} == {
+        name: set(FIELDS[name]) for name in ("playbook", "run")
+    }
+    assert set(context["steps"]["s"]) == STEP_FIELDS
+
+
+def test_built_in_actions_need_no_source():
+    assert set(BUILT_IN) == {"approve"}

@@ -1,0 +1,104 @@
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from quell.config import check, load
+from quell.config.starter import write_starter
+from quell.errors import Misconfigured
+from quell.sdk.registry import find_connectors
+
+SHA = "b" * 64
+
+
+@pytest.fixture(scope="module")
+def specs():
+    return {name: connector.spec for name, connector in find_connectors().connectors.items()}
+
+
+def test_a_fresh_directory_is_fine_without_any_secret(tmp_path, specs):
+    place = tmp_path / "new" / "conf"
+    written = write_starter(place, SHA, "first")
+    assert check(place, specs, {}) == []
+    loaded = load(place, specs, {})
+    assert loaded.warnings == ()
+    assert loaded.settings.open_on_loopback
+    assert [(token.id, token.sha256) for token in loaded.settings.tokens] == [("first", SHA)]
+    assert {source.id for source in loaded.settings.sources} == {"alertmanager", "console", "ticket", "deploy"}
+    assert {playbook.name: playbook.mode for playbook in loaded.rulebook.playbooks} == {
+        "collect-diagnostics": "shadow", "open-ticket": "enforce", "rollback-bad-deploy": "enforce",
+    }  # fmt: skip
+    assert loaded.rulebook.mute
+    assert loaded.rulebook.inhibit
+    assert {path.relative_to(place).parts[0] for path in written} == {"quell.yaml", "tokens.yaml", "rules", "playbooks"}
+
+
+def test_only_the_owner_may_read_the_tokens(tmp_path):
+    write_starter(tmp_path, SHA, "first")
+    assert stat.S_IMODE((tmp_path / "tokens.yaml").stat().st_mode) == 0o600
+
+
+def test_the_addresses_of_tools_can_be_given(tmp_path, specs):
+    write_starter(tmp_path, SHA, "first", ticket_url="http://127.0.0.1:1234", deploy_url="http://127.0.0.1:1235")
+    settings = load(tmp_path, specs, {}).settings
+    assert settings.source("ticket").options["url"] == "http://127.0.0.1:1234"
+    assert settings.source("deploy").options["url"] == "http://127.0.0.1:1235"
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "map.yaml").write_text("mine")
+    (tmp_path / "quell.yaml").symlink_to("nowhere")
+    with pytest.raises(Misconfigured) as caught:
+        write_starter(tmp_path, SHA, "first")
+    assert [problem.file for problem in caught.value.problems] == [
+        str(tmp_path / "quell.yaml"),
+        str(tmp_path / "rules" / "map.yaml"),
+    ]
+    assert (tmp_path / "rules" / "map.yaml").read_text() == "mine"
+    assert not (tmp_path / "tokens.yaml").exists()
+
+
+COMMENTED = "# - name:"
+
+
+def test_what_the_starters_say_in_comments_loads_too(tmp_path, specs):
+    write_starter(tmp_path, SHA, "first")
+    for path in sorted((tmp_path / "rules").glob("*.yaml")):
+        path.write_text("\n".join(_uncommented(path.read_text().splitlines())))
+    found = [str(problem) for problem in check(tmp_path, specs, {})]
+    assert found == []
+    book = load(tmp_path, specs, {}).rulebook
+    assert len(book.windows) == 2
+    assert len(book.dependencies) == 3
+    assert "replicates" in book.correlate.edges
+
+
+def _uncommented(lines):
+    """The lines with examples in comments made real: indented comments that look like YAML."""
+    for line in lines:
+        bare = line.lstrip()
+        example = bare.startswith(("# - ", "#   ", "# edges:")) and line.startswith(" ")
+        if example:
+            yield line.replace("# ", "", 1)
+        elif bare.endswith((": []",)) and not bare.startswith("#"):
+            yield line.replace(": []", ":")
+        else:
+            yield line
+
+
+def test_checking_is_quick_and_needs_no_heavy_library(tmp_path):
+    write_starter(tmp_path, SHA, "first")
+    program = (
+        "import sys, time, pathlib\n"
+        "from quell.config import check\n"
+        "from quell.sdk.registry import find_connectors\n"
+        "specs = {name: found.spec for name, found in find_connectors().connectors.items()}\n"
+        "assert not check(pathlib.Path(sys.argv[1]), specs, {})\n"
+        "heavy = {'sklearn', 'scipy', 'numpy', 'networkx', 'fastapi', 'sqlalchemy', 'typer', 'prompt_toolkit'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert time.process_time() < 1.0, time.process_time()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
