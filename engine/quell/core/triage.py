@@ -108,6 +108,7 @@ class _Court:
     rules: tuple[tuple[Matching, TriageRule], ...]
     page_severities: frozenset[str]
     digest_severities: frozenset[str]
+    lone_text: str
 
 
 class _Same:
@@ -133,6 +134,7 @@ def _court(same: _Same) -> _Court:
         tuple((Matching(rule.matchers), rule) for rule in triage.rules),
         frozenset(severity.lower() for severity in triage.page_severities),
         frozenset(severity.lower() for severity in triage.digest_severities),
+        format_duration(triage.lone_page_after_s),
     )
 
 
@@ -148,7 +150,7 @@ class _Case:
         self.severe = alert.severity in court.page_severities
         lone = court.triage.lone_page_after_s
         self.lone_until = max(alert.starts_at + lone, alert.onset_seen + min(lone, COMPANY_S))
-        self.lone_text = format_duration(lone)
+        self.lone_text = court.lone_text
 
     @property
     def excused_until(self) -> float | None:
