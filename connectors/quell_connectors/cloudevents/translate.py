@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import unquote
 
 from quell.errors import BadPayload
 from quell.model.records import AlertRecord, ChangeRecord
@@ -145,7 +146,7 @@ def _cdevents_subject(subject: object) -> dict[str, str]:
     content = subject.get("content")
     parts: Mapping[str, Any] = content if isinstance(content, dict) else {}
     labels = {name: _first(part, "id", "name") for name, part in parts.items() if isinstance(part, dict)}
-    artifact = _ARTIFACT.search(_first(parts, "artifactId"))
+    artifact = _ARTIFACT.search(unquote(_first(parts, "artifactId")))
     labels["revision"] = artifact[1] if artifact else ""
     labels[_first(subject, "type") or "subject"] = _first(subject, "id")
     return {name: value for name, value in labels.items() if name and value}

@@ -33,11 +33,12 @@ class HttpAction:
         params = call.params
         method = str(params.get("method") or "POST").upper()
         url = self._address(str(params.get("url") or ""))
-        place = _shown(urlsplit(url))
+        place = _shown(_split(url))
         if call.dry_run:
             return Done(f"{method} {place} would be sent with Idempotency-Key {call.key}")
         if method not in METHODS:
             raise Refused(f'"{method}" is not one of {", ".join(METHODS)}; nothing was sent')
+        expected = _statuses(params.get("expect"))
         headers = self._headers_for(url, params, call.key)
         body, json = params.get("body"), params.get("json")
         answer = await self._http.request(
@@ -48,7 +49,6 @@ class HttpAction:
             data=None if body is None else str(body).encode(),
             timeout_s=call.timeout_s,
         )
-        expected = _statuses(params.get("expect"))
         if expected and answer.status not in expected:
             checked(answer, f"{method} {place}", (self._token,))
             raise Refused(f"{method} {place} answered {answer.status}; expected {sorted(expected)}")
@@ -62,13 +62,20 @@ class HttpAction:
     def _headers_for(self, url: str, params: Mapping[str, Any], key: str) -> dict[str, str]:
         given = {**self._headers, **(params.get("headers") or {})}
         headers = {str(name): _plain(value) for name, value in given.items()}
-        if self._token and _origin(urlsplit(url)) == _origin(urlsplit(self._base)):
+        if self._token and _origin(_split(url)) == _origin(_split(self._base)):
             headers.setdefault("Authorization", f"Bearer {self._token.reveal()}")
         return {**headers, "Idempotency-Key": key}
 
 
 def _plain(value: object) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise Refused(f"the address cannot be read ({error}); nothing was sent") from error
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

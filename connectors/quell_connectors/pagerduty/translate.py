@@ -16,8 +16,8 @@ from quell.sdk.vocabulary import CHANGE_TYPES, common_names, sorted_out, spoken_
 
 MAX_BYTES = 512 * 1024
 SEVERITIES = ("critical", "error", "warning", "info")
-_COUNTED = re.compile(r"^\s*\[[^\]]*\]\s*")
-"""What Alertmanager and others put before a title: ``[FIRING:2] ``."""
+_AROUND = re.compile(r"^\s*\[[^\]]*\]\s*|\s*\([^()]*\)\s*$")
+"""What Alertmanager and others put around a title: ``[FIRING:2] … (labels)``."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -170,7 +170,7 @@ def _labels_of(payload: Payload) -> tuple[dict[str, str], dict[str, str]]:
 
 def _name(payload: Payload) -> str:
     """A name for an alert of no class: the first words of what it says."""
-    return " ".join(_COUNTED.sub("", payload.summary).split()[:6])[:128]
+    return " ".join(_AROUND.sub("", payload.summary).split()[:6])[:128]
 
 
 def _scope(routing_key: str) -> str:

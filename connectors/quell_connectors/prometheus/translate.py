@@ -44,15 +44,15 @@ class RuleGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``/api/v1/rules`` says."""
+    """What ``/api/v1/rules`` says. An answer without the list is no answer: nothing may be resolved for it."""
 
-    groups: list[RuleGroup] = []
+    groups: list[RuleGroup]
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``/api/v1/alerts`` says."""
+    """What ``/api/v1/alerts`` says; the list is required, as above."""
 
-    alerts: list[ActiveAlert] = []
+    alerts: list[ActiveAlert]
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):

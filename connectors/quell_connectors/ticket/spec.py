@@ -45,7 +45,7 @@ SPEC = Spec(
         Option(
             name="list_field",
             type="text",
-            summary="The field that holds the list in answers; without it the answer is the list.",
+            summary="The field of an answer that holds the list; needed only when several fields hold one.",
             example="items",
         ),
     ),

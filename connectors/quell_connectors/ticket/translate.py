@@ -58,11 +58,15 @@ class Fields:
         return ticket.status.lower() not in _CLOSED | {self._closed_status.lower()}
 
     def _list(self, body: bytes) -> list[dict[str, Any]]:
-        if not self._list_field:
-            return decode(body, list[dict[str, Any]])
-        listed = decode(body, dict[str, Any]).get(self._list_field)
+        """The answer if it is a list, else the named field of it, else the only field that holds a list."""
+        answer = decode(body, object)
+        listed: object = answer
+        if isinstance(answer, dict):
+            lists = [value for value in answer.values() if isinstance(value, list)]
+            listed = answer.get(self._list_field) if self._list_field else lists[0] if len(lists) == 1 else None
         if not isinstance(listed, list) or not all(isinstance(raw, dict) for raw in listed):
-            raise BadPayload(f'the answer has no list "{self._list_field}"', body, self._list_field)
+            named = f' "{self._list_field}"' if self._list_field else ""
+            raise BadPayload(f"the answer of the ticket API has no list{named} of objects", body, self._list_field)
         return listed
 
     def _ticket(self, raw: Mapping[str, Any], body: bytes) -> Ticket:

@@ -67,6 +67,8 @@ _OF_THE_EVENT = frozenset({
     "event_id", "eventid", "id", "uuid", "guid", "trace_id", "traceid", "span_id", "request_id", "correlation_id",
     "delivery_id", "timestamp", "time", "date", "received_at", "sent_at",
 })  # fmt: skip
+_MEASURES = ("num_", "count_", "total_")
+"""How names of counts begin that some send as text: they differ from one event to the next."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -121,8 +123,8 @@ def common_names(labels: Mapping[str, str]) -> dict[str, str]:
 def sorted_out(pairs: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Labels and annotations of a sender's free details.
 
-    Short texts of one line identify. Numbers, long texts, and what names the single event and not the thing (ids,
-    times) describe. Lists and objects are left out, as is what is empty.
+    Short texts of one line identify. Numbers, counts, long texts, and what names the single event and not the thing
+    (ids, times) describe. Lists and objects are left out, as is what is empty.
     """
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
@@ -130,8 +132,9 @@ def sorted_out(pairs: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]
         text = scalar_text(value)
         if not name or not text:
             continue
-        identifies = isinstance(value, str) and len(text) <= MAX_LABEL_CHARACTERS and "\n" not in text
-        (labels if identifies and name.lower() not in _OF_THE_EVENT else annotations)[name] = text
+        short = isinstance(value, str) and len(text) <= MAX_LABEL_CHARACTERS and "\n" not in text
+        identifies = short and name.lower() not in _OF_THE_EVENT and not name.lower().startswith(_MEASURES)
+        (labels if identifies else annotations)[name] = text
     return labels, annotations
 
 
