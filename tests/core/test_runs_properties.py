@@ -122,6 +122,16 @@ def happen(stage: Stage, event: tuple[Any, ...]) -> list[AnyDecision]:
     return stage.decisions[before:]
 
 
+@st.composite
+def undoable(draw: Any) -> Playbook:
+    """Steps that can be taken back, and a last one that asks for it."""
+    number = draw(st.integers(1, 3))
+    repeat = draw(REPEATS)
+    steps = [step(f"s{n}", undo=draw(UNDOS), repeat=repeat, on_failure="undo") for n in range(number)]
+    last = step("verify", effect="read", check="result.value > 1", otherwise="stop", on_failure="undo")
+    return playbook(*steps, last, name="first", timeout_s=draw(st.sampled_from([600.0, 4000.0])))
+
+
 def check_world(stage: Stage, over: dict[str, Run]) -> None:
     keys = [one.key for one in stage.performs]
     assert len(keys) == len(set(keys)), "at most one intent per key"
@@ -195,3 +205,22 @@ def test_left_alone_every_run_ends_or_asks_people(world, events):
     stage.at(stage.now - T0 + 40_000)
     assert {run.state for run in stage.runs if not run.over} <= {"in_doubt"}
     assert stage.automation.next_due() is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(undoable(), st.lists(st.one_of(ANSWERS, ANSWERS, ANSWERS, ANSWERS, ANSWERS, WORDS, TIME), max_size=15))
+def test_what_is_taken_back_was_done_and_goes_from_the_last_to_the_first(world, events):
+    stage = Stage(world)
+    over: dict[str, Run] = {}
+    for event in [FIRST, *events]:
+        check_intents(stage, happen(stage, event))
+        check_world(stage, over)
+    for run in stage.runs:
+        with_undo = {one.id for one in world.steps if one.undo}
+        begun = [one.id.removesuffix("/undo") for one in run.deeds if one.id.endswith("/undo") and one.attempt]
+        states = {one.id: one.state for one in run.steps}
+        order = [one.id for one in world.steps]
+        assert begun == sorted(begun, key=order.index, reverse=True)
+        assert all(states[name] in {"done", "undone"} and name in with_undo for name in begun)
+        if run.state == "undone":
+            assert not any(state == "done" and name in with_undo for name, state in states.items())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.stage import T0, Stage, incident, playbook, step, suspect, undo
+from core.stage import PAGER, T0, Stage, incident, playbook, step, suspect, undo
 from quell.model.mute import Matcher
 from quell.model.playbook import Retry, Step
 from quell.model.rulebook import Route
@@ -463,6 +463,12 @@ def test_a_route_whose_matchers_cannot_be_read_takes_every_page():
     stage = Stage(routes=(broken,))
     (page,) = stage.automation.pages(incident(no_clear_cause=True, suspects=()), None, T0, "trouble")
     assert page.key == "page/INC-1/1/broken"
+
+
+def test_routes_of_one_name_are_told_apart():
+    stage = Stage(routes=(PAGER, PAGER, PAGER))
+    keys = [page.key for page in stage.automation.pages(incident(), None, T0, "trouble")]
+    assert keys == ["page/INC-1/1/on-call", "page/INC-1/1/on-call-2", "page/INC-1/1/on-call-3"]
 
 
 def _team(value: str, **given: Any) -> Matcher:

@@ -22,15 +22,15 @@ class Routes:
 
     def __init__(self, routes: tuple[Route, ...], state: State) -> None:
         self._state = state
-        self._routes = [(route, _matching(route)) for route in routes]
+        self._routes = [(route, name, _matching(route)) for route, name in zip(routes, _names(routes), strict=True)]
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, at: float, text: str, reason: str = ""
     ) -> list[Perform]:
         """One deed per route that matches, in the order of the file.
 
-        The ledger key is ``page/incident/reason/route``; without an incident ``alert-<fingerprint>`` stands in its
-        place, without a reason the incident's version or the alert's episode.
+        The ledger key is ``page/incident/reason/route`` (the second route of a name is ``route-2``). Without an
+        incident ``alert-<fingerprint>`` stands in its place, without a reason its version or the alert's episode.
         """
         if alert is None and incident is not None:
             alert = self._state.alerts.get(incident.page_alert or (incident.alerts or ("",))[0])
@@ -47,8 +47,8 @@ class Routes:
         return [
             Perform(
                 at=at,
-                key=f"{place}/{route.name}",
-                token=f"{place}/{route.name}",
+                key=f"{place}/{name}",
+                token=f"{place}/{name}",
                 action=route.action,
                 params=self._params(route, incident, known, labels, at),
                 effect="tell",
@@ -56,7 +56,7 @@ class Routes:
                 timeout_s=PAGE_TIMEOUT_S,
                 incident=incident.id if incident else "",
             )
-            for route, matching in self._routes
+            for route, name, matching in self._routes
             if matching is None or matching.matches(labels)
         ]
 
@@ -74,6 +74,18 @@ class Routes:
             except ExpressionError as error:
                 params["text"] = f'{params["text"]} (route "{route.name}": {name}: {error})'
         return params
+
+
+def _names(routes: tuple[Route, ...]) -> list[str]:
+    """The routes' names, made different: two pages with one ledger key would be one page."""
+    names: list[str] = []
+    for route in routes:
+        name, number = route.name, 1
+        while name in names:
+            number += 1
+            name = f"{route.name}-{number}"
+        names.append(name)
+    return names
 
 
 def _matching(route: Route) -> Matching | None:
