@@ -24,9 +24,16 @@ def status(asked: Asked) -> None:
     answer = asked.client.get("/status")
 
     def show() -> None:
+        sources = answer.get("sources") or {}
+        pairs = _flat({name: value for name, value in answer.items() if name != "sources"})
         out = looks.console()
-        for name, value in _flat(answer):
-            out.print(Text.assemble((f"{name:<24}", "bold"), str(value)))
+        looks.table(out, (Column("daemon"), Column("", folds=True)), [[name, str(value)] for name, value in pairs])
+        columns = (Column("source"), Column("connector", 60), Column("state"), Column("error", 50, folds=True))
+        rows = [
+            [name, source.get("connector", ""), source.get("state", ""), source.get("error", "")]
+            for name, source in sources.items()
+        ]
+        looks.table(out, columns, rows)
 
     asked.answer(answer, show)
 
@@ -130,7 +137,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         elif name.endswith("_at") and isinstance(item, str):
             pairs.append((prefix + name, f"{item} ({looks.ago(item)})"))
         else:
-            pairs.append((prefix + name, item))
+            pairs.append((prefix + name, "-" if item is None or item == "" else item))
     return pairs
 
 

@@ -124,22 +124,16 @@ def _print_suspects(out: Console, incident: Mapping[str, Any]) -> None:
         out.print("runners-up:", style="bold")
     for suspect in suspects[1 : 1 + _RUNNERS_UP]:
         lost = f": {suspect['lost_because']}" if suspect.get("lost_because") else ""
-        out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {_suspect_name(suspect)}{lost}"))
+        out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}{lost}"))
 
 
 def _print_suspect(out: Console, suspect: Mapping[str, Any]) -> None:
-    out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {_suspect_name(suspect)}", style="bold"))
+    out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}", style="bold"))
     if len(suspect.get("path", ())) > 1:
         out.print(Text(f"        {looks.path(suspect['path'])}"))
     for evidence in suspect.get("evidence", ()):
         sign = "+" if evidence["weight"] >= 0 else "−"
         out.print(Text(f"      {sign} {evidence['text']}", style="" if evidence["weight"] >= 0 else "dim"))
-
-
-def _suspect_name(suspect: Mapping[str, Any]) -> str:
-    if suspect.get("change"):
-        return f"{suspect.get('kind', 'change')} {suspect['change']} of {suspect['entity']}"
-    return str(suspect["entity"])
 
 
 def _print_alerts(out: Console, alerts: list[dict[str, Any]]) -> None:

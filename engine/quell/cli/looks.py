@@ -119,14 +119,17 @@ def labels(pairs: Mapping[str, str], *, without: Sequence[str] = ("alertname", "
     return " ".join(f"{name}={value}" for name, value in pairs.items() if name not in without)
 
 
+def suspect(found: Mapping[str, Any]) -> str:
+    """A suspect by name: the change with its entity, or the entity."""
+    if found.get("change"):
+        return f"{found.get('kind', 'change')} {found['change']} of {found['entity']}"
+    return str(found["entity"])
+
+
 def cause(incident: Mapping[str, Any]) -> str:
     """The first suspect in few words."""
     suspects = incident.get("suspects") or []
     if not suspects:
         return "not known yet"
-    first = suspects[0]
-    text = f"{first['entity']}"
-    if first.get("change"):
-        text = f"{first.get('kind', 'change')} {first['change']} of {first['entity']}"
-    text += f" {percent(first.get('confidence', 0.0))}"
+    text = f"{suspect(suspects[0])} {percent(suspects[0].get('confidence', 0.0))}"
     return f"no clear cause ({text})" if incident.get("no_clear_cause") else text

@@ -57,7 +57,7 @@ def demo(folder: Path | None, speed: float, keep: bool) -> None:
         if keep:
             _keep(stage, out)
         else:
-            out.print("\nnothing is left running; KEEP=1 make demo keeps the daemon, so that you can look around")
+            out.print("\nnothing is left running: KEEP=1 make demo keeps the daemon, to look around and to approve")
 
 
 @dataclass

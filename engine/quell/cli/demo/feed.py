@@ -102,7 +102,13 @@ class Feed:
 
 
 def _told(incident: dict[str, Any]) -> str:
-    """What is worth a line: that it is there, and its first cause once known."""
-    if incident["status"] in {"merged", "withdrawn"}:
-        return str(incident["status"])
-    return f"{looks.cause(incident)}"
+    """What is worth a line: that it is there, its first cause, its end. Numbers move too often for that."""
+    status = incident["status"]
+    if status == "merged":
+        return f"turned out to be part of {incident.get('merged_into') or 'another'}"
+    if status in {"withdrawn", "resolved"}:
+        return str(status)
+    suspects = incident.get("suspects")
+    if not suspects or incident.get("no_clear_cause"):
+        return "no clear cause yet"
+    return f"first cause: {looks.suspect(suspects[0])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from quell.cli.looks import Column
 _EVIDENCE_SHOWN = 5
 _RUNNERS_UP_SHOWN = 3
 _REASONS_SHOWN = 10
+_TICKETS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
         return
     first, others = suspects[0], suspects[1 : 1 + _RUNNERS_UP_SHOWN]
     lead = "no clear cause; best candidate" if incident.get("no_clear_cause") else "first cause"
-    out.print(_line(Text.assemble(f"{lead}: ", (_named(first), "bold"), f"  {looks.percent(first['confidence'])}")))
+    out.print(
+        _line(Text.assemble(f"{lead}: ", (looks.suspect(first), "bold"), f"  {looks.percent(first['confidence'])}"))
+    )
     if len(first.get("path", ())) > 1:
         out.print(_line(f"path: {looks.path(first['path'])}", 4))
     for evidence in first.get("evidence", ())[:_EVIDENCE_SHOWN]:
@@ -65,7 +68,7 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
     _print_changes(out, answer.get("changes") or [], first)
     for other in others:
         lost = f": {other['lost_because']}" if other.get("lost_because") else ""
-        out.print(_line(f"runner-up: {_named(other)}  {looks.percent(other.get('confidence', 0.0))}{lost}"))
+        out.print(_line(f"runner-up: {looks.suspect(other)}  {looks.percent(other.get('confidence', 0.0))}{lost}"))
 
 
 def _print_changes(out: Console, changes: Sequence[Mapping[str, Any]], first: Mapping[str, Any]) -> None:
@@ -99,19 +102,17 @@ def _print_held_back(out: Console, alerts: Sequence[Mapping[str, Any]]) -> None:
 
 def _print_playbooks(out: Console, found: Found, environment: str) -> None:
     out.print(Text("playbooks:", style="bold"))
-    by_state: dict[bool, list[Mapping[str, Any]]] = defaultdict(list)
-    for run in found.runs:
-        by_state[run["state"] in {"waiting", "proposed"}].append(run)
     if not found.runs:
         out.print(_line("none ran"))
-    for run in by_state[False]:
-        out.print(_line(Text.assemble(f"{run['playbook']} for {run['incident']}: ", looks.state(run["state"]))))
-        for step in run.get("steps", ()):
-            if step.get("sentence"):
-                out.print(_line(step["sentence"], 4))
-    for ticket in found.tickets:
-        out.print(_line(f'the ticket receiver holds {ticket["id"]}: "{ticket.get("title", "")}"'))
-    for run in by_state[True]:
+    asking = [run for run in found.runs if run["state"] in {"waiting", "proposed"}]
+    counts = Counter((run["playbook"], run["state"]) for run in found.runs if run not in asking)
+    for (playbook, state), count in counts.items():
+        out.print(_line(Text.assemble(f"{playbook}: {_counted(count, 'run')} ", looks.state(state))))
+    for ticket in found.tickets[:_TICKETS_SHOWN]:
+        out.print(_line(f'the ticket receiver holds {ticket["id"]}: "{ticket.get("title", "")}"', 4))
+    if len(found.tickets) > _TICKETS_SHOWN:
+        out.print(_line(f"… and {len(found.tickets) - _TICKETS_SHOWN} more", 4))
+    for run in asking:
         out.print(
             _line(Text.assemble(f"{run['playbook']} for {run['incident']}: ", ("waits for a yes", "bold yellow")))
         )
@@ -119,12 +120,6 @@ def _print_playbooks(out: Console, found: Found, environment: str) -> None:
         out.print(_line("approve it with:", 4))
         # One line whatever the width, so that it can be copied.
         out.print(f"{environment}quell approve {run['id']}", style="bold", soft_wrap=True)
-
-
-def _named(suspect: Mapping[str, Any]) -> str:
-    if suspect.get("change"):
-        return f"{suspect.get('kind', 'change')} {suspect['change']} of {suspect['entity']}"
-    return str(suspect["entity"])
 
 
 def _counted(count: int, noun: str) -> str:
