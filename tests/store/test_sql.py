@@ -61,6 +61,24 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     store.close()
 
 
+def test_after_closing_the_file_alone_is_everything(tmp_path: Path, file: Path) -> None:
+    store = open_store(URL, tmp_path)
+    filled(store)
+    store.close()
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_backup_of_the_open_store_recovers(sql: Store, beside: sqlite3.Connection, tmp_path: Path) -> None:
+    filled(sql)
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
+        beside.backup(backup)
+    sql.accept(accepted(9))
+    restored = open_store("sqlite:///backup.db", tmp_path)
+    assert (restored.recover().state, seqs_of(restored)) == (b"state", [1])
+    assert [entry.state for entry in restored.unfinished()] == ["acting"]
+    restored.close()
+
+
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/elsewhere.db", tmp_path / "data").close()
     assert (tmp_path / "elsewhere.db").exists()
