@@ -355,6 +355,13 @@ def test_severity_of():
     assert severity_of({"severity": ""}) == ""
 
 
+def test_an_alert_survives_a_snapshot():
+    alert = through(
+        [firing(0, id="a", ends_at=240.0), resolved(100.0, start=0.0), firing(500, ends_at=800.0, timeout=True)]
+    )
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(alert), type=Alert) == alert
+
+
 def test_fingerprint_is_stored():
     name = fingerprint(LABELS)
     assert fold(None, firing(0), 0, flap_gap_s=GAP_S, fingerprint=name).alert.fingerprint == name  # type: ignore[union-attr]

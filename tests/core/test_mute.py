@@ -69,6 +69,7 @@ def test_a_changed_silence_is_matched_anew():
     assert muter.mutings(alert(SLOW), 0, {"s": silence("s", "node=n1")})
     assert not muter.mutings(alert(SLOW), 0, {"s": silence("s", "node=n2")})
     assert not muter.mutings(alert(SLOW), 150, {"s": silence("s", "node=n1")})
+    assert muter.next_change(150, {}) is None, "and forgets it"
     assert muter.mutings(alert(SLOW), 150, {"s": silence("s", "node=n1", end=200)})
 
 

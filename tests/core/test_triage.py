@@ -71,7 +71,7 @@ def test_a_lone_severe_alert_waits_for_company_then_pages():
         600,
     )
     assert verdict(alert(), 599.9) == waiting
-    page = Reason(code="still_firing", text="critical, alone, and still firing after 10m")
+    page = Reason(code="still_firing", text="critical, on its own, and still firing after 10m")
     assert verdict(alert(), 600) == Judgement("page", page, None)
 
 
@@ -104,13 +104,13 @@ def test_other_severities_go_to_the_digest(severity, code, text):
 @pytest.mark.parametrize(
     ("muting", "text"),
     [
-        (Muting(kind="silence", by="s1", reason="ann: deploying"), "silenced by s1: ann: deploying"),
-        (Muting(kind="window", by="move", reason="racks"), 'maintenance window "move" is open: racks'),
-        (Muting(kind="window", by="move"), 'maintenance window "move" is open'),
-        (Muting(kind="rule", by="dev", reason="nobody cares"), 'muted by rule "dev": nobody cares'),
+        (Muting(kind="silence", by="s1", reason="ann: deploying"), "muted by silence s1 (ann: deploying)"),
+        (Muting(kind="window", by="move", reason="racks"), 'muted by maintenance window "move" (racks)'),
+        (Muting(kind="window", by="move"), 'muted by maintenance window "move"'),
+        (Muting(kind="rule", by="dev", reason="nobody cares"), 'muted by rule "dev" (nobody cares)'),
         (
             Muting(kind="inhibition", by="f0", reason='while NodeDown fires (rule "r")'),
-            'inhibited while NodeDown fires (rule "r")',
+            'muted while NodeDown fires (rule "r")',
         ),
     ],
 )
@@ -121,7 +121,7 @@ def test_the_muting_is_the_reason(muting, text):
 
 def test_more_mutings_are_counted():
     two = alert(mutings=(Muting(kind="silence", by="a", reason="x"), Muting(kind="rule", by="b")))
-    assert verdict(two, 0).reason.text == "silenced by a: x (and 1 more)"
+    assert verdict(two, 0).reason.text == "muted by silence a (x), and 1 more"
 
 
 def test_a_teams_rule_comes_before_behaviour():
@@ -141,7 +141,7 @@ def test_a_rules_hold_runs_out():
 
 def test_somebody_elses_incident():
     owned = verdict(alert(), 9999, foreign="Payment provider down", in_incident=True)
-    text = 'already being handled as "Payment provider down", which somebody else opened'
+    text = 'already being handled in "Payment provider down", an incident opened elsewhere'
     assert owned == Judgement("hold", Reason(code="owned", text=text), None)
 
 
@@ -189,7 +189,7 @@ def test_what_heals_itself_gets_three_times_as_long_as_usual():
     behaviour = Triaged(durations_s=(200, 300, 300, 400, 5000))
     known = alert()
     held = verdict(known, 700, behaviour)
-    text = "went away by itself within 10m in 4 of its last 5 firings, usually after 5m; waits whether it does again"
+    text = "went away by itself within 10m in 4 of its last 5 firings, usually after 5m; it may do so again"
     assert held == Judgement("hold", Reason(code="self_healing", text=text), 900)
     assert said(known, 900, behaviour) == ("page", "still_firing")
     assert said(alert("warning"), 900, behaviour) == ("digest", "not_severe")
@@ -234,10 +234,10 @@ def test_what_is_over_keeps_its_verdict():
     gone = alert(status="resolved", ends_at=250.0, handling="page", reason=reason)
     assert verdict(gone, 300) == Judgement("page", reason)
     waiting = msgspec.structs.replace(gone, handling="hold")
-    text = "went away after 4m10s, before there was need to page"
+    text = "ended after 4m10s, before it was due to page"
     assert verdict(waiting, 300) == Judgement("digest", Reason(code="over", text=text))
     endless = msgspec.structs.replace(waiting, ends_at=None)
-    assert verdict(endless, 300).reason.text == "went away, before there was need to page"
+    assert verdict(endless, 300).reason.text == "ended, before it was due to page"
     assert said(waiting, 300, in_incident=True) == ("hold", "in_incident")
 
 

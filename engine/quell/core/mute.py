@@ -188,6 +188,8 @@ class Muter:
 
     def next_change(self, now: float, silences: Mapping[str, Silence]) -> float | None:
         """The earliest start or end after ``now`` of any silence or window: when mutings must be judged again."""
+        for gone in self._silences.keys() - silences.keys():
+            del self._silences[gone]
         times = [at for silence in silences.values() for at in (silence.starts_at, silence.ends_at) if at > now]
         edges = (opening.next_edge(now) for opening in self._windows)
         times.extend(edge for edge in edges if edge is not None)

@@ -35,7 +35,7 @@ it is then given this many times its usual duration."""
 
 KEPT_TIMES = 64
 KEPT_DURATIONS = 20
-IN_INCIDENT = "part of an incident, which pages as one"
+IN_INCIDENT = "part of an incident, which pages once for all its alerts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def judge(
     if alert.mutings:
         return Judgement("muted", _muted(alert))
     if foreign is not None:
-        owned: Judgement | None = _hold("owned", f'already being handled as "{foreign}", which somebody else opened')
+        owned: Judgement | None = _hold("owned", f'already being handled in "{foreign}", an incident opened elsewhere')
     elif in_incident:
         owned = _hold("in_incident", IN_INCIDENT)
     else:
@@ -168,7 +168,7 @@ class _Case:
         if in_incident:
             return _hold("in_incident", IN_INCIDENT)
         lasted = "" if alert.ends_at is None else f" after {format_duration(alert.ends_at - alert.starts_at)}"
-        return _digest("over", f"went away{lasted}, before there was need to page")
+        return _digest("over", f"ended{lasted}, before it was due to page")
 
     def ruled(self) -> Judgement | None:
         """The first rule of the team that matches; a hold that has run out leaves the rest to behaviour."""
@@ -228,7 +228,9 @@ class _Case:
             return None
         said = f"went away by itself within {self.lone_text} in {short} of its last {len(past)} firings"
         return _hold(
-            "self_healing", f"{said}, usually after {format_duration(usual)}; waits whether it does again", until
+            "self_healing",
+            f"{said}, usually after {format_duration(usual)}; it may do so again",
+            until,
         )
 
     def chronic(self) -> Judgement | None:
@@ -259,7 +261,7 @@ class _Case:
             said = f"{severity}, but alone so far; pages if it still fires after {self.lone_text}"
             return _hold("waiting_for_company", said, self.lone_until)
         return Judgement(
-            "page", Reason(code="still_firing", text=f"{severity}, alone, and still firing after {self.lone_text}")
+            "page", Reason(code="still_firing", text=f"{severity}, on its own, and still firing after {self.lone_text}")
         )
 
 
@@ -279,13 +281,14 @@ def _digest(code: str, text: str, until: float | None = None) -> Judgement:
 def _muted(alert: Alert) -> Reason:
     """The first muting in words, and how many more there are."""
     muting = alert.mutings[0]
-    words = {
-        "silence": f"silenced by {muting.by}",
-        "window": f'maintenance window "{muting.by}" is open',
-        "inhibition": "inhibited",
-        "rule": f'muted by rule "{muting.by}"',
-    }[muting.kind]
-    because = f" {muting.reason}" if muting.kind == "inhibition" else f": {muting.reason}" if muting.reason else ""
+    if muting.kind == "inhibition":
+        text = f"muted {muting.reason}"
+    else:
+        by = {
+            "silence": f"silence {muting.by}",
+            "window": f'maintenance window "{muting.by}"',
+            "rule": f'rule "{muting.by}"',
+        }
+        text = f"muted by {by[muting.kind]}" + (f" ({muting.reason})" if muting.reason else "")
     more = len(alert.mutings) - 1
-    others = f" (and {more} more)" if more else ""
-    return Reason(code=muting.kind, text=f"{words}{because}{others}")
+    return Reason(code=muting.kind, text=f"{text}, and {more} more" if more else text)
