@@ -97,7 +97,8 @@ def server(app: ASGIApp, drain_s: int = 2) -> Server:
 def bound(host: str, port: int) -> socket.socket:
     """A listening address; port 0 takes a free one. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, because asyncio switches off the delay of small writes only then.
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
