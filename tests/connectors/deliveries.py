@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from quell.errors import BadPayload
+from quell.model.wire import to_wire
 from quell.sdk.connector import Connector, Context, Received, Receives, Request
 from quell.sdk.testkit import NOW, FakeHttp
 
@@ -36,4 +37,6 @@ def never_chokes(receiver: Receives, request: Request) -> Received | None:
         return None
     msgspec.msgpack.encode(list(received.records))
     assert all(0 <= record.at < 253402300800 for record in received.records)
+    for record in received.records:
+        to_wire(record)
     return received

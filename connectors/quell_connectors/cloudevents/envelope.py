@@ -89,7 +89,7 @@ def _data(raw: bytes, content_type: str) -> Any:
 def _of_headers(request: Request, content_type: str) -> bytes:
     """Binary mode: attributes are headers, percent-encoded; the body is the data."""
     attributes = {
-        name.removeprefix(_PREFIX): unquote(value, errors="replace")
+        name.removeprefix(_PREFIX): unquote(value.encode("utf-8", "replace").decode(), errors="replace")
         for name, value in request.headers.items()
         if name.startswith(_PREFIX)
     }

@@ -7,6 +7,8 @@ cannot be read is put aside and the rest goes on. Cycles are fine: services do c
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from quell.errors import BadPayload
@@ -34,7 +36,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     pod: str = ""
     team: str = ""
     owner: str = ""
-    tier: int | None = None
+    tier: Annotated[int, msgspec.Meta(ge=0, le=99)] | None = None
     labels: dict[str, str] = {}
     removed: bool = False
 

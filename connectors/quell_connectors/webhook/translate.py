@@ -186,11 +186,16 @@ def record_of(line: bytes, source: str, now: float) -> AnyRecord:
     except (ValueError, OverflowError) as error:
         raise BadPayload(str(error), line) from error
     record: Observed = convert({"at": now, **timed, "kind": kind}, Observed, line)  # type: ignore[arg-type]
-    for name in ("at", "starts_at", "ends_at"):
-        moment = getattr(record, name, None)
+    moments = [(name, getattr(record, name, None)) for name in ("at", "starts_at", "ends_at")]
+    moments += [("points", at) for at, _ in getattr(record, "points", ())]
+    for name, moment in moments:
         if moment is not None and not 0.0 <= moment < _LATEST_TIME:
             raise BadPayload(f"{name}: not a time between 1970 and 9999", line, name)
     problem = label_problem(getattr(record, "labels", {})) or annotation_problem(getattr(record, "annotations", {}))
     if problem:
         raise BadPayload(problem, line, "labels")
+    try:
+        msgspec.msgpack.encode(record)
+    except OverflowError as error:  # a number that JSON can write and the journal cannot
+        raise BadPayload(f"a number is out of range: {error}", line) from error
     return msgspec.structs.replace(record, seen=now, source=record.source or source)

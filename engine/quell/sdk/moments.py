@@ -7,6 +7,8 @@ from quell.model.times import parse_time
 _MILLISECONDS, _MICROSECONDS, _NANOSECONDS = 1e11, 1e14, 1e17
 """Numbers beyond these can only be meant in that unit, for seconds would be thousands of years away."""
 _LARGEST = 1e20
+_YEAR_10000 = 253402300800.0
+"""Later times have no RFC 3339 text."""
 _EXPECTED = "send RFC 3339 text or seconds since 1970"
 
 
@@ -44,7 +46,7 @@ def _of_text(text: str) -> float | None:
             at = parse_time(zoned)
         except (ValueError, OverflowError):
             continue
-        if at is not None and at < 0:
-            break
-        return at
-    raise ValueError(f"{text[:64]!r} is not a time since 1970; {_EXPECTED}")
+        if at is None or 0 <= at < _YEAR_10000:
+            return at
+        break
+    raise ValueError(f"{text[:64]!r} is not a time between 1970 and 9999; {_EXPECTED}")
