@@ -1,6 +1,6 @@
 import pytest
 
-from config.written import MAIN, SPECS, directory, loaded_from, problems_of
+from config.written import MAIN, SPECS, loaded_from, problems_of, write
 from quell.config import check, load_file, watched
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Basic, Bearer, Hmac
@@ -93,11 +93,13 @@ def test_an_empty_file_is_all_defaults():
     assert settings.source("x") is None
 
 
-def test_a_secret_is_never_shown():
+def test_a_secret_is_never_shown(tmp_path):
     loaded = loaded_from(FILES, {"KEY": "hunter2"})
     assert "hunter2" not in repr(loaded)
     found = check(
-        directory({"quell.yaml": "sources:\n  t: {use: ticket, url: 'https://x.example', token: hunter2, a: b}\n"}),
+        write(
+            tmp_path, {"quell.yaml": "sources:\n  t: {use: ticket, url: 'https://x.example', token: hunter2, a: b}\n"}
+        ),
         {},
         {},
     )
@@ -237,8 +239,8 @@ def test_all_problems_of_all_files_come_at_once():
     }
 
 
-def test_the_path_of_the_main_file_will_do_and_its_files_can_be_watched():
-    place = directory({"rules/a.yaml": "mute: []\n", "playbooks/p.test.yaml": "x"})
+def test_the_path_of_the_main_file_will_do_and_its_files_can_be_watched(tmp_path):
+    place = write(tmp_path, {"rules/a.yaml": "mute: []\n", "playbooks/p.test.yaml": "x"})
     assert load_file(place / "quell.yaml", SPECS, {}).settings.directory == place
     names = {path.relative_to(place).as_posix() for path in watched(place)}
     assert names == {"quell.yaml", "tokens.yaml", "rules/a.yaml"}

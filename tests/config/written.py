@@ -77,9 +77,8 @@ pages:
 """
 
 
-def directory(files: dict[str, str | bytes]) -> pathlib.Path:
-    """A new directory with these files; quell.yaml is a plain one unless it is given."""
-    place = pathlib.Path(tempfile.mkdtemp(prefix="quell-config-"))
+def write(place: pathlib.Path, files: dict[str, str | bytes]) -> pathlib.Path:
+    """Writes the files into a directory; quell.yaml is a plain one unless it is given."""
     for name, text in {"quell.yaml": MAIN, **files}.items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +88,12 @@ def directory(files: dict[str, str | bytes]) -> pathlib.Path:
 
 def problems_of(files: dict[str, str | bytes], environ: dict[str, str] | None = None) -> list[str]:
     """Place, message and suggestion of every problem, in order, without excerpts."""
-    return [str(problem).split("\n")[0] for problem in check(directory(files), SPECS, environ or {})]
+    with tempfile.TemporaryDirectory() as place:
+        found = check(write(pathlib.Path(place), files), SPECS, environ or {})
+    return [str(problem).split("\n")[0] for problem in found]
 
 
 def loaded_from(files: dict[str, str | bytes], environ: dict[str, str] | None = None) -> Loaded:
     """What the files say."""
-    return load(directory(files), SPECS, environ or {})
+    with tempfile.TemporaryDirectory() as place:
+        return load(write(pathlib.Path(place), files), SPECS, environ or {})
