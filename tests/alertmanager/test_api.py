@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quell.model.alert import Alert, Muting, fingerprint
 from quell.model.mute import Matcher, Silence
@@ -159,6 +161,43 @@ def test_what_is_valid_in_a_batch_is_kept_whatever_is_wrong_with_the_rest() -> N
         assert received.reply.status == status
         assert len(received.records) == 2
         assert len(received.rejected) == 1
+
+
+TEXT = st.text(max_size=6)
+VALUE = st.none() | st.integers() | TEXT | st.lists(TEXT, max_size=2) | st.dictionaries(TEXT, TEXT, max_size=3)
+TIMES = st.sampled_from([format_time(NOW + seconds) for seconds in (-60, 0, 60)] + ["0001-01-01T00:00:00Z", ""])
+ALERT = st.fixed_dictionaries(
+    {"labels": VALUE | st.just({"alertname": "A"})},
+    optional={"annotations": VALUE, "startsAt": TIMES | VALUE, "endsAt": TIMES | VALUE, "generatorURL": VALUE},
+)
+
+
+@given(st.lists(ALERT | VALUE, max_size=4))
+def test_every_posted_alert_becomes_a_record_or_is_set_aside(alerts: list[Any]) -> None:
+    received = ask("v2/alerts", body=alerts)
+    assert len(received.records) + len(received.rejected) == len(alerts)
+    assert received.reply.status in ((400, 422) if received.rejected else (200,))
+    assert received == ask("v2/alerts", body=alerts)
+    for record in received.records:
+        assert record.at <= NOW
+        assert record.starts_at <= record.ends_at
+        assert (record.status == "firing") == (record.ends_at > NOW)
+        assert all(record.labels.values())
+
+
+SILENCE = st.dictionaries(
+    st.sampled_from(["id", "comment", "createdBy", "startsAt", "endsAt", "matchers", "annotations"]),
+    VALUE
+    | TIMES
+    | st.lists(st.dictionaries(st.sampled_from(["name", "value", "isRegex", "isEqual"]), VALUE | st.booleans())),
+)
+
+
+@given(SILENCE)
+def test_no_silence_makes_it_choke(silence: Any) -> None:
+    received = ask("v2/silences", body=silence)
+    assert received.reply.status in (200, 400, 404, 422)
+    assert bool(received.records) == (received.reply.status == 200)
 
 
 def test_a_batch_too_large_is_told_in_the_api_s_own_form() -> None:

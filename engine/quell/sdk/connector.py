@@ -5,6 +5,30 @@ No verb starts a thread or reads the clock, the environment or a file: options, 
 handed in. An empty list always means *no records*, never *could not ask*. The daemon saves cursor and records in
 one commit: delivery is at least once, fingerprints and record ids make it harmless. Raise only `Unreachable`,
 `Refused` and `BadPayload`; anything else is a bug and is reported as one.
+
+Beside this module: `quell.sdk.spec` declares options and actions, `quell.sdk.payload` reads bodies within limits,
+`quell.sdk.http` asks other systems (`checked` sorts their answers into errors), `quell.sdk.testkit.check_connector`
+tries every rule above on a class. Who sent a delivery was checked before it comes here (`quell.sdk.signatures`).
+
+    class Pager:
+        spec = Spec(name="pager", summary="Tells a pager.", options=(TOKEN,), actions=(TELL,))
+
+        def __init__(self, options: Mapping[str, Any], context: Context) -> None:
+            self._token: Secret = options["token"]
+            self._http = context.http
+
+        async def act(self, call: Call) -> Done:
+            if call.dry_run:
+                return Done(f"would tell {call.params['to']}")
+            headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+            answer = await self._http.request("POST", URL, headers=headers, json={"key": call.key})
+            checked(answer, "the pager")
+            return Done(f"told {call.params['to']}")
+
+and in the package's own ``pyproject.toml``:
+
+    [project.entry-points."quell.connectors"]
+    pager = "my_package:Pager"
 """
 
 from __future__ import annotations

@@ -65,7 +65,9 @@ def deeper_than(body: bytes, levels: int) -> bool:
         return False
     rest = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_BRACKETS, _OTHER)
     rest = _STRING.sub(b"", rest.replace(b'""', b""))
-    for _ in range(levels):
+    for left in range(levels, 0, -1):
+        if b"[" * (left + 1) in rest:
+            return True
         shorter = rest.replace(b"[]", b"")
         if len(shorter) == len(rest):
             return False

@@ -7,7 +7,19 @@ from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from quell.errors import BadPayload, ConnectorError, Refused, Unreachable
-from quell.sdk.connector import Acts, Call, Connector, Context, Done, Pending, Received, Receives, Request
+from quell.sdk.connector import (
+    Acts,
+    Call,
+    Connector,
+    Context,
+    Done,
+    Pending,
+    Received,
+    Receives,
+    Request,
+    Serves,
+    View,
+)
 from quell.sdk.fakes import NOW, FakeHttp, FakeView, Sent
 from quell.sdk.http import Answer, Http
 from quell.sdk.registry import offers
@@ -70,6 +82,8 @@ def check_connector(
     _check_construction(connector, chosen)
     if "receive" in offers(connector):
         _check_receive(connector, chosen)
+    if "serve" in offers(connector):
+        _check_serve(connector, chosen)
     for action in connector.spec.actions:
         given = (params or {}).get(action.name) or example_options(action.params)
         _check_action(connector, chosen, action, given)
@@ -127,25 +141,39 @@ NASTY_BODIES: tuple[bytes, ...] = (
 def _check_receive(connector: type[Connector], options: Mapping[str, Any]) -> None:
     for body in NASTY_BODIES:
         request = Request("POST", f"/in/{connector.spec.name}", body, {"content-type": "application/json"})
-        first, second = (_received(connector, options, request) for _ in range(2))
-        _must(
-            repr(first) == repr(second),
-            f"receive() of {connector.spec.name} is not pure: answers differ for {body[:40]!r}",
-        )
+        _check_pure(connector, options, request, "receive")
 
 
-def _received(connector: type[Connector], options: Mapping[str, Any], request: Request) -> Received | str:
-    receiver = _built(connector, options, FakeHttp())
-    _must(isinstance(receiver, Receives), "receive is not a method")
+def _check_serve(connector: type[Connector], options: Mapping[str, Any]) -> None:
+    for path in connector.spec.paths:
+        for method, tail in (("GET", ""), ("GET", "/nonsense"), ("DELETE", "/nonsense"), ("HEAD", "")):
+            _check_pure(connector, options, Request(method, path + tail, query=[("filter", "(")]), "serve")
+        for body in NASTY_BODIES:
+            request = Request("POST", path, body, {"content-type": "application/json"})
+            _check_pure(connector, options, request, "serve")
+
+
+def _check_pure(connector: type[Connector], options: Mapping[str, Any], request: Request, verb: str) -> None:
+    first, second = (_received(connector, options, request, verb) for _ in range(2))
+    pure = repr(first) == repr(second)
+    _must(pure, f"{verb}() of {connector.spec.name} is not pure: answers differ for {request.body[:40]!r}")
+
+
+def _received(connector: type[Connector], options: Mapping[str, Any], request: Request, verb: str) -> Received | str:
+    built = _built(connector, options, FakeHttp())
+    view: View = FakeView()
     try:
-        received = cast("Receives", receiver).receive(request, NOW)
+        if verb == "serve":
+            received = cast("Serves", built).serve(request, view, NOW)
+        else:
+            received = cast("Receives", built).receive(request, NOW)
     except BadPayload as error:
         return str(error)
     except Exception as error:
         raise AssertionError(
-            f"receive() of {connector.spec.name} raised {type(error).__name__} for {request.body[:40]!r}"
+            f"{verb}() of {connector.spec.name} raised {type(error).__name__} for {request.body[:40]!r}"
         ) from error
-    _must(isinstance(received, Received), f"receive() of {connector.spec.name} gave no Received")
+    _must(isinstance(received, Received), f"{verb}() of {connector.spec.name} gave no Received")
     return received
 
 
