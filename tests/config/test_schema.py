@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 from config.written import SPECS
 from quell.config.actions import BUILT_IN
 from quell.config.schema import DIALECT, schemas
+from quell.sdk.registry import find_connectors
 
 FOUND = schemas(SPECS)
 
@@ -52,3 +54,11 @@ def test_options_of_connectors_complete():
     assert ticket["required"] == ["url"]
     assert {"use", "every", "auth", "url", "token"} <= set(ticket["properties"])
     assert ticket["properties"]["style"]["enum"] == ["short", "long"]
+
+
+def test_the_published_schemas_are_those_of_this_version():
+    specs = {name: connector.spec for name, connector in find_connectors().connectors.items()}
+    published = Path(__file__).parents[2] / "docs" / "reference" / "schema"
+    for name, schema in schemas(specs).items():
+        found = json.loads((published / f"{name}.schema.json").read_text())
+        assert found == schema, "the files changed their shape: run quell schema --all docs/reference/schema"
