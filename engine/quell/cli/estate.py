@@ -149,7 +149,7 @@ def _show_numbers(answer: Mapping[str, Any]) -> None:
     out = looks.console()
     kinds = Counter(entity["entity"].partition("/")[0] for entity in answer["entities"])
     types = Counter(edge.get("type", "depends_on") for edge in answer["dependencies"])
-    if not kinds:
+    if not kinds and not types:
         out.print(
             "nothing is known of what depends on what; add a topology file, or send entity and dependency records"
         )

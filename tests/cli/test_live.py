@@ -1,0 +1,179 @@
+"""The command against a daemon that runs: from init to an incident that a person acknowledges."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from quell.cli.demo import child
+from quell.cli.main import run
+from quell.model.times import format_time
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live") / "conf"
+    command = [sys.executable, "-m", "quell.cli", "init", str(folder)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    (token,) = re.findall(r"qll_admin_[0-9a-f]{64}", said)
+    # Fast, so that what needs a minute of holding back needs a second here.
+    with child.daemon(folder, child.free_port(), clock_speed=30.0) as running:
+        _tell_of_a_broken_cart(running.url, token)
+        yield running, token
+
+
+def _tell_of_a_broken_cart(url, token):
+    environment = {**os.environ, "QUELL_URL": url, "QUELL_TOKEN": token}
+    command = [sys.executable, "-m", "quell.cli", "status", "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
+    now = json.loads(told.stdout)["now"]
+    source = {"at": now, "source": "test"}
+    lines = [
+        {**source, "kind": "dependency", "from": "service/web", "to": "service/cart", "type": "calls"},
+        {**source, "kind": "dependency", "from": "service/api", "to": "service/cart", "type": "calls"},
+        {**source, "kind": "change", "id": "chg-1", "type": "deploy", "entity": "service/cart", "summary": "cart v2"},
+    ]
+    records = "".join(json.dumps(line) + "\n" for line in lines)
+    sent = subprocess.run(
+        [sys.executable, "-m", "quell.cli", "send", "-"],
+        input=records, capture_output=True, text=True, check=True, timeout=60, env=environment,
+    )  # fmt: skip
+    assert "3 accepted" in sent.stdout
+    alerts = [
+        {"labels": {"alertname": name, "service": service, "severity": "critical"}, "startsAt": now}
+        for name, service in (
+            ("HighErrors", "cart"),
+            ("PodCrash", "cart"),
+            ("HighErrors", "web"),
+            ("HighErrors", "api"),
+        )
+    ]
+    # As Prometheus does: no token.
+    request = Request(url + "/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"})
+    with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+@pytest.fixture
+def asked(daemon, monkeypatch, capsys):
+    running, token = daemon
+    monkeypatch.setenv("QUELL_URL", running.url)
+    monkeypatch.setenv("QUELL_TOKEN", token)
+
+    def ask(*words, code=0):
+        assert run(list(words)) == code
+        captured = capsys.readouterr()
+        return captured.out if code == 0 else captured.err
+
+    return ask
+
+
+@pytest.fixture
+def incident(asked):
+    for _ in range(100):
+        found = json.loads(asked("incidents", "--json"))["incidents"]
+        if found and len(found[0]["alerts"]) == 4:
+            return found[0]["id"]
+        subprocess.run(["sleep", "0.1"], check=True)
+    pytest.fail("no incident was opened")
+
+
+def test_an_incident_is_listed_shown_and_explained(asked, incident):
+    assert incident in asked("incidents")
+    shown = asked("show", incident)
+    assert "deploy chg-1 of service/cart" in shown
+    assert "4 alerts:" in shown
+    assert "cart v2" in shown
+    why = asked("why", incident)
+    assert "service/cart" in why
+    assert "chg-1" in why
+
+
+def test_alerts_say_why_they_did_not_page(asked, incident):
+    assert asked("alerts").count(" " + incident + " ") >= 4
+    assert "PodCrash" in asked("why-not", "PodCrash")
+    fingerprint = json.loads(asked("alerts", "--json"))["alerts"][0]["fingerprint"]
+    assert asked("why-not", fingerprint)
+
+
+def test_the_graph_says_who_said_what(asked, incident):
+    assert "2 calls" in asked("graph")
+    shown = asked("graph", "service/cart")
+    assert "service/web" in shown
+    assert "says test" in shown
+    assert 'nothing is known of the entity "service/nothing"' in asked("graph", "service/nothing", code=1)
+
+
+def test_status_quarantine_ledger_and_playbooks_answer(asked, incident):
+    assert "incidents.open" in asked("status")
+    assert "alertmanager" in asked("status")
+    assert "collect-diagnostics" in asked("playbooks")
+    assert asked("quarantine") == "the quarantine is empty\n"
+    assert "console.page" in asked("ledger")
+
+
+def test_records_that_cannot_be_read_are_quarantined(asked, tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"kind": "tick", "at": 5}\n{"kind": "nothing"}\n')
+    assert asked("send", str(path)) == "2 sent, 1 accepted, 1 rejected\n"
+    kept = json.loads(asked("quarantine", "--json"))["quarantine"]
+    assert 'unknown kind "nothing"' in kept[0]["reason"]
+
+
+def test_a_playbook_runs_dry_by_hand(asked, incident):
+    assert "(dry)" in asked("run", "collect-diagnostics", incident, "--dry")
+    assert 'no playbook is named "nothing"' in asked("run", "nothing", incident, code=1)
+    runs = json.loads(asked("runs", "--incident", incident, "--json"))["runs"]
+    mine = next(run for run in runs if run["playbook"] == "collect-diagnostics" and run["by"] == "admin")
+    assert "collect" in asked("runs", mine["id"])
+
+
+def test_unknown_ids_are_said_plainly(asked):
+    assert asked("show", "INC-none", code=1) == 'no incident has the id "INC-none"\n'
+    assert asked("approve", "R-none", code=1) == 'no run has the id "R-none"\n'
+    assert asked("why-not", "0" * 16, code=1) == f'no alert has the fingerprint "{"0" * 16}"\n'
+
+
+def test_without_the_token_nothing_is_told(asked, monkeypatch):
+    monkeypatch.delenv("QUELL_TOKEN")
+    assert "wants a token" in asked("incidents", code=1)
+    monkeypatch.setenv("QUELL_TOKEN", "qll_admin_" + "0" * 64)
+    assert "does not accept this token" in asked("incidents", code=1)
+
+
+def test_playbooks_are_paused_and_go_on(asked):
+    assert asked("pause", "--note", "release") == "playbooks are paused\n"
+    assert json.loads(asked("status", "--json"))["paused_by"]
+    assert asked("unpause") == "playbooks act again\n"
+    audit = asked("audit")
+    assert "pause" in audit
+    assert "admin" in audit
+
+
+def test_a_person_acknowledges_resolves_and_reopens(asked, incident):
+    assert asked("ack", incident, "--note", "on it") == f"{incident}: acknowledged\n"
+    assert "acknowledged by admin" in asked("show", incident)
+    assert asked("resolve", incident) == f"{incident}: resolved\n"
+    assert incident not in asked("incidents")
+    assert incident in asked("incidents", "--status", "all")
+    assert asked("reopen", incident) == f"{incident}: open again\n"
+    assert incident in asked("incidents")
+
+
+def test_the_port_that_is_taken_is_said(daemon, capsys):
+    running, _ = daemon
+    address = running.url.removeprefix("http://")
+    assert run(["serve", "-c", str(running.log.parent), "--listen", address]) == 1
+    assert f'cannot listen on "{address}"' in capsys.readouterr().err
+    assert run(["serve", "-c", str(running.log.parent), "--listen", "nowhere"]) == 2
+    assert '"nowhere" is not an address' in capsys.readouterr().err
+
+
+def test_times_are_now(asked, incident):
+    found = json.loads(asked("incidents", "--json"))["incidents"][0]
+    assert found["opened_at"] <= json.loads(asked("status", "--json"))["now"]
+    assert format_time(0.0) < found["opened_at"]
