@@ -98,6 +98,7 @@ def _alerts(at: Mapping[str, str]) -> list[Ask]:
         post("start equals end, past", [{**_named("Point"), "startsAt": at["past"], "endsAt": at["past"]}]),
         post("unusual text", [{"labels": {"alertname": "Unusual", "text": 'ü "q" \\ \n {x}'}, "startsAt": at["past"]}]),
         post("other zone and nanoseconds", [{"labels": {"alertname": "Zone"}, "startsAt": _in_zone(at["past"])}]),
+        post("null for texts", [{"labels": {"alertname": "NullText", "a": None}, "annotations": {"b": None}}]),
         post("null for what may be absent", [{"labels": {"alertname": "Null"}, "annotations": None, "startsAt": None}]),
         get("all shown", "alerts"),
         post(

@@ -111,7 +111,7 @@ def test_grafana() -> None:
         (None, "Expected `object`, got `null`"),
         (7, "Expected `object`, got `int`"),
         ({"status": "firing"}, "missing required field `labels`"),
-        (alert(labels={"a": 1}), "Expected `str`, got `int`"),
+        (alert(labels={"a": 1}), "Expected `str | null`, got `int`"),
         (alert(labels={}), "at least one label pair required"),
         (alert(labels={"a": ""}), "at least one label pair required"),
         (alert(labels={f"l{n}": "x" for n in range(10_000)}), "10000 labels; at most 64 are taken"),

@@ -12,7 +12,7 @@ from quell.errors import BadPayload
 from quell.model.records import AlertRecord
 from quell.sdk import payload
 from quell.sdk.connector import Rejected
-from quell_connectors.alertmanager.wire import PostableAlert, RawWebhook, Webhook, WebhookAlert, moment
+from quell_connectors.alertmanager.wire import Pairs, PostableAlert, RawWebhook, Webhook, WebhookAlert, moment
 
 _URI = re.compile(r"(/|[A-Za-z][A-Za-z0-9+.-]*:)\S*", re.DOTALL)
 Stage = Literal["parse", "schema", "meaning"]
@@ -120,7 +120,7 @@ def _time(text: str | None) -> float | None:
         raise Unfit(Wrong("parse", f'parsing time "{text}": expected one such as 2026-03-01T10:00:00Z')) from None
 
 
-def _labels(given: dict[str, str]) -> dict[str, str]:
+def _labels(given: Pairs) -> dict[str, str]:
     labels = {name: value for name, value in given.items() if value}
     if "" in labels:
         raise Unfit(Wrong("meaning", 'invalid label set: invalid name ""'))
@@ -132,8 +132,8 @@ def _labels(given: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-def _annotations(given: dict[str, str] | None) -> dict[str, str]:
-    annotations = given or {}
+def _annotations(given: Pairs | None) -> dict[str, str]:
+    annotations = {name: value or "" for name, value in (given or {}).items()}
     problem = 'invalid name ""' if "" in annotations else payload.annotation_problem(annotations)
     if problem:
         raise Unfit(Wrong("meaning", f"invalid annotations: {problem}"))

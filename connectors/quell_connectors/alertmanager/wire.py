@@ -15,11 +15,15 @@ JSON = "application/json"
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
+Pairs = dict[str, str | None]
+"""Labels or annotations; null is the empty text, as it is to Go."""
+
+
 class PostableAlert(msgspec.Struct, rename="camel", frozen=True):
     """An alert as `POST /api/v2/alerts` takes it. ``labels`` None: left out or null."""
 
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    labels: Pairs | None = None
+    annotations: Pairs | None = None
     starts_at: str | None = None
     ends_at: str | None = None
     generator_url: str | None = msgspec.field(name="generatorURL", default=None)
@@ -28,9 +32,9 @@ class PostableAlert(msgspec.Struct, rename="camel", frozen=True):
 class WebhookAlert(msgspec.Struct, rename="camel", frozen=True):
     """An alert in a webhook of Alertmanager, or of Grafana, which adds ``values`` and links."""
 
-    labels: dict[str, str]
+    labels: Pairs
     status: str = ""
-    annotations: dict[str, str] | None = None
+    annotations: Pairs | None = None
     starts_at: str | None = None
     ends_at: str | None = None
     generator_url: str | None = msgspec.field(name="generatorURL", default=None)
