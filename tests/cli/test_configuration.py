@@ -4,10 +4,10 @@ import gzip
 import hashlib
 import json
 import re
+import resource
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -71,16 +71,14 @@ def test_check_of_nothing_says_how_to_begin(tmp_path, capsys):
 
 
 def test_check_of_the_starters_is_quick(started):
+    """Half a second of processor time: on an idle machine that is the time it takes."""
     folder, _ = started
-    command = [sys.executable, "-m", "quell.cli", "check", str(folder)]
-    best = 9.0
-    for _ in range(5):
-        began = time.monotonic()
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-        best = min(best, time.monotonic() - began)
-        if best < 0.5:
-            break
-    assert best < 0.5
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-m", "quell.cli", "check", str(folder)], check=True, capture_output=True, timeout=60
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 0.5
 
 
 def test_commands_import_only_what_they_need():
