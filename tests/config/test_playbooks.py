@@ -132,6 +132,17 @@ MISTAKES = [
         'action "console.page" needs parameter "text"',
     ),
     ("an approval by nobody", STEP.replace(LAST, "do: approve"), 'needs parameter "who"'),
+    (
+        "an approval by no one in a list",
+        STEP.replace(LAST, "do: approve\n    with: {who: []}"),
+        "nobody may approve this",
+    ),
+    (
+        "an approval by a bare name",
+        STEP.replace(LAST, "do: approve\n    with: {who: [sre]}"),
+        '7:18: "sre" names nobody',
+    ),
+    ("need of nobody", STEP.replace(LAST, 'do: approve\n    with: {who: ["role:x"], need: 0}'), '"0" people'),
     ("blast_radius", STEP + "guards: {blast_radius: {services: 1}}\n", '8:10: "blast_radius" is not supported yet'),
     ("unless", STEP + "guards: {unless: [freeze]}\n", '"unless" is not supported yet; take it out'),
     ("for_each", STEP + "    for_each: {in: x}\n", '8:5: "for_each" is not supported yet'),

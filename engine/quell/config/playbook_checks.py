@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quell.config.actions import Actions
+from quell.config.fields import plain
 from quell.config.nodes import Document, Path
 from quell.config.references import INCIDENT_ROOTS, Known, check_condition, check_templates
 from quell.errors import Problem
@@ -14,6 +15,7 @@ from quell.errors import Problem
 ROOTS = INCIDENT_ROOTS | {"playbook", "run", "vars"}
 """Names that every expression of a run may use."""
 
+_PEOPLE = frozenset({"role", "user", "owner", "team"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ROOTS | {"steps", "result", "true", "false", "null", "in", "labels"}
 _RUN_LATER = "it is there once a run begins, not in the condition for it"
@@ -86,6 +88,22 @@ class PlaybookChecks:
             check_templates(document, path, value, known, self.problems)
             earlier.add(name)
 
+    def _approval(self, document: Document, path: Path, params: dict[str, Any]) -> None:
+        """An approval that nobody can give would only be found when it runs out of time."""
+        who, need = params.get("who"), params.get("need", 1)
+        if who == []:
+            message = "nobody may approve this"
+            self.problems.append(document.problem((*path, "who"), message, 'name people, such as ["role:sre"]'))
+        for index, one in enumerate(who if isinstance(who, list) else []):
+            if _said_by_nobody(one):
+                message = f'"{plain(one)}" names nobody'
+                suggestion = "write role:NAME, user:NAME, owner:NAME or team:NAME"
+                self.problems.append(document.problem((*path, "who", index), message, suggestion))
+        if isinstance(need, int) and need < 1:
+            self.problems.append(
+                document.problem((*path, "need"), f'"{need}" people cannot approve', "write 1 or more")
+            )
+
     def _steps(self, document: Document, raw: dict[str, Any], roots: frozenset[str]) -> frozenset[str]:
         steps = [(index, step) for index, step in enumerate(_list(raw, "steps")) if isinstance(step, dict)]
         ids = frozenset(step["id"] for _, step in steps if isinstance(step.get("id"), str))
@@ -96,7 +114,9 @@ class PlaybookChecks:
             known = Known(roots | {"steps"}, frozenset(earlier), ids, (("result", _RESULT_LATER),))
             check_condition(document, (*path, "if"), step.get("if"), known, self.problems)
             spec = self.actions.check(document, path, step, self.problems, known=known)
-            approved = approved or step.get("do") == "approve"
+            if step.get("do") == "approve":
+                approved = True
+                self._approval(document, (*path, "with"), _mapping(step, "with"))
             changes = changes or (spec is not None and spec.effect == "change" and not approved)
             step_id = step.get("id")
             if isinstance(step_id, str):
@@ -115,6 +135,14 @@ class PlaybookChecks:
             suggestion = "add guards: {cooldown: 30m}, an approve step, or mode: propose"
             self.warnings.append(document.problem(("mode",), message, suggestion))
         return ids
+
+
+def _said_by_nobody(who: Any) -> bool:
+    """Whether the text names nobody in a form that an approval understands."""
+    if not isinstance(who, str) or "${" in who:
+        return not isinstance(who, str)
+    kind, colon, name = who.partition(":")
+    return kind not in _PEOPLE or not colon or not name
 
 
 def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
