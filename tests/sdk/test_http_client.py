@@ -89,6 +89,27 @@ def test_a_closed_port_is_unreachable() -> None:
     assert str(caught.value) == f"127.0.0.1:{port} cannot be connected to (connection refused)"
 
 
+def test_a_port_that_takes_no_connection_is_given_up_soon() -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+
+        async def asked() -> None:
+            http = GuardedHttp(["loopback"], connect_timeout_s=0.2)
+            try:
+                await http.request("GET", f"http://127.0.0.1:{port}/")
+            finally:
+                await http.close()
+
+        with pytest.raises(Unreachable) as caught:
+            run(asked())
+    assert str(caught.value) == f"127.0.0.1:{port} took no connection within 0.2 s"
+
+
 LOOPBACK_FORMS = [
     "127.0.0.1",
     "localhost",

@@ -75,6 +75,7 @@ class GuardedHttp:
         target = _target(url)
         place = f"{target.host}:{target.port}"
         attempt = _Attempt(trusted=(target.host or "").lower().rstrip(".") in self._allowed.hosts)
+        connect_s = min(self._connect_timeout_s, timeout_s)
         token = _attempt.set(attempt)
         try:
             async with self._open().request(
@@ -85,9 +86,11 @@ class GuardedHttp:
                 json=json,
                 data=data,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(self._connect_timeout_s, timeout_s)),
+                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_s),
             ) as answer:
                 return Answer(answer.status, dict(answer.headers), await self._body(answer, place))
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Unreachable(f"{place} took no connection within {connect_s:g} s") from error
         except TimeoutError as error:
             raise Unreachable(f"{place} did not answer within {timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
