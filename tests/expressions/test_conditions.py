@@ -1,4 +1,5 @@
 import contextlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,6 +37,8 @@ HOLDS = [
     ('alerts.all(a, a.labels.alertname != "")', False),
     ("alerts.size() == 2 && size(alerts) < 2.5", True),
     ("incident.count == 3.0 && incident.count > 2.5", True),
+    ('alerts.exists(a, ["orders", "users"].exists(b, a.labels.dataset == b))', True),
+    ('alerts.exists(a, "x" in ["x"].map(b, b) && a.labels.dataset == "orders")', True),
     ("no_such_name || true", True),
     ("false && no_such_name", False),
     ("has(suspect.owner) ? false : true", True),
@@ -62,7 +65,9 @@ BAD_TEXT = [
     ("(" * 41 + "1" + ")" * 41, 41, "nested deeper than 40"),
     ("!" * 50 + "a", 41, "nested deeper than 40"),
     ("true ? 1 : " * 50 + "1", None, "nested deeper than 40"),
-    ("a.all(b, b.all(c, c.all(d, d)))", None, "list macros may be nested 2 deep"),
+    ("a.all(b, a.all(c, c == b))", 15, "may only go over a list written out"),
+    ("a.all(b, b[0].all(c, c == b))", 18, "may only go over a list written out"),
+    ("a.all(b, [1].all(c, [1].all(d, d)))", None, "list macros may be nested 2 deep"),
     ("a == '" + "x" * 5000 + "'", 0, "4096 characters"),
 ]
 
@@ -102,6 +107,22 @@ def test_tells_the_names_it_needs():
     found = Condition('alerts.exists(a, a.labels.x == team) && steps.probe.output.value > 1 && m["k"] == 1')
     assert found.names == {"alerts", "team", "steps", "m"}
     assert found.paths == {("alerts",), ("team",), ("steps", "probe", "output", "value"), ("m",)}
+
+
+def test_reads_only_what_it_names_but_all_of_a_whole():
+    assert Condition("incident.count == 3 && has(incident.severity) && !has(incident.no)").holds(CONTEXT)
+    assert Condition("incident == incident && incident.count == 3").holds(CONTEXT)
+    assert Condition('incident["count"] == incident.count').holds(CONTEXT)
+    assert Condition("[1].all(incident, incident == 1) && incident.count == 3").holds(CONTEXT)
+
+
+def test_a_big_incident_costs_little_where_its_alerts_are_not_asked_for():
+    alerts = [{"labels": {str(n): "x" for n in range(20)}} for _ in range(1000)]
+    context = {"incident": {"severity": "critical", "alerts": alerts}, "alerts": alerts}
+    condition = Condition('incident.severity == "critical"')
+    began = time.process_time()
+    assert all(condition.holds(context) for _ in range(1000))
+    assert time.process_time() - began < 1.0
 
 
 def test_gives_values_of_any_type():
