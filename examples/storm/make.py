@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SEED = 7
+SEED = 18
+"""Of the first forty, one with three sizeable incidents; quality is measured on whole presets, not on this storm."""
 LEAD_S = 420.0
 """How much of the quiet before the first fault is kept: the guilty deploy lies in it."""
 KEPT_S = 1380.0
@@ -47,7 +48,7 @@ PRESET = {
         "must": [["bad_deploy", 0], ["db_down", 1], ["latency", 2]],
         "mix": {"bad_deploy": 1},
     },
-    "noise_share": 0.4,
+    "noise_share": 0.3,
     "refire_s": 45,
     "max_refires": 30,
     "changes_per_hour": 8,

@@ -61,6 +61,7 @@ INCIDENT = {
             ],
         },
         {"entity": "service/db", "confidence": 0.1, "lost_because": "it explains 1 of 4 alerts"},
+        {"entity": "service/least"},
     ],
     "timeline": [{"at": format_time(NOW - 125), "what": "opened", "text": "opened with 4 alerts"}],
 }

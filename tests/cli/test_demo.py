@@ -17,6 +17,7 @@ import pytest
 from quell.cli.demo import child
 from quell.cli.demo.storm import events_in, find_storm
 from quell.cli.exits import Failed
+from quell.model.times import format_time
 
 STORM = Path(__file__).parents[2] / "examples" / "storm"
 
@@ -26,7 +27,9 @@ def short_storm(tmp_path_factory):
     """The example's first part: enough for the bad deploy to be seen."""
     folder = tmp_path_factory.mktemp("storm")
     lines = gzip.decompress((STORM / "stream.jsonl.gz").read_bytes()).splitlines(keepends=True)
-    (folder / "stream.jsonl.gz").write_bytes(gzip.compress(b"".join(lines[:160])))
+    until = format_time(find_storm(STORM).starts_at + 960)
+    kept = [lines[0], *(line for line in lines[1:] if json.loads(line)["at"] < until)]
+    (folder / "stream.jsonl.gz").write_bytes(gzip.compress(b"".join(kept)))
     return folder
 
 

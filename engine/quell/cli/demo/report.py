@@ -57,10 +57,12 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
         out.print(_line("no suspect yet"))
         return
     first, others = suspects[0], suspects[1 : 1 + _RUNNERS_UP_SHOWN]
+    sure = first.get("confidence", 0.0)
+    if not sure:
+        out.print(_line(f"no clear cause; trouble is seen at {first['entity']} only"))
+        return
     lead = "no clear cause; best candidate" if incident.get("no_clear_cause") else "first cause"
-    out.print(
-        _line(Text.assemble(f"{lead}: ", (looks.suspect(first), "bold"), f"  {looks.percent(first['confidence'])}"))
-    )
+    out.print(_line(Text.assemble(f"{lead}: ", (looks.suspect(first), "bold"), f"  {looks.percent(sure)}")))
     if len(first.get("path", ())) > 1:
         out.print(_line(f"path: {looks.path(first['path'])}", 4))
     for evidence in first.get("evidence", ())[:_EVIDENCE_SHOWN]:
