@@ -110,7 +110,18 @@ def _ticket(more):
     return f"sources: {{t: {{use: ticket, url: 'https://x.example', {more}}}}}\n"
 
 
+def test_every_route_has_a_name_of_its_own():
+    again = MAIN + "  - to: console.page\n  - {to: console.page, name: console.page 2}\n  - to: console.page\n"
+    names = [route.name for route in loaded_from({"quell.yaml": again}).rulebook.routes]
+    assert names == ["console.page", "console.page 3", "console.page 2", "console.page 4"]
+
+
 MISTAKES = [
+    (
+        "a name of a page twice",
+        MAIN + "    name: a\n  - {to: console.page, name: a}\n",
+        '7:30: the page name "a" stands here twice (first in line 5)',
+    ),
     ("an unknown key", "lisen: x\n", '1:1: unknown key "lisen"; did you mean "listen"?'),
     ("not a mapping", "- a\n", "1:1: expected a mapping, found a list"),
     ("an address without port", "listen: localhost\n", '1:9: "localhost" is not an address'),

@@ -28,6 +28,8 @@ def _is_zone(name: str) -> bool:
 
 
 def _zone(value: str) -> str:
+    if not _is_zone("UTC"):
+        raise ValueError("this machine has no time zone data; install the Python package tzdata")
     if not _is_zone(value):
         raise ValueError(f'"{value}" is not a time zone; write an IANA name such as Europe/Berlin or UTC')
     return value
@@ -123,7 +125,7 @@ class WindowShape(Shape):
     """Time of day at which it begins, in its zone."""
     for_: Span | None = Field(default=None, alias="for")
     """How long it lasts."""
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: Annotated[str, AfterValidator(_zone)] = Field(default="UTC", validate_default=True)
     """IANA name of its time zone."""
     everything: bool = False
     """Says that a window over every alert is meant."""

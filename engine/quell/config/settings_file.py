@@ -61,7 +61,7 @@ class PageShape(Shape):
     """Where pages go: the first action is tried for every incident that matches."""
 
     name: str = ""
-    """Shown where a page is explained; the action's name if left out."""
+    """Its own name, by which quell remembers what it told; the action's if left out."""
     to: str
     """The action, as id.verb."""
     with_: dict[str, Any] = Field(default={}, alias="with")
@@ -178,12 +178,28 @@ def read_settings(
         allow_addresses=tuple(shape.allow_addresses),
         open_on_loopback=shape.open_on_loopback,
     )
-    return settings, tuple(_route(document, index, page) for index, page in enumerate(shape.pages))
+    return settings, _routes(document, shape.pages, problems)
 
 
-def _route(document: Document, index: int, page: PageShape) -> Route:
+def _routes(document: Document, pages: list[PageShape], problems: list[Problem]) -> tuple[Route, ...]:
+    """The routes, each under a name of its own: what was told to whom is remembered by it."""
+    routes: dict[str, Route] = {}
+    named = {page.name for page in pages}
+    for index, page in enumerate(pages):
+        name, number = page.name or page.to, 1
+        while not page.name and (name in routes or name in named):
+            number += 1
+            name = f"{page.to} {number}"
+        if name in routes:
+            message = f'the page name "{name}" stands here twice (first in line {routes[name].place.line})'
+            problems.append(document.problem(("pages", index, "name"), message, "give it another name"))
+        routes.setdefault(name, _route(document, index, page, name))
+    return tuple(routes.values())
+
+
+def _route(document: Document, index: int, page: PageShape, name: str) -> Route:
     return Route(
-        name=page.name or page.to,
+        name=name,
         action=page.to,
         params=page.with_,
         matchers=joined(page.match),
