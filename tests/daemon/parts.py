@@ -85,8 +85,9 @@ class SmallCore:
             out.append(IncidentChanged(at=now, incident=incident, event="opened"))
         if "act" in record.labels:
             labels = record.labels
+            params = {"text": labels.get("text", "x")} | ({"count": labels["count"]} if "count" in labels else {})
             out.append(Perform(
-                at=now, key=f"run/{labels.get('key', mark)}", action=labels["act"], params={"text": labels.get("text", "x")},
+                at=now, key=f"run/{labels.get('key', mark)}", action=labels["act"], params=params,
                 effect="change", repeat=labels.get("repeat", "state"),  # type: ignore[arg-type]
                 timeout_s=float(labels.get("timeout", "5")), dry_run="dry" in labels,
                 due_at=now + float(labels["due"]) if "due" in labels else None,
@@ -174,7 +175,16 @@ class Worker:
     spec: ClassVar[Spec] = Spec(
         name="worker",
         summary="For tests.",
-        actions=(ActionSpec(name="do", summary="Does.", params=(Option(name="text", type="text", summary="What."),)),),
+        actions=(
+            ActionSpec(
+                name="do",
+                summary="Does.",
+                params=(
+                    Option(name="text", type="text", summary="What."),
+                    Option(name="count", type="integer", summary="How often."),
+                ),
+            ),
+        ),
     )
     calls: ClassVar[list[Call]] = []
     script: ClassVar[Callable[[Call], Any] | None] = None

@@ -9,8 +9,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from daemon.parts import READER, TOKEN, loaded, running, small_inbox, source
 
+from daemon.parts import READER, TOKEN, loaded, running, small_inbox, source
 from quell.errors import StoreError
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Bearer

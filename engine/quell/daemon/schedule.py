@@ -72,17 +72,26 @@ class Schedule:
             )
 
     async def stop(self) -> None:
-        """Asks nothing more."""
+        """Asks nothing more; what is being pulled is pulled again after the next start."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+            self._scheduler.pause()
         for task in list(self._asking):
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
+        await asyncio.sleep(0)  # the scheduler's own tasks have to see that theirs are over
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
     # Pulls
 
     async def pull(self, source: Source) -> None:
         """One pull; a source that cannot be asked is asked later and later. Never raises."""
+        task = asyncio.create_task(self._pull(source))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        await asyncio.wait([task])
+
+    async def _pull(self, source: Source) -> None:
         assert isinstance(source.connector, Pulls)
         outcome, retry_after = "ok", None
         try:

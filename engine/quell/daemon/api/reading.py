@@ -174,8 +174,7 @@ def _with_text(told: object) -> dict[str, Any]:
     """An explanation as JSON types, with its ``text``."""
     wire = to_wire(told)
     fields: dict[str, Any] = wire if isinstance(wire, dict) else {}
-    said = getattr(told, "text", "") if not isinstance(told, str) else told
-    return {**fields, "text": str(said() if callable(said) else said)}
+    return {"text": "", **fields}
 
 
 def _edge(edge: Dependency) -> dict[str, Any]:

@@ -1,0 +1,158 @@
+"""The management API: who may, what is answered, and that an answer comes after its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+import pytest
+
+from daemon.parts import READER, TOKEN, Running, loaded, running, source
+from quell.model.records import AlertRecord
+from quell.model.topology import Dependency
+
+
+def go(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+async def with_an_incident(quell: Running) -> None:
+    record = AlertRecord(
+        at=1.0, seen=1.0, source="t", status="firing", labels={"alertname": "a", "incident": "I1"}
+    )  # fmt: skip
+    await quell.daemon.inbox.put([record])
+    await quell.settled()
+
+
+REFUSED = {
+    "no token": ("GET", "/status", {}, 401),
+    "no bearer": ("GET", "/status", {"authorization": TOKEN}, 401),
+    "an unknown id": ("GET", "/status", {"authorization": "Bearer qll_zed_0123456789abcdef"}, 401),
+    "a wrong secret": ("GET", "/status", {"authorization": f"Bearer {TOKEN}0"}, 401),
+    "letters nobody expects": ("GET", "/status", {"authorization": "Bearer qll_ana_é"}, 401),
+    "a reader who acts": ("POST", "/incidents/I1/ack", {"authorization": f"Bearer {READER}"}, 403),
+    "a reader who approves": ("POST", "/runs/r/approve", {"authorization": f"Bearer {READER}"}, 403),
+    "a reader who sends": ("POST", "/records", {"authorization": f"Bearer {READER}"}, 403),
+    "an unknown incident": ("POST", "/incidents/none/ack", {"authorization": f"Bearer {TOKEN}"}, 404),
+    "an unknown run": ("POST", "/runs/none/approve", {"authorization": f"Bearer {TOKEN}"}, 404),
+    "an unknown playbook": ("POST", "/playbooks/none/run", {"authorization": f"Bearer {TOKEN}"}, 404),
+    "an unknown route": ("GET", "/nothing", {"authorization": f"Bearer {TOKEN}"}, 404),
+    "a wrong method": ("DELETE", "/status", {"authorization": f"Bearer {TOKEN}"}, 405),
+    "an unknown alert": ("GET", "/alerts/none", {"authorization": f"Bearer {TOKEN}"}, 404),
+    "a wrong choice": ("GET", "/incidents?status=maybe", {"authorization": f"Bearer {TOKEN}"}, 422),
+    "an unknown entity": ("GET", "/graph?entity=service/none", {"authorization": f"Bearer {TOKEN}"}, 404),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused_says_why(what: str) -> None:
+    method, path, headers, status = REFUSED[what]
+    body = b'{"incident": "I1"}' if path.endswith("/run") else b"{}"
+
+    async def story() -> None:
+        async with running() as quell:
+            await with_an_incident(quell)
+            sent = {**headers, "content-type": "application/json"}
+            url = f"{quell.url}/api/quell/v1{path}"
+            async with quell.http.request(method, url, data=body if method == "POST" else None, headers=sent) as answer:
+                assert answer.status == status
+                said = await answer.text()
+                assert msgspec.json.decode(said)["error"]
+                assert "0123456789abcdef" not in said
+
+    go(story())
+
+
+def test_an_act_is_answered_after_its_turn() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            await with_an_incident(quell)
+            status, told = await quell.api("POST", "/incidents/I1/ack", {"note": "mine"})
+            assert status == 200
+            assert told["incident"]["status"] == "acknowledged"
+            assert told["incident"]["acknowledged_by"] == "ana"
+            _, told = await quell.api("GET", "/incidents")
+            assert [one["id"] for one in told["incidents"]] == ["I1"]
+            await quell.api("POST", "/incidents/I1/resolve", {})
+            assert (await quell.api("GET", "/incidents"))[1] == {"incidents": []}
+            assert len((await quell.api("GET", "/incidents?status=all"))[1]["incidents"]) == 1
+            assert (await quell.api("POST", "/incidents/I1/feedback", {"verdict": "right_cause"}))[0] == 200
+            assert (await quell.api("POST", "/incidents/I1/feedback", {"verdict": "so-so"}))[0] == 422
+            _, told = await quell.api("GET", "/incidents/I1")
+            assert told["alerts"][0]["labels"]["alertname"] == "a"
+            assert (await quell.api("GET", "/incidents/I1/why"))[1]["text"] == "because of I1"
+            _, told = await quell.api("GET", "/audit")
+            assert [(row["audit"]["who"], row["audit"]["what"]) for row in told["audit"]] == [
+                ("ana", "resolve"), ("ana", "ack"),
+            ]  # fmt: skip
+            assert (await quell.api("POST", "/pause", {}))[1] == {"paused_by": "ana"}
+            assert (await quell.api("POST", "/unpause", {}))[1] == {"paused_by": ""}
+
+    go(story())
+
+
+def test_alerts_and_why_not() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            await with_an_incident(quell)
+            _, told = await quell.api("GET", "/alerts")
+            mark = told["alerts"][0]["fingerprint"]
+            assert (await quell.api("GET", f"/alerts/{mark}"))[1]["alert"]["fingerprint"] == mark
+            status, told = await quell.api("GET", f"/alerts/{mark}/why-not")
+            assert status == 200
+            assert told["reason"]["text"] in told["text"]
+            assert (await quell.api("GET", "/alerts?handling=page"))[1] == {"alerts": []}
+
+    go(story())
+
+
+def test_records_are_taken_line_by_line() -> None:
+    lines = b"\n".join([
+        b'{"kind":"alert","at":"2026-03-01T10:00:00Z","status":"firing","labels":{"alertname":"x"}}',
+        b'{"kind":"alert","at":"2026-03-01T10:00:00Z","status":"on fire","labels":{}}',
+        b"not json",
+        b"",
+        b'{"kind":"dependency","at":"2026-03-01T10:00:00Z","from":"service/a","to":"service/b"}',
+        b'{"kind":"delivery","at":"2026-03-01T10:00:00Z","path":"/feed","body":{"alerts":[{"alertname":"y"}]}}',
+        b'{"kind":"delivery","at":"2026-03-01T10:00:00Z","path":"/nowhere","body":{}}',
+    ])  # fmt: skip
+
+    async def story() -> None:
+        async with running() as quell:
+            status, told = await quell.api("POST", "/records", lines)
+            assert status == 200
+            assert (told["accepted"], told["rejected"]) == (3, 3)
+            assert told["problems"][0].startswith('line 2: status: "on fire" is not known')
+            assert len(quell.core.state.alerts) == 2
+            assert len((await quell.api("GET", "/quarantine"))[1]["quarantine"]) == 3
+            assert (await quell.api("POST", "/records", b"junk"))[0] == 400
+
+    go(story())
+
+
+def test_the_graph_around_an_entity() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            edges = [Dependency(from_=f"service/{n}", to=f"service/{n + 1}") for n in range(5)]
+            quell.core.state.dependencies.update({edge.from_: edge for edge in edges})
+            _, told = await quell.api("GET", "/graph?entity=service/2&hops=1")
+            assert [(edge["from"], edge["to"]) for edge in told["dependencies"]] == [
+                ("service/1", "service/2"), ("service/2", "service/3"),
+            ]  # fmt: skip
+            assert len((await quell.api("GET", "/graph"))[1]["dependencies"]) == 5
+
+    go(story())
+
+
+def test_the_schema_is_open_and_the_rest_answers() -> None:
+    async def story() -> None:
+        async with running(loaded(source("w", "worker"))) as quell:
+            status, schema = await quell.get("/api/quell/v1/openapi.json")
+            assert status == 200
+            assert "/incidents/{incident_id}/ack" in schema["paths"]
+            for path in ("/runs", "/playbooks", "/ledger", "/quarantine", "/audit", "/graph", "/alerts", "/status"):
+                assert (await quell.api("GET", path, by=READER))[0] == 200, path
+
+    go(story())

@@ -1,0 +1,159 @@
+"""The loop: recovery is the same turns again, poisoned records are set aside, a failing store is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from daemon.parts import SmallCore, loaded, running, source
+from quell.errors import StoreError
+from quell.model.decision import Perform
+from quell.model.records import AlertRecord
+from quell.model.rulebook import Rulebook
+from quell.model.state import State
+from quell.store.memory import MemoryStore
+from quell.store.port import Turn
+
+
+def go(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def firing(**labels: str) -> AlertRecord:
+    return AlertRecord(at=1.0, seen=1.0, source="t", status="firing", labels=labels)
+
+
+def names(core: SmallCore) -> set[str]:
+    return {alert.name for alert in core.state.alerts.values()}
+
+
+def test_a_restart_has_the_same_state_with_and_without_a_snapshot() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with running(store=store) as quell:
+            await quell.daemon.inbox.put([firing(alertname="a")])
+            await quell.daemon.loop.save()
+            await quell.daemon.inbox.put([firing(alertname="b"), firing(alertname="c", incident="I1")])
+            await quell.settled()
+            before = quell.core.snapshot()
+            seq = quell.daemon.loop.seq
+            store.save_snapshot = lambda seq, state: None  # type: ignore[method-assign]
+        async with running(store=store) as again:
+            assert again.core.snapshot() == before
+            assert again.daemon.loop.seq == seq
+            assert again.daemon.clock.now() >= again.core.state.now
+        assert store.incident("I1") is not None
+
+    go(story())
+
+
+def test_one_poisoned_record_among_many_is_set_aside_and_seen() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with running(store=store) as quell:
+            await quell.daemon.inbox.put([firing(alertname="before")])
+            mixed = [firing(alertname=f"a{n}") for n in range(100)]
+            mixed[37] = firing(alertname="bad", poison="x")
+            mixed[80] = firing(alertname="bad2", poison="y")
+            await quell.daemon.inbox.put(mixed)
+            await quell.daemon.inbox.put([firing(alertname="after")])
+            await quell.settled()
+            wanted = {"before", "after", *(f"a{n}" for n in range(100) if n not in {37, 80})}
+            assert names(quell.core) == wanted
+            kept = store.quarantine()
+            assert len(kept) == 2
+            assert all("cannot digest" in entry.reason for entry in kept)
+            assert b'"poison"' in kept[0].payload
+            before = quell.core.snapshot()
+            store.save_snapshot = lambda seq, state: None  # type: ignore[method-assign]
+        async with running(store=store) as again:  # the journal still holds them
+            assert again.core.snapshot() == before
+            assert len(store.quarantine()) == 2
+
+    go(story())
+
+
+class Interval(SmallCore):
+    """A core with a timer every second of its time; fails once its time has passed 5."""
+
+    def next_due(self) -> float | None:
+        return self.state.now + 1.0
+
+    def decide(self, records: Any, now: float) -> Any:
+        if now > self.limit:
+            raise RuntimeError("time is up")
+        return super().decide(records, now)
+
+    limit = 0.0
+
+    @classmethod
+    def restored(cls, rulebook: Rulebook, data: bytes | None) -> SmallCore:
+        made = SmallCore.restored(rulebook, data)
+        return cls(rulebook, made.state)
+
+
+def test_when_time_itself_fails_alerts_are_still_taken() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        Interval.limit = 4e9
+        async with running(store=store, restore=Interval.restored) as quell:
+            await quell.daemon.inbox.put([firing(alertname="a")])
+            await quell.settled()
+            Interval.limit = quell.daemon.clock.now()
+            await asyncio.sleep(0.01)
+            await quell.daemon.inbox.put([firing(alertname="b")])
+            await quell.settled()
+            assert names(quell.core) == {"a", "b"}
+            assert "time cannot pass" in quell.daemon.status()["broken"]
+            assert store.quarantine() == []
+
+    go(story())
+
+
+def test_timers_are_run_when_due() -> None:
+    class Counting(SmallCore):
+        woken = 0
+
+        def next_due(self) -> float | None:
+            return 0.05 + self.state.now if self.state.alerts else None
+
+        def decide(self, records: Any, now: float) -> Any:
+            Counting.woken += not records
+            return super().decide(records, now)
+
+        @classmethod
+        def restored(cls, rulebook: Rulebook, data: bytes | None) -> SmallCore:
+            return cls(rulebook, State())
+
+    async def story() -> None:
+        async with running(restore=Counting.restored) as quell:
+            await quell.daemon.inbox.put([firing(alertname="a")])
+            await quell.until(lambda: Counting.woken >= 3)
+
+    go(story())
+
+
+class Fitful(MemoryStore):
+    """Commits of turns fail at first."""
+
+    failures = 2
+
+    def commit(self, turn: Turn) -> list[Perform]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("disk full")
+        return super().commit(turn)
+
+
+def test_decisions_wait_for_a_store_that_cannot_keep_them() -> None:
+    async def story() -> None:
+        store = Fitful()
+        async with running(loaded(source("w", "worker")), store=store) as quell:
+            await quell.daemon.inbox.put([firing(alertname="a", incident="I1", act="w.do", key="1")])
+            await quell.until(lambda: quell.core.told("run/1"))
+            assert store.incident("I1") is not None
+            assert quell.daemon.loop.broken == ""
+            assert [entry.state for entry in store.ledger()] == ["done"]
+
+    go(story())

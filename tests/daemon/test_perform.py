@@ -1,0 +1,187 @@
+"""Acts: every answer a connector can give, and what a restart makes of those that have none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from daemon.parts import Running, Worker, loaded, running, source
+from quell.errors import BadPayload, Refused, Unreachable
+from quell.model.decision import Perform
+from quell.model.records import AlertRecord
+from quell.sdk.connector import Call, Done, Pending
+from quell.store.memory import MemoryStore
+from quell.store.port import Turn
+
+
+def go(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    Worker.reset()
+    yield
+    Worker.reset()
+
+
+def wanting(action: str = "w.do", **labels: str) -> AlertRecord:
+    return AlertRecord(
+        at=1.0, seen=1.0, source="t", status="firing", labels={"alertname": "a", "act": action, "key": "1", **labels}
+    )
+
+
+async def told(quell: Running, record: AlertRecord) -> str:
+    await quell.daemon.inbox.put([record])
+    await quell.until(lambda: quell.core.told("run/1"))
+    return quell.core.told("run/1")
+
+
+async def never(_call: Call) -> Done:
+    await asyncio.sleep(60)
+    return Done("too late")
+
+
+ANSWERS: dict[str, tuple[Any, dict[str, str], str]] = {
+    "done": (lambda call: Done("it is so"), {}, "done  it is so"),
+    "unreachable": (lambda call: Unreachable("no route"), {}, "failed unreachable no route"),
+    "refused": (lambda call: Refused("not you"), {}, "failed refused not you"),
+    "unreadable": (lambda call: BadPayload("what?"), {}, "failed refused what?"),
+    "a bug": (lambda call: ZeroDivisionError("oops"), {}, "failed bug a bug in the connector: ZeroDivisionError: oops"),
+    "no answer": (lambda call: None, {}, "failed bug a bug in the connector: TypeError"),
+    "output nobody can keep": (lambda call: Done("x", {"a": object()}), {}, "failed bug a bug in the connector"),
+    "too late": (never, {"timeout": "0.05"}, "failed timeout w.do did not finish within 0.05 s"),
+    "pending for ever": (lambda call: Pending(0.01), {"timeout": "0.2"}, "failed timeout"),
+    "a wrong parameter": (lambda call: Done("x"), {"count": "many"}, 'failed refused parameter "count"'),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_every_answer_reaches_the_core(what: str) -> None:
+    script, labels, expected = ANSWERS[what]
+
+    async def story() -> None:
+        Worker.script = script
+        async with running(loaded(source("w", "worker"))) as quell:
+            assert (await told(quell, wanting(**labels))).startswith(expected)
+            assert quell.daemon.metrics.text().count(b"quell_ledger_results_total{") == 1
+
+    go(story())
+
+
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [
+        ("nobody.do", 'failed refused no source "nobody" is configured'),
+        ("w.dance", 'failed refused unknown action "w.dance"; connector "worker" has: w.do'),
+        ("in.do", 'failed refused unknown action "in.do"; connector "feed" has: none'),
+    ],
+)
+def test_an_action_nobody_has_is_refused(action: str, text: str) -> None:
+    async def story() -> None:
+        async with running(loaded(source("w", "worker"), source("in", "feed"))) as quell:
+            assert (await told(quell, wanting(action))).startswith(text)
+        assert Worker.calls == []
+
+    go(story())
+
+
+def test_pending_is_asked_again_with_the_same_key() -> None:
+    async def story() -> None:
+        Worker.script = lambda call: Pending(0.01) if len(Worker.calls) < 3 else Done("at last")
+        async with running(loaded(source("w", "worker"))) as quell:
+            assert await told(quell, wanting()) == "done  at last"
+        assert [call.key for call in Worker.calls] == ["run/1"] * 3
+
+    go(story())
+
+
+def test_a_dry_run_says_so_and_a_connector_s_name_will_do() -> None:
+    async def story() -> None:
+        async with running(loaded(source("w", "worker"))) as quell:
+            assert (await told(quell, wanting("worker.do", dry="yes"))).startswith("done")
+        assert Worker.calls[0].dry_run
+
+    go(story())
+
+
+def test_what_is_due_later_is_done_later_and_only_so_many_at_once() -> None:
+    async def story() -> None:
+        running_now, most = 0, 0
+
+        async def slow(_call: Call) -> Done:
+            nonlocal running_now, most
+            running_now += 1
+            most = max(most, running_now)
+            await asyncio.sleep(0.02)
+            running_now -= 1
+            return Done("done")
+
+        Worker.script = slow
+        async with running(loaded(source("w", "worker"))) as quell:
+            records = [
+                AlertRecord(at=1.0, source="t", status="firing", labels={"n": str(n), "act": "w.do", "key": str(n)})
+                for n in range(40)
+            ]
+            late = AlertRecord(at=1.0, source="t", status="firing", labels={"act": "w.do", "key": "late", "due": "0.3"})
+            began = asyncio.get_running_loop().time()
+            await quell.daemon.inbox.put([*records, late])
+            await quell.until(lambda: quell.core.told("run/late"))
+            assert asyncio.get_running_loop().time() - began >= 0.3
+            assert len(Worker.calls) == 41
+            assert most == 16
+
+    go(story())
+
+
+LEFT = {
+    # state before, what the action declares → calls after the restart, what the core hears
+    "never tried": (False, "never", 1, "done"),
+    "tried, sets a state": (True, "state", 1, "done"),
+    "tried, keyed": (True, "keyed", 1, "done"),
+    "tried, looks for its mark": (True, "lookup", 1, "done"),
+    "tried, must not be repeated": (True, "never", 0, "in_doubt"),
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_a_killed_process_left_is_taken_up(what: str) -> None:
+    tried, repeat, calls, outcome = LEFT[what]
+
+    async def story() -> None:
+        store = MemoryStore()
+        deed = Perform(
+            at=1.0, key="run/1", action="w.do", params={"text": "x"}, effect="change", repeat=repeat  # type: ignore[arg-type]
+        )  # fmt: skip
+        store.commit(Turn(seq=0, intents=[deed]))
+        if tried:
+            store.begin_act("run/1")
+        async with running(loaded(source("w", "worker")), store=store) as quell:
+            await quell.until(lambda: quell.core.told("run/1"))
+            assert quell.core.told("run/1").startswith(outcome)
+        assert len(Worker.calls) == calls
+        assert store.unfinished() == []
+
+    go(story())
+
+
+def test_what_is_being_done_at_the_end_is_waited_for_and_kept() -> None:
+    async def story() -> None:
+        async def slow(_call: Call) -> Done:
+            await asyncio.sleep(0.3)
+            return Done("made it")
+
+        Worker.script = slow
+        store = MemoryStore()
+        async with running(loaded(source("w", "worker")), store=store) as quell:
+            await quell.daemon.inbox.put([wanting()])
+            await quell.until(lambda: Worker.calls)
+        assert [(entry.state, entry.result and entry.result.sentence) for entry in store.ledger()] == [
+            ("done", "made it")
+        ]
+        assert quell.core.told("run/1") == "done  made it"
+
+    go(story())

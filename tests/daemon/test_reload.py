@@ -1,0 +1,152 @@
+"""A changed configuration: taken up when it is right, refused whole when it is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.parts import READER, Worker, loaded, running, source, token
+from quell.config import Loaded
+from quell.daemon.metrics import Metrics
+from quell.daemon.reload import Reloader
+from quell.errors import Misconfigured, Problem
+
+
+def go(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def test_a_good_one_is_taken_up_between_two_turns() -> None:
+    async def story() -> None:
+        first = loaded(source("a", "feed"), source("w", "worker"))
+        second = loaded(
+            source("a", "feed"), source("b", "feed"), source("w", "worker", options={"tag": "x"}), version="2"
+        )
+        async with running(first, load=lambda: second) as quell:
+            kept, rebuilt = quell.daemon.sources.get("a"), quell.daemon.sources.get("w")
+            await quell.post("/in/a", {"alerts": [{"alertname": "x"}]})
+            assert (await quell.post("/in/b", {"alerts": []}))[0] == 404
+            assert await quell.daemon.reloader.reload()
+            assert quell.core.rulebook.version == "2"
+            assert (await quell.post("/in/b", {"alerts": []}))[0] == 202
+            assert quell.daemon.sources.get("a") is kept
+            assert quell.daemon.sources.get("w") is not rebuilt
+            assert len(quell.core.state.alerts) == 1
+            assert quell.store.recover().seq == 1  # the state under the old rules was saved first
+            _, state = await quell.api("GET", "/status")
+            assert state["config"]["version"] == "2"
+
+    go(story())
+
+
+def test_a_bad_one_changes_nothing_and_is_seen() -> None:
+    problems = [Problem("rules/a.yaml", 3, 1, "unknown key"), Problem("quell.yaml", 1, 1, "not good")]
+    answers: list[Loaded | Misconfigured] = []
+
+    def load() -> Loaded:
+        answer = answers.pop(0)
+        if isinstance(answer, Misconfigured):
+            raise answer
+        return answer
+
+    async def story() -> None:
+        async with running(load=load) as quell:
+            answers.append(Misconfigured(problems))
+            assert not await quell.daemon.reloader.reload()
+            assert quell.core.rulebook.version == "1"
+            _, state = await quell.api("GET", "/status")
+            assert state["config"]["problems"] == ["quell.yaml:1:1: not good", "rules/a.yaml:3:1: unknown key"]
+            assert (await quell.post("/in/in", {"alerts": [{"a": "b"}]}))[0] == 202
+            answers.append(loaded(version="3"))
+            assert await quell.daemon.reloader.reload()
+            _, state = await quell.api("GET", "/status")
+            assert state["config"]["problems"] == []
+            assert b'quell_reloads_total{outcome="refused"} 1.0' in quell.daemon.metrics.text()
+
+    go(story())
+
+
+def test_tokens_come_and_go_with_the_configuration() -> None:
+    async def story() -> None:
+        only_ben = loaded(version="2")
+        changed = Loaded(
+            type(only_ben.settings)(
+                directory=Path(),
+                store="memory:",
+                tokens=(token(READER, "ben", "read"),),
+                sources=only_ben.settings.sources,
+            ),
+            only_ben.rulebook,
+        )
+        async with running(load=lambda: changed) as quell:
+            assert (await quell.api("GET", "/status"))[0] == 200
+            await quell.daemon.reloader.reload()
+            assert (await quell.api("GET", "/status"))[0] == 401
+            assert (await quell.api("GET", "/status", by=READER))[0] == 200
+
+    go(story())
+
+
+def test_a_new_puller_is_pulled() -> None:
+    async def story() -> None:
+        Worker.reset()
+        pulls: list[str | None] = []
+
+        def pulled(cursor: str | None) -> Any:
+            pulls.append(cursor)
+            raise AssertionError("a bug")
+
+        Worker.pulled = pulled
+        async with running(load=lambda: loaded(source("w", "worker"), version="2")) as quell:
+            await quell.daemon.reloader.reload()
+            await quell.until(lambda: pulls)
+        Worker.reset()
+
+    go(story())
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "quell.yaml").write_text("sources: {}\n")
+    (tmp_path / "rules").mkdir()
+    return tmp_path
+
+
+def test_changed_files_are_noticed_but_not_touched_ones(directory: Path) -> None:
+    async def story() -> None:
+        loads: list[int] = []
+
+        async def load() -> str:
+            loads.append(1)
+            return str(len(loads))
+
+        reloader = Reloader(directory / "quell.yaml", load, Metrics(), lambda: 0.0)
+        task = asyncio.create_task(reloader.run(0.02))
+
+        async def reaches(count: int) -> None:
+            async with asyncio.timeout(5):
+                while len(loads) < count:
+                    await asyncio.sleep(0.01)
+
+        await asyncio.sleep(0.2)
+        (directory / "rules" / "new.yaml").write_text("mute: []\n")
+        await reaches(1)
+        os.utime(directory / "quell.yaml", (1, 1))
+        await asyncio.sleep(0.2)
+        assert len(loads) == 1
+        (directory / "quell.yaml").write_text("sources: {}  # other\n")
+        await reaches(2)
+        (directory / "rules" / "new.yaml").unlink()
+        await reaches(3)
+        reloader.ask()
+        await reaches(4)
+        assert reloader.version == "4"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    go(story())
