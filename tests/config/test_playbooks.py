@@ -159,6 +159,8 @@ MISTAKES = [
         "a variable may use earlier ones only",
     ),
     ("a variable that hides", STEP.replace("{app:", "{incident:"), 'the variable "incident" would hide'),
+    ("a variable with a bad name", STEP.replace("{app:", "{a-b: 1, app:"), '"a-b" is not a name for a variable'),
+    ("a step that is text among others", STEP + "  - x\n", 'expected a mapping, found "x"'),
     ("a variable in each", STEP + "guards: {each: [app]}\n", "runs are told apart before variables"),
     (
         "a broken condition",

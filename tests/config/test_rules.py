@@ -85,6 +85,10 @@ def _window(more):
 
 
 MISTAKES = [
+    ("a rule that is text", "mute: [x]\n", '1:8: expected a mapping, found "x"'),
+    ("a map rule that is text", "map: [x]\n", '1:7: expected a mapping, found "x"'),
+    ("an empty name", "mute: [{name: '', match: [a=b], reason: r}]\n", "1:15: this may not be empty"),
+    ("an empty entity", "map: [{name: '', match: [a=b], entity: a/b}]\n", "this may not be empty"),
     ("an unknown kind", "mutes: []\n", '1:1: unknown key "mutes"; did you mean "mute"?'),
     ("a list of rules", "- name: x\n", "1:1: expected a mapping, found a list"),
     ("rules as a mapping", "mute: {name: x}\n", "1:7: expected a list, found a mapping"),

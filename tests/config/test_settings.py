@@ -93,6 +93,21 @@ def test_an_empty_file_is_all_defaults():
     assert settings.source("x") is None
 
 
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [(b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "holds no UTF-8 text"), (b"x" * 70_000, "is too large")],
+)
+def test_a_secret_file_holds_a_secret(held, said):
+    found = problems_of({"quell.yaml": _ticket("token: file:secret"), "secret": held})
+    assert [f'the secret file "secret" {said}' in problem for problem in found] == [True]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite:////var/lib/quell.db", "postgresql://db/quell"])
+def test_other_stores_stay_as_they_are(url):
+    assert loaded_from({"quell.yaml": f'store: "{url}"\n'}).settings.store == url
+    assert loaded_from({"quell.yaml": "store: env:STORE\n"}, {"STORE": url}).settings.store == url
+
+
 def test_a_secret_is_never_shown(tmp_path):
     loaded = loaded_from(FILES, {"KEY": "hunter2"})
     assert "hunter2" not in repr(loaded)

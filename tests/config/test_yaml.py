@@ -45,6 +45,7 @@ def test_scalars_are_those_of_yaml_1_2(written, meant):
 
 BAD = [
     ("the same key twice", b"a: 1\nb: 2\na: 3\n", 3, 1, 'the key "a" stands here twice (first in line 1)'),
+    ("twice with more inside", b"a: {x: 1}\na: {x: {y: 2}, z: [3]}\n", 2, 1, 'the key "a" stands here twice'),
     ("twice inside", b"x:\n  - {a: 1, a: 2}\n", 2, 12, 'the key "a" stands here twice (first in line 2)'),
     ("an anchor", b"a: &x 1\n", 1, 4, 'the anchor "&x" is not allowed'),
     ("an alias", b"a: &x 1\nb: *x\n", 2, 4, 'the alias "*x" is not allowed'),

@@ -22,6 +22,7 @@ WRITTEN = [
     ('a="x,y}"', [("a", "x,y}", False, True)]),
     (r'a="say \"hi\"\n"', [("a", 'say "hi"\n', False, True)]),
     (r'a="\u00e9"', [("a", "é", False, True)]),
+    (r'a="\x41\101\U0001F600"', [("a", "AA😀", False, True)]),
     ('a=""', [("a", "", False, True)]),
     # what only the older grammar of Alertmanager reads
     ("a=two words", [("a", "two words", False, True)]),
@@ -43,6 +44,10 @@ BAD = [
     ("=b", 1, "expected a label name"),
     ('""="b"', 3, "may not be empty"),
     ('a="x', 3, "not closed"),
+    (r'"\q"="b"', 2, "is not an escape"),
+    (r'"\ud800"="b"', 2, "is not an escape"),
+    (r'"\UFFFFFFFF"="b"', 2, "is not an escape"),
+    ('a=b"c', 4, "expected a comma"),
     ('a="b" c="d"', 7, "expected a comma"),
     ('a="b"}', 6, 'without "{"'),
     ('a=~"("', 5, "not a regular expression"),
@@ -58,6 +63,11 @@ def test_says_where_a_matcher_is_wrong(text, column, said):
         parse_matchers(text)
     assert said in str(caught.value)
     assert caught.value.column == column
+
+
+def test_a_regex_from_elsewhere_may_not_be_endless():
+    with pytest.raises(ExpressionError, match="4096 characters"):
+        Matching([Matcher(name="a", value=".*" * 5000, is_regex=True)])
 
 
 def test_one_matcher_is_one():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 
 import re2
@@ -191,13 +192,13 @@ def _unescape(found: re.Match[str], offset: int) -> str:
     code = found[1]
     if code in _ESCAPES:
         return _ESCAPES[code]
-    try:
-        if code[:1] in "xuU" and len(code) > 1:
-            return chr(int(code[1:], 16))
-        if len(code) == 3:
-            return chr(int(code, 8))
-    except ValueError:
-        pass
+    number = -1
+    if code[:1] in {"x", "u", "U"} and len(code) > 1:
+        number = int(code[1:], 16)
+    elif len(code) == 3:
+        number = int(code, 8)
+    if 0 <= number < 0xD800 or 0xDFFF < number <= sys.maxunicode:  # half a surrogate pair is no character
+        return chr(number)
     raise ExpressionError(f'"\\{code}" is not an escape', offset + found.start() + 2)
 
 
