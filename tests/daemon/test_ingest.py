@@ -12,6 +12,7 @@ import pytest
 
 from daemon.parts import READER, TOKEN, loaded, running, small_inbox, source
 from quell.errors import StoreError
+from quell.model.records import CommandRecord
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Bearer
 from quell.store.memory import MemoryStore
@@ -182,6 +183,27 @@ def test_a_failed_commit_refuses_exactly_those_who_waited_and_nothing_reaches_th
             names = {alert.name for alert in quell.core.state.alerts.values()}
             assert names == {"before", "after"}
             assert quell.daemon.inbox.size == 0
+
+    go(story())
+
+
+def test_a_put_that_can_never_be_written_fails_alone() -> None:
+    async def story() -> None:
+        store = SlowStore()
+        async with running(store=store) as quell:
+            first = asyncio.create_task(quell.post("/in/in", alerts("first")))
+            await quell.until(lambda: quell.daemon.inbox.size == 1)
+            huge = CommandRecord(at=1.0, verb="ack", args={"number": 1 << 70})
+            bad = asyncio.create_task(quell.daemon.inbox.put([huge]))
+            good = asyncio.create_task(quell.post("/in/in", alerts("second")))
+            await quell.until(lambda: quell.daemon.inbox.size == 3)
+            store.gate.set()
+            assert (await first)[0] == 202
+            with pytest.raises(StoreError, match="cannot be stored"):
+                await bad
+            assert (await good)[0] == 202
+            await quell.settled()
+            assert len(quell.core.state.alerts) == 2
 
     go(story())
 

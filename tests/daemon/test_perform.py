@@ -53,6 +53,7 @@ ANSWERS: dict[str, tuple[Any, dict[str, str], str]] = {
     "a bug": (lambda call: ZeroDivisionError("oops"), {}, "failed bug a bug in the connector: ZeroDivisionError: oops"),
     "no answer": (lambda call: None, {}, "failed bug a bug in the connector: TypeError"),
     "output nobody can keep": (lambda call: Done("x", {"a": object()}), {}, "failed bug a bug in the connector"),
+    "a number nobody can keep": (lambda call: Done("x", {"a": 1 << 70}), {}, "failed bug a bug in the connector"),
     "too late": (never, {"timeout": "0.05"}, "failed timeout w.do did not finish within 0.05 s"),
     "pending for ever": (lambda call: Pending(0.01), {"timeout": "0.2"}, "failed timeout"),
     "a wrong parameter": (lambda call: Done("x"), {"count": "many"}, 'failed refused parameter "count"'),

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from quell.daemon.clock import Clock
@@ -29,7 +30,7 @@ class TooMany(QuellError):
     """One put is larger than the whole inbox: sending it again would not help, sending it in parts would."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Put:
     records: Sequence[AnyRecord]
     quarantined: Sequence[Quarantined]
@@ -140,14 +141,15 @@ class Inbox:
         try:
             seq = await self._accept(batch)
         except StoreError as error:
-            self._fail(batch, error)
-        except Exception as error:  # noqa: BLE001 - a store that fails in any other way must not stop the daemon
-            if len(batch) > 1:
-                # One put that cannot be written (a connector's bug) must not cost the others their records.
-                for put in batch:
-                    await self._commit([put])
+            # One put that can never be written (a connector's bug) must not cost the others their records.
+            good = [put for put in batch if _writable(put)]
+            if 0 < len(good) < len(batch):
+                self._fail([put for put in batch if put not in good], error)
+                await self._commit(good)
             else:
-                self._fail(batch, StoreError(f"cannot be kept: {type(error).__name__}: {error}"))
+                self._fail(batch, error)
+        except Exception as error:  # noqa: BLE001 - a store that fails in any other way must not stop the daemon
+            self._fail(batch, StoreError(f"cannot be kept: {type(error).__name__}: {error}"))
         else:
             for put in batch:
                 if not put.done.done():
@@ -186,3 +188,12 @@ class Inbox:
         for put in batch:
             if not put.done.done():
                 put.done.set_exception(StoreError(str(error)))
+
+
+def _writable(put: _Put) -> bool:
+    """Whether the records of a put can be written at all, by whatever store."""
+    try:
+        msgspec.msgpack.encode(put.records)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return False
+    return True

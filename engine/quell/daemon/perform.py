@@ -241,8 +241,9 @@ class Performer:
 
 
 def plain(output: Any) -> dict[str, Any]:
-    """The output of an action as JSON types. Raises TypeError when it holds anything else: that is a bug."""
+    """The output of an action as JSON types. Raises what encoding raises when it holds anything else: a bug."""
     decoded = msgspec.json.decode(msgspec.json.encode(output))
+    msgspec.msgpack.encode(decoded)  # as the journal will have to: numbers beyond 64 bits raise here
     if not isinstance(decoded, dict):
         raise TypeError(f"the output of an action is a mapping, not {type(output).__name__}")
     return decoded
