@@ -136,6 +136,21 @@ def test_a_locked_database_is_reported_after_the_busy_timeout(sql: Store, beside
     assert seqs_of(sql) == [1]
 
 
+def test_a_locked_database_is_not_opened(sql: Store, beside: sqlite3.Connection, tmp_path: Path) -> None:
+    beside.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="bring the schema up to date: another process keeps it locked; the daemon"):
+        open_store(URL, tmp_path, busy_timeout_s=0.05)
+    beside.execute("ROLLBACK")
+    open_store(URL, tmp_path).close()
+
+
+def test_a_damaged_ledger_entry_is_reported(sql: Store, beside: sqlite3.Connection) -> None:
+    sql.commit(Turn(seq=1, intents=[perform("k")]))
+    beside.execute("UPDATE ledger SET perform = x'c1'")
+    with pytest.raises(StoreError, match=r"a stored Perform cannot be read: .*; restore a backup"):
+        sql.unfinished()
+
+
 def test_a_store_that_another_process_writes_to_refuses(sql: Store, tmp_path: Path) -> None:
     other = open_store(URL, tmp_path)
     other.accept(accepted(1))
