@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SEED = 18
-"""Of the first forty, one with three sizeable incidents; quality is measured on whole presets, not on this storm."""
+SEED = 82
+"""Chosen among a hundred for three clear incidents, one a shop; quality is measured on whole presets, not here."""
 LEAD_S = 420.0
 """How much of the quiet before the first fault is kept: the guilty deploy lies in it."""
 KEPT_S = 1380.0
