@@ -17,6 +17,8 @@ _TELLING = re.compile(
 )
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@:]*(?::[^/\s@]*)?@")
 _TOKEN = re.compile(r"\bqll_([A-Za-z0-9-]+)_[A-Za-z0-9_-]+")
+_NEVER = frozenset({"authorization", "token", "password", "secret"})
+"""Fields whose value is never shown, whatever it is."""
 _SHORTEST = 6
 """Shorter secrets are not searched for in texts: masking every "abc" would hide the log itself."""
 
@@ -52,7 +54,7 @@ class Masker:
 
     def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """As a structlog processor."""
-        return {key: self.value(item) for key, item in event.items()}
+        return {key: "***" if key.lower() in _NEVER else self.value(item) for key, item in event.items()}
 
 
 def set_up(

@@ -239,8 +239,13 @@ class Loop:
                 return new
 
     async def _save(self) -> None:
-        seq, data = self.seq, self.decider.snapshot()
+        seq = self.seq
         self._snapshot_at = time.monotonic()
+        try:
+            data = self.decider.snapshot()
+        except Exception:  # noqa: BLE001 - a bug of the core; the journal still has everything
+            self._log.exception("the state cannot be written down; the next start replays more of the journal")
+            return
         try:
             await self._writer.call(self._writer.store.save_snapshot, seq, data)
         except StoreError as error:

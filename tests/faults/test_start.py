@@ -1,0 +1,65 @@
+"""A daemon starts quickly, says why when it cannot, and needs nothing but its file."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from faults.child import Child, free_port, write_config
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_ready_within_two_seconds_of_work(tmp_path: Path) -> None:
+    child = Child(write_config(tmp_path / "quell"), free_port())
+    try:
+        child.spawn()
+        child.wait_ready()
+        # Processor time, because other tests share the machine; on a quiet one the wait is hardly longer.
+        assert cpu_s(child.process.pid) < 2.0
+        assert child.ask("GET", "/ready") == (200, b"OK")
+        assert child.end() == 0
+    finally:
+        child.close()
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        child = Child(write_config(tmp_path / "quell"), taken.getsockname()[1])
+        try:
+            child.spawn()
+            assert child.process.wait(20) == 1
+            assert "cannot listen on" in child.log
+            assert "Traceback" not in child.log
+        finally:
+            child.close()
+
+
+def test_a_broken_configuration_is_said(tmp_path: Path) -> None:
+    child = Child(write_config(tmp_path / "quell", "snapshot_every: soon\n"), free_port())
+    try:
+        child.spawn()
+        assert child.process.wait(20) == 2
+        assert "quell.yaml:4:" in child.log
+    finally:
+        child.close()
+
+
+def test_a_store_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "quell")
+    (tmp_path / "quell" / "quell.db").write_bytes(b"this is no database, " * 500)
+    child = Child(config, free_port())
+    try:
+        child.spawn()
+        assert child.process.wait(20) == 1
+        assert "quell.db" in child.log
+        assert "Traceback" not in child.log
+    finally:
+        child.close()
