@@ -73,6 +73,9 @@ class Deliveries:
 
     def __init__(self, owners: Mapping[str, object]) -> None:
         self._owners = {path.rstrip("/"): owner for path, owner in owners.items()}
+        # Asked once: a check against a protocol costs more than decoding a small delivery.
+        self._receivers = {id(owner): owner for owner in owners.values() if isinstance(owner, Receives)}
+        self._servers = {id(owner): owner for owner in owners.values() if isinstance(owner, Serves)}
         self._view = NothingYet()
 
     def owner(self, path: str) -> object | None:
@@ -93,11 +96,12 @@ class Deliveries:
         owner = self.owner(delivery.path)
         request = _request(delivery)
         now = delivery.arrived
+        receiver, server = self._receivers.get(id(owner)), self._servers.get(id(owner))
         # A path of its own beats the drop-in API: a connector may have both verbs.
-        if isinstance(owner, Receives) and (not isinstance(owner, Serves) or request.path.startswith("/in/")):
-            received = owner.receive(request, now)
-        elif isinstance(owner, Serves):
-            received = owner.serve(request, self._view, now)
+        if receiver is not None and (server is None or request.path.startswith("/in/")):
+            received = receiver.receive(request, now)
+        elif server is not None:
+            received = server.serve(request, self._view, now)
         else:
             known = ", ".join(sorted(self._owners)) or "none"
             raise BadPayload(f'no connector owns the path "{delivery.path}"; known paths: {known}')
