@@ -164,6 +164,8 @@ def main() -> None:
     parser.add_argument("--baselines", default=",".join(BASELINES))
     parser.add_argument("--keep", type=Path, help="keep (and use again) generated folders here")
     given = parser.parse_args()
+    given.storm = given.storm.resolve()
+    given.keep = given.keep.resolve() if given.keep else None
     if given.command:
         if len(given.command) != 3 or given.command[0] != "predict":
             parser.error("predict takes a folder and a file: predict DIR PRED.jsonl")

@@ -43,6 +43,7 @@ class Correlator:
         self._graph = graph
         self._settings = settings
         self._state = state
+        self._promise: dict[int, float] = {}
         self._expected: dict[int, list[tuple[int, float]]] = {}
 
     def add(self, alert: Alert, now: float) -> Group | None:
@@ -61,6 +62,7 @@ class Correlator:
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
+        self.web.touch(unit.id)
         unit.onset = min(unit.onset, onset)
         unit.last = max(unit.last, onset)
         self._touch(group, now, data=kind == Family.DATA)
@@ -101,19 +103,31 @@ class Correlator:
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
         for unit_id in group.units:
+            for cause in self.web.claims[unit_id]:
+                self._promise.pop(cause, None)
             self.web.drop(unit_id)
         del self._state.groups[group.id]
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
+        for unit_id in group.units:
+            for cause in self.web.taken(unit_id):
+                self._promise.pop(cause, None)
         ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
-        symptoms = self._symptoms(ids)
-        cover = Cover(
-            symptoms,
-            lambda cause, began: self._opening(cause, began, changes, now),
-            self._claims_of,
-            OPENING - CHANGE_BONUS,
-        )
+        prices: dict[tuple[int, int], float] = {}
+
+        def opening(cause: int, began: float) -> float:
+            known = prices.get((cause, int(began)))
+            if known is None:
+                known = prices[cause, int(began)] = self._opening(cause, began, changes, now)
+            return known
+
+        def floor_price(cause: int) -> float:
+            node = cause // COUNT
+            price = self._bare(cause)
+            return price - CHANGE_BONUS if changes(self._graph.name(node)) else price
+
+        cover = Cover(self._symptoms(ids), opening, self._claims_of, floor=floor_price, promise=self._promise)
         return [
             Cause(
                 cause.key, cause.began, tuple(ids[unit] for unit in cause.units), cause.net, cause.folded, cause.rivals
@@ -125,14 +139,11 @@ class Correlator:
         return (unit.entity, unit.family, unit.onset)
 
     def _symptoms(self, ids: list[int]) -> Symptoms:
-        unit, cause, cost, lag = [], [], [], []
-        for at, unit_id in enumerate(ids):
-            claims = self.web.claims[unit_id]
-            cause.append(np.fromiter(claims.keys(), np.int64, len(claims)))
-            pairs = np.array(list(claims.values()), dtype=np.float64)
-            cost.append(pairs[:, 0])
-            lag.append(pairs[:, 1])
-            unit.append(np.full(len(claims), at, dtype=np.int64))
+        rows = [self.web.rows(unit_id) for unit_id in ids]
+        cause = [keys for keys, _, _ in rows]
+        cost = [costs for _, costs, _ in rows]
+        lag = [lags for _, _, lags in rows]
+        unit = [np.full(len(keys), at, dtype=np.int64) for at, (keys, _, _) in enumerate(rows)]
         causes, units = np.concatenate(cause), np.concatenate(unit)
         order = np.lexsort((units, causes))
         causes = causes[order]
@@ -161,13 +172,17 @@ class Correlator:
     def _opening(self, cause: int, began: float, changes: Callable[[str], Iterable[Change]], now: float) -> float:
         """What it costs to open a cause: more when it is silent or lacks expected symptoms, less after a change."""
         node = cause // COUNT
-        price = OPENING
-        if not self.web.units_at(cause):
-            price += OTHER_FAMILY_OPENING if self.web.alerting(node) else SILENT_OPENING
+        price = self._bare(cause)
         ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
         missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
         price += min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
         return price - change_bonus(changes(self._graph.name(node)), began)
+
+    def _bare(self, cause: int) -> float:
+        """The price of a cause before anything is said of its symptoms and changes."""
+        if self.web.units_at(cause):
+            return OPENING
+        return OPENING + (OTHER_FAMILY_OPENING if self.web.alerting(cause // COUNT) else SILENT_OPENING)
 
     def _expects(self, cause: int) -> list[tuple[int, float]]:
         """The dependents at which a cause should show, with how surely."""

@@ -25,6 +25,7 @@ EVIDENCE = 4.2
 MORE_EVIDENCE = 1.0
 MORE_LIMIT = 3
 OPENING = 5.0
+CHEAPEST = 3.0
 FOLD_MARGIN = 2.5
 FOLD_SPREAD_S = 45.0
 EARLY_S = 45.0
@@ -58,16 +59,33 @@ def _leads(parents: Mapping[int, int], start: int, goal: int) -> bool:
     return start == goal
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Fit:
-    """How well one cause, begun at ``began``, explains: ``gain`` nets what it adds over what others explain already."""
+    """One cause, begun at ``began``: it ``explains`` so many nats that nothing else does, at the price ``opening``.
+
+    ``units`` are those it could explain and ``worth`` what it is worth to each.
+    """
 
     cause: int
     began: float
-    gain: float
+    explains: float
     opening: float
-    rows: Ints
+    units: Ints
     worth: Floats
+
+    @property
+    def gain(self) -> float:
+        """What choosing it nets."""
+        return self.explains - self.opening
+
+
+def _owners(table: Floats) -> Ints:
+    """For every unit (column) the row that is worth most to it, or the number of rows for noise."""
+    if not len(table):
+        return np.zeros(table.shape[1], dtype=np.int64)
+    owners: Ints = table.argmax(axis=0).astype(np.int64)
+    owners[table.max(axis=0) <= 0.0] = len(table)
+    return owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +111,8 @@ class Cover:
     """One group's problem, solved once.
 
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause (key →
-    cost in nats, lag in s), ``cheapest`` is the least any cause can cost.
+    cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``promise`` remembers, by key, what a cause
+    could at best explain; it is filled here and may be passed again for the keys none of whose rows changed since.
     """
 
     def __init__(
@@ -101,109 +120,127 @@ class Cover:
         symptoms: Symptoms,
         opening: Callable[[int, float], float],
         claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
-        cheapest: float,
+        *,
+        floor: Callable[[int], float],
+        promise: dict[int, float],
     ) -> None:
         self._s = symptoms
         self._opening = opening
         self._claims_of = claims_of
+        self._floor = floor
+        self._promise = promise
         self._due = symptoms.onsets[symptoms.unit] - symptoms.lag
         self._plain = symptoms.weight[symptoms.unit] - symptoms.cost
-        bound = np.add.reduceat(np.maximum(self._plain, 0.0), symptoms.starts[:-1])
-        self._bound = bound
-        self._hopeful = np.flatnonzero(bound > cheapest)
+        self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
+        order = np.argsort(symptoms.unit, kind="stable")
+        self._by_unit = order
+        self._unit_starts = np.searchsorted(symptoms.unit[order], np.arange(len(symptoms.onsets) + 1))
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""
-        best = np.zeros(len(self._s.onsets))
-        chosen = self._greedy(best)
+        chosen = self._greedy()
         for _ in range(ROUNDS):
-            chosen = self._improve(chosen)
-        owners = self._owners(chosen)
+            if not self._improve(chosen):
+                break
+        owners = _owners(self._worths(chosen))
         return self._fold(chosen, owners)
 
-    def _fit(self, cause: int, already: Floats) -> Fit:
-        rows = np.arange(self._s.starts[cause], self._s.starts[cause + 1])
-        plain, due = self._plain[rows], self._due[rows]
-        have = already[self._s.unit[rows]]
+    def _fit(self, cause: int, already: Floats | None) -> Fit:
+        rows = slice(int(self._s.starts[cause]), int(self._s.starts[cause + 1]))
+        units, plain, due, lag = self._s.unit[rows], self._plain[rows], self._due[rows], self._s.lag[rows]
+        have = np.zeros(len(units)) if already is None else already[units]
         keep = plain > have
-        rows, plain, due, have = rows[keep], plain[keep], due[keep], have[keep]
-        if not len(rows):
-            return Fit(cause, 0.0, -OPENING, OPENING, rows, plain)
+        if not keep.all():
+            units, plain, due, have, lag = units[keep], plain[keep], due[keep], have[keep], lag[keep]
+        if not len(units):
+            return Fit(cause, 0.0, 0.0, OPENING, units, plain)
         times = due
         if len(times) > TRIAL_TIMES:
-            order = np.sort(due)
-            times = order[np.linspace(0, len(order) - 1, TRIAL_TIMES).round().astype(np.int64)]
-            times = np.append(times, due[np.argmax(plain)])
-        late = due[None, :] - times[:, None]
-        worth = plain[None, :] - misfit(late, self._s.lag[rows][None, :])
-        gains = np.maximum(worth - have[None, :], 0.0).sum(axis=1)
-        top = int(np.argmax(gains))
+            picks = np.append(np.arange(TRIAL_TIMES) * (len(times) - 1) // (TRIAL_TIMES - 1), 0)
+            times = np.sort(due)[picks]
+            times[-1] = due[np.argmax(plain)]
+        worth = plain - misfit(due - times[:, None], lag)
+        gains = np.maximum(worth - have, 0.0).sum(axis=1)
+        top = int(gains.argmax())
         began = float(times[top])
-        opening = self._opening(int(self._s.keys[cause]), began)
-        return Fit(cause, began, float(gains[top]) - opening, opening, rows, worth[top])
+        return Fit(cause, began, float(gains[top]), self._opening(int(self._s.keys[cause]), began), units, worth[top])
 
-    def _greedy(self, best: Floats) -> list[Fit]:
-        heap = [(-(fit := self._fit(int(cause), best)).gain, int(cause)) for cause in self._hopeful]
+    def _greedy(self) -> list[Fit]:
+        """Takes the cause that nets most until none pays; a promise that is still best when renewed is kept."""
+        bound = np.add.reduceat(np.maximum(self._plain, 0.0), self._s.starts[:-1])
+        heap: list[tuple[float, int]] = []
+        for cause in map(int, np.flatnonzero(bound > CHEAPEST)):
+            key = int(self._s.keys[cause])
+            floor = self._floor(key)
+            if bound[cause] <= floor:
+                continue
+            explains = self._promise.get(key)
+            if explains is None:
+                explains = self._promise[key] = self._fit(cause, None).explains
+            if explains > floor:
+                heap.append((floor - explains, cause))
         heapq.heapify(heap)
+        best = np.zeros(len(self._s.onsets))
         chosen: list[Fit] = []
-        fresh: dict[int, int] = dict.fromkeys((cause for _, cause in heap), 0)
-        while heap and heap[0][0] < 0.0:
-            _, cause = heapq.heappop(heap)
+        while heap:
+            promised, cause = heapq.heappop(heap)
             fit = self._fit(cause, best)
-            if fresh[cause] != len(chosen) and heap and -fit.gain > heap[0][0]:
-                fresh[cause] = len(chosen)
+            if heap and -fit.gain > heap[0][0] + 1e-9 and -fit.gain > promised + 1e-9:
                 if fit.gain > 0.0:
                     heapq.heappush(heap, (-fit.gain, cause))
                 continue
             if fit.gain <= 0.0:
                 continue
             chosen.append(fit)
-            units = self._s.unit[fit.rows]
-            best[units] = np.maximum(best[units], fit.worth)
+            best[fit.units] = np.maximum(best[fit.units], fit.worth)
         return chosen
 
+    def _worth(self, fit: Fit) -> Floats:
+        """What a cause, begun when it did, is worth to every unit."""
+        rows = slice(int(self._s.starts[fit.cause]), int(self._s.starts[fit.cause + 1]))
+        line = np.zeros(len(self._s.onsets))
+        worth = self._plain[rows] - misfit(self._due[rows] - fit.began, self._s.lag[rows])
+        line[self._s.unit[rows]] = np.maximum(worth, 0.0)
+        return line
+
     def _worths(self, chosen: Sequence[Fit]) -> Floats:
-        table = np.zeros((len(chosen) + 1, len(self._s.onsets)))
-        for at, fit in enumerate(chosen):
-            rows = np.arange(self._s.starts[fit.cause], self._s.starts[fit.cause + 1])
-            worth = self._plain[rows] - misfit(self._due[rows] - fit.began, self._s.lag[rows])
-            table[at, self._s.unit[rows]] = np.maximum(worth, 0.0)
-        return table
+        if not chosen:
+            return np.zeros((0, len(self._s.onsets)))
+        return np.stack([self._worth(fit) for fit in chosen])
 
-    def _owners(self, chosen: Sequence[Fit]) -> Ints:
-        """For every unit the index of its cause, or len(chosen) for noise."""
-        table = self._worths(chosen)
-        owners: Ints = np.argmax(table, axis=0).astype(np.int64)
-        owners[table.max(axis=0) <= 0.0] = len(chosen)
-        return owners
-
-    def _improve(self, chosen: list[Fit]) -> list[Fit]:
+    def _improve(self, chosen: list[Fit]) -> bool:
         """For each cause, the best of all causes to stand in its place; causes that stop paying go."""
-        for at in range(len(chosen)):
-            table = self._worths(chosen)
+        table = self._worths(chosen)
+        swapped = False
+        for at, fit in enumerate(chosen):
+            mine = np.flatnonzero(_owners(table) == at)
             table[at] = 0.0
             others = table.max(axis=0)
-            mine = np.flatnonzero(self._owners(chosen) == at)
-            swap = self._fit(chosen[at].cause, others)
-            for cause in self._contenders(mine):
+            best = self._fit(fit.cause, others)
+            for cause, bound in self._contenders(mine):
+                if bound - self._floor(int(self._s.keys[cause])) <= best.gain:
+                    continue
                 trial = self._fit(cause, others)
-                if trial.gain > swap.gain + 1e-9:
-                    swap = trial
-            chosen[at] = swap
-        kept = [fit for fit in chosen if fit.gain > 0.0]
-        unique = {fit.cause: fit for fit in kept}
-        return list(unique.values())
+                if trial.gain > best.gain + 1e-9:
+                    best = trial
+            swapped = swapped or best.cause != fit.cause or best.gain <= 0.0
+            chosen[at] = best
+            if best.gain > 0.0:
+                table[at] = self._worth(best)
+        unique = {fit.cause: fit for fit in chosen if fit.gain > 0.0}
+        chosen[:] = unique.values()
+        return swapped
 
-    def _contenders(self, units: Ints) -> list[int]:
-        """The causes that could at best explain most of these units, most promising first."""
+    def _contenders(self, units: Ints) -> list[tuple[int, float]]:
+        """The causes that could at best explain most of these units, with how much, most promising first."""
         if not len(units):
             return []
-        member = np.zeros(len(self._s.onsets), dtype=bool)
-        member[units] = True
-        share = np.where(member[self._s.unit], np.maximum(self._plain, 0.0), 0.0)
-        bound = np.add.reduceat(share, self._s.starts[:-1])
-        order = np.lexsort((self._s.keys, -bound))[:SWAP_TRIALS]
-        return [int(cause) for cause in order if bound[cause] > 0.0]
+        spans = [self._by_unit[self._unit_starts[unit] : self._unit_starts[unit + 1]] for unit in units]
+        rows = np.concatenate(spans)
+        causes, place = np.unique(self._cause[rows], return_inverse=True)
+        bound = np.bincount(place, np.maximum(self._plain[rows], 0.0))
+        order = np.lexsort((causes, -bound))[:SWAP_TRIALS]
+        return [(int(causes[at]), float(bound[at])) for at in order if bound[at] > CHEAPEST]
 
     def _fold(self, chosen: list[Fit], owners: Ints) -> list[Cause]:
         """Causes that another cause, open or not yet open, explains cheaply become part of it."""
@@ -281,6 +318,6 @@ class Cover:
         """(key, net, began) of the other causes that could stand for these units, best first."""
         already = np.full(len(self._s.onsets), np.inf)
         already[units] = 0.0
-        trials = [self._fit(cause, already) for cause in self._contenders(units) if cause != root]
+        trials = [self._fit(cause, already) for cause, _ in self._contenders(units) if int(self._s.keys[cause]) != root]
         trials.sort(key=lambda fit: (-fit.gain, fit.cause))
         return tuple((int(self._s.keys[fit.cause]), fit.gain, fit.began) for fit in trials[:5])

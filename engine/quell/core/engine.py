@@ -55,7 +55,7 @@ _ORDER = {
     ))
 }  # fmt: skip
 _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})
-_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Engine:
@@ -154,14 +154,15 @@ class Engine:
         for incident in self.state.incidents.values():
             if incident.is_open:
                 self._agenda.put(self.state.now, "calm", incident.id)
-        self._alerts.plan_mutes(self.state.now)
         self._agenda.put(self._automation.next_due(), "runs")
         if self.state.now:
+            self._alerts.plan_mutes(self.state.now)
             self._agenda.put((floor(self.state.now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S, "prune")
 
     def _advance(self, now: float, out: list[AnyDecision]) -> None:
         if not self.state.now:
-            self._agenda.put((floor(now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S, "prune")
+            self.state.now = now
+            self._plan_all()
         while (entry := self._agenda.take(now)) is not None:
             due, what, key = entry
             at = max(due, self.state.now)

@@ -1,7 +1,7 @@
 """Incidents: what the solved causes of a group mean for the incidents that people see.
 
 A solution is compared with what was shown before: a cause takes over the incident that holds most of its alerts,
-others open new ones, an incident that lost its alerts is merged into where they went or withdrawn. Ids are stable and
+others open new ones, an incident that lost its alerts to others is merged into where most went. Ids are stable and
 depend on nothing but the alerts and the time.
 """
 
@@ -89,8 +89,8 @@ class Incidents:
         for name, members in sorted(lost.items()):
             if name not in kept:
                 self._lost(name, members, after, now, out)
-        for member in before:
-            self._tell(member, before[member], now, out)
+        for member, name in before.items():
+            self._tell(member, name, now, out)
 
     def _cluster(self, cause: Cause) -> Cluster:
         members = {member for unit_id in cause.units for member in self._state.units[unit_id].alerts}
@@ -103,7 +103,7 @@ class Incidents:
     def _shown(self, cluster: Cluster, before: dict[Member, str | None]) -> bool:
         """Whether a cause is shown to people: enough distinct alerts that nothing mutes, and enough evidence.
 
-        What was paged for one alert alone stays shown.
+        What goes on with an open incident stays shown.
         """
         heard = {
             mark
@@ -112,16 +112,14 @@ class Incidents:
         }
         if not heard:
             return False
-        if any(self._lone(before[member]) for member in cluster.members):
+        if any(self._open(before[member]) for member in cluster.members):
             return True
         distinct = len({mark for mark, _ in cluster.members})
         return distinct >= self._rulebook.correlate.least_alerts and cluster.cause.net >= LEAST_NET
 
-    def _lone(self, name: str | None) -> bool:
+    def _open(self, name: str | None) -> bool:
         incident = self._state.incidents.get(name) if name else None
-        return (
-            incident is not None and incident.is_open and len(incident.alerts) < self._rulebook.correlate.least_alerts
-        )
+        return incident is not None and incident.is_open
 
     def _names(self, clusters: Sequence[Cluster], before: dict[Member, str | None], now: float) -> list[str]:
         """For each cluster the incident that it goes on with: the largest overlap first, the older one at a tie."""
@@ -244,7 +242,7 @@ class Incidents:
     def _lost(
         self, name: str, members: Sequence[Member], after: dict[Member, str], now: float, out: list[AnyDecision]
     ) -> None:
-        """An incident none of the causes goes on with: merged into where most of its alerts went, or withdrawn."""
+        """An incident that no cause goes on with is merged into where most of its alerts went, or stays as it was."""
         incident = self._state.incidents.get(name)
         if incident is None or not incident.is_open:
             return
@@ -254,13 +252,10 @@ class Incidents:
             text = f"its alerts are explained by {target}"
             merged = msgspec.structs.replace(incident, status="merged", merged_into=target, resolved_at=now)
             self.keep(self._noted(merged, now, "merged", text), "merged", now, out)
-        elif len(incident.alerts) < self._rulebook.correlate.least_alerts:
+        else:
+            # People were shown it: weaker evidence alone does not take it back, only a better explanation does.
             for member in members:
                 self._place(member, name)
-        else:
-            text = "its alerts no longer look as if they had one cause"
-            taken = msgspec.structs.replace(incident, status="withdrawn", resolved_at=now)
-            self.keep(self._noted(taken, now, "withdrawn", text), "withdrawn", now, out)
 
     def lone(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Opens and pages an incident for one alert that must page though it has no company."""

@@ -144,11 +144,9 @@ class Ranker:
         """From the cause to the furthest symptom that it explains over known dependencies."""
         best: list[int] = [candidate.key]
         for unit in sorted(units, key=lambda unit: (unit.entity, unit.family)):
-            start = self._key(unit)
-            if candidate.key in self._correlator.web.reacher.reach(start).keys:
-                path = self._correlator.web.reacher.path(start, candidate.key)
-                if len(path) > len(best):
-                    best = path
+            path = self._correlator.web.reacher.path(self._key(unit), candidate.key)
+            if len(path) > len(best):
+                best = path
         names = [self._name(step) for step in best]
         return tuple(name for at, name in enumerate(names) if at == 0 or names[at - 1] != name)
 

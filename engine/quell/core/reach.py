@@ -7,6 +7,7 @@ log-likelihood, and searching from the symptom keeps it small however many depen
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import log
 
@@ -20,11 +21,15 @@ HOP_LIMIT = 4
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Causes within reach of one symptom, sorted by key: key (node * families + family), cost in nats, lag in s."""
+    """Causes within reach of one symptom, sorted by key: key (node * families + family), cost in nats, lag in s.
+
+    ``nearer`` is the next key on the cheapest path from the cause to the symptom (its own at the symptom).
+    """
 
     keys: tuple[int, ...]
     costs: tuple[float, ...]
     lags: tuple[float, ...]
+    nearer: tuple[int, ...]
 
 
 def key(node: int, family: Family | int) -> int:
@@ -43,20 +48,26 @@ class Reacher:
         """All causes within the limits of cost and hops from the symptom with this key, itself at cost 0 included."""
         known = self._known.get(start)
         if known is None:
-            best, _ = self._search(start)
+            best, previous = self._search(start)
             keys = sorted(best)
-            known = Reach(tuple(keys), tuple(best[k][0] for k in keys), tuple(best[k][1] for k in keys))
+            known = Reach(
+                tuple(keys),
+                tuple(best[k][0] for k in keys),
+                tuple(best[k][1] for k in keys),
+                tuple(previous[k] for k in keys),
+            )
             self._known[start] = known
         return known
 
     def path(self, start: int, cause: int) -> list[int]:
-        """Keys from the cause to the symptom along the cheapest path; just the two when there is none."""
-        _, previous = self._search(start)
-        if cause not in previous and cause != start:
-            return [cause, start]
+        """Keys from the cause to the symptom along the cheapest path; empty when the cause is out of reach."""
+        reach = self.reach(start)
         steps = [cause]
         while steps[-1] != start:
-            steps.append(previous[steps[-1]])
+            at = bisect_left(reach.keys, steps[-1])
+            if at == len(reach.keys) or reach.keys[at] != steps[-1]:
+                return []
+            steps.append(reach.nearer[at])
         return steps
 
     def _search(self, start: int) -> tuple[dict[int, tuple[float, float]], dict[int, int]]:

@@ -34,8 +34,8 @@ SCOPE_LABELS = ("namespace", "kube_namespace", "exported_namespace", "group", "p
 ADDRESS_LABELS = ("instance", "address", "source", "target", "peer", "subject", "host")
 NOT_NAMES = frozenset({
     "alertname", "severity", "priority", "level", "cluster", "team", "owner", "container", "env", "environment",
-    "region", "job", "prometheus", "monitor", "class", "type", "status", "reason", "code", "method", "receiver", "namespace",
-    "kube_namespace", "summary", "description", "message", "runbook_url",
+    "region", "job", "prometheus", "monitor", "class", "type", "status", "reason", "code", "method", "receiver",
+    "namespace", "kube_namespace", "summary", "description", "message", "runbook_url",
 })  # fmt: skip
 _POD_SUFFIXES = (
     re.compile(r"-[a-z0-9]{5,10}-[a-z0-9]{5}$"),

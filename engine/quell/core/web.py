@@ -9,7 +9,12 @@ at the new unit keeps them exact; the cost of an alert follows the neighbourhood
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
@@ -34,6 +39,7 @@ SCOPE_CROWD = 24
 
 Claim = tuple[float, float]
 """Cost in nats and lag in seconds."""
+Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
 
 def window(family: int) -> float:
@@ -48,6 +54,9 @@ class Web:
         self.graph = graph
         self.reacher = Reacher(graph)
         self.claims: dict[int, dict[int, Claim]] = {}
+        self._rows: dict[int, Rows] = {}
+        self._dirty: dict[int, set[int] | None] = {}
+        self._alerting: Counter[int] = Counter()
         self._onward: dict[int, dict[int, Claim]] = {}
         self._state = state
         self._at: defaultdict[int, list[int]] = defaultdict(list)
@@ -79,6 +88,9 @@ class Web:
         self._at[here].remove(unit_id)
         if not self._at[here]:
             del self._at[here]
+        self._alerting[here // COUNT] -= 1
+        if not self._alerting[here // COUNT]:
+            del self._alerting[here // COUNT]
         crowd = self._scope.get((self.graph.scope(here // COUNT), unit.family))
         if crowd and unit_id in crowd:
             crowd.remove(unit_id)
@@ -88,6 +100,8 @@ class Web:
             if not claimants:
                 del self._claimed_by[cause]
         del self._onward[unit_id]
+        self._rows.pop(unit_id, None)
+        self._dirty.pop(unit_id, None)
         self._legs_into.pop(unit_id, None)
 
     def units_at(self, cause: int) -> list[int]:
@@ -96,7 +110,28 @@ class Web:
 
     def alerting(self, node: int) -> bool:
         """Whether any live unit sits at this node."""
-        return any(key(node, family) in self._at for family in range(COUNT))
+        return node in self._alerting
+
+    def touch(self, unit_id: int) -> None:
+        """Says that a unit's onset or weight changed, and with it what all its causes are worth."""
+        self._dirty[unit_id] = None
+
+    def taken(self, unit_id: int) -> Iterable[int]:
+        """The causes whose claim on a unit changed since this was last asked."""
+        if unit_id not in self._dirty:
+            return ()
+        changed = self._dirty.pop(unit_id)
+        return self.claims[unit_id] if changed is None else changed
+
+    def rows(self, unit_id: int) -> Rows:
+        """The claims of a unit as arrays: causes (int64), costs and lags."""
+        known = self._rows.get(unit_id)
+        if known is None:
+            claims = self.claims[unit_id]
+            pairs = np.array(list(claims.values()), dtype=np.float64)
+            keys = np.fromiter(claims.keys(), np.int64, len(claims))
+            known = self._rows[unit_id] = (keys, pairs[:, 0], pairs[:, 1])
+        return known
 
     def _weave(self, unit: Unit) -> set[int]:
         node = self.graph.node(unit.entity)
@@ -106,6 +141,7 @@ class Web:
         self._onward[unit.id] = {}
         tied = self._tie(unit, node)
         self._at[here].append(unit.id)
+        self._alerting[node] += 1
         scope = self.graph.scope(node)
         if scope:
             self._scope[scope, unit.family].append(unit.id)
@@ -156,8 +192,8 @@ class Web:
         for other in self._claimed_by.get(here, ()):
             other_unit = self._state.units[other]
             reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
-            if here in reach.keys and self._near(unit, other_unit):
-                at = reach.keys.index(here)
+            at = bisect_left(reach.keys, here)
+            if at < len(reach.keys) and reach.keys[at] == here and self._near(unit, other_unit):
                 leg(other, unit.id, (reach.costs[at], reach.lags[at]))
         for family in range(COUNT):
             for other in self._at.get(key(node, family), ()):
@@ -207,6 +243,10 @@ class Web:
             self._claimed_by[cause].add(unit_id)
         if known is None or claim < known:
             claims[cause] = claim
+            self._rows.pop(unit_id, None)
+            dirty = self._dirty.setdefault(unit_id, set())
+            if dirty is not None:
+                dirty.add(cause)
 
     def _lower_onward(self, unit_id: int, cause: int, claim: Claim) -> bool:
         if claim[0] > LEG_LIMIT:
