@@ -94,7 +94,8 @@ def _decide(name: str, summary: str, done: str) -> click.Command:
     @asks_daemon
     def decide(asked: Asked, run: str, note: str) -> None:
         answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note})
-        said = answer.get("text") or done
+        state = (answer.get("run") or {}).get("state", "")
+        said = answer.get("text") or (f"{done}, now {state.replace('_', ' ')}" if state else done)
         asked.answer(answer, lambda: click.echo(f"{run}: {said}; follow it with: quell runs {run}"))
 
     return decide
