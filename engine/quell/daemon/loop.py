@@ -243,7 +243,8 @@ class Loop:
         self._snapshot_at = time.monotonic()
         try:
             data = self.decider.snapshot()
-        except Exception:  # noqa: BLE001 - a bug of the core; the journal still has everything
+        except Exception as error:  # noqa: BLE001 - a bug of the core; the journal still has everything
+            self.broken = f"the state cannot be written down: {type(error).__name__}: {error}"
             self._log.exception("the state cannot be written down; the next start replays more of the journal")
             return
         try:
