@@ -126,6 +126,23 @@ def test_paths_nobody_owns() -> None:
     go(story())
 
 
+def test_alerts_beyond_the_bounds_are_set_aside_and_the_others_go_on() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            many = {f"label{n}": "x" for n in range(10_000)}
+            long = {"alertname": "long", "text": "x" * 5_000}
+            assert (await quell.post("/in/in", {"alerts": [many, {"alertname": "fine"}, long]}))[0] == 202
+            await quell.settled()
+            assert [alert.name for alert in quell.core.state.alerts.values()] == ["fine"]
+            _, kept = await quell.api("GET", "/quarantine")
+            assert sorted(each["reason"] for each in kept["quarantine"]) == [
+                'labels: "text" has more than 4096 characters',
+                "labels: 10000 labels; at most 64 are taken",
+            ]
+
+    go(story())
+
+
 class SlowStore(MemoryStore):
     """A disk that takes its time, until it is let go."""
 

@@ -17,6 +17,7 @@ from quell.daemon.api.app import build
 from quell.daemon.api.services import Services
 from quell.daemon.auth import Doors, Tokens
 from quell.daemon.body import Limits
+from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
 from quell.daemon.http import Front, Server, own_routes, server
@@ -68,6 +69,7 @@ class Daemon:
         self.not_ready = "starting"
         self.stopping = asyncio.Event()
         self.exit_code = 0
+        self._recovered = False
         self._load = load
         self._store = store
         self._log = structlog.get_logger("quell.daemon")
@@ -97,11 +99,14 @@ class Daemon:
 
     def _http(self) -> Server:
         limits = Limits(sent=self.settings.limits.body, inflated=4 * self.settings.limits.body)
+        bounds = Bounds(
+            self.settings.limits.alerts_per_post, self.settings.limits.labels, self.settings.limits.label_value
+        )
         view = EngineView(lambda: self.loop.decider.state, self._started_at)
         ingest = Ingest(
             self.sources, self.inbox, self.loop,
             view=view, clock=self.clock, metrics=self.metrics, masker=self.masker, doors=self._doors,
-            limits=limits, not_ready=lambda: self.not_ready,
+            limits=limits, bounds=bounds, not_ready=lambda: self.not_ready,
         )  # fmt: skip
         services = Services(
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
@@ -131,7 +136,7 @@ class Daemon:
         self.schedule.start()
         self._spawn(self.reloader.run(), "reload")
         self._spawn(self._trim(), "trim")
-        self.not_ready = ""
+        self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 
     async def stop(self) -> None:
@@ -144,7 +149,8 @@ class Daemon:
             async with asyncio.timeout(_DRAIN_TURNS_S):
                 await self.inbox.empty()
                 await self.loop.idle()
-                await self.loop.save()
+                if self._recovered:
+                    await self.loop.save()
         except TimeoutError:
             self._log.error("not everything was decided over in time; the journal has it for the next start")
         self._server.should_exit = True

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from quell.daemon.auth import Doors
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
+from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
 from quell.daemon.inbox import Inbox, TooMany
 from quell.daemon.logs import Masker, Sparing
@@ -77,6 +78,7 @@ class Ingest:
         masker: Masker,
         doors: Doors,
         limits: Limits,
+        bounds: Bounds,
         not_ready: Callable[[], str],
     ) -> None:
         self._sources = sources
@@ -88,6 +90,7 @@ class Ingest:
         self._masker = masker
         self._doors = doors
         self._limits = limits
+        self._bounds = bounds
         self._not_ready = not_ready
         self._log = structlog.get_logger("quell.ingest")
         self._sparing = Sparing(self._log)
@@ -145,10 +148,13 @@ class Ingest:
             received = self._received(source, request)
             if isinstance(received, Reply):
                 return received
-            rejected = [self._quarantined(source, request, each.reason, each.payload) for each in received.rejected]
-            if received.records or rejected:
-                seq = await self._inbox.put(received.records, quarantined=rejected)
-                if any(isinstance(record, CommandRecord) for record in received.records):
+            records, excess = self._bounds.split(received.records)
+            rejected = [
+                self._quarantined(source, request, each.reason, each.payload) for each in (*received.rejected, *excess)
+            ]
+            if records or rejected:
+                seq = await self._inbox.put(records, quarantined=rejected)
+                if any(isinstance(record, CommandRecord) for record in records):
                     await self._loop.passed(seq, _SEEN_WITHIN_S)
         except BadPayload as error:
             return await self._unreadable(source, request.path, error, request.body)

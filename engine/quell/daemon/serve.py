@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 import structlog
 import uvloop
 
-from quell.config import Loaded, load_file
+from quell.config import Loaded, Settings, load_file
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
@@ -53,6 +55,8 @@ def run(
     log = structlog.get_logger("quell.serve")
     for problem in (*found.problems, *loaded.warnings):
         log.warning("worth a look", problem=str(problem))
+    for source in _wide_open(loaded.settings):
+        log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
     clock = Clock(clock_speed, clock_start)
     return uvloop.run(_serve(config_path, loaded, found.connectors, clock=clock, masker=masker, ready_file=ready_file))
 
@@ -86,7 +90,8 @@ async def _serve(
     )
     _follow_signals(daemon)
     try:
-        await daemon.start(listening)
+        if not await _started(daemon, listening):
+            return daemon.exit_code
         url = address(listening)
         print(f"quell listening on {url}", flush=True)  # noqa: T201 - the one line that programs wait for
         if ready_file is not None:
@@ -97,6 +102,20 @@ async def _serve(
     return daemon.exit_code
 
 
+async def _started(daemon: Daemon, listening: socket.socket) -> bool:
+    """Starts it; False when a signal came first, for a long journal must not keep quell from ending."""
+    starting = asyncio.create_task(daemon.start(listening))
+    stopping = asyncio.create_task(daemon.stopping.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+        return False
+    starting.result()
+    return True
+
+
 def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
     """The core, fresh or from a snapshot."""
     return Engine(rulebook) if data is None else Engine.restored(rulebook, data)
@@ -104,6 +123,18 @@ def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
 
 def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]]) -> Loaded:
     return load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ)
+
+
+def _wide_open(settings: Settings) -> list[str]:
+    """Sources that check nothing, when others than programs on this machine can reach them."""
+    try:
+        if ip_address(settings.host).is_loopback:
+            return []
+    except ValueError:
+        if settings.host == "localhost":
+            return []
+    checking = {"bearer", "basic", "hmac"}
+    return [each.id for each in settings.sources if each.open and each.options.get("auth") not in checking]
 
 
 def _address(listen: str) -> tuple[str, int]:
