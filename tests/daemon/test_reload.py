@@ -102,7 +102,7 @@ def test_a_new_puller_is_pulled() -> None:
             raise AssertionError("a bug")
 
         Worker.pulled = pulled
-        async with running(load=lambda: loaded(source("w", "worker"), version="2")) as quell:
+        async with running(load=lambda: loaded(source("w", "worker", every_s=60.0), version="2")) as quell:
             await quell.daemon.reloader.reload()
             await quell.until(lambda: pulls)
         Worker.reset()

@@ -107,7 +107,7 @@ class FullDisk(MemoryStore):
 def test_what_cannot_be_kept_does_not_move_the_cursor() -> None:
     async def story() -> None:
         Worker.pulled = lambda cursor: Pulled([firing("x")], "next")
-        async with running(loaded(source("w", "worker")), store=FullDisk()) as quell:
+        async with running(loaded(source("w", "worker", every_s=60.0)), store=FullDisk()) as quell:
             await quell.until(lambda: b'quell_pulls_total{outcome="overloaded"' in quell.daemon.metrics.text())
             assert quell.daemon.schedule.cursors == {}
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_kept_does_not_move_the_cursor() -> None:
 def test_more_than_the_inbox_takes_goes_in_parts() -> None:
     async def story() -> None:
         Worker.pulled = lambda cursor: Pulled([firing(f"a{n}") for n in range(95)], "end")
-        async with running(loaded(source("w", "worker"), limits=small_inbox(20))) as quell:
+        async with running(loaded(source("w", "worker", every_s=60.0), limits=small_inbox(20))) as quell:
             await quell.until(lambda: quell.daemon.schedule.cursors)
             await quell.settled()
             assert len(quell.core.state.alerts) == 95
@@ -130,6 +130,17 @@ async def _asked(quell: Running, count: int) -> None:
         record = AlertRecord(at=1.0, seen=1.0, source="t", status="firing", labels={"n": str(n), "ask": "service/web"})
         await quell.daemon.inbox.put([record])
     await quell.until(lambda: len(Worker.asked) >= count)
+
+
+def test_without_an_interval_nothing_is_pulled() -> None:
+    async def story() -> None:
+        pulls: list[str | None] = []
+        Worker.pulled = pulls.append
+        async with running(loaded(source("w", "worker"))):
+            await asyncio.sleep(0.05)
+        assert pulls == []
+
+    go(story())
 
 
 def test_questions_for_evidence_are_answered_with_records() -> None:

@@ -20,10 +20,6 @@ from quell.sdk.http_client import GuardedHttp
 _log = Sparing(structlog.get_logger("quell.sources"))
 
 
-_PULL_EVERY_S = 60.0
-"""For a connector that pulls and is not told how often."""
-
-
 @dataclass(slots=True)
 class Health:
     """How a source is doing. ``state`` is ok, unreachable or broken; times are the clock's, None is never."""
@@ -57,13 +53,13 @@ class Source:
 
     @property
     def every_s(self) -> float | None:
-        """Seconds between two pulls; None when it cannot be pulled. A connector may have an option of that name."""
+        """Seconds between two pulls; None when it is not pulled. A connector may have an option of that name."""
         if not isinstance(self.connector, Pulls):
             return None
         own = self.settings.options.get("every")
         if isinstance(own, (int, float)) and own > 0:
             return float(own)
-        return self.settings.every_s or _PULL_EVERY_S
+        return self.settings.every_s
 
 
 class Sources:
