@@ -65,6 +65,7 @@ class Child:
             "--listen",
             f"127.0.0.1:{self.port}",
         ]
+        self._lines = queue.Queue()
         with (self._config.parent / "err.log").open("a") as err:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process, self._lines), daemon=True)
@@ -94,7 +95,6 @@ class Child:
         self.process.send_signal(how)
         code = self.process.wait(15)
         self._reader.join(5)
-        self._lines = queue.Queue()
         return code
 
     def close(self) -> None:

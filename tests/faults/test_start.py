@@ -63,3 +63,21 @@ def test_a_store_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
         assert "Traceback" not in child.log
     finally:
         child.close()
+
+
+def test_two_daemons_on_one_store_are_refused(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "quell")
+    first, second = Child(config, free_port()), Child(config, free_port())
+    try:
+        first.spawn()
+        first.wait_ready()
+        second.spawn()
+        assert second.process.wait(20) == 1
+        assert f"in use by another quell (process {first.process.pid})" in second.log
+        first.kill()
+        second.spawn()
+        second.wait_ready()
+        assert second.end() == 0
+    finally:
+        first.close()
+        second.close()

@@ -18,6 +18,7 @@ import uvloop
 
 from quell.config import Loaded, Settings, load_file
 from quell.core.engine import Engine
+from quell.daemon.claim import claimed
 from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
 from quell.daemon.decider import Decider
@@ -58,7 +59,9 @@ def run(
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
     clock = Clock(clock_speed, clock_start)
-    return uvloop.run(_serve(config_path, loaded, found.connectors, clock=clock, masker=masker, ready_file=ready_file))
+    serving = partial(_serve, config_path, loaded, found.connectors, clock=clock, masker=masker, ready_file=ready_file)
+    with claimed(loaded.settings.store):
+        return uvloop.run(serving())
 
 
 async def _serve(
