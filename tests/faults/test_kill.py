@@ -97,7 +97,7 @@ def survives(directory: Path, kills: int, seed: int) -> None:
 
 
 def test_five_kills(tmp_path: Path) -> None:
-    survives(tmp_path / "quell", kills=4, seed=1)
+    survives(tmp_path / "quell", kills=5, seed=1)
 
 
 @pytest.mark.long
