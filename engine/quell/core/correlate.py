@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import exp, floor
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quell.core.cover import EVIDENCE, MORE_EVIDENCE, MORE_LIMIT, OPENING, Cause, Cover, Symptoms
 from quell.core.families import COUNT, Family, family
@@ -32,6 +33,8 @@ CHANGE_FADES_S = 900.0
 CHANGE_WITHIN_S = 5400.0
 CHANGE_EARLY_S = 120.0
 CLOSE_DATA_S = 9000.0
+LARGE_GROUP = 250
+FRESH_CAUSES = 48
 COARSER = ((60, 1), (200, 2), (500, 4), (10**9, 8))
 
 
@@ -62,6 +65,8 @@ class Correlator:
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
+        if unit.id not in group.fresh:
+            group.fresh.append(unit.id)
         self.web.touch(unit.id)
         unit.onset = min(unit.onset, onset)
         unit.last = max(unit.last, onset)
@@ -81,6 +86,8 @@ class Correlator:
                 for member in other.units:
                     self._state.units[member].group = group.id
                 group.units.extend(other.units)
+                group.fresh.extend(other.fresh)
+                group.solution.extend(root for root in other.solution if root not in group.solution)
                 group.close_at = max(group.close_at, other.close_at)
         group.units.append(unit.id)
         unit.group = group.id
@@ -119,7 +126,8 @@ class Correlator:
         def opening(cause: int, began: float) -> float:
             known = prices.get((cause, int(began)))
             if known is None:
-                known = prices[cause, int(began)] = self._opening(cause, began, changes, now)
+                known = self._opening(cause, began, changes, now)
+                prices[cause, int(began)] = known
             return known
 
         def floor_price(cause: int) -> float:
@@ -127,24 +135,50 @@ class Correlator:
             price = self._bare(cause)
             return price - CHANGE_BONUS if changes(self._graph.name(node)) else price
 
-        cover = Cover(self._symptoms(ids), opening, self._claims_of, floor=floor_price, promise=self._promise)
+        causes, fresh = self._narrowed(group, ids)
+        solved = Cover(
+            self._symptoms(ids, causes),
+            opening,
+            self._claims_of,
+            floor=floor_price,
+            promise=self._promise if causes is None else {},
+            fresh=fresh,
+        ).solve()
+        group.fresh = []
+        roots = {cause.key for cause in solved} | {key for cause in solved for key in cause.folded}
+        group.solution = [(self._graph.name(root // COUNT), root % COUNT) for root in sorted(roots)]
         return [
             Cause(
                 cause.key, cause.began, tuple(ids[unit] for unit in cause.units), cause.net, cause.folded, cause.rivals
             )
-            for cause in cover.solve()
+            for cause in solved
         ]
+
+    def _narrowed(self, group: Group, ids: list[int]) -> tuple[set[int] | None, NDArray[np.bool_] | None]:
+        """In a large group only the causes of the last solution and those of changed units are looked at again."""
+        if len(ids) <= LARGE_GROUP:
+            return None, None
+        causes = {key(self._graph.node(entity), kind) for entity, kind in group.solution}
+        for unit_id in group.fresh:
+            claims = self.web.claims[unit_id]
+            causes.update(sorted(claims, key=lambda cause: (claims[cause], cause))[:FRESH_CAUSES])
+        changed = set(group.fresh)
+        return causes, np.array([unit_id in changed for unit_id in ids])
 
     def _identity(self, unit: Unit) -> tuple[str, int, float]:
         return (unit.entity, unit.family, unit.onset)
 
-    def _symptoms(self, ids: list[int]) -> Symptoms:
+    def _symptoms(self, ids: list[int], only: set[int] | None) -> Symptoms:
         rows = [self.web.rows(unit_id) for unit_id in ids]
-        cause = [keys for keys, _, _ in rows]
-        cost = [costs for _, costs, _ in rows]
-        lag = [lags for _, _, lags in rows]
-        unit = [np.full(len(keys), at, dtype=np.int64) for at, (keys, _, _) in enumerate(rows)]
-        causes, units = np.concatenate(cause), np.concatenate(unit)
+        causes = np.concatenate([keys for keys, _, _ in rows])
+        cost = np.concatenate([costs for _, costs, _ in rows])
+        lag = np.concatenate([lags for _, _, lags in rows])
+        units = np.repeat(np.arange(len(ids)), [len(keys) for keys, _, _ in rows])
+        if only is not None:
+            wanted = np.zeros(int(causes.max()) + 1, dtype=bool)
+            wanted[[cause for cause in only if cause < len(wanted)]] = True
+            keep = wanted[causes]
+            causes, cost, lag, units = causes[keep], cost[keep], lag[keep], units[keep]
         order = np.lexsort((units, causes))
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)
@@ -154,8 +188,8 @@ class Correlator:
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],
-            cost=np.concatenate(cost)[order],
-            lag=np.concatenate(lag)[order],
+            cost=cost[order],
+            lag=lag[order],
         )
 
     def _weight(self, unit: Unit) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log1p
 
 import numpy as np
@@ -90,14 +91,17 @@ def _owners(table: Floats) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One cause of the solution: index into ``keys``, when it began, its units and the nats it nets."""
+    """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
+
+    ``rivals`` answers (key, nats, beginning) of the others that could stand in its place, best first.
+    """
 
     key: int
     began: float
     units: tuple[int, ...]
     net: float
     folded: tuple[int, ...]
-    rivals: tuple[tuple[int, float, float], ...]
+    rivals: Callable[[], tuple[tuple[int, float, float], ...]]
 
 
 def misfit(late: Floats, lag: Floats) -> Floats:
@@ -113,6 +117,7 @@ class Cover:
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause (key →
     cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``promise`` remembers, by key, what a cause
     could at best explain; it is filled here and may be passed again for the keys none of whose rows changed since.
+    With ``fresh`` (one flag a unit) only the causes of such units are improved by swaps.
     """
 
     def __init__(
@@ -123,12 +128,14 @@ class Cover:
         *,
         floor: Callable[[int], float],
         promise: dict[int, float],
+        fresh: NDArray[np.bool_] | None = None,
     ) -> None:
         self._s = symptoms
         self._opening = opening
         self._claims_of = claims_of
         self._floor = floor
         self._promise = promise
+        self._fresh = fresh
         self._due = symptoms.onsets[symptoms.unit] - symptoms.lag
         self._plain = symptoms.weight[symptoms.unit] - symptoms.cost
         self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
@@ -214,6 +221,8 @@ class Cover:
         swapped = False
         for at, fit in enumerate(chosen):
             mine = np.flatnonzero(_owners(table) == at)
+            if self._fresh is not None and not self._fresh[mine].any():
+                continue
             table[at] = 0.0
             others = table.max(axis=0)
             best = self._fit(fit.cause, others)
@@ -265,7 +274,7 @@ class Cover:
                     units=units,
                     net=sum(chosen[at].gain for at in parts),
                     folded=tuple(key for key in keys if key != root),
-                    rivals=self._rivals(np.array(units), root),
+                    rivals=partial(self._rivals, np.array(units), root),
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
@@ -288,6 +297,8 @@ class Cover:
                     for offer in offers[parent]
                     if offer[0] not in parents and not _leads(parents, parent, offer[0])
                 ]
+                if sum(offer[1] for offer in left) <= best[0]:
+                    continue
                 total, children = self._saving(parent, left, opened, known=parent in parents.values())
                 if total > best[0]:
                     best = (total, parent, children)

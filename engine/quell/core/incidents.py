@@ -183,9 +183,15 @@ class Incidents:
             known_alerts = set(known.alerts)
             if all(mark in known_alerts for mark, _ in cluster.members):
                 return
-        suspects = ranker.suspects(cluster.cause, changes)
         alerts = [alert for mark, _ in cluster.members if (alert := self._state.alerts.get(mark)) is not None]
         severity = worst(alert.severity for alert in alerts if alert.severity)
+        marks = tuple(dict.fromkeys(mark for mark, _ in cluster.members))
+        if known is not None and known.suspects and known.alerts == marks and known.severity == severity:
+            first = ranker.entity(cluster.cause)
+            if first == known.suspects[0].entity and not self._news_of(first, known, changes):
+                self._page_if_due(name, now, out)
+                return
+        suspects = ranker.suspects(cluster.cause, changes)
         seen = Incident(
             id=name,
             title=_title(suspects, alerts),
@@ -193,7 +199,7 @@ class Incidents:
             opened_at=known.opened_at if known else now,
             updated_at=now,
             severity=severity,
-            alerts=tuple(dict.fromkeys(mark for mark, _ in cluster.members)),
+            alerts=marks,
             entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
             suspects=tuple(suspects),
             no_clear_cause=suspects[0].confidence < self._rulebook.correlate.clear_cause_bar,
@@ -206,6 +212,11 @@ class Incidents:
         else:
             self._grow(known, seen, now, out)
         self._page_if_due(name, now, out)
+
+    def _news_of(self, entity: str, known: Incident, changes: Changes) -> bool:
+        """Whether something changed there since the incident was last looked at."""
+        told = max((change.at for change in changes(entity)), default=0.0)
+        return told > 0.0 and known.suspects[0].change is None
 
     def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision]) -> None:
         grown = msgspec.structs.replace(

@@ -46,6 +46,10 @@ class Ranker:
         self._correlator = correlator
         self._state = state
 
+    def entity(self, cause: Cause) -> str:
+        """Where a cause is."""
+        return self._name(cause.key)
+
     def suspects(self, cause: Cause, changes: Callable[[str], Iterable[Change]]) -> list[Suspect]:
         """Best first; the runners-up say why they lost."""
         units = [self._state.units[unit_id] for unit_id in cause.units]
@@ -75,9 +79,10 @@ class Ranker:
     def _candidates(self, cause: Cause) -> list[Candidate]:
         """The cause and its rivals, one per entity, the best family of each."""
         best: dict[int, Candidate] = {cause.key // COUNT: Candidate(cause.key, 0.0, cause.began)}
-        for rival_key, net, began in cause.rivals:
+        rivals = cause.rivals()
+        for rival_key, net, began in rivals:
             best.setdefault(rival_key // COUNT, Candidate(rival_key, net, began))
-        top = max([net for _, net, _ in cause.rivals], default=0.0)
+        top = max([net for _, net, _ in rivals], default=0.0)
         first = Candidate(cause.key, max(cause.net, top), cause.began)
         return [first, *(one for node, one in best.items() if node != cause.key // COUNT)]
 

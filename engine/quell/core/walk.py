@@ -16,9 +16,9 @@ from quell.core.families import COUNT
 from quell.core.graph import Graph
 
 RESTART = 0.25
-STEPS = 30
+STEPS = 16
 HOPS = 4
-LIMIT = 400
+LIMIT = 160
 
 
 def visits(graph: Graph, symptoms: Mapping[int, float]) -> dict[int, float]:

@@ -61,6 +61,7 @@ class Web:
         self._state = state
         self._at: defaultdict[int, list[int]] = defaultdict(list)
         self._scope: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        self._legs_from: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._claimed_by: defaultdict[int, set[int]] = defaultdict(set)
         for unit_id in sorted(state.units):
@@ -102,11 +103,18 @@ class Web:
         del self._onward[unit_id]
         self._rows.pop(unit_id, None)
         self._dirty.pop(unit_id, None)
-        self._legs_into.pop(unit_id, None)
+        for other in self._legs_from.pop(unit_id, ()):
+            self._legs_into[other].pop(unit_id, None)
+        for other in self._legs_into.pop(unit_id, ()):
+            self._legs_from[other].pop(unit_id, None)
 
     def units_at(self, cause: int) -> list[int]:
         """Ids of live units whose own key is this cause."""
         return self._at.get(cause, [])
+
+    def claimants(self, cause: int) -> Iterable[int]:
+        """Ids of the units that have a claim on a cause."""
+        return self._claimed_by.get(cause, ())
 
     def alerting(self, node: int) -> bool:
         """Whether any live unit sits at this node."""
@@ -150,7 +158,7 @@ class Web:
             self._lower(unit.id, cause, (cost, lag))
             if self._lower_onward(unit.id, cause, (BELIEVED * cost, lag)):
                 work.append((unit.id, cause))
-        for other, (leg, leg_lag) in self._legs_of(unit.id):
+        for other, (leg, leg_lag) in self._legs_from[unit.id].items():
             for cause, (cost, lag) in self._onward[other].items():
                 self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
                 if self._lower_onward(unit.id, cause, (BELIEVED * leg + cost, leg_lag + lag)):
@@ -167,9 +175,6 @@ class Web:
                 )
         return tied
 
-    def _legs_of(self, unit_id: int) -> list[tuple[int, Claim]]:
-        return [(other, legs[unit_id]) for other, legs in self._legs_into.items() if unit_id in legs]
-
     def _near(self, a: Unit, b: Unit) -> bool:
         return abs(a.onset - b.onset) <= max(window(a.family), window(b.family))
 
@@ -181,6 +186,7 @@ class Web:
             into = self._legs_into[cause]
             if symptom not in into or claim < into[symptom]:
                 into[symptom] = claim
+                self._legs_from[symptom][cause] = claim
             tied.add(symptom if cause == unit.id else cause)
 
         here = key(node, unit.family)

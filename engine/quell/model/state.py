@@ -50,6 +50,7 @@ class Group(msgspec.Struct, kw_only=True):
     """Units that could share a cause: the piece of the problem that is solved at once.
 
     ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution.
+    ``fresh`` are the units that changed since then, ``solution`` its causes as (entity, family).
     """
 
     id: int
@@ -57,6 +58,8 @@ class Group(msgspec.Struct, kw_only=True):
     news_at: float
     close_at: float
     solve_at: float | None = None
+    fresh: list[int] = []
+    solution: list[tuple[str, int]] = []
 
 
 class Signals(msgspec.Struct, kw_only=True):
