@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from quell.core.engine import Engine
-
 from alertmanager.servers import Answered
+from quell.core.engine import Engine
 from quell.daemon.view import EngineView
 from quell.model.mute import Matcher
 from quell.model.rulebook import InhibitRule, Rulebook
