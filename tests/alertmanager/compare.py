@@ -10,15 +10,15 @@ from typing import Any, Protocol
 
 from alertmanager.requests import Ask, asks
 from alertmanager.servers import Answered
-from quell.model.times import format_time, parse_time
+from quell.model.times import parse_time
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SAVED = re.compile(r"\$([a-z]+)\.([A-Za-z]+)")
 _METHODS = re.compile(r"\[([A-Z]+(?:,[A-Z]+)+)\]")
 """Alertmanager lists allowed methods in no order."""
-NEAR_S = 30.0
-"""Times this close to the run are the server's own clock."""
+NEAR_S = 100.0
+"""Times this close to the beginning of a run are the server's own clock. All others are told relative to it."""
 
 
 class Server(Protocol):
@@ -80,4 +80,4 @@ def _clock(text: str, now: float) -> str:
     for name, moment in (("<now>", now), ("<now + 5m>", now + 300)):
         if at is not None and abs(at - moment) < NEAR_S:
             return name
-    return text if at is None else format_time(at)
+    return text if at is None else f"<now {at - now:+.3f}s>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from quell.model.times import format_time
@@ -125,10 +126,8 @@ def _named(name: str) -> dict[str, Any]:
 
 
 def _in_zone(text: str) -> str:
-    hour = (int(text[11:13]) + 2) % 24
-    day = text[:11] if hour >= 2 else ""
-    # Near midnight the date would have to change too; the plain text does as well there.
-    return f"{day}{hour:02}{text[13:19]}.123456789+02:00" if day else text
+    at = datetime.fromisoformat(text).astimezone(timezone(timedelta(hours=2)))
+    return f"{at:%Y-%m-%dT%H:%M:%S}.123456789+02:00"
 
 
 def _filters() -> list[Ask]:

@@ -13,25 +13,29 @@ from alertmanager.harness import InProcess
 from alertmanager.requests import CONFIG, asks
 from alertmanager.servers import real_alertmanager, real_quell
 
-NOW = time.time()
 NAMES = [ask.name for ask in asks(0.0)]
+
+
+def now() -> float:
+    """The time about which a server is asked, when it is up: a whole second, so that all are asked alike."""
+    return float(int(time.time()))
 
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Said]]:
     with real_alertmanager(tmp_path_factory.mktemp("alertmanager"), CONFIG) as server:
-        yield answers(server, NOW)
+        yield answers(server, now())
 
 
 @pytest.fixture(scope="module")
 def of_the_core() -> dict[str, Said]:
-    return answers(InProcess(), NOW)
+    return answers(InProcess(), now())
 
 
 @pytest.fixture(scope="module")
 def of_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Said]]:
     with real_quell(tmp_path_factory.mktemp("quell")) as server:
-        yield answers(server, NOW)
+        yield answers(server, now())
 
 
 @pytest.mark.needs("prometheus-alertmanager")

@@ -12,13 +12,15 @@ from quell.cli.main import run
 from quell.model.times import format_time
 
 NOW = time.time()
+"""When the tests were collected; what is shown of it is days and hours, however late a test runs."""
+HOUR, DAY = 3600.0, 86400.0
 FINGERPRINT = "00112233445566aa"
 ALERT = {
     "fingerprint": FINGERPRINT,
     "source": "alertmanager",
     "labels": {"alertname": "HighErrors", "service": "cart"},
     "status": "firing",
-    "starts_at": format_time(NOW - 200),
+    "starts_at": format_time(NOW - 2 * DAY - 3.5 * HOUR),
     "updated_at": format_time(NOW),
     "onset_seen": format_time(NOW),
     "entity": "service/cart",
@@ -44,7 +46,7 @@ INCIDENT = {
     "title": "cart answers with errors",
     "status": "open",
     "severity": "critical",
-    "opened_at": format_time(NOW - 125),
+    "opened_at": format_time(NOW - 3 * DAY - 4.5 * HOUR),
     "updated_at": format_time(NOW),
     "alerts": [FINGERPRINT],
     "impact": ["service/web"],
@@ -63,7 +65,7 @@ INCIDENT = {
         {"entity": "service/db", "confidence": 0.1, "lost_because": "it explains 1 of 4 alerts"},
         {"entity": "service/least"},
     ],
-    "timeline": [{"at": format_time(NOW - 125), "what": "opened", "text": "opened with 4 alerts"}],
+    "timeline": [{"at": format_time(NOW - 3 * DAY - 4.5 * HOUR), "what": "opened", "text": "opened with 4 alerts"}],
 }
 ANSWERS = {
     "/incidents": {"incidents": [INCIDENT]},
@@ -165,7 +167,7 @@ def daemon(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (["incidents"], ["INC-1", "critical", "open", "2m5s ago", "deploy chg-1 of service/cart 82%", "cart answers"]),
+        (["incidents"], ["INC-1", "critical", "open", "3d4h ago", "deploy chg-1 of service/cart 82%", "cart answers"]),
         (
             ["show", "INC-1"],
             [
@@ -185,7 +187,7 @@ def daemon(monkeypatch):
         ),
         (["why", "INC-1"], ["service/cart, because its alerts came first"]),
         (["ack", "INC-1", "--note", "on it"], ["INC-1: acknowledged"]),
-        (["alerts"], ["HighErrors", "service/cart", "hold", "it may still resolve by itself", "3m20s ago"]),
+        (["alerts"], ["HighErrors", "service/cart", "hold", "it may still resolve by itself", "2d3h ago"]),
         (["why-not", FINGERPRINT], ["HighErrors is held"]),
         (["why-not", "higherr"], ["HighErrors is held"]),
         (["runs"], ["R-1", "proposed", "a deploy is the first cause"]),

@@ -164,12 +164,13 @@ def test_a_person_acknowledges_resolves_and_reopens(asked, incident):
     assert incident in asked("incidents")
 
 
-def test_the_port_that_is_taken_is_said(daemon, capsys):
+def test_the_port_that_is_taken_is_said(daemon, capsys, tmp_path):
     running, _ = daemon
     address = running.url.removeprefix("http://")
-    assert run(["serve", "-c", str(running.log.parent), "--listen", address]) == 1
+    assert run(["init", str(tmp_path)]) == 0
+    assert run(["serve", "-c", str(tmp_path), "--listen", address]) == 1
     assert f'cannot listen on "{address}"' in capsys.readouterr().err
-    assert run(["serve", "-c", str(running.log.parent), "--listen", "nowhere"]) == 2
+    assert run(["serve", "-c", str(tmp_path), "--listen", "nowhere"]) == 2
     assert '"nowhere" is not an address' in capsys.readouterr().err
 
 
