@@ -74,6 +74,7 @@ def predict(folder: Path) -> tuple[list[dict[str, Any]], Outcome]:
     rows: list[dict[str, Any]] = [
         {"kind": "event", "event_id": names[alert.record], "incident_id": alert.incident} for alert in outcome.alerts
     ]
+    standing = {alert.incident for alert in outcome.alerts}
     for shown in outcome.incidents:
         incident = shown.incident
         first = incident.suspects[0] if incident.suspects else None
@@ -84,7 +85,7 @@ def predict(folder: Path) -> tuple[list[dict[str, Any]], Outcome]:
             "root_causes": [{"node": suspect.entity} for suspect in incident.suspects[:3]],
             "change_id": first.change if first else None,
         }
-        if incident.status in {"merged", "withdrawn"}:
+        if incident.id not in standing:
             row["withdrawn"] = True
         rows.append(row)
     return rows, outcome

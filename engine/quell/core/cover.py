@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Offer = tuple[int, float, float, float]
+"""A cause that could fold: its key, nats saved at best, when its parent would have begun, lag in seconds."""
 
 EVIDENCE = 4.2
 MORE_EVIDENCE = 1.0
@@ -282,32 +284,36 @@ class Cover:
     def _parents(self, chosen: list[Fit]) -> dict[int, int]:
         """For every cause that folds the cause (both by key) that it folds into."""
         opened = {int(self._s.keys[fit.cause]): fit for fit in chosen}
-        offers: dict[int, list[tuple[int, float, float, float]]] = {}
+        offers: dict[int, list[Offer]] = {}
         for key, fit in opened.items():
             for parent, (cost, lag) in self._claims_of(key).items():
                 saved = fit.opening - FOLD_MARGIN - cost
                 if parent != key and saved > 0.0:
                     offers.setdefault(parent, []).append((key, saved, fit.began - lag, lag))
+        return self._folded(offers, opened)
+
+    def _folded(self, offers: Mapping[int, Sequence[Offer]], opened: Mapping[int, Fit]) -> dict[int, int]:
+        """Folds what saves most until nothing saves; a promise that is still best when renewed is kept."""
         parents: dict[int, int] = {}
-        while True:
-            best: tuple[float, int, list[int]] = (1e-9, 0, [])
-            for parent in sorted(offers):
-                left = [
-                    offer
-                    for offer in offers[parent]
-                    if offer[0] not in parents and not _leads(parents, parent, offer[0])
-                ]
-                if sum(offer[1] for offer in left) <= best[0]:
-                    continue
-                total, children = self._saving(parent, left, opened, known=parent in parents.values())
-                if total > best[0]:
-                    best = (total, parent, children)
-            if not best[2]:
-                return parents
-            parents.update(dict.fromkeys(best[2], best[1]))
+        heap = [(-sum(offer[1] for offer in offers[parent]), parent) for parent in offers]
+        heapq.heapify(heap)
+        while heap:
+            promised, parent = heapq.heappop(heap)
+            left = [
+                offer for offer in offers[parent] if offer[0] not in parents and not _leads(parents, parent, offer[0])
+            ]
+            total, children = self._saving(parent, left, opened, known=parent in parents.values())
+            if total <= 1e-9:
+                continue
+            if heap and -total > heap[0][0] and -total > promised + 1e-9:
+                heapq.heappush(heap, (-total, parent))
+                continue
+            parents.update(dict.fromkeys(children, parent))
+            heapq.heappush(heap, (-sum(offer[1] for offer in left), parent))
+        return parents
 
     def _saving(
-        self, parent: int, offers: Sequence[tuple[int, float, float, float]], opened: Mapping[int, Fit], *, known: bool
+        self, parent: int, offers: Sequence[Offer], opened: Mapping[int, Fit], *, known: bool
     ) -> tuple[float, list[int]]:
         """Nats saved by folding into a parent the causes that fit its beginning, and which they are."""
         best: tuple[float, list[int]] = (0.0, [])

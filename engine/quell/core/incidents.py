@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 
 import msgspec
 
 from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts, stands_for
+from quell.core.continuity import Cluster, Member, continued, new_name, place_of
 from quell.core.cover import Cause
 from quell.core.rank import Ranker
 from quell.core.severity import rank, worst
@@ -27,25 +26,10 @@ from quell.model.state import Group, State
 from quell.model.times import format_duration
 from quell.model.topology import Change
 
-LEAST_NET = 2.5
 CALM_S = 120.0
 STALE_S = 86400.0
 MOST_TIMELINE = 200
-Member = tuple[str, int]
 Changes = Callable[[str], Iterable[Change]]
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A cause with its alerts as (fingerprint, episode), in order of onset."""
-
-    cause: Cause
-    members: tuple[Member, ...]
-
-
-def place_of(member: Member) -> str:
-    """The key under which the state keeps where an episode of an alert stands."""
-    return f"{member[0]}/{member[1]}"
 
 
 class Incidents:
@@ -74,21 +58,20 @@ class Incidents:
             for unit_id in group.units
             for member in self._state.units[unit_id].alerts
         }
-        clusters = [cluster for cause in causes if self._shown(cluster := self._cluster(cause), before)]
-        names = self._names(clusters, before, now)
-        after = {member: name for cluster, name in zip(clusters, names, strict=True) for member in cluster.members}
+        clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
+        least = self._rulebook.correlate.least_alerts
+        story = continued(self._state, clusters, before, least, now)
+        after = {member: name for cluster, name in story for member in cluster.members}
+        told = set(after.values())
         lost: dict[str, list[Member]] = {}
         for member, name in before.items():
-            if name is not None and after.get(member) != name:
+            if name is not None and name not in told:
                 lost.setdefault(name, []).append(member)
-        for member in before:
-            self._place(member, after.get(member))
-        for cluster, name in zip(clusters, names, strict=True):
+            self._place(member, after.get(member) or (name if self._resolved(name) else None))
+        for cluster, name in story:
             self._update(name, cluster, ranker, changes, now=now, out=out)
-        kept = set(names)
         for name, members in sorted(lost.items()):
-            if name not in kept:
-                self._lost(name, members, after, now, out)
+            self._lost(name, members, after, now, out)
         for member, name in before.items():
             self._tell(member, name, now, out)
 
@@ -100,49 +83,15 @@ class Incidents:
         alert = self._state.alerts.get(member[0])
         return (alert.starts_at if alert is not None else 0.0, *member)
 
-    def _shown(self, cluster: Cluster, before: dict[Member, str | None]) -> bool:
-        """Whether a cause is shown to people: enough distinct alerts that nothing mutes, and enough evidence.
+    def _heard(self, cluster: Cluster) -> bool:
+        """Whether a cluster may be shown to people: something of it must not be muted."""
+        return any(
+            (alert := self._state.alerts.get(mark)) is not None and not alert.mutings for mark, _ in cluster.members
+        )
 
-        What goes on with an open incident stays shown.
-        """
-        heard = {
-            mark
-            for mark, _ in cluster.members
-            if (alert := self._state.alerts.get(mark)) is not None and not alert.mutings
-        }
-        if not heard:
-            return False
-        if any(self._open(before[member]) for member in cluster.members):
-            return True
-        distinct = len({mark for mark, _ in cluster.members})
-        return distinct >= self._rulebook.correlate.least_alerts and cluster.cause.net >= LEAST_NET
-
-    def _open(self, name: str | None) -> bool:
+    def _resolved(self, name: str | None) -> bool:
         incident = self._state.incidents.get(name) if name else None
-        return incident is not None and incident.is_open
-
-    def _names(self, clusters: Sequence[Cluster], before: dict[Member, str | None], now: float) -> list[str]:
-        """For each cluster the incident that it goes on with: the largest overlap first, the older one at a tie."""
-        votes = []
-        for at, cluster in enumerate(clusters):
-            counts = Counter(name for member in cluster.members if (name := before[member]) is not None)
-            for name, count in counts.items():
-                incident = self._state.incidents.get(name)
-                if incident is not None and incident.status not in {"merged", "withdrawn"}:
-                    votes.append((-count, incident.opened_at, name, at))
-        taken: dict[int, str] = {}
-        for _, _, name, at in sorted(votes):
-            if at not in taken and name not in taken.values():
-                taken[at] = name
-        return [taken.get(at) or self._new_name(cluster.members, now) for at, cluster in enumerate(clusters)]
-
-    def _new_name(self, members: Sequence[Member], now: float) -> str:
-        text = f"{now:.3f}|" + "|".join(sorted(map(place_of, members)))
-        digest = blake2b(text.encode(), digest_size=16).hexdigest()
-        length = 6
-        while f"INC-{digest[:length]}" in self._state.incidents:
-            length += 1
-        return f"INC-{digest[:length]}"
+        return incident is not None and incident.status == "resolved"
 
     def _place(self, member: Member, name: str | None) -> None:
         if name is None:
@@ -234,7 +183,10 @@ class Incidents:
             return
         event: IncidentEvent = "updated"
         first, was = seen.suspects[0], known.suspects[0] if known.suspects else None
-        if known.status == "resolved":
+        if known.status == "merged":
+            apart = msgspec.structs.replace(grown, status="open", merged_into=None, resolved_at=None)
+            grown, event = self._noted(apart, now, "split", "its alerts stand apart again"), "split"
+        elif known.status == "resolved":
             grown = self._noted(
                 msgspec.structs.replace(grown, status="open", resolved_at=None), now, "reopened", "new alerts"
             )
@@ -271,7 +223,7 @@ class Incidents:
     def lone(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Opens and pages an incident for one alert that must page though it has no company."""
         member = (alert.fingerprint, alert.episode)
-        name = self._new_name([member], now)
+        name = new_name(self._state, [member], now)
         suspects = (Suspect(entity=alert.entity, onset=alert.starts_at, path=(alert.entity,)),) if alert.entity else ()
         incident = Incident(
             id=name,

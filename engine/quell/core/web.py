@@ -35,6 +35,7 @@ LEG_WITHIN_S = 1800.0
 LEG_WITHIN_DATA_S = 9000.0
 SHARED_LIMIT = 2.6
 HUB_FANOUT = 64
+NEWEST = 8
 SCOPE_CROWD = 24
 
 Claim = tuple[float, float]
@@ -63,6 +64,7 @@ class Web:
         self._scope: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
         self._legs_from: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
+        self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
         self._claimed_by: defaultdict[int, set[int]] = defaultdict(set)
         for unit_id in sorted(state.units):
             self._weave(state.units[unit_id])
@@ -96,6 +98,9 @@ class Web:
         if crowd and unit_id in crowd:
             crowd.remove(unit_id)
         for cause in self.claims.pop(unit_id):
+            sharers = self._shared_by.get(cause)
+            if sharers is not None and unit_id in sharers:
+                sharers.remove(unit_id)
             claimants = self._claimed_by[cause]
             claimants.discard(unit_id)
             if not claimants:
@@ -166,13 +171,10 @@ class Web:
         self._spread(work)
         for cause, (cost, _) in self.claims[unit.id].items():
             if cost <= SHARED_LIMIT:
-                tied.update(
-                    other
-                    for other in self._claimed_by[cause]
-                    if other != unit.id
-                    and self.claims[other][cause][0] <= SHARED_LIMIT
-                    and self._near(unit, self._state.units[other])
-                )
+                # The newest claimants stand for all: older ones share their group, or are too long ago.
+                sharers = self._shared_by[cause]
+                tied.update(other for other in sharers[-NEWEST:] if self._near(unit, self._state.units[other]))
+                sharers.append(unit.id)
         return tied
 
     def _near(self, a: Unit, b: Unit) -> bool:

@@ -1,0 +1,111 @@
+"""Which incident a cluster of alerts goes on with, so that people see one story and not every change of mind.
+
+The largest overlap wins, the older incident at a tie. An incident that was merged away comes back under its own id
+when its alerts stand apart again. What was resolved keeps its alerts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from quell.core.cover import Cause
+from quell.model.incident import Incident
+from quell.model.state import State
+
+LEAST_NET = 2.5
+Member = tuple[str, int]
+"""One firing of an alert: fingerprint and episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cause with its alerts, in order of onset."""
+
+    cause: Cause
+    members: tuple[Member, ...]
+
+
+def place_of(member: Member) -> str:
+    """The key under which the state keeps where an episode of an alert stands."""
+    return f"{member[0]}/{member[1]}"
+
+
+def continued(
+    state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None], least: int, now: float
+) -> list[tuple[Cluster, str]]:
+    """The clusters that people are shown, each with the incident it goes on with.
+
+    ``before`` says where each member stood; ``least`` distinct alerts make an incident that nobody has seen yet.
+    """
+    names = _named(state, clusters, before)
+    story: list[tuple[Cluster, str]] = []
+    for at, whole in enumerate(clusters):
+        name = names.get(at)
+        cluster = _without_settled(state, whole, name, before)
+        if cluster.members and (name is not None or _enough(cluster.members, cluster.cause, least)):
+            story.append((cluster, name or new_name(state, cluster.members, now)))
+    return story
+
+
+def _enough(members: Sequence[Member], cause: Cause, least: int) -> bool:
+    """Whether these alerts and this much evidence make an incident that nobody has been shown yet."""
+    return len({mark for mark, _ in members}) >= least and cause.net >= LEAST_NET
+
+
+def new_name(state: State, members: Sequence[Member], now: float) -> str:
+    """An id that depends on nothing but the alerts and the time."""
+    text = f"{now:.3f}|" + "|".join(sorted(map(place_of, members)))
+    digest = blake2b(text.encode(), digest_size=16).hexdigest()
+    length = 6
+    while f"INC-{digest[:length]}" in state.incidents:
+        length += 1
+    return f"INC-{digest[:length]}"
+
+
+def _named(state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None]) -> dict[int, str]:
+    standing = {name for name in before.values() if name is not None}
+    merged = [incident for incident in state.incidents.values() if _merged_into(state, incident) in standing]
+    votes: list[tuple[float, float, str, int]] = []
+    for at, cluster in enumerate(clusters):
+        for name, count in Counter(before[member] for member in cluster.members).items():
+            incident = state.incidents.get(name) if name is not None else None
+            if incident is not None and incident.status != "merged":
+                votes.append((-count, incident.opened_at, incident.id, at))
+        marks = {mark for mark, _ in cluster.members}
+        for incident in merged:
+            overlap = len(marks.intersection(incident.alerts))
+            if 2 * overlap > len(incident.alerts):
+                # Just behind an equal overlap with an incident that still stands.
+                votes.append((-overlap + 0.5, incident.opened_at, incident.id, at))
+    names: dict[int, str] = {}
+    for _, _, name, at in sorted(votes):
+        if at not in names and name not in names.values():
+            names[at] = name
+    return names
+
+
+def _merged_into(state: State, incident: Incident) -> str | None:
+    """Where the alerts of a merged incident stand now."""
+    passed = 0
+    while incident.merged_into is not None and passed < 50:
+        following = state.incidents.get(incident.merged_into)
+        if following is None or following.merged_into is None:
+            return incident.merged_into
+        incident = following
+        passed += 1
+    return None
+
+
+def _without_settled(state: State, cluster: Cluster, name: str | None, before: Mapping[Member, str | None]) -> Cluster:
+    """Leaves out what belongs to a resolved incident that the cluster does not go on with."""
+
+    def settled(member: Member) -> bool:
+        stood = before[member]
+        incident = state.incidents.get(stood) if stood is not None and stood != name else None
+        return incident is not None and incident.status == "resolved"
+
+    members = tuple(member for member in cluster.members if not settled(member))
+    return cluster if len(members) == len(cluster.members) else replace(cluster, members=members)
