@@ -113,7 +113,7 @@ class Client:
             problem = "does not accept this token" if self.token else "wants a token"
             return Failed(
                 f'quell at "{self.url}" {problem}{f" ({said})" if said else ""}\n'
-                "pass it with --token or QUELL_TOKEN; quell init printed one and left only its hash in quell.yaml"
+                "pass it with --token or QUELL_TOKEN; quell init printed one and left only its hash in tokens.yaml"
             )
         if status == 403:
             return Failed(f"this token may not do that{f': {said}' if said else ''}; ask for one with a wider scope")

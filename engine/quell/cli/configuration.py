@@ -28,7 +28,7 @@ def check(directory: Path) -> None:
         f"{rules} rules",
         f"{len(book.entities)} entities",
         f"{len(book.playbooks)} playbooks",
-        f"{len(book.routes)} routes for pages",
+        f"{len(book.routes)} route{'s' * (len(book.routes) != 1)} for pages",
     )
     click.echo(f"{directory}: fine ({', '.join(parts)}; version {book.version})")
 

@@ -154,8 +154,9 @@ def _show_numbers(answer: Mapping[str, Any]) -> None:
             "nothing is known of what depends on what; add a topology file, or send entity and dependency records"
         )
         return
-    out.print(f"{kinds.total()} entities: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
-    out.print(f"{types.total()} dependencies: " + ", ".join(f"{count} {kind}" for kind, count in types.most_common()))
+    for title, counts in (("entities", kinds), ("dependencies", types)):
+        told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        out.print(f"{counts.total()} {title}: {told}" if told else f"no {title} described of their own")
     columns = (Column("entity", folds=True), Column("depends on", folds=True), Column("type", 60), Column("says", 90))
     rows = [
         [*_ends(edge), edge.get("type", "depends_on"), ", ".join(edge.get("sources", ()))]
@@ -188,7 +189,7 @@ def _grow(
 ) -> None:
     """Hangs the neighbours of ``entity`` below ``tree``; one met before is named but not followed again."""
     for other, edge in links.get(entity, ()) if hops else ():
-        said = ", ".join(edge.get("sources", ())) or "unknown"
+        said = ", ".join(edge.get("sources", ())) or "a record without a source"
         sure = edge.get("confidence", 1.0)
         note = f"  {edge.get('type', 'depends_on')}, says {said}" + (
             f", {looks.percent(sure)} sure" if sure < 1 else ""

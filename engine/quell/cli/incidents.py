@@ -71,7 +71,7 @@ def show_incident(asked: Asked, incident: str) -> None:
 def why(asked: Asked, incident: str) -> None:
     """Explain an incident: why this cause, with the evidence, and why not the others."""
     answer = asked.client.get(f"/incidents/{segment(incident)}/why")
-    asked.answer(answer, lambda: looks.console().print(Text(answer["text"].rstrip())))
+    asked.answer(answer, lambda: looks.lines(looks.console(), answer["text"]))
 
 
 def _act(name: str, summary: str, done: str) -> click.Command:
@@ -124,16 +124,16 @@ def _print_suspects(out: Console, incident: Mapping[str, Any]) -> None:
         out.print("runners-up:", style="bold")
     for suspect in suspects[1 : 1 + _RUNNERS_UP]:
         lost = f": {suspect['lost_because']}" if suspect.get("lost_because") else ""
-        out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}{lost}"))
+        looks.lines(out, f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}{lost}")
 
 
 def _print_suspect(out: Console, suspect: Mapping[str, Any]) -> None:
     out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}", style="bold"))
     if len(suspect.get("path", ())) > 1:
-        out.print(Text(f"        {looks.path(suspect['path'])}"))
+        looks.lines(out, f"        {looks.path(suspect['path'])}")
     for evidence in suspect.get("evidence", ()):
         sign = "+" if evidence["weight"] >= 0 else "−"
-        out.print(Text(f"      {sign} {evidence['text']}", style="" if evidence["weight"] >= 0 else "dim"))
+        looks.lines(out, f"      {sign} {evidence['text']}", "" if evidence["weight"] >= 0 else "dim")
 
 
 def _print_alerts(out: Console, alerts: list[dict[str, Any]]) -> None:
@@ -170,7 +170,7 @@ def _print_changes(out: Console, changes: list[dict[str, Any]]) -> None:
     for change in changes:
         summary = f": {change['summary']}" if change.get("summary") else ""
         what = f"{change['type']} {change['id']} of {change.get('entity') or 'an unknown entity'}"
-        out.print(Text(f"  {looks.ago(change['at'])}  {what}{summary}"))
+        looks.lines(out, f"  {looks.ago(change['at'])}  {what}{summary}")
 
 
 def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
@@ -178,10 +178,11 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
     if runs:
         out.print("\nplaybooks:", style="bold")
     for run in runs:
-        out.print(Text.assemble(f"  {run['id']}  {run['playbook']}  ", looks.state(run["state"]), f"  {run['why']}"))
+        out.print(Text.assemble(f"  {run['id']}  {run['playbook']}  ", looks.state(run["state"])))
+        looks.lines(out, f"      {run['why']}", "dim")
         for step in run.get("steps", ()):
             if step.get("sentence"):
-                out.print(Text(f"      {step['id']}: {step['sentence']}"))
+                looks.lines(out, f"      {step['id']}: {step['sentence']}")
         if run["state"] in {"waiting", "proposed"} and run.get("approval"):
             out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
 
@@ -191,7 +192,9 @@ def _print_timeline(out: Console, incident: Mapping[str, Any]) -> None:
         out.print("\ntimeline (UTC):", style="bold")
     for entry in incident.get("timeline", ()):
         by = entry.get("by", "quell")
-        out.print(Text(f"  {looks.clock(entry['at'])}  {entry['text']}{'' if by == 'quell' else f' ({by})'}"))
+        what = entry["what"].replace("_", " ")
+        said = f": {entry['text']}" if entry.get("text") else ""
+        looks.lines(out, f"  {looks.clock(entry['at'])}  {what}{'' if by == 'quell' else f' by {by}'}{said}")
 
 
 COMMANDS = {

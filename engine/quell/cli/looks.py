@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any, Literal
 
 from rich import box
@@ -107,6 +108,22 @@ def clock(at: str | float | None) -> str:
 def percent(share: float) -> str:
     """A probability as people read it."""
     return f"{share:.0%}"
+
+
+def lines(out: Console, text: str, style: str = "") -> None:
+    """Prints lines whose indent is kept, and is two wider, where they wrap."""
+    for line in text.rstrip().splitlines():
+        bare = line.lstrip()
+        indent = line[: len(line) - len(bare)]
+        folded = fill(
+            bare,
+            max(out.width, 20),
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        out.print(Text(folded), style=style)
 
 
 def path(names: Sequence[str]) -> str:

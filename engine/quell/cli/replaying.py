@@ -21,6 +21,7 @@ from quell.replay.run import SETTLE_S, Outcome, replay
 from quell.sdk.registry import load_connectors
 
 _PROBLEMS_SHOWN = 20
+_VERDICT = {"page": "of alerts that paged", "hold": "held", "digest": "for the digest", "muted": "muted"}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -67,11 +68,11 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
 def _summary(outcome: Outcome) -> str:
     kept = [shown.incident for shown in outcome.incidents if shown.incident.status not in {"merged", "withdrawn"}]
     verdicts = Counter(alert.verdict for alert in outcome.alerts)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    told = ", ".join(f"{count} {_VERDICT[verdict]}" for verdict, count in verdicts.most_common())
     alerts = len({(alert.fingerprint, alert.episode) for alert in outcome.alerts})
     return (
-        f"{outcome.records} records, {len(outcome.alerts)} firing events, {alerts} alerts, {len(kept)} incidents, "
-        f"{len(outcome.runs)} runs ({told or 'nothing fired'})"
+        f"{outcome.records} records, {len(outcome.alerts)} firing events ({told or 'nothing fired'}), {alerts} alerts, "
+        f"{len(kept)} incidents, {len(outcome.runs)} runs"
     )
 
 

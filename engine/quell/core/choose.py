@@ -18,7 +18,7 @@ from quell.model.incident import Incident
 from quell.model.playbook import Playbook, Trigger
 from quell.model.rulebook import Rulebook
 from quell.model.run import Run, Settling, StepRun
-from quell.model.times import format_duration
+from quell.model.times import format_duration, format_time
 
 _TRIGGERS: dict[IncidentEvent, Trigger] = {
     "opened": "opened",
@@ -81,7 +81,16 @@ class Choice:
     def considered(self, incident: Incident, at: float) -> list[tuple[str, str]]:
         """For every playbook what keeps it from running for this incident, or that its condition holds."""
         context = incident_context(self._state, incident, top_suspect(incident), at)
-        return [(name, _said(playbook, context)) for name, playbook in sorted(self._named.items())]
+        return [
+            (name, self._settling_said(incident, name) or _said(playbook, context))
+            for name, playbook in sorted(self._named.items())
+        ]
+
+    def _settling_said(self, incident: Incident, name: str) -> str:
+        settling = self._state.settling.get(f"{incident.id}/{name}")
+        if settling is None or settling.due_at is None:
+            return ""
+        return f"its condition holds, and must hold until {format_time(settling.due_at)}"
 
     def _triggered(self, playbook: Playbook, incident: Incident, trigger: str, at: float) -> None:
         if playbook.settled_for_s > 0:

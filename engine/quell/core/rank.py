@@ -102,7 +102,7 @@ class Ranker:
         if change is not None:
             before = candidate.began - change.at
             when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"
-            what = f"{change.type} {change.revision or change.summary or change.id}".strip()
+            what = f"{change.type} {change.revision or change.id}"
             evidence.append(Evidence(code="change", text=f"{what} on {entity}, {when} trouble began", weight=bonus))
         return Suspect(
             entity=entity,
@@ -120,12 +120,13 @@ class Ranker:
         claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
         reached = [unit for unit, claim in claims if claim is not None]
         places = len({unit.entity for unit in reached})
-        alerts = sum(len(unit.alerts) for unit in reached)
+        alerts, total = (sum(len(unit.alerts) for unit in those) for those in (reached, units))
         weight = max(0.1, sum(max(0.0, 4.0 - claim[0]) for _, claim in claims if claim is not None) / 4.0)
         found = [
             Evidence(
                 code="explains",
-                text=f"trouble at {entity} explains {alerts} alerts at {places} entities that depend on it",
+                text=f"trouble at {entity} explains {alerts} of {_counted(total, 'alert')}, at "
+                f"{places} {'entity' if places == 1 else 'entities'}",
                 weight=round(weight, 3),
             )
         ]
@@ -166,7 +167,8 @@ class Ranker:
         if loser.entity in winner.path:
             reasons.append(f"is itself explained by {winner.entity}")
         if not reasons:
-            reasons.append(f"fits the symptoms less well ({loser.score:.1f} against {winner.score:.1f} nats)")
+            less = "less" if winner.score - loser.score >= 0.1 else "hardly less"
+            reasons.append(f"fits the symptoms {less} well ({loser.score:.1f} against {winner.score:.1f} nats)")
         return "; ".join(reasons)
 
     def impact(self, cause: Cause) -> tuple[str, ...]:
@@ -198,6 +200,10 @@ class Ranker:
 
 
 LIMIT_FANOUT = 200
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def nearest_change(changes: Iterable[Change], began: float) -> tuple[Change | None, float]:

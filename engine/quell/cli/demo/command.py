@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -52,8 +54,8 @@ def demo(folder: Path | None, speed: float, keep: bool) -> None:
         found = stage.findings()
         if keep:
             stage.daemon.stop()
-        environment = f"QUELL_URL={stage.daemon.url} QUELL_TOKEN={stage.client.token} "
-        print_report(out, found, environment)
+        command = f"QUELL_URL={stage.daemon.url} QUELL_TOKEN={stage.client.token} {_program()}"
+        print_report(out, found, command, kept=keep)
         if keep:
             _keep(stage, out)
         else:
@@ -119,6 +121,12 @@ class _Stage:
         )
 
 
+def _program() -> str:
+    """How to call quell from here: by its name where a shell finds it, else as it was called."""
+    called = sys.argv[0]
+    return "quell" if which("quell") or Path(called).name != "quell" else called
+
+
 def _keep(stage: _Stage, out: Console) -> None:
     """Starts the daemon again on the same store, in real time, and lets go of it and of the ticket receiver."""
     stage.daemon.words = child.without_clock(stage.daemon.words)
@@ -128,5 +136,6 @@ def _keep(stage: _Stage, out: Console) -> None:
         f"\nthe daemon keeps running in real time on {stage.daemon.url}; its files are in {stage.daemon.log.parent}"
     )
     out.print(f"export QUELL_URL={stage.daemon.url} QUELL_TOKEN={stage.client.token}", soft_wrap=True)
-    out.print("then try: quell incidents, quell why INC, quell alerts, quell graph ENTITY")
+    words = ("incidents", "why INC", "alerts", "graph ENTITY")
+    out.print(f"then try: {', '.join(f'{_program()} {word}' for word in words)}")
     out.print(f"stop it with: kill {pids}", style="bold")

@@ -31,17 +31,18 @@ class Found:
     tickets: Sequence[Mapping[str, Any]]
 
 
-def print_report(out: Console, found: Found, environment: str) -> None:
-    """Prints the report; ``environment`` stands before commands that are to be typed, such as ``QUELL_URL=… ``."""
+def print_report(out: Console, found: Found, command: str, *, kept: bool = True) -> None:
+    """Prints the report; ``command`` begins what is to be typed, ``QUELL_URL=… quell``; ``kept``: it works still."""
     shown = [answer for answer in found.incidents if answer["incident"]["status"] not in {"merged", "withdrawn"}]
     out.print()
     out.print("what became of the storm", style="bold underline")
-    parts = (f"{found.events} events", f"{len(found.alerts)} alerts", _counted(len(shown), "incident"))
+    counts = (found.events, "event"), (len(found.alerts), "alert"), (len(shown), "incident")
+    parts = [_counted(count, noun) for count, noun in counts]
     out.print(Text(" → ".join(parts), style="bold"))
     for answer in shown:
         _print_incident(out, answer)
     _print_held_back(out, found.alerts)
-    _print_playbooks(out, found, environment)
+    _print_playbooks(out, found, command, kept)
 
 
 def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
@@ -59,7 +60,8 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
     first, others = suspects[0], suspects[1 : 1 + _RUNNERS_UP_SHOWN]
     sure = first.get("confidence", 0.0)
     if not sure:
-        out.print(_line(f"no clear cause; trouble is seen at {first['entity']} only"))
+        why = next((entry["text"] for entry in incident.get("timeline", ()) if entry["what"] == "opened"), "")
+        out.print(_line(f"no clear cause; trouble is seen at {first['entity']} only{f': {why}' if why else ''}"))
         return
     lead = "no clear cause; best candidate" if incident.get("no_clear_cause") else "first cause"
     out.print(_line(Text.assemble(f"{lead}: ", (looks.suspect(first), "bold"), f"  {looks.percent(sure)}")))
@@ -74,7 +76,9 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
 
 
 def _print_changes(out: Console, changes: Sequence[Mapping[str, Any]], first: Mapping[str, Any]) -> None:
-    """The change that is blamed, else those that were near and were not."""
+    """The change that is blamed, else those that were near and were not, else that there is none."""
+    if not changes:
+        out.print(_line("no change is near enough to blame"))
     blamed = [change for change in changes if change["id"] == first.get("change")]
     for change in blamed or changes:
         said = change.get("summary") or f"{change['type']} of {change.get('entity') or 'an unknown entity'}"
@@ -102,7 +106,7 @@ def _print_held_back(out: Console, alerts: Sequence[Mapping[str, Any]]) -> None:
         looks.table(out, columns, rows)
 
 
-def _print_playbooks(out: Console, found: Found, environment: str) -> None:
+def _print_playbooks(out: Console, found: Found, command: str, kept: bool) -> None:
     out.print(Text("playbooks:", style="bold"))
     if not found.runs:
         out.print(_line("none ran"))
@@ -119,9 +123,9 @@ def _print_playbooks(out: Console, found: Found, environment: str) -> None:
             _line(Text.assemble(f"{run['playbook']} for {run['incident']}: ", ("waits for a yes", "bold yellow")))
         )
         out.print(_line(run["why"], 4))
-        out.print(_line("approve it with:", 4))
+        out.print(_line("approve it with:" if kept else "approve it, in a demo kept with KEEP=1, with:", 4))
         # One line whatever the width, so that it can be copied.
-        out.print(f"{environment}quell approve {run['id']}", style="bold", soft_wrap=True)
+        out.print(f"{command} approve {run['id']}", style="bold", soft_wrap=True)
 
 
 def _counted(count: int, noun: str) -> str:

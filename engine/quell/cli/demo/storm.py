@@ -61,7 +61,9 @@ def find_storm(folder: Path | None = None) -> Storm:
                 records = [decode_record(line) for line in stream]
             return Storm(tuple(record for record in records if isinstance(record, DeliveryRecord)), place)
     tried = ", ".join(str(place) for place in places)
-    raise Failed(f"no recorded storm: {STREAM} is not in {tried}; name its folder with --storm")
+    raise Failed(
+        f"no recorded storm: {STREAM} is not in {tried}; name its folder with --storm (examples/storm of the source)"
+    )
 
 
 def events_in(body: Any) -> int:
