@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from daemon.parts import Running, Worker, loaded, running, source
+from daemon.parts import Running, SmallCore, Worker, loaded, running, source
+from quell.daemon.clock import Clock
 from quell.errors import BadPayload, Refused, Unreachable
 from quell.model.decision import Perform
 from quell.model.records import AlertRecord
+from quell.model.run import Run, StepRun
 from quell.sdk.connector import Call, Done, Pending
 from quell.store.memory import MemoryStore
 from quell.store.port import Turn
@@ -165,6 +167,56 @@ def test_what_a_killed_process_left_is_taken_up(what: str) -> None:
             assert quell.core.told("run/1").startswith(outcome)
         assert len(Worker.calls) == calls
         assert store.unfinished() == []
+
+    go(story())
+
+
+SUPERSEDED = {
+    # the run as it is after the restart, whether the act was tried → what the ledger says of it
+    "a later attempt": ("r/s/2", "acting", False, "failed"),
+    "a later attempt, and it was tried": ("r/s/2", "acting", True, "in_doubt"),
+    "given up": ("r/s/1", "in_doubt", False, "failed"),
+    "the run is over": ("r/s/1", "done", False, "failed"),
+}
+
+
+@pytest.mark.parametrize("what", SUPERSEDED)
+def test_an_act_that_its_run_went_on_without_is_not_done(what: str) -> None:
+    key, state, tried, told = SUPERSEDED[what]
+    step = StepRun(id="s", do="w.do", state=state, key=key)  # type: ignore[arg-type]
+    run = Run(
+        id="r", playbook="p", incident="i", state="done" if state == "done" else "running", mode="enforce", why="",
+        started_at=1.0, updated_at=1.0, steps=(step,),
+    )  # fmt: skip
+
+    async def story() -> None:
+        store = MemoryStore()
+        for attempt in ("r/s/1", "r/s/2")[: 2 if key == "r/s/2" else 1]:
+            deed = Perform(
+                at=1.0, key=attempt, token="r/s", run="r", action="w.do", params={}, effect="change", repeat="keyed"
+            )  # fmt: skip
+            store.commit(Turn(seq=0, intents=[deed]))
+        if tried:
+            store.begin_act("r/s/1")
+        restored = SmallCore.restored(loaded().rulebook, None)
+        restored.state.runs["r"] = run
+        async with running(loaded(source("w", "worker")), store=store, restore=lambda *_: restored) as quell:
+            await quell.until(lambda: not store.unfinished())
+        entry = next(entry for entry in store.ledger() if entry.perform.key == "r/s/1")
+        assert entry.state == told
+        assert entry.result is not None
+        assert entry.result.error.startswith("superseded: quell stopped ")
+        # A repeat is recognised by its token, which all attempts share.
+        assert [call.key for call in Worker.calls] == ["r/s"] * (key == "r/s/2")
+
+    go(story())
+
+
+def test_on_a_fast_clock_the_time_limit_is_over_sooner() -> None:
+    async def story() -> None:
+        Worker.script = never
+        async with running(loaded(source("w", "worker")), clock=Clock(speed=100.0)) as quell:
+            assert (await told(quell, wanting(timeout="10"))).startswith("failed timeout w.do did not finish within 10")
 
     go(story())
 

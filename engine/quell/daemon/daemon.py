@@ -32,6 +32,7 @@ from quell.daemon.schedule import Schedule
 from quell.daemon.secrets_of import secrets_of
 from quell.daemon.sources import Sources
 from quell.daemon.status import set_gauges, status_of
+from quell.daemon.taking_up import awaited, waiting
 from quell.daemon.view import EngineView
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
@@ -129,8 +130,10 @@ class Daemon:
         await self.sources.use(self._first_sources, self.settings)
         self.schedule.cursors = await self.loop.recover()
         self._spawn(self.inbox.run(), "inbox")
+        await self.loop.catch_up()
         self._spawn(self.loop.run(), "loop")
-        await self.performer.reconcile(await self.writer.call(self._store.unfinished))
+        left = await self.writer.call(self._store.unfinished)
+        await self.performer.reconcile(left, lambda deed: awaited(self.loop.decider.state, deed))
         await self._tell_again()
         self.inbox.open()
         self.schedule.start()
@@ -213,17 +216,11 @@ class Daemon:
 
     async def _tell_again(self) -> None:
         """Results that the ledger has, but of which a run still waits: possible only if a journal was cut short."""
-        waiting = {
-            step.key: run.id
-            for run in self.loop.decider.state.runs.values()
-            if not run.over
-            for step in run.steps
-            if step.state == "acting" and step.key
-        }
+        keys = waiting(self.loop.decider.state)
         results: list[StepFinished] = []
-        for run_id in sorted(set(waiting.values())):
+        for run_id in sorted(set(keys.values())):
             entries = await self.writer.call(self._store.ledger, run_id)
-            results += [entry.result for entry in entries if entry.result is not None and entry.perform.key in waiting
+            results += [entry.result for entry in entries if entry.result is not None and entry.perform.key in keys
                         and entry.state in {"done", "failed"}]  # fmt: skip
         if results:
             await self.inbox.put(results, inside=True)

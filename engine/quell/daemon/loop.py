@@ -145,6 +145,12 @@ class Loop:
             self._log.info("recovered", snapshot_seq=found.seq, groups=count, alerts=len(self.decider.state.alerts))
         return found.cursors
 
+    async def catch_up(self) -> None:
+        """Lets the time pass that went by since the last group: what became due meanwhile is decided over now."""
+        async with self._turning:
+            if self._timer_due():
+                await self._pass_time()
+
     async def run(self) -> None:
         """Turns until cancelled."""
         while True:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,16 +83,32 @@ class Performer:
                 self._tasks[deed.key] = task
                 task.add_done_callback(lambda _task, key=deed.key: self._tasks.pop(key, None))  # type: ignore[misc]
 
-    async def reconcile(self, entries: Sequence[LedgerEntry]) -> None:
-        """Takes up what a former process left: what was not tried or may be repeated is done, the rest is in doubt."""
+    async def reconcile(self, entries: Sequence[LedgerEntry], awaited: Callable[[Perform], bool]) -> None:
+        """Takes up what a former process left: what was not tried or may be repeated is done, the rest is in doubt.
+
+        What nobody waits for any more is not done at all: a run that went on without it has taken its place.
+        """
         for entry in entries:
             deed = entry.perform
-            if entry.state == "intended" or deed.dry_run or deed.repeat != "never":
+            harmless = entry.state == "intended" or deed.dry_run
+            if not awaited(deed):
+                await self._supersede(deed, tried=not harmless)
+            elif harmless or deed.repeat != "never":
                 self.submit([deed])
             else:
                 error = "quell stopped while this was being done; nobody knows whether it was"
                 self._log.warning("action in doubt", key=deed.key, action=deed.action)
                 await self._hand_in(self._finished(deed, "in_doubt", error=error))
+
+    async def _supersede(self, deed: Perform, *, tried: bool) -> None:
+        """Ends an entry whose run went on without it, visibly: failed if it was never tried, else in doubt."""
+        self._log.warning("action superseded", key=deed.key, action=deed.action, tried=tried)
+        left = "while this was being done; nobody knows whether it was" if tried else "before this was tried"
+        error = f"superseded: quell stopped {left}, and run {deed.run} went on without it"
+        if tried:
+            await self._hand_in(self._finished(deed, "in_doubt", error=error))
+        else:
+            await self._hand_in(self._finished(deed, "failed", failure="refused", error=error))
 
     async def stop(self, within_s: float) -> None:
         """Starts nothing more and waits for what is being done; the rest is reconciled at the next start."""
@@ -164,12 +180,15 @@ class Performer:
         return _Actor(source, source.connector, spec, params)
 
     async def _done(self, actor: _Actor, deed: Perform) -> Done:
-        """Asks until the action is done. Raises TimeoutError, and what the connector raises."""
-        end = time.monotonic() + deed.timeout_s
+        """Asks until the action is done. Raises TimeoutError, and what the connector raises.
+
+        The time limit is the daemon's time, as the core's is: on a clock that runs faster it is over sooner.
+        """
+        end = time.monotonic() + self._clock.real_s(deed.timeout_s)
         while True:
             left_s = end - time.monotonic()
             call = Call(
-                key=deed.key,
+                key=deed.token or deed.key,
                 action=actor.spec.name,
                 params=actor.params,
                 now=self._clock.now(),
