@@ -232,6 +232,7 @@ def test_each_mistake_is_told(text, said):
 TOKENS = [
     ("a hash that is none", f"tokens: [{{id: a, sha256: {SHA[:-1]}, scopes: [read]}}]\n", "stored as its SHA-256"),
     ("an unknown scope", f"tokens: [{{id: a, sha256: {SHA}, scopes: [reed]}}]\n", 'did you mean "read"?'),
+    ("a role nobody has", f"tokens: [{{id: a, sha256: {SHA}, scopes: [read], roles: ['user:bob']}}]\n", "not a role"),
     ("no scope", f"tokens: [{{id: a, sha256: {SHA}, scopes: []}}]\n", "at least 1 is needed"),
     (
         "an id twice",

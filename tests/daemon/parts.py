@@ -225,9 +225,9 @@ def source(name: str, use: str, **more: Any) -> Source:
     return Source(id=name, use=use, options=more.pop("options", {}), place=Place(file="quell.yaml", line=1), **more)
 
 
-def token(text: str, by: str, *scopes: Any) -> Token:
-    name = text.split("_")[1]
-    return Token(id=name, sha256=hashlib.sha256(text.encode()).hexdigest(), scopes=frozenset(scopes), by=by)
+def token(text: str, by: str, *scopes: Any, roles: Sequence[str] = ()) -> Token:
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Token(id=text.split("_")[1], sha256=digest, scopes=frozenset(scopes), by=by, roles=frozenset(roles))
 
 
 def loaded(*sources: Source, version: str = "1", **settings: Any) -> Loaded:
@@ -235,8 +235,7 @@ def loaded(*sources: Source, version: str = "1", **settings: Any) -> Loaded:
         directory=Path(),
         store="memory:",
         sources=sources or (source("in", "feed"),),
-        tokens=(token(TOKEN, "ana", "admin"), token(READER, "ben", "read")),
-        **settings,
+        **{"tokens": (token(TOKEN, "ana", "admin"), token(READER, "ben", "read")), **settings},
     )
     return Loaded(made, Rulebook(version=version))
 

@@ -57,12 +57,16 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """An API token ``qll_<id>_<secret>``, known by the SHA-256 of the whole; ``by`` is who acts with it."""
+    """An API token ``qll_<id>_<secret>``, known by the SHA-256 of the whole; ``by`` is who acts with it.
+
+    ``roles`` are whose approval it gives: "role:sre", "team:web", "owner:shop".
+    """
 
     id: str
     sha256: str
     scopes: frozenset[Scope]
     by: str = ""
+    roles: frozenset[str] = frozenset()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ PAGE_PARAMS = frozenset({"text", "incident", "title", "severity"})
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):(?P<port>\d{1,5})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_ROLE = re.compile(r"(?:(?:role|team|owner):)?[^\s:]+")
 _DAY_S = 86400.0
 _SQLITE = "sqlite:///"
 
@@ -51,6 +52,12 @@ def _digest(value: str) -> str:
     if not _SHA256.fullmatch(value):
         raise ValueError("a token is stored as its SHA-256, 64 hexadecimal digits")
     return value
+
+
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        raise ValueError(f'"{value}" is not a role; write a name such as sre, or team:NAME or owner:NAME')
+    return value if ":" in value else f"role:{value}"
 
 
 Listen = Annotated[tuple[str, int], PlainValidator(_listen), WithJsonSchema({"type": "string"})]
@@ -136,6 +143,9 @@ class TokenShape(Shape):
     sha256: Annotated[str, AfterValidator(_digest)]
     scopes: Annotated[list[Scope], Field(min_length=1)]
     by: str = ""
+    """Who acts with it; its id if left out."""
+    roles: list[Annotated[str, AfterValidator(_role)]] = Field(default=[])
+    """Whose approval it gives, as playbooks ask for it: sre stands for role:sre; team:NAME and owner:NAME too."""
 
 
 class TokensShape(Shape):
@@ -233,7 +243,13 @@ def read_tokens(document: Document, problems: list[Problem]) -> tuple[Token, ...
     for index, token in enumerate(shape.tokens if shape else ()):
         if token.id in found:
             problems.append(document.problem(("tokens", index, "id"), f'the token id "{token.id}" stands here twice'))
-        found[token.id] = Token(id=token.id, sha256=token.sha256, scopes=frozenset(token.scopes), by=token.by)
+        found[token.id] = Token(
+            id=token.id,
+            sha256=token.sha256,
+            scopes=frozenset(token.scopes),
+            by=token.by,
+            roles=frozenset(token.roles),
+        )
     return tuple(found.values())
 
 

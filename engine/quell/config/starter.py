@@ -11,6 +11,7 @@ from quell.errors import Misconfigured, Problem
 _FOLDERS = ("rules", "playbooks")
 _TOKENS = """\
 # API tokens, each known by the SHA-256 of its text only. Scopes: ingest, read, act, approve, admin.
+# "roles: [sre]" lets a token approve what playbooks want approved by role:sre; an admin may approve everything.
 tokens:
   - id: {id}
     sha256: {sha256}

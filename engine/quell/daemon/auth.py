@@ -19,19 +19,26 @@ _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or program. ``scopes`` are ingest, read, act, approve and admin, which includes all others."""
+    """A person or program. ``scopes`` are ingest, read, act, approve and admin, which includes all others.
+
+    ``named`` are the roles that the token names: "role:sre", "team:web", "owner:shop".
+    """
 
     token_id: str
     by: str
     scopes: frozenset[str]
+    named: frozenset[str] = frozenset()
 
     def may(self, scope: str) -> bool:
         """Whether this token is good for ``scope``."""
         return scope in self.scopes or "admin" in self.scopes
 
     def roles(self, wanted: Iterable[str] = ()) -> list[str]:
-        """The roles that an approval may ask for: one per scope; an admin holds every role but being somebody else."""
-        held = {f"role:{scope}" for scope in self.scopes} | self.scopes
+        """The roles that an approval may ask for: those the token names, and one per scope.
+
+        An admin holds every role of ``wanted``, but is nobody else.
+        """
+        held = {f"role:{scope}" for scope in self.scopes} | self.scopes | self.named
         if "admin" in self.scopes:
             held |= {role for role in wanted if not role.startswith("user:")}
         return sorted(held)
@@ -61,7 +68,9 @@ class Tokens:
             # Compared in constant time, so that the time taken tells nothing of the hash.
             if hmac.compare_digest(digest, token.sha256.lower()) and fits:
                 found = token
-        return Principal(found.id, found.by or found.id, frozenset(found.scopes)) if found is not None else None
+        if found is None:
+            return None
+        return Principal(found.id, found.by or found.id, frozenset(found.scopes), frozenset(found.roles))
 
 
 class Doors:

@@ -19,6 +19,9 @@ Actor = Annotated[Principal, Depends(need("act"))]
 Approver = Annotated[Principal, Depends(need("approve"))]
 Sender = Annotated[Principal, Depends(need("ingest"))]
 _SOURCE = "api"
+_REFUSED = "refused: "
+"""So begins what the core's audit says of a command that it did not carry out."""
+_AUDITS_READ = 200
 
 
 class Note(BaseModel):
@@ -54,12 +57,30 @@ def acting(services: Services) -> APIRouter:
 async def _command(
     services: Services, by: Principal, verb: str, target: str, *, wanted: tuple[str, ...] = (), **args: str
 ) -> bool:
-    """Puts a command and waits for its turn; False when that takes too long."""
+    """Puts a command and waits for its turn; False when that takes too long, a 409 with the reason when refused."""
     now = services.clock.now()
     full: dict[str, Any] = {name: value for name, value in args.items() if value}
     full["roles"] = by.roles(wanted)
     record = CommandRecord(at=now, seen=now, source=_SOURCE, verb=verb, target=target, by=by.by, args=full)
-    return await put(services, [record])
+    if not await put(services, [record]):
+        return False
+    why = await _refusal(services, record)
+    if why:
+        raise HTTPException(409, why)
+    return True
+
+
+async def _refusal(services: Services, command: CommandRecord) -> str:
+    """Why the core refused a command, as the audit trail says; "" when it did what was asked, now or a moment ago."""
+    newest = await services.writer.call(services.writer.store.audit, _AUDITS_READ)
+    said = [
+        entry.audit.detail
+        for entry in newest
+        if entry.audit.at >= command.at
+        and (entry.audit.who, entry.audit.what, entry.audit.target) == (command.by, command.verb, command.target)
+    ]
+    refused = [detail.removeprefix(_REFUSED) for detail in said if detail.startswith(_REFUSED)]
+    return refused[0] if refused and len(refused) == len(said) else ""
 
 
 def _later(what: str) -> Response:
@@ -106,16 +127,11 @@ def _runs(router: APIRouter, services: Services) -> None:
         return found
 
     async def act(verb: str, run_id: str, note: Note, by: Principal) -> Response:
-        run = known(run_id)
-        if run.over:
-            raise HTTPException(409, f'run "{run_id}" is {run.state}; nothing more will happen')
-        wanted = run.approval.who if run.approval is not None else ()
+        approval = known(run_id).approval
+        wanted = approval.who if approval is not None else ()
         if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note):
             return _later(verb)
-        after = known(run_id)
-        if verb in {"approve", "reject"} and after == run:
-            raise HTTPException(409, f'run "{run_id}" is {run.state}; this {verb} did not count, see the audit trail')
-        return answer({"run": after})
+        return answer({"run": known(run_id)})
 
     @router.post("/runs/{run_id:path}/approve", summary="Say yes to a run that waits")
     async def approve(run_id: str, note: Note, by: Approver) -> Response:
@@ -141,7 +157,7 @@ def _playbooks(router: APIRouter, services: Services) -> None:
         if not await _command(services, by, "run", name, incident=incident.id, dry=dry, note=wanted.note):
             return _later("run")
         new = [run for run_id, run in services.state.runs.items() if run_id not in before and run.playbook == name]
-        return answer({"runs": new, "text": "" if new else "no run began; the audit trail says why"})
+        return answer({"runs": new})
 
     @router.post("/pause", summary="Keep every playbook from acting")
     async def pause(note: Note, by: Approver) -> Response:

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
+from quell.core.explain import why_not
 from quell.daemon.api.services import Services, answer, need, shown
-from quell.model.alert import Alert
 from quell.model.incident import Incident
-from quell.model.times import format_time
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
 
@@ -75,11 +74,11 @@ def _alerts(router: APIRouter, services: Services) -> None:
         return answer({"alert": shown(found)})
 
     @router.get("/alerts/{fingerprint}/why-not", summary="Why an alert did not page")
-    async def why_not(fingerprint: str) -> Response:
+    async def did_not_page(fingerprint: str) -> Response:
         found = services.state.alerts.get(fingerprint)
         if found is None:
             raise HTTPException(404, f'no alert has the fingerprint "{fingerprint}"')
-        text = why_not_text(found, services.state.incidents.get(found.incident or ""))
+        text = why_not(services.state, found)
         return answer({
             "alert": shown(found), "handling": found.handling, "reason": to_wire(found.reason), "text": text,
         })  # fmt: skip
@@ -150,24 +149,6 @@ async def known_incident(services: Services, incident_id: str) -> Incident:
     if found is None:
         raise HTTPException(404, f'no incident has the id "{incident_id}"')
     return found
-
-
-def why_not_text(alert: Alert, incident: Incident | None) -> str:
-    """What became of an alert and why, in a few sentences for people."""
-    done = {
-        "page": "pages",
-        "hold": "is held back",
-        "digest": "goes to the digest",
-        "muted": "is muted",
-    }[alert.handling]
-    lines = [f"{alert.name or alert.fingerprint} ({alert.status}) {done}: {alert.reason.text}"]
-    lines += [f"muted by {muting.kind} {muting.by}: {muting.reason or 'no reason given'}" for muting in alert.mutings]
-    if alert.handling == "hold" and alert.hold_until is not None:
-        lines.append(f"held until {format_time(alert.hold_until)}, then judged again")
-    if incident is not None:
-        paged = f"paged at {format_time(incident.paged_at)}" if incident.paged_at is not None else "has not paged"
-        lines.append(f"part of incident {incident.id} ({incident.title}), which {paged}")
-    return "\n".join(lines)
 
 
 def _with_text(told: object) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""A person's word on a run or an incident, with the real core: who may say it, and what is answered when it is late."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from daemon.parts import TOKEN, Worker, loaded, running, source, token
+from quell.config import Loaded
+from quell.daemon.serve import restored
+from quell.model.incident import Incident
+from quell.model.playbook import Place, Playbook, Step
+from quell.model.rulebook import Rulebook
+
+EVE = "qll_eve_00000000000000000000"
+SRE = "qll_sre_11111111111111111111"
+PLACE = Place(file="p.yaml", line=1)
+ASKS = Playbook(
+    name="p",
+    place=PLACE,
+    on=(),
+    mode="enforce",
+    steps=(
+        Step(id="ask", do="approve", place=PLACE, with_={"who": ["role:sre"]}),
+        Step(id="do", do="w.do", place=PLACE, with_={"text": "it"}),
+    ),
+)
+
+
+def config() -> Loaded:
+    tokens = (
+        token(TOKEN, "ana", "admin"),
+        token(EVE, "eve", "read", "approve"),
+        token(SRE, "sam", "approve", roles=("role:sre",)),
+    )
+    return Loaded(loaded(source("w", "worker"), tokens=tokens).settings, Rulebook(version="1", playbooks=(ASKS,)))
+
+
+def core_with_an_incident() -> Any:
+    """A core that has begun and knows the incident I1, without alerts that would have to go on."""
+    core = restored(config().rulebook, None)
+    core.decide([], 1.0)
+    core.state.incidents["I1"] = Incident(id="I1", title="t", status="open", opened_at=1.0, updated_at=1.0)
+    return core
+
+
+def test_who_may_approve_and_what_is_too_late() -> None:
+    async def story() -> None:
+        Worker.reset()
+        core = core_with_an_incident()
+        async with running(config(), restore=lambda *_: core) as quell:
+            status, told = await quell.api("POST", "/playbooks/p/run", {"incident": "I1"})
+            assert status == 200
+            run = told["runs"][0]["id"]
+            assert told["runs"][0]["state"] == "waiting"
+            assert await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}) == (
+                409, {"error": f"run {run} is waiting for the same"},
+            )  # fmt: skip
+            assert await quell.api("POST", f"/runs/{run}/approve", {}, by=EVE) == (
+                409, {"error": "eve is none of role:sre"},
+            )  # fmt: skip
+            status, told = await quell.api("POST", f"/runs/{run}/approve", {}, by=SRE)
+            assert status == 200
+            assert told["run"]["steps"][0]["sentence"] == "approved by sam"
+            await quell.until(lambda: core.state.runs[run].over)
+            assert len(Worker.calls) == 1
+            for verb in ("approve", "reject", "stop"):
+                assert await quell.api("POST", f"/runs/{run}/{verb}", {}) == (409, {"error": f"run {run} is done"})
+
+    asyncio.run(story())
+
+
+def test_a_run_that_waits_for_nobody_says_so() -> None:
+    async def story() -> None:
+        Worker.reset()
+        never_ending = asyncio.Event()
+        Worker.script = lambda _call: never_ending.wait()
+        core = core_with_an_incident()
+        async with running(config(), restore=lambda *_: core) as quell:
+            run = (await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}))[1]["runs"][0]["id"]
+            assert (await quell.api("POST", f"/runs/{run}/approve", {}))[0] == 200
+            for verb in ("approve", "reject"):
+                assert await quell.api("POST", f"/runs/{run}/{verb}", {}) == (
+                    409, {"error": f"run {run} is running and waits for nobody's approval"},
+                )  # fmt: skip
+            never_ending.set()
+
+    asyncio.run(story())
+
+
+def test_a_second_acknowledgement_says_who_was_first() -> None:
+    async def story() -> None:
+        core = core_with_an_incident()
+        async with running(config(), restore=lambda *_: core) as quell:
+            assert (await quell.api("POST", "/incidents/I1/ack", {}))[0] == 200
+            assert await quell.api("POST", "/incidents/I1/ack", {}) == (
+                409, {"error": "incident I1 is already acknowledged by ana"},
+            )  # fmt: skip
+            assert (await quell.api("POST", "/incidents/I1/reopen", {}))[0] == 409
+            assert (await quell.api("POST", "/incidents/I1/resolve", {}))[0] == 200
+            assert (await quell.api("POST", "/incidents/I1/resolve", {}))[0] == 409
+            assert (await quell.api("POST", "/incidents/I1/reopen", {}))[0] == 200
+
+    asyncio.run(story())
