@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from daemon.parts import TOKEN, Worker, loaded, running, source, token
@@ -39,7 +40,7 @@ def config() -> Loaded:
 def core_with_an_incident() -> Any:
     """A core that has begun and knows the incident I1, without alerts that would have to go on."""
     core = restored(config().rulebook, None)
-    core.decide([], 1.0)
+    core.decide([], time.time())
     core.state.incidents["I1"] = Incident(id="I1", title="t", status="open", opened_at=1.0, updated_at=1.0)
     return core
 
