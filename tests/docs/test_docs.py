@@ -14,6 +14,7 @@ import pytest
 
 from quell.cli.main import cli
 from quell.config import load
+from quell.config.starter import write_starter
 from quell.model.records import AnyRecord
 from quell.replay.reader import decode_record
 from quell.sdk.registry import load_connectors, specs
@@ -131,9 +132,12 @@ def test_examples_of_records_are_read(block: str) -> None:
 
 @pytest.mark.parametrize("block", all_blocks("yaml"))
 def test_examples_of_configuration_load(block: str, tmp_path: Path) -> None:
-    (tmp_path / "quell.yaml").write_text("{}\n")
     file = tmp_path / file_of(block)
-    file.parent.mkdir(exist_ok=True)
+    if file.parent.name == "playbooks":
+        write_starter(tmp_path, "0" * 64, "admin")
+    else:
+        (tmp_path / "quell.yaml").write_text("{}\n")
+        file.parent.mkdir(exist_ok=True)
     file.write_text(block)
     loaded = load(tmp_path, specs(), ENVIRONMENT)
     assert not loaded.warnings
