@@ -107,7 +107,7 @@ def clock(at: str | float | None) -> str:
 
 def percent(share: float) -> str:
     """A probability as people read it."""
-    return f"{share:.0%}"
+    return "<1%" if 0.0 < share < 0.005 else f"{share:.0%}"
 
 
 def lines(out: Console, text: str, style: str = "") -> None:
