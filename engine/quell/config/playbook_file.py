@@ -113,7 +113,7 @@ class PlaybookShape(Shape):
     """Whose it is."""
     when: WhenShape = WhenShape()
     mode: Mode = "propose"
-    """off, shadow (dry runs only), propose (a person starts it) or enforce."""
+    """off, shadow (dry runs only), propose (a person approves each run) or enforce."""
     guards: GuardsShape = GuardsShape()
     timeout: Span = 3600.0
     """How long a run may take."""
