@@ -65,6 +65,29 @@ def test_check_shows_every_problem_with_its_place(started, capsys):
     assert said.rstrip().endswith("2 problems in 1 file")
 
 
+def test_check_sets_up_every_connector(started, capsys):
+    folder, _ = started
+    path = folder / "quell.yaml"
+    path.write_text(path.read_text().replace("sources:\n", "sources:\n  hook: {use: webhook, mapping: {nmae: a}}\n"))
+    assert run(["check", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert re.search(r'quell\.yaml:\d+:1: source "hook" cannot be set up: mapping: "nmae" is not known', said)
+
+
+def test_check_warns_of_what_is_never_asked(started, capsys):
+    folder, _ = started
+    path = folder / "quell.yaml"
+    extra = 'sources:\n  prom: {use: prometheus, url: "http://127.0.0.1:9090"}\n'
+    path.write_text(path.read_text().replace("sources:\n", extra))
+    assert run(["check", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "warning: quell.yaml:" in said
+    assert 'source "prom" (prometheus) is never asked for news: it has no "every"' in said
+    path.write_text(path.read_text().replace(':9090"}', ':9090", every: 30s}'))
+    assert run(["check", str(folder)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_check_of_nothing_says_how_to_begin(tmp_path, capsys):
     assert run(["check", str(tmp_path)]) == 2
     assert f'run "quell init {tmp_path}"' in capsys.readouterr().err
@@ -124,6 +147,27 @@ def test_explain_lists_what_is_installed(capsys):
     assert run(["explain", "connectors", "nothing"]) == 1
     assert 'no connector "nothing" is installed; there are: alertmanager' in capsys.readouterr().err
     assert run(["explain", "actions", "nothing."]) == 1
+
+
+def test_a_replay_needs_no_secrets(started, tmp_path, capsys, monkeypatch):
+    folder, _ = started
+    path = folder / "quell.yaml"
+    secrets = (
+        "sources:\n"
+        '  pagerduty: {use: pagerduty, routing_key: "env:QUELL_NOT_THERE"}\n'
+        "  hook: {use: webhook, auth: {hmac: {secret: 'file:not-there', header: x-s}}, mapping: {name: body.name}}\n"
+    )
+    text = path.read_text().replace("sources:\n", secrets).replace("    # token: env:", "    token: env:")
+    path.write_text(text.replace("sqlite:///quell.db", "env:QUELL_STORE_NOT_THERE"))
+    assert run(["check", str(folder)]) == 2
+    assert "environment variable QUELL_TICKET_TOKEN is not set" in capsys.readouterr().err
+    stream = tmp_path / "one.jsonl"
+    stream.write_text('{"kind": "alert", "at": 1772359200, "status": "firing", "labels": {"alertname": "a"}}\n')
+    assert run(["replay", str(stream), "--config", str(folder), "--out", str(tmp_path / "r")]) == 0
+    assert "1 records, 1 firing event" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("env:QUELL_TICKET_TOKEN", "in-the-file"))
+    assert run(["replay", str(stream), "--config", str(folder), "--out", str(tmp_path / "r")]) == 2
+    assert "a secret may not stand in the file itself" in capsys.readouterr().err
 
 
 def test_replay_of_the_example_with_the_starter(started, tmp_path, capsys):

@@ -27,7 +27,7 @@ def test_a_fresh_directory_is_fine_without_any_secret(tmp_path, specs):
     assert [(token.id, token.sha256) for token in loaded.settings.tokens] == [("first", SHA)]
     assert {source.id for source in loaded.settings.sources} == {"alertmanager", "console", "ticket", "deploy"}
     assert {playbook.name: playbook.mode for playbook in loaded.rulebook.playbooks} == {
-        "collect-diagnostics": "shadow", "open-ticket": "enforce", "rollback-bad-deploy": "enforce",
+        "collect-diagnostics": "shadow", "open-ticket": "shadow", "rollback-bad-deploy": "shadow",
     }  # fmt: skip
     assert loaded.rulebook.mute
     assert loaded.rulebook.inhibit

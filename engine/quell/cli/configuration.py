@@ -16,9 +16,9 @@ _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 @click.argument("directory", type=click.Path(exists=True, path_type=Path))
 def check(directory: Path) -> None:
     """Check the configuration in DIRECTORY (or a quell.yaml); show every problem at once."""
-    from quell.cli.loading import loaded_from
+    from quell.cli.loading import checked_from
 
-    found = loaded_from(directory)
+    found = checked_from(directory)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     book = found.rulebook

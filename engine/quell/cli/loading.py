@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from quell.config.building import refused, unasked
 from quell.config.loading import Loaded, load_file
+from quell.errors import Misconfigured
+from quell.sdk.connector import Connector
 from quell.sdk.registry import find_connectors
 
 
-def loaded_from(path: Path) -> Loaded:
-    """The checked configuration of a directory or of a quell.yaml. Raises `Misconfigured` with every problem."""
+def loaded_from(path: Path, *, secrets_needed: bool = True) -> Loaded:
+    """The checked configuration of a directory or of a quell.yaml. Raises `Misconfigured` with every problem.
+
+    Without ``secrets_needed`` it may refer to secrets that are not here.
+    """
+    return _loaded(path, _connectors(), secrets_needed=secrets_needed)
+
+
+def checked_from(path: Path) -> Loaded:
+    """As `loaded_from`, with every connector set up once, as a start would do, and a few more warnings."""
+    connectors = _connectors()
+    found = _loaded(path, connectors)
+    problems = refused(found.settings, connectors)
+    if problems:
+        raise Misconfigured(problems)
+    return replace(found, warnings=(*found.warnings, *unasked(found.settings, connectors)))
+
+
+def _connectors() -> Mapping[str, type[Connector]]:
+    """The installed connectors; what is wrong with others is told."""
     found = find_connectors()
     for problem in found.problems:
         click.echo(str(problem), err=True)
-    specs = {name: connector.spec for name, connector in found.connectors.items()}
-    return load_file(path, specs, os.environ)
+    return found.connectors
+
+
+def _loaded(path: Path, connectors: Mapping[str, type[Connector]], *, secrets_needed: bool = True) -> Loaded:
+    specs = {name: connector.spec for name, connector in connectors.items()}
+    return load_file(path, specs, os.environ, secrets_needed=secrets_needed)

@@ -55,10 +55,13 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
         raise Failed(f'--out: "{out.parent}" is not a directory; nothing was replayed')
     rulebook = Rulebook()
     sources: Sequence[Source] = ()
+    resolve_timeout_s = rulebook.resolve_timeout_s
     if config is not None:
-        found = loaded_from(config)
+        found = loaded_from(config, secrets_needed=False)
         rulebook, sources = found.rulebook, found.settings.sources
-    reader = Reader(deliveries_for(sources, load_connectors()), strict=strict)
+        resolve_timeout_s = found.settings.resolve_timeout_s
+    deliveries = deliveries_for(sources, load_connectors(), resolve_timeout_s=resolve_timeout_s)
+    reader = Reader(deliveries, strict=strict)
     outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
     write_results(outcome, out)
     _say_problems(reader.problems)

@@ -1,5 +1,6 @@
 """YAML text becomes a checked rulebook and settings; every problem is shown at its line and column."""
 
+from quell.config.building import refused, set_up, unasked
 from quell.config.loading import MAIN_FILE, Loaded, check, load, load_file, watched
 from quell.config.options import decode_options
 from quell.config.settings import Settings, Source, Token
@@ -14,5 +15,8 @@ __all__ = [
     "decode_options",
     "load",
     "load_file",
+    "refused",
+    "set_up",
+    "unasked",
     "watched",
 ]

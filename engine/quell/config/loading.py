@@ -37,22 +37,27 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> Loaded:
+def load(
+    directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str], *, secrets_needed: bool = True
+) -> Loaded:
     """Reads quell.yaml, tokens, rules/ and playbooks/ below a directory. Raises Misconfigured with every problem.
 
-    ``specs`` are the installed connectors' declarations by name.
+    ``specs`` are the installed connectors' declarations by name. Where nothing outside will be asked, secrets are not
+    needed: then none is read, and one that is missing is no problem.
     """
-    reading = _Reading(pathlib.Path(directory))
+    reading = _Reading(pathlib.Path(directory), secrets_needed)
     loaded = reading.read(specs, environ)
     if loaded is None or reading.problems:
         raise Misconfigured(reading.problems)
     return loaded
 
 
-def load_file(path: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> Loaded:
+def load_file(
+    path: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str], *, secrets_needed: bool = True
+) -> Loaded:
     """As `load`, given the path of quell.yaml (or of its directory)."""
     path = pathlib.Path(path)
-    return load(path if path.is_dir() else path.parent, specs, environ)
+    return load(path if path.is_dir() else path.parent, specs, environ, secrets_needed=secrets_needed)
 
 
 def check(directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> list[Problem]:
@@ -84,6 +89,7 @@ class _Reading:
     """One pass over all files, which stops at nothing."""
 
     directory: pathlib.Path
+    secrets_needed: bool = True
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     _contents: dict[str, bytes] = field(default_factory=dict)
@@ -96,7 +102,7 @@ class _Reading:
         main = self.document(MAIN_FILE, private=True)
         instances = instances_of(main.value, specs) if main else Instances(known=False)
         actions = Actions(instances)
-        secrets = Secrets(self.directory, environ)
+        secrets = Secrets(self.directory, environ, self.secrets_needed)
         settings: Settings | None = None
         routes: tuple[Route, ...] = ()
         if main is not None:

@@ -14,16 +14,22 @@ _LARGEST = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Reads references; file paths are relative to ``directory``. Messages never hold what stands in the file."""
+    """Reads references; file paths are relative to ``directory``. Messages never hold what stands in the file.
+
+    Where secrets are not ``needed``, because nothing outside is asked, each stands for itself and nothing is read.
+    """
 
     directory: pathlib.Path
     environ: Mapping[str, str]
+    needed: bool = True
 
     def read(self, reference: object) -> Secret:
         """The secret a reference names. Raises `Unfit` when it is not a reference, or what it names is not there."""
         kind, colon, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
         if not colon or not name or kind not in {"env", "file"}:
             raise Unfit("a secret may not stand in the file itself", "refer to it as env:NAME or file:/path")
+        if not self.needed:
+            return Secret(str(reference))
         return Secret(self._variable(name) if kind == "env" else self._file(name))
 
     def _variable(self, name: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 import uvloop
 
-from quell.config import Loaded, Settings, load_file
+from quell.config import Loaded, Settings, load_file, unasked
 from quell.core.engine import Engine
 from quell.daemon.claim import claimed
 from quell.daemon.clock import Clock
@@ -54,7 +54,7 @@ def run(
     masker = Masker()
     set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
     log = structlog.get_logger("quell.serve")
-    for problem in (*found.problems, *loaded.warnings):
+    for problem in (*found.problems, *loaded.warnings, *unasked(loaded.settings, found.connectors)):
         log.warning("worth a look", problem=str(problem))
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)

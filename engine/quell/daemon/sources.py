@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import structlog
 from msgspec.structs import replace
 
+from quell.config.building import set_up
 from quell.config.settings import Settings
 from quell.config.settings import Source as SourceSettings
 from quell.daemon.logs import Sparing
 from quell.daemon.metrics import Metrics
 from quell.errors import Misconfigured, Problem
 from quell.model.rulebook import NOWHERE
-from quell.sdk.connector import Connector, Context, Pulls, Receives, Serves
+from quell.sdk.connector import Connector, Pulls, Receives, Serves
 from quell.sdk.http_client import GuardedHttp
 
 _log = Sparing(structlog.get_logger("quell.sources"))
@@ -92,17 +93,13 @@ class Sources:
             if old is not None and self._shapes.get(wanted.id) == _shape(wanted, settings):
                 prepared[wanted.id] = old
                 continue
-            http = GuardedHttp(settings.allow_addresses)
-            context = Context(source=wanted.id, http=http, resolve_timeout_s=settings.resolve_timeout_s)
+            http, kind = GuardedHttp(settings.allow_addresses), self._kinds[wanted.use]
             try:
-                connector = self._kinds[wanted.use](wanted.options, context)
-            except Exception as error:  # noqa: BLE001 - somebody else's constructor; reported with its place
-                said = str(error) or type(error).__name__
-                problems.append(
-                    Problem(wanted.place.file, wanted.place.line, 1, f'source "{wanted.id}" cannot be set up: {said}')
-                )
-                continue
-            prepared[wanted.id] = Source(wanted, connector, http)
+                connector = set_up(wanted, kind, http, resolve_timeout_s=settings.resolve_timeout_s)
+            except Misconfigured as error:
+                problems += error.problems
+            else:
+                prepared[wanted.id] = Source(wanted, connector, http)
         if problems:
             raise Misconfigured(problems)
         return prepared

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
+from quell.config.building import set_up
 from quell.config.settings import Source
-from quell.errors import BadPayload, Unreachable
+from quell.errors import BadPayload
 from quell.expressions.matchers import Matching, parse_matchers
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.mute import Matcher, Silence
 from quell.model.records import AnyRecord, DeliveryRecord
-from quell.sdk.connector import Connector, Context, Received, Receives, Request, Serves
-from quell.sdk.http import Answer
+from quell.model.rulebook import NOWHERE
+from quell.sdk.connector import Connector, Received, Receives, Request, Serves
+from quell.sdk.http import NoHttp
+from quell.sdk.registry import offers
 
 _JSON = msgspec.json.Encoder()
 
@@ -49,23 +51,6 @@ class NothingYet:
 
     def matching(self, matchers: Sequence[Matcher]) -> Callable[[Mapping[str, str]], bool]:
         return Matching(matchers).matches
-
-
-class NoHttp:
-    """The HTTP client of a replay: nothing outside is asked."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,  # noqa: ARG002
-        query: Mapping[str, str] | None = None,  # noqa: ARG002
-        json: Any = None,  # noqa: ARG002
-        data: bytes | None = None,  # noqa: ARG002
-        timeout_s: float = 10.0,  # noqa: ARG002
-    ) -> Answer:
-        raise Unreachable(f"{method} {url}: nothing outside is asked during a replay")
 
 
 class Deliveries:
@@ -113,28 +98,31 @@ class Deliveries:
         return Received(records=records, reply=received.reply, rejected=received.rejected)
 
 
-def deliveries_for(sources: Sequence[Source], connectors: Mapping[str, type[Connector]]) -> Deliveries:
+def deliveries_for(
+    sources: Sequence[Source], connectors: Mapping[str, type[Connector]], *, resolve_timeout_s: float = 300.0
+) -> Deliveries:
     """Deliveries to the sources of a configuration, at the paths where its daemon takes them.
 
     A connector that is installed but not configured and needs no option is there too, as if configured under its own
-    name, so that a recording can be replayed without writing a configuration for it first.
+    name, so that a recording can be replayed without writing a configuration for it first. Raises `Misconfigured`.
     """
     owners: dict[str, object] = {}
     for source in sources:
         if source.use in connectors:
-            _add(owners, source.id, connectors[source.use], source.options)
+            _add(owners, source, connectors[source.use], resolve_timeout_s)
     used = {source.use for source in sources}
     for name, connector in connectors.items():
         if name not in used and not any(option.required for option in connector.spec.options):
-            _add(owners, name, connector, {option.name: option.default for option in connector.spec.options})
+            options = {option.name: option.default for option in connector.spec.options}
+            _add(owners, Source(id=name, use=name, options=options, place=NOWHERE), connector, resolve_timeout_s)
     return Deliveries(owners)
 
 
-def _add(owners: dict[str, object], name: str, connector: type[Connector], options: Mapping[str, Any]) -> None:
-    if not isinstance(connector, type) or not (hasattr(connector, "receive") or hasattr(connector, "serve")):
+def _add(owners: dict[str, object], source: Source, connector: type[Connector], resolve_timeout_s: float) -> None:
+    if not offers(connector) & {"receive", "serve"}:
         return
-    built = connector(options, Context(source=name, http=NoHttp()))
-    for path in (f"/in/{name}", *connector.spec.paths):
+    built = set_up(source, connector, NoHttp(), resolve_timeout_s=resolve_timeout_s)
+    for path in (f"/in/{source.id}", *connector.spec.paths):
         owners.setdefault(path.rstrip("/"), built)
 
 

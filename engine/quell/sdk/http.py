@@ -38,6 +38,23 @@ class Http(Protocol):
     ) -> Answer: ...
 
 
+class NoHttp:
+    """The HTTP client of a check or a replay: nothing outside is asked."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002
+        query: Mapping[str, str] | None = None,  # noqa: ARG002
+        json: Any = None,  # noqa: ARG002
+        data: bytes | None = None,  # noqa: ARG002
+        timeout_s: float = 10.0,  # noqa: ARG002
+    ) -> Answer:
+        raise Unreachable(f"{method} {url}: nothing outside is asked here")
+
+
 def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Answer:
     """The answer itself if its status is 2xx.
 
