@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from typing import Literal
 
-What = Literal["expire", "mutes", "judge", "calm", "solve", "close", "runs", "prune"]
-ORDER: tuple[What, ...] = ("expire", "mutes", "judge", "calm", "solve", "close", "runs", "prune")
+What = Literal["rules", "expire", "mutes", "judge", "calm", "solve", "close", "runs", "prune"]
+ORDER: tuple[What, ...] = ("rules", "expire", "mutes", "judge", "calm", "solve", "close", "runs", "prune")
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
 
 
@@ -25,6 +25,11 @@ class Agenda:
         if entry not in self._known:
             self._known.add(entry)
             heapq.heappush(self._heap, entry)
+
+    def clear(self) -> None:
+        """Forgets everything; whoever clears it puts everything anew."""
+        self._heap.clear()
+        self._known.clear()
 
     def next_due(self) -> float | None:
         """The earliest entry's time."""

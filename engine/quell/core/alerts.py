@@ -8,11 +8,12 @@ from typing import Literal
 import msgspec
 
 from quell.core.agenda import Agenda
+from quell.core.episodes import KEPT
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
 from quell.core.resolve import Resolver
 from quell.core.triage import judge, observe
-from quell.model.alert import Alert, Reason, fingerprint
+from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.incident import Incident
 from quell.model.records import AlertRecord
@@ -20,6 +21,8 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State, Triaged
 
 NOTHING_OBSERVED = Triaged()
+UNHEARD_S = 7 * 86400.0
+"""A firing without an end of its own is believed for this long without news."""
 
 
 def stands_for(incident: Incident) -> Reason:
@@ -45,21 +48,15 @@ class Alerts:
         """Uses another resolver from now on."""
         self._resolver = resolver
 
-    def take(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> tuple[Alert, What] | None:
-        """Folds one record; returns the alert and what the record was, None when nobody need be told."""
-        mark = fingerprint(record.labels, record.source, record.key)
+    def take(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> tuple[Alert, What] | None:
+        """Folds one record of the alert ``mark``; returns it and what the record was, None when nobody need be told."""
         known = self._state.alerts.get(mark)
-        relabelled = self._resolver.relabelled(record.labels)
-        if relabelled is not record.labels:
-            record = msgspec.structs.replace(record, labels=relabelled)
+        record = self._placed(record, known)
         gap = self._rulebook.triage.flap_gap_s
         folded = fold(known, record, now, flap_gap_s=gap, fingerprint=mark)
         if folded.alert is None:
             return None
         alert, what = folded.alert, folded.what
-        if known is None or alert.labels != known.labels:
-            entity = self._resolver.resolve(alert.labels, record.entity or "")
-            alert = msgspec.structs.replace(alert, entity=entity)
         if what == "returned":
             alert = msgspec.structs.replace(alert, incident=None)
         self._state.alerts[mark] = alert
@@ -76,6 +73,41 @@ class Alerts:
         out.append(AlertChanged(at=now, alert=alert, repeat=what in {"repeat", "stale"}))
         return alert, what
 
+    def _placed(self, record: AlertRecord, known: Alert | None) -> AlertRecord:
+        """The record with the labels that the map rules set, at the entity it speaks of."""
+        relabelled = self._resolver.relabelled(record.labels)
+        if relabelled is not record.labels:
+            record = msgspec.structs.replace(record, labels=relabelled)
+        same = known is not None and known.firing and known.entity is not None and known.labels == record.labels
+        if (same and not record.entity) or not (record.labels or record.entity):
+            return record  # what is known stands
+        return msgspec.structs.replace(record, entity=self._resolver.resolve(record.labels, record.entity or ""))
+
+    def place_again(self, now: float, out: list[AnyDecision]) -> list[Alert]:
+        """Asks for every firing alert again what it speaks of; returns those that had no entity and now have."""
+        found = []
+        for mark, alert in self._state.alerts.items():
+            if not alert.firing:
+                continue
+            labels = self._resolver.relabelled(alert.labels)
+            told = self._resolver.by_rule(labels) if alert.entity else self._resolver.resolve(labels)
+            entity = told or alert.entity
+            if labels != alert.labels or entity != alert.entity:
+                self._state.alerts[mark] = msgspec.structs.replace(alert, labels=labels, entity=entity)
+                out.append(AlertChanged(at=now, alert=self._state.alerts[mark]))
+                if alert.entity is None:
+                    found.append(self._state.alerts[mark])
+        return found
+
+    def lapse(self, now: float, out: list[AnyDecision]) -> list[Alert]:
+        """Ends firings that nothing would ever end and that were not heard of for so long that nobody believes them."""
+        over = []
+        for mark, alert in list(self._state.alerts.items()):
+            if alert.firing and alert.ends_at is None and max(alert.updated_at, alert.starts_at) + UNHEARD_S < now:
+                ended = msgspec.structs.replace(alert, ended=(*alert.ended, now)[-KEPT:], ends_at=now, status="expired")
+                over.append(self._end(mark, ended, now, out))
+        return over
+
     def expire(self, mark: str, now: float, out: list[AnyDecision]) -> Alert | None:
         """Ends an alert that nobody repeated in time; None when it was repeated after all."""
         alert = self._state.alerts.get(mark)
@@ -84,6 +116,9 @@ class Alerts:
             if alert is not None:
                 self._agenda.put(next_expiry(alert), "expire", mark)
             return None
+        return self._end(mark, over, now, out)
+
+    def _end(self, mark: str, over: Alert, now: float, out: list[AnyDecision]) -> Alert:
         self._state.alerts[mark] = over
         self._observe("resolved", over, now)
         over = self._settled(over, now, out)
@@ -105,12 +140,16 @@ class Alerts:
                 changed.append(again)
         return changed
 
-    def remute(self, now: float, out: list[AnyDecision]) -> list[Alert]:
-        """Judges every firing alert again, as a silence or window began or ended."""
-        marks = [mark for mark, alert in self._state.alerts.items() if alert.firing]
-        changed = self.rejudge(marks, now, out)
+    def remute(self, now: float, out: list[AnyDecision]) -> None:
+        """Judges again the firing alerts whose mutings differ, as a silence or window began or ended."""
+        firing = [alert for alert in self._state.alerts.values() if alert.firing]
+        self.rejudge([one.fingerprint for one in firing if self._muted(one, now) is not one], now, out)
         self.plan_mutes(now)
-        return changed
+
+    def judge_all(self, now: float, out: list[AnyDecision]) -> None:
+        """Judges every firing alert again, as something besides its records may count differently now."""
+        self.rejudge([mark for mark, alert in self._state.alerts.items() if alert.firing], now, out)
+        self.plan_mutes(now)
 
     def plan_mutes(self, now: float) -> None:
         """Puts the next start or end of a silence or window on the agenda."""
@@ -159,6 +198,8 @@ class Alerts:
 
     def _foreign(self, alert: Alert) -> str | None:
         for incident in self._state.foreign.values():
+            if incident.status != "open":
+                continue
             same_entity = incident.entity and incident.entity == alert.entity
             same_labels = incident.labels and all(
                 alert.labels.get(name) == value for name, value in incident.labels.items()

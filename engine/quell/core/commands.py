@@ -8,6 +8,9 @@ import msgspec
 
 from quell.core.automation import RUN_VERBS, Automation
 from quell.core.incidents import Incidents
+from quell.core.intake import in_calendar
+from quell.errors import ExpressionError
+from quell.expressions.matchers import Matching
 from quell.model.decision import AnyDecision, Audit, SilenceChanged
 from quell.model.incident import Incident
 from quell.model.mute import Silence
@@ -58,8 +61,7 @@ class Commands:
             if incident.status != "resolved":
                 self._refuse(command, now, out, _already(incident))
                 return
-            again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
-            self._incidents.keep(self._incidents.noted(again, now, "reopened", note, by), "reopened", now, out)
+            self._incidents.reopen(incident, by, note, now, out)
         self._audit(command, now, out, note)
 
     def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
@@ -90,6 +92,10 @@ class Commands:
                 self._refuse(command, now, out, f"not a silence: {error}")
                 return False
             silence = msgspec.structs.replace(silence, id=command.target or silence.id, updated_at=now)
+            wrong = _wrong_with(silence)
+            if wrong:
+                self._refuse(command, now, out, f"not a silence: {wrong}")
+                return False
         self._state.silences[silence.id] = silence
         out.append(SilenceChanged(at=now, silence=silence))
         self._audit(command, now, out, silence.comment)
@@ -102,6 +108,21 @@ class Commands:
         self._audit(command, now, out, f"refused: {why}")
 
 
+def _wrong_with(silence: Silence) -> str:
+    """What keeps a silence from being taken; "" when nothing does."""
+    if not silence.id:
+        return "it has no id"
+    if not (in_calendar(silence.starts_at) and in_calendar(silence.ends_at)):
+        return "its times are none that a calendar holds"
+    try:
+        Matching(silence.matchers)
+    except ExpressionError as error:
+        return str(error)
+    return ""
+
+
 def _already(incident: Incident) -> str:
+    if incident.status == "merged":
+        return f"incident {incident.id} was merged into {incident.merged_into}"
     by = f" by {incident.acknowledged_by}" if incident.acknowledged_by else ""
     return f"incident {incident.id} is already {incident.status}{by}"

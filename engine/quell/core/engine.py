@@ -8,26 +8,29 @@ one call count as simultaneous and are put in an order of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import floor
+from math import floor, isfinite
 from typing import Any
 
 import msgspec
 
 from quell.core.agenda import Agenda
-from quell.core.alerts import Alerts
+from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
 from quell.core.commands import Commands
+from quell.core.continuity import place_of
 from quell.core.correlate import Correlator
-from quell.core.explain import Explanation, explain, page_text
+from quell.core.explain import Explanation, explain, page_text, why_not
 from quell.core.graph import Graph
 from quell.core.incidents import Incidents
+from quell.core.intake import LATEST, encoded, seen_before, sound
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.prune import PRUNE_EVERY_S, prune
 from quell.core.rank import Ranker
 from quell.core.resolve import Resolver
 from quell.core.telemetry import take_log, take_sample, take_span
-from quell.model.alert import Alert
-from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page, RequestEvidence
+from quell.model.alert import Alert, fingerprint
+from quell.model.decision import AlertChanged, AnyDecision, Audit, IncidentChanged, Page, RequestEvidence
+from quell.model.incident import Incident
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
@@ -76,7 +79,7 @@ class Engine:
             CommandRecord: self._take_command,
             StepFinished: self._take_step_finished,
         }
-        self.use(rulebook)
+        self._set(rulebook)
 
     @classmethod
     def restored(cls, rulebook: Rulebook, data: bytes) -> Engine:
@@ -88,7 +91,12 @@ class Engine:
         return _ENCODER.encode(self.state)
 
     def use(self, rulebook: Rulebook) -> None:
-        """Goes on with another rulebook: all indexes are made anew from the state."""
+        """Goes on with another rulebook; the next `decide` first judges again by it what is known."""
+        self.state.rules = None
+        self._set(rulebook)
+
+    def _set(self, rulebook: Rulebook) -> None:
+        """Makes all indexes anew from the state."""
         self.rulebook = rulebook
         self._stale_graph = False
         self._build_graph()
@@ -97,9 +105,8 @@ class Engine:
         self._incidents = Incidents(rulebook, self.state, self._agenda, self._alerts)
         self._automation = Automation(rulebook, self.state)
         self._commands = Commands(self.state, self._incidents, self._automation)
-        self._changes_of: dict[str, list[Change]] = {}
-        for change in self.state.changes.values():
-            self._changes_of.setdefault(change.entity or "", []).append(change)
+        self._index_changes()
+        self._members = {place_of(member) for unit in self.state.units.values() for member in unit.alerts}
         self._plan_all()
 
     def next_due(self) -> float | None:
@@ -109,12 +116,12 @@ class Engine:
     def decide(self, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]:
         """What follows from the passing of time up to ``now`` and from the records. Never raises for their content."""
         out: list[AnyDecision] = []
-        now = max(now, self.state.now)
+        now = max(min(now, LATEST), self.state.now) if isfinite(now) else self.state.now
         self._advance(now, out)
         followed = len(out)
-        for record in sorted(records, key=_place):
+        for record in self._sorted(records, now, out):
             take = self._takers.get(type(record))
-            if take is not None and not self._seen(record, now):
+            if take is not None and not seen_before(self.state, record, now):
                 take(record, now, out)
         self.state.now = now
         self._follow(now, out, followed)
@@ -124,6 +131,24 @@ class Engine:
         """Why an incident is what it is; None when there is no such incident."""
         incident = self.state.incidents.get(incident_id)
         return None if incident is None else explain(self.state, incident, self._automation)
+
+    def why_not(self, fingerprint: str) -> str | None:
+        """Why an alert did not page, or that it did; None when there is no such alert."""
+        alert = self.state.alerts.get(fingerprint)
+        return None if alert is None else why_not(self.state, alert)
+
+    def _sorted(self, records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> list[AnyRecord]:
+        """The records, made sound, in an order that does not depend on how they came; people's acts keep theirs."""
+        placed: list[tuple[tuple[int, float, str, bytes], AnyRecord]] = []
+        for record in records:
+            taken = sound(record, now)
+            try:
+                placed.append((_place(taken), taken))
+            except ValueError as error:
+                kind = type(record).__name__
+                out.append(Audit(at=now, who="quell", what="record refused", target=kind, detail=str(error)))
+        placed.sort(key=_by_place)
+        return [record for _, record in placed]
 
     @property
     def graph(self) -> Graph:
@@ -153,15 +178,18 @@ class Engine:
             self._agenda.put(group.close_at, "close", str(group.id))
         for incident in self.state.incidents.values():
             if incident.is_open:
-                self._agenda.put(self.state.now, "calm", incident.id)
+                self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
         self._agenda.put(self._automation.next_due(), "runs")
         if self.state.now:
+            if self.state.rules != self.rulebook.version:
+                self._agenda.put(self.state.now, "rules")
             self._alerts.plan_mutes(self.state.now)
             self._agenda.put((floor(self.state.now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S, "prune")
 
     def _advance(self, now: float, out: list[AnyDecision]) -> None:
         if not self.state.now:
             self.state.now = now
+            self.state.rules = self.rulebook.version
             self._plan_all()
         while (entry := self._agenda.take(now)) is not None:
             due, what, key = entry
@@ -172,14 +200,18 @@ class Engine:
             self._follow(at, out, before)
 
     def _do(self, what: str, key: str, at: float, out: list[AnyDecision]) -> None:
-        if what == "expire":
+        if what == "rules":
+            self._read_rules(at, out)
+        elif what == "expire":
             over = self._alerts.expire(key, at, out)
             if over is not None:
                 self._incidents.alert_ended(over, at)
         elif what == "mutes":
             self._alerts.remute(at, out)
         elif what == "judge":
-            self._alerts.rejudge([key], at, out)
+            waiting = self.state.alerts.get(key)
+            if waiting is not None and waiting.hold_until is not None and waiting.hold_until <= at:
+                self._alerts.rejudge([key], at, out)
         elif what == "calm":
             self._incidents.calm(key, at, out)
         elif what == "solve":
@@ -191,11 +223,33 @@ class Engine:
         elif what == "runs":
             out.extend(self._automation.on_time(at))
         elif what == "prune":
-            prune(self.state, at)
-            self._changes_of = {}
-            for change in self.state.changes.values():
-                self._changes_of.setdefault(change.entity or "", []).append(change)
-            self._agenda.put(at + PRUNE_EVERY_S, "prune")
+            self._prune(at, out)
+
+    def _prune(self, at: float, out: list[AnyDecision]) -> None:
+        for over in self._alerts.lapse(at, out):
+            self._incidents.alert_ended(over, at)
+        owned = len(self.state.foreign)
+        self._learned(prune(self.state, at))
+        self._index_changes()
+        self._agenda.clear()
+        self._plan_all()
+        if len(self.state.foreign) < owned:
+            self._alerts.judge_all(at, out)
+
+    def _read_rules(self, at: float, out: list[AnyDecision]) -> None:
+        """After a reload: alerts are placed and judged, and live groups solved, by the rules as they are now."""
+        self.state.rules = self.rulebook.version
+        for alert in self._alerts.place_again(at, out):
+            self._correlate(alert, at)
+        self._alerts.judge_all(at, out)
+        for group in self.state.groups.values():
+            self._correlator.reconsider(group, at)
+            self._agenda.put(group.solve_at, "solve", str(group.id))
+
+    def _index_changes(self) -> None:
+        self._changes_of: dict[str, list[Change]] = {}
+        for change in self.state.changes.values():
+            self._changes_of.setdefault(change.entity or "", []).append(change)
 
     def _solve(self, group_id: int, at: float, out: list[AnyDecision]) -> None:
         if self._stale_graph:
@@ -212,22 +266,25 @@ class Engine:
             self._build_graph()
         group = self.state.groups[group_id]
         for unit_id in group.units:
-            for mark, episode in self.state.units[unit_id].alerts:
-                self.state.placed.pop(f"{mark}/{episode}", None)
+            for member in self.state.units[unit_id].alerts:
+                self.state.placed.pop(place_of(member), None)
+                self._members.discard(place_of(member))
         self._correlator.close(group)
 
     def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
         at = start
+        shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
         while at < len(out):
             decision = out[at]
             at += 1
             if isinstance(decision, IncidentChanged):
+                shown[decision.incident.id] = decision.incident
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
                     out.extend(self._ask(decision, now))
             elif isinstance(decision, Page):
-                incident = self.state.incidents[decision.incident]
+                incident = shown[decision.incident]
                 text = page_text(self.state, incident)
                 out.extend(self._automation.pages(incident, self.state.alerts[decision.alert], now, text))
             elif isinstance(decision, AlertChanged):
@@ -236,12 +293,14 @@ class Engine:
 
     def _page_alone(self, told: Alert, now: float, out: list[AnyDecision]) -> None:
         alert = self.state.alerts.get(told.fingerprint)
-        if alert is None or alert.handling != "page" or not alert.firing or alert.mutings:
+        if alert is None or not alert.firing or alert.mutings:
             return
-        if alert.incident is None:
-            self._incidents.lone(alert, now, out)
-        else:
-            self._incidents.page_by_rule(alert, now, out)
+        if alert.incident is not None:
+            self._incidents.page_for(alert, now, out)
+        elif alert.handling == "page":
+            paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
+            if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
+                self._incidents.lone(alert, now, out)
 
     def _ask(self, decision: IncidentChanged, now: float) -> list[AnyDecision]:
         """Evidence on the first two suspects."""
@@ -255,38 +314,60 @@ class Engine:
     def _changes(self, entity: str) -> Iterable[Change]:
         return self._changes_of.get(entity, ())
 
-    def _seen(self, record: AnyRecord, now: float) -> bool:
-        """Whether this very record was taken before; remembers it."""
-        if not record.id:
-            return False
-        key = f"{record.source}\x00{record.__class__.__name__}\x00{record.id}"
-        if key in self.state.seen_ids:
-            return True
-        self.state.seen_ids[key] = now
-        return False
-
     def _learned(self, changed: bool) -> None:
         self._stale_graph = self._stale_graph or changed
 
     def _take_alert(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         if self._stale_graph:
             self._build_graph()
-        taken = self._alerts.take(record, now, out)
+        mark = fingerprint(record.labels, record.source, record.key)
+        known = self.state.alerts.get(mark)
+        taken = self._alerts.take(mark, record, now, out)
         if taken is None:
             return
         alert, what = taken
-        if what in {"new", "returned"} and alert.firing:
-            group = self._correlator.add(alert, now)
-            if group is not None:
-                self._agenda.put(group.solve_at, "solve", str(group.id))
-                self._agenda.put(group.close_at, "close", str(group.id))
-        elif not alert.firing:
+        if known is not None and known.episode != alert.episode:
+            alert = self._renumbered(known, alert, now, out)
+        if not alert.firing:
             self._incidents.alert_ended(alert, now)
+        elif what in {"new", "returned"} or (known is not None and known.entity is None):
+            self._correlate(alert, now)
+        elif what == "flapped" and alert.incident is not None:
+            self._incidents.back(alert, now, out)
+
+    def _renumbered(self, known: Alert, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
+        """An alert whose present firing is another than before stands where that firing does."""
+        place = place_of((alert.fingerprint, alert.episode))
+        home = self.state.placed.get(place)
+        if known.incident is not None and known.incident != home:
+            self._incidents.left(alert.fingerprint, known.incident, now, out)
+        if alert.incident != home:
+            alert = self.state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=home)
+            self._alerts.rejudge([alert.fingerprint], now, out)
+        if place in self._members:
+            for group in self.state.groups.values():
+                if any((alert.fingerprint, alert.episode) in self.state.units[unit].alerts for unit in group.units):
+                    self._correlator.reconsider(group, now)
+                    self._agenda.put(group.solve_at, "solve", str(group.id))
+        return self.state.alerts[alert.fingerprint]
+
+    def _correlate(self, alert: Alert, now: float) -> None:
+        """Puts a firing where its group is, once."""
+        place = place_of((alert.fingerprint, alert.episode))
+        if place in self._members:
+            return
+        group = self._correlator.add(alert, now)
+        if group is not None:
+            self._members.add(place)
+            self._agenda.put(group.solve_at, "solve", str(group.id))
+            self._agenda.put(group.close_at, "close", str(group.id))
 
     def _take_change(self, record: ChangeRecord, now: float, _out: list[AnyDecision]) -> None:
         if self._stale_graph:
             self._build_graph()
-        change = learn_change(self.state, record, self._resolver)
+        change, known = learn_change(self.state, record, self._resolver)
+        if known is not None:
+            self._changes_of[known.entity or ""].remove(known)
         self._changes_of.setdefault(change.entity or "", []).append(change)
         for group in self.state.groups.values():
             if change.entity and any(self.state.units[unit].entity == change.entity for unit in group.units):
@@ -294,34 +375,39 @@ class Engine:
                 self._agenda.put(group.solve_at, "solve", str(group.id))
 
     def _take_span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
-        take_span(self.state, record)
+        if f"{record.trace}/{record.span}" not in self.state.spans:
+            take_span(self.state, record)
         self._learned(learn_span(self.state, record, now))
 
     def _take_incident(self, record: IncidentRecord, now: float, out: list[AnyDecision]) -> None:
-        key = record.id or f"{record.source}/{record.entity or record.title}"
-        if record.status == "open":
-            self.state.foreign[key] = record
-        else:
-            self.state.foreign.pop(key, None)
-        self._alerts.remute(now, out)
+        key = f"{record.source}/{record.id or record.entity or record.title}"
+        known = self.state.foreign.get(key)
+        if known is not None and known.at > record.at:
+            return  # told late: what is known is newer
+        self.state.foreign[key] = record
+        self._alerts.judge_all(now, out)
 
     def _take_feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
         self._commands.feedback(record, now, out)
 
     def _take_command(self, record: CommandRecord, now: float, out: list[AnyDecision]) -> None:
         if self._commands.take(record, now, out):
-            self._alerts.remute(now, out)
+            self._alerts.judge_all(now, out)
 
     def _take_step_finished(self, record: StepFinished, now: float, out: list[AnyDecision]) -> None:
         out.extend(self._automation.on_step_finished(record, now))
 
 
-def _place(record: AnyRecord) -> tuple[int, float, str, str]:
-    """An order for simultaneous records that does not depend on how they came; people's acts keep theirs."""
-    at = _ORDER.get(type(record), len(_ORDER))
+def _place(record: AnyRecord) -> tuple[int, float, str, bytes]:
+    """What a record is sorted by. Raises ValueError for one that nothing could keep."""
+    at, content = _ORDER.get(type(record), len(_ORDER)), encoded(record)
     if type(record) in _UNORDERED:
-        return (at, 0.0, "", "")
+        return (at, 0.0, "", b"")
     if isinstance(record, AlertRecord):
         identity = record.key or "\x00".join(f"{name}={value}" for name, value in sorted(record.labels.items()))
-        return (at, record.at, identity, record.status)
-    return (at, record.at, record.id, repr(record))
+        return (at, record.at, f"{identity}\x00{record.status}", content)
+    return (at, record.at, record.id, content)
+
+
+def _by_place(placed: tuple[tuple[int, float, str, bytes], AnyRecord]) -> tuple[int, float, str, bytes]:
+    return placed[0]

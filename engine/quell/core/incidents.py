@@ -68,8 +68,10 @@ class Incidents:
             if name is not None and name not in told:
                 lost.setdefault(name, []).append(member)
             self._place(member, after.get(member) or (name if self._resolved(name) else None))
+        self._hand_on_pages(lost, after, now, out)
         for cluster, name in story:
-            self._update(name, cluster, ranker, changes, now=now, out=out)
+            anew = any(before[member] != name and self._fires(member) for member in cluster.members)
+            self._update(name, cluster, ranker, changes, anew=anew, now=now, out=out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
         for member, name in before.items():
@@ -84,9 +86,10 @@ class Incidents:
         return (alert.starts_at if alert is not None else 0.0, *member)
 
     def _heard(self, cluster: Cluster) -> bool:
-        """Whether a cluster may be shown to people: something of it must not be muted."""
+        """Whether a cluster may be shown to people: something of it is not muted, and was not while it fired."""
         return any(
-            (alert := self._state.alerts.get(mark)) is not None and not alert.mutings for mark, _ in cluster.members
+            (alert := self._state.alerts.get(mark)) is not None and not alert.mutings and alert.handling != "muted"
+            for mark, _ in cluster.members
         )
 
     def _resolved(self, name: str | None) -> bool:
@@ -124,17 +127,29 @@ class Incidents:
         ranker: Ranker,
         changes: Changes,
         *,
+        anew: bool,
         now: float,
         out: list[AnyDecision],
     ) -> None:
+        """Brings one incident in line with its cluster. ``anew``: something fires that was not in it before.
+
+        It lists an alert by its present firing only; an earlier one whose alert fires elsewhere by now is history.
+        """
         known = self._state.incidents.get(name)
-        if known is not None and known.status == "resolved" and not any(map(self._fires, cluster.members)):
-            known_alerts = set(known.alerts)
-            if all(mark in known_alerts for mark, _ in cluster.members):
+        alerts = [
+            alert
+            for mark, episode in cluster.members
+            if (alert := self._state.alerts.get(mark)) is not None and alert.episode == episode
+        ]
+        marks = tuple(alert.fingerprint for alert in alerts)
+        if known is not None and known.status == "resolved" and not anew:
+            if set(marks) <= set(known.alerts):
                 return
-        alerts = [alert for mark, _ in cluster.members if (alert := self._state.alerts.get(mark)) is not None]
+            marks = tuple(dict.fromkeys((*known.alerts, *marks)))
+        if not marks:
+            self._emptied(known, now, out)
+            return
         severity = worst(alert.severity for alert in alerts if alert.severity)
-        marks = tuple(dict.fromkeys(mark for mark, _ in cluster.members))
         if known is not None and known.suspects and known.alerts == marks and known.severity == severity:
             first = ranker.entity(cluster.cause)
             if first == known.suspects[0].entity and not self._news_of(first, known, changes):
@@ -159,7 +174,9 @@ class Incidents:
             opened = self._noted(seen, now, "opened", f"{len(alerts)} alerts: {seen.title}")
             self.keep(opened, "opened", now, out)
         else:
-            self._grow(known, seen, now, out)
+            self._grow(known, seen, now, out, anew=anew)
+        if not any(alert.firing for alert in alerts):
+            self._watch(name, min(self._state.calm_at.get(name, now + CALM_S), now + CALM_S))
         self._page_if_due(name, now, out)
 
     def _news_of(self, entity: str, known: Incident, changes: Changes) -> bool:
@@ -167,7 +184,7 @@ class Incidents:
         told = max((change.at for change in changes(entity)), default=0.0)
         return told > 0.0 and known.suspects[0].change is None
 
-    def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision]) -> None:
+    def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision], *, anew: bool) -> None:
         grown = msgspec.structs.replace(
             known,
             title=seen.title,
@@ -186,11 +203,8 @@ class Incidents:
         if known.status == "merged":
             apart = msgspec.structs.replace(grown, status="open", merged_into=None, resolved_at=None)
             grown, event = self._noted(apart, now, "split", "its alerts stand apart again"), "split"
-        elif known.status == "resolved":
-            grown = self._noted(
-                msgspec.structs.replace(grown, status="open", resolved_at=None), now, "reopened", "new alerts"
-            )
-            event = "reopened"
+        elif known.status == "resolved" and anew:
+            grown, event = self._noted(self._again(grown, now), now, "reopened", "more of it fires"), "reopened"
         elif rank(seen.severity) > rank(known.severity):
             grown = self._noted(grown, now, "escalated", f"severity is now {seen.severity}")
             event = "escalated"
@@ -209,9 +223,8 @@ class Incidents:
         incident = self._state.incidents.get(name)
         if incident is None or not incident.is_open:
             return
-        went = Counter(after[member] for member in members if member in after)
-        if went:
-            target = min(went, key=lambda other: (-went[other], other))
+        target = self._absorber(members, after)
+        if target is not None:
             text = f"its alerts are explained by {target}"
             merged = msgspec.structs.replace(incident, status="merged", merged_into=target, resolved_at=now)
             self.keep(self._noted(merged, now, "merged", text), "merged", now, out)
@@ -245,28 +258,36 @@ class Incidents:
     def _page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Pages once, when an alert is in it that nothing mutes and that is more than information."""
         incident = self._state.incidents[name]
-        if incident.paged_at is not None or not incident.is_open:
+        if not _awaits_page(incident):
             return
-        able = [
-            alert
-            for mark in incident.alerts
-            if (alert := self._state.alerts.get(mark)) is not None
+        able = [alert for mark in incident.alerts if self._able(alert := self._state.alerts.get(mark)) and alert]
+        if not able:
+            return
+        cause = incident.suspects[0].entity if incident.suspects else None
+        first = min(able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
+        count = len(incident.alerts)
+        because = f"first cause {cause}" if cause else "no cause known"
+        self._page(name, first, f"{count} alert{'s' * (count != 1)}, {because}", now, out)
+
+    def _able(self, alert: Alert | None) -> bool:
+        """Whether an alert can stand for the page of its incident."""
+        return (
+            alert is not None
             and alert.firing
             and not alert.mutings
             and alert.severity not in self._digest
             and alert.reason.code not in {"rule", "owned"}
-        ]
-        if not able or incident.acknowledged_by:
-            return
-        cause = incident.suspects[0].entity if incident.suspects else None
-        first = min(able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
-        self._page(name, first, f"{len(incident.alerts)} alerts, first cause {cause}", now, out)
+        )
 
-    def page_by_rule(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
-        """Pages the incident of an alert that the team wants paged, unless it has."""
+    def page_for(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """Pages the incident of an alert that can page now though none of it could before, unless it has paged."""
         incident = self._state.incidents.get(alert.incident or "")
-        if incident is not None and incident.paged_at is None and incident.is_open and not incident.acknowledged_by:
+        if incident is None or not _awaits_page(incident):
+            return
+        if alert.handling == "page":
             self._page(incident.id, alert, alert.reason.text, now, out)
+        elif self._able(alert) and alert.fingerprint in incident.alerts:
+            self._page_if_due(incident.id, now, out)
 
     def _page(self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision]) -> None:
         incident = msgspec.structs.replace(
@@ -282,24 +303,93 @@ class Incidents:
         self._alerts.paged(paging, now)
         out.append(AlertChanged(at=now, alert=paging))
 
+    def left(self, mark: str, name: str, now: float, out: list[AnyDecision]) -> None:
+        """An alert fires anew, on its own so far: an open incident does not list it any more."""
+        incident = self._state.incidents.get(name)
+        if incident is None or not incident.is_open or mark not in incident.alerts:
+            return
+        rest = tuple(other for other in incident.alerts if other != mark)
+        self.keep(msgspec.structs.replace(incident, alerts=rest), "updated", now, out)
+        if not any(alert.firing for other in rest if (alert := self._state.alerts.get(other)) is not None):
+            self._watch(name, now + CALM_S)
+
+    def back(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """An alert came back soon after it ended: so does its incident if that was over."""
+        incident = self._state.incidents.get(alert.incident or "")
+        if incident is None or incident.status != "resolved":
+            return
+        marks = tuple(dict.fromkeys((*self._own(incident), alert.fingerprint)))
+        again = self._again(msgspec.structs.replace(incident, alerts=marks), now)
+        text = f"{alert.name or alert.fingerprint} is back"
+        self.keep(self._noted(again, now, "reopened", text), "reopened", now, out)
+        self._page_if_due(incident.id, now, out)
+
+    def reopen(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
+        """Opens a resolved incident again for a person; it stays open until more of it ends, or for a day."""
+        again = msgspec.structs.replace(
+            incident, status="open", resolved_at=None, acknowledged_by="", alerts=self._own(incident)
+        )
+        self.keep(self._noted(again, now, "reopened", note, by), "reopened", now, out)
+
+    def _own(self, incident: Incident) -> tuple[str, ...]:
+        """The alerts of an incident that have not gone on to another since."""
+        return tuple(
+            mark
+            for mark in incident.alerts
+            if (alert := self._state.alerts.get(mark)) is not None and alert.incident == incident.id
+        )
+
+    def _again(self, incident: Incident, now: float) -> Incident:
+        """A resolved incident as it opens again; it pages again unless it was over for a moment only."""
+        again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
+        if incident.resolved_at is not None and incident.resolved_at + self._rulebook.triage.flap_gap_s > now:
+            return again
+        return msgspec.structs.replace(again, paged_at=None, page_alert=None, page_record=None)
+
+    def _emptied(self, known: Incident | None, now: float, out: list[AnyDecision]) -> None:
+        """All alerts of an incident fire anew elsewhere."""
+        if known is not None and known.is_open and known.alerts:
+            self.keep(msgspec.structs.replace(known, alerts=()), "updated", now, out)
+            self._watch(known.id, now + CALM_S)
+
+    def _hand_on_pages(
+        self, lost: dict[str, list[Member]], after: dict[Member, str], now: float, out: list[AnyDecision]
+    ) -> None:
+        """Who was paged for an incident that another one absorbs is not paged again for that one."""
+        for name, members in sorted(lost.items()):
+            target = self._absorber(members, after)
+            gone, into = self._state.incidents.get(name), self._state.incidents.get(target or "")
+            if gone is None or into is None or gone.paged_at is None or not (gone.is_open and _awaits_page(into)):
+                continue
+            paged = msgspec.structs.replace(
+                into, paged_at=gone.paged_at, page_alert=gone.page_alert, page_record=gone.page_record
+            )
+            self.keep(self._noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
+
+    def _absorber(self, members: Sequence[Member], after: dict[Member, str]) -> str | None:
+        went = Counter(after[member] for member in members if member in after)
+        return min(went, key=lambda other: (-went[other], other), default=None)
+
     def alert_ended(self, alert: Alert, now: float) -> None:
-        """Asks again a little later whether the incident of an alert that ended is over."""
-        if alert.incident is not None:
-            self._agenda.put(now + CALM_S, "calm", alert.incident)
+        """Asks a little later whether the incident of an alert that ended is over."""
+        incident = self._state.incidents.get(alert.incident or "")
+        if incident is not None and incident.is_open:
+            self._watch(incident.id, now + CALM_S)
+
+    def _watch(self, name: str, due: float) -> None:
+        if name in self._state.incidents and self._state.incidents[name].is_open:
+            self._state.calm_at[name] = due
+            self._agenda.put(due, "calm", name)
 
     def calm(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Resolves an incident none of whose alerts fires, or of which nothing was heard for a day."""
-        incident = self._state.incidents.get(name)
-        if incident is None or not incident.is_open:
+        incident, due = self._state.incidents.get(name), self._state.calm_at.get(name)
+        if incident is None or not incident.is_open or due is None or due > now:
             return
         firing = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.firing]
         heard_at = max((alert.updated_at for alert in firing), default=0.0)
         if firing and heard_at + STALE_S > now:
-            self._agenda.put(heard_at + STALE_S, "calm", name)
-            return
-        ended = [alert.ends_at for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.ends_at]
-        if not firing and ended and max(ended) + CALM_S > now:
-            self._agenda.put(max(ended) + CALM_S, "calm", name)
+            self._watch(name, heard_at + STALE_S)
             return
         why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
         self.resolve(name, "quell", why, now, out)
@@ -317,8 +407,10 @@ class Incidents:
             incident, updated_at=now, version=known.version + 1 if known is not None else 1
         )
         self._state.incidents[incident.id] = incident
-        if incident.is_open:
-            self._agenda.put(now + STALE_S, "calm", incident.id)
+        if not incident.is_open:
+            self._state.calm_at.pop(incident.id, None)
+        elif incident.id not in self._state.calm_at:
+            self._watch(incident.id, now + STALE_S)
         out.append(IncidentChanged(at=now, incident=incident, event=event))
 
     def _fires(self, member: Member) -> bool:
@@ -330,6 +422,11 @@ class Incidents:
         return msgspec.structs.replace(incident, timeline=(*incident.timeline[-MOST_TIMELINE:], entry))
 
     noted = _noted
+
+
+def _awaits_page(incident: Incident) -> bool:
+    """Whether people are still to be told of an incident: nobody was, and nobody has taken it."""
+    return incident.is_open and incident.paged_at is None and not incident.acknowledged_by
 
 
 def _title(suspects: Sequence[Suspect], alerts: Sequence[Alert]) -> str:

@@ -51,17 +51,17 @@ def learn_span(state: State, record: SpanRecord, now: float) -> bool:
     """Joins a span with its parent; a call between two entities is a dependency. Parents may arrive last."""
     if not record.entity:
         return False
-    spans = state.spans
-    spans[f"{record.trace}/{record.span}"] = (record.entity, now, record.parent)
-    found = []
-    parent = spans.get(f"{record.trace}/{record.parent}") if record.parent else None
-    if parent is not None:
-        found.append((parent[0], record.entity))
-    waiting = state.orphans.pop(f"{record.trace}/{record.span}", ())
-    found.extend((record.entity, child) for child in waiting)
-    if record.parent and parent is None:
-        missing = f"{record.trace}/{record.parent}"
-        state.orphans[missing] = (*state.orphans.get(missing, ()), record.entity)
+    here, parent_key = f"{record.trace}/{record.span}", f"{record.trace}/{record.parent}"
+    state.spans.pop(here, None)  # told again, it is remembered from now on: the oldest come first
+    state.spans[here] = (record.entity, now, parent_key)
+    found = [(record.entity, child) for child in state.orphans.pop(here, ())]
+    if record.parent:
+        parent = state.spans.get(parent_key)
+        waiting = state.orphans.get(parent_key, ())
+        if parent is not None:
+            found.append((parent[0], record.entity))
+        elif record.entity not in waiting:
+            state.orphans[parent_key] = (*waiting, record.entity)
     _forget_spans(state, now)
     changed = False
     for caller, callee in found:
@@ -75,15 +75,15 @@ def _forget_spans(state: State, now: float) -> None:
     """Traces are joined over a minute; memory is bounded whatever the traffic."""
     while state.spans:
         key = next(iter(state.spans))
-        _, seen, parent = state.spans[key]
+        _, seen, parent_key = state.spans[key]
         if len(state.spans) <= KEEP_SPANS and seen + SPAN_JOIN_S >= now:
             return
         del state.spans[key]
-        state.orphans.pop(f"{key.partition('/')[0]}/{parent}", None)
+        state.orphans.pop(parent_key, None)
 
 
-def learn_change(state: State, record: ChangeRecord, resolver: Resolver) -> Change:
-    """Keeps a change under its id, at the entity its labels speak of."""
+def learn_change(state: State, record: ChangeRecord, resolver: Resolver) -> tuple[Change, Change | None]:
+    """Keeps a change under its id, at the entity its labels speak of; returns it and what was known under that id."""
     identity = record.id or f"{record.type}/{record.entity}/{record.at:.3f}"
     change = Change(
         id=identity,
@@ -98,8 +98,9 @@ def learn_change(state: State, record: ChangeRecord, resolver: Resolver) -> Chan
         url=record.url,
         source=record.source,
     )
+    known = state.changes.get(identity)
     state.changes[identity] = change
-    return change
+    return change, known
 
 
 def _with(sources: tuple[str, ...], source: str) -> tuple[str, ...]:

@@ -13,26 +13,22 @@ KEEP_CHANGES_S = 2 * 86400.0
 KEEP_IDS_S = 6 * 3600.0
 KEEP_SILENCES_S = 5 * 86400.0
 KEEP_EDGES_S = 86400.0
+KEEP_FOREIGN_S = 7 * 86400.0
 
 
-def prune(state: State, now: float) -> None:
-    """Drops what nothing refers to any more and what is older than anybody asks for."""
+def prune(state: State, now: float) -> bool:
+    """Drops what nothing refers to any more and what is older than anybody asks for; whether the graph differs now."""
     live = {mark for unit in state.units.values() for mark, _ in unit.alerts}
+    spoken_of = {alert.incident for alert in state.alerts.values()}
     for incident in list(state.incidents.values()):
-        if not incident.is_open and incident.updated_at + KEEP_INCIDENTS_S < now:
-            del state.incidents[incident.id]
-        elif incident.is_open:
+        if incident.is_open:
             live.update(incident.alerts)
-    for mark, alert in list(state.alerts.items()):
-        over_at = max(alert.updated_at, alert.ends_at or 0.0)
-        if not alert.firing and mark not in live and over_at + KEEP_ALERTS_S < now:
-            del state.alerts[mark]
-    for mark, behaviour in list(state.behaviour.items()):
-        last = max(behaviour.began, default=0.0)
-        if mark not in state.alerts and last + KEEP_BEHAVIOUR_S < now:
-            del state.behaviour[mark]
+        elif incident.updated_at + KEEP_INCIDENTS_S < now and incident.id not in spoken_of:
+            del state.incidents[incident.id]
+    _prune_alerts(state, live, now)
+    named = {change for incident in state.incidents.values() for change in incident.changes}
     for change in list(state.changes.values()):
-        if change.at + KEEP_CHANGES_S < now and not _named(state, change.id):
+        if change.at + KEEP_CHANGES_S < now and change.id not in named:
             del state.changes[change.id]
     for key, at in list(state.seen_ids.items()):
         if at + KEEP_IDS_S >= now:
@@ -41,14 +37,38 @@ def prune(state: State, now: float) -> None:
     for silence in list(state.silences.values()):
         if silence.ends_at + KEEP_SILENCES_S < now:
             del state.silences[silence.id]
-    for key, edge in list(state.dependencies.items()):
-        if edge.sources == ("spans",) and (edge.last_seen or now) + KEEP_EDGES_S < now:
-            del state.dependencies[key]
+    for key, record in list(state.foreign.items()):
+        if record.arrived + KEEP_FOREIGN_S < now:
+            del state.foreign[key]
     _prune_signals(state, now)
+    return _prune_edges(state, now)
 
 
-def _named(state: State, change: str) -> bool:
-    return any(change in incident.changes for incident in state.incidents.values())
+def _prune_alerts(state: State, live: set[str], now: float) -> None:
+    for mark, alert in list(state.alerts.items()):
+        over_at = max(alert.updated_at, alert.ends_at or 0.0)
+        if not alert.firing and mark not in live and over_at + KEEP_ALERTS_S < now:
+            del state.alerts[mark]
+    for mark, behaviour in list(state.behaviour.items()):
+        last = max(behaviour.began, default=0.0)
+        if mark not in state.alerts and last + KEEP_BEHAVIOUR_S < now:
+            del state.behaviour[mark]
+    members = {f"{mark}/{episode}" for unit in state.units.values() for mark, episode in unit.alerts}
+    for place in list(state.placed):
+        if place not in members and place.partition("/")[0] not in state.alerts:
+            del state.placed[place]
+
+
+def _prune_edges(state: State, now: float) -> bool:
+    """What only spans told of, and no span tells of any more."""
+    old = [
+        key
+        for key, edge in state.dependencies.items()
+        if edge.sources == ("spans",) and (edge.last_seen or now) + KEEP_EDGES_S < now
+    ]
+    for key in old:
+        del state.dependencies[key]
+    return bool(old)
 
 
 def _prune_signals(state: State, now: float) -> None:

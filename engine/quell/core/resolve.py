@@ -70,9 +70,10 @@ class Resolver:
         """The entity that labels speak of, or None when nothing in them names one."""
         if hint:
             return hint if hint in self._ids else self._by_name(hint.partition("/")[2], labels, "") or hint
-        return self._by_rule(labels) or self._by_label(labels) or self._by_address(labels) or self._by_any(labels)
+        return self.by_rule(labels) or self._by_label(labels) or self._by_address(labels) or self._by_any(labels)
 
-    def _by_rule(self, labels: Mapping[str, str]) -> str | None:
+    def by_rule(self, labels: Mapping[str, str]) -> str | None:
+        """The entity that the first map rule names whose labels are all there."""
         for rule, matching, template in self._rules:
             if not rule.entity or not matching.matches(labels):
                 continue

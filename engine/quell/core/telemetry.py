@@ -10,6 +10,7 @@ from quell.model.state import Signals, State
 
 KEEP_POINTS = 240
 KEEP_METRICS = 64
+MOST_COUNT = 10**12
 MINUTE_S = 60.0
 BEFORE_S = 3600.0
 AFTER_S = 900.0
@@ -29,7 +30,7 @@ def take_sample(state: State, record: SampleRecord) -> None:
     points = list(record.points)
     if record.value is not None:
         points.append((record.at, record.value))
-    merged = dict(series) | {at: value for at, value in points if value == value}  # noqa: PLR0124 - NaN only
+    merged = dict(series) | dict(points)
     signals.samples[record.metric] = sorted(merged.items())[-KEEP_POINTS:]
 
 
@@ -84,5 +85,5 @@ def _shift(series: list[tuple[float, float]], began: float) -> tuple[float, floa
 def _counted(counts: list[tuple[float, int]], at: float, count: int) -> list[tuple[float, int]]:
     minute = at - at % MINUTE_S
     merged = dict(counts)
-    merged[minute] = merged.get(minute, 0) + count
+    merged[minute] = min(merged.get(minute, 0) + count, MOST_COUNT)
     return sorted(merged.items())[-KEEP_POINTS:]

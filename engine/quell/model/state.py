@@ -104,8 +104,12 @@ class State(msgspec.Struct, kw_only=True):
     telling: dict[str, Telling] = msgspec.field(default_factory=dict)
     """Pages that are not known to have arrived, by ledger key."""
     spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
-    """Of the last minute, by ``trace/span``: entity, when it arrived, parent span."""
+    """Of the last minute, by ``trace/span``: entity, when it arrived, the key of its parent."""
     orphans: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Entities whose parent span (``trace/span``) has not arrived yet."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
+    calm_at: dict[str, float] = msgspec.field(default_factory=dict)
+    """When to ask of each open incident whether it is over."""
+    rules: str | None = None
+    """The version of the rulebook under which all alerts were judged; None: they are to be judged again."""
     paused_by: str = ""

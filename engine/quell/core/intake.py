@@ -1,0 +1,115 @@
+"""What a record must be before the core takes it: times that a calendar holds, numbers that are numbers, seen once.
+
+A sender may tell anything. A time that no calendar holds says nothing, so arrival stands in for it; a time that lies
+ahead is taken for now; a value that is no number is no value. What not even a snapshot could keep is refused.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from quell.core.fold import SKEW_S
+from quell.model.records import (
+    AlertRecord,
+    AnyRecord,
+    DependencyRecord,
+    EntityRecord,
+    IncidentRecord,
+    LogRecord,
+    SampleRecord,
+    StepFinished,
+)
+from quell.model.state import State
+
+EARLIEST = -62_135_596_800.0
+LATEST = 253_370_764_800.0
+"""Years 1 and 9999: what RFC 3339 can write."""
+MOST_COUNT = 10**9
+MOST_IDS = 400_000
+_FORGOTTEN_AT_ONCE = 50_000
+_ENCODER = msgspec.msgpack.Encoder(order="sorted")
+
+
+def in_calendar(at: float) -> bool:
+    """Whether a time can be written at all; NaN and the infinities cannot."""
+    return EARLIEST <= at <= LATEST
+
+
+def encoded(record: AnyRecord) -> bytes:
+    """The record's content, the same for the same content. Raises ValueError when nothing could keep it."""
+    try:
+        return _ENCODER.encode(record)
+    except (OverflowError, UnicodeEncodeError, RecursionError, TypeError) as error:
+        raise ValueError(f"{type(error).__name__} while it was encoded") from error
+
+
+def sound(record: AnyRecord, now: float) -> AnyRecord:
+    """The record with times and numbers made sound; the same object when they are."""
+    changes: dict[str, Any] = {}
+    if not EARLIEST <= record.at <= now + SKEW_S:
+        changes["at"] = now
+    arrived = changes.get("at", record.at) if record.seen is None else record.seen
+    if not EARLIEST <= arrived <= now:
+        changes["seen"] = now
+    if isinstance(record, AlertRecord):
+        changes |= _sound_alert(record)
+    elif isinstance(record, SampleRecord):
+        changes |= _sound_sample(record, now)
+    elif isinstance(record, LogRecord) and not 0 <= record.count <= MOST_COUNT:
+        changes["count"] = min(max(record.count, 0), MOST_COUNT)
+    elif isinstance(record, DependencyRecord):
+        for name in ("weight", "confidence"):
+            share = getattr(record, name)
+            if not 0.0 <= share <= 1.0:
+                changes[name] = min(max(share, 0.0), 1.0) if share == share else 1.0  # noqa: PLR0124 - NaN only
+    elif isinstance(record, StepFinished):
+        wait_s = record.check_after_s
+        if wait_s is not None and not 0.0 <= wait_s <= LATEST - now:
+            changes["check_after_s"] = None
+    return msgspec.structs.replace(record, **changes) if changes else record
+
+
+def _sound_alert(record: AlertRecord) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name in ("starts_at", "ends_at"):
+        at = getattr(record, name)
+        if at is not None and not in_calendar(at):
+            changes[name] = None
+    for name in ("value", "threshold"):
+        number = getattr(record, name)
+        if number is not None and not isfinite(number):
+            changes[name] = None
+    return changes
+
+
+def _sound_sample(record: SampleRecord, now: float) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if record.value is not None and not isfinite(record.value):
+        changes["value"] = None
+    points = [(at, value) for at, value in record.points if EARLIEST <= at <= now + SKEW_S and isfinite(value)]
+    if len(points) != len(record.points):
+        changes["points"] = points
+    return changes
+
+
+def seen_before(state: State, record: AnyRecord, now: float) -> bool:
+    """Whether this very record was taken before; remembers it. A record without an id never was."""
+    if not record.id:
+        return False
+    key = f"{record.source}\x00{record.__class__.__name__}\x00{record.id}"
+    if isinstance(record, (AlertRecord, IncidentRecord)):
+        # Senders number the thing and not what they say of it: open and closed may come under one id.
+        key += f"\x00{record.status}"
+    if isinstance(record, (IncidentRecord, EntityRecord, DependencyRecord)):
+        key += f"\x00{record.at!r}"
+    if key in state.seen_ids:
+        return True
+    state.seen_ids[key] = now
+    if len(state.seen_ids) > MOST_IDS:
+        for oldest in list(islice(state.seen_ids, _FORGOTTEN_AT_ONCE)):
+            del state.seen_ids[oldest]
+    return False
