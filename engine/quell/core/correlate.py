@@ -22,10 +22,10 @@ from quell.model.rulebook import Correlate
 from quell.model.state import Group, State, Unit
 from quell.model.topology import Change
 
-SILENT_OPENING = 3.0
+SILENT_OPENING = 1.5
 OTHER_FAMILY_OPENING = 1.0
-ABSENCE = 0.35
-ABSENCE_LIMIT = 2.0
+ABSENCE = 0.5
+ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
 ABSENCE_FANOUT = 40
 CHANGE_BONUS = 2.0

@@ -22,6 +22,8 @@ from quell.model.topology import Change
 CHANGE_BAR = 0.6
 TEMPERATURE = 2.0
 WALK_WEIGHT = 0.25
+FIRST = 0.5
+"""What the solved cause has ahead of its rivals: it was weighed against the whole group, they only here."""
 MOST_SUSPECTS = 5
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
@@ -57,12 +59,11 @@ class Ranker:
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
         least = min(share.values())
         scored = []
-        for at, candidate in enumerate(candidates):
+        for candidate in candidates:
             walked = WALK_WEIGHT * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
             told = telemetry_evidence(self._state.signals.get(self._name(candidate.key)), candidate.began)
             score = candidate.net + walked + sum(one.weight for one in told)
-            # The solved cause was weighed against the whole group, its rivals only against these symptoms.
-            scored.append((score + (1e-6 if at == 0 else 0.0), candidate, told, share))
+            scored.append((score, candidate, told, share))
         scored.sort(key=lambda one: (-one[0], one[1].key))
         odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, *_ in scored]
         found: list[Suspect] = []
@@ -83,7 +84,7 @@ class Ranker:
         for rival_key, net, began in rivals:
             best.setdefault(rival_key // COUNT, Candidate(rival_key, net, began))
         top = max([net for _, net, _ in rivals], default=0.0)
-        first = Candidate(cause.key, max(cause.net, top), cause.began)
+        first = Candidate(cause.key, max(cause.net, top) + FIRST, cause.began)
         return [first, *(one for node, one in best.items() if node != cause.key // COUNT)]
 
     def _suspect(
