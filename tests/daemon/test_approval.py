@@ -47,7 +47,6 @@ def core_with_an_incident() -> Any:
 
 def test_who_may_approve_and_what_is_too_late() -> None:
     async def story() -> None:
-        Worker.reset()
         core = core_with_an_incident()
         async with running(config(), restore=lambda *_: core) as quell:
             status, told = await quell.api("POST", "/playbooks/p/run", {"incident": "I1"})
@@ -73,7 +72,6 @@ def test_who_may_approve_and_what_is_too_late() -> None:
 
 def test_a_run_that_waits_for_nobody_says_so() -> None:
     async def story() -> None:
-        Worker.reset()
         never_ending = asyncio.Event()
         Worker.script = lambda _call: never_ending.wait()
         core = core_with_an_incident()

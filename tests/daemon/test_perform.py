@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -21,13 +21,6 @@ from quell.store.port import Turn
 
 def go(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    Worker.reset()
-    yield
-    Worker.reset()
 
 
 def wanting(action: str = "w.do", **labels: str) -> AlertRecord:

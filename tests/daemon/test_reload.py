@@ -94,7 +94,6 @@ def test_tokens_come_and_go_with_the_configuration() -> None:
 
 def test_a_new_puller_is_pulled() -> None:
     async def story() -> None:
-        Worker.reset()
         pulls: list[str | None] = []
 
         def pulled(cursor: str | None) -> Any:
@@ -105,7 +104,6 @@ def test_a_new_puller_is_pulled() -> None:
         async with running(load=lambda: loaded(source("w", "worker", every_s=60.0), version="2")) as quell:
             await quell.daemon.reloader.reload()
             await quell.until(lambda: pulls)
-        Worker.reset()
 
     go(story())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -18,13 +18,6 @@ from quell.store.port import Accepted, Group
 
 def go(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    Worker.reset()
-    yield
-    Worker.reset()
 
 
 def firing(name: str) -> AlertRecord:
