@@ -184,6 +184,7 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
             if step.get("sentence"):
                 looks.lines(out, f"      {step['id']}: {step['sentence']}")
         if run["state"] in {"waiting", "proposed"} and run.get("approval"):
+            looks.lines(out, f"      {run['approval'].get('text', '')}")
             out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+import msgspec
 from rich.text import Text
 
 from quell.cli import looks
@@ -137,15 +138,22 @@ def _print_run(run: Mapping[str, Any]) -> None:
             step["id"],
             step["do"],
             looks.state(step.get("state", "planned")),
-            step.get("sentence") or step.get("error") or "",
+            step.get("sentence") or step.get("error") or _planned(step),
         ]
         for step in run.get("steps", ())
     ]
     looks.table(out, (Column("step"), Column("does", 60), Column("state"), Column("what is true", folds=True)), rows)
     approval = run.get("approval")
     if approval and run["state"] in {"waiting", "proposed"}:
+        looks.lines(out, approval.get("text", ""))
         text = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC: quell approve {run['id']}"
         out.print(Text(text, style="bold yellow"))
+
+
+def _planned(step: Mapping[str, Any]) -> str:
+    """With what a step would act, for whoever is to say yes to it."""
+    params = step.get("params") if step.get("state", "planned") == "planned" else None
+    return f"would act with {msgspec.json.encode(params).decode()}" if params else ""
 
 
 COMMANDS = {

@@ -11,10 +11,11 @@ from quell.model.alert import Alert, Handling, Reason
 from quell.model.incident import Incident, Suspect
 from quell.model.run import Run
 from quell.model.state import State
-from quell.model.times import format_duration, format_time
+from quell.model.times import format_time
 from quell.model.topology import Change
 
 MOST_LINES = 6
+_DONE: dict[Handling, str] = {"page": "Paged", "hold": "Held back", "digest": "To the digest", "muted": "Muted"}
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,10 +87,11 @@ def page_text(state: State, incident: Incident) -> str:
     """What a page says: short, the cause first."""
     lines = [f"{incident.id} [{incident.severity or 'no severity'}] {incident.title}"]
     cause = incident.suspects[0] if incident.suspects else None
-    if cause is not None and not incident.no_clear_cause:
-        lines.append(f"first cause: {cause.entity} ({cause.confidence:.0%})")
+    if cause is not None and cause.confidence > 0:
+        sure = "no clear cause; most likely" if incident.no_clear_cause else "first cause:"
+        lines.append(f"{sure} {cause.entity} ({cause.confidence:.0%})")
     elif cause is not None:
-        lines.append(f"no clear cause; most likely {cause.entity} ({cause.confidence:.0%})")
+        lines.append(f"no clear cause: only {cause.entity} alerts")
     if cause is not None and len(cause.path) > 1:
         lines.append("path: " + " → ".join(cause.path))
     change = state.changes.get(cause.change) if cause is not None and cause.change else None
@@ -97,7 +99,7 @@ def page_text(state: State, incident: Incident) -> str:
         lines.append(f"nearby change: {_change_words(change)}")
     if incident.impact:
         lines.append("reaches: " + ", ".join(incident.impact[:MOST_LINES]))
-    lines.append(f"{len(incident.alerts)} alerts at {len(incident.entities)} entities")
+    lines.append(f"{counted(len(incident.alerts), 'alert')} at {counted(len(incident.entities), 'entity', 'entities')}")
     return "\n".join(lines)
 
 
@@ -107,9 +109,12 @@ def _lines(
     lines = [f"{incident.id} is {incident.status}: {incident.title}"]
     if cause is None:
         lines.append("No cause: none of its alerts names an entity. Write a map rule (rules/map.yaml) to place them.")
-    else:
+    elif cause.confidence > 0:
         sure = "No clear cause; the best candidate is" if incident.no_clear_cause else "First cause:"
         lines.append(f"{sure} {cause.entity} (confidence {cause.confidence:.0%})")
+    else:
+        lines.append(f"No clear cause: only {cause.entity} alerts.")
+    if cause is not None:
         if len(cause.path) > 1:
             lines.append("  path: " + " → ".join(cause.path))
         lines += [f"  {'+' if one.weight >= 0 else '-'} {one.text}" for one in cause.evidence[:MOST_LINES]]
@@ -123,18 +128,29 @@ def _lines(
         lines.append("Reaches: " + ", ".join(incident.impact[:MOST_LINES]))
     if incident.paged_at is not None:
         paged = next((alert for alert in alerts if alert.fingerprint == incident.page_alert), None)
-        name = f" for {paged.name}" if paged is not None else ""
-        lines.append(f"Paged once at {format_time(incident.paged_at)}{name}.")
-    lines += [f"Held back: {one.count} ({one.handling}): {one.text}" for one in held]
+        name = f" for {paged.name or paged.fingerprint}" if paged is not None else ""
+        lines.append(f"Paged at {format_time(incident.paged_at)}{name}.")
+    elif incident.is_open:
+        lines.append(f"Has not paged: {_why_unpaged(incident, alerts)}.")
+    lines += [f"{_DONE[one.handling]}: {counted(one.count, 'alert')}: {one.text}" for one in held]
     return lines
+
+
+def _why_unpaged(incident: Incident, alerts: list[Alert]) -> str:
+    if incident.acknowledged_by:
+        return f"{incident.acknowledged_by} acknowledged it first"
+    firing = [alert for alert in alerts if alert.firing]
+    if not firing:
+        return "none of its alerts fires any more"
+    return "of its alerts that fire each is muted, owned by others or mere information"
 
 
 def why_not(state: State, alert: Alert) -> str:
     """Why an alert did not page, or that it did."""
     fires = "fires" if alert.firing else f"is {alert.status}"
     head = f"{alert.name or alert.fingerprint} at {alert.entity or 'no known entity'} {fires}"
-    since = format_duration(max(0.0, state.now - alert.starts_at))
-    head += f", began {since} ago, seen {alert.count} times"
+    told = "once" if alert.count == 1 else f"{alert.count} times"
+    head += f", began at {format_time(alert.starts_at)}, was told {told}"
     if alert.handling == "page":
         return f"{head}. It paged: {alert.reason.text}."
     verdict = {"hold": "held", "digest": "in the digest", "muted": "muted"}[alert.handling]
@@ -144,8 +160,13 @@ def why_not(state: State, alert: Alert) -> str:
         paged = f"paged at {format_time(incident.paged_at)}" if incident.paged_at is not None else "has not paged"
         text += f" It belongs to {incident.id} ({incident.title}), which {paged}."
     if alert.hold_until is not None and alert.hold_until > state.now:
-        text += f" It is judged again in {format_duration(alert.hold_until - state.now)}."
+        text += f" It is judged again at {format_time(alert.hold_until)}."
     return text
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Such as "1 alert" or "3 alerts"."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _change_words(change: Change) -> str:
