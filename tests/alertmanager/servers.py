@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ports import free_port
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,6 @@ class OverHttp:
             return Answered(0, {}, b"")
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

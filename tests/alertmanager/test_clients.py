@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from alertmanager.servers import OverHttp, free_port, real_alertmanager, real_quell, running
+from alertmanager.servers import OverHttp, real_alertmanager, real_quell, running
+from ports import free_port
 from quell.model.times import format_time
 
 WAIT_S = 30.0

@@ -74,7 +74,7 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path, place: str, re
 
 
 def test_a_full_disk_is_worth_another_try() -> None:
-    if not os.path.exists("/dev/full"):  # noqa: PTH110
+    if not Path("/dev/full").exists():
         pytest.fail("/dev/full is needed")
     with pytest.raises(Unreachable, match="no space left") as caught:
         act(built(FileSink, path="/dev/full"), "page", text="a")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from faults.child import Child, free_port, write_config
+from faults.child import Child, write_config
+from ports import free_port
 
 PROMETHEUS = """\
 global: {{evaluation_interval: 200ms}}

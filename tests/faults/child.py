@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,12 +17,6 @@ import msgspec
 
 TOKEN = "qll_test_00112233445566778899"
 _COMMAND = "from quell.cli.main import main; main()"
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def write_config(directory: Path, extra: str = "", sources: str = "  alertmanager: {use: alertmanager}\n") -> Path:

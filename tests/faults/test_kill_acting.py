@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from faults.child import Child, free_port, write_config
+from faults.child import Child, write_config
+from ports import free_port
 
 TRIAGE = """
 triage:

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from faults.child import Child, free_port, write_config
+from faults.child import Child, write_config
+from ports import free_port
 
 WATCHED = ("/incidents?status=all", "/alerts?status=all", "/runs", "/audit")
 

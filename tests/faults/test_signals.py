@@ -7,8 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-from faults.child import Child, free_port, write_config
+from faults.child import Child, write_config
 from faults.test_kill import SENDERS, Sender
+from ports import free_port
 
 
 def test_a_drain_under_load_keeps_what_was_acknowledged(tmp_path: Path) -> None:

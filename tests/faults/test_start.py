@@ -6,7 +6,8 @@ import os
 import socket
 from pathlib import Path
 
-from faults.child import Child, free_port, write_config
+from faults.child import Child, write_config
+from ports import free_port
 
 
 def cpu_s(pid: int) -> float:

@@ -185,7 +185,7 @@ def record_of(line: bytes, source: str, now: float) -> AnyRecord:
         timed = times_from_text(raw)
     except (ValueError, OverflowError) as error:
         raise BadPayload(str(error), line) from error
-    record: Observed = convert({"at": now, **timed, "kind": kind}, Observed, line)  # type: ignore[arg-type]
+    record: Observed = convert({"at": now, **timed, "kind": kind}, Observed, line)  # type: ignore[arg-type] # a union
     moments = [(name, getattr(record, name, None)) for name in ("at", "starts_at", "ends_at")]
     moments += [("points", at) for at, _ in getattr(record, "points", ())]
     for name, moment in moments:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -81,7 +82,10 @@ class Performer:
             if deed.key not in self._tasks and not self._stopping:
                 task = asyncio.create_task(self._perform(deed), name=f"perform {deed.key}")
                 self._tasks[deed.key] = task
-                task.add_done_callback(lambda _task, key=deed.key: self._tasks.pop(key, None))  # type: ignore[misc]
+                task.add_done_callback(partial(self._forget, deed.key))
+
+    def _forget(self, key: str, _task: asyncio.Task[None]) -> None:
+        del self._tasks[key]
 
     async def reconcile(self, entries: Sequence[LedgerEntry], awaited: Callable[[Perform], bool]) -> None:
         """Takes up what a former process left: what was not tried or may be repeated is done, the rest is in doubt.

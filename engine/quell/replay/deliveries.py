@@ -28,13 +28,13 @@ class NothingYet:
     def alerts(self) -> Sequence[Alert]:
         return ()
 
-    def alert(self, fingerprint: str) -> Alert | None:  # noqa: ARG002
+    def alert(self, fingerprint: str) -> Alert | None:  # noqa: ARG002 -- the signature of `View`
         return None
 
     def silences(self) -> Sequence[Silence]:
         return ()
 
-    def silence(self, silence_id: str) -> Silence | None:  # noqa: ARG002
+    def silence(self, silence_id: str) -> Silence | None:  # noqa: ARG002 -- the signature of `View`
         return None
 
     def incidents(self) -> Sequence[Incident]:

@@ -123,7 +123,7 @@ def decode_record(line: bytes) -> AnyRecord:
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     if not isinstance(raw, dict):
-        raise ValueError(f"expected one JSON object a line, got {type(raw).__name__}")  # noqa: TRY004
+        raise ValueError(f"expected one JSON object a line, got {type(raw).__name__}")  # noqa: TRY004 -- a line's content
     kind = raw.get("kind")
     cls = _TYPES.get(kind) if isinstance(kind, str) else None
     if cls is None:
@@ -145,7 +145,7 @@ def decode_record(line: bytes) -> AnyRecord:
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP_MAGIC
-    return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value] # a GzipFile reads as IO
 
 
 def _command_args(args: Any) -> Any:
@@ -176,5 +176,7 @@ def _validation_message(error: msgspec.ValidationError, raw: Mapping[str, Any], 
 
 
 def _choices(cls: type[AnyRecord], name: str) -> tuple[str, ...]:
-    kind = next((field.type for field in msgspec.inspect.type_info(cls).fields if field.name == name), None)  # type: ignore[attr-defined]
+    told = msgspec.inspect.type_info(cls)
+    fields = told.fields if isinstance(told, msgspec.inspect.StructType) else ()
+    kind = next((field.type for field in fields if field.name == name), None)
     return tuple(str(value) for value in kind.values) if isinstance(kind, msgspec.inspect.LiteralType) else ()
