@@ -178,7 +178,8 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
     if runs:
         out.print("\nplaybooks:", style="bold")
     for run in runs:
-        out.print(Text.assemble(f"  {run['id']}  {run['playbook']}  ", looks.state(run["state"])))
+        dry = " (dry run: nothing was done)" if run.get("dry") else ""
+        out.print(Text.assemble(f"  {run['id']}  {run['playbook']}  ", looks.state(run["state"]), dry))
         looks.lines(out, f"      {run['why']}", "dim")
         for step in run.get("steps", ()):
             if step.get("sentence"):

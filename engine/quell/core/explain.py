@@ -52,7 +52,7 @@ def explain(state: State, incident: Incident, automation: Automation) -> Explana
     held = held_back(alerts)
     considered = tuple(automation.considered(incident, state.now))
     lines = _lines(incident, cause, change, alerts, held)
-    lines += [f"playbook {run.playbook}: {run.id} is {run.state}, {run.why}" for run in runs]
+    lines += [f"playbook {run.playbook}: {_kind(run)} {run.id} is {run.state}, {run.why}" for run in runs]
     ran = {run.playbook for run in runs}
     lines += [f"playbook {name} did not run: {why}" for name, why in considered if why and name not in ran]
     return Explanation(
@@ -68,6 +68,10 @@ def explain(state: State, incident: Incident, automation: Automation) -> Explana
         playbooks=considered,
         text="\n".join(lines),
     )
+
+
+def _kind(run: Run) -> str:
+    return "dry run" if run.dry else "run"
 
 
 def held_back(alerts: list[Alert]) -> tuple[Held, ...]:
