@@ -60,6 +60,9 @@ def test_the_token_is_in_no_log_and_reload_by_signal(tmp_path: Path) -> None:
         _until(lambda: child.api("GET", "/status")["config"]["version"] != before)
         assert child.end() == 0
         assert "00112233445566778899" not in child.log
+        # --listen stands, so the file's address did not change.
+        changed = [line for line in child.log.splitlines() if "takes effect at the next start" in line]
+        assert ["setting=snapshot_every_s" in line for line in changed] == [True]
     finally:
         child.close()
 

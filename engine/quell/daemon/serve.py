@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -47,10 +48,8 @@ def run(
     Raises `Misconfigured` and `StoreError` when it cannot begin.
     """
     found = find_connectors()
-    loaded = _loaded(config_path, found.connectors)
-    if listen:
-        host, port = _address(listen)
-        loaded = Loaded(msgspec.structs.replace(loaded.settings, host=host, port=port), loaded.rulebook)
+    load = partial(_loaded, config_path, found.connectors, _address(listen) if listen else None)
+    loaded = load()
     masker = Masker()
     set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
     log = structlog.get_logger("quell.serve")
@@ -59,14 +58,16 @@ def run(
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
     clock = Clock(clock_speed, clock_start)
-    serving = partial(_serve, config_path, loaded, found.connectors, clock=clock, masker=masker, ready_file=ready_file)
     with claimed(loaded.settings.store):
-        return uvloop.run(serving())
+        return uvloop.run(
+            _serve(config_path, loaded, load, found.connectors, clock=clock, masker=masker, ready_file=ready_file)
+        )
 
 
 async def _serve(
     config_path: Path,
     loaded: Loaded,
+    load: Callable[[], Loaded],
     kinds: Mapping[str, type[Connector]],
     *,
     clock: Clock,
@@ -83,7 +84,7 @@ async def _serve(
     store = open_store(settings.store, settings.directory)
     daemon = Daemon(
         loaded,
-        partial(_loaded, config_path, kinds),
+        load,
         config_path,
         store,
         restore=restored,
@@ -124,8 +125,13 @@ def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
     return Engine(rulebook) if data is None else Engine.restored(rulebook, data)
 
 
-def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]]) -> Loaded:
-    return load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ)
+def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]], listen: tuple[str, int] | None) -> Loaded:
+    """What the files say; ``listen`` stands for their address, also when they are read again."""
+    found = load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ)
+    if listen is None:
+        return found
+    host, port = listen
+    return replace(found, settings=msgspec.structs.replace(found.settings, host=host, port=port))
 
 
 def _wide_open(settings: Settings) -> list[str]:
