@@ -48,7 +48,7 @@ def rulebook(**given: Any) -> Rulebook:
     return Rulebook(**{**known, **given})
 
 
-def labels(service: str, name: str = "HighErrorRate", severity: str = "critical", **more: str) -> dict[str, str]:
+def labels(service: str, name: str = "HighErrorRate", severity: str = "critical", /, **more: str) -> dict[str, str]:
     namespace = "lab" if service in {*LAB, "warehouse", "disk"} else "shop"
     return {"alertname": name, "service": service, "namespace": namespace, "severity": severity, **more}
 
@@ -100,6 +100,10 @@ def silence(
         "created_by": by, "comment": "planned work",
     }  # fmt: skip
     return says("silence", name, at, by, silence=given)
+
+
+def matcher(name: str, value: str) -> Matcher:
+    return Matcher(name=name, value=value)
 
 
 def playbook(name: str = "ticket", **given: Any) -> Playbook:

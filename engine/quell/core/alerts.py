@@ -40,6 +40,8 @@ class Alerts:
         self._resolver = resolver
         self._state = state
         self._agenda = agenda
+        self.unmuted: list[str] = []
+        """Firing alerts that nothing mutes any more, since this was last emptied."""
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
             self._muter.note(alert)
@@ -135,6 +137,8 @@ class Alerts:
                 continue
             again = self._judged(self._muted(alert, now), now)
             if again != alert:
+                if alert.mutings and not again.mutings and again.firing:
+                    self.unmuted.append(mark)
                 self._state.alerts[mark] = again
                 out.append(AlertChanged(at=now, alert=again))
                 changed.append(again)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -26,6 +26,13 @@ _TRIGGERS: dict[IncidentEvent, Trigger] = {
     "suspects_changed": "suspects_changed",
     "escalated": "escalated",
     "resolved": "resolved",
+}
+
+_AWAITED: dict[Trigger, str] = {
+    "opened": "the incident opens",
+    "suspects_changed": "there is another first suspect",
+    "escalated": "the severity rises",
+    "resolved": "the incident is resolved",
 }
 
 
@@ -79,10 +86,10 @@ class Choice:
                 self._state.settling[key] = replace(settling, since=None, due_at=None)
 
     def considered(self, incident: Incident, at: float) -> list[tuple[str, str]]:
-        """For every playbook what keeps it from running for this incident, or that its condition holds."""
+        """For every playbook what its condition says now, and if that is yes what it waits for."""
         context = incident_context(self._state, incident, top_suspect(incident), at)
         return [
-            (name, self._settling_said(incident, name) or _said(playbook, context))
+            (name, self._settling_said(incident, name) or _said(playbook, incident, context))
             for name, playbook in sorted(self._named.items())
         ]
 
@@ -201,12 +208,16 @@ class Choice:
         self._desk.keep(run, at)
 
 
-def _said(playbook: Playbook, context: dict[str, Any]) -> str:
+def _said(playbook: Playbook, incident: Incident, context: dict[str, Any]) -> str:
     if playbook.mode == "off":
         return "is off"
-    if not playbook.if_:
-        return "has no condition"
     try:
-        return "its condition holds" if holds(playbook.if_, context) else "its condition is false"
+        if playbook.if_ and not holds(playbook.if_, context):
+            return "its condition is false"
     except ExpressionError as error:
         return f"its condition cannot be told and counts as false: {error}"
+    said = "its condition holds" if playbook.if_ else "has no condition"
+    happened = {_TRIGGERS.get(cast("IncidentEvent", entry.what)) for entry in incident.timeline}
+    if happened.isdisjoint(playbook.on):
+        return f"{said}, but it waits until {' or '.join(_AWAITED[trigger] for trigger in playbook.on)}"
+    return said + (" now, but did not when it was asked" if playbook.if_ else "")

@@ -46,7 +46,7 @@ from quell.model.records import (
     StepFinished,
 )
 from quell.model.rulebook import Rulebook
-from quell.model.state import State
+from quell.model.state import Group, State
 from quell.model.topology import Change
 
 EVIDENCE_BEFORE_S = 3600.0
@@ -106,7 +106,7 @@ class Engine:
         self._automation = Automation(rulebook, self.state)
         self._commands = Commands(self.state, self._incidents, self._automation)
         self._index_changes()
-        self._members = {place_of(member) for unit in self.state.units.values() for member in unit.alerts}
+        self._unit_of = {place_of(member): unit.id for unit in self.state.units.values() for member in unit.alerts}
         self._plan_all()
 
     def next_due(self) -> float | None:
@@ -218,7 +218,9 @@ class Engine:
             self._solve(int(key), at, out)
         elif what == "close":
             group = self.state.groups.get(int(key))
-            if group is not None and group.close_at <= at:
+            if group is not None and group.solve_at is not None:
+                self._agenda.put(group.solve_at, "close", key)  # some may wait for what is concluded then
+            elif group is not None and group.close_at <= at:
                 self._forget_group(group.id)
         elif what == "runs":
             out.extend(self._automation.on_time(at))
@@ -244,7 +246,7 @@ class Engine:
         self._alerts.judge_all(at, out)
         for group in self.state.groups.values():
             self._correlator.reconsider(group, at)
-            self._agenda.put(group.solve_at, "solve", str(group.id))
+            self._plan_group(group)
 
     def _index_changes(self) -> None:
         self._changes_of: dict[str, list[Change]] = {}
@@ -260,6 +262,11 @@ class Engine:
         group.solve_at = None
         causes = self._correlator.solve(group, self._changes, at)
         self._incidents.settle(group, causes, self._ranker, self._changes, now=at, out=out)
+        for unit in group.units:
+            for mark, _ in self.state.units[unit].alerts:
+                alert = self.state.alerts.get(mark)
+                if alert is not None and alert.handling == "page" and alert.incident is None:
+                    self._page_alone(alert, at, out)
 
     def _forget_group(self, group_id: int) -> None:
         if self._stale_graph:
@@ -268,11 +275,12 @@ class Engine:
         for unit_id in group.units:
             for member in self.state.units[unit_id].alerts:
                 self.state.placed.pop(place_of(member), None)
-                self._members.discard(place_of(member))
+                self._unit_of.pop(place_of(member), None)
         self._correlator.close(group)
 
     def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
+        self._hear_again(now)
         at = start
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
         while at < len(out):
@@ -298,9 +306,12 @@ class Engine:
         if alert.incident is not None:
             self._incidents.page_for(alert, now, out)
         elif alert.handling == "page":
+            group = self._group_of(alert)
+            if group is not None and group.solve_at is not None and alert.reason.code != "rule":
+                return  # what comes of its company is concluded shortly
             paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
-                self._incidents.lone(alert, now, out)
+                self._incidents.lone(alert, self._changes, now, out)
 
     def _ask(self, decision: IncidentChanged, now: float) -> list[AnyDecision]:
         """Evidence on the first two suspects."""
@@ -344,23 +355,45 @@ class Engine:
         if alert.incident != home:
             alert = self.state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=home)
             self._alerts.rejudge([alert.fingerprint], now, out)
-        if place in self._members:
-            for group in self.state.groups.values():
-                if any((alert.fingerprint, alert.episode) in self.state.units[unit].alerts for unit in group.units):
-                    self._correlator.reconsider(group, now)
-                    self._agenda.put(group.solve_at, "solve", str(group.id))
+        self._reconsider(alert, now)
         return self.state.alerts[alert.fingerprint]
 
     def _correlate(self, alert: Alert, now: float) -> None:
         """Puts a firing where its group is, once."""
         place = place_of((alert.fingerprint, alert.episode))
-        if place in self._members:
+        if place in self._unit_of:
             return
         group = self._correlator.add(alert, now)
         if group is not None:
-            self._members.add(place)
-            self._agenda.put(group.solve_at, "solve", str(group.id))
-            self._agenda.put(group.close_at, "close", str(group.id))
+            self._unit_of[place] = next(unit for unit in reversed(group.fresh) if self._holds(unit, alert))
+            self._plan_group(group)
+
+    def _holds(self, unit: int, alert: Alert) -> bool:
+        return (alert.fingerprint, alert.episode) in self.state.units[unit].alerts
+
+    def _plan_group(self, group: Group) -> None:
+        self._agenda.put(group.solve_at, "solve", str(group.id))
+        self._agenda.put(group.close_at, "close", str(group.id))
+
+    def _group_of(self, alert: Alert) -> Group | None:
+        unit = self.state.units.get(self._unit_of.get(place_of((alert.fingerprint, alert.episode)), 0))
+        return None if unit is None else self.state.groups[unit.group]
+
+    def _reconsider(self, alert: Alert, now: float) -> None:
+        """What is concluded about the group of an alert is to be concluded anew."""
+        group = self._group_of(alert)
+        if group is not None:
+            self._correlator.reconsider(group, now)
+            self._plan_group(group)
+
+    def _hear_again(self, now: float) -> None:
+        """What was muted counts from now on: with company it is an incident, and must not page alone."""
+        for mark in self._alerts.unmuted:
+            alert = self.state.alerts.get(mark)
+            if alert is not None and alert.firing and alert.incident is None:
+                self._correlate(alert, now)
+                self._reconsider(alert, now)
+        self._alerts.unmuted.clear()
 
     def _take_change(self, record: ChangeRecord, now: float, _out: list[AnyDecision]) -> None:
         if self._stale_graph:

@@ -16,11 +16,11 @@ from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts, stands_for
 from quell.core.continuity import Cluster, Member, continued, new_name, place_of
 from quell.core.cover import Cause
-from quell.core.rank import Ranker
+from quell.core.rank import Ranker, nearest_change
 from quell.core.severity import rank, worst
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, IncidentEvent, Page
-from quell.model.incident import Incident, Suspect, TimelineEntry
+from quell.model.incident import Evidence, Incident, Suspect, TimelineEntry
 from quell.model.rulebook import Rulebook
 from quell.model.state import Group, State
 from quell.model.times import format_duration
@@ -150,7 +150,8 @@ class Incidents:
             self._emptied(known, now, out)
             return
         severity = worst(alert.severity for alert in alerts if alert.severity)
-        if known is not None and known.suspects and known.alerts == marks and known.severity == severity:
+        reopens = known is not None and known.status == "resolved" and anew
+        if known is not None and known.suspects and (known.alerts, known.severity, reopens) == (marks, severity, False):
             first = ranker.entity(cluster.cause)
             if first == known.suspects[0].entity and not self._news_of(first, known, changes):
                 self._page_if_due(name, now, out)
@@ -174,7 +175,7 @@ class Incidents:
             opened = self._noted(seen, now, "opened", f"{len(alerts)} alerts: {seen.title}")
             self.keep(opened, "opened", now, out)
         else:
-            self._grow(known, seen, now, out, anew=anew)
+            self._grow(known, seen, now, out, reopens=reopens)
         if not any(alert.firing for alert in alerts):
             self._watch(name, min(self._state.calm_at.get(name, now + CALM_S), now + CALM_S))
         self._page_if_due(name, now, out)
@@ -184,7 +185,7 @@ class Incidents:
         told = max((change.at for change in changes(entity)), default=0.0)
         return told > 0.0 and known.suspects[0].change is None
 
-    def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision], *, anew: bool) -> None:
+    def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision], *, reopens: bool) -> None:
         grown = msgspec.structs.replace(
             known,
             title=seen.title,
@@ -196,14 +197,14 @@ class Incidents:
             impact=seen.impact,
             changes=seen.changes,
         )
-        if grown == known:
+        if grown == known and not reopens:
             return
         event: IncidentEvent = "updated"
         first, was = seen.suspects[0], known.suspects[0] if known.suspects else None
         if known.status == "merged":
             apart = msgspec.structs.replace(grown, status="open", merged_into=None, resolved_at=None)
             grown, event = self._noted(apart, now, "split", "its alerts stand apart again"), "split"
-        elif known.status == "resolved" and anew:
+        elif reopens:
             grown, event = self._noted(self._again(grown, now), now, "reopened", "more of it fires"), "reopened"
         elif rank(seen.severity) > rank(known.severity):
             grown = self._noted(grown, now, "escalated", f"severity is now {seen.severity}")
@@ -233,11 +234,11 @@ class Incidents:
             for member in members:
                 self._place(member, name)
 
-    def lone(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+    def lone(self, alert: Alert, changes: Changes, now: float, out: list[AnyDecision]) -> None:
         """Opens and pages an incident for one alert that must page though it has no company."""
         member = (alert.fingerprint, alert.episode)
         name = new_name(self._state, [member], now)
-        suspects = (Suspect(entity=alert.entity, onset=alert.starts_at, path=(alert.entity,)),) if alert.entity else ()
+        suspects = _alone(alert, changes)
         incident = Incident(
             id=name,
             title=_title(suspects, [alert]),
@@ -249,6 +250,7 @@ class Incidents:
             entities=(alert.entity,) if alert.entity else (),
             suspects=suspects,
             no_clear_cause=True,
+            changes=tuple(suspect.change for suspect in suspects if suspect.change),
         )
         self._place(member, name)
         self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
@@ -427,6 +429,26 @@ class Incidents:
 def _awaits_page(incident: Incident) -> bool:
     """Whether people are still to be told of an incident: nobody was, and nobody has taken it."""
     return incident.is_open and incident.paged_at is None and not incident.acknowledged_by
+
+
+def _alone(alert: Alert, changes: Changes) -> tuple[Suspect, ...]:
+    """The only suspect of an alert without company is its own entity, with what changed there."""
+    if alert.entity is None:
+        return ()
+    change, bonus = nearest_change(changes(alert.entity), alert.starts_at)
+    if change is None:
+        return (Suspect(entity=alert.entity, onset=alert.starts_at, path=(alert.entity,)),)
+    text = f"{change.type} {change.revision or change.id} on {alert.entity} shortly before"
+    return (
+        Suspect(
+            entity=alert.entity,
+            change=change.id,
+            kind=change.type,
+            onset=alert.starts_at,
+            path=(alert.entity,),
+            evidence=(Evidence(code="change", text=text, weight=bonus),),
+        ),
+    )
 
 
 def _title(suspects: Sequence[Suspect], alerts: Sequence[Alert]) -> str:
