@@ -31,7 +31,7 @@ class OverHttp:
     port: int
 
     def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answered:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
@@ -43,7 +43,7 @@ class OverHttp:
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

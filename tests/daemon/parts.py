@@ -284,7 +284,7 @@ class Running:
         await self.daemon.inbox.empty()
         await self.daemon.loop.idle()
 
-    async def until(self, holds: Callable[[], Any], within_s: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], Any], within_s: float = 30.0) -> None:
         async with asyncio.timeout(within_s):
             while not holds():
                 await asyncio.sleep(0.01)

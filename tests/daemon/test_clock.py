@@ -49,7 +49,7 @@ def test_sleeping_takes_real_time_divided_by_the_speed() -> None:
         clock = Clock(1000.0, 0.0)
         began = time.monotonic()
         await clock.sleep_until(50.0)
-        assert 0.04 < time.monotonic() - began < 2.0
+        assert 0.04 < time.monotonic() - began < 25.0
         assert clock.now() >= 50.0
 
     asyncio.run(story())

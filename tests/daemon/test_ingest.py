@@ -159,12 +159,10 @@ def test_a_full_inbox_refuses_at_once_and_sent_is_accepted_plus_refused() -> Non
     async def story() -> None:
         store = SlowStore()
         async with running(loaded(limits=small_inbox(100)), store=store) as quell:
-            clock = asyncio.get_running_loop().time
             waiting = [asyncio.create_task(quell.post("/in/in", alerts(f"w{n}"))) for n in range(100)]
             await quell.until(lambda: quell.daemon.inbox.size == 100)
-            began = clock()
+            # The store waits for its gate, so that whoever waited for the store would be here for ever.
             refused = [await quell.post("/in/in", alerts(f"r{n}")) for n in range(50)]
-            assert clock() - began < 2.0
             assert {status for status, _ in refused} == {503}
             async with quell.http.post(quell.url + "/in/in", data=b'{"alerts":[{"a":"b"}]}') as answer:
                 assert answer.headers["Retry-After"] == "5"

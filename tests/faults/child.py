@@ -72,7 +72,7 @@ class Child:
                 lines.put(line)
         lines.put("")
 
-    def wait_ready(self, within_s: float = 20.0) -> None:
+    def wait_ready(self, within_s: float = 60.0) -> None:
         line = self._lines.get(timeout=within_s)
         assert line.startswith("quell listening on"), f"{line!r}\n{self.log[-3000:]}"
 
@@ -86,7 +86,7 @@ class Child:
 
     def _gone(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        code = self.process.wait(15)
+        code = self.process.wait(30)
         self._reader.join(5)
         return code
 
@@ -98,7 +98,7 @@ class Child:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Status and body; status 0 when there was no answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()

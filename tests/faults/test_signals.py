@@ -81,7 +81,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         child.close()
 
 
-def _until(holds: object, within_s: float = 10.0) -> list[str]:
+def _until(holds: object, within_s: float = 30.0) -> list[str]:
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         found = holds()  # type: ignore[operator]
