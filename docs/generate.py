@@ -1,4 +1,4 @@
-"""Writes docs/reference/{connectors,actions,config,commands}.md from the declarations; --check says which are stale."""
+"""Writes the pages below docs/reference/ that come from the declarations; --check says which are stale."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from generating.commands import commands_page
 from generating.config import config_page
 from generating.connectors import actions_page, connectors_page
+from generating.http_api import http_api_page
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the declarations in the code; change them and run `make docs`. -->\n"
@@ -35,6 +36,7 @@ def pages() -> dict[str, str]:
         "actions.md": actions_page,
         "config.md": config_page,
         "commands.md": commands_page,
+        "http-api.md": http_api_page,
     }
     return {name: NOTE + "\n" + "\n".join(make()).rstrip() + "\n" for name, make in makers.items()}
 
