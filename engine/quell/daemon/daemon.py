@@ -89,6 +89,7 @@ class Daemon:
         self.loop.follow(lambda: self.inbox.busy, self.inbox.decided)
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
+            awaited=lambda deed: awaited(self.loop.decider.state, deed),
             writer=self.writer, clock=clock, metrics=self.metrics, masker=self.masker,
         )  # fmt: skip
         self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)
@@ -130,10 +131,11 @@ class Daemon:
         await self.sources.use(self._first_sources, self.settings)
         self.schedule.cursors = await self.loop.recover()
         self._spawn(self.inbox.run(), "inbox")
+        # Asked before time passes: what is decided from then on is begun by this process.
+        left = await self.writer.call(self._store.unfinished)
         await self.loop.catch_up()
         self._spawn(self.loop.run(), "loop")
-        left = await self.writer.call(self._store.unfinished)
-        await self.performer.reconcile(left, lambda deed: awaited(self.loop.decider.state, deed))
+        await self.performer.reconcile(left)
         await self._tell_again()
         self.inbox.open()
         self.schedule.start()

@@ -49,7 +49,10 @@ class _Actor:
 
 
 class Performer:
-    """``secret`` reads references such as ``env:NAME`` in parameters that are secret."""
+    """``secret`` reads references such as ``env:NAME`` in parameters that are secret.
+
+    ``awaited`` says whether the core waits for an intent still: what a run went on without is not begun any more.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Performer:
         secret: SecretReader,
         inbox: Inbox,
         *,
+        awaited: Callable[[Perform], bool],
         writer: Writer,
         clock: Clock,
         metrics: Metrics,
@@ -65,6 +69,7 @@ class Performer:
         self._sources = sources
         self._secret = secret
         self._inbox = inbox
+        self._awaited = awaited
         self._writer = writer
         self._clock = clock
         self._metrics = metrics
@@ -87,32 +92,19 @@ class Performer:
     def _forget(self, key: str, _task: asyncio.Task[None]) -> None:
         del self._tasks[key]
 
-    async def reconcile(self, entries: Sequence[LedgerEntry], awaited: Callable[[Perform], bool]) -> None:
-        """Takes up what a former process left: what was not tried or may be repeated is done, the rest is in doubt.
-
-        What nobody waits for any more is not done at all: a run that went on without it has taken its place.
-        """
+    async def reconcile(self, entries: Sequence[LedgerEntry]) -> None:
+        """Takes up what a former process left: what was not tried or may be repeated is done, the rest is in doubt."""
         for entry in entries:
             deed = entry.perform
-            harmless = entry.state == "intended" or deed.dry_run
-            if not awaited(deed):
-                await self._supersede(deed, tried=not harmless)
-            elif harmless or deed.repeat != "never":
+            known = entry.state == "intended" or deed.dry_run
+            if known or (deed.repeat != "never" and self._awaited(deed)):
                 self.submit([deed])
             else:
                 error = "quell stopped while this was being done; nobody knows whether it was"
+                if not self._awaited(deed):
+                    error = f"superseded: {error}, and run {deed.run} went on without it"
                 self._log.warning("action in doubt", key=deed.key, action=deed.action)
                 await self._hand_in(self._finished(deed, "in_doubt", error=error))
-
-    async def _supersede(self, deed: Perform, *, tried: bool) -> None:
-        """Ends an entry whose run went on without it, visibly: failed if it was never tried, else in doubt."""
-        self._log.warning("action superseded", key=deed.key, action=deed.action, tried=tried)
-        left = "while this was being done; nobody knows whether it was" if tried else "before this was tried"
-        error = f"superseded: quell stopped {left}, and run {deed.run} went on without it"
-        if tried:
-            await self._hand_in(self._finished(deed, "in_doubt", error=error))
-        else:
-            await self._hand_in(self._finished(deed, "failed", failure="refused", error=error))
 
     async def stop(self, within_s: float) -> None:
         """Starts nothing more and waits for what is being done; the rest is reconciled at the next start."""
@@ -136,10 +128,16 @@ class Performer:
                 return
             self._acting.add(deed.key)
             try:
-                result = await self._tried(deed)
+                result = await self._tried(deed) if self._awaited(deed) else self._superseded(deed)
                 await self._hand_in(result)
             finally:
                 self._acting.discard(deed.key)
+
+    def _superseded(self, deed: Perform) -> StepFinished:
+        """The end of an intent that was not begun before its run went on without it."""
+        self._log.warning("action superseded", key=deed.key, action=deed.action)
+        error = f"superseded: not begun before run {deed.run} went on without it"
+        return self._finished(deed, "failed", failure="refused", error=error)
 
     async def _tried(self, deed: Perform) -> StepFinished:
         actor = self._actor(deed)

@@ -10,13 +10,16 @@ from quell.model.state import State
 def awaited(state: State, deed: Perform) -> bool:
     """Whether the core waits for this very attempt.
 
-    A run may have gone on without it: a later attempt took its place, or it is over. Pages are always waited for.
+    A run may have gone on without it: a later attempt took its place, or it is over. Where the run is in doubt about
+    it, trying it is an answer if it may be repeated; else people look already. Pages are always waited for.
     """
     if not deed.run or not deed.key.startswith(f"{deed.run}/"):
         return True
     run = state.runs.get(deed.run)
     act = current(run) if run is not None and not run.over else None
-    return act is not None and act.key == deed.key and act.state == "acting"
+    if act is None or act.key != deed.key:
+        return False
+    return act.state == "acting" or (act.state == "in_doubt" and deed.repeat != "never")
 
 
 def waiting(state: State) -> dict[str, str]:
