@@ -27,6 +27,7 @@ def begin(directory: Path) -> None:
     click.echo("next:")
     click.echo(f"  quell check {directory}")
     click.echo(f"  quell serve -c {directory / 'quell.yaml'}")
+    click.echo("and in another terminal, with the token:")
     click.echo("  quell incidents")
     click.echo(
         "\nalerts are taken on this machine without a token: name http://127.0.0.1:9099 as Prometheus' Alertmanager"
