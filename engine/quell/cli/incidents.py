@@ -33,12 +33,12 @@ def incidents(asked: Asked, status: str, limit: int) -> None:
             return
         columns = (
             Column("incident"),
-            Column("severity", 60),
+            Column("severity", 100),
             Column("status"),
             Column("opened"),
             Column("alerts", 70, justify="right"),
-            Column("first cause", 90, folds=True),
-            Column("title", folds=True),
+            Column("first cause", folds=True),
+            Column("title", 110, folds=True),
         )
         looks.table(out, columns, [_row(incident) for incident in found])
 
