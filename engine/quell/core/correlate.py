@@ -46,7 +46,7 @@ class Correlator:
         self._graph = graph
         self._settings = settings
         self._state = state
-        self._promise: dict[int, float] = {}
+        self._promises: dict[int, dict[int, float]] = {}
         self._expected: dict[int, list[tuple[int, float]]] = {}
 
     def add(self, alert: Alert, now: float) -> Group | None:
@@ -59,7 +59,13 @@ class Correlator:
         if unit is None:
             self._state.last_unit += 1
             unit = Unit(
-                id=self._state.last_unit, entity=alert.entity, family=int(kind), onset=onset, last=onset, group=0
+                id=self._state.last_unit,
+                entity=alert.entity,
+                family=int(kind),
+                first=onset,
+                onset=onset,
+                last=onset,
+                group=0,
             )
             group = self._join(unit, self.web.add(unit), now)
         else:
@@ -81,7 +87,11 @@ class Correlator:
             self._state.groups[group.id] = group
         else:
             group = self._state.groups[ids[0]]
+            if len(ids) > 1:
+                # What a cause could explain is more in the joined group than it was in any part.
+                self._promises.pop(group.id, None)
             for other_id in ids[1:]:
+                self._promises.pop(other_id, None)
                 other = self._state.groups.pop(other_id)
                 for member in other.units:
                     self._state.units[member].group = group.id
@@ -109,17 +119,22 @@ class Correlator:
 
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
+        entangled = self.web.entangled(group.units)
         for unit_id in group.units:
-            for cause in self.web.claims[unit_id]:
-                self._promise.pop(cause, None)
             self.web.drop(unit_id)
+        self._promises.pop(group.id, None)
+        if entangled:
+            # The graph learned a way between groups after they had formed: no claim may lead through what is gone.
+            self.web = Web(self._graph, self._state)
+            self._promises.clear()
         del self._state.groups[group.id]
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
+        promise = self._promises.setdefault(group.id, {})
         for unit_id in group.units:
             for cause in self.web.taken(unit_id):
-                self._promise.pop(cause, None)
+                promise.pop(cause, None)
         ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
         prices: dict[tuple[int, int], float] = {}
 
@@ -141,7 +156,7 @@ class Correlator:
             opening,
             self._claims_of,
             floor=floor_price,
-            promise=self._promise if causes is None else {},
+            promise=promise if causes is None else {},
             fresh=fresh,
         ).solve()
         group.fresh = []

@@ -160,7 +160,7 @@ class Engine:
     def _build_graph(self) -> None:
         entities = {entity.entity: entity for entity in self.rulebook.entities} | self.state.entities
         dependencies = [*self.rulebook.dependencies, *self.state.dependencies.values()]
-        self._graph = Graph(entities.values(), dependencies, self.rulebook.correlate.edges)
+        self._graph = Graph(entities.values(), dependencies, self.rulebook.correlate.edges, self.state.strangers)
         self._resolver = Resolver(entities.values(), self.rulebook.map)
         self._correlator = Correlator(self._graph, self.rulebook.correlate, self.state)
         self._ranker = Ranker(self._graph, self._correlator, self.state)

@@ -13,10 +13,19 @@ Arc = tuple[int, Travel, float]
 
 
 class Graph:
-    """``out[i]`` are the arcs to what node i depends on, ``inn[i]`` those to what depends on it."""
+    """``out[i]`` are the arcs to what node i depends on, ``inn[i]`` those to what depends on it.
+
+    Numbers decide ties, so they must be the same after a restart: known entities come first, by name, then
+    ``strangers`` (entities of alerts that the graph does not know) in the order in which they were first asked for.
+    New ones are added to that list.
+    """
 
     def __init__(
-        self, entities: Iterable[Entity], dependencies: Iterable[Dependency], told: Mapping[str, EdgeKind]
+        self,
+        entities: Iterable[Entity],
+        dependencies: Iterable[Dependency],
+        told: Mapping[str, EdgeKind],
+        strangers: list[str] | None = None,
     ) -> None:
         self.entities: list[Entity] = []
         self.number: dict[str, int] = {}
@@ -27,6 +36,9 @@ class Graph:
         self._travel: dict[str, Travel] = {}
         for edge in sorted(dependencies, key=lambda edge: (edge.from_, edge.to, edge.type)):
             self._connect(edge, told)
+        self._strangers = [] if strangers is None else strangers
+        for stranger in self._strangers:
+            self._add(Entity(entity=stranger))
 
     def _add(self, entity: Entity) -> int:
         found = self.number.get(entity.entity)
@@ -52,7 +64,10 @@ class Graph:
     def node(self, entity: str) -> int:
         """The number of an entity, added without edges when the graph does not know it."""
         found = self.number.get(entity)
-        return self._add(Entity(entity=entity)) if found is None else found
+        if found is None:
+            self._strangers.append(entity)
+            return self._add(Entity(entity=entity))
+        return found
 
     def name(self, node: int) -> str:
         """The entity of a number."""

@@ -19,6 +19,8 @@ KEEP_FOREIGN_S = 7 * 86400.0
 def prune(state: State, now: float) -> bool:
     """Drops what nothing refers to any more and what is older than anybody asks for; whether the graph differs now."""
     live = {mark for unit in state.units.values() for mark, _ in unit.alerts}
+    placed = {unit.entity for unit in state.units.values()}
+    state.strangers[:] = [entity for entity in state.strangers if entity in placed]
     spoken_of = {alert.incident for alert in state.alerts.values()}
     for incident in list(state.incidents.values()):
         if incident.is_open:

@@ -113,6 +113,14 @@ class Web:
         for other in self._legs_into.pop(unit_id, ()):
             self._legs_from[other].pop(unit_id, None)
 
+    def entangled(self, units: Iterable[int]) -> bool:
+        """Whether a leg leads between one of these units and another."""
+        inside = set(units)
+        return any(
+            not inside.issuperset(self._legs_from.get(unit, ())) or not inside.issuperset(self._legs_into.get(unit, ()))
+            for unit in inside
+        )
+
     def units_at(self, cause: int) -> list[int]:
         """Ids of live units whose own key is this cause."""
         return self._at.get(cause, [])
@@ -178,7 +186,7 @@ class Web:
         return tied
 
     def _near(self, a: Unit, b: Unit) -> bool:
-        return abs(a.onset - b.onset) <= max(window(a.family), window(b.family))
+        return abs(a.first - b.first) <= max(window(a.family), window(b.family))
 
     def _tie(self, unit: Unit, node: int) -> set[int]:
         """Legs between the new unit and the live ones, in both directions."""
@@ -238,7 +246,7 @@ class Web:
         assert callable(leg)
         crowd = self._scope.get((self.graph.scope(node), unit.family), ())
         for other in crowd if len(crowd) <= SCOPE_CROWD else ():
-            if abs(self._state.units[other].onset - unit.onset) <= SCOPE_WITHIN_S:
+            if abs(self._state.units[other].first - unit.first) <= SCOPE_WITHIN_S:
                 leg(unit.id, other, (SCOPE_LEG, 0.0))
                 leg(other, unit.id, (SCOPE_LEG, 0.0))
 

@@ -34,12 +34,14 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True):
 class Unit(msgspec.Struct, kw_only=True):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
-    ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time.
+    ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
+    ``first`` the event time of the alert that made the unit, which decides what it is tied to.
     """
 
     id: int
     entity: str
     family: int
+    first: float
     onset: float
     last: float
     group: int
@@ -93,6 +95,8 @@ class State(msgspec.Struct, kw_only=True):
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
     last_unit: int = 0
+    strangers: list[str] = msgspec.field(default_factory=list)
+    """Entities that alerts speak of and the dependency graph does not know, in order of first mention."""
     placed: dict[str, str] = msgspec.field(default_factory=dict)
     """Of live groups: ``fingerprint/episode`` to incident id."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
