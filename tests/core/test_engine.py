@@ -584,3 +584,70 @@ def test_days_of_traffic_leave_a_bounded_state():
     assert len(scene.engine.state.incidents) <= 4 * 9
     assert sizes[-1] == sizes[9]
     consistent(scene.engine)
+
+
+def test_an_alert_that_fires_anew_leaves_the_incident_it_was_in():
+    scene = Scene()
+    scene.tell(*outage(), ends("payments", 100.0))
+    scene.wait(2000.0)
+    first = scene.incident
+    scene.tell(fires("payments", 2500.0))
+    consistent(scene.engine)
+    assert "payments" not in scene.services(scene.engine.state.incidents[first.id])
+    scene.wait(3200.0)
+    assert len(scene.pages) == 2
+    consistent(scene.engine)
+
+
+def test_a_lone_alert_that_fires_anew_leaves_its_incident_empty_and_over():
+    scene = Scene(rulebook(triage=Triage(flap_gap_s=30.0)))
+    scene.tell(fires("disk"))
+    scene.wait(610.0)
+    first = scene.incident.id
+    scene.tell(ends("disk", 620.0), fires("disk", 700.0))
+    assert scene.incident.alerts == ()
+    consistent(scene.engine)
+    scene.wait(900.0)
+    assert scene.engine.state.incidents[first].status in {"resolved", "open"}
+    consistent(scene.engine)
+
+
+def test_an_incident_opened_by_hand_goes_on_with_what_fires_anew():
+    scene = Scene(rulebook(triage=Triage(flap_gap_s=60.0)))
+    scene.tell(*outage(), *over(100.0))
+    scene.wait(300.0)
+    scene.tell(says("reopen", scene.incident.id, 300.0))
+    scene.tell(*(fires(name, 1200.0 + at) for at, name in enumerate(FAULT)))
+    consistent(scene.engine)
+    scene.wait(1400.0)
+    assert scene.services(scene.incident) == set(FAULT)
+    consistent(scene.engine)
+
+
+def test_an_alert_told_again_in_time_fires_on_and_else_expires():
+    scene = Scene()
+    scene.tell(fires("disk", ends_at=T0 + 300.0, timeout=True))
+    scene.tell(fires("disk", 200.0, starts_at=T0, ends_at=T0 + 500.0, timeout=True))
+    scene.wait(499.0)
+    assert scene.alert("disk").firing
+    scene.wait(501.0)
+    assert scene.alert("disk").status == "expired"
+
+
+def test_a_record_without_labels_resolves_by_its_key():
+    scene = Scene()
+    scene.tell(fires("disk", key="k1"))
+    scene.tell(ends("disk", 60.0, key="k1", labels={}))
+    gone = [one for one in scene.engine.state.alerts.values() if one.key == "k1"]
+    assert [one.status for one in gone] == ["resolved"]
+
+
+def test_a_resolution_of_an_incident_lets_a_later_restart_go_on_alike():
+    plain, broken = Scene(), Scene()
+    for scene in (plain, broken):
+        scene.tell(*outage(), *over(300.0))
+        if scene is broken:
+            scene.restart()
+        scene.wait(1000.0)
+    assert broken.decisions == plain.decisions
+    assert broken.engine.snapshot() == plain.engine.snapshot()

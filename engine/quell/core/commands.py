@@ -51,7 +51,9 @@ class Commands:
                 self._refuse(command, now, out, _already(incident))
                 return
             acked = msgspec.structs.replace(incident, status="acknowledged", acknowledged_by=by)
-            self._incidents.keep(self._incidents.noted(acked, now, "acknowledged", note, by), "acknowledged", now, out)
+            self._incidents.keep(
+                self._incidents.noted(acked, now, "acknowledged", note or "taken", by), "acknowledged", now, out
+            )
         elif command.verb == "resolve":
             if not incident.is_open:
                 self._refuse(command, now, out, _already(incident))
@@ -61,7 +63,7 @@ class Commands:
             if incident.status != "resolved":
                 self._refuse(command, now, out, _already(incident))
                 return
-            self._incidents.reopen(incident, by, note, now, out)
+            self._incidents.reopen(incident, by, note or "opened again by hand", now, out)
         self._audit(command, now, out, note)
 
     def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
