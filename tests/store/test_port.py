@@ -302,6 +302,16 @@ def test_seq_goes_on_after_everything_was_trimmed(store: Store) -> None:
     assert store.accept(accepted(4)).seq == 4
 
 
+def test_what_was_decided_last_is_known(store: Store) -> None:
+    assert store.decided_until() == 0.0
+    for n, part in enumerate((
+        {"audits": [audit(1.0)]}, {"intents": [perform("k", at=2.0)]},
+        {"incidents": [incident(updated_at=3.0)]}, {"runs": [run(updated_at=4.0)]}, {"audits": [audit(1.5)]},
+    ), start=1):  # fmt: skip
+        store.commit(Turn(seq=n, **part))
+        assert store.decided_until() == min(n, 4.0)
+
+
 WHAT = st.lists(st.sampled_from(["accept", "act", "audit", "snapshot", "trim"]), max_size=25)
 
 
@@ -328,6 +338,7 @@ def test_the_twins_agree(steps: list[str], tmp_path_factory: pytest.TempPathFact
             else:
                 seen.append(one.trim(records_before=at - 2, incidents_before=at - 2, audit_before=at - 2))
         seen += [one.recover(), list(one.groups_after(0)), one.ledger(), one.unfinished(), one.audit()]
+        seen.append(one.decided_until())
         assert one.verify_audit() is None
         views.append(seen)
         one.close()

@@ -22,16 +22,19 @@ from quell.daemon.logs import Sparing
 from quell.daemon.mend import Mender
 from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
+from quell.daemon.saved import opened, packed
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.decision import AnyDecision, Perform, RequestEvidence
 from quell.model.rulebook import Rulebook
-from quell.store.port import Group
+from quell.store.port import Group, Recovered
 
 _RECOVERED_AT_ONCE = 50
 """Groups per commit while the journal is replayed."""
 _LONGEST_WAIT_S = 5.0
 """The wall clock may jump, so timers are looked at this often at least."""
+_SNAPSHOT_AFTER = 50_000
+"""Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
 
@@ -74,6 +77,7 @@ class Loop:
         self._passed: list[tuple[int, asyncio.Future[None]]] = []
         self._snapshot_at = time.monotonic()
         self._unsaved = False
+        self._unsaved_records = 0
         self._timers_after = 0.0
         self._log = structlog.get_logger("quell.loop")
         self._sparing = Sparing(self._log)
@@ -109,14 +113,11 @@ class Loop:
     async def use(self, rulebook: Rulebook) -> None:
         """Takes up other rules between two turns.
 
-        The state under the old ones is saved first: recovery starts from there with the new ones.
+        Saved at once: what the new ones decide from now on, a recovery must not decide by the old ones.
         """
         async with self._turning:
+            self._take_up(rulebook)
             await self._save()
-            self.decider.use(rulebook)
-            self.rulebook = rulebook
-            self._unsaved = True
-            self._timers_after = 0.0
         self._news.set()
 
     async def save(self) -> None:
@@ -127,12 +128,15 @@ class Loop:
     # The life of the loop
 
     async def recover(self) -> dict[str, str]:
-        """Rebuilds the state from the last snapshot and the journal; returns the cursors of pulls."""
-        store = self._writer.store
+        """Rebuilds the state from the last snapshot and the journal; returns the cursors of pulls.
+
+        What was decided before is decided again by the rules of then; only what follows is decided by those of now.
+        """
+        store, rulebook = self._writer.store, self.rulebook
         found = await self._writer.call(store.recover)
         if found.damaged:
             self._log.warning("snapshots could not be read; replaying from an older one", snapshots=found.damaged)
-        self.decider = self._restore(self.rulebook, found.state)
+        self._restore_from(found)
         self.seq = self._committed = found.seq
         self._clock.not_before(self.decider.state.now)
         groups = await self._writer.call(store.groups_after, found.seq)
@@ -141,9 +145,46 @@ class Loop:
             self._clock.not_before(batch[-1].now)
             await self._turn(batch, recovering=True)
             count += len(batch)
+            if self._unsaved_records >= _SNAPSHOT_AFTER:
+                await self._save()
+        if self.rulebook.version != rulebook.version:
+            await self._relive()
+            self._take_up(rulebook)
         if found.seq or count:
             self._log.info("recovered", snapshot_seq=found.seq, groups=count, alerts=len(self.decider.state.alerts))
+        if count or self._unsaved or found.state is None:
+            await self._save()
         return found.cursors
+
+    def _restore_from(self, found: Recovered) -> None:
+        """The core of a snapshot, with the rulebook of then."""
+        if found.state is None:
+            self.decider = self._restore(self.rulebook, None)
+            return
+        saved = opened(found.state)
+        if saved.rulebook is None:
+            self._log.warning("the rules of the snapshot cannot be read; deciding by those of now", why=saved.problem)
+        elif saved.rulebook.version != self.rulebook.version:
+            self._log.info("rules changed while stopped", then=saved.rulebook.version, now=self.rulebook.version)
+            self.rulebook = saved.rulebook
+        self.decider = self._restore(self.rulebook, saved.state)
+
+    async def _relive(self) -> None:
+        """Lets time pass up to the last that the former process is known to have decided.
+
+        Timers leave no trace in the journal. What they had paged and opened by then must come about again by the
+        rules of then, or the rules of now would do it a second time.
+        """
+        last = await self._writer.call(self._writer.store.decided_until)
+        if last > self.decider.state.now:
+            self._clock.not_before(last)
+            await self._turn([Group(seq=self.seq, now=last, records=())], recovering=True)
+
+    def _take_up(self, rulebook: Rulebook) -> None:
+        self.decider.use(rulebook)
+        self.rulebook = rulebook
+        self._unsaved = True
+        self._timers_after = 0.0
 
     async def catch_up(self) -> None:
         """Lets the time pass that went by since the last group: what became due meanwhile is decided over now."""
@@ -162,11 +203,15 @@ class Loop:
                     await self._turn(batch)
                 elif self._timer_due():
                     await self._pass_time()
-                if self._unsaved and time.monotonic() - self._snapshot_at >= self._snapshot_every_s:
+                if self._save_due():
                     await self._save()
                 if not self._groups:
                     self._idle.set()
             await asyncio.sleep(0)
+
+    def _save_due(self) -> bool:
+        late = time.monotonic() - self._snapshot_at >= self._snapshot_every_s
+        return self._unsaved and (late or self._unsaved_records >= _SNAPSHOT_AFTER)
 
     async def _wait(self) -> None:
         """Until there is news or a timer of the core is due."""
@@ -205,8 +250,10 @@ class Loop:
             self.seq = max(self.seq, group.seq)
         new = await self._commit(outcome)
         self._committed, self._unsaved = self.seq, True
+        records = sum(len(group.records) for group in batch)
+        self._unsaved_records += records
         if not recovering:
-            self._decided(sum(len(group.records) for group in batch))
+            self._decided(records)
             self._perform(new)
             self._ask(outcome.questions)
         for seq, done in self._passed:
@@ -246,9 +293,9 @@ class Loop:
 
     async def _save(self) -> None:
         seq = self.seq
-        self._snapshot_at = time.monotonic()
+        self._snapshot_at, self._unsaved_records = time.monotonic(), 0
         try:
-            data = self.decider.snapshot()
+            data = packed(self.rulebook, self.decider.snapshot())
         except Exception as error:  # noqa: BLE001 - a bug of the core; the journal still has everything
             self.broken = f"the state cannot be written down: {type(error).__name__}: {error}"
             self._log.exception("the state cannot be written down; the next start replays more of the journal")

@@ -7,6 +7,7 @@ import structlog
 
 from quell.daemon.decider import Decider, Isolated, Poisoned, Restore, isolate
 from quell.daemon.metrics import Metrics
+from quell.daemon.saved import opened
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.rulebook import Rulebook
@@ -47,7 +48,11 @@ class Mender:
         """A snapshot of the state just before ``group``: the failed core may have been left half-way."""
         store = self._writer.store
         found = await self._writer.call(store.recover)
-        decider = self._restore(rulebook, found.state)
+        if found.state is None:
+            decider = self._restore(rulebook, None)
+        else:
+            saved = opened(found.state)
+            decider = self._restore(saved.rulebook or rulebook, saved.state)
         end = group.seq if group.records else group.seq + 1  # passing time carries the last group's seq
         for each in await self._writer.call(lambda: list(store.groups_after(found.seq))):
             if each.seq >= end:

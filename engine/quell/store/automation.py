@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from quell.errors import StoreError
@@ -44,6 +44,12 @@ def intend(connection: Connection, seq: int, intents: Iterable[Perform]) -> list
         if connection.execute(_INTEND, {**row, "perform": encode(perform), "result": None}).first() is not None:
             new.append(perform)
     return new
+
+
+def decided_until(connection: Connection) -> float:
+    """The latest time in any of the tables."""
+    times = (LEDGER.c.at, AUDIT.c.at, INCIDENTS.c.updated_at, RUNS.c.updated_at)
+    return max(connection.scalar(select(func.max(each))) or 0.0 for each in times)
 
 
 def begin_act(connection: Connection, key: str) -> None:

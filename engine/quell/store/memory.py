@@ -87,6 +87,13 @@ class MemoryStore:
         seq = max(self._snapshots, default=0)
         return Recovered(seq=seq, state=self._snapshots.get(seq), cursors=dict(self._cursors))
 
+    def decided_until(self) -> float:
+        times = [entry.perform.at for entry in self._ledger.values()]
+        times += [entry.audit.at for _, entry in self._trail]
+        times += [incident.updated_at for incident in self._incidents.values()]
+        times += [run.updated_at for run in self._runs.values()]
+        return max(times, default=0.0)
+
     def groups_after(self, seq: int) -> Iterator[Group]:
         for later, (now, blob) in list(self._journal.items()):
             if later > seq:

@@ -1,8 +1,9 @@
 """The store as the daemon sees it: few verbs, values in and out, every write one durable transaction.
 
 Recovery is: take the last snapshot, decide again over every journal group after it with the time it was accepted
-at, and the state is what it was. Decisions that come out again are committed again, which changes nothing: rows are
-keyed by their own identity, and a ledger key that exists is left as it is.
+at and the rules that the snapshot was made under, and the state is what it was. Decisions that come out again are
+committed again, which changes nothing: rows are keyed by their own identity, and a ledger key that exists is left as
+it is.
 """
 
 from __future__ import annotations
@@ -143,6 +144,10 @@ class Store(Protocol):
 
         Raises StoreError when none can be read and the journal no longer begins at the first group.
         """
+        ...
+
+    def decided_until(self) -> float:
+        """The latest moment that anything committed speaks of; 0 when nothing was. Timers leave no other trace."""
         ...
 
     def groups_after(self, seq: int) -> Iterator[Group]:

@@ -91,6 +91,10 @@ class SqlStore:
         with self._database.transaction("read the snapshots", "the daemon does not start") as connection:
             return journal.recover(connection)
 
+    def decided_until(self) -> float:
+        with self._database.transaction("read what was decided last", "the daemon does not start") as connection:
+            return automation.decided_until(connection)
+
     def groups_after(self, seq: int) -> Iterator[Group]:
         while True:
             with self._database.transaction("read the journal", "the replay stops here") as connection:
