@@ -55,14 +55,13 @@ def _begun(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
 
 
 def _skipped(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run | None:
-    """The run past a step whose condition is false; one that cannot be told is false too, and says so."""
+    """The run past a step whose condition is false; None when it holds. Raises ExpressionError when nobody can tell."""
     try:
         if holds(step.if_, desk.context(run, at)):
             return None
-        act = replace(act, state="skipped", finished_at=at, sentence=f"not needed: {step.if_} is false")
     except ExpressionError as error:
-        act = replace(act, state="skipped", finished_at=at, sentence="its condition cannot be told", error=str(error))
-    return with_current(run, act)
+        raise ExpressionError(f"its condition cannot be told: {error}") from error
+    return with_current(run, replace(act, state="skipped", finished_at=at, sentence=f"not needed: {step.if_} is false"))
 
 
 def _past_last(desk: Desk, run: Run) -> Run:
