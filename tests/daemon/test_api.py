@@ -28,6 +28,7 @@ async def with_an_incident(quell: Running) -> None:
 
 REFUSED = {
     "no token": ("GET", "/status", {}, 401),
+    "a path that ends as the open one": ("GET", "/incidents/openapi.json", {}, 401),
     "no bearer": ("GET", "/status", {"authorization": TOKEN}, 401),
     "an unknown id": ("GET", "/status", {"authorization": "Bearer qll_zed_0123456789abcdef"}, 401),
     "a wrong secret": ("GET", "/status", {"authorization": f"Bearer {TOKEN}0"}, 401),

@@ -55,7 +55,7 @@ class Gate:
         """One request."""
         headers = Headers(scope=scope)
         principal = self._tokens.principal(headers.get("authorization", ""))
-        if principal is None and not scope["path"].endswith(_OPENAPI):
+        if principal is None and scope["path"] != scope.get("root_path", "") + _OPENAPI:
             refused = {"error": 'no valid token; send "Authorization: Bearer qll_…"'}
             await send_reply(send, json_reply(401, refused, {"www-authenticate": "Bearer"}))
             return
