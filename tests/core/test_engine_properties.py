@@ -64,7 +64,14 @@ def _alert(draw: st.DrawFn, services: Sequence[str]) -> tuple[float, AnyRecord]:
     service, name = draw(st.sampled_from(services)), draw(st.sampled_from(("Down", "SlowRequests", "HighErrorRate")))
     severity = draw(st.sampled_from(("critical", "warning", "info")))
     make = fires if draw(st.integers(0, 2)) else ends
-    record = make(service, at, name, severity, seen=T0 + at + late, id=draw(st.sampled_from(("", f"{service}-{at}"))))
+    record = make(
+        service,
+        at,
+        name,
+        severity,
+        seen=T0 + at + late,
+        id=draw(st.sampled_from(("", f"{service}-{name}-{severity}-{at}"))),
+    )
     return at + late, record
 
 
