@@ -65,6 +65,10 @@ class Unreachable(ConnectorError):
         super().__init__(message)
 
 
+class NoAnswer(Unreachable):
+    """The other system was asked and did not answer: nobody knows whether it did what it was asked to do."""
+
+
 class Refused(ConnectorError):
     """The other system answered no; repeating the call would not help."""
 

@@ -4,7 +4,7 @@ import pytest
 
 from connectors.acting import Act, at_the_desk
 from connectors.desk import Desk
-from quell.errors import Refused, Unreachable
+from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.secret import Secret
 from quell.sdk.testkit import check_connector
 from quell_connectors.http import HttpAction
@@ -80,12 +80,12 @@ def test_a_no_is_refused_with_what_was_said_and_no_secret(status: int) -> None:
     at_the_desk(HttpAction, work, token=TOKEN)
 
 
-def test_a_broken_connection_and_silence_are_unreachable() -> None:
+def test_a_broken_connection_and_silence_are_no_answer() -> None:
     async def work(desk: Desk, act: Act) -> None:
         desk.faults = ["cut", "slow"]
-        with pytest.raises(Unreachable, match=r"(closed|broke) the connection"):
+        with pytest.raises(NoAnswer, match=r"(closed|broke) the connection"):
             await act("request", url="/a")
-        with pytest.raises(Unreachable, match=r"did not answer within 0\.2 s"):
+        with pytest.raises(NoAnswer, match=r"did not answer within 0\.2 s"):
             await act("request", url="/a", timeout_s=0.2)
 
     at_the_desk(HttpAction, work)
@@ -110,6 +110,19 @@ def test_what_cannot_be_sent_is_refused() -> None:
         assert not desk.requests
 
     at_the_desk(HttpAction, work)
+
+
+def test_what_sets_a_state_is_put_and_repeated_and_anything_else_is_not() -> None:
+    async def work(desk: Desk, act: Act) -> None:
+        await act("put", url="/a", json={"on": False})
+        await act("put", url="/a", method="DELETE")
+        assert [(method, path) for method, path, *_ in desk.requests] == [("PUT", "/api/a"), ("DELETE", "/api/a")]
+        with pytest.raises(Refused, match='"POST" is not one of PUT, DELETE; nothing was sent'):
+            await act("put", url="/a", method="POST")
+        assert len(desk.requests) == 2
+
+    at_the_desk(HttpAction, work)
+    assert {action.name: action.repeat for action in HttpAction.spec.actions} == {"request": "never", "put": "state"}
 
 
 def test_a_dry_run_says_what_would_be_sent() -> None:

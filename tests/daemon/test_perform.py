@@ -13,7 +13,7 @@ from daemon.parts import Running, SmallCore, Worker, loaded, running, source
 from quell.config import Loaded
 from quell.daemon.clock import Clock
 from quell.daemon.serve import restored
-from quell.errors import BadPayload, Refused, Unreachable
+from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
 from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.playbook import Place, Playbook, Step
@@ -49,6 +49,12 @@ async def never(_call: Call) -> Done:
 ANSWERS: dict[str, tuple[Any, dict[str, str], str]] = {
     "done": (lambda call: Done("it is so"), {}, "done  it is so"),
     "unreachable": (lambda call: Unreachable("no route"), {}, "failed unreachable no route"),
+    "no answer came": (lambda call: NoAnswer("cut off"), {}, "failed unreachable cut off"),
+    "no answer came to what must not be repeated": (
+        lambda call: NoAnswer("cut off"),
+        {"repeat": "never"},
+        "failed timeout cut off",
+    ),
     "refused": (lambda call: Refused("not you"), {}, "failed refused not you"),
     "unreadable": (lambda call: BadPayload("what?"), {}, "failed refused what?"),
     "a bug": (lambda call: ZeroDivisionError("oops"), {}, "failed bug a bug in the connector: ZeroDivisionError: oops"),

@@ -11,14 +11,14 @@ from quell.sdk.connector import Call, Context, Done
 from quell.sdk.http import checked
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
-from quell_connectors.http.spec import METHODS, SPEC
+from quell_connectors.http.spec import METHODS, SPEC, STATE_METHODS
 from quell_connectors.http.translate import output_of
 
 _PORTS = {"http": 80, "https": 443}
 
 
 class HttpAction:
-    """Sends what a step says. A repeat carries the same Idempotency-Key; whether that is honoured is the target's."""
+    """Sends what a step says, with the step's key as Idempotency-Key; whether that is honoured is the target's."""
 
     spec: ClassVar[Spec] = SPEC
 
@@ -31,13 +31,14 @@ class HttpAction:
     async def act(self, call: Call) -> Done:
         """Raises `Unreachable` for no answer, 408, 425, 429 and 5xx; `Refused` for every other unexpected status."""
         params = call.params
-        method = str(params.get("method") or "POST").upper()
+        methods, usual = (STATE_METHODS, "PUT") if call.action == "put" else (METHODS, "POST")
+        method = str(params.get("method") or usual).upper()
         url = self._address(str(params.get("url") or ""))
         place = _shown(_split(url))
         if call.dry_run:
             return Done(f"{method} {place} would be sent with Idempotency-Key {call.key}")
-        if method not in METHODS:
-            raise Refused(f'"{method}" is not one of {", ".join(METHODS)}; nothing was sent')
+        if method not in methods:
+            raise Refused(f'"{method}" is not one of {", ".join(methods)}; nothing was sent')
         expected = _statuses(params.get("expect"))
         headers = self._headers_for(url, params, call.key)
         body, json = params.get("body"), params.get("json")

@@ -6,6 +6,32 @@ from quell.sdk.spec import ActionSpec, Option, Spec
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
+STATE_METHODS = ("PUT", "DELETE")
+"""Methods that HTTP itself declares safe to repeat."""
+
+
+def _params(methods: tuple[str, ...], default: str) -> tuple[Option, ...]:
+    return (
+        Option(
+            name="url",
+            type="text",
+            summary="The address; one that starts with / is relative to the option url.",
+            required=True,
+            example="https://deploy.example/api/pause",
+        ),
+        Option(name="method", type="text", summary="The method.", default=default, choices=methods),
+        Option(name="headers", type="mapping", summary="Headers of this request."),
+        Option(name="json", type="mapping", summary="The body, sent as JSON."),
+        Option(name="body", type="text", summary="The body, sent as it is."),
+        Option(
+            name="expect",
+            type="list",
+            summary="The statuses that mean success; without it every 2xx.",
+            example="[200, 409]",
+        ),
+    )
+
+
 SPEC = Spec(
     name="http",
     summary="Makes an HTTP request; the key of the step always goes along as Idempotency-Key.",
@@ -26,28 +52,23 @@ SPEC = Spec(
     actions=(
         ActionSpec(
             name="request",
-            summary="Makes one request; any status beside those expected is a failure.",
-            params=(
-                Option(
-                    name="url",
-                    type="text",
-                    summary="The address; one that starts with / is relative to the option url.",
-                    required=True,
-                    example="https://deploy.example/api/pause",
-                ),
-                Option(name="method", type="text", summary="The method.", default="POST", choices=METHODS),
-                Option(name="headers", type="mapping", summary="Headers of this request."),
-                Option(name="json", type="mapping", summary="The body, sent as JSON."),
-                Option(name="body", type="text", summary="The body, sent as it is."),
-                Option(
-                    name="expect",
-                    type="list",
-                    summary="The statuses that mean success; without it every 2xx.",
-                    example="[200, 409]",
-                ),
+            summary=(
+                "Makes one request, once: what became of one without an answer is for a person to see. "
+                "Any status beside those expected is a failure."
             ),
+            params=_params(METHODS, "POST"),
             effect="change",
-            repeat="keyed",
+            repeat="never",
+        ),
+        ActionSpec(
+            name="put",
+            summary=(
+                "Sets or removes something: a request that leads to the same however often it is made, and so is "
+                "made again when no answer came. Any status beside those expected is a failure."
+            ),
+            params=_params(STATE_METHODS, "PUT"),
+            effect="change",
+            repeat="state",
         ),
     ),
 )

@@ -87,7 +87,7 @@ class StepShape(DeedShape):
     id: Annotated[str, AfterValidator(_step_id)]
     """Its name, by which later steps refer to its result as ${steps.<id>.…}."""
     if_: str = Field(default="", alias="if")
-    """A CEL condition; when it is false the step is skipped."""
+    """A CEL condition; when it is false the step is skipped, when it cannot be told the step fails."""
     check: str = ""
     """A CEL condition on result; when it is false, "otherwise" says what happens."""
     otherwise: Literal["finish", "stop", "escalate"] | None = None

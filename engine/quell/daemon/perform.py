@@ -24,7 +24,7 @@ from quell.daemon.logs import Masker, Sparing
 from quell.daemon.metrics import Metrics
 from quell.daemon.sources import Source, Sources
 from quell.daemon.writer import Writer
-from quell.errors import BadPayload, Overloaded, Refused, StoreError, Unreachable
+from quell.errors import BadPayload, NoAnswer, Overloaded, Refused, StoreError, Unreachable
 from quell.model.decision import Perform
 from quell.model.records import StepFinished
 from quell.sdk.connector import Acts, Call, Done, Pending
@@ -154,7 +154,10 @@ class Performer:
             error = f"{deed.action} did not finish within {deed.timeout_s:g} s"
             return self._finished(deed, "failed", failure="timeout", error=error)
         except Unreachable as error:
-            return self._finished(deed, "failed", failure="unreachable", error=str(error))
+            # What may have been done and must not be done twice counts as a timeout: the core lets people look.
+            unknown = isinstance(error, NoAnswer) and deed.repeat == "never"
+            failure = "timeout" if unknown else "unreachable"
+            return self._finished(deed, "failed", failure=failure, error=str(error))
         except (Refused, BadPayload) as error:
             return self._finished(deed, "failed", failure="refused", error=str(error))
         except Exception as error:  # noqa: BLE001 - a connector's bug: reported, and the run goes on with a failed step

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from quell.errors import Refused, Unreachable
+from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.addresses import Allowed
 from quell.sdk.http import Answer
 
@@ -71,7 +71,10 @@ class GuardedHttp:
         data: bytes | None = None,
         timeout_s: float = 10.0,
     ) -> Answer:
-        """One request. Raises `Unreachable` when no whole answer came, `Refused` when ``url`` is not one to ask."""
+        """One request. Raises `Unreachable` when it could not be sent, `NoAnswer` when it was and no whole answer came.
+
+        Raises `Refused` when ``url`` is not one to ask.
+        """
         target = _target(url)
         place = f"{target.host}:{target.port}"
         attempt = _Attempt(trusted=(target.host or "").lower().rstrip(".") in self._allowed.hosts)
@@ -92,14 +95,15 @@ class GuardedHttp:
         except aiohttp.ConnectionTimeoutError as error:
             raise Unreachable(f"{place} took no connection within {connect_s:g} s") from error
         except TimeoutError as error:
-            raise Unreachable(f"{place} did not answer within {timeout_s:g} s") from error
+            raise NoAnswer(f"{place} did not answer within {timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             if attempt.refused:
                 raise Unreachable(
                     f"{place} was not asked: {attempt.refused[0]}; allow it by name if it is meant"
                 ) from None
             # The chain is cut: texts of the client hold the whole URL, and with it what may be secret.
-            raise Unreachable(f"{place} {_why(error)}") from None
+            kind = Unreachable if isinstance(error, aiohttp.ClientConnectorError) else NoAnswer
+            raise kind(f"{place} {_why(error)}") from None
         except (ValueError, TypeError) as error:
             raise Refused(f"{place} was not asked: the request cannot be written ({type(error).__name__})") from None
         finally:
