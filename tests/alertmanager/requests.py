@@ -40,7 +40,8 @@ def asks(now: float) -> list[Ask]:
     """All requests, with times around ``now``."""
     after = {"now": 0, "ago": -3600, "past": -600, "shortly": 900, "soon": 1800, "later": 7200, "far": 9000}
     at = {name: format_time(now + seconds) for name, seconds in after.items()}
-    return [*_reading(), *_alerts(at), *_filters(), *_silences(at), *_bad_silences(at), *_bad_alerts(at), *_odd(at)]
+    usual = [*_reading(), *_alerts(at), *_filters(), *_silences(at), *_bad_silences(at), *_bad_alerts(at), *_odd(at)]
+    return [*usual, *_two_senders(now)]
 
 
 def get(name: str, path: str, save: str = "") -> Ask:
@@ -315,4 +316,32 @@ def _odd(at: Mapping[str, str]) -> list[Ask]:
         post("only an end, ahead", [{"labels": {"alertname": "Ahead"}, "endsAt": at["later"]}]),
         get("only an end, ahead: shown", "alerts?filter=alertname%3DAhead"),
         Ask("v1: alerts", "GET", "/api/v1/alerts"),
+    ]
+
+
+def _two_senders(now: float) -> list[Ask]:
+    """Of a pair of Prometheus servers one resolves what the other goes on sending, with an end 4 minutes ahead."""
+
+    def send(name: str, start_s: float, end_s: float | None, alertname: str = "Pair") -> Ask:
+        alert = {**_named(alertname), "startsAt": format_time(now + start_s)}
+        return post(f"pair: {name}", [alert if end_s is None else {**alert, "endsAt": format_time(now + end_s)}])
+
+    def look(name: str, alertname: str = "Pair") -> Ask:
+        return get(f"pair: {name}", f"alerts?filter=alertname%3D{alertname}")
+
+    return [
+        send("one, a minute ago", -600, 180),
+        send("the other, a minute ago", -595, 180),
+        look("fires"),
+        send("one resolves", -600, -60),
+        look("resolved"),
+        send("the other goes on", -595, 300),
+        look("fires again"),
+        send("the other resolves", -595, 0),
+        look("resolved by both"),
+        send("one without an end", -600, None, "Endless"),
+        send("one without an end resolves", -600, -60, "Endless"),
+        look("resolved without an end", "Endless"),
+        send("the other without an end", -595, None, "Endless"),
+        look("fires without an end", "Endless"),
     ]

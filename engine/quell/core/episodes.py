@@ -1,20 +1,46 @@
 """What was told of one alert, put in order of event time: from firings and resolutions to episodes.
 
-Nothing here looks at arrival, so facts may come in any order and the same fact any number of times. The facts kept
-are bounded by `KEPT`; a history longer than that forgets its oldest episodes, and records about them are too old to
-matter.
+Nothing here looks at the order of arrival, so facts may come in any order and the same fact any number of times. The
+facts kept are bounded by `KEPT`; a history longer than that forgets its oldest episodes, and records about them are
+too old to matter.
+
+Several senders may tell of one alert, such as a pair of Prometheus servers. If one resolves it and the other goes on
+telling that it fires, it fires. What tells the two apart from a firing that was merely delivered late is when it was
+*sent*. Prometheus, and all that speak its protocol, tell an end that lies a fixed horizon (four evaluations or
+resends, whichever are longer) after the moment of sending, so that the end told grows with every resend and
+
+    sent = end told - horizon
+
+holds in event time, whenever it is delivered. The horizon is not told, but the greatest distance between an end and
+the arrival of the record that told it comes as near to it as the promptest delivery did; late ones only ever show
+less, for which reason it is taken to be `HORIZON_S` at least. A firing sent after a resolution had arrived is news,
+and the resolution is no end: as in Alertmanager the newer word counts, but a firing that comes late is not the newer.
+(After it *arrived*: a sender may say today what was over yesterday, and have told of the firing in between.) What if
+the horizon is wrong? Too long, by a sender whose clock runs ahead or who once chose a far end: news is believed that
+much later, but is, as the end told grows on. Too short, as all came late: a firing told just before the resolution is
+taken for news, and lapses at its end if nobody repeats it. An end that never grows, and none at all, are no news
+however often they are told. An end that we filled in counts from arrival, as there is nothing else to go by:
+Alertmanager believes it as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from math import inf
+from typing import NamedTuple, Self
 
 from quell.model.alert import Heard
 
 KEPT = 6
 """Firings with a start of their own, and resolutions, kept per alert."""
+
+HORIZON_S = 240.0
+"""How far ahead an end is told at least: Prometheus does four times its resend delay, which is a minute."""
+
+Late = tuple[tuple[float, float], ...]
+"""Resolutions that arrived later than they lie, each with its first arrival."""
 
 PATIENCE_S = 3600.0
 PATIENCE_FACTOR = 2.5
@@ -23,7 +49,11 @@ PATIENCE_MOST_S = 4 * 3600.0
 
 @dataclass(slots=True)
 class Episode:
-    """One firing from start to end. ``lapse`` ends it unless ``end`` (a told resolution) does; None: neither yet."""
+    """One firing from start to end. ``lapse`` ends it unless ``end`` (a told resolution) does; None: neither yet.
+
+    ``until`` and ``ahead`` as in `quell.model.alert.Heard`. ``outlived``: one sender resolved it, and another told
+    after that that it fires, until ``until``; what was told without an end did end with the resolution.
+    """
 
     start: float
     last: float
@@ -31,12 +61,29 @@ class Episode:
     timeout: bool
     seen: float
     record: str
+    until: float | None
+    ahead: float
     end: float | None = None
+    outlived: bool = False
+
+    @classmethod
+    def of(cls, heard: Heard) -> Self:
+        """The episode of a single firing."""
+        return cls(
+            heard.start, heard.last, heard.end, heard.timeout, heard.seen, heard.record, heard.until, heard.ahead
+        )
 
     @property
     def over_at(self) -> float | None:
         """When it ended or will end on its own; None: not before somebody says so."""
+        if self.outlived:
+            return self.until
         return self.lapse if self.end is None else self.end
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether what ends it is that nobody repeated it within the time that we, and not a sender, gave it."""
+        return self.timeout and self.end is None and (not self.outlived or self.lapse == self.until)
 
     def extend(self, heard: Heard) -> None:
         """Join a later firing. As in Alertmanager the newer end counts unless an older chosen one is later."""
@@ -44,6 +91,14 @@ class Episode:
         if self.timeout or not later(self.lapse, heard.end):
             self.lapse, self.timeout = heard.end, heard.timeout
         self.seen, self.record = _earlier((self.seen, self.record), (heard.seen, heard.record))
+        self.until, self.ahead = _latest(self.until, heard.until), max(self.ahead, heard.ahead)
+
+    def resolve(self, at: float | None, arrivals: Mapping[float, float]) -> None:
+        """End it at a told resolution (None: there is none), unless it was told to fire after that had arrived."""
+        self.outlived = (
+            at is not None and self.until is not None and self.until - max(HORIZON_S, self.ahead) > arrivals.get(at, at)
+        )
+        self.end = None if self.outlived else at
 
 
 class Tally(NamedTuple):
@@ -63,27 +118,32 @@ def patience(longest_gap_s: float) -> float:
     return max(PATIENCE_S, min(PATIENCE_FACTOR * longest_gap_s, PATIENCE_MOST_S))
 
 
-def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> list[Episode]:
+def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late) -> list[Episode]:
     """The episodes that ``heard`` (at least one firing) and ``ended`` tell of, in order; both are sorted.
 
     A firing belongs to the episode before it unless that was resolved before its start, had lapsed by then, or was
-    not heard of for longer than `patience` allows. A start at the very instant of a resolution is not after it.
+    not heard of for longer than `patience` allows. A start at the very instant of a resolution is not after it. Of an
+    episode that outlived a resolution somebody was heard all the time.
     """
     found: list[Episode] = []
     longest = 0.0
+    arrivals = dict(late)
     for firing in heard:
         if found:
             current = found[-1]
             gap = firing.start - current.last
-            current.end = _resolution(ended, current.last, firing.start)
-            lapsed = current.lapse is not None and current.lapse < firing.start
+            current.resolve(_resolution(ended, current.last, firing.start), arrivals)
+            lapsed = current.over_at is not None and current.over_at < firing.start
+            if not lapsed and current.outlived:
+                current.extend(firing)
+                continue
             if current.end is None and not lapsed and gap < patience(longest):
                 current.extend(firing)
                 longest = max(longest, gap)
                 continue
             longest = max(longest, gap)
-        found.append(Episode(firing.start, firing.last, firing.end, firing.timeout, firing.seen, firing.record))
-    found[-1].end = _resolution(ended, found[-1].last, None)
+        found.append(Episode.of(firing))
+    found[-1].resolve(_resolution(ended, found[-1].last, None), arrivals)
     return found
 
 
@@ -111,14 +171,27 @@ def hear(heard: tuple[Heard, ...], told: Heard) -> tuple[Heard, ...]:
     return (told, *heard)
 
 
-def bounded(heard: tuple[Heard, ...], ended: tuple[float, ...]) -> tuple[tuple[Heard, ...], tuple[float, ...]]:
+def hear_end(ended: tuple[float, ...], late: Late, at: float, arrived: float) -> tuple[tuple[float, ...], Late]:
+    """``ended`` and ``late`` with a resolution in its place; the same objects if it says nothing new."""
+    known = dict(late).get(at, at) if at in ended else inf
+    if arrived >= known:
+        return ended, late
+    others = tuple(pair for pair in late if pair[0] != at)
+    if known == inf:
+        ended = tuple(sorted((*ended, at)))
+    return ended, tuple(sorted((*others, (at, arrived)))) if arrived > at else others
+
+
+def bounded(
+    heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late
+) -> tuple[tuple[Heard, ...], tuple[float, ...]]:
     """At most `KEPT` of each: the two oldest firings become one if they are of one episode, else the older goes."""
     while len(heard) > KEPT:
         first, second = heard[0], heard[1]
-        joined = episodes((first, second), ended)
+        joined = episodes((first, second), ended, late)
         if len(joined) == 1:
             one = joined[0]
-            first = Heard(one.start, one.last, one.lapse, one.timeout, one.seen, one.record)
+            first = Heard(one.start, one.last, one.lapse, one.timeout, one.seen, one.record, one.until, one.ahead)
             heard = (first, *heard[2:])
         else:
             heard = heard[1:]
@@ -163,4 +236,13 @@ def _merged(at: Heard, told: Heard) -> Heard:
     if later(told.end, end) or (told.end == end and not told.timeout):
         end, timeout = told.end, told.timeout
     seen, record = _earlier((at.seen, at.record), (told.seen, told.record))
-    return Heard(at.start, at.last, end, timeout, seen, record)
+    return Heard(
+        at.start, at.last, end, timeout, seen, record, _latest(at.until, told.until), max(at.ahead, told.ahead)
+    )
+
+
+def _latest(a: float | None, b: float | None) -> float | None:
+    """The later of two ends, of which one that was never told counts for nothing."""
+    if a is None or b is None:
+        return b if a is None else a
+    return max(a, b)

@@ -5,7 +5,9 @@ The state of an alert is computed from the firings and resolutions told of it, i
 
 - A resolution of an alert never heard of fires nothing. If it tells when the firing began it is kept as a resolved
   alert, so that the firing itself, delivered late, does not bring it back; otherwise nothing is kept.
-- A firing that began no later than the end of what was resolved is over already: "stale".
+- A firing that began no later than the end of what was resolved is over already: "stale". But if it was *sent* after
+  the resolution came, as the growing end that it tells shows, another sender still sees it, and it fires on: "flapped",
+  with its old start.
 - An end that a firing carries is no resolution: told again with a later end, the alert fires on.
 - A sender's clock may run ahead by `SKEW_S`; what it tells beyond that is taken as that. An alert never shows a start
   after its arrival, and a resolution never lies in the future unless the firing it ends does.
@@ -18,7 +20,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from quell.core.episodes import KEPT, Episode, bounded, episodes, hear, tally, too_old
+from quell.core.episodes import KEPT, Episode, Late, bounded, episodes, hear, hear_end, tally, too_old
 from quell.model.alert import Alert, AlertStatus, Heard
 from quell.model.records import AlertRecord
 
@@ -58,10 +60,12 @@ def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: fl
     if told is not None and too_old(known.heard, known.ended, told.start):
         return Folded(msgspec.structs.replace(known, count=known.count + 1), "stale")
     heard = known.heard if told is None else hear(known.heard, told)
-    ended = known.ended if end is None or end in known.ended else tuple(sorted((*known.ended, end)))
+    ended, late = known.ended, known.late
+    if end is not None:
+        ended, late = hear_end(ended, late, end, record.arrived)
     changes = {} if told is None else _words(known, record, told)
-    if heard is not known.heard or ended is not known.ended or not known.firing:
-        changes |= _present(known, heard, ended, now, flap_gap_s)
+    if heard is not known.heard or ended is not known.ended or late is not known.late or not known.firing:
+        changes |= _present(known, heard, ended, late, now, flap_gap_s=flap_gap_s)
     alert = msgspec.structs.replace(known, count=known.count + 1, **changes)
     return Folded(alert, _what(known, alert, told, end))
 
@@ -99,7 +103,8 @@ def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]
         assert start is not None
         lapse = None if record.ends_at is None else max(record.ends_at, start)
         timeout = record.timeout and lapse is not None
-        return Heard(start, start, lapse, timeout, record.arrived, record.id), None
+        ahead = 0.0 if lapse is None else lapse - record.arrived
+        return Heard(start, start, lapse, timeout, record.arrived, record.id, lapse, ahead), None
     end = min(record.at if record.ends_at is None else record.ends_at, now)
     if start is None:
         return None, end
@@ -108,8 +113,8 @@ def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]
 
 
 def _first(told: Heard, end: float | None, record: AlertRecord, now: float, fingerprint: str) -> Alert:
-    ended = () if end is None else (end,)
-    episode = episodes((told,), ended)[0]
+    ended, late = ((), ()) if end is None else hear_end((), (), end, record.arrived)
+    episode = episodes((told,), ended, late)[0]
     return Alert(
         fingerprint=fingerprint,
         source=record.source,
@@ -124,6 +129,7 @@ def _first(told: Heard, end: float | None, record: AlertRecord, now: float, fing
         severity=severity_of(record.labels),
         heard=(told,),
         ended=ended,
+        late=late,
         **_times(episode, now),
     )
 
@@ -133,37 +139,43 @@ def _times(episode: Episode, now: float) -> dict[str, Any]:
     status: AlertStatus = "firing"
     if episode.end is not None:
         status = "resolved"
-    elif episode.lapse is not None and episode.lapse <= now:
-        status = "expired" if episode.timeout else "resolved"
+    elif episode.over_at is not None and episode.over_at <= now:
+        status = "expired" if episode.timed_out else "resolved"
     return {
         "status": status,
         "starts_at": min(episode.start, episode.seen),
         "ends_at": episode.over_at,
-        "timeout": episode.timeout and episode.end is None,
+        "timeout": episode.timed_out,
         "onset_seen": episode.seen,
         "record": episode.record,
     }
 
 
 def _present(
-    known: Alert, heard: tuple[Heard, ...], ended: tuple[float, ...], now: float, flap_gap_s: float
+    known: Alert, heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late, now: float, *, flap_gap_s: float
 ) -> dict[str, Any]:
     """The fields that follow from the facts. Counts go on from the known ones, as old facts are forgotten."""
-    found = episodes(heard, ended)
+    found = episodes(heard, ended, late)
     if len(heard) == len(known.heard) == 1:
-        return {"heard": heard, "ended": ended[-KEPT:], **_times(found[0], now)}
-    after, before = tally(found, flap_gap_s), tally(episodes(known.heard, known.ended), flap_gap_s)
+        ended = ended[-KEPT:]
+        return {"heard": heard, "ended": ended, "late": _kept(late, ended), **_times(found[0], now)}
+    after, before = tally(found, flap_gap_s), tally(episodes(known.heard, known.ended, known.late), flap_gap_s)
     flaps = after.flaps
     if not after.returns and not before.returns:
         flaps += known.flaps - before.flaps
-    kept_heard, kept_ended = bounded(heard, ended)
+    kept_heard, kept_ended = bounded(heard, ended, late)
     return {
         "heard": kept_heard,
         "ended": kept_ended,
+        "late": _kept(late, kept_ended),
         "episode": known.episode + after.returns - before.returns,
         "flaps": flaps,
         **_times(found[-1], now),
     }
+
+
+def _kept(late: Late, ended: tuple[float, ...]) -> Late:
+    return tuple(pair for pair in late if pair[0] in ended)
 
 
 def _words(known: Alert, record: AlertRecord, told: Heard) -> dict[str, Any]:

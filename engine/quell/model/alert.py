@@ -31,6 +31,8 @@ class Heard(msgspec.Struct, frozen=True, array_like=True):
 
     It began at ``start``; ``last`` is the latest start folded into it; it lapses at ``end`` unless told again (None:
     never), ``timeout`` as in `quell.model.records.AlertRecord`. ``seen`` and ``record``: arrival and id of its first.
+    ``until`` is the latest end that was told (None: none ever), ``ahead`` how far at most an end lay after the arrival
+    of the record that told it, in seconds: which tells when that of ``until`` was sent, however late it came.
     """
 
     start: float
@@ -39,6 +41,8 @@ class Heard(msgspec.Struct, frozen=True, array_like=True):
     timeout: bool
     seen: float
     record: str
+    until: float | None = None
+    ahead: float = 0.0
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,7 +51,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``starts_at`` is the onset of the present (or last) firing episode in event time, ``ends_at`` when it ends or
     ended (None: not before it is resolved), ``onset_seen`` when its first record arrived, ``record`` that record's
     id, ``episode`` counts firings after a true resolution, ``flaps`` quick returns, ``count`` all deliveries.
-    ``heard`` and ``ended`` are the latest firings and resolutions told, in event time, of which fold makes the rest.
+    ``heard`` and ``ended`` are the latest firings and resolutions told, in event time, of which fold makes the rest;
+    ``late`` pairs a resolution with its first arrival, where that was later.
     ``closes_at`` is when a firing alert that nobody repeats any more counts as over for correlation.
     """
 
@@ -78,6 +83,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold_until: float | None = None
     heard: tuple[Heard, ...] = ()
     ended: tuple[float, ...] = ()
+    late: tuple[tuple[float, float], ...] = ()
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from quell.model.state import State
 from quell.model.wire import to_wire
 from quell.sdk.connector import Received
 
-_INTERNAL = frozenset({"heard", "ended"})
+_INTERNAL = frozenset({"heard", "ended", "late"})
 """Fields of an alert by which the core folds late records; nobody else's business."""
 
 
