@@ -273,3 +273,28 @@ def test_loopback_is_not_open_to_web_pages_and_proxies() -> None:
             assert (await quell.post("/in/in", alerts("a"), origin=quell.url))[0] == 202
 
     go(story())
+
+
+HOSTS = {
+    "127.0.0.1": 202,
+    "127.0.0.1:9099": 202,
+    "[::1]:9099": 202,
+    "LocalHost:80": 202,
+    "quell.example:9099": 401,
+    "localhost.quell.example": 401,
+    "user@quell.example": 401,
+    "[::1": 401,
+    "": 401,
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_name_that_was_pointed_at_this_machine_is_not_this_machine(host: str) -> None:
+    async def story() -> None:
+        async with running() as quell:
+            status, _ = await quell.post("/in/in", alerts("a"), host=host, origin=f"http://{host}")
+            assert status == HOSTS[host]
+            token = {"authorization": f"Bearer {TOKEN}"}
+            assert (await quell.post("/in/in", alerts("a"), host=host, **token))[0] == 202
+
+    go(story())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.parts import READER, Worker, loaded, running, source, token
 from quell.config import Loaded
@@ -40,6 +42,26 @@ def test_a_good_one_is_taken_up_between_two_turns() -> None:
             assert quell.store.recover().seq == 1  # the state under the old rules was saved first
             _, state = await quell.api("GET", "/status")
             assert state["config"]["version"] == "2"
+
+    go(story())
+
+
+def test_what_is_worth_a_look_is_seen() -> None:
+    mute = Problem("rules/a.yaml", 3, 1, "this mutes every alert")
+    second = replace(loaded(version="2"), warnings=(mute,))
+
+    async def story() -> None:
+        async with running(load=lambda: second) as quell:
+            _, state = await quell.api("GET", "/status")
+            assert state["config"]["warnings"] == []
+            with capture_logs() as logs:
+                assert await quell.daemon.reloader.reload()
+            assert [entry["problem"] for entry in logs if entry["event"] == "worth a look"] == [str(mute)]
+            _, state = await quell.api("GET", "/status")
+            assert state["config"]["warnings"] == ["rules/a.yaml:3:1: this mutes every alert"]
+        async with running(second) as quell:
+            _, state = await quell.api("GET", "/status")
+            assert state["config"]["warnings"] == ["rules/a.yaml:3:1: this mutes every alert"]
 
     go(story())
 

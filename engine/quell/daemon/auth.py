@@ -78,17 +78,18 @@ class Doors:
 
     def __init__(self, tokens: Tokens, settings: Settings) -> None:
         self._tokens = tokens
-        self._open_on_loopback = settings.open_on_loopback
+        self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """Takes up another configuration."""
         self._open_on_loopback = settings.open_on_loopback
+        self._own_name = settings.host.lower()
 
     def refusal(self, source: Source, request: Request, peer: str, now: float) -> str:
         """Why the request is not to be believed; "" when it is. ``peer`` is the address it came from."""
         if source.auth is not None:
             return refusal(request, source.auth, now)
-        if source.open or (self._open_on_loopback and _local(peer, request)):
+        if source.open or (self._open_on_loopback and _local(peer, request, self._own_name)):
             return ""
         principal = self._tokens.principal(request.headers.get("authorization", ""))
         if principal is None:
@@ -97,13 +98,32 @@ class Doors:
         return "" if reads or principal.may("ingest") else f'token "{principal.token_id}" has no scope "ingest"'
 
 
-def _local(peer: str, request: Request) -> bool:
-    """Whether a program on this machine speaks for itself: no proxy's mark, and no web page of another place."""
-    try:
-        loopback = ip_address(peer).is_loopback
-    except ValueError:
+def _local(peer: str, request: Request, own_name: str) -> bool:
+    """Whether a program on this machine speaks for itself: no proxy's mark, and no web page of another place.
+
+    A page may point a name of its own at this machine; the browser then takes us for the page's own place, but it
+    sends that name as Host.
+    """
+    if not _loopback(peer) or any(name in request.headers for name in _FORWARDED):
         return False
-    if not loopback or any(name in request.headers for name in _FORWARDED):
+    host = request.headers.get("host", "")
+    name = _name_in(host)
+    if name not in {"localhost", own_name} and not _loopback(name):
         return False
     origin = request.headers.get("origin", "")
-    return request.method == "GET" or not origin or urlsplit(origin).netloc == request.headers.get("host", "")
+    return request.method == "GET" or not origin or urlsplit(origin).netloc == host
+
+
+def _name_in(host: str) -> str:
+    """The name or address of a Host header, without its port; "" when there is none to be read."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -94,7 +94,7 @@ class Daemon:
         )  # fmt: skip
         self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)
         self.reloader = Reloader(config_path, self._reload, self.metrics, clock.now)
-        self.reloader.version = loaded.rulebook.version
+        self.reloader.version, self.reloader.warnings = loaded.rulebook.version, loaded.warnings
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()
@@ -201,6 +201,9 @@ class Daemon:
         self._doors.use(loaded.settings)
         await self.sources.use(prepared, loaded.settings)
         self.schedule.follow()
+        self.reloader.warnings = loaded.warnings
+        for problem in loaded.warnings:
+            self._log.warning("worth a look", problem=str(problem))
         return loaded.rulebook.version
 
     def _perform(self, intents: Sequence[Perform]) -> None:

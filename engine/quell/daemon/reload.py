@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,12 +18,16 @@ _LOOK_EVERY_S = 2.0
 
 
 class Reloader:
-    """``load`` reads and takes up the configuration of ``path``; it raises `Misconfigured` before anything changed."""
+    """``load`` reads and takes up the configuration of ``path``; it raises `Misconfigured` before anything changed.
+
+    ``problems`` are what keeps a new one from being taken up, ``warnings`` what is worth a look in the one in use.
+    """
 
     def __init__(
         self, path: Path, load: Callable[[], Awaitable[str]], metrics: Metrics, now: Callable[[], float]
     ) -> None:
         self.problems: list[Problem] = []
+        self.warnings: Sequence[Problem] = ()
         self.version = ""
         self.loaded_at = now()
         self._path = path

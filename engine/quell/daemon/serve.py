@@ -53,7 +53,7 @@ def run(
     masker = Masker()
     set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
     log = structlog.get_logger("quell.serve")
-    for problem in (*found.problems, *loaded.warnings, *unasked(loaded.settings, found.connectors)):
+    for problem in (*found.problems, *loaded.warnings):
         log.warning("worth a look", problem=str(problem))
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
@@ -128,6 +128,7 @@ def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
 def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]], listen: tuple[str, int] | None) -> Loaded:
     """What the files say; ``listen`` stands for their address, also when they are read again."""
     found = load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ)
+    found = replace(found, warnings=(*found.warnings, *unasked(found.settings, kinds)))
     if listen is None:
         return found
     host, port = listen

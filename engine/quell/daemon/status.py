@@ -35,6 +35,7 @@ def status_of(
             "version": loop.rulebook.version,
             "loaded_at": _time(reloader.loaded_at),
             "problems": [str(problem) for problem in reloader.problems],
+            "warnings": [str(problem) for problem in reloader.warnings],
             "playbooks": len(loop.rulebook.playbooks),
         },
         "inbox": {"records": inbox.size, "limit": inbox.limit},
