@@ -1,4 +1,7 @@
-"""Tests that need a program of the machine say so by name: ``@pytest.mark.needs("amtool")``."""
+"""What all tests share: programs of the machine are asked for by name, and no example fails because it was slow.
+
+A test that needs a program says so: ``@pytest.mark.needs("amtool")``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
