@@ -651,3 +651,46 @@ def test_a_resolution_of_an_incident_lets_a_later_restart_go_on_alike():
         scene.wait(1000.0)
     assert broken.decisions == plain.decisions
     assert broken.engine.snapshot() == plain.engine.snapshot()
+
+
+def test_what_came_back_and_stays_pages_again():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    scene.tell(*over(300.0), at=300.0)
+    scene.wait(500.0)
+    scene.tell(*(fires(service, 520.0) for service in FAULT), at=520.0)
+    scene.wait(580.0)
+    assert scene.incident.status == "open"
+    pages = len(scene.pages)
+    scene.wait(520.0 + 700.0)
+    assert len(scene.pages) == pages + 1
+    scene.wait(520.0 + 3600.0)
+    assert len(scene.pages) == pages + 1
+
+
+def test_what_a_person_resolved_comes_back_when_it_goes_on_firing():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    pages = len(scene.pages)
+    scene.tell(says("resolve", scene.incident.id, at=300.0), at=300.0)
+    scene.wait(300.0 + 1700.0)
+    assert scene.incident.status == "resolved"
+    assert len(scene.pages) == pages
+    scene.wait(300.0 + 1900.0)
+    assert scene.incident.status == "open"
+    assert "still fire 30m after it was resolved by hand" in scene.incident.timeline[-2].text
+    assert len(scene.pages) == pages + 1
+
+
+def test_what_a_person_resolved_stays_resolved_when_it_ends():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    pages = len(scene.pages)
+    scene.tell(says("resolve", scene.incident.id, at=300.0), at=300.0)
+    scene.tell(*over(900.0), at=900.0)
+    scene.wait(300.0 + 7200.0)
+    assert scene.incident.status == "resolved"
+    assert len(scene.pages) == pages

@@ -177,7 +177,7 @@ class Engine:
             self._agenda.put(group.solve_at, "solve", str(group.id))
             self._agenda.put(group.close_at, "close", str(group.id))
         for incident in self.state.incidents.values():
-            if incident.is_open:
+            if incident.is_open or incident.id in self.state.calm_at:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
         self._agenda.put(self._automation.next_due(), "runs")
         if self.state.now:

@@ -28,6 +28,9 @@ from quell.model.topology import Change
 
 CALM_S = 120.0
 STALE_S = 86400.0
+TRUST_S = 1800.0
+"""How long a person's word that it is over stands against alerts that go on firing."""
+QUELL = "quell"
 MOST_TIMELINE = 200
 Changes = Callable[[str], Iterable[Change]]
 
@@ -216,6 +219,8 @@ class Incidents:
             more = len(seen.alerts) - len(known.alerts)
             grown = self._noted(grown, now, "grew", f"{more} more alert{'s' * (more != 1)}")
         self.keep(grown, event, now, out)
+        if event == "reopened":
+            self._watch(grown.id, now + self._rulebook.triage.lone_page_after_s)
 
     def _lost(
         self, name: str, members: Sequence[Member], after: dict[Member, str], now: float, out: list[AnyDecision]
@@ -324,6 +329,7 @@ class Incidents:
         again = self._again(msgspec.structs.replace(incident, alerts=marks), now)
         text = f"{alert.name or alert.fingerprint} is back"
         self.keep(self._noted(again, now, "reopened", text), "reopened", now, out)
+        self._watch(incident.id, now + self._rulebook.triage.lone_page_after_s)
         self._page_if_due(incident.id, now, out)
 
     def reopen(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
@@ -386,21 +392,55 @@ class Incidents:
     def calm(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Resolves an incident none of whose alerts fires, or of which nothing was heard for a day."""
         incident, due = self._state.incidents.get(name), self._state.calm_at.get(name)
-        if incident is None or not incident.is_open or due is None or due > now:
+        if incident is None or due is None or due > now:
+            return
+        if not incident.is_open:
+            self._still_fires(incident, now, out)
             return
         firing = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.firing]
         heard_at = max((alert.updated_at for alert in firing), default=0.0)
         if firing and heard_at + STALE_S > now:
-            self._watch(name, heard_at + STALE_S)
+            asked_at = self._page_again(incident, now, out)
+            self._watch(name, heard_at + STALE_S if asked_at is None else asked_at)
             return
         why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
-        self.resolve(name, "quell", why, now, out)
+        self.resolve(name, QUELL, why, now, out)
 
     def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
         """Ends an incident."""
         incident = msgspec.structs.replace(self._state.incidents[name], status="resolved", resolved_at=now)
         lasted = format_duration(now - incident.opened_at)
         self.keep(self._noted(incident, now, "resolved", f"{why} (after {lasted})", by), "resolved", now, out)
+        if by != QUELL:
+            self._state.calm_at[name] = now + TRUST_S
+            self._agenda.put(now + TRUST_S, "calm", name)
+
+    def _page_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> float | None:
+        """Pages an incident that came back and stayed though its page was long ago; else when to ask again, or None."""
+        back_at = max((entry.at for entry in incident.timeline if entry.what == "reopened"), default=None)
+        if back_at is None or incident.paged_at is None or incident.paged_at >= back_at or incident.acknowledged_by:
+            return None
+        due = back_at + self._rulebook.triage.lone_page_after_s
+        if now < due:
+            return due
+        anew = msgspec.structs.replace(incident, paged_at=None, page_alert=None, page_record=None)
+        self._state.incidents[incident.id] = anew
+        self._page_if_due(incident.id, now, out)
+        return None
+
+    def _still_fires(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """What a person resolved comes back, with a page, when its alerts went on firing all the same."""
+        self._state.calm_at.pop(incident.id, None)
+        firing = [mark for mark in self._own(incident) if self._able(self._state.alerts.get(mark))]
+        if incident.status != "resolved" or not firing:
+            return
+        again = msgspec.structs.replace(
+            incident, status="open", resolved_at=None, acknowledged_by="", paged_at=None, page_alert=None,
+            page_record=None, alerts=self._own(incident),
+        )  # fmt: skip
+        text = f"{len(firing)} of its alerts still fire {format_duration(TRUST_S)} after it was resolved by hand"
+        self.keep(self._noted(again, now, "reopened", text), "reopened", now, out)
+        self._page_if_due(incident.id, now, out)
 
     def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
         """Keeps an incident as it now is, and says so."""
