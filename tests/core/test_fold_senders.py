@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import scene
 from core.test_fold import final, firing, resolved, through, whats
+from quell.core.engine import Engine
 from quell.core.episodes import KEPT
+from quell.model.decision import Page
 from quell.model.records import AlertRecord
 
 
@@ -179,3 +182,20 @@ def test_two_senders_converge_in_any_order(pair, rng: random.Random, late: bool)
     if late:
         records = [msgspec.structs.replace(one, seen=now) if one.status == "firing" else one for one in records]
     assert final(through(records, now=now), now) == expected
+
+
+@pytest.mark.parametrize("resolved_at", [305.0, 605.0])
+def test_what_only_one_of_two_senders_resolved_pages_once_and_ends_with_the_other(resolved_at: float):
+    engine = Engine(scene.rulebook())
+    told = [sent(60.0 * n, 0.0) for n in range(int(resolved_at // 60) + 1)]
+    told += [sent(60.0 * n + 5, 5.0) for n in range(60)] + [off(resolved_at, 0.0), off(3600.0, 5.0)]
+    told = [msgspec.structs.replace(one, labels=scene.labels("checkout")) for one in told]
+    pages: list[float] = []
+    for record in sorted(told, key=lambda one: one.arrived):
+        pages += [one.at for one in engine.decide([record], record.arrived) if isinstance(one, Page)]
+    assert len(pages) == 1
+    assert 600 <= pages[0] <= 665
+    (alert,) = engine.state.alerts.values()
+    assert (alert.status, alert.starts_at, alert.ends_at, alert.episode) == ("resolved", 0, 3600, 1)
+    engine.decide([], 3800.0)
+    assert [incident.status for incident in engine.state.incidents.values()] == ["resolved"]
