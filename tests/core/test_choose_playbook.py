@@ -293,3 +293,12 @@ def test_runs_long_over_whose_incident_is_forgotten_are_forgotten():
     del stage.state.incidents["INC-1"]
     stage.at(31 * DAY).news(incident("INC-3"))
     assert [one.incident for one in stage.runs] == ["INC-2", "INC-3"]
+
+
+def test_a_run_that_a_person_rejected_uses_up_no_cooldown():
+    guarded = Guards(cooldown_s=1800.0, limit_runs=1, limit_per_s=DAY)
+    stage = Stage(playbook(mode="propose", guards=guarded))
+    stage.news(incident("INC-1"))
+    stage.say("reject", note="not now")
+    stage.news(incident("INC-2"))
+    assert [one.state for one in stage.runs] == ["stopped", "proposed"]

@@ -247,15 +247,14 @@ class Correlator:
 
 
 def change_bonus(changes: Iterable[Change], began: float) -> float:
-    """Nats that the nearest change before (or just after) a beginning takes off the price of a cause."""
+    """Nats that the nearest change before (or just after) a beginning takes off the price of a cause.
+
+    When trouble began is an estimate: a change a little after it may still be guilty, but soon less likely.
+    """
     best = 0.0
     for change in changes:
         before = began - change.at
         if -CHANGE_EARLY_S <= before <= CHANGE_WITHIN_S:
-            best = max(best, CHANGE_BONUS * exp(-max(0.0, before) / CHANGE_FADES_S))
+            fades_s = CHANGE_FADES_S if before >= 0.0 else CHANGE_EARLY_S / 2.0
+            best = max(best, CHANGE_BONUS * exp(-abs(before) / fades_s))
     return best
-
-
-def root_key(graph: Graph, entity: str, kind: Family) -> int:
-    """The key of a cause at an entity."""
-    return key(graph.node(entity), kind)

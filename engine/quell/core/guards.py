@@ -19,8 +19,14 @@ def blocked(playbook: Playbook, run: Run, others: Iterable[Run], paused_by: str,
     if paused_by:
         return f"{paused_by} paused all playbooks"
     begun = [other for other in others if other.dry == run.dry and other.state != "skipped" and other.id != run.id]
-    same = [other for other in begun if other.playbook == run.playbook and other.each == run.each]
+    same = [other for other in begun if other.playbook == run.playbook and other.each == run.each and not _idle(other)]
     return _cooling(playbook, same, at) or _limited(playbook, same, at) or _locked(run, begun)
+
+
+def _idle(run: Run) -> bool:
+    """Whether a run ended before it did anything, such as one that a person rejected: it uses up no guard."""
+    acted = {"done", "failed", "undone", "in_doubt"}
+    return run.over and not any(step.do != "approve" and step.state in acted for step in run.steps)
 
 
 def _cooling(playbook: Playbook, same: list[Run], at: float) -> str:

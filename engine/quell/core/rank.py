@@ -25,6 +25,7 @@ WALK_WEIGHT = 0.25
 FIRST = 0.5
 """What the solved cause has ahead of its rivals: it was weighed against the whole group, they only here."""
 MOST_SUSPECTS = 5
+AT_ONCE_S = 1.0
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
@@ -103,6 +104,7 @@ class Ranker:
         if change is not None:
             before = candidate.began - change.at
             when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"
+            when = "at the time when" if abs(before) < AT_ONCE_S else when
             what = f"{change.type} {change.revision or change.id}"
             evidence.append(Evidence(code="change", text=f"{what} on {entity}, {when} trouble began", weight=bonus))
         return Suspect(
@@ -136,7 +138,7 @@ class Ranker:
             first = min(unit.onset for unit in own)
             rest = [unit.onset for unit in units if unit.entity != entity]
             text = f"{entity} alerts itself"
-            if rest and first <= min(rest):
+            if rest and first + AT_ONCE_S <= min(rest):
                 text += f", {format_duration(min(rest) - first)} before any other"
             found.append(Evidence(code="alerts_itself", text=text, weight=3.0))
         else:
