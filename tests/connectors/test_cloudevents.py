@@ -196,7 +196,7 @@ def test_a_batch_keeps_what_can_be_read_and_shows_the_rest() -> None:
     got = received([event("example.alert"), event("example.greeting"), 7], **BATCH)
 
     assert (len(got.records), got.reply.status) == (1, 202)
-    assert ["speaks neither" in entry.reason or "Expected" in entry.reason for entry in got.rejected] == [True, True]
+    assert ["speaks neither" in entry.reason or "expected" in entry.reason for entry in got.rejected] == [True, True]
     assert msgspec.json.decode(got.rejected[0].payload)["type"] == "example.greeting"
     assert received([event("example.greeting")], **BATCH).reply.status == 400
     assert received([], **BATCH).reply.status == 202
@@ -211,7 +211,7 @@ def test_a_batch_keeps_what_can_be_read_and_shows_the_rest() -> None:
         (event("example.greeting.said"), 'type: "example.greeting.said" speaks neither of an alert nor of a change'),
         (event("dev.cdevents.pipelinerun.started.0.2.0"), "speaks neither"),
         ({"specversion": "1.0", "id": "1", "source": "/s"}, "missing required field `type`"),
-        ({**event("a.alert"), "id": 7}, "id: Expected `str`, got `int`"),
+        ({**event("a.alert"), "id": 7}, "id: expected text, got a number"),
         ({**event("a.alert"), "id": ""}, "id: is empty"),
         ({**event("a.alert"), "specversion": "0.3"}, 'specversion: "0.3" is not known'),
         ({**event("a.alert"), "time": "noon"}, "time: 'noon' is not a time"),

@@ -79,7 +79,7 @@ def test_a_part_that_cannot_be_read_is_put_aside() -> None:
                     "edges": [{"src": "a/b"}, {"src": "a/b", "dst": "a/d", "weight": 7}]})  # fmt: skip
 
     assert [entry.reason for entry in got.rejected] == [
-        "id: Expected `str`, got `int`",
+        "id: expected text, got a number",
         "a node has neither an id nor kind and name",
         'node "a/c": 99 labels; at most 64 are taken',
         "an edge lacks one of its ends; write src and dst, or from and to",

@@ -194,7 +194,7 @@ def test_record_lines_are_taken_as_they_are_and_arrive_now() -> None:
     ("line", "reason"),
     [
         (b"{", "not readable as JSON"),
-        (b"7", "Expected `object`"),
+        (b"7", "expected an object, got a number"),
         (b"\xff", "not"),
         (b'{"kind":"command","at":1,"verb":"approve"}', "kind: 'command' is not taken here"),
         (b'{"kind":"step_finished","at":1,"key":"k","outcome":"done"}', "is not taken here"),
@@ -202,7 +202,7 @@ def test_record_lines_are_taken_as_they_are_and_arrive_now() -> None:
         (b'{"kind":"alert","at":"noon","status":"firing","labels":{}}', "at: "),
         (b'{"kind":"alert","at":-5,"status":"firing","labels":{}}', "at: not a time between 1970 and 9999"),
         (b'{"kind":"alert","status":"maybe","labels":{}}', "status: Invalid enum value 'maybe'"),
-        (b'{"kind":"change","type":"deploy","files":7}', "files: Expected `array`"),
+        (b'{"kind":"change","type":"deploy","files":7}', "files: expected a list"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_put_aside_with_its_number(line: bytes, reason: str) -> None:

@@ -62,6 +62,12 @@ def test_a_year_1_time_is_not_set():
     assert decode_record(json.dumps(raw).encode()).ends_at is None
 
 
+def test_null_is_as_good_as_left_out():
+    raw = {"kind": "span", "at": AT, "trace": "t", "span": "s", "parent": None, "entity": None}
+    record = decode_record(json.dumps(raw).encode())
+    assert (record.parent, record.entity) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -73,6 +79,11 @@ def test_a_year_1_time_is_not_set():
         ('{"kind": ["alert"]}', "unknown kind"),
         ('{"kind": "tick"}', "missing required field `at`"),
         ('{"kind": "tick", "at": "yesterday"}', "at: "),
+        (
+            '{"kind": "tick", "at": "0001-01-01T00:00:00Z"}',
+            'at: "0001-01-01T00:00:00Z" says that no time is set; write',
+        ),
+        ('{"kind": "tick", "at": null}', "missing required field `at`"),
         ('{"kind": "tick", "at": "2026-03-02T06:00:00"}', "has no time zone"),
         ('{"kind": "tick", "at": 1e300}', "at: 1e+300 is not a time"),
         ('{"kind": "tick", "at": -5}', "is not a time"),
@@ -82,10 +93,10 @@ def test_a_year_1_time_is_not_set():
         ),
         (
             '{"kind": "alert", "at": "2026-03-02T06:00:00Z", "status": "firing", "labels": {"a": 1}}',
-            "labels[...]: expected `str`, got `int`",
+            "labels.a: expected text, got a number",
         ),
         ('{"kind": "sample", "at": "2026-03-02T06:00:00Z", "entity": "a/b", "metric": "m", "points": [1]}', "points"),
-        ('{"kind": "command", "at": "2026-03-02T06:00:00Z", "verb": "ack", "args": 7}', "args: expected `object`"),
+        ('{"kind": "command", "at": "2026-03-02T06:00:00Z", "verb": "ack", "args": 7}', "args: expected an object"),
         ('{"kind": "delivery", "at": "2026-03-02T06:00:00Z", "path": "/in/x"}', "no connectors were given"),
     ],
 )

@@ -23,10 +23,10 @@ class Item(msgspec.Struct):
     ("body", "field", "message"),
     [
         (b"", "", "not readable as JSON: Input data was truncated"),
-        (b"{", "", "not readable as JSON"),
-        (b"[1, 2", "[0]", "[0]: Expected `object`, got `int`"),
-        (b"{}", "", "Expected `array`, got `object`"),
-        (b'[{"labels":{"a":1}}]', "[0].labels[...]", "[0].labels[...]: Expected `str`, got `int`"),
+        (b"{", "", "expected a list, got an object"),
+        (b"[1, 2", "[0]", "[0]: expected an object, got a number"),
+        (b"{}", "", "expected a list, got an object"),
+        (b'[{"labels":{"a":1}}]', "[0].labels.a", "[0].labels.a: expected text, got a number"),
         (b'[{"labels":{}},{"startsAt":""}]', "[1]", "[1]: Object missing required field `labels`"),
         (b'[{"labels":{"a":"\xff"}}]', "", "not UTF-8"),
         (b'[{"labels":{"a":"\\ud800"}}]', "", "not readable as JSON"),
@@ -49,8 +49,33 @@ def test_good_bodies_are_typed() -> None:
         Item({"a": "b", "c": "{[{["})
     ]
     assert payload.convert({"labels": {}}, Item) == Item({})
-    with pytest.raises(BadPayload, match="labels: Expected `object`"):
+    with pytest.raises(BadPayload, match="labels: expected an object, got a number"):
         payload.convert({"labels": 7}, Item)
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "place"),
+    [
+        ({"a": {"x": "y", "foo": 1}}, dict[str, dict[str, str]], "a.foo"),
+        ({"a": ["x"], "b": ["x", 1.5]}, dict[str, list[str]], "b[1]"),
+        ([{"labels": {"x": "1"}}, {"labels": {"x": "1", "y.z": True}}], list[Item], "[1].labels.y.z"),
+        ({"a": None}, dict[str, str], "a"),
+    ],
+)
+def test_the_key_that_is_wrong_is_named(value: Any, shape: Any, place: str) -> None:
+    with pytest.raises(BadPayload) as caught:
+        payload.convert(value, shape)
+    assert caught.value.field == place
+    with pytest.raises(BadPayload) as caught:
+        payload.decode(msgspec.json.encode(value), shape)
+    assert caught.value.field == place
+
+
+def test_a_key_that_cannot_be_found_stays_unnamed() -> None:
+    body = b'{"a": "x", "b": 1e999}'
+    with pytest.raises(BadPayload) as caught:
+        payload.decode(body, dict[str, float])
+    assert str(caught.value).startswith("[...]: expected a number, got text")
 
 
 JSON = st.recursive(

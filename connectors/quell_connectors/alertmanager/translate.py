@@ -64,7 +64,7 @@ def posted(body: bytes, source: str, now: float, resolve_timeout_s: float) -> Tr
         alerts = [*payload.decode(body, list[msgspec.Raw])]
     for index, alert in enumerate(_counted(alerts, body)):
         try:
-            readable = _readable(alert, PostableAlert)
+            readable = _readable(alert, PostableAlert, index)
             out.records.append(_from_posted(readable, index, source, now, resolve_timeout_s))
         except Unfit as unfit:
             out.refuse(unfit.wrong, _raw(alert))
@@ -81,9 +81,9 @@ def delivered(body: bytes, source: str, now: float) -> Translated:
             raise
         whole = payload.decode(body, RawWebhook)
     alerts: list[WebhookAlert | msgspec.Raw] = [*whole.alerts]
-    for alert in _counted(alerts, body):
+    for index, alert in enumerate(_counted(alerts, body)):
         try:
-            out.records.append(_from_webhook(_readable(alert, WebhookAlert), source, now))
+            out.records.append(_from_webhook(_readable(alert, WebhookAlert, index), source, now))
         except Unfit as unfit:
             out.refuse(unfit.wrong, _raw(alert))
     if whole.truncated_alerts > 0:
@@ -104,13 +104,14 @@ def _raw(alert: msgspec.Struct | msgspec.Raw) -> bytes:
     return bytes(alert) if isinstance(alert, msgspec.Raw) else msgspec.json.encode(alert)
 
 
-def _readable(alert: T | msgspec.Raw, shape: type[T]) -> T:
+def _readable(alert: T | msgspec.Raw, shape: type[T], index: int) -> T:
     if not isinstance(alert, msgspec.Raw):
         return alert
     try:
-        return msgspec.json.decode(alert, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unfit(Wrong("parse", str(error))) from None
+        return payload.decode(bytes(alert), shape)
+    except BadPayload as error:
+        inside = "." if error.field else ": "
+        raise Unfit(Wrong("parse", f"alerts[{index}]{inside}{error}")) from None
 
 
 def _time(text: str | None) -> float | None:

@@ -43,13 +43,15 @@ _OPAQUE = frozenset({"labels", "annotations", "attributes", "headers", "body", "
 
 
 def times_from_text(raw: dict[str, Any]) -> dict[str, Any]:
-    """A copy of one decoded JSON object with its top-level time texts as seconds (unset times left out).
+    """A copy of one decoded JSON object with its top-level time texts as seconds (unset times and nulls left out).
 
     Raises ValueError that names the field.
     """
     out: dict[str, Any] = {}
     for name, item in raw.items():
         try:
+            if item is None:
+                continue
             if name in TIME_FIELDS and isinstance(item, str):
                 moment = parse_time(item)
                 if moment is not None:

@@ -17,6 +17,7 @@ from typing import IO, Any, get_args
 import msgspec
 
 from quell.errors import BadPayload, Misconfigured, Problem
+from quell.model.mismatch import place_and_reason
 from quell.model.records import AlertRecord, AnyRecord, DeliveryRecord
 from quell.model.wire import times_from_text
 from quell.replay.deliveries import Deliveries
@@ -129,6 +130,8 @@ def decode_record(line: bytes) -> AnyRecord:
     if cls is None:
         raise ValueError(_unknown_kind(kind))
     timed = times_from_text(raw)
+    if "at" not in timed and isinstance(raw.get("at"), str):
+        raise ValueError(f'at: "{raw["at"]}" says that no time is set; write when it happened')
     if kind == "command":
         timed["args"] = _command_args(timed.get("args", {}))
     try:
@@ -164,8 +167,7 @@ def _unknown_kind(kind: Any) -> str:
 
 def _validation_message(error: msgspec.ValidationError, raw: Mapping[str, Any], cls: type[AnyRecord]) -> str:
     """The place first, then the bad value and what was expected."""
-    text, _, place = str(error).partition(" - at `$.")
-    name = place.removesuffix("`")
+    name, text = place_and_reason(error, raw)
     if not name:
         return f"{raw['kind']} record: {text}"
     if text.startswith("Invalid enum value") and name in raw:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
 
 from quell.errors import BadPayload
+from quell.model.mismatch import place_and_reason
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
@@ -22,7 +24,6 @@ MAX_ANNOTATION_BYTES = 64 * 1024
 _STRING = re.compile(rb'"[^"]*"')
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _OTHER = bytes(code for code in range(256) if code not in b'[]{}"')
-_PLACE = re.compile(r" - at `(.*)`$")
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ def convert(value: Any, shape: type[T], payload: bytes = b"") -> T:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        raise _unreadable(error, payload) from error
+        raise _unreadable(error, payload, value) from error
 
 
 def check_size(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_depth: int = MAX_DEPTH) -> None:
@@ -99,11 +100,11 @@ def _too_long(pairs: Mapping[str, str], what: str, most: int) -> str:
     return ""
 
 
-def _unreadable(error: Exception, body: bytes) -> BadPayload:
-    text = str(error)
-    place = _PLACE.search(text)
-    if place is None:
-        return BadPayload(f"not readable as JSON: {text}", body)
-    field = place[1].removeprefix("$").removeprefix(".")
-    reason = text[: place.start()]
+def _unreadable(error: msgspec.DecodeError, body: bytes, value: Any = None) -> BadPayload:
+    if not isinstance(error, msgspec.ValidationError):
+        return BadPayload(f"not readable as JSON: {error}", body)
+    if value is None and "[...]" in str(error):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):  # what comes behind the place may be worse
+            value = msgspec.json.decode(body)
+    field, reason = place_and_reason(error, value)
     return BadPayload(f"{field}: {reason}" if field else reason, body, field)
