@@ -694,3 +694,14 @@ def test_what_a_person_resolved_stays_resolved_when_it_ends():
     scene.wait(300.0 + 7200.0)
     assert scene.incident.status == "resolved"
     assert len(scene.pages) == pages
+
+
+def test_stale_firings_do_not_keep_an_incident_open():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    scene.tell(*over(300.0), at=300.0)
+    for late in range(320, 900, 60):
+        scene.tell(*(fires(service) for service in FAULT), at=float(late))
+        if late > 450:
+            assert scene.incident.status == "resolved"

@@ -340,7 +340,8 @@ class Engine:
         if known is not None and known.episode != alert.episode:
             alert = self._renumbered(known, alert, now, out)
         if not alert.firing:
-            self._incidents.alert_ended(alert, now)
+            if what in {"resolved", "updated"}:  # what is stale or a repeat is no news of its end
+                self._incidents.alert_ended(alert, now)
         elif what in {"new", "returned"} or (known is not None and known.entity is None):
             self._correlate(alert, now)
         elif what == "flapped" and alert.incident is not None:
