@@ -214,3 +214,37 @@ def test_the_example_holds_nothing_that_tells_the_answer():
     assert len(text.splitlines()) > 100
     assert "event_id" not in text
     assert (STORM / "stream.jsonl.gz").stat().st_size < 400_000
+
+
+def test_answers_for_programs(started, capsys):
+    folder, _ = started
+
+    def answer(*words, code=0):
+        assert run([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    assert set(answer("version")) == {"version"}
+    fine = answer("check", str(folder))
+    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 3)
+    connectors = answer("explain", "connectors")
+    assert {"http", "alertmanager"} <= {connector["name"] for connector in connectors}
+    (http,) = answer("explain", "connectors", "http")
+    assert (http["can"], [action["name"] for action in http["actions"]]) == (["act"], ["request", "put"])
+    (request,) = answer("explain", "actions", "http.request")
+    assert (request["name"], request["repeat"]) == ("http.request", "never")
+    assert next(each for each in request["params"] if each["name"] == "url")["required"]
+    path = folder / "rules" / "wrong.yaml"
+    path.write_text("mute: 7\n")
+    wrong = answer("check", str(folder), code=2)
+    assert wrong["fine"] is False
+    assert [(problem["line"], bool(problem["message"])) for problem in wrong["problems"]] == [(1, True)]
+
+
+def test_replay_counts_what_it_left_out(tmp_path, capsys):
+    (tmp_path / "in.jsonl").write_text('{"kind": "tick", "at": 1}\nnothing\n')
+    words = ["replay", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl")]
+    assert run(words) == 0
+    assert capsys.readouterr().out.endswith("; left out 1 that could not be read\n")
+    (tmp_path / "out.jsonl").unlink()
+    assert run([*words, "--strict"]) == 2
+    assert not (tmp_path / "out.jsonl").exists()

@@ -8,8 +8,8 @@ from functools import wraps
 from typing import Any
 
 import click
-import msgspec
 
+from quell.cli.as_json import print_json
 from quell.cli.client import DEFAULT_URL, Client
 
 
@@ -23,7 +23,7 @@ class Asked:
     def answer(self, value: Any, show: Callable[[], None]) -> None:
         """Prints ``value`` as JSON, or calls ``show`` to print it for people."""
         if self.as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+            print_json(value)
         else:
             show()
 

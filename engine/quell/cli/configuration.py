@@ -7,29 +7,42 @@ from pathlib import Path
 import click
 
 from quell import __version__
+from quell.cli.as_json import as_json, print_json
 from quell.cli.exits import Failed
+from quell.errors import Misconfigured
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command("check")
 @click.argument("directory", type=click.Path(exists=True, path_type=Path))
-def check(directory: Path) -> None:
+@as_json
+def check(directory: Path, *, as_json: bool) -> None:
     """Check the configuration in DIRECTORY (or a quell.yaml); show every problem at once."""
     from quell.cli.loading import checked_from
 
-    found = checked_from(directory)
+    try:
+        found = checked_from(directory)
+    except Misconfigured as error:
+        if as_json:
+            print_json({"fine": False, "problems": error.problems, "warnings": []})
+        raise
+    book = found.rulebook
+    counts = {
+        "sources": len(found.settings.sources),
+        "rules": sum(map(len, (book.map, book.mute, book.inhibit, book.windows, book.triage.rules))),
+        "entities": len(book.entities),
+        "playbooks": len(book.playbooks),
+        "routes": len(book.routes),
+    }
+    if as_json:
+        print_json({"fine": True, "problems": [], "warnings": found.warnings, "version": book.version, **counts})
+        return
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
-    book = found.rulebook
-    rules = sum(map(len, (book.map, book.mute, book.inhibit, book.windows, book.triage.rules)))
-    parts = (
-        f"{len(found.settings.sources)} sources",
-        f"{rules} rules",
-        f"{len(book.entities)} entities",
-        f"{len(book.playbooks)} playbooks",
-        f"{len(book.routes)} route{'s' * (len(book.routes) != 1)} for pages",
-    )
+    routes = counts.pop("routes")
+    parts = [f"{count} {what}" for what, count in counts.items()]
+    parts.append(f"{routes} route{'s' * (routes != 1)} for pages")
     click.echo(f"{directory}: fine ({', '.join(parts)}; version {book.version})")
 
 
@@ -40,26 +53,32 @@ def explain() -> None:
 
 @explain.command("actions")
 @click.argument("name", required=False)
-def explain_actions(name: str | None) -> None:
+@as_json
+def explain_actions(name: str | None, *, as_json: bool) -> None:
     """List the actions that playbooks and pages can use, with their parameters; or only those that NAME begins."""
     from quell.cli.explaining import print_actions
 
-    print_actions(name or "")
+    print_actions(name or "", as_json=as_json)
 
 
 @explain.command("connectors")
 @click.argument("name", required=False)
-def explain_connectors(name: str | None) -> None:
+@as_json
+def explain_connectors(name: str | None, *, as_json: bool) -> None:
     """List the connectors, with their options; or only NAME."""
     from quell.cli.explaining import print_connectors
 
-    print_connectors(name or "")
+    print_connectors(name or "", as_json=as_json)
 
 
 @click.command("version")
-def version() -> None:
+@as_json
+def version(*, as_json: bool) -> None:
     """Print the version."""
-    click.echo(f"quell {__version__}")
+    if as_json:
+        print_json({"version": __version__})
+    else:
+        click.echo(f"quell {__version__}")
 
 
 @click.command("init")

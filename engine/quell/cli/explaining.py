@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import to_builtins
 from rich.console import Console
 from rich.text import Text
 
 from quell.cli import looks
+from quell.cli.as_json import print_json
 from quell.cli.exits import Failed
 from quell.cli.looks import Column
 from quell.config.actions import BUILT_IN
@@ -15,9 +17,15 @@ from quell.sdk.registry import load_connectors, offers
 from quell.sdk.spec import ActionSpec, Option
 
 
-def print_connectors(name: str) -> None:
+def print_connectors(name: str, *, as_json: bool) -> None:
     """Every connector in a line; one by name with its options and actions."""
     connectors = load_connectors()
+    if name and name not in connectors:
+        raise Failed(f'no connector "{name}" is installed; there are: {", ".join(connectors)}')
+    if as_json:
+        told = [{**to_builtins(connector.spec), "can": sorted(offers(connector))} for connector in connectors.values()]
+        print_json([each for each in told if name in {"", each["name"]}])
+        return
     out = looks.console()
     if not name:
         rows = [
@@ -27,9 +35,7 @@ def print_connectors(name: str) -> None:
         looks.table(out, (Column("connector"), Column("can", 60), Column("what it is", folds=True)), rows)
         out.print("options and actions of one: quell explain connectors NAME", style="dim")
         return
-    connector = connectors.get(name)
-    if connector is None:
-        raise Failed(f'no connector "{name}" is installed; there are: {", ".join(connectors)}')
+    connector = connectors[name]
     spec = connector.spec
     out.print(Text.assemble((spec.name, "bold"), f"  {spec.summary}"))
     out.print(
@@ -41,7 +47,7 @@ def print_connectors(name: str) -> None:
     _print_actions(out, {f"{spec.name}.{action.name}": action for action in spec.actions})
 
 
-def print_actions(beginning: str) -> None:
+def print_actions(beginning: str, *, as_json: bool) -> None:
     """Actions with their parameters. Their first half is the id of a source, shown here as the connector's name."""
     actions: dict[str, ActionSpec] = dict(BUILT_IN)
     for name, connector in load_connectors().items():
@@ -49,7 +55,10 @@ def print_actions(beginning: str) -> None:
     found = {name: action for name, action in sorted(actions.items()) if name.startswith(beginning)}
     if not found:
         raise Failed(f'no action begins with "{beginning}"; there are: {", ".join(sorted(actions))}')
-    _print_actions(looks.console(), found)
+    if as_json:
+        print_json([{**to_builtins(action), "name": name} for name, action in found.items()])
+    else:
+        _print_actions(looks.console(), found)
 
 
 def _print_actions(out: Console, actions: Mapping[str, ActionSpec]) -> None:

@@ -49,7 +49,8 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
     """Run the core over recorded files and say what became of every alert.
 
     STREAM is a file of records or recorded deliveries, one JSON object a line, plain or gzipped; several are merged
-    by time of arrival. Lines that cannot be read are left out and listed at the end. Playbooks are planned, not run.
+    by time of arrival. What cannot be read is left out, listed and counted, and the exit code is still 0; with
+    --strict it is 2 and nothing is written. Playbooks are planned, not run.
     """
     if not out.absolute().parent.is_dir():
         raise Failed(f'--out: "{out.parent}" is not a directory; nothing was replayed')
@@ -65,7 +66,8 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
     outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
     write_results(outcome, out)
     _say_problems(reader.problems)
-    click.echo(f"{_summary(outcome)}; written to {out}")
+    left_out = f"; left out {len(reader.problems)} that could not be read" if reader.problems else ""
+    click.echo(f"{_summary(outcome)}; written to {out}{left_out}")
 
 
 def _summary(outcome: Outcome) -> str:

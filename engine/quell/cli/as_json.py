@@ -1,0 +1,15 @@
+"""``--json``: the same answer for programs, on stdout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_json(value: Any) -> None:
+    """Prints what msgspec can encode."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
