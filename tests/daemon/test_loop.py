@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
 from daemon.parts import SmallCore, loaded, running, source
+from quell.daemon import loop
 from quell.errors import StoreError
 from quell.model.decision import Perform
 from quell.model.records import AlertRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.store.memory import MemoryStore
-from quell.store.port import Turn
+from quell.store.port import Accepted, Turn
 
 
 def go(work: Coroutine[Any, Any, None]) -> None:
@@ -44,6 +49,70 @@ def test_a_restart_has_the_same_state_with_and_without_a_snapshot() -> None:
             assert again.daemon.loop.seq == seq
             assert again.daemon.clock.now() >= again.core.state.now
         assert store.incident("I1") is not None
+
+    go(story())
+
+
+class ByRules(SmallCore):
+    """Gives every alert the version of the rules that it was decided by."""
+
+    def decide(self, records: Any, now: float) -> Any:
+        marked = [
+            msgspec.structs.replace(each, labels={**each.labels, "rules": self.rulebook.version}) for each in records
+        ]
+        return super().decide(marked, now)
+
+    @classmethod
+    def restored(cls, rulebook: Rulebook, data: bytes | None) -> SmallCore:
+        return cls(rulebook, SmallCore.restored(rulebook, data).state)
+
+
+def rules_of(core: SmallCore) -> dict[str, str]:
+    return {alert.name: alert.labels["rules"] for alert in core.state.alerts.values()}
+
+
+def test_what_was_decided_is_decided_again_by_the_rules_of_then() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with running(loaded(version="old"), store=store, restore=ByRules.restored) as quell:
+            await quell.daemon.inbox.put([firing(alertname="a")])
+            await quell.settled()
+            store.save_snapshot = lambda seq, state: None  # type: ignore[method-assign] # as if it was killed
+        del store.save_snapshot  # type: ignore[method-assign]
+        async with running(loaded(version="new"), store=store, restore=ByRules.restored) as again:
+            await again.daemon.inbox.put([firing(alertname="b")])
+            await again.settled()
+            assert rules_of(again.core) == {"a": "old", "b": "new"}
+
+    go(story())
+
+
+def test_a_snapshot_without_readable_rules_is_taken_up_by_those_of_now() -> None:
+    async def story() -> None:
+        for data in (msgspec.msgpack.encode(State()), msgspec.msgpack.encode([{"version": 7}, State()])):
+            store = MemoryStore()
+            store.accept(Accepted(now=1.0, records=[firing(alertname="a")]))
+            store.save_snapshot(0, data)
+            with capture_logs() as logs:
+                async with running(loaded(version="new"), store=store, restore=ByRules.restored) as quell:
+                    assert rules_of(quell.core) == {"a": "new"}
+            assert [entry["log_level"] for entry in logs if "rules of the snapshot" in entry["event"]] == ["warning"]
+
+    go(story())
+
+
+def test_a_snapshot_is_due_after_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SNAPSHOT_AFTER", 10)
+
+    async def story() -> None:
+        store = MemoryStore()
+        async with running(store=store) as quell:
+            assert store.recover().seq == 0
+            await quell.daemon.inbox.put([firing(alertname=f"a{n}") for n in range(9)])
+            await quell.settled()
+            assert store.recover().seq == 0
+            await quell.daemon.inbox.put([firing(alertname="b")])
+            await quell.until(lambda: store.recover().seq == 2)
 
     go(story())
 

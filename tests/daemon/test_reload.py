@@ -16,6 +16,7 @@ from daemon.parts import READER, Worker, loaded, running, source, token
 from quell.config import Loaded
 from quell.daemon.metrics import Metrics
 from quell.daemon.reload import Reloader
+from quell.daemon.saved import opened
 from quell.errors import Misconfigured, Problem
 
 
@@ -39,7 +40,11 @@ def test_a_good_one_is_taken_up_between_two_turns() -> None:
             assert quell.daemon.sources.get("a") is kept
             assert quell.daemon.sources.get("w") is not rebuilt
             assert len(quell.core.state.alerts) == 1
-            assert quell.store.recover().seq == 1  # the state under the old rules was saved first
+            found = quell.store.recover()
+            assert (found.seq, found.state is not None) == (1, True)
+            rules = opened(found.state or b"").rulebook  # what follows is decided again by these
+            assert rules is not None
+            assert rules.version == "2"
             _, state = await quell.api("GET", "/status")
             assert state["config"]["version"] == "2"
 

@@ -33,7 +33,7 @@ _RECOVERED_AT_ONCE = 50
 """Groups per commit while the journal is replayed."""
 _LONGEST_WAIT_S = 5.0
 """The wall clock may jump, so timers are looked at this often at least."""
-_SNAPSHOT_AFTER = 50_000
+SNAPSHOT_AFTER = 50_000
 """Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
@@ -145,7 +145,7 @@ class Loop:
             self._clock.not_before(batch[-1].now)
             await self._turn(batch, recovering=True)
             count += len(batch)
-            if self._unsaved_records >= _SNAPSHOT_AFTER:
+            if self._unsaved_records >= SNAPSHOT_AFTER:
                 await self._save()
         if self.rulebook.version != rulebook.version:
             await self._relive()
@@ -211,7 +211,7 @@ class Loop:
 
     def _save_due(self) -> bool:
         late = time.monotonic() - self._snapshot_at >= self._snapshot_every_s
-        return self._unsaved and (late or self._unsaved_records >= _SNAPSHOT_AFTER)
+        return self._unsaved and (late or self._unsaved_records >= SNAPSHOT_AFTER)
 
     async def _wait(self) -> None:
         """Until there is news or a timer of the core is due."""
