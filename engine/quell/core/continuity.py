@@ -16,6 +16,7 @@ from quell.model.incident import Incident
 from quell.model.state import State
 
 LEAST_NET = 2.5
+ONE_NAME_NET = 2.0
 Member = tuple[str, int]
 """One firing of an alert: fingerprint and episode."""
 
@@ -45,14 +46,19 @@ def continued(
     for at, whole in enumerate(clusters):
         name = names.get(at)
         cluster = _without_settled(state, whole, name, before)
-        if cluster.members and (name is not None or _enough(cluster.members, cluster.cause, least)):
+        if cluster.members and (name is not None or _enough(state, cluster.members, cluster.cause, least)):
             story.append((cluster, name or new_name(state, cluster.members, now)))
     return story
 
 
-def _enough(members: Sequence[Member], cause: Cause, least: int) -> bool:
-    """Whether these alerts and this much evidence make an incident that nobody has been shown yet."""
-    return len({mark for mark, _ in members}) >= least and cause.net >= LEAST_NET
+def _enough(state: State, members: Sequence[Member], cause: Cause, least: int) -> bool:
+    """Whether these alerts and this much evidence make an incident that nobody has been shown yet.
+
+    One rule that fires in many places at once may be the rule, or a job that runs on the hour: it takes more evidence.
+    """
+    marks = {mark for mark, _ in members}
+    names = {state.alerts[mark].name for mark in marks if mark in state.alerts}
+    return len(marks) >= least and cause.net >= LEAST_NET + (ONE_NAME_NET if len(names) == 1 else 0.0)
 
 
 def new_name(state: State, members: Sequence[Member], now: float) -> str:
