@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from quell.core.automation import RUN_VERBS, Automation
-from quell.core.incidents import Incidents
 from quell.core.intake import in_calendar
+from quell.core.lives import Lives
+from quell.core.logbook import Logbook, noted
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.model.decision import AnyDecision, Audit, SilenceChanged
@@ -21,9 +22,10 @@ from quell.model.state import State
 class Commands:
     """One dispatcher for every way in."""
 
-    def __init__(self, state: State, incidents: Incidents, automation: Automation) -> None:
+    def __init__(self, state: State, logbook: Logbook, lives: Lives, automation: Automation) -> None:
         self._state = state
-        self._incidents = incidents
+        self._logbook = logbook
+        self._lives = lives
         self._automation = automation
 
     def take(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
@@ -51,19 +53,18 @@ class Commands:
                 self._refuse(command, now, out, _already(incident))
                 return
             acked = msgspec.structs.replace(incident, status="acknowledged", acknowledged_by=by)
-            self._incidents.keep(
-                self._incidents.noted(acked, now, "acknowledged", note or "taken", by), "acknowledged", now, out
-            )
+            acked = noted(acked, now, "acknowledged", note or "taken", by)
+            self._logbook.keep(acked, "acknowledged", now, out)
         elif command.verb == "resolve":
             if not incident.is_open:
                 self._refuse(command, now, out, _already(incident))
                 return
-            self._incidents.resolve(incident.id, by, note or "resolved by hand", now, out)
+            self._lives.resolve(incident.id, by, note or "resolved by hand", now, out)
         else:
             if incident.status != "resolved":
                 self._refuse(command, now, out, _already(incident))
                 return
-            self._incidents.reopen(incident, by, note or "opened again by hand", now, out)
+            self._lives.reopen(incident, by, note or "opened again by hand", now, out)
         self._audit(command, now, out, note)
 
     def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
@@ -76,8 +77,8 @@ class Commands:
         out.append(Audit(at=now, who=record.by, what=f"feedback:{record.verdict}", target=target, detail=record.note))
         if incident is not None:
             text = record.verdict.replace("_", " ") + (f": {record.note}" if record.note else "")
-            noted = self._incidents.noted(incident, now, "feedback", text, record.by or "a person")
-            self._incidents.keep(noted, "updated", now, out)
+            judged = noted(incident, now, "feedback", text, record.by or "a person")
+            self._logbook.keep(judged, "updated", now, out)
 
     def _silence(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
         known = self._state.silences.get(command.target)

@@ -71,6 +71,12 @@ def new_name(state: State, members: Sequence[Member], now: float) -> str:
     return f"INC-{digest[:length]}"
 
 
+def absorber(members: Sequence[Member], after: Mapping[Member, str]) -> str | None:
+    """Where most of these firings went; None when none went anywhere."""
+    went = Counter(after[member] for member in members if member in after)
+    return min(went, key=lambda other: (-went[other], other), default=None)
+
+
 def _named(state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None]) -> dict[int, str]:
     standing = {name for name in before.values() if name is not None}
     merged = [incident for incident in state.incidents.values() if _merged_into(state, incident) in standing]

@@ -24,6 +24,10 @@ from quell.core.graph import Graph
 from quell.core.incidents import Incidents
 from quell.core.intake import LATEST, encoded, seen_before, sound
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
+from quell.core.lives import Lives
+from quell.core.logbook import Logbook
+from quell.core.lone import Lone
+from quell.core.pager import Pager
 from quell.core.prune import PRUNE_EVERY_S, prune
 from quell.core.rank import Ranker
 from quell.core.resolve import Resolver
@@ -102,9 +106,15 @@ class Engine:
         self._build_graph()
         self._agenda = Agenda()
         self._alerts = Alerts(rulebook, self._resolver, self.state, self._agenda)
-        self._incidents = Incidents(rulebook, self.state, self._agenda, self._alerts)
+        logbook = Logbook(self.state, self._agenda)
+        self._pager = Pager(rulebook, self.state, self._alerts, logbook)
+        self._lives = Lives(rulebook, self.state, logbook, self._pager)
+        self._lone = Lone(self.state, logbook, self._pager)
+        self._incidents = Incidents(
+            rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
+        )
         self._automation = Automation(rulebook, self.state)
-        self._commands = Commands(self.state, self._incidents, self._automation)
+        self._commands = Commands(self.state, logbook, self._lives, self._automation)
         self._index_changes()
         self._unit_of = {place_of(member): unit.id for unit in self.state.units.values() for member in unit.alerts}
         self._plan_all()
@@ -205,7 +215,7 @@ class Engine:
         elif what == "expire":
             over = self._alerts.expire(key, at, out)
             if over is not None:
-                self._incidents.alert_ended(over, at)
+                self._lives.alert_ended(over, at)
         elif what == "mutes":
             self._alerts.remute(at, out)
         elif what == "judge":
@@ -213,7 +223,7 @@ class Engine:
             if waiting is not None and waiting.hold_until is not None and waiting.hold_until <= at:
                 self._alerts.rejudge([key], at, out)
         elif what == "calm":
-            self._incidents.calm(key, at, out)
+            self._lives.calm(key, at, out)
         elif what == "solve":
             self._solve(int(key), at, out)
         elif what == "close":
@@ -229,7 +239,7 @@ class Engine:
 
     def _prune(self, at: float, out: list[AnyDecision]) -> None:
         for over in self._alerts.lapse(at, out):
-            self._incidents.alert_ended(over, at)
+            self._lives.alert_ended(over, at)
         owned = len(self.state.foreign)
         self._learned(prune(self.state, at))
         self._index_changes()
@@ -304,14 +314,14 @@ class Engine:
         if alert is None or not alert.firing or alert.mutings:
             return
         if alert.incident is not None:
-            self._incidents.page_for(alert, now, out)
+            self._pager.page_for(alert, now, out)
         elif alert.handling == "page":
             group = self._group_of(alert)
             if group is not None and group.solve_at is not None and alert.reason.code != "rule":
                 return  # what comes of its company is concluded shortly
             paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
-                self._incidents.lone(alert, self._changes, now, out)
+                self._lone.show(alert, self._changes, now, out)
 
     def _ask(self, decision: IncidentChanged, now: float) -> list[AnyDecision]:
         """Evidence on the first two suspects."""
@@ -341,18 +351,18 @@ class Engine:
             alert = self._renumbered(known, alert, now, out)
         if not alert.firing:
             if what in {"resolved", "updated"}:  # what is stale or a repeat is no news of its end
-                self._incidents.alert_ended(alert, now)
+                self._lives.alert_ended(alert, now)
         elif what in {"new", "returned"} or (known is not None and known.entity is None):
             self._correlate(alert, now)
         elif what == "flapped" and alert.incident is not None:
-            self._incidents.back(alert, now, out)
+            self._lives.back(alert, now, out)
 
     def _renumbered(self, known: Alert, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
         """An alert whose present firing is another than before stands where that firing does."""
         place = place_of((alert.fingerprint, alert.episode))
         home = self.state.placed.get(place)
         if known.incident is not None and known.incident != home:
-            self._incidents.left(alert.fingerprint, known.incident, now, out)
+            self._lives.left(alert.fingerprint, known.incident, now, out)
         if alert.incident != home:
             alert = self.state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=home)
             self._alerts.rejudge([alert.fingerprint], now, out)

@@ -30,6 +30,8 @@ IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
 USER_KINDS = frozenset({"kpi", "endpoint", "frontend"})
+Changes = Callable[[str], Iterable[Change]]
+"""What changed lately at an entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Ranker:
         """Where a cause is."""
         return self._name(cause.key)
 
-    def suspects(self, cause: Cause, changes: Callable[[str], Iterable[Change]]) -> list[Suspect]:
+    def suspects(self, cause: Cause, changes: Changes) -> list[Suspect]:
         """Best first; the runners-up say why they lost."""
         units = [self._state.units[unit_id] for unit_id in cause.units]
         candidates = self._candidates(cause)
@@ -94,7 +96,7 @@ class Ranker:
         *,
         units: Sequence[Unit],
         told: list[Evidence],
-        changes: Callable[[str], Iterable[Change]],
+        changes: Changes,
         score: float,
         confidence: float,
     ) -> Suspect:

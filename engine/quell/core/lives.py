@@ -1,0 +1,122 @@
+"""How incidents end and come back: by calm, by silence of their senders, by a person's word, by what fires again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted
+from quell.core.pager import Pager
+from quell.model.alert import Alert
+from quell.model.decision import AnyDecision
+from quell.model.incident import Incident
+from quell.model.rulebook import Rulebook
+from quell.model.state import State
+from quell.model.times import format_duration
+
+TRUST_S = 1800.0
+"""How long a person's word that it is over stands against alerts that go on firing."""
+
+
+class Lives:
+    """Works on the status of incidents that people have been shown."""
+
+    def __init__(self, rulebook: Rulebook, state: State, logbook: Logbook, pager: Pager) -> None:
+        self._triage = rulebook.triage
+        self._state = state
+        self._logbook = logbook
+        self._pager = pager
+
+    def alert_ended(self, alert: Alert, now: float) -> None:
+        """Asks a little later whether the incident of an alert that ended is over."""
+        incident = self._state.incidents.get(alert.incident or "")
+        if incident is not None and incident.is_open:
+            self._logbook.watch(incident.id, now + CALM_S)
+
+    def calm(self, name: str, now: float, out: list[AnyDecision]) -> None:
+        """Resolves an incident none of whose alerts fires, or of which nothing was heard for a day."""
+        incident, due = self._state.incidents.get(name), self._state.calm_at.get(name)
+        if incident is None or due is None or due > now:
+            return
+        if not incident.is_open:
+            self._still_fires(incident, now, out)
+            return
+        firing = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.firing]
+        heard_at = max((alert.updated_at for alert in firing), default=0.0)
+        if firing and heard_at + STALE_S > now:
+            asked_at = self._pager.page_again(incident, now, out)
+            self._logbook.watch(name, heard_at + STALE_S if asked_at is None else asked_at)
+            return
+        why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
+        self.resolve(name, QUELL, why, now, out)
+
+    def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
+        """Ends an incident."""
+        incident = msgspec.structs.replace(self._state.incidents[name], status="resolved", resolved_at=now)
+        lasted = format_duration(now - incident.opened_at)
+        self._logbook.keep(noted(incident, now, "resolved", f"{why} (after {lasted})", by), "resolved", now, out)
+        if by != QUELL:
+            self._logbook.ask(name, now + TRUST_S)
+
+    def reopen(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
+        """Opens a resolved incident again for a person; it stays open until more of it ends, or for a day."""
+        again = msgspec.structs.replace(
+            incident, status="open", resolved_at=None, acknowledged_by="", alerts=self._own(incident)
+        )
+        self._logbook.keep(noted(again, now, "reopened", note, by), "reopened", now, out)
+
+    def back(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """An alert came back soon after it ended: so does its incident if that was over."""
+        incident = self._state.incidents.get(alert.incident or "")
+        if incident is None or incident.status != "resolved":
+            return
+        marks = tuple(dict.fromkeys((*self._own(incident), alert.fingerprint)))
+        again = self.again(msgspec.structs.replace(incident, alerts=marks), now)
+        text = f"{alert.name or alert.fingerprint} is back"
+        self._logbook.keep(noted(again, now, "reopened", text), "reopened", now, out)
+        self._logbook.watch(incident.id, now + self._triage.lone_page_after_s)
+        self._pager.page_if_due(incident.id, now, out)
+
+    def again(self, incident: Incident, now: float) -> Incident:
+        """A resolved incident as it opens again; it pages again unless it was over for a moment only."""
+        again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
+        if incident.resolved_at is not None and incident.resolved_at + self._triage.flap_gap_s > now:
+            return again
+        return msgspec.structs.replace(again, paged_at=None, page_alert=None, page_record=None)
+
+    def left(self, mark: str, name: str, now: float, out: list[AnyDecision]) -> None:
+        """An alert fires anew, on its own so far: an open incident does not list it any more."""
+        incident = self._state.incidents.get(name)
+        if incident is None or not incident.is_open or mark not in incident.alerts:
+            return
+        rest = tuple(other for other in incident.alerts if other != mark)
+        self._logbook.keep(msgspec.structs.replace(incident, alerts=rest), "updated", now, out)
+        if not any(alert.firing for other in rest if (alert := self._state.alerts.get(other)) is not None):
+            self._logbook.watch(name, now + CALM_S)
+
+    def emptied(self, known: Incident | None, now: float, out: list[AnyDecision]) -> None:
+        """All alerts of an incident fire anew elsewhere."""
+        if known is not None and known.is_open and known.alerts:
+            self._logbook.keep(msgspec.structs.replace(known, alerts=()), "updated", now, out)
+            self._logbook.watch(known.id, now + CALM_S)
+
+    def _still_fires(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """What a person resolved comes back, with a page, when its alerts went on firing all the same."""
+        self._state.calm_at.pop(incident.id, None)
+        firing = [mark for mark in self._own(incident) if self._pager.able(self._state.alerts.get(mark))]
+        if incident.status != "resolved" or not firing:
+            return
+        again = msgspec.structs.replace(
+            incident, status="open", resolved_at=None, acknowledged_by="", paged_at=None, page_alert=None,
+            page_record=None, alerts=self._own(incident),
+        )  # fmt: skip
+        text = f"{len(firing)} of its alerts still fire {format_duration(TRUST_S)} after it was resolved by hand"
+        self._logbook.keep(noted(again, now, "reopened", text), "reopened", now, out)
+        self._pager.page_if_due(incident.id, now, out)
+
+    def _own(self, incident: Incident) -> tuple[str, ...]:
+        """The alerts of an incident that have not gone on to another since."""
+        return tuple(
+            mark
+            for mark in incident.alerts
+            if (alert := self._state.alerts.get(mark)) is not None and alert.incident == incident.id
+        )

@@ -1,0 +1,54 @@
+"""Keeps incidents as they now are, says every difference, and remembers when to ask after each of them again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quell.core.agenda import Agenda
+from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
+from quell.model.incident import Incident, TimelineEntry
+from quell.model.state import State
+
+CALM_S = 120.0
+"""How long after the last of its alerts ended an incident is asked whether it is over."""
+STALE_S = 86400.0
+"""How long an incident stays open without news."""
+QUELL = "quell"
+MOST_TIMELINE = 200
+
+
+class Logbook:
+    """Works on ``state.incidents`` and ``state.calm_at``; nobody else tells that an incident changed."""
+
+    def __init__(self, state: State, agenda: Agenda) -> None:
+        self._state = state
+        self._agenda = agenda
+
+    def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
+        """Keeps an incident as it now is, and says so."""
+        known = self._state.incidents.get(incident.id)
+        incident = msgspec.structs.replace(
+            incident, updated_at=now, version=known.version + 1 if known is not None else 1
+        )
+        self._state.incidents[incident.id] = incident
+        if not incident.is_open:
+            self._state.calm_at.pop(incident.id, None)
+        elif incident.id not in self._state.calm_at:
+            self.watch(incident.id, now + STALE_S)
+        out.append(IncidentChanged(at=now, incident=incident, event=event))
+
+    def watch(self, name: str, due: float) -> None:
+        """Asks at ``due`` whether an incident is over, if it is open now."""
+        if name in self._state.incidents and self._state.incidents[name].is_open:
+            self.ask(name, due)
+
+    def ask(self, name: str, due: float) -> None:
+        """Asks at ``due`` how an incident stands, open or not."""
+        self._state.calm_at[name] = due
+        self._agenda.put(due, "calm", name)
+
+
+def noted(incident: Incident, at: float, what: str, text: str, by: str = QUELL) -> Incident:
+    """The incident with one more entry in its timeline; the oldest go when there are too many."""
+    entry = TimelineEntry(at=at, what=what, text=text, by=by)
+    return msgspec.structs.replace(incident, timeline=(*incident.timeline[-MOST_TIMELINE:], entry))

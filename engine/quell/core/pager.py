@@ -1,0 +1,108 @@
+"""The pager: which incident pages, by which of its alerts, and when; each once, unless it came back to stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from quell.core.alerts import Alerts, stands_for
+from quell.core.continuity import Member, absorber
+from quell.core.logbook import Logbook, noted
+from quell.model.alert import Alert
+from quell.model.decision import AlertChanged, AnyDecision, Page
+from quell.model.incident import Incident
+from quell.model.rulebook import Rulebook
+from quell.model.state import State
+
+
+class Pager:
+    """Works on what an incident keeps of its page, and on the alert that stands for it."""
+
+    def __init__(self, rulebook: Rulebook, state: State, alerts: Alerts, logbook: Logbook) -> None:
+        self._triage = rulebook.triage
+        self._state = state
+        self._alerts = alerts
+        self._logbook = logbook
+        self._digest = frozenset(rulebook.triage.digest_severities)
+
+    def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
+        """Pages once, when an alert is in it that nothing mutes and that is more than information."""
+        incident = self._state.incidents[name]
+        if not _awaits_page(incident):
+            return
+        able = [alert for mark in incident.alerts if self.able(alert := self._state.alerts.get(mark)) and alert]
+        if not able:
+            return
+        cause = incident.suspects[0].entity if incident.suspects else None
+        first = min(able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
+        count = len(incident.alerts)
+        because = f"first cause {cause}" if cause else "no cause known"
+        self.page(name, first, f"{count} alert{'s' * (count != 1)}, {because}", now, out)
+
+    def page_for(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """Pages the incident of an alert that can page now though none of it could before, unless it has paged."""
+        incident = self._state.incidents.get(alert.incident or "")
+        if incident is None or not _awaits_page(incident):
+            return
+        if alert.handling == "page":
+            self.page(incident.id, alert, alert.reason.text, now, out)
+        elif self.able(alert) and alert.fingerprint in incident.alerts:
+            self.page_if_due(incident.id, now, out)
+
+    def page_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> float | None:
+        """Pages an incident that came back and stayed though its page was long ago; else when to ask again, or None."""
+        back_at = max((entry.at for entry in incident.timeline if entry.what == "reopened"), default=None)
+        if back_at is None or incident.paged_at is None or incident.paged_at >= back_at or incident.acknowledged_by:
+            return None
+        due = back_at + self._triage.lone_page_after_s
+        if now < due:
+            return due
+        anew = msgspec.structs.replace(incident, paged_at=None, page_alert=None, page_record=None)
+        self._state.incidents[incident.id] = anew
+        self.page_if_due(incident.id, now, out)
+        return None
+
+    def hand_on_pages(
+        self, lost: Mapping[str, Sequence[Member]], after: Mapping[Member, str], now: float, out: list[AnyDecision]
+    ) -> None:
+        """Who was paged for an incident that another one absorbs is not paged again for that one."""
+        for name, members in sorted(lost.items()):
+            target = absorber(members, after)
+            gone, into = self._state.incidents.get(name), self._state.incidents.get(target or "")
+            if gone is None or into is None or gone.paged_at is None or not (gone.is_open and _awaits_page(into)):
+                continue
+            paged = msgspec.structs.replace(
+                into, paged_at=gone.paged_at, page_alert=gone.page_alert, page_record=gone.page_record
+            )
+            self._logbook.keep(noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
+
+    def able(self, alert: Alert | None) -> bool:
+        """Whether an alert can stand for the page of its incident."""
+        return (
+            alert is not None
+            and alert.firing
+            and not alert.mutings
+            and alert.severity not in self._digest
+            and alert.reason.code not in {"rule", "owned"}
+        )
+
+    def page(self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision]) -> None:
+        """Pages an incident; ``alert`` stands for it and ``why`` is what people are told."""
+        incident = msgspec.structs.replace(
+            self._state.incidents[name], paged_at=now, page_alert=alert.fingerprint, page_record=alert.record
+        )
+        self._logbook.keep(noted(incident, now, "paged", why), "updated", now, out)
+        out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why))
+        current = self._state.alerts[alert.fingerprint]
+        paging = msgspec.structs.replace(
+            current, incident=name, handling="page", reason=stands_for(self._state.incidents[name]), hold_until=None
+        )
+        self._state.alerts[alert.fingerprint] = paging
+        self._alerts.paged(paging, now)
+        out.append(AlertChanged(at=now, alert=paging))
+
+
+def _awaits_page(incident: Incident) -> bool:
+    """Whether people are still to be told of an incident: nobody was, and nobody has taken it."""
+    return incident.is_open and incident.paged_at is None and not incident.acknowledged_by
