@@ -156,7 +156,7 @@ class Correlator:
             opening,
             self._claims_of,
             floor=floor_price,
-            promise=promise if causes is None else {},
+            promise=promise,
             fresh=fresh,
         ).solve()
         group.fresh = []

@@ -280,8 +280,14 @@ class Web:
             changed, cause = work.popleft()
             cost, lag = self._onward[changed][cause]
             for symptom, (leg, leg_lag) in self._legs_into.get(changed, {}).items():
-                if symptom not in self.claims:
+                through = BELIEVED * leg + cost
+                onward = self._onward.get(symptom)
+                if onward is None or through > LEG_LIMIT:
                     continue
-                self._lower(symptom, cause, (leg + cost, leg_lag + lag))
-                if self._lower_onward(symptom, cause, (BELIEVED * leg + cost, leg_lag + lag)):
+                known = onward.get(cause)
+                if known is None or (through, leg_lag + lag) < known:
+                    onward[cause] = (through, leg_lag + lag)
                     work.append((symptom, cause))
+                claim = self.claims[symptom].get(cause)
+                if claim is None or leg + cost <= claim[0]:
+                    self._lower(symptom, cause, (leg + cost, leg_lag + lag))
