@@ -8,10 +8,10 @@ from typing import Literal
 import msgspec
 
 from quell.core.agenda import Agenda
+from quell.core.chart import Chart
 from quell.core.episodes import KEPT
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
-from quell.core.resolve import Resolver
 from quell.core.triage import judge, observe
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
@@ -35,9 +35,9 @@ def stands_for(incident: Incident) -> Reason:
 class Alerts:
     """Works on ``state.alerts`` and ``state.behaviour``; what is due later goes on the agenda."""
 
-    def __init__(self, rulebook: Rulebook, resolver: Resolver, state: State, agenda: Agenda) -> None:
+    def __init__(self, rulebook: Rulebook, chart: Chart, state: State, agenda: Agenda) -> None:
         self._rulebook = rulebook
-        self._resolver = resolver
+        self._chart = chart
         self._state = state
         self._agenda = agenda
         self.unmuted: list[str] = []
@@ -45,10 +45,6 @@ class Alerts:
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
             self._muter.note(alert)
-
-    def remap(self, resolver: Resolver) -> None:
-        """Uses another resolver from now on."""
-        self._resolver = resolver
 
     def take(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> tuple[Alert, What] | None:
         """Folds one record of the alert ``mark``; returns it and what the record was, None when nobody need be told."""
@@ -77,13 +73,13 @@ class Alerts:
 
     def _placed(self, record: AlertRecord, known: Alert | None) -> AlertRecord:
         """The record with the labels that the map rules set, at the entity it speaks of."""
-        relabelled = self._resolver.relabelled(record.labels)
+        relabelled = self._chart.resolver.relabelled(record.labels)
         if relabelled is not record.labels:
             record = msgspec.structs.replace(record, labels=relabelled)
         same = known is not None and known.firing and known.entity is not None and known.labels == record.labels
         if (same and not record.entity) or not (record.labels or record.entity):
             return record  # what is known stands
-        return msgspec.structs.replace(record, entity=self._resolver.resolve(record.labels, record.entity or ""))
+        return msgspec.structs.replace(record, entity=self._chart.resolver.resolve(record.labels, record.entity or ""))
 
     def place_again(self, now: float, out: list[AnyDecision]) -> list[Alert]:
         """Asks for every firing alert again what it speaks of; returns those that had no entity and now have."""
@@ -91,8 +87,8 @@ class Alerts:
         for mark, alert in self._state.alerts.items():
             if not alert.firing:
                 continue
-            labels = self._resolver.relabelled(alert.labels)
-            told = self._resolver.by_rule(labels) if alert.entity else self._resolver.resolve(labels)
+            labels = self._chart.resolver.relabelled(alert.labels)
+            told = self._chart.resolver.by_rule(labels) if alert.entity else self._chart.resolver.resolve(labels)
             entity = told or alert.entity
             if labels != alert.labels or entity != alert.entity:
                 self._state.alerts[mark] = msgspec.structs.replace(alert, labels=labels, entity=entity)

@@ -1,0 +1,78 @@
+"""Groups of firings: puts each firing where its company is, once, and plans when a group is solved and closed."""
+
+from __future__ import annotations
+
+from quell.core.agenda import Agenda
+from quell.core.chart import Chart
+from quell.core.continuity import place_of
+from quell.model.alert import Alert
+from quell.model.state import Group, State
+
+
+class Groups:
+    """Works on ``state.groups`` and ``state.units`` through the chart's correlator."""
+
+    def __init__(self, state: State, agenda: Agenda, chart: Chart) -> None:
+        self._state = state
+        self._agenda = agenda
+        self._chart = chart
+        self._unit_of = {place_of(member): unit.id for unit in state.units.values() for member in unit.alerts}
+
+    def add(self, alert: Alert, now: float) -> None:
+        """Puts a firing where its group is, once."""
+        place = place_of((alert.fingerprint, alert.episode))
+        if place in self._unit_of:
+            return
+        group = self._chart.correlator.add(alert, now)
+        if group is not None:
+            self._unit_of[place] = next(unit for unit in reversed(group.fresh) if self._holds(unit, alert))
+            self.plan(group)
+
+    def _holds(self, unit: int, alert: Alert) -> bool:
+        return (alert.fingerprint, alert.episode) in self._state.units[unit].alerts
+
+    def plan(self, group: Group) -> None:
+        """Puts on the agenda when a group is solved and closed."""
+        self._agenda.put(group.solve_at, "solve", str(group.id))
+        self._agenda.put(group.close_at, "close", str(group.id))
+
+    def of(self, alert: Alert) -> Group | None:
+        """The group of an alert's present firing; None while it has none."""
+        unit = self._state.units.get(self._unit_of.get(place_of((alert.fingerprint, alert.episode)), 0))
+        return None if unit is None else self._state.groups[unit.group]
+
+    def reconsider(self, alert: Alert, now: float) -> None:
+        """What is concluded about the group of an alert is to be concluded anew."""
+        group = self.of(alert)
+        if group is not None:
+            self._chart.correlator.reconsider(group, now)
+            self.plan(group)
+
+    def reconsider_all(self, now: float) -> None:
+        """What is concluded about every group is to be concluded anew."""
+        for group in self._state.groups.values():
+            self._chart.correlator.reconsider(group, now)
+            self.plan(group)
+
+    def reconsider_at(self, entity: str, now: float) -> None:
+        """The same for every group with something at an entity."""
+        for group in self._state.groups.values():
+            if any(self._state.units[unit].entity == entity for unit in group.units):
+                self._chart.correlator.reconsider(group, now)
+                self._agenda.put(group.solve_at, "solve", str(group.id))
+
+    def close(self, group_id: int, at: float) -> None:
+        """Forgets a group whose time has come; one that is still to be solved waits for that."""
+        group = self._state.groups.get(group_id)
+        if group is not None and group.solve_at is not None:
+            self._agenda.put(group.solve_at, "close", str(group_id))  # some may wait for what is concluded then
+        elif group is not None and group.close_at <= at:
+            self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        self._chart.renew()
+        for unit_id in group.units:
+            for member in self._state.units[unit_id].alerts:
+                self._state.placed.pop(place_of(member), None)
+                self._unit_of.pop(place_of(member), None)
+        self._chart.correlator.close(group)

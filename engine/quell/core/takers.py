@@ -1,0 +1,136 @@
+"""What each kind of record brings about: alerts are judged and grouped, topology learned, people's acts done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from quell.core.alerts import Alerts
+from quell.core.automation import Automation
+from quell.core.chart import Chart
+from quell.core.commands import Commands
+from quell.core.continuity import place_of
+from quell.core.groups import Groups
+from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
+from quell.core.lives import Lives
+from quell.core.telemetry import take_log, take_sample, take_span
+from quell.model.alert import Alert, fingerprint
+from quell.model.decision import AnyDecision
+from quell.model.records import (
+    AlertRecord,
+    AnyRecord,
+    ChangeRecord,
+    CommandRecord,
+    DependencyRecord,
+    EntityRecord,
+    FeedbackRecord,
+    IncidentRecord,
+    LogRecord,
+    SampleRecord,
+    SpanRecord,
+    StepFinished,
+)
+from quell.model.state import State
+
+
+class Takers:
+    """One taker for each kind of record; a kind without one says nothing to the core."""
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        chart: Chart,
+        groups: Groups,
+        alerts: Alerts,
+        lives: Lives,
+        commands: Commands,
+        automation: Automation,
+    ) -> None:
+        self._state = state
+        self._chart = chart
+        self._groups = groups
+        self._alerts = alerts
+        self._lives = lives
+        self._commands = commands
+        self._automation = automation
+        self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], None]] = {
+            AlertRecord: self._alert,
+            ChangeRecord: self._change,
+            EntityRecord: lambda record, _now, _out: chart.learned(learn_entity(state, record)),
+            DependencyRecord: lambda record, _now, _out: chart.learned(learn_dependency(state, record)),
+            SampleRecord: lambda record, _now, _out: take_sample(state, record),
+            LogRecord: lambda record, _now, _out: take_log(state, record),
+            SpanRecord: self._span,
+            IncidentRecord: self._incident,
+            FeedbackRecord: commands.feedback,
+            CommandRecord: self._command,
+            StepFinished: self._step_finished,
+        }
+
+    def knows(self, record: AnyRecord) -> bool:
+        """Whether there is a taker for this kind of record."""
+        return type(record) in self._by_kind
+
+    def take(self, record: AnyRecord, now: float, out: list[AnyDecision]) -> None:
+        """Takes one record of a kind that it knows."""
+        self._by_kind[type(record)](record, now, out)
+
+    def _alert(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
+        self._chart.renew()
+        mark = fingerprint(record.labels, record.source, record.key)
+        known = self._state.alerts.get(mark)
+        taken = self._alerts.take(mark, record, now, out)
+        if taken is None:
+            return
+        alert, what = taken
+        if known is not None and known.episode != alert.episode:
+            alert = self._renumbered(known, alert, now, out)
+        if not alert.firing:
+            if what in {"resolved", "updated"}:  # what is stale or a repeat is no news of its end
+                self._lives.alert_ended(alert, now)
+        elif what in {"new", "returned"} or (known is not None and known.entity is None):
+            self._groups.add(alert, now)
+        elif what == "flapped" and alert.incident is not None:
+            self._lives.back(alert, now, out)
+
+    def _renumbered(self, known: Alert, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
+        """An alert whose present firing is another than before stands where that firing does."""
+        place = place_of((alert.fingerprint, alert.episode))
+        home = self._state.placed.get(place)
+        if known.incident is not None and known.incident != home:
+            self._lives.left(alert.fingerprint, known.incident, now, out)
+        if alert.incident != home:
+            alert = self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=home)
+            self._alerts.rejudge([alert.fingerprint], now, out)
+        self._groups.reconsider(alert, now)
+        return self._state.alerts[alert.fingerprint]
+
+    def _change(self, record: ChangeRecord, now: float, _out: list[AnyDecision]) -> None:
+        self._chart.renew()
+        change, known = learn_change(self._state, record, self._chart.resolver)
+        self._chart.note_change(change, known)
+        if change.entity:
+            self._groups.reconsider_at(change.entity, now)
+
+    def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
+        if f"{record.trace}/{record.span}" not in self._state.spans:
+            take_span(self._state, record)
+        self._chart.learned(learn_span(self._state, record, now))
+
+    def _incident(self, record: IncidentRecord, now: float, out: list[AnyDecision]) -> None:
+        key = f"{record.source}/{record.id or record.entity or record.title}"
+        known = self._state.foreign.get(key)
+        if known is not None and known.at > record.at:
+            return  # told late: what is known is newer
+        self._state.foreign[key] = record
+        self._alerts.judge_all(now, out)
+
+    def _command(self, record: CommandRecord, now: float, out: list[AnyDecision]) -> None:
+        if self._commands.take(record, now, out):
+            self._alerts.judge_all(now, out)
+
+    def _step_finished(self, record: StepFinished, now: float, out: list[AnyDecision]) -> None:
+        out.extend(self._automation.on_step_finished(record, now))
