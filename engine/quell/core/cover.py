@@ -34,9 +34,9 @@ FOLD_SPREAD_S = 45.0
 EARLY_S = 45.0
 LATE_S = 300.0
 LAG_SPREAD = 0.6
-TRIAL_TIMES = 12
+TRIAL_TIMES = 8
 ROUNDS = 2
-SWAP_TRIALS = 12
+SWAP_TRIALS = 6
 
 
 @dataclass(frozen=True, slots=True)

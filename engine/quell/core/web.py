@@ -22,7 +22,7 @@ from quell.core.reach import Reacher, key
 from quell.model.state import State, Unit
 
 BELIEVED = 0.8
-LEG_LIMIT = 5.0
+LEG_LIMIT = 3.2
 IDLE_LEG = 1.0
 BACKWARD_LEG = 2.3
 OTHER_FAMILY_LEG = 1.2
