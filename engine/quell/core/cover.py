@@ -220,11 +220,13 @@ class Cover:
     def _improve(self, chosen: list[Fit]) -> bool:
         """For each cause, the best of all causes to stand in its place; causes that stop paying go."""
         table = self._worths(chosen)
+        owners = _owners(table)
         swapped = False
         for at, fit in enumerate(chosen):
-            mine = np.flatnonzero(_owners(table) == at)
+            mine = np.flatnonzero(owners == at)
             if self._fresh is not None and not self._fresh[mine].any():
                 continue
+            line = table[at].copy()
             table[at] = 0.0
             others = table.max(axis=0)
             best = self._fit(fit.cause, others)
@@ -238,6 +240,8 @@ class Cover:
             chosen[at] = best
             if best.gain > 0.0:
                 table[at] = self._worth(best)
+            if not np.array_equal(table[at], line):
+                owners = _owners(table)
         unique = {fit.cause: fit for fit in chosen if fit.gain > 0.0}
         chosen[:] = unique.values()
         return swapped
