@@ -35,7 +35,7 @@ CHANGE_EARLY_S = 120.0
 CLOSE_DATA_S = 9000.0
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
-COARSER = ((60, 1), (150, 2), (300, 5), (10**9, 10))
+COARSER = ((60, 1), (150, 2), (300, 5), (10**9, 14))
 
 
 class Correlator:
