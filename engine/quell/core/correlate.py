@@ -7,12 +7,13 @@ shown depends on times and not on how deliveries were batched.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from math import exp, floor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.cover import EVIDENCE, MORE_EVIDENCE, MORE_LIMIT, OPENING, Cause, Cover, Symptoms
+from quell.core.cover import EARLY_S, EVIDENCE, LATE_S, MORE_EVIDENCE, MORE_LIMIT, OPENING, Cause, Cover, Symptoms
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -46,7 +47,6 @@ class Correlator:
         self._graph = graph
         self._settings = settings
         self._state = state
-        self._promises: dict[int, dict[int, float]] = {}
         self._expected: dict[int, list[tuple[int, float]]] = {}
 
     def add(self, alert: Alert, now: float) -> Group | None:
@@ -87,11 +87,7 @@ class Correlator:
             self._state.groups[group.id] = group
         else:
             group = self._state.groups[ids[0]]
-            if len(ids) > 1:
-                # What a cause could explain is more in the joined group than it was in any part.
-                self._promises.pop(group.id, None)
             for other_id in ids[1:]:
-                self._promises.pop(other_id, None)
                 other = self._state.groups.pop(other_id)
                 for member in other.units:
                     self._state.units[member].group = group.id
@@ -122,19 +118,13 @@ class Correlator:
         entangled = self.web.entangled(group.units)
         for unit_id in group.units:
             self.web.drop(unit_id)
-        self._promises.pop(group.id, None)
         if entangled:
             # The graph learned a way between groups after they had formed: no claim may lead through what is gone.
             self.web = Web(self._graph, self._state)
-            self._promises.clear()
         del self._state.groups[group.id]
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
-        promise = self._promises.setdefault(group.id, {})
-        for unit_id in group.units:
-            for cause in self.web.taken(unit_id):
-                promise.pop(cause, None)
         ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
         prices: dict[tuple[int, int], float] = {}
 
@@ -150,35 +140,24 @@ class Correlator:
             price = self._bare(cause)
             return price - CHANGE_BONUS if changes(self._graph.name(node)) else price
 
-        causes, fresh = self._narrowed(group, ids)
-        solved = Cover(
-            self._symptoms(ids, causes),
-            opening,
-            self._claims_of,
-            floor=floor_price,
-            promise=promise,
-            fresh=fresh,
-        ).solve()
+        before = [(key(self._graph.node(entity), kind), began) for entity, kind, began in group.solution]
+        causes = self._narrowed(group, ids, before)
+        symptoms = self._symptoms(ids, causes)
+        solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
         group.fresh = []
-        roots = {cause.key for cause in solved} | {key for cause in solved for key in cause.folded}
-        group.solution = [(self._graph.name(root // COUNT), root % COUNT) for root in sorted(roots)]
-        return [
-            Cause(
-                cause.key, cause.began, tuple(ids[unit] for unit in cause.units), cause.net, cause.folded, cause.rivals
-            )
-            for cause in solved
-        ]
+        parts = sorted(part for cause in solved for part in cause.parts)
+        group.solution = [(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
+        return [replace(cause, units=tuple(ids[unit] for unit in cause.units)) for cause in solved]
 
-    def _narrowed(self, group: Group, ids: list[int]) -> tuple[set[int] | None, NDArray[np.bool_] | None]:
+    def _narrowed(self, group: Group, ids: list[int], before: list[tuple[int, float]]) -> set[int] | None:
         """In a large group only the causes of the last solution and those of changed units are looked at again."""
         if len(ids) <= LARGE_GROUP:
-            return None, None
-        causes = {key(self._graph.node(entity), kind) for entity, kind in group.solution}
+            return None
+        causes = {cause for cause, _ in before}
         for unit_id in group.fresh:
             claims = self.web.claims[unit_id]
             causes.update(sorted(claims, key=lambda cause: (claims[cause], cause))[:FRESH_CAUSES])
-        changed = set(group.fresh)
-        return causes, np.array([unit_id in changed for unit_id in ids])
+        return causes
 
     def _identity(self, unit: Unit) -> tuple[str, int, float]:
         return (unit.entity, unit.family, unit.onset)
@@ -200,6 +179,8 @@ class Correlator:
         return Symptoms(
             onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
             weight=np.array([self._weight(self._state.units[unit_id]) for unit_id in ids]),
+            early=np.full(len(ids), EARLY_S),
+            late=np.full(len(ids), LATE_S),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],

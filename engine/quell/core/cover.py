@@ -2,10 +2,13 @@
 
 Every unit earns what its best open cause explains of it; every open cause costs. A unit that no cause explains well
 enough to pay stays noise. Two outages that overlap stay two because one cause explains the symptoms of the other
-badly: they lie off its paths, or begin at the wrong time. Solved greedily with lazy evaluation (Minoux 1978), then
-improved by swaps; causes that another cause explains are folded into it, paid once per cause and not per symptom.
-All quantities are in nats. The solution depends only on the set of units, their claims and the time, never on the
-order of arrival.
+badly: they lie off its paths, or begin at the wrong time. The search goes on from the solution before: it takes the
+move that gains most - open a cause and close at once all that no longer pay beside it - until none gains, so its cost
+follows what changed. Causes that another cause explains are folded into it, paid once per cause and not per symptom.
+All quantities are in nats. The solution depends only on the units, their claims, the time and the solution before.
+
+Local search for uncapacitated facility location: Arya et al., "Local search heuristics for k-median and facility
+location problems", SIAM J. Comput. 33 (2004).
 """
 
 from __future__ import annotations
@@ -35,25 +38,67 @@ EARLY_S = 45.0
 LATE_S = 300.0
 LAG_SPREAD = 0.6
 TRIAL_TIMES = 8
-ROUNDS = 2
+MOST_MOVES = 200
 SWAP_TRIALS = 6
+STAY = 0.5
+LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Symptoms:
     """The problem as flat arrays: one row per (unit, cause) claim, rows sorted by cause.
 
-    ``onsets`` per unit in seconds, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag``
-    per row; ``keys`` distinct causes and ``starts`` where the rows of each begin (one more entry than keys).
+    ``onsets`` per unit in seconds, ``weight`` per unit in nats (what explaining it earns), ``early`` and ``late`` per
+    unit in seconds (how far its onset may lie off); ``unit``, ``cost``, ``lag`` per row; ``keys`` distinct causes and
+    ``starts`` where the rows of each begin (one more entry than keys).
     """
 
     onsets: Floats
     weight: Floats
+    early: Floats
+    late: Floats
     keys: Ints
     starts: Ints
     unit: Ints
     cost: Floats
     lag: Floats
+
+
+@dataclass(slots=True)
+class Open:
+    """An open cause: its index, when it began, what it is worth to every unit, and its price."""
+
+    cause: int
+    began: float
+    line: Floats
+    price: float
+    net: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
+
+    ``parts`` are the open causes it is made of as (key, began); ``rivals`` answers (key, nats, beginning) of the
+    others that could stand in its place, best first.
+    """
+
+    key: int
+    began: float
+    units: tuple[int, ...]
+    net: float
+    folded: tuple[int, ...]
+    parts: tuple[tuple[int, float], ...]
+    rivals: Callable[[], tuple[tuple[int, float, float], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Opening a cause at a time, with what it gains when all that it makes needless is closed."""
+
+    cause: int
+    began: float
+    gain: float
 
 
 def _leads(parents: Mapping[int, int], start: int, goal: int) -> bool:
@@ -62,64 +107,12 @@ def _leads(parents: Mapping[int, int], start: int, goal: int) -> bool:
     return start == goal
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """One cause, begun at ``began``: it ``explains`` so many nats that nothing else does, at the price ``opening``.
-
-    ``units`` are those it could explain and ``worth`` what it is worth to each.
-    """
-
-    cause: int
-    began: float
-    explains: float
-    opening: float
-    units: Ints
-    worth: Floats
-
-    @property
-    def gain(self) -> float:
-        """What choosing it nets."""
-        return self.explains - self.opening
-
-
-def _owners(table: Floats) -> Ints:
-    """For every unit (column) the row that is worth most to it, or the number of rows for noise."""
-    if not len(table):
-        return np.zeros(table.shape[1], dtype=np.int64)
-    owners: Ints = table.argmax(axis=0).astype(np.int64)
-    owners[table.max(axis=0) <= 0.0] = len(table)
-    return owners
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
-
-    ``rivals`` answers (key, nats, beginning) of the others that could stand in its place, best first.
-    """
-
-    key: int
-    began: float
-    units: tuple[int, ...]
-    net: float
-    folded: tuple[int, ...]
-    rivals: Callable[[], tuple[tuple[int, float, float], ...]]
-
-
-def misfit(late: Floats, lag: Floats) -> Floats:
-    """Nats lost for a symptom that begins ``late`` seconds after it was due: a rule holds back, never runs ahead."""
-    scale = np.where(late < 0.0, EARLY_S, LATE_S) + LAG_SPREAD * lag
-    lost: Floats = 2.0 * np.log1p((late / scale) ** 2 / 3.0)
-    return lost
-
-
 class Cover:
     """One group's problem, solved once.
 
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause (key →
-    cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``promise`` remembers, by key, what a cause
-    could at best explain; it is filled here and may be passed again for the keys none of whose rows changed since.
-    With ``fresh`` (one flag a unit) only the causes of such units are improved by swaps.
+    cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that were
+    open. With ``tried`` (keys) only these are looked at as new causes.
     """
 
     def __init__(
@@ -129,136 +122,187 @@ class Cover:
         claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
         *,
         floor: Callable[[int], float],
-        promise: dict[int, float],
-        fresh: NDArray[np.bool_] | None = None,
+        before: Sequence[tuple[int, float]] = (),
+        tried: NDArray[np.bool_] | None = None,
     ) -> None:
         self._s = symptoms
         self._opening = opening
         self._claims_of = claims_of
         self._floor = floor
-        self._promise = promise
-        self._fresh = fresh
         self._due = symptoms.onsets[symptoms.unit] - symptoms.lag
         self._plain = symptoms.weight[symptoms.unit] - symptoms.cost
+        spread = LAG_SPREAD * symptoms.lag
+        self._early = symptoms.early[symptoms.unit] + spread
+        self._late = symptoms.late[symptoms.unit] + spread
         self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
-        order = np.argsort(symptoms.unit, kind="stable")
-        self._by_unit = order
-        self._unit_starts = np.searchsorted(symptoms.unit[order], np.arange(len(symptoms.onsets) + 1))
+        self._tried = tried
+        self._open: list[Open] = []
+        for key, began in before:
+            at = int(np.searchsorted(symptoms.keys, key))
+            if at < len(symptoms.keys) and symptoms.keys[at] == key:
+                self._open.append(Open(at, began, self._line(at, began), self._opening(key, began)))
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""
-        chosen = self._greedy()
-        for _ in range(ROUNDS):
-            if not self._improve(chosen):
+        self._balance()
+        self._retime()
+        self._drop()
+        passed: dict[int, float] = {}
+        for _ in range(MOST_MOVES):
+            move = self._best_move(passed)
+            if move is None:
                 break
-        owners = _owners(self._worths(chosen))
-        return self._fold(chosen, owners)
+            self._apply(move)
+        self._retime()
+        self._drop()
+        return self._fold()
 
-    def _fit(self, cause: int, already: Floats | None) -> Fit:
-        rows = slice(int(self._s.starts[cause]), int(self._s.starts[cause + 1]))
-        units, plain, due, lag = self._s.unit[rows], self._plain[rows], self._due[rows], self._s.lag[rows]
-        have = np.zeros(len(units)) if already is None else already[units]
-        keep = plain > have
-        if not keep.all():
-            units, plain, due, have, lag = units[keep], plain[keep], due[keep], have[keep], lag[keep]
-        if not len(units):
-            return Fit(cause, 0.0, 0.0, OPENING, units, plain)
-        times = due
-        if len(times) > TRIAL_TIMES:
-            picks = np.append(np.arange(TRIAL_TIMES) * (len(times) - 1) // (TRIAL_TIMES - 1), 0)
-            times = np.sort(due)[picks]
-            times[-1] = due[np.argmax(plain)]
-        worth = plain - misfit(due - times[:, None], lag)
-        gains = np.maximum(worth - have, 0.0).sum(axis=1)
-        top = int(gains.argmax())
-        began = float(times[top])
-        return Fit(cause, began, float(gains[top]), self._opening(int(self._s.keys[cause]), began), units, worth[top])
+    # -- values ---------------------------------------------------------------------------------------------------
 
-    def _greedy(self) -> list[Fit]:
-        """Takes the cause that nets most until none pays; a promise that is still best when renewed is kept."""
-        bound = np.add.reduceat(np.maximum(self._plain, 0.0), self._s.starts[:-1])
-        heap: list[tuple[float, int]] = []
-        for cause in map(int, np.flatnonzero(bound > CHEAPEST)):
-            key = int(self._s.keys[cause])
-            floor = self._floor(key)
-            if bound[cause] <= floor:
-                continue
-            explains = self._promise.get(key)
-            if explains is None:
-                explains = self._promise[key] = self._fit(cause, None).explains
-            if explains > floor:
-                heap.append((floor - explains, cause))
-        heapq.heapify(heap)
-        best = np.zeros(len(self._s.onsets))
-        chosen: list[Fit] = []
-        while heap:
-            promised, cause = heapq.heappop(heap)
-            fit = self._fit(cause, best)
-            if heap and -fit.gain > heap[0][0] + 1e-9 and -fit.gain > promised + 1e-9:
-                if fit.gain > 0.0:
-                    heapq.heappush(heap, (-fit.gain, cause))
-                continue
-            if fit.gain <= 0.0:
-                continue
-            chosen.append(fit)
-            best[fit.units] = np.maximum(best[fit.units], fit.worth)
-        return chosen
+    def _rows(self, cause: int) -> slice:
+        return slice(int(self._s.starts[cause]), int(self._s.starts[cause + 1]))
 
-    def _worth(self, fit: Fit) -> Floats:
-        """What a cause, begun when it did, is worth to every unit."""
-        rows = slice(int(self._s.starts[fit.cause]), int(self._s.starts[fit.cause + 1]))
+    def _worth(self, rows: slice, began: Floats | float) -> Floats:
+        """What a cause begun then is worth to the units of its rows (a row a time when ``began`` is a column)."""
+        off = self._due[rows] - began
+        scale = np.where(off < 0.0, self._early[rows], self._late[rows])
+        off /= scale
+        off *= off
+        off /= 3.0
+        np.log1p(off, out=off)
+        off *= -2.0
+        off += self._plain[rows]
+        return off
+
+    def _line(self, cause: int, began: float) -> Floats:
         line = np.zeros(len(self._s.onsets))
-        worth = self._plain[rows] - misfit(self._due[rows] - fit.began, self._s.lag[rows])
-        line[self._s.unit[rows]] = np.maximum(worth, 0.0)
+        rows = self._rows(cause)
+        line[self._s.unit[rows]] = np.maximum(self._worth(rows, began), 0.0)
         return line
 
-    def _worths(self, chosen: Sequence[Fit]) -> Floats:
-        if not chosen:
-            return np.zeros((0, len(self._s.onsets)))
-        return np.stack([self._worth(fit) for fit in chosen])
+    def _balance(self) -> None:
+        """Who owns which unit (0 is noise, k the k-th open cause), at what worth, and what the next best would be."""
+        units = len(self._s.onsets)
+        table = np.zeros((len(self._open) + 2, units))
+        for at, one in enumerate(self._open, start=1):
+            table[at] = one.line
+        self._owner = table.argmax(axis=0)
+        columns = np.arange(units)
+        self._best = table[self._owner, columns]
+        table[self._owner, columns] = -1.0
+        self._next = np.maximum(table.max(axis=0), 0.0)
+        earned = np.bincount(self._owner, self._best - self._next, minlength=len(self._open) + 1)
+        for at, one in enumerate(self._open, start=1):
+            one.net = float(earned[at]) - one.price
+        self._nets = np.array([np.inf, *(one.net + STAY for one in self._open)])
 
-    def _improve(self, chosen: list[Fit]) -> bool:
-        """For each cause, the best of all causes to stand in its place; causes that stop paying go."""
-        table = self._worths(chosen)
-        owners = _owners(table)
-        swapped = False
-        for at, fit in enumerate(chosen):
-            mine = np.flatnonzero(owners == at)
-            if self._fresh is not None and not self._fresh[mine].any():
+    def _times(self, rows: slice) -> Floats:
+        """Beginnings worth trying: when the units of these rows were due."""
+        due = self._due[rows]
+        if len(due) <= TRIAL_TIMES:
+            return due
+        ordered = np.sort(due)
+        picks = ordered[np.arange(TRIAL_TIMES) * (len(due) - 1) // (TRIAL_TIMES - 1)]
+        picks[-1] = due[self._plain[rows].argmax()]
+        return picks
+
+    # -- moves ----------------------------------------------------------------------------------------------------
+
+    def _promises(self) -> Floats:
+        """What opening each cause could gain at most, did all begin when it should, before its price."""
+        unit, plain = self._s.unit, self._plain
+        best, second, owner = self._best[unit], self._next[unit], self._owner[unit]
+        more = np.maximum(plain - best, 0.0)
+        instead = np.maximum(np.minimum(plain, best) - second, 0.0)
+        width = len(self._open) + 1
+        gains = np.bincount(self._cause, more, minlength=len(self._s.keys))
+        if width > 1:
+            code = self._cause * width + owner
+            shares = np.bincount(code, instead, minlength=len(self._s.keys) * width).reshape(-1, width)
+            gains += np.maximum(shares - self._nets, 0.0).sum(axis=1)
+        return gains
+
+    def _best_move(self, passed: dict[int, float]) -> Move | None:
+        promised = self._promises()
+        if self._tried is not None:
+            promised[~self._tried] = 0.0
+        for one in self._open:
+            promised[one.cause] = 0.0
+        order = np.argsort(-promised, kind="stable")
+        best: Move | None = None
+        for cause in order:
+            bound = promised[cause]
+            if bound <= CHEAPEST:
+                break
+            key = int(self._s.keys[cause])
+            floor = self._floor(key)
+            least = best.gain if best is not None else LEAST_GAIN
+            if bound - CHEAPEST <= least:
+                break
+            if bound - floor <= least:
                 continue
-            line = table[at].copy()
-            table[at] = 0.0
-            others = table.max(axis=0)
-            best = self._fit(fit.cause, others)
-            for cause, bound in self._contenders(mine):
-                if bound - self._floor(int(self._s.keys[cause])) <= best.gain:
-                    continue
-                trial = self._fit(cause, others)
-                if trial.gain > best.gain + 1e-9:
-                    best = trial
-            swapped = swapped or best.cause != fit.cause or best.gain <= 0.0
-            chosen[at] = best
-            if best.gain > 0.0:
-                table[at] = self._worth(best)
-            if not np.array_equal(table[at], line):
-                owners = _owners(table)
-        unique = {fit.cause: fit for fit in chosen if fit.gain > 0.0}
-        chosen[:] = unique.values()
-        return swapped
+            move = self._move(int(cause))
+            if move.gain > least:
+                best = move
+        return best
 
-    def _contenders(self, units: Ints) -> list[tuple[int, float]]:
-        """The causes that could at best explain most of these units, with how much, most promising first."""
-        if not len(units):
-            return []
-        spans = [self._by_unit[self._unit_starts[unit] : self._unit_starts[unit + 1]] for unit in units]
-        rows = np.concatenate(spans)
-        causes, place = np.unique(self._cause[rows], return_inverse=True)
-        bound = np.bincount(place, np.maximum(self._plain[rows], 0.0))
-        order = np.lexsort((causes, -bound))[:SWAP_TRIALS]
-        return [(int(causes[at]), float(bound[at])) for at in order if bound[at] > CHEAPEST]
+    def _move(self, cause: int) -> Move:
+        rows = self._rows(cause)
+        unit = self._s.unit[rows]
+        times = self._times(rows)
+        worth = self._worth(rows, times[:, None])
+        best, second = self._best[unit], self._next[unit]
+        gains = np.maximum(worth - best, 0.0).sum(axis=1)
+        if self._open:
+            instead = np.maximum(np.minimum(worth, best) - second, 0.0)
+            owners, place = np.unique(self._owner[unit], return_inverse=True)
+            for at, owner in enumerate(owners):
+                if owner:
+                    share = instead[:, place == at].sum(axis=1)
+                    gains += np.maximum(share - self._nets[owner], 0.0)
+        top = int(gains.argmax())
+        began = float(times[top])
+        return Move(cause, began, float(gains[top]) - self._opening(int(self._s.keys[cause]), began))
 
-    def _fold(self, chosen: list[Fit], owners: Ints) -> list[Cause]:
+    def _apply(self, move: Move) -> None:
+        """Opens the cause and closes what does not pay beside it any more."""
+        price = self._opening(int(self._s.keys[move.cause]), move.began)
+        self._open.append(Open(move.cause, move.began, self._line(move.cause, move.began), price))
+        self._balance()
+        self._drop()
+
+    def _drop(self) -> None:
+        """Closes causes that do not pay, the worst first."""
+        while self._open:
+            worst = min(range(len(self._open)), key=lambda at: (self._open[at].net, -at))
+            if self._open[worst].net > 0.0:
+                return
+            del self._open[worst]
+            self._balance()
+
+    def _retime(self) -> None:
+        """Each cause begins when that explains most of what nothing else explains better."""
+        moved = False
+        for at, one in enumerate(self._open, start=1):
+            rows = self._rows(one.cause)
+            unit = self._s.unit[rows]
+            have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])
+            times = np.append(self._times(rows), one.began)
+            gains = np.maximum(self._worth(rows, times[:, None]) - have, 0.0).sum(axis=1)
+            top = int(gains.argmax())
+            if gains[top] > gains[-1] + LEAST_GAIN:
+                one.began = float(times[top])
+                one.line = self._line(one.cause, one.began)
+                one.price = self._opening(int(self._s.keys[one.cause]), one.began)
+                moved = True
+        if moved:
+            self._balance()
+
+    # -- folding --------------------------------------------------------------------------------------------------
+
+    def _fold(self) -> list[Cause]:
         """Causes that another cause, open or not yet open, explains cheaply become part of it."""
+        chosen, owners = self._open, self._owner - 1
         parents = self._parents(chosen)
         groups: dict[int, list[int]] = {}
         for at, fit in enumerate(chosen):
@@ -278,25 +322,26 @@ class Cover:
                     key=root,
                     began=began[0] if began else min(chosen[at].began for at in parts),
                     units=units,
-                    net=sum(chosen[at].gain for at in parts),
+                    net=sum(chosen[at].net for at in parts),
                     folded=tuple(key for key in keys if key != root),
+                    parts=tuple((int(self._s.keys[chosen[at].cause]), chosen[at].began) for at in parts),
                     rivals=partial(self._rivals, np.array(units), root),
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
 
-    def _parents(self, chosen: list[Fit]) -> dict[int, int]:
+    def _parents(self, chosen: list[Open]) -> dict[int, int]:
         """For every cause that folds the cause (both by key) that it folds into."""
         opened = {int(self._s.keys[fit.cause]): fit for fit in chosen}
         offers: dict[int, list[Offer]] = {}
         for key, fit in opened.items():
             for parent, (cost, lag) in self._claims_of(key).items():
-                saved = fit.opening - FOLD_MARGIN - cost
+                saved = fit.price - FOLD_MARGIN - cost
                 if parent != key and saved > 0.0:
                     offers.setdefault(parent, []).append((key, saved, fit.began - lag, lag))
         return self._folded(offers, opened)
 
-    def _folded(self, offers: Mapping[int, Sequence[Offer]], opened: Mapping[int, Fit]) -> dict[int, int]:
+    def _folded(self, offers: Mapping[int, Sequence[Offer]], opened: Mapping[int, Open]) -> dict[int, int]:
         """Folds what saves most until nothing saves; a promise that is still best when renewed is kept."""
         parents: dict[int, int] = {}
         heap = [(-sum(offer[1] for offer in offers[parent]), parent) for parent in offers]
@@ -317,7 +362,7 @@ class Cover:
         return parents
 
     def _saving(
-        self, parent: int, offers: Sequence[Offer], opened: Mapping[int, Fit], *, known: bool
+        self, parent: int, offers: Sequence[Offer], opened: Mapping[int, Open], *, known: bool
     ) -> tuple[float, list[int]]:
         """Nats saved by folding into a parent the causes that fit its beginning, and which they are."""
         best: tuple[float, list[int]] = (0.0, [])
@@ -337,8 +382,22 @@ class Cover:
 
     def _rivals(self, units: Ints, root: int) -> tuple[tuple[int, float, float], ...]:
         """(key, net, began) of the other causes that could stand for these units, best first."""
-        already = np.full(len(self._s.onsets), np.inf)
-        already[units] = 0.0
-        trials = [self._fit(cause, already) for cause, _ in self._contenders(units) if int(self._s.keys[cause]) != root]
-        trials.sort(key=lambda fit: (-fit.gain, fit.cause))
-        return tuple((int(self._s.keys[fit.cause]), fit.gain, fit.began) for fit in trials[:5])
+        inside = np.zeros(len(self._s.onsets), dtype=bool)
+        inside[units] = True
+        rows = np.flatnonzero(inside[self._s.unit])
+        causes, place = np.unique(self._cause[rows], return_inverse=True)
+        bound = np.bincount(place, np.maximum(self._plain[rows], 0.0))
+        order = [at for at in np.lexsort((causes, -bound)) if bound[at] > CHEAPEST][:SWAP_TRIALS]
+        trials = []
+        for cause in (int(causes[at]) for at in order):
+            key = int(self._s.keys[cause])
+            if key == root:
+                continue
+            span = self._rows(cause)
+            times = self._times(span)
+            worth = np.maximum(self._worth(span, times[:, None]), 0.0) * inside[self._s.unit[span]]
+            gains = worth.sum(axis=1)
+            top = int(gains.argmax())
+            trials.append((key, float(gains[top]) - self._opening(key, float(times[top])), float(times[top])))
+        trials.sort(key=lambda trial: (-trial[1], trial[0]))
+        return tuple(trials[:5])

@@ -61,7 +61,7 @@ class Group(msgspec.Struct, kw_only=True):
     close_at: float
     solve_at: float | None = None
     fresh: list[int] = []
-    solution: list[tuple[str, int]] = []
+    solution: list[tuple[str, int, float]] = []
 
 
 class Signals(msgspec.Struct, kw_only=True):
