@@ -36,7 +36,7 @@ CHANGE_EARLY_S = 120.0
 CLOSE_DATA_S = 9000.0
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
-COARSER = ((60, 1), (150, 2), (300, 5), (10**9, 14))
+COARSER = ((150, 1), (400, 2), (10**9, 3))
 
 
 class Correlator:
