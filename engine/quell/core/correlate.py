@@ -13,7 +13,7 @@ from math import exp, floor
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.cover import EARLY_S, EVIDENCE, LATE_S, MORE_EVIDENCE, MORE_LIMIT, OPENING, Cause, Cover, Symptoms
+from quell.core.cover import EARLY_S, EVIDENCE, LATE_S, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -189,8 +189,11 @@ class Correlator:
         )
 
     def _weight(self, unit: Unit) -> float:
-        distinct = len({fingerprint for fingerprint, _ in unit.alerts})
-        return EVIDENCE + MORE_EVIDENCE * min(distinct - 1, MORE_LIMIT)
+        """What explaining a unit earns: another rule that fires says more than the same rule on another replica."""
+        marks = {fingerprint for fingerprint, _ in unit.alerts}
+        names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
+        more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
+        return EVIDENCE + min(more, MORE_LIMIT)
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
         at_home = self.web.units_at(cause)

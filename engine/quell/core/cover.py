@@ -28,8 +28,9 @@ Offer = tuple[int, float, float, float]
 """A cause that could fold: its key, nats saved at best, when its parent would have begun, lag in seconds."""
 
 EVIDENCE = 4.2
-MORE_EVIDENCE = 1.0
-MORE_LIMIT = 3
+MORE_NAMES = 1.5
+MORE_REPLICAS = 0.5
+MORE_LIMIT = 4.0
 OPENING = 5.0
 CHEAPEST = 3.0
 FOLD_MARGIN = 2.5

@@ -23,8 +23,9 @@ from quell.model.state import State, Unit
 
 BELIEVED = 0.8
 LEG_LIMIT = 3.2
-IDLE_LEG = 1.0
-BACKWARD_LEG = 2.3
+BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
+"""Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
+TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
 OTHER_FAMILY_LEG = 1.2
 SAME_PLACE_LEG = 0.5
 SCOPE_LEG = 3.2
@@ -224,22 +225,22 @@ class Web:
     def _tie_backward(self, unit: Unit, node: int, leg: object) -> None:
         """Trouble at a dependent may show at what it depends on: no work arrives, or too much of it."""
         assert callable(leg)
-        if len(self.graph.inn[node]) <= HUB_FANOUT:
+        into = BACKWARD.get(unit.family)
+        if into is not None and len(self.graph.inn[node]) <= HUB_FANOUT:
             for dependent, _, _ in self.graph.inn[node]:
-                for family in (Family.FAILING, Family.SLOW, Family.IDLE):
+                for family in TROUBLED:
                     for other in self._at.get(key(dependent, family), ()):
                         if self._near(unit, self._state.units[other]):
-                            cost = IDLE_LEG if unit.family == Family.IDLE else BACKWARD_LEG
-                            leg(unit.id, other, (cost, 60.0))
-        if unit.family == Family.DATA:
+                            leg(unit.id, other, (into, 60.0))
+        if unit.family not in TROUBLED:
             return
         for needed, _, _ in self.graph.out[node]:
             if len(self.graph.inn[needed]) > HUB_FANOUT:
                 continue
-            for family in (Family.FAILING, Family.SLOW, Family.IDLE):
+            for family, cost in BACKWARD.items():
                 for other in self._at.get(key(needed, family), ()):
                     if self._near(unit, self._state.units[other]):
-                        leg(other, unit.id, (IDLE_LEG if family == Family.IDLE else BACKWARD_LEG, 60.0))
+                        leg(other, unit.id, (cost, 60.0))
 
     def _tie_scope(self, unit: Unit, node: int, leg: object) -> None:
         """Same namespace, same kind of trouble, within minutes: stands in for an edge that nobody told us of."""
