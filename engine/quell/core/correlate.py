@@ -25,6 +25,10 @@ from quell.model.topology import Change
 
 SILENT_OPENING = 1.5
 OTHER_FAMILY_OPENING = 1.0
+WATCHED_OPENING = 1.0
+WATCHED_RIPE_S = 300.0
+WATCHED_HALF = 5.0
+MADE_OPENING = 2.0
 ABSENCE = 0.5
 ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
@@ -68,6 +72,8 @@ class Correlator:
                 group=0,
             )
             group = self._join(unit, self.web.add(unit), now)
+            seen = f"{self._graph.kind(self._graph.node(unit.entity))}/{unit.family}"
+            self._state.watched[seen] = self._state.watched.get(seen, 0) + 1
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
@@ -205,17 +211,25 @@ class Correlator:
     def _opening(self, cause: int, began: float, changes: Callable[[str], Iterable[Change]], now: float) -> float:
         """What it costs to open a cause: more when it is silent or lacks expected symptoms, less after a change."""
         node = cause // COUNT
-        price = self._bare(cause)
         ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
         missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
-        price += min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
+        price = self._bare(cause) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
+        if not self.web.units_at(cause) and not self.web.alerting(node):
+            price += WATCHED_OPENING * self._watched(cause) * min(1.0, max(0.0, (now - began) / WATCHED_RIPE_S))
         return price - change_bonus(changes(self._graph.name(node)), began)
+
+    def _watched(self, cause: int) -> float:
+        """How sure it is that somebody would be told of this trouble where it began, from 0 to 1."""
+        node, kind = divmod(cause, COUNT)
+        seen = self._state.watched.get(f"{self._graph.kind(node)}/{kind}", 0)
+        return seen / (seen + WATCHED_HALF)
 
     def _bare(self, cause: int) -> float:
         """The price of a cause before anything is said of its symptoms and changes."""
+        price = OPENING + (MADE_OPENING if self._graph.made(cause // COUNT) else 0.0)
         if self.web.units_at(cause):
-            return OPENING
-        return OPENING + (OTHER_FAMILY_OPENING if self.web.alerting(cause // COUNT) else SILENT_OPENING)
+            return price
+        return price + (OTHER_FAMILY_OPENING if self.web.alerting(cause // COUNT) else SILENT_OPENING)
 
     def _expects(self, cause: int) -> list[tuple[int, float]]:
         """The dependents at which a cause should show, with how surely."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from quell.core.edges import Travel, travel
@@ -10,6 +11,7 @@ from quell.model.topology import Dependency, Entity
 
 Arc = tuple[int, Travel, float]
 """The other node, how trouble travels over the edge, and the edge's weight times confidence."""
+_MADE = re.compile(r"feature|dataset|table|view|kpi|metric|business|fv$|slo$")
 
 
 class Graph:
@@ -73,6 +75,14 @@ class Graph:
         """The entity of a number."""
         return self.entities[node].entity
 
+    def kind(self, node: int) -> str:
+        """The kind of a node."""
+        return self.entities[node].kind
+
     def scope(self, node: int) -> str:
         """The namespace of a node, "" when it has none."""
         return self.entities[node].labels.get("namespace", "")
+
+    def made(self, node: int) -> bool:
+        """Whether a node is of a kind that others make, as a feature or a KPI: it does not fail by itself."""
+        return bool(_MADE.match(self.entities[node].kind))

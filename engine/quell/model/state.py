@@ -95,6 +95,8 @@ class State(msgspec.Struct, kw_only=True):
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
     last_unit: int = 0
+    watched: dict[str, int] = msgspec.field(default_factory=dict)
+    """How many units of symptoms there were, by ``kind/family``: kinds of entities that are known to be watched."""
     strangers: list[str] = msgspec.field(default_factory=list)
     """Entities that alerts speak of and the dependency graph does not know, in order of first mention."""
     placed: dict[str, str] = msgspec.field(default_factory=dict)
