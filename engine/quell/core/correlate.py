@@ -13,7 +13,8 @@ from math import exp, floor
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.cover import EARLY_S, EVIDENCE, LATE_S, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
+from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
+from quell.core import holds
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -77,6 +78,7 @@ class Correlator:
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
+        unit.onsets.append((alert.name, onset))
         if unit.id not in group.fresh:
             group.fresh.append(unit.id)
         self.web.touch(unit.id)
@@ -121,6 +123,10 @@ class Correlator:
 
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
+        for unit in (self._state.units[unit_id] for unit_id in group.units):
+            if unit.due is not None:
+                for name, onset in unit.onsets:
+                    holds.learn(self._state, name, onset - unit.due)
         entangled = self.web.entangled(group.units)
         for unit_id in group.units:
             self.web.drop(unit_id)
@@ -149,7 +155,10 @@ class Correlator:
         before = [(key(self._graph.node(entity), kind), began) for entity, kind, began in group.solution]
         causes = self._narrowed(group, ids, before)
         symptoms = self._symptoms(ids, causes)
-        solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
+        cover = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before)
+        solved = cover.solve()
+        for unit_id, due in zip(ids, cover.dues().tolist(), strict=True):
+            self._state.units[unit_id].due = None if due != due else due
         group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
@@ -182,11 +191,12 @@ class Correlator:
         order = np.lexsort((units, causes))
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)
+        timings = np.array([holds.timing(self._state, self._state.units[unit_id]) for unit_id in ids])
         return Symptoms(
-            onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
+            onsets=timings[:, 0],
             weight=np.array([self._weight(self._state.units[unit_id]) for unit_id in ids]),
-            early=np.full(len(ids), EARLY_S),
-            late=np.full(len(ids), LATE_S),
+            early=timings[:, 1],
+            late=timings[:, 2],
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],
@@ -197,8 +207,8 @@ class Correlator:
     def _weight(self, unit: Unit) -> float:
         """What explaining a unit earns: another rule that fires says more than the same rule on another replica."""
         marks = {fingerprint for fingerprint, _ in unit.alerts}
-        names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
-        more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
+        names = {name for name, _ in unit.onsets}
+        more = MORE_NAMES * (len(names) - 1) + MORE_REPLICAS * max(len(marks) - len(names), 0)
         return EVIDENCE + min(more, MORE_LIMIT)
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:

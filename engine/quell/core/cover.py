@@ -28,20 +28,19 @@ Offer = tuple[int, float, float, float]
 """A cause that could fold: its key, nats saved at best, when its parent would have begun, lag in seconds."""
 
 EVIDENCE = 4.2
-MORE_NAMES = 1.5
+MORE_NAMES = 2.0
 MORE_REPLICAS = 0.5
 MORE_LIMIT = 4.0
 OPENING = 5.0
 CHEAPEST = 3.0
 FOLD_MARGIN = 2.5
 FOLD_SPREAD_S = 45.0
-EARLY_S = 45.0
-LATE_S = 300.0
 LAG_SPREAD = 0.6
 TRIAL_TIMES = 8
 MOST_MOVES = 200
 SWAP_TRIALS = 6
 STAY = 0.5
+LEAST_TIMED = 3
 LEAST_GAIN = 1e-6
 
 
@@ -142,6 +141,17 @@ class Cover:
             at = int(np.searchsorted(symptoms.keys, key))
             if at < len(symptoms.keys) and symptoms.keys[at] == key:
                 self._open.append(Open(at, began, self._line(at, began), self._opening(key, began)))
+
+    def dues(self) -> Floats:
+        """When trouble at the cause of each unit was due to show there; NaN where that is not known well enough."""
+        dues = np.full(len(self._s.onsets), np.nan)
+        for at, one in enumerate(self._open, start=1):
+            rows = self._rows(one.cause)
+            units = self._s.unit[rows]
+            mine = self._owner[units] == at
+            if mine.sum() >= LEAST_TIMED:
+                dues[units[mine]] = one.began + self._s.lag[rows][mine]
+        return dues
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""

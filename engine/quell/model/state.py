@@ -35,7 +35,8 @@ class Unit(msgspec.Struct, kw_only=True):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
-    ``first`` the event time of the alert that made the unit, which decides what it is tied to.
+    ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``onsets`` are the name
+    and onset of each alert, ``due`` when trouble at its cause was due to show here (None: nothing explains it).
     """
 
     id: int
@@ -46,6 +47,16 @@ class Unit(msgspec.Struct, kw_only=True):
     last: float
     group: int
     alerts: list[tuple[str, int]] = []
+    onsets: list[tuple[str, float]] = []
+    due: float | None = None
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """How late the alerts of a name come: ``mean`` in seconds, ``variance`` in s², from lessons of this ``weight``."""
+
+    weight: float = 0.0
+    mean: float = 0.0
+    variance: float = 0.0
 
 
 class Group(msgspec.Struct, kw_only=True):
@@ -95,6 +106,8 @@ class State(msgspec.Struct, kw_only=True):
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
     last_unit: int = 0
+    holds: dict[str, Hold] = msgspec.field(default_factory=dict)
+    """By alert name."""
     watched: dict[str, int] = msgspec.field(default_factory=dict)
     """How many units of symptoms there were, by ``kind/family``: kinds of entities that are known to be watched."""
     strangers: list[str] = msgspec.field(default_factory=list)
