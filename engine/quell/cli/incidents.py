@@ -59,6 +59,7 @@ def show_incident(asked: Asked, incident: str) -> None:
         _print_alerts(out, answer.get("alerts") or [])
         _print_changes(out, answer.get("changes") or [])
         print_runs(out, answer.get("runs") or [])
+        _print_similar(out, answer.get("similar") or {})
         _print_timeline(out, answer["incident"])
         out.print(f"\nmore: quell why {answer['incident']['id']}", style="dim")
 
@@ -187,6 +188,15 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
         if run["state"] in {"waiting", "proposed"} and run.get("approval"):
             looks.lines(out, f"      {run['approval'].get('text', '')}")
             out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
+
+
+def _print_similar(out: Console, similar: Mapping[str, Any]) -> None:
+    for what, likes in (("alike and open", similar.get("open")), ("similar before", similar.get("past"))):
+        if likes:
+            out.print(f"\n{what}:", style="bold")
+        for like in likes or ():
+            looks.lines(out, f"  {looks.percent(like['likeness']):>4}  {like['incident']}  {like['title']}")
+            looks.lines(out, f"        {looks.ago(like['opened_at'])}: {like['text']}", "dim")
 
 
 def _print_timeline(out: Console, incident: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from quell.core.agenda import Agenda
+from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
 from quell.model.incident import Incident, TimelineEntry
 from quell.model.state import State
@@ -28,7 +29,11 @@ class Logbook:
         """Keeps an incident as it now is, and says so."""
         known = self._state.incidents.get(incident.id)
         incident = msgspec.structs.replace(
-            incident, updated_at=now, version=known.version + 1 if known is not None else 1
+            incident,
+            updated_at=now,
+            version=known.version + 1 if known is not None else 1,
+            symptoms=symptoms(self._state, known, incident),
+            remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )
         self._state.incidents[incident.id] = incident
         if not incident.is_open:

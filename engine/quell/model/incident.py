@@ -45,8 +45,18 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     by: str = "quell"
 
 
+class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What may have ended an incident: a run of a playbook, the guilty change taken back, or a person's words."""
+
+    kind: Literal["playbook", "rollback", "note"]
+    text: str
+    by: str = ""
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``alerts`` are fingerprints in order of onset; ``impact`` entities needed by users that the cause reaches.
+
+    ``symptoms`` say in a few texts what fired, and ``remedies`` what ended it: both outlive the alerts and runs.
 
     ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
     the page) are None until it pages. ``merged_into`` names the survivor of a merge.
@@ -72,6 +82,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     merged_into: str | None = None
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
+    symptoms: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def is_open(self) -> bool:

@@ -8,6 +8,8 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from quell.core.explain import why_not
+from quell.core.similar import lines
+from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
 from quell.model.incident import Incident
 from quell.model.topology import Dependency
@@ -33,14 +35,17 @@ def _incidents(router: APIRouter, services: Services) -> None:
         found.sort(key=lambda one: (-one.opened_at, one.id))
         return answer({"incidents": found[:limit]})
 
-    @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs and changes")
+    @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs, changes and what is like it")
     async def incident(incident_id: str) -> Response:
         found = await known_incident(services, incident_id)
         state = services.state
         alerts = [shown(state.alerts[each]) for each in found.alerts if each in state.alerts]
         runs = [run for run in state.runs.values() if run.incident == found.id]
         changes = [state.changes[each] for each in found.changes if each in state.changes]
-        return answer({"incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes})
+        likes = await likes_of(services, found)
+        return answer({
+            "incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes, "similar": likes,
+        })  # fmt: skip
 
     @router.get("/incidents/{incident_id}/why", summary="Why this cause and not the others")
     async def why(incident_id: str) -> Response:
@@ -48,7 +53,10 @@ def _incidents(router: APIRouter, services: Services) -> None:
         if explanation is None:
             found = await known_incident(services, incident_id)
             raise HTTPException(404, f'incident "{found.id}" is over and its explanation forgotten')
-        return answer(_with_text(explanation))
+        told = _with_text(explanation)
+        likes = await likes_of(services, services.state.incidents[incident_id])
+        told["text"] = "\n".join((told["text"], *lines(likes))).strip()
+        return answer({**told, "similar": likes})
 
 
 def _alerts(router: APIRouter, services: Services) -> None:
