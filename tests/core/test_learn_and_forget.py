@@ -8,7 +8,7 @@ from core.scene import T0, Scene, fires, silence
 from quell.core import learn
 from quell.core.agenda import Agenda
 from quell.core.learn import KEEP_SPANS, learn_change, learn_dependency, learn_entity, learn_span
-from quell.core.prune import prune
+from quell.core.prune import Pruning
 from quell.core.resolve import Resolver
 from quell.core.severity import rank, worst
 from quell.model.records import (
@@ -132,7 +132,7 @@ def test_what_is_old_is_forgotten_and_the_rest_kept():
     assert list(state.silences) == ["new"]
     assert (state.changes, state.signals, state.seen_ids, state.foreign) == ({}, {}, {}, {})
     assert state.dependencies == {}
-    assert not prune(state, state.now)
+    assert not Pruning(state).prune(state.now)
 
 
 def test_newer_signals_outlive_older_ones():

@@ -26,6 +26,9 @@ class Agenda:
             self._known.add(entry)
             heapq.heappush(self._heap, entry)
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def clear(self) -> None:
         """Forgets everything; whoever clears it puts everything anew."""
         self._heap.clear()

@@ -12,6 +12,7 @@ from quell.core.chart import Chart
 from quell.core.episodes import KEPT
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
+from quell.core.prune import Pruning
 from quell.core.triage import judge, observe
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
@@ -21,8 +22,6 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State, Triaged
 
 NOTHING_OBSERVED = Triaged()
-UNHEARD_S = 7 * 86400.0
-"""A firing without an end of its own is believed for this long without news."""
 
 
 def stands_for(incident: Incident) -> Reason:
@@ -35,11 +34,12 @@ def stands_for(incident: Incident) -> Reason:
 class Alerts:
     """Works on ``state.alerts`` and ``state.behaviour``; what is due later goes on the agenda."""
 
-    def __init__(self, rulebook: Rulebook, chart: Chart, state: State, agenda: Agenda) -> None:
+    def __init__(self, rulebook: Rulebook, chart: Chart, state: State, agenda: Agenda, pruning: Pruning) -> None:
         self._rulebook = rulebook
         self._chart = chart
         self._state = state
         self._agenda = agenda
+        self._pruning = pruning
         self.unmuted: list[str] = []
         """Firing alerts that nothing mutes any more, since this was last emptied."""
         self._muter = Muter(rulebook)
@@ -58,6 +58,8 @@ class Alerts:
         if what == "returned":
             alert = msgspec.structs.replace(alert, incident=None)
         self._state.alerts[mark] = alert
+        if known is None or not alert.firing or not known.firing or known.ends_at is not None:
+            self._pruning.alert(alert)
         if what == "ignored":
             return None
         self._agenda.put(next_expiry(alert), "expire", mark)
@@ -100,10 +102,9 @@ class Alerts:
     def lapse(self, now: float, out: list[AnyDecision]) -> list[Alert]:
         """Ends firings that nothing would ever end and that were not heard of for so long that nobody believes them."""
         over = []
-        for mark, alert in list(self._state.alerts.items()):
-            if alert.firing and alert.ends_at is None and max(alert.updated_at, alert.starts_at) + UNHEARD_S < now:
-                ended = msgspec.structs.replace(alert, ended=(*alert.ended, now)[-KEPT:], ends_at=now, status="expired")
-                over.append(self._end(mark, ended, now, out))
+        for alert in self._pruning.unheard(now):
+            ended = msgspec.structs.replace(alert, ended=(*alert.ended, now)[-KEPT:], ends_at=now, status="expired")
+            over.append(self._end(alert.fingerprint, ended, now, out))
         return over
 
     def expire(self, mark: str, now: float, out: list[AnyDecision]) -> Alert | None:
@@ -118,6 +119,7 @@ class Alerts:
 
     def _end(self, mark: str, over: Alert, now: float, out: list[AnyDecision]) -> Alert:
         self._state.alerts[mark] = over
+        self._pruning.alert(over)
         self._observe("resolved", over, now)
         over = self._settled(over, now, out)
         self._state.alerts[mark] = over

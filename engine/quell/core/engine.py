@@ -27,7 +27,7 @@ from quell.core.logbook import Logbook
 from quell.core.lone import Lone
 from quell.core.order import in_order
 from quell.core.pager import Pager
-from quell.core.prune import PRUNE_EVERY_S, prune
+from quell.core.prune import PRUNE_EVERY_S, Pruning
 from quell.core.takers import Takers
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page, RequestEvidence
@@ -37,6 +37,8 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
 EVIDENCE_BEFORE_S = 3600.0
+MOST_ENTRIES = 200_000
+"""With so many entries on the agenda most are stale: it is written anew."""
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -65,10 +67,11 @@ class Engine:
         """Makes all indexes anew from the state."""
         self.rulebook = rulebook
         self._agenda = Agenda()
+        self._pruning = Pruning(self.state)
         self._chart = Chart(rulebook, self.state)
         self._groups = Groups(self.state, self._agenda, self._chart)
-        self._alerts = Alerts(rulebook, self._chart, self.state, self._agenda)
-        logbook = Logbook(self.state, self._agenda)
+        self._alerts = Alerts(rulebook, self._chart, self.state, self._agenda, self._pruning)
+        logbook = Logbook(self.state, self._agenda, self._pruning)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._lone = Lone(self.state, logbook, self._pager)
@@ -84,6 +87,7 @@ class Engine:
             lives=self._lives,
             commands=Commands(self.state, logbook, self._lives, self._automation),
             automation=self._automation,
+            pruning=self._pruning,
         )
         self._plan_all()
 
@@ -135,7 +139,7 @@ class Engine:
             if self.state.rules != self.rulebook.version:
                 self._agenda.put(self.state.now, "rules")
             self._alerts.plan_mutes(self.state.now)
-            self._agenda.put((floor(self.state.now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S, "prune")
+            self._agenda.put(_next_prune(self.state.now), "prune")
 
     def _advance(self, now: float, out: list[AnyDecision]) -> None:
         if not self.state.now:
@@ -178,10 +182,13 @@ class Engine:
         for over in self._alerts.lapse(at, out):
             self._lives.alert_ended(over, at)
         owned = len(self.state.foreign)
-        self._chart.learned(prune(self.state, at))
+        self._chart.learned(self._pruning.prune(at))
         self._chart.index_changes()
-        self._agenda.clear()
-        self._plan_all()
+        if len(self._agenda) > MOST_ENTRIES:
+            self._agenda.clear()
+            self._plan_all()
+        else:
+            self._agenda.put(_next_prune(at), "prune")
         if len(self.state.foreign) < owned:
             self._alerts.judge_all(at, out)
 
@@ -259,3 +266,7 @@ class Engine:
                 self._groups.add(alert, now)
                 self._groups.reconsider(alert, now)
         self._alerts.unmuted.clear()
+
+
+def _next_prune(now: float) -> float:
+    return (floor(now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from quell.core.agenda import Agenda
+from quell.core.prune import Pruning
 from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
 from quell.model.incident import Incident, TimelineEntry
@@ -21,9 +22,10 @@ MOST_TIMELINE = 200
 class Logbook:
     """Works on ``state.incidents`` and ``state.calm_at``; nobody else tells that an incident changed."""
 
-    def __init__(self, state: State, agenda: Agenda) -> None:
+    def __init__(self, state: State, agenda: Agenda, pruning: Pruning) -> None:
         self._state = state
         self._agenda = agenda
+        self._pruning = pruning
 
     def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
         """Keeps an incident as it now is, and says so."""
@@ -38,6 +40,7 @@ class Logbook:
         self._state.incidents[incident.id] = incident
         if not incident.is_open:
             self._state.calm_at.pop(incident.id, None)
+            self._pruning.incident(incident)
         elif incident.id not in self._state.calm_at:
             self.watch(incident.id, now + STALE_S)
         out.append(IncidentChanged(at=now, incident=incident, event=event))

@@ -15,6 +15,7 @@ from quell.core.continuity import place_of
 from quell.core.groups import Groups
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
+from quell.core.prune import Pruning
 from quell.core.telemetry import take_log, take_sample, take_span
 from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
@@ -48,6 +49,7 @@ class Takers:
         lives: Lives,
         commands: Commands,
         automation: Automation,
+        pruning: Pruning,
     ) -> None:
         self._state = state
         self._chart = chart
@@ -56,6 +58,7 @@ class Takers:
         self._lives = lives
         self._commands = commands
         self._automation = automation
+        self._pruning = pruning
         self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], None]] = {
             AlertRecord: self._alert,
             ChangeRecord: self._change,
@@ -112,6 +115,7 @@ class Takers:
         self._chart.renew()
         change, known = learn_change(self._state, record, self._chart.resolver)
         self._chart.note_change(change, known)
+        self._pruning.change(change)
         if change.entity:
             self._groups.reconsider_at(change.entity, now)
 
@@ -119,6 +123,7 @@ class Takers:
         if f"{record.trace}/{record.span}" not in self._state.spans:
             take_span(self._state, record)
         self._chart.learned(learn_span(self._state, record, now))
+        self._pruning.spans()
 
     def _incident(self, record: IncidentRecord, now: float, out: list[AnyDecision]) -> None:
         key = f"{record.source}/{record.id or record.entity or record.title}"
