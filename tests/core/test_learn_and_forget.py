@@ -20,7 +20,7 @@ from quell.model.records import (
     SampleRecord,
     SpanRecord,
 )
-from quell.model.state import State
+from quell.model.state import Calls, State
 
 
 def span(name: str, parent: str = "", entity: str = "", trace: str = "t", at: float = 0.0) -> SpanRecord:
@@ -99,7 +99,7 @@ def test_spans_told_twice_count_once():
     scene = Scene()
     scene.tell(span("a"), span("b", "a"), at=0.0)
     scene.tell(span("b", "a"), at=5.0)
-    assert scene.engine.state.signals["service/b"].calls == [(T0 - T0 % 60, 1)]
+    assert scene.engine.state.signals["service/b"].calls == {"service/a\x00": [Calls(T0 - T0 % 60, 1, 0, 0.0)]}
     assert scene.engine.graph.node("service/a") != scene.engine.graph.node("service/b")
 
 
@@ -140,7 +140,7 @@ def test_newer_signals_outlive_older_ones():
     for metric, at in (("old", 0.0), ("new", 17_000.0)):
         scene.tell(SampleRecord(at=T0 + at, entity="service/disk", metric=metric, value=1.0))
     scene.wait(20_000.0)
-    assert list(scene.engine.state.signals["service/disk"].samples) == ["new"]
+    assert list(scene.engine.state.signals["service/disk"].series) == ["new"]
 
 
 @pytest.mark.parametrize(

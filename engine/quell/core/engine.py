@@ -20,6 +20,7 @@ from quell.core.commands import Commands
 from quell.core.explain import Explanation, explain, page_text, why_not
 from quell.core.graph import Graph
 from quell.core.groups import Groups
+from quell.core.hearing import Hearing
 from quell.core.incidents import Incidents
 from quell.core.intake import LATEST, seen_before
 from quell.core.lives import Lives
@@ -74,7 +75,8 @@ class Engine:
         logbook = Logbook(self.state, self._agenda, self._pruning)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
-        self._lone = Lone(self.state, logbook, self._pager)
+        self._lone = Lone(rulebook, self.state, self._chart, logbook, self._pager)
+        self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
         self._incidents = Incidents(
             rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
         )
@@ -104,6 +106,7 @@ class Engine:
         for record in in_order(records, now, out):
             if self._takers.knows(record) and not seen_before(self.state, record, now):
                 self._takers.take(record, now, out)
+        self._hearing.plan()
         self.state.now = now
         self._follow(now, out, followed)
         return out
@@ -135,6 +138,7 @@ class Engine:
             if incident.is_open or incident.id in self.state.calm_at:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
         self._agenda.put(self._automation.next_due(), "runs")
+        self._hearing.plan()
         if self.state.now:
             if self.state.rules != self.rulebook.version:
                 self._agenda.put(self.state.now, "rules")
@@ -169,6 +173,8 @@ class Engine:
                 self._alerts.rejudge([key], at, out)
         elif what == "calm":
             self._lives.calm(key, at, out)
+        elif what == "hear":
+            self._hearing.hear(at, out)
         elif what == "solve":
             self._solve(int(key), at, out)
         elif what == "close":
@@ -247,7 +253,7 @@ class Engine:
                 return  # what comes of its company is concluded shortly
             paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
-                self._lone.show(alert, self._chart.changes, now, out)
+                self._lone.show(alert, now, out)
 
     def _ask(self, decision: IncidentChanged, now: float) -> list[AnyDecision]:
         """Evidence on the first two suspects."""

@@ -9,6 +9,7 @@ from quell.model.decision import AnyDecision, Audit
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
+    CallRecord,
     ChangeRecord,
     CommandRecord,
     DependencyRecord,
@@ -17,6 +18,7 @@ from quell.model.records import (
     IncidentRecord,
     LogRecord,
     SampleRecord,
+    SamplesRecord,
     SpanRecord,
     StepFinished,
 )
@@ -24,8 +26,8 @@ from quell.model.records import (
 _ORDER = {
     kind: at
     for at, kind in enumerate((
-        EntityRecord, DependencyRecord, SpanRecord, SampleRecord, LogRecord, ChangeRecord, IncidentRecord,
-        AlertRecord, FeedbackRecord, CommandRecord, StepFinished,
+        EntityRecord, DependencyRecord, SpanRecord, CallRecord, SampleRecord, SamplesRecord, LogRecord, ChangeRecord,
+        IncidentRecord, AlertRecord, FeedbackRecord, CommandRecord, StepFinished,
     ))
 }  # fmt: skip
 _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})

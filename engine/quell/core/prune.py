@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from quell.core.telemetry import BEFORE_S
+from quell.core.telemetry import forget
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.state import State
@@ -27,6 +27,7 @@ KEEP_IDS_S = 6 * 3600.0
 KEEP_SILENCES_S = 5 * 86400.0
 KEEP_EDGES_S = 86400.0
 KEEP_FOREIGN_S = 7 * 86400.0
+KEEP_SIGNALS_S = 4 * 3600.0
 
 
 class Pruning:
@@ -89,7 +90,7 @@ class Pruning:
         _drop(state.seen_ids, _before(state.seen_ids, now - KEEP_IDS_S))
         _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
-        _prune_signals(state, now)
+        forget(state, now - KEEP_SIGNALS_S)
         return self._any_spans and _prune_edges(state, now)
 
     def _prune_incidents(self, now: float) -> None:
@@ -211,15 +212,3 @@ def _prune_edges(state: State, now: float) -> bool:
     ]
     _drop(state.dependencies, old)
     return bool(old)
-
-
-def _prune_signals(state: State, now: float) -> None:
-    oldest = now - 4 * BEFORE_S
-    for entity, signals in list(state.signals.items()):
-        signals.samples = {
-            metric: points for metric, points in signals.samples.items() if points and points[-1][0] >= oldest
-        }
-        signals.errors = [pair for pair in signals.errors if pair[0] >= oldest]
-        signals.calls = [pair for pair in signals.calls if pair[0] >= oldest]
-        if not (signals.samples or signals.errors or signals.calls):
-            del state.signals[entity]

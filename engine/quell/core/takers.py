@@ -16,12 +16,13 @@ from quell.core.groups import Groups
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
 from quell.core.prune import Pruning
-from quell.core.telemetry import take_log, take_sample, take_span
+from quell.core.telemetry import take_call, take_log, take_sample, take_samples, take_span
 from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
+    CallRecord,
     ChangeRecord,
     CommandRecord,
     DependencyRecord,
@@ -30,6 +31,7 @@ from quell.model.records import (
     IncidentRecord,
     LogRecord,
     SampleRecord,
+    SamplesRecord,
     SpanRecord,
     StepFinished,
 )
@@ -64,8 +66,10 @@ class Takers:
             ChangeRecord: self._change,
             EntityRecord: lambda record, _now, _out: chart.learned(learn_entity(state, record)),
             DependencyRecord: lambda record, _now, _out: chart.learned(learn_dependency(state, record)),
-            SampleRecord: lambda record, _now, _out: take_sample(state, record),
-            LogRecord: lambda record, _now, _out: take_log(state, record),
+            SampleRecord: lambda record, now, _out: take_sample(state, record, now),
+            SamplesRecord: lambda record, now, _out: take_samples(state, record, now),
+            LogRecord: lambda record, now, _out: take_log(state, record, now),
+            CallRecord: lambda record, now, _out: take_call(state, record, now),
             SpanRecord: self._span,
             IncidentRecord: self._incident,
             FeedbackRecord: commands.feedback,
@@ -121,7 +125,7 @@ class Takers:
 
     def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
         if f"{record.trace}/{record.span}" not in self._state.spans:
-            take_span(self._state, record)
+            take_span(self._state, record, now)
         self._chart.learned(learn_span(self._state, record, now))
         self._pruning.spans()
 

@@ -79,6 +79,18 @@ class SampleRecord(Record, frozen=True, kw_only=True, tag="sample", omit_default
     unit: str = ""
 
 
+class SamplesRecord(Record, frozen=True, kw_only=True, tag="samples", omit_defaults=True):
+    """Many points of many metrics of one entity: ``values`` has by metric one value for each of ``times``.
+
+    ``times`` are in seconds and ascend; None (or NaN) is where a metric told nothing. A table at once costs a small
+    part of what as many `SampleRecord` do.
+    """
+
+    entity: str
+    times: list[float]
+    values: dict[str, list[float | None]]
+
+
 class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True):
     """A log line (``text``) or a counted pattern (``template``, ``count`` within ``over_s`` seconds)."""
 
@@ -88,6 +100,24 @@ class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True
     template: str = ""
     count: int = 1
     over_s: float = 0.0
+
+
+class CallRecord(Record, frozen=True, kw_only=True, tag="call", omit_defaults=True):
+    """Calls of one ``operation`` of ``entity`` by ``caller``, counted over ``over_s`` seconds from ``at`` on.
+
+    ``caller`` is empty for calls from outside, and ``entity`` itself for steps within it. ``mean_s`` is how long the
+    callee took on average, ``net_s`` how much longer the caller waited for the answer than the callee worked on it, for
+    nine calls of ten. ``errors`` is how many failed.
+    """
+
+    entity: str
+    caller: str = ""
+    operation: str = ""
+    count: int = 1
+    errors: int = 0
+    over_s: float = 60.0
+    mean_s: float | None = None
+    net_s: float | None = None
 
 
 class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=True):
@@ -201,8 +231,10 @@ AnyRecord = (
     AlertRecord
     | ChangeRecord
     | SampleRecord
+    | SamplesRecord
     | LogRecord
     | SpanRecord
+    | CallRecord
     | EntityRecord
     | DependencyRecord
     | IncidentRecord

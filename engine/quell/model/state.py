@@ -64,12 +64,44 @@ class Group(msgspec.Struct, kw_only=True):
     solution: list[tuple[str, int]] = []
 
 
-class Signals(msgspec.Struct, kw_only=True):
-    """Telemetry of one entity, bounded: points (time, value) by metric, and (minute, count) of error logs and spans."""
+class Series(msgspec.Struct, frozen=True, array_like=True):
+    """Points of one metric in order of time: ``times`` (seconds) and ``values`` as 64-bit little-endian floats.
 
-    samples: dict[str, list[tuple[float, float]]] = msgspec.field(default_factory=dict)
-    errors: list[tuple[float, int]] = msgspec.field(default_factory=list)
-    calls: list[tuple[float, int]] = msgspec.field(default_factory=list)
+    NaN is where nothing was told.
+    """
+
+    times: bytes = b""
+    values: bytes = b""
+
+
+class Pattern(msgspec.Struct, array_like=True):
+    """How often a log statement was seen, as (minute, count) in order of time. ``failing``: it tells of errors."""
+
+    failing: bool = False
+    seen: list[tuple[float, int]] = []
+
+
+class Calls(msgspec.Struct, frozen=True, array_like=True):
+    """Calls of one minute; None where nobody told. See `quell.model.records.CallRecord`."""
+
+    minute: float
+    count: int = 0
+    errors: int = 0
+    mean_s: float | None = None
+    net_s: float | None = None
+
+
+class Signals(msgspec.Struct, kw_only=True):
+    """Telemetry of one entity, bounded.
+
+    ``series`` by metric, ``patterns`` by log statement, ``calls`` of it by ``caller NUL operation``, the newest last.
+    ``told_at`` is when anything was told last.
+    """
+
+    told_at: float = 0.0
+    series: dict[str, Series] = msgspec.field(default_factory=dict)
+    patterns: dict[str, Pattern] = msgspec.field(default_factory=dict)
+    calls: dict[str, list[Calls]] = msgspec.field(default_factory=dict)
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +132,11 @@ class State(msgspec.Struct, kw_only=True):
     placed: dict[str, str] = msgspec.field(default_factory=dict)
     """Of live groups: ``fingerprint/episode`` to incident id."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
+    """By entity; what was told of last comes last."""
+    series_bytes: int = 0
+    """What all their series take."""
+    news: dict[str, float] = msgspec.field(default_factory=dict)
+    """Entities of which telemetry was told since suspects were last ranked, and when first."""
     runs: dict[str, Run] = msgspec.field(default_factory=dict)
     begun: dict[str, Playbook] = msgspec.field(default_factory=dict)
     """By run id, for runs that are not over: the playbook as it was when the run began. A reload does not change it."""
