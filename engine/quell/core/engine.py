@@ -114,7 +114,7 @@ class Engine:
     def explain(self, incident_id: str) -> Explanation | None:
         """Why an incident is what it is; None when there is no such incident."""
         incident = self.state.incidents.get(incident_id)
-        return None if incident is None else explain(self.state, incident, self._automation)
+        return None if incident is None else explain(self.state, incident, self._automation, self.graph)
 
     def why_not(self, fingerprint: str) -> str | None:
         """Why an alert did not page, or that it did; None when there is no such alert."""
