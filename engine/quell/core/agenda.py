@@ -8,6 +8,7 @@ from typing import Literal
 What = Literal["rules", "expire", "mutes", "judge", "calm", "hear", "solve", "close", "runs", "prune"]
 ORDER: tuple[What, ...] = ("rules", "expire", "mutes", "judge", "calm", "hear", "solve", "close", "runs", "prune")
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
+_PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
 
 
 class Agenda:
@@ -21,7 +22,7 @@ class Agenda:
         """Remembers that something is due; None is nothing."""
         if due is None:
             return
-        entry = (due, ORDER.index(what), key)
+        entry = (due, _PLACE[what], key)
         if entry not in self._known:
             self._known.add(entry)
             heapq.heappush(self._heap, entry)

@@ -22,6 +22,8 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State, Triaged
 
 NOTHING_OBSERVED = Triaged()
+STEADY = frozenset({"low_severity", "not_severe", "waiting_for_company", "in_incident"})
+"""Codes of verdicts whose words do not change as time passes, nor with the alert's annotations."""
 
 
 def stands_for(incident: Incident) -> Reason:
@@ -67,7 +69,7 @@ class Alerts:
             self._observe(what, alert, now)
         if known is None or known.firing != alert.firing or alert.labels != known.labels:
             alert = self._settled(alert, now, out)
-        elif what != "repeat":
+        elif what != "repeat" and not _judged_alike(known, alert):
             alert = self._judged(alert, now)
         self._state.alerts[mark] = alert
         out.append(AlertChanged(at=now, alert=alert, repeat=what in {"repeat", "stale"}))
@@ -209,3 +211,19 @@ class Alerts:
             if same_entity or same_labels:
                 return incident.title or incident.id
         return None
+
+
+def _judged_alike(known: Alert, alert: Alert) -> bool:
+    """Whether a firing alert that was told again with other words is judged as before: only its annotations differ.
+
+    When time alone may change the verdict it is judged again by the agenda.
+    """
+    return (
+        known.reason.code in STEADY
+        and known.starts_at == alert.starts_at
+        and known.onset_seen == alert.onset_seen
+        and known.entity == alert.entity
+        and known.value == alert.value
+        and known.threshold == alert.threshold
+        and alert.firing
+    )
