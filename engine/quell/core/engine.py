@@ -20,6 +20,7 @@ from quell.core.commands import Commands
 from quell.core.explain import Explanation, explain, page_text, why_not
 from quell.core.graph import Graph
 from quell.core.groups import Groups
+from quell.core.habits import Observer
 from quell.core.hearing import Hearing
 from quell.core.incidents import Incidents
 from quell.core.intake import LATEST, seen_before
@@ -81,6 +82,7 @@ class Engine:
             rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
         )
         self._automation = Automation(rulebook, self.state)
+        self._observer = Observer(self.state)
         self._takers = Takers(
             self.state,
             chart=self._chart,
@@ -188,6 +190,7 @@ class Engine:
         for over in self._alerts.lapse(at, out):
             self._lives.alert_ended(over, at)
         owned = len(self.state.foreign)
+        self._observer.sweep(self.graph, at)
         self._chart.learned(self._pruning.prune(at))
         self._chart.index_changes()
         if len(self._agenda) > MOST_ENTRIES:
@@ -228,6 +231,7 @@ class Engine:
         while at < len(out):
             decision = out[at]
             at += 1
+            self._observer.follow(decision)
             if isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))

@@ -166,11 +166,12 @@ class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_def
 
 
 class FeedbackRecord(Record, frozen=True, kw_only=True, tag="feedback", omit_defaults=True):
-    """A person's judgement of an incident or an alert."""
+    """A person's judgement of an incident, an alert, or a suggestion (by its id), which is then not made again."""
 
     verdict: Verdict
     incident: str = ""
     alert: str = ""
+    suggestion: str = ""
     by: str = ""
     note: str = ""
 

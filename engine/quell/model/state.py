@@ -10,6 +10,7 @@ import msgspec
 
 from quell.model.alert import Alert
 from quell.model.decision import Perform
+from quell.model.habits import Habits
 from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.playbook import Playbook
@@ -154,3 +155,5 @@ class State(msgspec.Struct, kw_only=True):
     rules: str | None = None
     """The version of the rulebook under which all alerts were judged; None: they are to be judged again."""
     paused_by: str = ""
+    habits: Habits = msgspec.field(default_factory=Habits)
+    """What was noticed over weeks; only suggestions are made of it."""

@@ -11,6 +11,7 @@ from quell.core.explain import why_not
 from quell.core.similar import lines
 from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
+from quell.daemon.api.suggesting import add_reading
 from quell.model.incident import Incident
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
@@ -25,6 +26,7 @@ def reading(services: Services) -> APIRouter:
     _alerts(router, services)
     _runs(router, services)
     _estate(router, services)
+    add_reading(router, services)
     return router
 
 
