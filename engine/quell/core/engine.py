@@ -32,13 +32,12 @@ from quell.core.pager import Pager
 from quell.core.prune import PRUNE_EVERY_S, Pruning
 from quell.core.takers import Takers
 from quell.model.alert import Alert
-from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page, RequestEvidence
+from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
-EVIDENCE_BEFORE_S = 3600.0
 MOST_ENTRIES = 200_000
 """With so many entries on the agenda most are stale: it is written anew."""
 _ENCODER = msgspec.msgpack.Encoder()
@@ -236,7 +235,7 @@ class Engine:
                 shown[decision.incident.id] = decision.incident
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
-                    out.extend(self._ask(decision, now))
+                    out.extend(self._hearing.questions(decision.incident, now))
             elif isinstance(decision, Page):
                 incident = shown[decision.incident]
                 text = page_text(self.state, incident)
@@ -258,15 +257,6 @@ class Engine:
             paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
                 self._lone.show(alert, now, out)
-
-    def _ask(self, decision: IncidentChanged, now: float) -> list[AnyDecision]:
-        """Evidence on the first two suspects."""
-        return [
-            RequestEvidence(
-                at=now, incident=decision.incident.id, entity=suspect.entity, from_=now - EVIDENCE_BEFORE_S, to=now
-            )
-            for suspect in decision.incident.suspects[:2]
-        ]
 
     def _hear_again(self, now: float) -> None:
         """What was muted counts from now on: with company it is an incident, and must not page alone."""

@@ -1,4 +1,4 @@
-"""Open incidents are looked at again when telemetry of something around them was told."""
+"""Telemetry is asked for where it could change the answer, and incidents are looked at again when it was told."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from quell.core.chart import Chart
 from quell.core.groups import Groups
 from quell.core.lone import Lone
 from quell.core.witness import surroundings
-from quell.model.decision import AnyDecision
+from quell.model.decision import AnyDecision, RequestEvidence
+from quell.model.incident import Incident
 from quell.model.state import State
 
 EVERY_S = 10.0
 """News waits for the next multiple of this, so that what is concluded does not depend on how it was batched."""
 MOST_INCIDENTS = 200
 WITHIN_S = 7200.0
+EVIDENCE_BEFORE_S = 3600.0
+REACH = 4.0
+"""Nats by which telemetry may well bring a suspect before another."""
+MOST_QUESTIONS = 5
 
 
 class Hearing:
@@ -33,6 +38,24 @@ class Hearing:
         if self._state.news:
             told = min(self._state.news.values())
             self._agenda.put((floor(told / EVERY_S) + 1) * EVERY_S, "hear")
+
+    def questions(self, incident: Incident, now: float) -> list[RequestEvidence]:
+        """What to ask for.
+
+        The first suspect, those that telemetry could bring before it, and what an alert without company depends on.
+        """
+        if not incident.suspects:
+            return []
+        first = incident.suspects[0]
+        asked = [one.entity for one in incident.suspects if one is first or one.score >= first.score - REACH]
+        if self._lone.shown(incident):
+            graph = self._chart.graph
+            node = graph.number.get(incident.entities[0]) if incident.entities else None
+            asked += [] if node is None else [graph.name(other) for other, _, _ in graph.out[node]]
+        return [
+            RequestEvidence(at=now, incident=incident.id, entity=entity, from_=now - EVIDENCE_BEFORE_S, to=now)
+            for entity in [*dict.fromkeys(asked)][:MOST_QUESTIONS]
+        ]
 
     def hear(self, now: float, out: list[AnyDecision]) -> None:
         """Ranks the suspects of every recent open incident anew that the news may concern."""

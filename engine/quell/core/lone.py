@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log1p
 
 import msgspec
 
@@ -18,9 +18,15 @@ from quell.model.decision import AnyDecision
 from quell.model.incident import Evidence, Incident, Suspect
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
+from quell.model.topology import Change
 
-CHANGED = 3.0
-"""What a change is worth here, times its bonus: where alerts say little, changes come first."""
+CHANGED = 6.0
+"""Nats that a change is worth at its time: where alerts say little, changes come first."""
+CHANGED_FADES_S = 600.0
+CHANGED_WITHIN_S = 86400.0
+CHANGED_AFTER_S = 600.0
+AFTER_FADES = 3.0
+"""How much faster a change fades that came after trouble began."""
 CLEAR = 2.0
 """Nats at which one is as likely right as wrong about a suspect without rivals."""
 
@@ -92,7 +98,7 @@ class Lone:
         told = testimony(self._chart.graph, self._state, [alert.entity], [alert.name], alert.starts_at)
         if not told.verdicts:
             return (self._suspect(alert.entity, alert, told, 0.0, 0.0),)
-        scores = {entity: told.nats(entity) + self._changed(entity, alert.starts_at) for entity in told.around.names}
+        scores = {entity: told.nats(entity) + self._changed(entity, alert.starts_at)[1] for entity in told.around.names}
         ranked = sorted(scores, key=lambda entity: -scores[entity])
         best = scores[ranked[0]]
         odds = [exp((scores[entity] - best) / TEMPERATURE) for entity in ranked]
@@ -106,12 +112,24 @@ class Lone:
             found.append(suspect)
         return tuple(found)
 
-    def _changed(self, entity: str, began: float) -> float:
-        return CHANGED * nearest_change(self._chart.changes(entity), began)[1]
+    def _changed(self, entity: str, began: float) -> tuple[Change | None, float]:
+        """The change there most likely to blame, and its nats. Faults of changes may take hours to show."""
+        best: tuple[Change | None, float] = (None, 0.0)
+        for change in self._chart.changes(entity):
+            before = began - change.at
+            if -CHANGED_AFTER_S <= before <= CHANGED_WITHIN_S:
+                pace = AFTER_FADES if before < 0.0 else 1.0
+                nats = CHANGED - pace * log1p(abs(before) / CHANGED_FADES_S)
+                if nats > best[1]:
+                    best = (change, nats)
+        return best
 
     def _suspect(self, entity: str, alert: Alert, told: Testimony, score: float, sure: float) -> Suspect:
         evidence = told.verdicts[entity].sentences() if entity in told.verdicts else ()
-        change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at)
+        if told.verdicts:
+            change, bonus = self._changed(entity, alert.starts_at)
+        else:
+            change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at)
         if change is not None:
             text = f"{change.type} {change.revision or change.id} on {entity} shortly before"
             evidence = (Evidence(code="change", text=text, weight=bonus), *evidence)

@@ -2,8 +2,8 @@
 
 A node's *impact* is its requests times how much worse each one went than usual; so a node with three slow requests
 does not look as broken as one with a thousand. Trouble below a node shows at the node, too: what its callees lost
-together is subtracted, and the rest is the node's own. What nobody above ever noticed cannot have caused the symptom,
-so a node's impact counts only as far as every node on the way to the symptom shows some.
+together is subtracted, and the rest is the node's own. Only what goes beyond the band of chance counts, and that the
+less the smaller its share in the whole excess is: a node that is often somewhat slow is not found out by being so.
 
 The idea of following excess down the graph to where it is not explained any more is that of call-graph traversal (for
 one D. Liu et al., *MicroHECL*, ICSE-SEIP 2021, and the baseline of M. Hardt et al., *The PetShop Dataset*, CLeaR 2024);
@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from quell.core.evidence.scales import Floats, least, quantiles, worse_half
+from quell.core.evidence.scales import TINY, Floats, least, quantiles, worse_half
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import LEAST_POINTS, Table
 
@@ -54,10 +54,8 @@ def impact(table: Table, around: Surroundings, what: What) -> dict[int, tuple[fl
         node: max(0.0, lost - sum(losses.beyond[below] for below in around.measured_below(node, losses.beyond)))
         for node, lost in losses.beyond.items()
     }
-    hidden = _between(table, around, losses, own) if what == "wait" else False
-    arriving = None if hidden else around.arriving(losses.excess)
-    if arriving is not None:
-        own = {node: min(lost, arriving.get(node, 0.0)) for node, lost in own.items()}
+    if what == "wait":
+        _between(table, around, losses, own)
     unit = _unit(table, around, losses, what)
     return {node: (log1p(lost / unit), _sentence(losses, node, what)) for node, lost in own.items() if lost > 0.0}
 
@@ -88,7 +86,7 @@ def _losses(table: Table, what: What, *, outgoing: bool) -> Losses:
     loads: dict[int, int] = {}
     told: dict[tuple[int, str], list[int]] = {}
     for at, column in enumerate(table.columns):
-        if column.meaning.version == "old" or np.isnan(table.middle[at]):
+        if column.meaning.version == 0 or np.isnan(table.middle[at]):
             continue
         if column.meaning.kind == "load":
             loads.setdefault(column.node, at)
@@ -104,7 +102,7 @@ def _chosen(table: Table, columns: list[int]) -> list[int]:
     """The mean where there is one, else the quantiles that speak of the many."""
     means = [at for at in columns if table.columns[at].meaning.quantile == 0]
     if means:
-        return means[:1]
+        return means
     return [at for at in columns if table.columns[at].meaning.quantile <= TAIL] or columns[:1]
 
 
@@ -123,9 +121,10 @@ def _lost(table: Table, node: int, columns: list[int], load: int | None, losses:
     band = max(0.0, float(quantiles(before[None, :], (BAND,))[0][0]))
     held = float(least(recent[None, :])[0])
     band = band if np.isnan(held) else max(band, held)
-    if max(0.0, excess - band) >= losses.beyond.get(node, -1.0):
+    beyond = max(0.0, excess - band) ** 2 / excess if excess > TINY else 0.0
+    if beyond >= losses.beyond.get(node, -1.0):
         losses.said[node] = (table.columns[columns[0]].metric, table.middle[columns[0]], _came(table, columns[0]))
-        losses.excess[node], losses.beyond[node] = excess, max(0.0, excess - band)
+        losses.excess[node], losses.beyond[node] = excess, beyond
         losses.usual[node] = usual * float(np.median(np.nan_to_num(weight[0])))
 
 
@@ -180,8 +179,8 @@ def _weights(table: Table, at: int, load: int | None, *, counted: bool) -> tuple
     return flat[0], flat[1], flat[2]
 
 
-def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> bool:
-    """Moves waiting that arises between nodes to the ends of the slow calls; whether there was any.
+def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> None:
+    """Moves waiting that arises between nodes to the ends of the slow calls.
 
     Callers that measure their own calls know of it: what they wait beyond what the callees say they took. A callee is
     to blame as far as all its callers wait so, a caller as far as its own callers do.
@@ -202,7 +201,6 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
         for other, part in blame.items():
             if part > 0.0:
                 own[other] = own.get(other, 0.0) + lost * part / total
-    return bool(between)
 
 
 def _share(callers: tuple[int, ...], between: Mapping[int, float], most: float) -> float:

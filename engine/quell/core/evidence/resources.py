@@ -21,6 +21,7 @@ MOST = 8.0
 BAND_BAR = 3.0
 SHIFT_BAR = 4.0
 LEAST_PAIRS = 2
+MOST_MOVE = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +77,52 @@ def shifts(table: Table) -> Iterator[Finding]:
     yield from best.values()
 
 
+def moves(table: Table) -> dict[int, float]:
+    """Per node how far the metric that moved most left its usual level, in robust deviations, whatever it measures."""
+    if not table.columns:
+        return {}
+    away = np.fmax(np.abs(table.came - table.middle), np.abs(table.fell - table.middle))
+    far = np.nan_to_num(away / spread(table.low, table.high, table.middle))
+    found: dict[int, float] = {}
+    for column, much in zip(table.columns, far.tolist(), strict=True):
+        found[column.node] = max(found.get(column.node, 0.0), min(much, MOST_MOVE))
+    return found
+
+
 def versions(table: Table) -> Iterator[Finding]:
     """Per node where two versions run side by side: the metric in which new code does worst against old.
 
     Old and new see the same minutes and the same callers, so what befalls both is no evidence here (as in a canary
     analysis). ``success`` and ``load`` that fall, everything else that rises is worse.
     """
-    pairs: dict[tuple[int, str], dict[str, int]] = {}
+    pairs: dict[tuple[int, str], list[tuple[int, int]]] = {}
     for at, column in enumerate(table.columns):
-        if column.meaning.version:
-            pairs.setdefault((column.node, column.meaning.pair), {})[column.meaning.version] = at
+        if column.meaning.version is not None and column.meaning.kind not in {"load", "traffic"}:
+            pairs.setdefault((column.node, column.meaning.pair), []).append((column.meaning.version, at))
     best: dict[int, Finding] = {}
-    for (node, _), pair in pairs.items():
-        if len(pair) < LEAST_PAIRS:
+    for (node, _), versions_of in pairs.items():
+        if len(versions_of) < LEAST_PAIRS:
             continue
-        (new, row_new), (old, row_old) = table.column(pair["new"]), table.column(pair["old"])
-        column = table.columns[pair["new"]]
-        if column.meaning.kind in {"load", "traffic"}:
+        (_, old), (_, new) = sorted(versions_of)[-2:]
+        far, here, there = _worse(table, new, old)
+        if not far > BAND_BAR:
             continue
-        sign = -1.0 if column.meaning.kind == "success" else 1.0
-        came, was = new.after[row_new : row_new + 1], old.after[row_old : row_old + 1]
-        usual = np.concatenate((old.before[row_old : row_old + 1], was), axis=1)
-        (here,), (there,) = quantiles(came, (0.5,))[0], quantiles(was, (0.5,))[0]
-        low, middle, high = quantiles(usual, (0.1, 0.5, 0.9))
-        scale = max(float(spread(low, high, middle)[0]), TINY)
-        far = sign * float(here - there) / scale - BAND_BAR
-        if not far > 0.0:
-            continue
-        text = f"{column.metric} is {here:.4g} for the new version and {there:.4g} for the old at the same time"
-        weight = min(MOST, 2.0 * log1p(far))
+        metric = table.columns[new].metric
+        text = f"{metric} is {here:.4g} for the new version and {there:.4g} for the old at the same time"
+        weight = min(MOST, 2.0 * log1p(far - BAND_BAR))
         if node not in best or weight > best[node].weight:
             best[node] = Finding(node, "new_version", text, weight)
     yield from best.values()
+
+
+def _worse(table: Table, new: int, old: int) -> tuple[float, float, float]:
+    """How many deviations of the old version the new one is worse, beyond what it always was; the medians of both."""
+    (block_new, row_new), (block_old, row_old) = table.column(new), table.column(old)
+    old_rows = [part[row_old : row_old + 1] for part in (block_old.before, block_old.after)]
+    here = float(quantiles(block_new.after[row_new : row_new + 1], (0.5,))[0][0])
+    there = float(quantiles(old_rows[1], (0.5,))[0][0])
+    low, middle, high = quantiles(np.concatenate(old_rows, axis=1), (0.1, 0.5, 0.9))
+    scale = max(float(spread(low, high, middle)[0]), TINY)
+    always = float(np.nan_to_num(table.middle[new] - table.middle[old]))
+    sign = -1.0 if table.columns[new].meaning.kind == "success" else 1.0
+    return sign * (here - there - always) / scale, here, there

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from heapq import heappop, heappush
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +61,3 @@ class Surroundings:
         while steps[-1] in led:
             steps.append(led[steps[-1]])
         return tuple(self.names[step] for step in steps)
-
-    def arriving(self, excess: Mapping[int, float]) -> dict[int, float] | None:
-        """How much of each node's trouble can have come to a symptom: what the way there lets through (widest path).
-
-        None when no symptom shows any.
-        """
-        best: dict[int, float] = {}
-        heap: list[tuple[float, int]] = []
-        for node in self.symptoms:
-            if excess.get(node, 0.0) > 0.0:
-                best[node] = excess[node]
-                heappush(heap, (-best[node], node))
-        if not best:
-            return None
-        while heap:
-            width, node = heappop(heap)
-            if -width < best[node]:
-                continue
-            for other in self.out[node]:
-                through = min(-width, excess.get(other, -width))
-                if through > best.get(other, 0.0):
-                    best[other] = through
-                    heappush(heap, (-through, other))
-        return best

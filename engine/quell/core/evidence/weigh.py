@@ -14,7 +14,7 @@ from math import log1p
 
 from quell.core.evidence.calls import Traffic, failing, missing, traffic, waiting
 from quell.core.evidence.impact import impact
-from quell.core.evidence.resources import MOST, Finding, resources, shifts, versions
+from quell.core.evidence.resources import MOST, Finding, moves, resources, shifts, versions
 from quell.core.evidence.statements import Told, statements
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import table
@@ -31,6 +31,8 @@ APART = 1.5
 """Nats against an entity that no symptom depends on."""
 FURTHER = 0.01
 """Nats per step from the symptom, so that equals are told apart by where they are and not by their names."""
+MOVED = 0.01
+"""Nats per unit (in natural logarithms) of the largest move of any metric: a way to tell equals apart, no more."""
 LEAST = 0.1
 """Evidence of fewer nats is not worth a sentence."""
 MOST_SENTENCES = 4
@@ -78,6 +80,8 @@ def weigh(
         _add(verdicts, finding)
     for node, code, text, nats in _code_faults(around, calls, logs, impacts):
         verdicts[node].add(code, text, nats)
+    for node, far in moves(metrics).items():
+        verdicts[node].nats += MOVED * log1p(far)
     steps = around.distances()
     for node, verdict in enumerate(verdicts):
         if node not in steps:

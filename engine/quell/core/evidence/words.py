@@ -33,19 +33,22 @@ _OUTGOING = frozenset({"client", "outbound", "egress", "outgoing"})
 _MEAN = frozenset({"average", "avg", "mean"})
 _NEW = frozenset({"new", "canary", "candidate", "gray", "grey"})
 _OLD = frozenset({"old", "stable", "baseline", "primary", "previous"})
+NEWEST = 10**9
+_VERSION = re.compile(r"\b(?:v(?:er|ersion)? (?P<number>\d{1,8})|" + "|".join(sorted(_NEW | _OLD)) + r")\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What is measured. ``outgoing``: of calls to others. ``quantile``: 0 for a mean, else 50 to 99.
 
-    ``version`` tells one half of a pair apart, new code or old; ``pair`` is the name without that word.
+    ``version`` tells apart metrics of old and new code that runs side by side, by order; None where the name does not
+    say. ``pair`` is the name without that word.
     """
 
     kind: Kind
     outgoing: bool = False
     quantile: int = 0
-    version: Literal["", "new", "old"] = ""
+    version: int | None = None
     pair: str = ""
 
 
@@ -55,14 +58,19 @@ def meaning(metric: str) -> Meaning:
     tokens = _TOKEN.findall(_CAMEL.sub("_", metric).lower())
     quantiles = [int(token) for token in tokens if token.isdigit() and 50 <= int(token) <= 99]
     words = set(tokens)
-    version: Literal["", "new", "old"] = "new" if words & _NEW else "old" if words & _OLD else ""
+    version = NEWEST if words & _NEW else 0 if words & _OLD else _numbered(tokens)
     return Meaning(
         kind=_kind(tokens),
         outgoing=bool(words & _OUTGOING),
         quantile=0 if words & _MEAN or not quantiles else quantiles[-1],
         version=version,
-        pair=" ".join(token for token in tokens if token not in _NEW | _OLD) if version else "",
+        pair="" if version is None else " ".join(_VERSION.sub("", " ".join(tokens)).split()),
     )
+
+
+def _numbered(tokens: list[str]) -> int | None:
+    found = _VERSION.search(" ".join(tokens))
+    return int(found["number"]) if found is not None and found["number"] else None
 
 
 def _kind(tokens: list[str]) -> Kind:
