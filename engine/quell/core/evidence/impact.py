@@ -182,29 +182,50 @@ def _weights(table: Table, at: int, load: int | None, *, counted: bool) -> tuple
 def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> None:
     """Moves waiting that arises between nodes to the ends of the slow calls.
 
-    Callers that measure their own calls know of it: what they wait beyond what the callees say they took. A callee is
-    to blame as far as all its callers wait so, a caller as far as its own callers do.
+    Callers that measure their own calls know of it: what they wait beyond what the callees say they took. The node is
+    to blame that is called most by callers that wait so, and by few others.
     """
-    waits = _losses(table, "wait", outgoing=True)
+    calls = _calls_out(table, around)
     between: dict[int, float] = {}
+    waits = _losses(table, "wait", outgoing=True)
     for node, lost in waits.beyond.items():
         below = sum(losses.beyond[other] for other in around.measured_below(node, losses.beyond))
-        rest = min(lost - below, losses.beyond.get(node, np.inf))
+        rest = min(lost * calls.get(node, 1.0) - below, losses.beyond.get(node, np.inf))
         if rest > 0.0:
             between[node] = rest
-    most = max(between.values(), default=1.0)
+    loads = _loads(table)
     for node, lost in between.items():
         if node in own:
             own[node] = max(0.0, own[node] - lost)
-        blame = {other: _share(around.inn[other], between, most) for other in (*around.out[node], node)}
+        blame = {
+            other: _share(around.inn[other], between) * loads.get(other, 1.0) for other in (*around.out[node], node)
+        }
         total = sum(blame.values())
         for other, part in blame.items():
             if part > 0.0:
                 own[other] = own.get(other, 0.0) + lost * part / total
 
 
-def _share(callers: tuple[int, ...], between: Mapping[int, float], most: float) -> float:
-    """How far all of these callers wait between nodes, 0 to 1; squared, so that the odd one is not blamed for some."""
-    if not callers:
-        return 0.0
-    return float((sum(between.get(caller, 0.0) for caller in callers) / most / len(callers)) ** 2)
+def _share(callers: tuple[int, ...], between: Mapping[int, float]) -> float:
+    """How many of the callers wait between nodes, less for each caller that does not: it speaks for the node."""
+    slow = sum(caller in between for caller in callers)
+    return slow * (slow / len(callers)) ** 2 if callers else 0.0
+
+
+def _loads(table: Table) -> dict[int, float]:
+    """The usual requests of each node that has a first metric of that kind."""
+    found: dict[int, float] = {}
+    for at, column in enumerate(table.columns):
+        if column.meaning.kind == "load" and not column.meaning.outgoing and table.middle[at] > 0.0:
+            found.setdefault(column.node, float(table.middle[at]))
+    return found
+
+
+def _calls_out(table: Table, around: Surroundings) -> dict[int, float]:
+    """About how many calls each node makes for each request, from the loads of what it calls."""
+    loads = _loads(table)
+    found = {}
+    for node, load in loads.items():
+        made = sum(loads.get(other, 0.0) / len(around.inn[other]) for other in around.out[node])
+        found[node] = max(1.0, made / load)
+    return found
