@@ -10,7 +10,7 @@ IncidentStatus = Literal["open", "acknowledged", "resolved", "merged", "withdraw
 OPEN_STATUSES: frozenset[str] = frozenset({"open", "acknowledged"})
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One reason for (``weight`` > 0) or against (< 0) a suspect, in nats; ``text`` is one sentence."""
 
     code: str
@@ -18,7 +18,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight: float
 
 
-class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A ranked candidate for the cause.
 
     ``kind`` is the change type for a change suspect, else "entity". ``path`` runs from the cause to the symptom it
@@ -36,7 +36,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_because: str = ""
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that happened to an incident. ``by`` is a person, a playbook or "quell"."""
 
     at: float
@@ -45,7 +45,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     by: str = "quell"
 
 
-class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What may have ended an incident: a run of a playbook, the guilty change taken back, or a person's words."""
 
     kind: Literal["playbook", "rollback", "note"]
@@ -53,7 +53,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str = ""
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """``alerts`` are fingerprints in order of onset; ``impact`` entities needed by users that the cause reaches.
 
     ``symptoms`` say in a few texts what fired, and ``remedies`` what ended it: both outlive the alerts and runs.

@@ -19,7 +19,7 @@ from quell.model.run import Run, Settling
 from quell.model.topology import Change, Dependency, Entity
 
 
-class Triaged(msgspec.Struct, frozen=True, kw_only=True):
+class Triaged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded).
 
     ``began`` are the times of its latest firings, quick returns included; ``paged_at`` when it last paged.
@@ -32,7 +32,7 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True):
     paged_at: float | None = None
 
 
-class Unit(msgspec.Struct, kw_only=True):
+class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
@@ -49,7 +49,7 @@ class Unit(msgspec.Struct, kw_only=True):
     alerts: list[tuple[str, int]] = []
 
 
-class Group(msgspec.Struct, kw_only=True):
+class Group(msgspec.Struct, kw_only=True, gc=False):
     """Units that could share a cause: the piece of the problem that is solved at once.
 
     ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution.
