@@ -14,6 +14,7 @@ from quell.config.settings import Source
 from quell.errors import Problem
 from quell.model.rulebook import Rulebook
 from quell.model.times import format_duration, parse_duration
+from quell.replay.collector import seldom_collected
 from quell.replay.deliveries import deliveries_for
 from quell.replay.reader import Reader
 from quell.replay.results import write_results
@@ -55,7 +56,8 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
     if not out.absolute().parent.is_dir():
         raise Failed(f'--out: "{out.parent}" is not a directory; nothing was replayed')
     reader, rulebook = opened(config, strict=strict)
-    outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
+    with seldom_collected():
+        outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
     write_results(outcome, out)
     _say_problems(reader.problems)
     left_out = f"; left out {len(reader.problems)} that could not be read" if reader.problems else ""
