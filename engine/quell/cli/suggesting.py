@@ -17,8 +17,9 @@ from quell.model.habits import Suggestion
 from quell.model.times import format_time
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_HEAD = """Suggested by quell{since}. Nothing of this is in force: review it, keep what is right in a file
-below rules/, and run quell check. What is wrong is turned down for good with: quell suggest --reject ID"""
+_HEAD = """Suggested by quell{since}. Nothing of this is in force.
+Review it, keep what is right in a file below rules/, and run quell check.
+What is wrong is turned down for good with: quell suggest --reject ID"""
 
 
 @click.command("suggest")

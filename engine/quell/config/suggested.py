@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import yaml
 
 from quell.model.habits import Suggestion
 
@@ -16,6 +17,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "map": ("map",),
 }
 _WIDTH = 116
+_UNFOLDED = 1_000_000
 
 
 def rules_file(suggestions: Sequence[Suggestion], head: str) -> str:
@@ -36,9 +38,10 @@ def rules_file(suggestions: Sequence[Suggestion], head: str) -> str:
 
 
 def _entry(rule: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """One item of a list. JSON texts and lists are YAML too, so nothing in a value can be read as anything else."""
+    """One item of a list. Every text stands in quotes, so that nothing in it is read as anything else."""
     for at, (name, value) in enumerate(rule.items()):
-        yield f"{indent}{'- ' if at == 0 else '  '}{name}: {json.dumps(value, ensure_ascii=True)}"
+        told = yaml.safe_dump(value, default_style='"', default_flow_style=True, width=_UNFOLDED).strip()
+        yield f"{indent}{'- ' if at == 0 else '  '}{name}: {told}"
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:

@@ -30,6 +30,8 @@ SHARED = 0.5
 UNKNOWN_SHARE = 0.15
 """How many of all dependencies a graph is taken not to know."""
 LEAST_CROWD = 20
+CAUTION = 0.35
+"""What the log-odds are worth: troubles are not as independent of one another as the sum takes them to be."""
 MOST_OF_ONE = 4
 MOST_SUGGESTED = 100
 EARLY_S = 60.0
@@ -96,7 +98,7 @@ def _against(best: _Found, others: Sequence[_Found]) -> _Found:
 
 
 def _probability(odds: float) -> float:
-    return 1.0 / (1.0 + exp(-odds))
+    return 1.0 / (1.0 + exp(-CAUTION * max(min(odds, 100.0), -100.0)))
 
 
 def _scored(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import accumulate
+from math import ceil
 
 from quell.core.chances import by_chance, surely
 from quell.core.resolve import ADDRESS_LABELS, KNOWN_LABELS
@@ -41,7 +42,7 @@ def holds(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
         bound = next((each for each, count in share.items() if surely(count, over) >= LEAST_HEALED - 0.05), None)
         if bound is None or share[bound] < LEAST_HEALED * over:
             continue
-        hold_s = min(max(60.0 * round(bound * HOLD_MARGIN / 60.0), 60.0), LONGEST_HOLD_S)
+        hold_s = min(60.0 * ceil(bound * HOLD_MARGIN / 60.0), LONGEST_HOLD_S)
         span, hold = format_duration(bound), format_duration(hold_s)
         reason = f"ended by itself within {span} in {share[bound]} of {over} firings, nobody ever acted"
         yield Suggestion(
