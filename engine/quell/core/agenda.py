@@ -5,8 +5,20 @@ from __future__ import annotations
 import heapq
 from typing import Literal
 
-What = Literal["rules", "expire", "mutes", "judge", "calm", "hear", "solve", "close", "runs", "prune"]
-ORDER: tuple[What, ...] = ("rules", "expire", "mutes", "judge", "calm", "hear", "solve", "close", "runs", "prune")
+What = Literal["rules", "expire", "mutes", "judge", "calm", "remind", "hear", "solve", "close", "runs", "prune"]
+ORDER: tuple[What, ...] = (
+    "rules",
+    "expire",
+    "mutes",
+    "judge",
+    "calm",
+    "remind",
+    "hear",
+    "solve",
+    "close",
+    "runs",
+    "prune",
+)
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
 _PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
 

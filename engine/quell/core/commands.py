@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from quell.core.alerts import Alerts
 from quell.core.automation import RUN_VERBS, Automation
 from quell.core.habits import Observer
 from quell.core.intake import in_calendar
@@ -25,11 +26,12 @@ MOST_DECLINED = 10_000
 class Commands:
     """One dispatcher for every way in."""
 
-    def __init__(self, state: State, logbook: Logbook, lives: Lives, automation: Automation) -> None:
+    def __init__(self, state: State, logbook: Logbook, lives: Lives, automation: Automation, alerts: Alerts) -> None:
         self._state = state
         self._logbook = logbook
         self._lives = lives
         self._automation = automation
+        self._alerts = alerts
         self._observer = Observer(state)
 
     def take(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
@@ -72,7 +74,7 @@ class Commands:
         self._audit(command, now, out, note)
 
     def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
-        """Keeps a judgement in the incident's timeline and the audit trail, where training finds it."""
+        """Keeps a judgement in the incident's timeline and the trail, where training finds it; triage heeds it."""
         if record.suggestion:
             self._decline(record, now, out)
             return
@@ -89,6 +91,9 @@ class Commands:
             text = record.verdict.replace("_", " ") + (f": {record.note}" if record.note else "")
             judged = noted(incident, now, "feedback", text, record.by or "a person")
             self._logbook.keep(judged, "updated", now, out)
+        mark = record.alert or (incident.page_alert if incident is not None else None)
+        if mark is not None:
+            self._alerts.feedback(mark, record.verdict, now, out)
 
     def _decline(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
         """Remembers that a suggestion was turned down; the oldest of very many are forgotten."""

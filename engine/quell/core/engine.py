@@ -30,7 +30,9 @@ from quell.core.lone import Lone
 from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.prune import PRUNE_EVERY_S, Pruning
+from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
+from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
@@ -71,9 +73,12 @@ class Engine:
         self._pruning = Pruning(self.state)
         self._chart = Chart(rulebook, self.state)
         self._groups = Groups(self.state, self._agenda, self._chart)
-        self._alerts = Alerts(rulebook, self._chart, self.state, self._agenda, self._pruning)
+        surroundings = Surroundings(rulebook, self.state, self._groups)
+        self._alerts = Alerts(
+            rulebook, self._chart, self.state, agenda=self._agenda, pruning=self._pruning, surroundings=surroundings
+        )
         logbook = Logbook(self.state, self._agenda, self._pruning)
-        self._pager = Pager(rulebook, self.state, self._alerts, logbook)
+        self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._lone = Lone(rulebook, self.state, self._chart, logbook, self._pager)
         self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
@@ -88,7 +93,7 @@ class Engine:
             groups=self._groups,
             alerts=self._alerts,
             lives=self._lives,
-            commands=Commands(self.state, logbook, self._lives, self._automation),
+            commands=Commands(self.state, logbook, self._lives, self._automation, self._alerts),
             automation=self._automation,
             pruning=self._pruning,
         )
@@ -138,6 +143,7 @@ class Engine:
         for incident in self.state.incidents.values():
             if incident.is_open or incident.id in self.state.calm_at:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
+            self._pager.plan(incident)
         self._agenda.put(self._automation.next_due(), "runs")
         self._hearing.plan()
         if self.state.now:
@@ -174,6 +180,8 @@ class Engine:
                 self._alerts.rejudge([key], at, out)
         elif what == "calm":
             self._lives.calm(key, at, out)
+        elif what == "remind":
+            self._pager.remind(key, at, out)
         elif what == "hear":
             self._hearing.hear(at, out)
         elif what == "solve":
@@ -219,8 +227,12 @@ class Engine:
         for unit in group.units:
             for mark, _ in self.state.units[unit].alerts:
                 alert = self.state.alerts.get(mark)
-                if alert is not None and alert.handling == "page" and alert.incident is None:
+                if alert is None or alert.incident is not None:
+                    continue
+                if alert.handling == "page":
                     self._page_alone(alert, at, out)
+                elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
+                    self._alerts.rejudge([mark], at, out)
 
     def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
@@ -233,6 +245,7 @@ class Engine:
             self._observer.follow(decision)
             if isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
+                self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
                     out.extend(self._hearing.questions(decision.incident, now))

@@ -108,6 +108,8 @@ def held_back(alerts: list[Alert]) -> tuple[Held, ...]:
 def page_text(state: State, incident: Incident) -> str:
     """What a page says: short, the cause first."""
     lines = [f"{incident.id} [{incident.severity or 'no severity'}] {incident.title}"]
+    if incident.reminded_at is not None and incident.paged_at is not None:
+        lines.append(f"told again: nobody has acknowledged it since {format_time(incident.paged_at)}")
     cause = incident.suspects[0] if incident.suspects else None
     if cause is not None and cause.confidence > 0:
         sure = "no clear cause; most likely" if incident.no_clear_cause else "first cause:"

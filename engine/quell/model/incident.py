@@ -59,7 +59,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     ``symptoms`` say in a few texts what fired, and ``remedies`` what ended it: both outlive the alerts and runs.
 
     ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
-    the page) are None until it pages. ``merged_into`` names the survivor of a merge.
+    the page) are None until it pages; ``reminded_at`` is when people were told again, as nobody had acknowledged the
+    page. ``merged_into`` names the survivor of a merge.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     paged_at: float | None = None
     page_alert: str | None = None
     page_record: str | None = None
+    reminded_at: float | None = None
     acknowledged_by: str = ""
     resolved_at: float | None = None
     merged_into: str | None = None

@@ -23,6 +23,8 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded).
 
     ``began`` are the times of its latest firings, quick returns included; ``paged_at`` when it last paged.
+    ``worst`` is the worst severity of past firings, ``unheeded`` how many pages in a row ended with nobody having done
+    anything, ``dismissed_at`` when a person last said of it that there was nothing to do (None: never, or taken back).
     """
 
     returns: tuple[float, ...] = ()
@@ -30,6 +32,25 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     episodes: int = 0
     began: tuple[float, ...] = ()
     paged_at: float | None = None
+    worst: str = ""
+    unheeded: int = 0
+    dismissed_at: float | None = None
+
+
+class Custom(msgspec.Struct, frozen=True, kw_only=True):
+    """How the firings of one rule, wherever they were, ended lately; under the name "" those of every paging severity.
+
+    ``alone_s`` are the durations in seconds of the latest that nothing else joined and nobody ended (newest last);
+    ``above`` and ``below`` count firings whose value lay above or below its threshold; ``heeded`` and ``ignored``
+    count pages that somebody acted on, or nobody until they ended (under "" only). ``at`` is the latest of all.
+    """
+
+    alone_s: tuple[float, ...] = ()
+    above: int = 0
+    below: int = 0
+    heeded: int = 0
+    ignored: int = 0
+    at: float = 0.0
 
 
 class Unit(msgspec.Struct, kw_only=True, gc=False):
@@ -119,6 +140,8 @@ class State(msgspec.Struct, kw_only=True):
     now: float = 0.0
     alerts: dict[str, Alert] = msgspec.field(default_factory=dict)
     behaviour: dict[str, Triaged] = msgspec.field(default_factory=dict)
+    customs: dict[str, Custom] = msgspec.field(default_factory=dict)
+    """By name of the rule that fired."""
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)
     changes: dict[str, Change] = msgspec.field(default_factory=dict)
