@@ -338,5 +338,5 @@ def test_whatever_is_told_every_verdict_is_a_finite_number(
     around = Surroundings(names, ((1, 2), (2,), (0,)), ((2,), (0,), (0, 1)), (0,))
     for verdict in weigh(around, signals(names, *records), began, ["Latency"]).values():
         assert isfinite(verdict.nats)
-        assert all(isfinite(one.weight) and one.text for one in verdict.evidence)
+        assert all(isfinite(one.weight) and one.text for one in verdict.evidence), verdict
         assert len(verdict.sentences()) <= 4

@@ -21,8 +21,8 @@ MOST_ENTITIES = 1000
 MOST_BYTES = 160_000_000
 """Of all series together; the entity that was told of longest ago goes first."""
 MOST_COUNT = 10**12
-MOST_VALUE = 1e100
-"""What is larger is no measurement, and its square could not be computed with."""
+MOST_VALUE = 1e30
+"""What is larger is no measurement, and products of such could not be computed with."""
 MINUTE_S = 60.0
 NOBODY = "?"
 """The caller of a span whose parent is not known."""

@@ -13,7 +13,7 @@ from math import log1p
 
 import numpy as np
 
-from quell.core.evidence.impact import WAIT_SHARE
+from quell.core.evidence.impact import MOST_DOUBLINGS, WAIT_SHARE
 from quell.core.evidence.scales import Floats
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import AFTER_S
@@ -101,7 +101,7 @@ def _weighted(told: list[tuple[float | None, int]]) -> float:
 def waiting(told: Traffic, around: Surroundings) -> dict[int, tuple[float, str]]:
     """Nats by node, and a sentence, for the time that is lost at it and on the ways to and from it."""
     unit = _unit(told)
-    if not told.comparable or unit <= 0.0:
+    if not told.comparable or not unit > 0.0:
         return {}
     own, ways = np.zeros(len(around)), np.zeros(len(around))
     used = _uses(told, around)
@@ -118,7 +118,7 @@ def waiting(told: Traffic, around: Surroundings) -> dict[int, tuple[float, str]]
             if lost_own >= lost_ways
             else (f"calls to and from it take {lost_ways:.3g} s more a minute on the way")
         )
-        found[node] = (log1p((lost_own + lost_ways) / unit), text)
+        found[node] = (min(log1p((lost_own + lost_ways) / unit), MOST_DOUBLINGS), text)
     return found
 
 

@@ -28,6 +28,8 @@ WAIT_SHARE = 0.02
 """Excess that is this share of all the time users wait is worth log(2) nats of impact."""
 FAILURE_SHARE = 0.005
 """The same for failures, as a share of all requests."""
+MOST_DOUBLINGS = 10.0
+"""Impact is not worth more than this many times the nats of one (natural) doubling."""
 TAIL = 95
 """Quantiles beyond this say little of the many."""
 PERCENT = 1.5
@@ -57,7 +59,11 @@ def impact(table: Table, around: Surroundings, what: What) -> dict[int, tuple[fl
     if what == "wait":
         _between(table, around, losses, own)
     unit = _unit(table, around, losses, what)
-    return {node: (log1p(lost / unit), _sentence(losses, node, what)) for node, lost in own.items() if lost > 0.0}
+    return {
+        node: (min(log1p(lost / unit), MOST_DOUBLINGS), _sentence(losses, node, what))
+        for node, lost in own.items()
+        if lost > 0.0
+    }
 
 
 def _sentence(losses: Losses, node: int, what: What) -> str:
@@ -72,13 +78,14 @@ def _unit(table: Table, around: Surroundings, losses: Losses, what: What) -> flo
     """What counts as one unit of impact: a small share of all that users wait, or of their requests."""
     if what == "wait":
         entry = [losses.usual[node] for node in around.symptoms if losses.usual.get(node, 0.0) > 0.0]
-        return WAIT_SHARE * (max(entry, default=0.0) or max(losses.usual.values()) or 1.0)
+        every = max(entry, default=0.0) or max(losses.usual.values())
+        return WAIT_SHARE * every if every > TINY else 0.05 * (max(losses.excess.values()) or 1.0)
     loads = [
         float(table.middle[at])
         for at, column in enumerate(table.columns)
         if column.meaning.kind == "load" and table.middle[at] > 0.0
     ]
-    return FAILURE_SHARE * max(loads) if loads else 0.05 * (max(losses.excess.values()) or 1.0)
+    return FAILURE_SHARE * max(loads) if loads and max(loads) > TINY else 0.05 * (max(losses.excess.values()) or 1.0)
 
 
 def _losses(table: Table, what: What, *, outgoing: bool) -> Losses:

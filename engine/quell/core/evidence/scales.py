@@ -70,11 +70,11 @@ def fewer(seen: float, due: float, counted: float) -> float:
     What is due was worked out from ``counted`` occurrences before, so the likelihoods of two Poisson counts are
     compared. The allowance for uneven traffic keeps large counts from making small shifts certain.
     """
-    if due <= 0.0 or counted <= 0.0 or seen >= due:
+    if due <= TINY or counted <= TINY or seen >= due:
         return 0.0
     pooled = (seen + counted) / (due + counted)
-    nats = -counted * log(pooled) + (seen * log(seen / due / pooled) if seen > 0 else 0.0)
-    return nats / (1.0 + UNEVEN * UNEVEN * due) * (1.0 - seen / due)
+    nats = -counted * log(pooled) + (seen * log(seen / due / pooled) if seen / due > TINY else 0.0)
+    return max(0.0, nats) / (1.0 + UNEVEN * UNEVEN * due) * (1.0 - seen / due)
 
 
 def more(seen: float, expected: float) -> float:
@@ -82,4 +82,4 @@ def more(seen: float, expected: float) -> float:
     if seen <= expected:
         return 0.0
     nats = seen * log(seen / expected) - (seen - expected)
-    return nats / (1.0 + UNEVEN * UNEVEN * expected)
+    return max(0.0, nats) / (1.0 + UNEVEN * UNEVEN * expected)
