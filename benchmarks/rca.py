@@ -30,8 +30,8 @@ from quell.model.rulebook import Rulebook
 
 EARLIER_S = 7200.0
 """How long before the window the reference is told to have ended."""
-SETTLED_S = 900.0
-"""By then an alert without company is shown."""
+SETTLED_S = 3700.0
+"""By then an alert without company is shown (`lone_page_most` is an hour)."""
 MINUTE_S = 60.0
 CHANGE_TYPES = ("config", "flag", "schema", "prompt", "model", "data", "scale")
 
