@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quell.core.alike import ALIKE, CROWD, LEAST, MOST_REMEMBERED, MOST_TOKENS, Alike, Rarity, tokens
+from quell.core.alike import ALIKE, CROWD, LEAST, MOST_TOKENS, Alike, tokens
 from quell.model.alert import Alert
+from quell.model.habits import MOST_REMEMBERED, Rarity
 
 
 def alert(name: str, said: str = "", **labels: str) -> Alert:

@@ -17,9 +17,8 @@ from functools import lru_cache
 from math import log
 from zlib import crc32
 
-import msgspec
-
 from quell.model.alert import Alert
+from quell.model.habits import Rarity
 
 LEAST = 0.2
 """Less likeness than this is none."""
@@ -28,7 +27,6 @@ ALIKE = 0.25
 CROWD = 64
 """A token of more live units than this says nothing about which of them belong together."""
 MOST_TOKENS = 48
-MOST_REMEMBERED = 50_000
 PLACE, PART, NAME, TEXT = 100, 50, 10, 20
 """What shows where says more than what is said: one rule may fire in many places for many causes. All words of a text
 together count `TEXT`."""
@@ -42,19 +40,6 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]{2,}")
 
 Tokens = dict[int, int]
 """Hashed tokens with the share at which each kind of them counts."""
-
-
-class Rarity(msgspec.Struct):
-    """How many of ``units`` that are gone had each token: the memory of `Alike` beside the live units."""
-
-    units: int = 0
-    tokens: dict[int, int] = msgspec.field(default_factory=dict)
-
-    def fade(self) -> None:
-        """Halves all counts when there are too many; what was seen once is forgotten."""
-        if len(self.tokens) > MOST_REMEMBERED:
-            self.units //= 2
-            self.tokens = {token: count // 2 for token, count in self.tokens.items() if count > 1}
 
 
 def tokens(name: str, labels: Mapping[str, str], said: str) -> Tokens:

@@ -67,6 +67,7 @@ class Correlator:
                 last=onset,
                 group=0,
             )
+            self.web.kin.admit(unit, alert)
             group = self._join(unit, self.web.add(unit), now)
         else:
             group = self._state.groups[unit.group]

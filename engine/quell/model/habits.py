@@ -16,6 +16,10 @@ BOUNDS_S = (60.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0, 1800.0, 3600.
 """Upper bounds of the classes in which durations are counted; one more class has no bound."""
 
 
+MOST_REMEMBERED = 50_000
+"""So many tokens of alerts at most are remembered."""
+
+
 class Began(msgspec.Struct, frozen=True, array_like=True):
     """A firing as it began, until it is counted. ``entity`` is "" when nothing in its labels names one."""
 
@@ -81,6 +85,19 @@ class Tally(msgspec.Struct):
     troubles: dict[str, int] = msgspec.field(default_factory=dict)
     orphans: dict[str, list[Orphan]] = msgspec.field(default_factory=dict)
     namings: dict[str, Naming] = msgspec.field(default_factory=dict)
+
+
+class Rarity(msgspec.Struct):
+    """How many of ``units`` that are gone had each token: the memory of what live units are compared by."""
+
+    units: int = 0
+    tokens: dict[int, int] = msgspec.field(default_factory=dict)
+
+    def fade(self) -> None:
+        """Halves all counts when there are too many; what was seen once is forgotten."""
+        if len(self.tokens) > MOST_REMEMBERED:
+            self.units //= 2
+            self.tokens = {token: count // 2 for token, count in self.tokens.items() if count > 1}
 
 
 class Habits(msgspec.Struct):

@@ -10,7 +10,7 @@ import msgspec
 
 from quell.model.alert import Alert
 from quell.model.decision import Perform
-from quell.model.habits import Habits
+from quell.model.habits import Habits, Rarity
 from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.playbook import Playbook
@@ -57,7 +57,8 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
-    ``first`` the event time of the alert that made the unit, which decides what it is tied to.
+    ``first`` the event time of the alert that made the unit, which decides what it is tied to. At an entity of which
+    no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that were there before.
     """
 
     id: int
@@ -68,6 +69,8 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     last: float
     group: int
     alerts: list[tuple[str, int]] = []
+    tokens: dict[int, int] = {}
+    kin: list[tuple[int, float]] = []
 
 
 class Group(msgspec.Struct, kw_only=True, gc=False):
@@ -180,3 +183,4 @@ class State(msgspec.Struct, kw_only=True):
     paused_by: str = ""
     habits: Habits = msgspec.field(default_factory=Habits)
     """What was noticed over weeks; only suggestions are made of it."""
+    rarity: Rarity = msgspec.field(default_factory=Rarity)
