@@ -67,6 +67,17 @@ INCIDENT = {
     ],
     "timeline": [{"at": format_time(NOW - 3 * DAY - 4.5 * HOUR), "what": "opened", "text": "opened with 4 alerts"}],
 }
+LIKE = {"title": "cart fails", "opened_at": format_time(NOW - 9 * DAY), "status": "resolved"}
+SUGGESTION = {
+    "id": "sug-1",
+    "kind": "dependency",
+    "text": "service/a depends on service/b",
+    "evidence": ["4 of 5 troubles"],
+    "rule": {"from": "service/a", "to": ["service/b"], "type": "calls"},
+    "support": 4,
+    "chance": 0.1,
+    "confidence": 0.7,
+}
 ANSWERS = {
     "/incidents": {"incidents": [INCIDENT]},
     "/incidents/INC-1": {
@@ -74,7 +85,13 @@ ANSWERS = {
         "alerts": [ALERT],
         "runs": [RUN],
         "changes": [{"id": "chg-1", "at": format_time(NOW - 300), "type": "deploy", "entity": "service/cart"}],
+        "similar": {
+            "past": [{**LIKE, "incident": "INC-0", "likeness": 0.82, "text": "ended after 5m: restarted it (ana)"}],
+            "open": [{**LIKE, "incident": "INC-2", "likeness": 0.91, "text": "still open"}],
+        },
     },
+    "/suggestions": {"from_time": format_time(NOW), "suggestions": [SUGGESTION], "declined": 0},
+    "/suggestions/sug-1/reject": {"rejected": "sug-1", "text": "it will not be suggested again"},
     "/incidents/INC-1/why": {"text": "service/cart, because its alerts came first"},
     "/incidents/INC-1/ack": {"incident": INCIDENT},
     "/alerts": {"alerts": [ALERT, {**ALERT, "fingerprint": "ff", "labels": {"alertname": "HighLatency"}}]},
@@ -183,8 +200,15 @@ def daemon(monkeypatch):
                 "deploy chg-1 of service/cart",
                 "quell approve R-1",
                 "opened with 4 alerts",
+                "similar before",
+                "82%  INC-0  cart fails",
+                "ended after 5m: restarted it (ana)",
+                "alike and open",
+                "91%  INC-2",
             ],
         ),
+        (["suggest"], ["# sug-1, 70% sure: service/a depends on service/b", '- from: "service/a"']),
+        (["suggest", "--reject", "sug-1", "--note", "no"], ["sug-1: it will not be suggested again"]),
         (["why", "INC-1"], ["service/cart, because its alerts came first"]),
         (["ack", "INC-1", "--note", "on it"], ["INC-1: acknowledged"]),
         (["alerts"], ["HighErrors", "service/cart", "hold", "it may still resolve by itself", "2d3h ago"]),

@@ -20,6 +20,11 @@ triage:
   flap_gap: 10m
   page_severities: [critical]
   lone_page_after: 0s
+  lone_page_most: 20m
+  learn: false
+  remind_after: 0s
+  slow_burn_after: 2h
+  quiet_places: [lab]
   rules:
     - {name: batch, match: ['job_type="batch"'], verdict: hold, hold: 30m, reason: it may try again}
 correlate:
@@ -48,6 +53,12 @@ def test_every_kind_of_rule_is_read():
     assert (once.starts_at, once.ends_at) == (1772355600.0, 1772377200.0)
     assert (book.triage.flap_count, book.triage.flap_gap_s, book.triage.lone_page_after_s) == (5, 600.0, 0.0)
     assert book.triage.flap_within_s == 3600.0
+    assert (book.triage.lone_page_most_s, book.triage.remind_after_s, book.triage.slow_burn_after_s) == (
+        1200.0,
+        0,
+        7200,
+    )
+    assert (book.triage.learn, book.triage.quiet_places) == (False, ("lab",))
     assert (book.triage.rules[0].verdict, book.triage.rules[0].hold_s) == ("hold", 1800.0)
     assert (book.correlate.least_alerts, book.correlate.edges) == (2, {"replicates": EdgeKind(p=0.6, lag_s=30.0)})
     assert book.entities[0] == Entity(

@@ -169,7 +169,12 @@ class Scene:
 
     @property
     def pages(self) -> list[Page]:
-        return [one for one in self.decisions if isinstance(one, Page)]
+        """What people were told first, without reminders."""
+        return [one for one in self.decisions if isinstance(one, Page) and not one.reminder]
+
+    @property
+    def reminders(self) -> list[Page]:
+        return [one for one in self.decisions if isinstance(one, Page) and one.reminder]
 
     @property
     def calls(self) -> list[Perform]:

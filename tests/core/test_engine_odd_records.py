@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from core.scene import T0, Scene, consistent, fires, playbook, rulebook, says
 from quell.core.engine import Engine
 from quell.core.intake import MOST_IDS, encoded, sound
+from quell.core.telemetry import floats
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
+    CallRecord,
     ChangeRecord,
     CommandRecord,
     DeliveryRecord,
@@ -24,11 +26,12 @@ from quell.model.records import (
     IncidentRecord,
     LogRecord,
     SampleRecord,
+    SamplesRecord,
     SpanRecord,
     StepFinished,
     Tick,
 )
-from quell.model.state import State
+from quell.model.state import Pattern, State
 
 TIMES = st.one_of(
     st.floats(T0 - 4000, T0 + 9000),
@@ -76,6 +79,14 @@ RECORDS = st.one_of(
     st.builds(
         SampleRecord, **COMMON, entity=TEXTS, metric=TEXTS, value=st.one_of(st.none(), NUMBERS),
         points=st.lists(st.tuples(TIMES, NUMBERS), max_size=5),
+    ),
+    st.builds(
+        SamplesRecord, **COMMON, entity=TEXTS, times=st.lists(st.one_of(TIMES, NUMBERS), max_size=4),
+        values=st.dictionaries(TEXTS, st.lists(st.one_of(st.none(), NUMBERS), max_size=4), max_size=2),
+    ),
+    st.builds(
+        CallRecord, **COMMON, entity=TEXTS, caller=TEXTS, operation=TEXTS, count=st.integers(-5, 2**70),
+        errors=st.integers(-5, 2**70), mean_s=st.one_of(st.none(), NUMBERS), net_s=st.one_of(st.none(), NUMBERS),
     ),
     st.builds(LogRecord, **COMMON, entity=TEXTS, severity=st.sampled_from(("error", "")), count=st.integers(-5, 2**70)),
     st.builds(
@@ -183,8 +194,8 @@ def test_a_record_seen_before_is_not_taken_twice_whatever_its_kind() -> None:
     scene.tell(log, log, sample, at=0.0)
     scene.tell(log, at=60.0)
     signals = scene.engine.state.signals["service/ledger"]
-    assert signals.errors == [(T0 - T0 % 60, 5)]
-    assert signals.samples == {"m": [(T0, 1.0)]}
+    assert signals.patterns == {"": Pattern(failing=True, seen=[(T0 - T0 % 60, 5)])}
+    assert [*floats(signals.series["m"].values)] == [1.0]
 
 
 def test_one_id_may_open_and_close() -> None:

@@ -8,7 +8,7 @@ from core.scene import T0, Scene, fires, silence
 from quell.core import learn
 from quell.core.agenda import Agenda
 from quell.core.learn import KEEP_SPANS, learn_change, learn_dependency, learn_entity, learn_span
-from quell.core.prune import prune
+from quell.core.prune import Pruning
 from quell.core.resolve import Resolver
 from quell.core.severity import rank, worst
 from quell.model.records import (
@@ -20,7 +20,7 @@ from quell.model.records import (
     SampleRecord,
     SpanRecord,
 )
-from quell.model.state import State
+from quell.model.state import Calls, State
 
 
 def span(name: str, parent: str = "", entity: str = "", trace: str = "t", at: float = 0.0) -> SpanRecord:
@@ -99,7 +99,7 @@ def test_spans_told_twice_count_once():
     scene = Scene()
     scene.tell(span("a"), span("b", "a"), at=0.0)
     scene.tell(span("b", "a"), at=5.0)
-    assert scene.engine.state.signals["service/b"].calls == [(T0 - T0 % 60, 1)]
+    assert scene.engine.state.signals["service/b"].calls == {"service/a\x00": [Calls(T0 - T0 % 60, 1, 0, 0.0)]}
     assert scene.engine.graph.node("service/a") != scene.engine.graph.node("service/b")
 
 
@@ -132,7 +132,7 @@ def test_what_is_old_is_forgotten_and_the_rest_kept():
     assert list(state.silences) == ["new"]
     assert (state.changes, state.signals, state.seen_ids, state.foreign) == ({}, {}, {}, {})
     assert state.dependencies == {}
-    assert not prune(state, state.now)
+    assert not Pruning(state).prune(state.now)
 
 
 def test_newer_signals_outlive_older_ones():
@@ -140,7 +140,7 @@ def test_newer_signals_outlive_older_ones():
     for metric, at in (("old", 0.0), ("new", 17_000.0)):
         scene.tell(SampleRecord(at=T0 + at, entity="service/disk", metric=metric, value=1.0))
     scene.wait(20_000.0)
-    assert list(scene.engine.state.signals["service/disk"].samples) == ["new"]
+    assert list(scene.engine.state.signals["service/disk"].series) == ["new"]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quell.core.customs import observe
 from quell.core.fold import fold
-from quell.core.triage import DAY_S, Judgement, judge, observe
+from quell.core.patience import Around
+from quell.core.triage import judge
+from quell.core.verdicts import DAY_S, Judgement
 from quell.expressions.matchers import parse_matchers
 from quell.model.alert import Alert, Muting, Reason
 from quell.model.records import AlertRecord
@@ -42,11 +45,9 @@ def verdict(
     now: float,
     behaviour: Triaged = CALM,
     triage: Triage = TRIAGE,
-    *,
-    in_incident: bool = False,
-    foreign: str | None = None,
+    **around: Any,
 ) -> Judgement:
-    return judge(known, now, behaviour=behaviour, triage=triage, in_incident=in_incident, foreign=foreign)
+    return judge(known, now, behaviour=behaviour, triage=triage, around=Around(**around))
 
 
 def said(known: Alert, now: float, behaviour: Triaged = CALM, triage: Triage = TRIAGE, **more: Any) -> tuple[str, str]:
@@ -115,7 +116,7 @@ def test_other_severities_go_to_the_digest(severity, code, text):
     ],
 )
 def test_the_muting_is_the_reason(muting, text):
-    muted = verdict(alert(mutings=(muting,)), 9999, in_incident=True, foreign="x", triage=ruled("page"))
+    muted = verdict(alert(mutings=(muting,)), 9999, in_incident=True, owner="x", triage=ruled("page"))
     assert muted == Judgement("muted", Reason(code=muting.kind, text=text), None)
 
 
@@ -125,7 +126,7 @@ def test_more_mutings_are_counted():
 
 
 def test_a_teams_rule_comes_before_behaviour():
-    page = verdict(alert("info"), 0, triage=ruled("page", reason="pays our wages"), in_incident=True, foreign="x")
+    page = verdict(alert("info"), 0, triage=ruled("page", reason="pays our wages"), in_incident=True, owner="x")
     assert page == Judgement("page", Reason(code="rule", text='rule "ours" says page: pays our wages'), None)
     digest = verdict(alert(), 9999, triage=ruled("digest"))
     assert digest == Judgement("digest", Reason(code="rule", text='rule "ours" says digest'), None)
@@ -140,8 +141,8 @@ def test_a_rules_hold_runs_out():
 
 
 def test_somebody_elses_incident():
-    owned = verdict(alert(), 9999, foreign="Payment provider down", in_incident=True)
     text = 'already being handled in "Payment provider down", an incident opened elsewhere'
+    owned = verdict(alert(), 9999, owner=text, in_incident=True)
     assert owned == Judgement("hold", Reason(code="owned", text=text), None)
 
 
@@ -172,7 +173,7 @@ def test_a_severe_flapper_pages_once_then_goes_to_the_digest():
     assert page == Judgement("page", Reason(code="flapping", text=text), 3700)
     behaviour = observe(behaviour, "paged", known, 700)
     paged = msgspec.structs.replace(known, handling=page.handling, reason=page.reason)
-    assert verdict(paged, 800, behaviour) == Judgement("page", page.reason, 400 + DAY_S), "this firing did page"
+    assert verdict(paged, 800, behaviour) == Judgement("page", page.reason, 700 + 6 * 3600), "this firing did page"
     back = verdict(alert(start=900), 1600, observe(behaviour, "flapped", alert(start=900), 910))
     text = "came back 5 times in the last hour; it has paged within the last day"
     assert back == Judgement("digest", Reason(code="flapping", text=text), 200 + 3600)
@@ -214,17 +215,20 @@ def test_chronic_by_number():
 
 def test_chronic_by_duration():
     chronic = verdict(alert("warning"), DAY_S)
-    assert chronic == Judgement("digest", Reason(code="chronic", text="has been firing for more than a day"), None)
+    text = "has been firing for 1d; mentioned once a day"
+    assert chronic == Judgement("digest", Reason(code="slow_burn", text=text), 2 * DAY_S)
+    assert verdict(alert("warning"), 2 * DAY_S).reason.text.startswith("has been firing for 2d"), "a mention a day"
     paged = verdict(alert(), DAY_S, Triaged(paged_at=600.0))
-    text = "paged when it began, and has been firing for more than a day since"
-    assert paged == Judgement("digest", Reason(code="chronic", text=text), None)
+    text = "has been firing for 1d and nobody has acted since it paged; mentioned once a day"
+    assert paged == Judgement("digest", Reason(code="slow_burn", text=text), 2 * DAY_S)
+    assert said(alert(), 600 + 6 * 3600, Triaged(paged_at=600.0)) == ("digest", "slow_burn")
     assert said(alert(), 2 * DAY_S) == ("page", "still_firing"), "never paged, so it must"
 
 
 def test_a_page_stands_while_the_alert_fires():
     text = "paged already and is still firing"
     behaviour = Triaged(paged_at=600.0)
-    assert verdict(alert(), 700, behaviour) == Judgement("page", Reason(code="still_firing", text=text), DAY_S)
+    assert verdict(alert(), 700, behaviour) == Judgement("page", Reason(code="still_firing", text=text), 600 + 6 * 3600)
     reason = Reason(code="rule", text="x")
     assert verdict(alert("info", handling="page", reason=reason), 700, behaviour).reason == reason
 
@@ -257,7 +261,7 @@ def test_what_is_observed():
 
 def test_the_end_of_an_alert_that_paged_unheard_counts_as_its_page():
     gone = alert(start=100, status="resolved", handling="page")
-    assert observe(CALM, "resolved", gone, 900) == Triaged(durations_s=(800,), paged_at=900)
+    assert observe(CALM, "resolved", gone, 900) == Triaged(durations_s=(800,), paged_at=900, worst="critical")
     assert observe(Triaged(paged_at=50.0), "resolved", gone, 900).paged_at == 900
     assert observe(Triaged(paged_at=500.0), "resolved", gone, 900).paged_at == 500
 
@@ -370,7 +374,7 @@ def test_a_severe_alert_that_keeps_firing_pages_at_last(pauses, triage, heard):
 def test_every_verdict_has_a_code_and_a_sentence(severity, behaviour, after, flags):
     firing, in_incident, foreign = flags
     known = alert(severity, status="firing" if firing else "resolved")
-    judged = verdict(known, after, behaviour, in_incident=in_incident, foreign="x" if foreign else None)
+    judged = verdict(known, after, behaviour, in_incident=in_incident, owner="ana has it in hand" if foreign else None)
     assert re.fullmatch(r"[a-z_]+", judged.reason.code)
     assert len(judged.reason.text) > 10
     assert not judged.reason.text.endswith(".")

@@ -24,7 +24,7 @@ from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision, Audit, IncidentChanged, Perform, RequestEvidence
 from quell.model.incident import Incident
 from quell.model.playbook import Place
-from quell.model.records import AlertRecord, AnyRecord, CommandRecord, SampleRecord, StepFinished
+from quell.model.records import AlertRecord, AnyRecord, CommandRecord, FeedbackRecord, SampleRecord, StepFinished
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.sdk.connector import Call, Context, Done, Pending, Pulled, Received, Reply, Request
@@ -60,6 +60,8 @@ class SmallCore:
                     decisions += self._alert(record, now)
                 case StepFinished():
                     self._finished(record)
+                case FeedbackRecord() if record.suggestion:
+                    self.state.habits.declined[record.suggestion] = now
                 case CommandRecord():
                     decisions += self._command(record, now)
                 case SampleRecord() if record.metric == "poison":

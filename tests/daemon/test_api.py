@@ -10,8 +10,11 @@ import msgspec
 import pytest
 
 from daemon.parts import READER, TOKEN, Running, loaded, running, source
+from quell.model.habits import RuleHabit, Tally
+from quell.model.incident import Incident, Remedy, Suspect
 from quell.model.records import AlertRecord
 from quell.model.topology import Dependency
+from quell.store.port import Turn
 
 
 def go(work: Coroutine[Any, Any, None]) -> None:
@@ -155,5 +158,55 @@ def test_the_schema_is_open_and_the_rest_answers() -> None:
             assert "/incidents/{incident_id}/ack" in schema["paths"]
             for path in ("/runs", "/playbooks", "/ledger", "/quarantine", "/audit", "/graph", "/alerts", "/status"):
                 assert (await quell.api("GET", path, by=READER))[0] == 200, path
+
+    go(story())
+
+
+def test_an_incident_comes_with_what_is_like_it_and_what_ended_that() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            for n, status in ((1, "resolved"), (2, "open"), (3, "open")):
+                quell.core.state.incidents[f"I{n}"] = _alike(f"I{n}", status)
+            now = quell.daemon.clock.now()  # else it would be trimmed
+            old = _alike("I0", "resolved", updated_at=now, remedies=(Remedy(kind="note", text="restarted it", by="ana"),))
+            await quell.daemon.writer.call(quell.store.commit, Turn(seq=1, incidents=[old]))
+            _, told = await quell.api("GET", "/incidents/I3")
+            assert [like["incident"] for like in told["similar"]["past"]] == ["I0", "I1"]
+            assert [like["incident"] for like in told["similar"]["open"]] == ["I2"]
+            assert told["similar"]["past"][0]["remedies"] == [{"kind": "note", "text": "restarted it", "by": "ana"}]
+            _, told = await quell.api("GET", "/incidents/I3/why")
+            assert told["text"].startswith("because of I3\nAlike and open: I2 (100% alike)")
+            assert "restarted it (ana)" in told["text"]
+            assert told["similar"]["open"][0]["incident"] == "I2"
+
+    go(story())
+
+
+def _alike(name: str, status: Any, **more: Any) -> Incident:
+    said = ("PoolEmpty: no free connection",)
+    more = {"updated_at": 1.0, **more}
+    return Incident(
+        id=name, title="t", status=status, opened_at=1.0, symptoms=said, entities=("service/a",),
+        suspects=(Suspect(entity="service/a"),), **more,
+    )  # fmt: skip
+
+
+def test_what_is_suggested_is_told_and_can_be_turned_down_for_good() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            habit = RuleHabit(firings=30, ended=30, alone=30, lasted=[30, *[0] * 10], example={"alertname": "Blip"})
+            quell.core.state.habits.newer = Tally(since=1.0, rules={"Blip": habit})
+            _, told = await quell.api("GET", "/suggestions")
+            (hold,) = told["suggestions"]
+            assert (hold["kind"], hold["rule"]["hold"], told["declined"]) == ("hold", "2m", 0)
+            assert told["from_time"] == "1970-01-01T00:00:01.000Z"
+            assert (await quell.api("POST", "/suggestions/sug-none/reject", {}))[0] == 404
+            path = f"/suggestions/{hold['id']}/reject"
+            assert (await quell.api("POST", path, {}, by=READER))[0] == 403
+            assert await quell.api("POST", path, {"note": "no"}) == (
+                200, {"rejected": hold["id"], "text": "it will not be suggested again"},
+            )  # fmt: skip
+            assert (await quell.api("POST", path, {}))[1]["text"] == "it was turned down before"
+            assert (await quell.api("GET", "/suggestions"))[1]["suggestions"] == []
 
     go(story())

@@ -200,6 +200,13 @@ def test_incidents_are_replaced_by_newer_ones(store: Store) -> None:
     assert store.incident("INC-2") is None
 
 
+def test_past_incidents_are_read_newest_first(store: Store) -> None:
+    over = [incident(f"INC-{n}", status="resolved", opened_at=1000.0 + n) for n in (3, 1, 2)]
+    store.commit(Turn(seq=1, incidents=[*over, incident("INC-9"), incident("INC-8", status="merged")]))
+    assert [one.id for one in store.resolved()] == ["INC-3", "INC-2", "INC-1"]
+    assert [one.id for one in store.resolved(limit=2)] == ["INC-3", "INC-2"]
+
+
 def test_audits_are_chained(store: Store) -> None:
     store.commit(Turn(seq=1, audits=[audit(1.0), audit(1.0, "silence")]))
     store.commit(Turn(seq=2, audits=[audit(2.0, "resolve", detail="fixed")]))

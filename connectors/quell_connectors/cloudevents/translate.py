@@ -47,7 +47,7 @@ def to_record(event: Event, source: str, now: float) -> AlertRecord | ChangeReco
     data: Mapping[str, Any] = event.data if isinstance(event.data, dict) else {"message": scalar_text(event.data)}
     words = words_of(event.type)
     spoken = _first(data, *_CHANGE_FIELDS)
-    if not spoken and (_first(data, *_ALERT_FIELDS) or ALERT_WORDS.intersection(words)):
+    if not spoken and (not ALERT_WORDS.isdisjoint(words) or _first(data, *_ALERT_FIELDS)):
         return _alert(event, data, source, now)
     kind = CHANGE_TYPES.get(_first(data, "change_type", "kind", "type").lower()) or change_type_of(words)
     if spoken or (kind is not None and change_type_of(words) is not None):
@@ -118,9 +118,11 @@ def _said(event: Event, data: Mapping[str, Any]) -> tuple[dict[str, str], dict[s
     """Labels and annotations: tags, plain details, the subject, and what CDEvents say of theirs."""
     labels, annotations = sorted_out({name: value for name, value in data.items() if name not in _MENTIONED})
     for name in ("tags", "labels"):
-        more, described = sorted_out(dict(_tags(data.get(name))))
-        labels, annotations = {**labels, **more}, {**annotations, **described}
-    labels = {**_cdevents_subject(data.get("subject")), **labels}
+        if name in data:
+            more, described = sorted_out(dict(_tags(data[name])))
+            labels, annotations = {**labels, **more}, {**annotations, **described}
+    if "subject" in data:
+        labels = {**_cdevents_subject(data["subject"]), **labels}
     if event.subject:
         labels.setdefault("subject", event.subject)
     return common_names(labels), annotations
@@ -171,7 +173,11 @@ def _identity(event: Event) -> str:
 
 def _first(pairs: Mapping[str, Any], *names: str) -> str:
     """The first of the named scalars that says something, as text."""
-    return next((text for name in names if (text := scalar_text(pairs.get(name)).strip())), "")
+    for name in names:
+        value = pairs.get(name)
+        if value is not None and (text := scalar_text(value).strip()):
+            return text
+    return ""
 
 
 def _number(value: object) -> float | None:

@@ -49,6 +49,10 @@ class Client:
         asked = {name: str(value) for name, value in query.items() if value not in {None, ""}}
         return self._call("GET", path + (f"?{urlencode(asked)}" if asked else ""), None, "")
 
+    def picture(self, path: str) -> bytes:
+        """The bytes of a picture."""
+        return self._asked("GET", path, None, "")
+
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The answer to an act, decoded."""
         return self._call("POST", path, msgspec.json.encode(body or {}), "application/json")
@@ -58,10 +62,13 @@ class Client:
         return self._call("POST", path, lines, "application/x-ndjson")
 
     def _call(self, method: str, path: str, body: bytes | None, content_type: str) -> dict[str, Any]:
+        return self._decoded(self._asked(method, path, body, content_type))
+
+    def _asked(self, method: str, path: str, body: bytes | None, content_type: str) -> bytes:
         request = self._request(method, path, body, content_type)
         try:
             with self._opener().open(request, timeout=self.timeout_s) as answer:
-                return self._decoded(answer.read(_ANSWER_CAP))
+                return bytes(answer.read(_ANSWER_CAP))
         except HTTPError as error:
             with error:
                 raise self._refusal(error.code, error.read(65536)) from error

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from quell.cli import looks
+from quell.cli.as_json import print_json
 from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import segment
+from quell.cli.exits import Failed
 from quell.cli.looks import Column
 
 _RUNNERS_UP = 4
@@ -59,6 +64,7 @@ def show_incident(asked: Asked, incident: str) -> None:
         _print_alerts(out, answer.get("alerts") or [])
         _print_changes(out, answer.get("changes") or [])
         print_runs(out, answer.get("runs") or [])
+        _print_similar(out, answer.get("similar") or {})
         _print_timeline(out, answer["incident"])
         out.print(f"\nmore: quell why {answer['incident']['id']}", style="dim")
 
@@ -67,11 +73,37 @@ def show_incident(asked: Asked, incident: str) -> None:
 
 @click.command("why")
 @click.argument("incident")
+@click.option("--format", "form", type=click.Choice(["text", "json", "svg", "png"]), default="text", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file for it; - is standard output.")
 @asks_daemon
-def why(asked: Asked, incident: str) -> None:
-    """Explain an incident: why this cause, with the evidence, and why not the others."""
-    answer = asked.client.get(f"/incidents/{segment(incident)}/why")
-    asked.answer(answer, lambda: looks.lines(looks.console(), answer["text"]))
+def why(asked: Asked, incident: str, form: str, out: Path | None) -> None:
+    """Explain an incident: path, evidence for and against, and why the others lost; as text, data or a picture."""
+    place = f"/incidents/{segment(incident)}/why"
+    if form in {"svg", "png"}:
+        if form == "png" and out is None:
+            raise click.UsageError(f"a PNG is no text; say where it goes, such as --out {incident}.png")
+        _put(asked.client.picture(f"{place}.{form}"), out)
+        return
+    answer = asked.client.get(place)
+    data = form == "json" or asked.as_json
+    if out is not None:
+        _put(msgspec.json.format(msgspec.json.encode(answer), indent=2) if data else answer["text"].encode(), out)
+    elif data:
+        print_json(answer)
+    else:
+        looks.lines(looks.console(), answer["text"])
+
+
+def _put(told: bytes, out: Path | None) -> None:
+    """Writes to a file, which is said, or to standard output."""
+    if out is None or str(out) == "-":
+        sys.stdout.buffer.write(told)
+        return
+    try:
+        out.write_bytes(told)
+    except OSError as error:
+        raise Failed(f'--out: "{out}" cannot be written ({error.strerror}); name another file') from error
+    click.echo(f"written to {out}", err=True)
 
 
 def _act(name: str, summary: str, done: str) -> click.Command:
@@ -187,6 +219,15 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
         if run["state"] in {"waiting", "proposed"} and run.get("approval"):
             looks.lines(out, f"      {run['approval'].get('text', '')}")
             out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
+
+
+def _print_similar(out: Console, similar: Mapping[str, Any]) -> None:
+    for what, likes in (("alike and open", similar.get("open")), ("similar before", similar.get("past"))):
+        if likes:
+            out.print(f"\n{what}:", style="bold")
+        for like in likes or ():
+            looks.lines(out, f"  {looks.percent(like['likeness']):>4}  {like['incident']}  {like['title']}")
+            looks.lines(out, f"        {looks.ago(like['opened_at'])}: {like['text']}", "dim")
 
 
 def _print_timeline(out: Console, incident: Mapping[str, Any]) -> None:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "playbooks": ("runs", "List playbooks."),
     "pause": ("runs", "Keep every playbook from acting."),
     "unpause": ("runs", "Let playbooks act again."),
+    "suggest": ("suggesting", "Print rules and dependencies that the past speaks for, to review."),
     "graph": ("estate", "Show what depends on what, and who said so."),
     "quarantine": ("estate", "List what could not be read."),
     "audit": ("estate", "List who did what."),

@@ -14,6 +14,7 @@ from quell.config.settings import Source
 from quell.errors import Problem
 from quell.model.rulebook import Rulebook
 from quell.model.times import format_duration, parse_duration
+from quell.replay.collector import seldom_collected
 from quell.replay.deliveries import deliveries_for
 from quell.replay.reader import Reader
 from quell.replay.results import write_results
@@ -54,6 +55,17 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
     """
     if not out.absolute().parent.is_dir():
         raise Failed(f'--out: "{out.parent}" is not a directory; nothing was replayed')
+    reader, rulebook = opened(config, strict=strict)
+    with seldom_collected():
+        outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
+    write_results(outcome, out)
+    _say_problems(reader.problems)
+    left_out = f"; left out {len(reader.problems)} that could not be read" if reader.problems else ""
+    click.echo(f"{_summary(outcome)}; written to {out}{left_out}")
+
+
+def opened(config: Path | None, *, strict: bool) -> tuple[Reader, Rulebook]:
+    """A reader of recorded files and the rules to decide by. Raises `Misconfigured` with every problem."""
     rulebook = Rulebook()
     sources: Sequence[Source] = ()
     resolve_timeout_s = rulebook.resolve_timeout_s
@@ -62,12 +74,7 @@ def replay_files(streams: Sequence[Path], config: Path | None, out: Path, settle
         rulebook, sources = found.rulebook, found.settings.sources
         resolve_timeout_s = found.settings.resolve_timeout_s
     deliveries = deliveries_for(sources, load_connectors(), resolve_timeout_s=resolve_timeout_s)
-    reader = Reader(deliveries, strict=strict)
-    outcome = replay(reader.read_all(list(streams)), rulebook, settle_s=settle_s)
-    write_results(outcome, out)
-    _say_problems(reader.problems)
-    left_out = f"; left out {len(reader.problems)} that could not be read" if reader.problems else ""
-    click.echo(f"{_summary(outcome)}; written to {out}{left_out}")
+    return Reader(deliveries, strict=strict), rulebook
 
 
 def _summary(outcome: Outcome) -> str:

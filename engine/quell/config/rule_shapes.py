@@ -178,6 +178,16 @@ class TriageShape(Shape):
     digest_severities: list[str] | None = None
     lone_page_after: Duration | None = None
     """When an alert of a paging severity that joined no incident pages on its own."""
+    lone_page_most: Duration | None = None
+    """What is learned of such an alert, or doubts about it, may put that off to this time after its start (1h)."""
+    learn: bool | None = None
+    """Whether how alerts usually behave counts (true); false: only rules, severities and the times above."""
+    remind_after: Duration | None = None
+    """A page that nobody has acknowledged is told once more after this time (30m); 0s: never."""
+    slow_burn_after: Span | None = None
+    """What still fires so long after it paged, and nobody acted, goes to the digest, mentioned once a day (6h)."""
+    quiet_places: list[str] | None = None
+    """Words in labels such as env, stage or namespace that speak of environments where nobody is woken."""
 
 
 class EdgeShape(Shape):

@@ -34,6 +34,11 @@ _TRIAGE_FIELDS = {
     "page_severities": "page_severities",
     "digest_severities": "digest_severities",
     "lone_page_after": "lone_page_after_s",
+    "lone_page_most": "lone_page_most_s",
+    "learn": "learn",
+    "remind_after": "remind_after_s",
+    "slow_burn_after": "slow_burn_after_s",
+    "quiet_places": "quiet_places",
 }
 _CORRELATE_FIELDS = {
     "least_alerts": "least_alerts",

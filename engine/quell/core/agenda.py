@@ -5,9 +5,22 @@ from __future__ import annotations
 import heapq
 from typing import Literal
 
-What = Literal["rules", "expire", "mutes", "judge", "calm", "solve", "close", "runs", "prune"]
-ORDER: tuple[What, ...] = ("rules", "expire", "mutes", "judge", "calm", "solve", "close", "runs", "prune")
+What = Literal["rules", "expire", "mutes", "judge", "calm", "remind", "hear", "solve", "close", "runs", "prune"]
+ORDER: tuple[What, ...] = (
+    "rules",
+    "expire",
+    "mutes",
+    "judge",
+    "calm",
+    "remind",
+    "hear",
+    "solve",
+    "close",
+    "runs",
+    "prune",
+)
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
+_PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
 
 
 class Agenda:
@@ -21,10 +34,13 @@ class Agenda:
         """Remembers that something is due; None is nothing."""
         if due is None:
             return
-        entry = (due, ORDER.index(what), key)
+        entry = (due, _PLACE[what], key)
         if entry not in self._known:
             self._known.add(entry)
             heapq.heappush(self._heap, entry)
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def clear(self) -> None:
         """Forgets everything; whoever clears it puts everything anew."""

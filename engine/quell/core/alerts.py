@@ -9,10 +9,14 @@ import msgspec
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
+from quell.core.customs import observe, page_over, told
 from quell.core.episodes import KEPT
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
-from quell.core.triage import judge, observe
+from quell.core.prune import Pruning
+from quell.core.surroundings import Surroundings
+from quell.core.triage import judge
+from quell.core.verdicts import slow_burn
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.incident import Incident
@@ -21,8 +25,8 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State, Triaged
 
 NOTHING_OBSERVED = Triaged()
-UNHEARD_S = 7 * 86400.0
-"""A firing without an end of its own is believed for this long without news."""
+STEADY = frozenset({"low_severity", "not_severe", "waiting_for_company", "in_incident"})
+"""Codes of verdicts whose words do not change as time passes, nor with the alert's annotations."""
 
 
 def stands_for(incident: Incident) -> Reason:
@@ -35,11 +39,22 @@ def stands_for(incident: Incident) -> Reason:
 class Alerts:
     """Works on ``state.alerts`` and ``state.behaviour``; what is due later goes on the agenda."""
 
-    def __init__(self, rulebook: Rulebook, chart: Chart, state: State, agenda: Agenda) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        chart: Chart,
+        state: State,
+        *,
+        agenda: Agenda,
+        pruning: Pruning,
+        surroundings: Surroundings,
+    ) -> None:
         self._rulebook = rulebook
         self._chart = chart
         self._state = state
         self._agenda = agenda
+        self._pruning = pruning
+        self._surroundings = surroundings
         self.unmuted: list[str] = []
         """Firing alerts that nothing mutes any more, since this was last emptied."""
         self._muter = Muter(rulebook)
@@ -58,6 +73,8 @@ class Alerts:
         if what == "returned":
             alert = msgspec.structs.replace(alert, incident=None)
         self._state.alerts[mark] = alert
+        if known is None or not alert.firing or not known.firing or known.ends_at is not None:
+            self._pruning.alert(alert)
         if what == "ignored":
             return None
         self._agenda.put(next_expiry(alert), "expire", mark)
@@ -65,7 +82,7 @@ class Alerts:
             self._observe(what, alert, now)
         if known is None or known.firing != alert.firing or alert.labels != known.labels:
             alert = self._settled(alert, now, out)
-        elif what != "repeat":
+        elif what != "repeat" and not _judged_alike(known, alert):
             alert = self._judged(alert, now)
         self._state.alerts[mark] = alert
         out.append(AlertChanged(at=now, alert=alert, repeat=what in {"repeat", "stale"}))
@@ -100,10 +117,9 @@ class Alerts:
     def lapse(self, now: float, out: list[AnyDecision]) -> list[Alert]:
         """Ends firings that nothing would ever end and that were not heard of for so long that nobody believes them."""
         over = []
-        for mark, alert in list(self._state.alerts.items()):
-            if alert.firing and alert.ends_at is None and max(alert.updated_at, alert.starts_at) + UNHEARD_S < now:
-                ended = msgspec.structs.replace(alert, ended=(*alert.ended, now)[-KEPT:], ends_at=now, status="expired")
-                over.append(self._end(mark, ended, now, out))
+        for alert in self._pruning.unheard(now):
+            ended = msgspec.structs.replace(alert, ended=(*alert.ended, now)[-KEPT:], ends_at=now, status="expired")
+            over.append(self._end(alert.fingerprint, ended, now, out))
         return over
 
     def expire(self, mark: str, now: float, out: list[AnyDecision]) -> Alert | None:
@@ -118,6 +134,7 @@ class Alerts:
 
     def _end(self, mark: str, over: Alert, now: float, out: list[AnyDecision]) -> Alert:
         self._state.alerts[mark] = over
+        self._pruning.alert(over)
         self._observe("resolved", over, now)
         over = self._settled(over, now, out)
         self._state.alerts[mark] = over
@@ -159,9 +176,42 @@ class Alerts:
         """Remembers that an alert paged, so that it does not page again for the same."""
         self._observe("paged", alert, now)
 
+    def standing(self, alert: Alert, incident: Incident, now: float) -> Alert:
+        """The alert that stands for the page of its incident; of one that nobody takes for hours, in the digest."""
+        paged_at = incident.paged_at
+        waits = alert.firing and incident.status == "open" and paged_at is not None
+        due = None if not waits or paged_at is None else paged_at + self._rulebook.triage.slow_burn_after_s
+        if due is not None and now >= due:
+            burns = slow_burn(alert, now, paged=True)
+            reason, due = burns.reason, burns.hold_until
+            self._agenda.put(due, "judge", alert.fingerprint)
+            return msgspec.structs.replace(alert, handling=burns.handling, reason=reason, hold_until=due)
+        self._agenda.put(due, "judge", alert.fingerprint)
+        return msgspec.structs.replace(alert, handling="page", reason=stands_for(incident), hold_until=due)
+
+    def page_over(self, incident: Incident, now: float, *, acted: bool) -> None:
+        """Learns whether anybody did anything about the page of an incident that is over."""
+        mark = incident.page_alert
+        if mark is not None and incident.paged_at is not None:
+            self._surroundings.page_over(now, acted=acted)
+            if mark in self._state.behaviour:
+                self._state.behaviour[mark] = page_over(self._state.behaviour[mark], acted=acted)
+
+    def feedback(self, mark: str, verdict: str, now: float, out: list[AnyDecision]) -> None:
+        """Takes a person's verdict on an alert into account, from now on."""
+        known = self._state.behaviour.get(mark)
+        if known is not None:
+            self._state.behaviour[mark] = told(known, verdict, now)
+            self.rejudge([mark], now, out)
+
+    def incident_changed(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """Judges again what was held because somebody had an incident in hand, and has it no more."""
+        self.rejudge(self._surroundings.incident_changed(incident), now, out)
+
     def _observe(self, what: What | Literal["paged"], alert: Alert, now: float) -> None:
         before = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
-        self._state.behaviour[alert.fingerprint] = observe(before, what, alert, now)
+        acted = what != "paged" and self._surroundings.folded(what, alert, now)
+        self._state.behaviour[alert.fingerprint] = observe(before, what, alert, now, acted=acted)
 
     def _settled(self, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
         """Judged, with everybody whose inhibition hangs on it judged as well."""
@@ -179,15 +229,14 @@ class Alerts:
     def _judged(self, alert: Alert, now: float) -> Alert:
         incident = self._state.incidents.get(alert.incident) if alert.incident else None
         if incident is not None and incident.page_alert == alert.fingerprint and not alert.mutings:
-            return msgspec.structs.replace(alert, handling="page", reason=stands_for(incident), hold_until=None)
+            return self.standing(alert, incident, now)
         behaviour = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
         verdict = judge(
             alert,
             now,
             behaviour=behaviour,
             triage=self._rulebook.triage,
-            in_incident=alert.incident is not None,
-            foreign=self._foreign(alert),
+            around=self._surroundings.around(alert),
         )
         self._agenda.put(verdict.hold_until, "judge", alert.fingerprint)
         if (verdict.handling, verdict.reason, verdict.hold_until) == (alert.handling, alert.reason, alert.hold_until):
@@ -196,14 +245,18 @@ class Alerts:
             alert, handling=verdict.handling, reason=verdict.reason, hold_until=verdict.hold_until
         )
 
-    def _foreign(self, alert: Alert) -> str | None:
-        for incident in self._state.foreign.values():
-            if incident.status != "open":
-                continue
-            same_entity = incident.entity and incident.entity == alert.entity
-            same_labels = incident.labels and all(
-                alert.labels.get(name) == value for name, value in incident.labels.items()
-            )
-            if same_entity or same_labels:
-                return incident.title or incident.id
-        return None
+
+def _judged_alike(known: Alert, alert: Alert) -> bool:
+    """Whether a firing alert that was told again with other words is judged as before: only its annotations differ.
+
+    When time alone may change the verdict it is judged again by the agenda.
+    """
+    return (
+        known.reason.code in STEADY
+        and known.starts_at == alert.starts_at
+        and known.onset_seen == alert.onset_seen
+        and known.entity == alert.entity
+        and known.value == alert.value
+        and known.threshold == alert.threshold
+        and alert.firing
+    )

@@ -93,6 +93,8 @@ class Automation:
 
     def next_due(self) -> float | None:
         """When `on_time` would do something next; None: not without news."""
+        if not (self.state.telling or self.state.settling or self._desk.any_live):
+            return None  # so it is nearly always, and this is asked at every turn
         times = [self._paging.next_due(), self._choice.next_due(), *(due(run) for run in self._desk.live())]
         return min((time for time in times if time is not None), default=None)
 

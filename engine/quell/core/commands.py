@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from quell.core.alerts import Alerts
 from quell.core.automation import RUN_VERBS, Automation
+from quell.core.habits import Observer
 from quell.core.intake import in_calendar
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted
@@ -18,15 +20,19 @@ from quell.model.mute import Silence
 from quell.model.records import CommandRecord, FeedbackRecord
 from quell.model.state import State
 
+MOST_DECLINED = 10_000
+
 
 class Commands:
     """One dispatcher for every way in."""
 
-    def __init__(self, state: State, logbook: Logbook, lives: Lives, automation: Automation) -> None:
+    def __init__(self, state: State, logbook: Logbook, lives: Lives, automation: Automation, alerts: Alerts) -> None:
         self._state = state
         self._logbook = logbook
         self._lives = lives
         self._automation = automation
+        self._alerts = alerts
+        self._observer = Observer(state)
 
     def take(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
         """Does what was asked; returns whether alerts must be judged again."""
@@ -68,17 +74,36 @@ class Commands:
         self._audit(command, now, out, note)
 
     def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
-        """Keeps a judgement in the incident's timeline and the audit trail, where training finds it."""
+        """Keeps a judgement in the incident's timeline and the trail, where training finds it; triage heeds it."""
+        if record.suggestion:
+            self._decline(record, now, out)
+            return
         incident = self._state.incidents.get(record.incident)
         alert = self._state.alerts.get(record.alert)
         if incident is None and alert is not None and alert.incident:
             incident = self._state.incidents.get(alert.incident)
+        if record.verdict == "not_actionable":
+            marks = incident.alerts if incident is not None else (record.alert,)
+            self._observer.judged_useless(marks)
         target = record.incident or record.alert
         out.append(Audit(at=now, who=record.by, what=f"feedback:{record.verdict}", target=target, detail=record.note))
         if incident is not None:
             text = record.verdict.replace("_", " ") + (f": {record.note}" if record.note else "")
             judged = noted(incident, now, "feedback", text, record.by or "a person")
             self._logbook.keep(judged, "updated", now, out)
+        mark = record.alert or (incident.page_alert if incident is not None else None)
+        if mark is not None:
+            self._alerts.feedback(mark, record.verdict, now, out)
+
+    def _decline(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
+        """Remembers that a suggestion was turned down; the oldest of very many are forgotten."""
+        declined = self._state.habits.declined
+        declined.pop(record.suggestion, None)
+        declined[record.suggestion] = now
+        while len(declined) > MOST_DECLINED:
+            del declined[next(iter(declined))]
+        what = f"feedback:{record.verdict}"
+        out.append(Audit(at=now, who=record.by, what=what, target=record.suggestion, detail=record.note))
 
     def _silence(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
         known = self._state.silences.get(command.target)

@@ -72,6 +72,7 @@ class Correlator:
                 last=onset,
                 group=0,
             )
+            self.web.kin.admit(unit, alert)
             group = self._join(unit, self.web.add(unit), now)
             seen = f"{self._graph.kind(self._graph.node(unit.entity))}/{unit.family}"
             self._state.watched[seen] = self._state.watched.get(seen, 0) + 1

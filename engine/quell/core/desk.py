@@ -49,6 +49,11 @@ class Desk:
         how = told if deeds else "no route matches, so nobody was told"
         self.audit(at, "quell", "escalate", run.id, f"{text}; {how}")
 
+    @property
+    def any_live(self) -> bool:
+        """Whether there is any run that is not over."""
+        return bool(self._live)
+
     def live(self) -> list[Run]:
         """Runs that are not over, by id."""
         return [self.state.runs[name] for name in sorted(self._live)]

@@ -20,6 +20,8 @@ from quell.core.commands import Commands
 from quell.core.explain import Explanation, explain, page_text, why_not
 from quell.core.graph import Graph
 from quell.core.groups import Groups
+from quell.core.habits import Observer
+from quell.core.hearing import Hearing
 from quell.core.incidents import Incidents
 from quell.core.intake import LATEST, seen_before
 from quell.core.lives import Lives
@@ -27,16 +29,19 @@ from quell.core.logbook import Logbook
 from quell.core.lone import Lone
 from quell.core.order import in_order
 from quell.core.pager import Pager
-from quell.core.prune import PRUNE_EVERY_S, prune
+from quell.core.prune import PRUNE_EVERY_S, Pruning
+from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
+from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
-from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page, RequestEvidence
+from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
-EVIDENCE_BEFORE_S = 3600.0
+MOST_ENTRIES = 200_000
+"""With so many entries on the agenda most are stale: it is written anew."""
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -65,25 +70,32 @@ class Engine:
         """Makes all indexes anew from the state."""
         self.rulebook = rulebook
         self._agenda = Agenda()
+        self._pruning = Pruning(self.state)
         self._chart = Chart(rulebook, self.state)
         self._groups = Groups(self.state, self._agenda, self._chart)
-        self._alerts = Alerts(rulebook, self._chart, self.state, self._agenda)
-        logbook = Logbook(self.state, self._agenda)
-        self._pager = Pager(rulebook, self.state, self._alerts, logbook)
+        surroundings = Surroundings(rulebook, self.state, self._groups)
+        self._alerts = Alerts(
+            rulebook, self._chart, self.state, agenda=self._agenda, pruning=self._pruning, surroundings=surroundings
+        )
+        logbook = Logbook(self.state, self._agenda, self._pruning)
+        self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
-        self._lone = Lone(self.state, logbook, self._pager)
+        self._lone = Lone(rulebook, self.state, self._chart, logbook, self._pager)
+        self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
         self._incidents = Incidents(
             rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
         )
         self._automation = Automation(rulebook, self.state)
+        self._observer = Observer(self.state)
         self._takers = Takers(
             self.state,
             chart=self._chart,
             groups=self._groups,
             alerts=self._alerts,
             lives=self._lives,
-            commands=Commands(self.state, logbook, self._lives, self._automation),
+            commands=Commands(self.state, logbook, self._lives, self._automation, self._alerts),
             automation=self._automation,
+            pruning=self._pruning,
         )
         self._plan_all()
 
@@ -100,6 +112,7 @@ class Engine:
         for record in in_order(records, now, out):
             if self._takers.knows(record) and not seen_before(self.state, record, now):
                 self._takers.take(record, now, out)
+        self._hearing.plan()
         self.state.now = now
         self._follow(now, out, followed)
         return out
@@ -107,7 +120,7 @@ class Engine:
     def explain(self, incident_id: str) -> Explanation | None:
         """Why an incident is what it is; None when there is no such incident."""
         incident = self.state.incidents.get(incident_id)
-        return None if incident is None else explain(self.state, incident, self._automation)
+        return None if incident is None else explain(self.state, incident, self._automation, self.graph)
 
     def why_not(self, fingerprint: str) -> str | None:
         """Why an alert did not page, or that it did; None when there is no such alert."""
@@ -130,12 +143,14 @@ class Engine:
         for incident in self.state.incidents.values():
             if incident.is_open or incident.id in self.state.calm_at:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
+            self._pager.plan(incident)
         self._agenda.put(self._automation.next_due(), "runs")
+        self._hearing.plan()
         if self.state.now:
             if self.state.rules != self.rulebook.version:
                 self._agenda.put(self.state.now, "rules")
             self._alerts.plan_mutes(self.state.now)
-            self._agenda.put((floor(self.state.now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S, "prune")
+            self._agenda.put(_next_prune(self.state.now), "prune")
 
     def _advance(self, now: float, out: list[AnyDecision]) -> None:
         if not self.state.now:
@@ -165,6 +180,10 @@ class Engine:
                 self._alerts.rejudge([key], at, out)
         elif what == "calm":
             self._lives.calm(key, at, out)
+        elif what == "remind":
+            self._pager.remind(key, at, out)
+        elif what == "hear":
+            self._hearing.hear(at, out)
         elif what == "solve":
             self._solve(int(key), at, out)
         elif what == "close":
@@ -178,10 +197,14 @@ class Engine:
         for over in self._alerts.lapse(at, out):
             self._lives.alert_ended(over, at)
         owned = len(self.state.foreign)
-        self._chart.learned(prune(self.state, at))
+        self._observer.sweep(self.graph, at)
+        self._chart.learned(self._pruning.prune(at))
         self._chart.index_changes()
-        self._agenda.clear()
-        self._plan_all()
+        if len(self._agenda) > MOST_ENTRIES:
+            self._agenda.clear()
+            self._plan_all()
+        else:
+            self._agenda.put(_next_prune(at), "prune")
         if len(self.state.foreign) < owned:
             self._alerts.judge_all(at, out)
 
@@ -204,8 +227,12 @@ class Engine:
         for unit in group.units:
             for mark, _ in self.state.units[unit].alerts:
                 alert = self.state.alerts.get(mark)
-                if alert is not None and alert.handling == "page" and alert.incident is None:
+                if alert is None or alert.incident is not None:
+                    continue
+                if alert.handling == "page":
                     self._page_alone(alert, at, out)
+                elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
+                    self._alerts.rejudge([mark], at, out)
 
     def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
@@ -215,11 +242,13 @@ class Engine:
         while at < len(out):
             decision = out[at]
             at += 1
+            self._observer.follow(decision)
             if isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
+                self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
-                    out.extend(self._ask(decision, now))
+                    out.extend(self._hearing.questions(decision.incident, now))
             elif isinstance(decision, Page):
                 incident = shown[decision.incident]
                 text = page_text(self.state, incident)
@@ -240,16 +269,7 @@ class Engine:
                 return  # what comes of its company is concluded shortly
             paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
-                self._lone.show(alert, self._chart.changes, now, out)
-
-    def _ask(self, decision: IncidentChanged, now: float) -> list[AnyDecision]:
-        """Evidence on the first two suspects."""
-        return [
-            RequestEvidence(
-                at=now, incident=decision.incident.id, entity=suspect.entity, from_=now - EVIDENCE_BEFORE_S, to=now
-            )
-            for suspect in decision.incident.suspects[:2]
-        ]
+                self._lone.show(alert, now, out)
 
     def _hear_again(self, now: float) -> None:
         """What was muted counts from now on: with company it is an incident, and must not page alone."""
@@ -259,3 +279,7 @@ class Engine:
                 self._groups.add(alert, now)
                 self._groups.reconsider(alert, now)
         self._alerts.unmuted.clear()
+
+
+def _next_prune(now: float) -> float:
+    return (floor(now / PRUNE_EVERY_S) + 1) * PRUNE_EVERY_S

@@ -125,25 +125,25 @@ def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late) -> 
     not heard of for longer than `patience` allows. A start at the very instant of a resolution is not after it. Of an
     episode that outlived a resolution somebody was heard all the time.
     """
-    found: list[Episode] = []
+    current = Episode.of(heard[0])
+    found = [current]
     longest = 0.0
     arrivals = dict(late)
-    for firing in heard:
-        if found:
-            current = found[-1]
-            gap = firing.start - current.last
-            current.resolve(_resolution(ended, current.last, firing.start), arrivals)
-            lapsed = current.over_at is not None and current.over_at < firing.start
-            if not lapsed and current.outlived:
-                current.extend(firing)
-                continue
-            if current.end is None and not lapsed and gap < patience(longest):
-                current.extend(firing)
-                longest = max(longest, gap)
-                continue
-            longest = max(longest, gap)
-        found.append(Episode.of(firing))
-    found[-1].resolve(_resolution(ended, found[-1].last, None), arrivals)
+    for firing in heard[1:]:
+        gap = firing.start - current.last
+        current.resolve(_resolution(ended, current.last, firing.start), arrivals)
+        over_at = current.over_at
+        lapsed = over_at is not None and over_at < firing.start
+        if not lapsed and current.outlived:
+            current.extend(firing)
+            continue
+        if current.end is None and not lapsed and gap < patience(longest):
+            current.extend(firing)
+        else:
+            current = Episode.of(firing)
+            found.append(current)
+        longest = max(longest, gap)
+    current.resolve(_resolution(ended, current.last, None), arrivals)
     return found
 
 

@@ -7,6 +7,9 @@ from collections import Counter
 import msgspec
 
 from quell.core.automation import Automation
+from quell.core.graph import Graph
+from quell.core.story import Story, story
+from quell.core.trial import Candidate, candidates
 from quell.model.alert import Alert, Handling, Reason
 from quell.model.incident import Incident, Suspect
 from quell.model.run import Run
@@ -15,6 +18,8 @@ from quell.model.times import format_time
 from quell.model.topology import Change
 
 MOST_LINES = 6
+MOST_POINTS = 3
+"""For and against each suspect that lost; ``--json`` has all."""
 _DONE: dict[Handling, str] = {"page": "Paged", "hold": "Held back", "digest": "To the digest", "muted": "Muted"}
 
 
@@ -28,7 +33,11 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an incident is what it is; ``text`` says it for people; ``playbooks`` are (name, why it did not run)."""
+    """Why an incident is what it is; ``text`` says it for people; ``playbooks`` are (name, why it did not run).
+
+    ``candidates`` are the cause and the runners-up with what speaks for and against each; ``story`` is what a picture
+    is drawn from.
+    """
 
     incident: str
     title: str
@@ -41,9 +50,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
     playbooks: tuple[tuple[str, str], ...]
     text: str
+    status: str = ""
+    severity: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    story: Story = Story(began=None, actors=(), links=())
 
 
-def explain(state: State, incident: Incident, automation: Automation) -> Explanation:
+def explain(state: State, incident: Incident, automation: Automation, graph: Graph) -> Explanation:
     """The explanation of an incident as of now."""
     alerts = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
     cause = incident.suspects[0] if incident.suspects else None
@@ -51,7 +64,8 @@ def explain(state: State, incident: Incident, automation: Automation) -> Explana
     runs = tuple(run for run in state.runs.values() if run.incident == incident.id)
     held = held_back(alerts)
     considered = tuple(automation.considered(incident, state.now))
-    lines = _lines(incident, cause, change, alerts, held)
+    judged = candidates(incident, alerts, graph)
+    lines = _lines(incident, judged, change, alerts, held)
     lines += [f"playbook {run.playbook}: {_kind(run)} {run.id} is {run.state}, {run.why}" for run in runs]
     ran = {run.playbook for run in runs}
     lines += [f"playbook {name} did not run: {why}" for name, why in considered if why and name not in ran]
@@ -67,6 +81,10 @@ def explain(state: State, incident: Incident, automation: Automation) -> Explana
         runs=runs,
         playbooks=considered,
         text="\n".join(lines),
+        status=incident.status,
+        severity=incident.severity,
+        candidates=judged,
+        story=story(state, automation.rulebook, incident, alerts, graph),
     )
 
 
@@ -90,6 +108,8 @@ def held_back(alerts: list[Alert]) -> tuple[Held, ...]:
 def page_text(state: State, incident: Incident) -> str:
     """What a page says: short, the cause first."""
     lines = [f"{incident.id} [{incident.severity or 'no severity'}] {incident.title}"]
+    if incident.reminded_at is not None and incident.paged_at is not None:
+        lines.append(f"told again: nobody has acknowledged it since {format_time(incident.paged_at)}")
     cause = incident.suspects[0] if incident.suspects else None
     if cause is not None and cause.confidence > 0:
         sure = "no clear cause; most likely" if incident.no_clear_cause else "first cause:"
@@ -108,9 +128,14 @@ def page_text(state: State, incident: Incident) -> str:
 
 
 def _lines(
-    incident: Incident, cause: Suspect | None, change: Change | None, alerts: list[Alert], held: tuple[Held, ...]
+    incident: Incident,
+    judged: tuple[Candidate, ...],
+    change: Change | None,
+    alerts: list[Alert],
+    held: tuple[Held, ...],
 ) -> list[str]:
     lines = [f"{incident.id} is {incident.status}: {incident.title}"]
+    cause = judged[0] if judged else None
     if cause is None:
         lines.append("No cause: none of its alerts names an entity. Write a map rule (rules/map.yaml) to place them.")
     elif cause.confidence > 0:
@@ -121,13 +146,14 @@ def _lines(
     if cause is not None:
         if len(cause.path) > 1:
             lines.append("  path: " + " → ".join(cause.path))
-        lines += [f"  {'+' if one.weight >= 0 else '-'} {one.text}" for one in cause.evidence[:MOST_LINES]]
+        lines += _points(cause, MOST_LINES)
     if change is not None:
         lines.append(f"Nearby change: {_change_words(change)}")
     elif cause is not None:
         lines.append("No change is near enough to blame.")
-    for suspect in incident.suspects[1:4]:
-        lines.append(f"Runner-up: {suspect.entity} ({suspect.confidence:.0%}): {suspect.lost_because}")
+    for rejected in judged[1:]:
+        lines.append(f"Runner-up: {rejected.entity} ({rejected.confidence:.0%}): {rejected.lost_because}")
+        lines += _points(rejected, MOST_POINTS)
     if incident.impact:
         lines.append("Reaches: " + ", ".join(incident.impact[:MOST_LINES]))
     if incident.paged_at is not None:
@@ -138,6 +164,12 @@ def _lines(
         lines.append(f"Has not paged: {_why_unpaged(incident, alerts)}.")
     lines += [f"{_DONE[one.handling]}: {counted(one.count, 'alert')}: {one.text}" for one in held]
     return lines
+
+
+def _points(candidate: Candidate, most: int) -> list[str]:
+    """What speaks for a candidate and what against it, so many of each."""
+    found = [f"  + {point.text}" for point in candidate.points_for[:most]]
+    return found + [f"  - {point.text}" for point in candidate.points_against[:most] if point.code != "unchanged"]
 
 
 def _why_unpaged(incident: Incident, alerts: list[Alert]) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from quell.core.episodes import KEPT, Episode, Late, bounded, episodes, hear, hear_end, tally, too_old
+from quell.core.episodes import KEPT, Episode, Late, Tally, bounded, episodes, hear, hear_end, tally, too_old
 from quell.model.alert import Alert, AlertStatus, Heard
 from quell.model.records import AlertRecord
 
@@ -49,6 +49,8 @@ class Folded:
 
 def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: float, fingerprint: str) -> Folded:
     """Fold ``record`` into ``known`` (None: never heard of) at core time ``now``."""
+    if known is not None and _same_again(known, record):
+        return _again(known, record)
     told, end = _facts(record, now)
     if known is None:
         if told is None:
@@ -89,6 +91,47 @@ def severity_of(labels: dict[str, str]) -> str:
         if value:
             return value.strip().lower()
     return ""
+
+
+def _same_again(known: Alert, record: AlertRecord) -> bool:
+    """Whether a record tells of the firing that is known, later than all before and without an end: a mere reminder.
+
+    Most records are: whatever `fold` would work out from them in full is known already.
+    """
+    latest, start = known.heard[-1], record.starts_at
+    if start is None:
+        start = record.at
+    return (
+        record.status == "firing"
+        and record.ends_at is None
+        and latest.end is None
+        and latest.start <= start <= latest.last
+        and latest.ahead >= 0.0
+        and latest.seen < record.arrived
+        and known.status == "firing"
+        and record.arrived > known.updated_at
+        and len(record.labels) > 0
+    )
+
+
+def _again(known: Alert, record: AlertRecord) -> Folded:
+    """What `fold` answers to the same firing told again: the words are those that arrived last."""
+    words: dict[str, Any] = {"count": known.count + 1, "updated_at": record.arrived}
+    news = False
+    if record.labels != known.labels:
+        words["severity"] = severity_of(record.labels)
+        words["labels"], news = record.labels, True
+    if record.annotations != known.annotations:
+        words["annotations"], news = record.annotations, True
+    for name in ("url", "value", "threshold"):
+        said = getattr(record, name)
+        if said != getattr(known, name):
+            words[name], news = said, True
+    if record.entity and record.entity != known.entity:
+        words["entity"], news = record.entity, True
+    if record.source != known.source:
+        words["source"] = record.source
+    return Folded(msgspec.structs.replace(known, **words), "updated" if news else "repeat")
 
 
 def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]:
@@ -159,7 +202,8 @@ def _present(
     if len(heard) == len(known.heard) == 1:
         ended = ended[-KEPT:]
         return {"heard": heard, "ended": ended, "late": _kept(late, ended), **_times(found[0], now)}
-    after, before = tally(found, flap_gap_s), tally(episodes(known.heard, known.ended, known.late), flap_gap_s)
+    after = tally(found, flap_gap_s)
+    before = _before(known, found, heard, ended, after, flap_gap_s=flap_gap_s)
     flaps = after.flaps
     if not after.returns and not before.returns:
         flaps += known.flaps - before.flaps
@@ -172,6 +216,19 @@ def _present(
         "flaps": flaps,
         **_times(found[-1], now),
     }
+
+
+def _before(
+    known: Alert, found: list[Episode], heard: tuple[Heard, ...], ended: tuple[float, ...], after: Tally, *,
+    flap_gap_s: float,
+) -> Tally:  # fmt: skip
+    """The tally of what was known before; what comes after all of that leaves its episodes as they were."""
+    if heard is known.heard:
+        if ended and ended[:-1] == known.ended and ended[-1] >= heard[-1].last:
+            return after
+    elif ended is known.ended and len(heard) == len(known.heard) + 1 and heard[-2] is known.heard[-1]:
+        return tally(found[:-1], flap_gap_s) if found[-1].start == heard[-1].start else after
+    return tally(episodes(known.heard, known.ended, known.late), flap_gap_s)
 
 
 def _kept(late: Late, ended: tuple[float, ...]) -> Late:

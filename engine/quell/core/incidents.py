@@ -155,7 +155,8 @@ class Incidents:
         reopens = known is not None and known.status == "resolved" and anew
         if known is not None and known.suspects and (known.alerts, known.severity, reopens) == (marks, severity, False):
             first = ranker.entity(cluster.cause)
-            if first == known.suspects[0].entity and not self._news_of(first, known, changes):
+            heard = ranker.heard(cluster.cause, known.updated_at)
+            if first == known.suspects[0].entity and not heard and not self._news_of(first, known, changes):
                 self._pager.page_if_due(name, now, out)
                 return
         suspects = ranker.suspects(cluster.cause, changes)

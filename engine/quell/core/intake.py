@@ -32,6 +32,8 @@ MOST_COUNT = 10**9
 MOST_IDS = 400_000
 _FORGOTTEN_AT_ONCE = 50_000
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
+_ANY_ORDER = msgspec.msgpack.Encoder()
+_SCRATCH = bytearray()
 
 
 def in_calendar(at: float) -> bool:
@@ -40,15 +42,22 @@ def in_calendar(at: float) -> bool:
 
 
 def encoded(record: AnyRecord) -> bytes:
-    """The record's content, the same for the same content. Raises ValueError when nothing could keep it."""
+    """The content of a record that passed `check`; the same for the same content."""
+    return _ENCODER.encode(record)
+
+
+def check(record: AnyRecord) -> None:
+    """Raises ValueError when nothing could keep the record."""
     try:
-        return _ENCODER.encode(record)
+        _ANY_ORDER.encode_into(record, _SCRATCH)
     except (OverflowError, UnicodeEncodeError, RecursionError, TypeError) as error:
         raise ValueError(f"{type(error).__name__} while it was encoded") from error
 
 
 def sound(record: AnyRecord, now: float) -> AnyRecord:
     """The record with times and numbers made sound; the same object when they are."""
+    if type(record) is AlertRecord and _is_sound(record, now):
+        return record
     changes: dict[str, Any] = {}
     if not EARLIEST <= record.at <= now + SKEW_S:
         changes["at"] = now
@@ -71,6 +80,19 @@ def sound(record: AnyRecord, now: float) -> AnyRecord:
         if wait_s is not None and not 0.0 <= wait_s <= LATEST - now:
             changes["check_after_s"] = None
     return msgspec.structs.replace(record, **changes) if changes else record
+
+
+def _is_sound(record: AlertRecord, now: float) -> bool:
+    """Whether nothing of an alert need be made sound, told at little cost, as nearly nothing ever does."""
+    at, seen, starts_at, ends_at = record.at, record.seen, record.starts_at, record.ends_at
+    return (
+        EARLIEST <= at <= now + SKEW_S
+        and EARLIEST <= (at if seen is None else seen) <= now
+        and (starts_at is None or EARLIEST <= starts_at <= LATEST)
+        and (ends_at is None or EARLIEST <= ends_at <= LATEST)
+        and record.value is None
+        and record.threshold is None
+    )
 
 
 def _sound_alert(record: AlertRecord) -> dict[str, Any]:
@@ -100,16 +122,23 @@ def seen_before(state: State, record: AnyRecord, now: float) -> bool:
     """Whether this very record was taken before; remembers it. A record without an id never was."""
     if not record.id:
         return False
+    seen, key = state.seen_ids, _key(record)
+    if key in seen:
+        return True
+    seen[key] = now
+    if len(seen) > MOST_IDS:
+        for oldest in list(islice(seen, _FORGOTTEN_AT_ONCE)):
+            del seen[oldest]
+    return False
+
+
+def _key(record: AnyRecord) -> str:
+    """What a record with an id is known by. Senders number the thing and not what they say of it."""
+    if type(record) is AlertRecord:  # firing and resolved may come under one id
+        return f"{record.source}\x00AlertRecord\x00{record.id}\x00{record.status}"
     key = f"{record.source}\x00{record.__class__.__name__}\x00{record.id}"
-    if isinstance(record, (AlertRecord, IncidentRecord)):
-        # Senders number the thing and not what they say of it: open and closed may come under one id.
+    if isinstance(record, IncidentRecord):
         key += f"\x00{record.status}"
     if isinstance(record, (IncidentRecord, EntityRecord, DependencyRecord)):
         key += f"\x00{record.at!r}"
-    if key in state.seen_ids:
-        return True
-    state.seen_ids[key] = now
-    if len(state.seen_ids) > MOST_IDS:
-        for oldest in list(islice(state.seen_ids, _FORGOTTEN_AT_ONCE)):
-            del state.seen_ids[oldest]
-    return False
+    return key

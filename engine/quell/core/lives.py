@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted
-from quell.core.pager import Pager
+from quell.core.pager import UNPAGED, Pager
+from quell.core.surroundings import acted_on
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
 from quell.model.incident import Incident
@@ -54,6 +55,8 @@ class Lives:
         incident = msgspec.structs.replace(self._state.incidents[name], status="resolved", resolved_at=now)
         lasted = format_duration(now - incident.opened_at)
         self._logbook.keep(noted(incident, now, "resolved", f"{why} (after {lasted})", by), "resolved", now, out)
+        over = self._state.incidents[name]
+        self._pager.over(over, now, acted=acted_on(over))
         if by != QUELL:
             self._logbook.ask(name, now + TRUST_S)
 
@@ -81,7 +84,7 @@ class Lives:
         again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
         if incident.resolved_at is not None and incident.resolved_at + self._triage.flap_gap_s > now:
             return again
-        return msgspec.structs.replace(again, paged_at=None, page_alert=None, page_record=None)
+        return msgspec.structs.replace(again, **UNPAGED)
 
     def left(self, mark: str, name: str, now: float, out: list[AnyDecision]) -> None:
         """An alert fires anew, on its own so far: an open incident does not list it any more."""
@@ -106,9 +109,8 @@ class Lives:
         if incident.status != "resolved" or not firing:
             return
         again = msgspec.structs.replace(
-            incident, status="open", resolved_at=None, acknowledged_by="", paged_at=None, page_alert=None,
-            page_record=None, alerts=self._own(incident),
-        )  # fmt: skip
+            incident, status="open", resolved_at=None, acknowledged_by="", alerts=self._own(incident), **UNPAGED
+        )
         text = f"{len(firing)} of its alerts still fire {format_duration(TRUST_S)} after it was resolved by hand"
         self._logbook.keep(noted(again, now, "reopened", text), "reopened", now, out)
         self._pager.page_if_due(incident.id, now, out)

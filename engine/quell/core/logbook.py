@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from quell.core.agenda import Agenda
+from quell.core.prune import Pruning
+from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
 from quell.model.incident import Incident, TimelineEntry
 from quell.model.state import State
@@ -20,19 +22,25 @@ MOST_TIMELINE = 200
 class Logbook:
     """Works on ``state.incidents`` and ``state.calm_at``; nobody else tells that an incident changed."""
 
-    def __init__(self, state: State, agenda: Agenda) -> None:
+    def __init__(self, state: State, agenda: Agenda, pruning: Pruning) -> None:
         self._state = state
         self._agenda = agenda
+        self._pruning = pruning
 
     def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
         """Keeps an incident as it now is, and says so."""
         known = self._state.incidents.get(incident.id)
         incident = msgspec.structs.replace(
-            incident, updated_at=now, version=known.version + 1 if known is not None else 1
+            incident,
+            updated_at=now,
+            version=known.version + 1 if known is not None else 1,
+            symptoms=symptoms(self._state, known, incident),
+            remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )
         self._state.incidents[incident.id] = incident
         if not incident.is_open:
             self._state.calm_at.pop(incident.id, None)
+            self._pruning.incident(incident)
         elif incident.id not in self._state.calm_at:
             self.watch(incident.id, now + STALE_S)
         out.append(IncidentChanged(at=now, incident=incident, event=event))

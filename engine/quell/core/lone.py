@@ -1,33 +1,51 @@
-"""Incidents of one alert that must page though it has no company."""
+"""Incidents of one alert that must page though it has no company: telemetry alone says where its cause may be."""
 
 from __future__ import annotations
 
+from math import exp, log1p
+
 import msgspec
 
+from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
-from quell.core.rank import Changes, nearest_change
+from quell.core.rank import MOST_SUSPECTS, TEMPERATURE, nearest_change
 from quell.core.titles import title
+from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
 from quell.model.incident import Evidence, Incident, Suspect
+from quell.model.rulebook import Rulebook
 from quell.model.state import State
+from quell.model.topology import Change
+
+CHANGED = 6.0
+"""Nats that a change is worth at its time: where alerts say little, changes come first."""
+CHANGED_FADES_S = 600.0
+CHANGED_WITHIN_S = 86400.0
+CHANGED_AFTER_S = 600.0
+AFTER_FADES = 3.0
+"""How much faster a change fades that came after trouble began."""
+CLEAR = 2.0
+"""Nats at which one is as likely right as wrong about a suspect without rivals."""
 
 
 class Lone:
     """Shows people an alert that nothing was concluded about."""
 
-    def __init__(self, state: State, logbook: Logbook, pager: Pager) -> None:
+    def __init__(self, rulebook: Rulebook, state: State, chart: Chart, logbook: Logbook, pager: Pager) -> None:
+        self._rulebook = rulebook
         self._state = state
+        self._chart = chart
         self._logbook = logbook
         self._pager = pager
 
-    def show(self, alert: Alert, changes: Changes, now: float, out: list[AnyDecision]) -> None:
+    def show(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Opens and pages an incident for one alert that must page though it has no company."""
         member = (alert.fingerprint, alert.episode)
         name = new_name(self._state, [member], now)
-        suspects = _alone(alert, changes)
+        suspects = self._suspects(alert)
         incident = Incident(
             id=name,
             title=title(suspects, [alert]),
@@ -38,7 +56,7 @@ class Lone:
             alerts=(alert.fingerprint,),
             entities=(alert.entity,) if alert.entity else (),
             suspects=suspects,
-            no_clear_cause=True,
+            no_clear_cause=self._unclear(suspects),
             changes=tuple(suspect.change for suspect in suspects if suspect.change),
         )
         self._state.placed[place_of(member)] = name
@@ -46,22 +64,82 @@ class Lone:
         self._logbook.keep(noted(incident, now, "opened", alert.reason.text), "opened", now, out)
         self._pager.page(name, alert, alert.reason.text, now, out)
 
+    def shown(self, incident: Incident) -> bool:
+        """Whether an incident is of one alert without company."""
+        return len(incident.alerts) == 1
 
-def _alone(alert: Alert, changes: Changes) -> tuple[Suspect, ...]:
-    """The only suspect of an alert without company is its own entity, with what changed there."""
-    if alert.entity is None:
-        return ()
-    change, bonus = nearest_change(changes(alert.entity), alert.starts_at)
-    if change is None:
-        return (Suspect(entity=alert.entity, onset=alert.starts_at, path=(alert.entity,)),)
-    text = f"{change.type} {change.revision or change.id} on {alert.entity} shortly before"
-    return (
-        Suspect(
-            entity=alert.entity,
-            change=change.id,
-            kind=change.type,
+    def look_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """Ranks its suspects anew by what was told since."""
+        alert = self._state.alerts.get(incident.alerts[0])
+        suspects = self._suspects(alert) if alert is not None else ()
+        if alert is None or not suspects or suspects == incident.suspects:
+            return
+        seen = msgspec.structs.replace(
+            incident,
+            title=title(suspects, [alert]),
+            suspects=suspects,
+            no_clear_cause=self._unclear(suspects),
+            changes=tuple(dict.fromkeys((*incident.changes, *(one.change for one in suspects if one.change)))),
+        )
+        if incident.suspects and incident.suspects[0].entity == suspects[0].entity:
+            self._logbook.keep(seen, "updated", now, out)
+        else:
+            text = f"telemetry: first suspect is now {suspects[0].entity}"
+            self._logbook.keep(noted(seen, now, "suspects_changed", text), "suspects_changed", now, out)
+
+    def _unclear(self, suspects: tuple[Suspect, ...]) -> bool:
+        return not suspects or suspects[0].confidence < self._rulebook.correlate.clear_cause_bar
+
+    def _suspects(self, alert: Alert) -> tuple[Suspect, ...]:
+        """Its own entity, or what telemetry and changes speak against more."""
+        if alert.entity is None:
+            return ()
+        self._chart.renew()
+        told = testimony(self._chart.graph, self._state, [alert.entity], [alert.name], alert.starts_at)
+        if not told.verdicts:
+            return (self._suspect(alert.entity, alert, told, 0.0, 0.0),)
+        scores = {entity: told.nats(entity) + self._changed(entity, alert.starts_at)[1] for entity in told.around.names}
+        ranked = sorted(scores, key=lambda entity: -scores[entity])
+        best = scores[ranked[0]]
+        odds = [exp((scores[entity] - best) / TEMPERATURE) for entity in ranked]
+        found: list[Suspect] = []
+        for entity, odd in zip(ranked[:MOST_SUSPECTS], odds, strict=False):
+            sure = odd / sum(odds) / (1.0 + exp(-(scores[entity] - CLEAR) / TEMPERATURE))
+            suspect = self._suspect(entity, alert, told, scores[entity], sure)
+            if found:
+                text = f"evidence of {scores[entity]:.1f} nats against {best:.1f}"
+                suspect = msgspec.structs.replace(suspect, lost_because=text)
+            found.append(suspect)
+        return tuple(found)
+
+    def _changed(self, entity: str, began: float) -> tuple[Change | None, float]:
+        """The change there most likely to blame, and its nats. Faults of changes may take hours to show."""
+        best: tuple[Change | None, float] = (None, 0.0)
+        for change in self._chart.changes(entity):
+            before = began - change.at
+            if -CHANGED_AFTER_S <= before <= CHANGED_WITHIN_S:
+                pace = AFTER_FADES if before < 0.0 else 1.0
+                nats = CHANGED - pace * log1p(abs(before) / CHANGED_FADES_S)
+                if nats > best[1]:
+                    best = (change, nats)
+        return best
+
+    def _suspect(self, entity: str, alert: Alert, told: Testimony, score: float, sure: float) -> Suspect:
+        evidence = told.verdicts[entity].sentences() if entity in told.verdicts else ()
+        if told.verdicts:
+            change, bonus = self._changed(entity, alert.starts_at)
+        else:
+            change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at)
+        if change is not None:
+            text = f"{change.type} {change.revision or change.id} on {entity} shortly before"
+            evidence = (Evidence(code="change", text=text, weight=bonus), *evidence)
+        return Suspect(
+            entity=entity,
+            change=change.id if change is not None else None,
+            kind=change.type if change is not None else "entity",
+            score=round(score, 4),
+            confidence=round(sure, 4),
             onset=alert.starts_at,
-            path=(alert.entity,),
-            evidence=(Evidence(code="change", text=text, weight=bonus),),
-        ),
-    )
+            path=told.around.path(entity) if entity != alert.entity else (entity,),
+            evidence=evidence,
+        )

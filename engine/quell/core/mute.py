@@ -128,6 +128,8 @@ class Muter:
 
     def mutings(self, alert: Alert, now: float, silences: Mapping[str, Silence]) -> tuple[Muting, ...]:
         """All that mutes the alert at ``now``: silences, windows, inhibitions, rules; each kind sorted by name."""
+        if not (silences or self._windows or self._inhibitions or self._rules):
+            return ()
         labels = alert.labels
         found = [
             Muting(kind="silence", by=silence.id, reason=_silence_reason(silence))

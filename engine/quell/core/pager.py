@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from quell.core.alerts import Alerts, stands_for
+from quell.core.agenda import Agenda
+from quell.core.alerts import Alerts
 from quell.core.continuity import Member, absorber
 from quell.core.logbook import Logbook, noted
 from quell.model.alert import Alert
@@ -14,16 +15,18 @@ from quell.model.decision import AlertChanged, AnyDecision, Page
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
+from quell.model.times import format_duration
 
 
 class Pager:
     """Works on what an incident keeps of its page, and on the alert that stands for it."""
 
-    def __init__(self, rulebook: Rulebook, state: State, alerts: Alerts, logbook: Logbook) -> None:
+    def __init__(self, rulebook: Rulebook, state: State, alerts: Alerts, logbook: Logbook, agenda: Agenda) -> None:
         self._triage = rulebook.triage
         self._state = state
         self._alerts = alerts
         self._logbook = logbook
+        self._agenda = agenda
         self._digest = frozenset(rulebook.triage.digest_severities)
 
     def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
@@ -58,10 +61,35 @@ class Pager:
         due = back_at + self._triage.lone_page_after_s
         if now < due:
             return due
-        anew = msgspec.structs.replace(incident, paged_at=None, page_alert=None, page_record=None)
+        anew = msgspec.structs.replace(incident, **UNPAGED)
         self._state.incidents[incident.id] = anew
         self.page_if_due(incident.id, now, out)
         return None
+
+    def plan(self, incident: Incident) -> None:
+        """Puts on the agenda when people are reminded of a page that nobody acknowledged."""
+        wait_s = self._triage.remind_after_s
+        if wait_s > 0 and incident.paged_at is not None and _unanswered(incident):
+            self._agenda.put(incident.paged_at + wait_s, "remind", incident.id)
+
+    def remind(self, name: str, now: float, out: list[AnyDecision]) -> None:
+        """Pages once more for an incident that goes on and that nobody has acknowledged since its page."""
+        incident, wait_s = self._state.incidents.get(name), self._triage.remind_after_s
+        if incident is None or incident.paged_at is None or not _unanswered(incident) or wait_s <= 0:
+            return
+        able = [alert for mark in incident.alerts if self.able(alert := self._state.alerts.get(mark)) and alert]
+        if incident.paged_at + wait_s > now or not able:
+            return
+        page_alert = incident.page_alert
+        first = min(able, key=lambda alert: (alert.fingerprint != page_alert, alert.starts_at, alert.fingerprint))
+        why = f"nobody has acknowledged it for {format_duration(now - incident.paged_at)}"
+        reminded = noted(msgspec.structs.replace(incident, reminded_at=now), now, "reminded", why)
+        self._logbook.keep(reminded, "updated", now, out)
+        out.append(Page(at=now, incident=name, alert=first.fingerprint, reason=why, reminder=True))
+
+    def over(self, incident: Incident, now: float, *, acted: bool) -> None:
+        """Learns from how the page of an incident ended that is over now."""
+        self._alerts.page_over(incident, now, acted=acted)
 
     def hand_on_pages(
         self, lost: Mapping[str, Sequence[Member]], after: Mapping[Member, str], now: float, out: list[AnyDecision]
@@ -73,9 +101,14 @@ class Pager:
             if gone is None or into is None or gone.paged_at is None or not (gone.is_open and _awaits_page(into)):
                 continue
             paged = msgspec.structs.replace(
-                into, paged_at=gone.paged_at, page_alert=gone.page_alert, page_record=gone.page_record
+                into,
+                paged_at=gone.paged_at,
+                page_alert=gone.page_alert,
+                page_record=gone.page_record,
+                reminded_at=gone.reminded_at,
             )
             self._logbook.keep(noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
+            self.plan(paged)
 
     def able(self, alert: Alert | None) -> bool:
         """Whether an alert can stand for the page of its incident."""
@@ -90,17 +123,30 @@ class Pager:
     def page(self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision]) -> None:
         """Pages an incident; ``alert`` stands for it and ``why`` is what people are told."""
         incident = msgspec.structs.replace(
-            self._state.incidents[name], paged_at=now, page_alert=alert.fingerprint, page_record=alert.record
+            self._state.incidents[name],
+            paged_at=now,
+            page_alert=alert.fingerprint,
+            page_record=alert.record,
+            reminded_at=None,
         )
         self._logbook.keep(noted(incident, now, "paged", why), "updated", now, out)
+        self.plan(incident)
         out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why))
         current = self._state.alerts[alert.fingerprint]
-        paging = msgspec.structs.replace(
-            current, incident=name, handling="page", reason=stands_for(self._state.incidents[name]), hold_until=None
-        )
+        current = msgspec.structs.replace(current, incident=name)
+        paging = self._alerts.standing(current, self._state.incidents[name], now)
         self._state.alerts[alert.fingerprint] = paging
         self._alerts.paged(paging, now)
         out.append(AlertChanged(at=now, alert=paging))
+
+
+UNPAGED: dict[str, None] = dict.fromkeys(("paged_at", "page_alert", "page_record", "reminded_at"))
+"""The fields of an incident nobody was paged for."""
+
+
+def _unanswered(incident: Incident) -> bool:
+    """Whether an incident has paged and waits for somebody to take it, who was not reminded yet."""
+    return incident.status == "open" and not incident.acknowledged_by and incident.reminded_at is None
 
 
 def _awaits_page(incident: Incident) -> bool:

@@ -1,11 +1,24 @@
-"""What the state forgets, once an hour: it must stay small however long the daemon runs."""
+"""What the state forgets, once an hour: it must stay small however long the daemon runs.
+
+What may be forgotten one day is noted under the hour in which its time comes, and looked at again only then: an hour
+costs what its own candidates cost and not what the whole state does. A note is no promise: whatever is still needed
+then is looked at again an hour later, and what is needed anew is noted anew when that ends.
+"""
 
 from __future__ import annotations
 
-from quell.core.telemetry import BEFORE_S
+from collections.abc import Iterable
+from typing import Any
+
+from quell.core.telemetry import forget
+from quell.model.alert import Alert
+from quell.model.incident import Incident
 from quell.model.state import State
+from quell.model.topology import Change, Dependency
 
 PRUNE_EVERY_S = 3600.0
+UNHEARD_S = 7 * 86400.0
+"""A firing without an end of its own is believed for this long without news."""
 KEEP_ALERTS_S = 86400.0
 KEEP_BEHAVIOUR_S = 7 * 86400.0
 KEEP_INCIDENTS_S = 7 * 86400.0
@@ -14,51 +27,180 @@ KEEP_IDS_S = 6 * 3600.0
 KEEP_SILENCES_S = 5 * 86400.0
 KEEP_EDGES_S = 86400.0
 KEEP_FOREIGN_S = 7 * 86400.0
+KEEP_SIGNALS_S = 4 * 3600.0
 
 
-def prune(state: State, now: float) -> bool:
-    """Drops what nothing refers to any more and what is older than anybody asks for; whether the graph differs now."""
-    live = {mark for unit in state.units.values() for mark, _ in unit.alerts}
-    placed = {unit.entity for unit in state.units.values()}
-    state.strangers[:] = [entity for entity in state.strangers if entity in placed]
-    spoken_of = {alert.incident for alert in state.alerts.values()}
-    for incident in list(state.incidents.values()):
-        if incident.is_open:
-            live.update(incident.alerts)
-        elif incident.updated_at + KEEP_INCIDENTS_S < now and incident.id not in spoken_of:
-            del state.incidents[incident.id]
-    _prune_alerts(state, live, now)
-    named = {change for incident in state.incidents.values() for change in incident.changes}
-    for change in list(state.changes.values()):
-        if change.at + KEEP_CHANGES_S < now and change.id not in named:
-            del state.changes[change.id]
-    for key, at in list(state.seen_ids.items()):
-        if at + KEEP_IDS_S >= now:
-            break  # kept in order of arrival
-        del state.seen_ids[key]
-    for silence in list(state.silences.values()):
-        if silence.ends_at + KEEP_SILENCES_S < now:
-            del state.silences[silence.id]
-    for key, record in list(state.foreign.items()):
-        if record.arrived + KEEP_FOREIGN_S < now:
-            del state.foreign[key]
-    _prune_signals(state, now)
-    return _prune_edges(state, now)
+class Pruning:
+    """Knows what of a state may be forgotten when; told of whatever ends by those who end it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._unheard, self._alerts, self._behaviour, self._incidents, self._changes = (_Hours() for _ in range(5))
+        for alert in state.alerts.values():
+            self.alert(alert)
+        for mark in state.behaviour.keys() - state.alerts.keys():
+            self._behaviour.put(_last(state, mark) + KEEP_BEHAVIOUR_S, mark)
+        for incident in state.incidents.values():
+            self.incident(incident)
+        for change in state.changes.values():
+            self.change(change)
+        self._any_spans = any(_of_spans(edge) for edge in state.dependencies.values())
+
+    def alert(self, alert: Alert) -> None:
+        """An alert fires no more, or from now on nothing but news or silence ends it."""
+        if not alert.firing:
+            self._alerts.put(_over_at(alert) + KEEP_ALERTS_S, alert.fingerprint)
+        elif alert.ends_at is None:
+            self._unheard.put(_heard_at(alert) + UNHEARD_S, alert.fingerprint)
+
+    def incident(self, incident: Incident) -> None:
+        """An incident is over."""
+        if not incident.is_open:
+            self._incidents.put(incident.updated_at + KEEP_INCIDENTS_S, incident.id)
+
+    def change(self, change: Change) -> None:
+        """A change was heard of."""
+        self._changes.put(change.at + KEEP_CHANGES_S, change.id)
+
+    def spans(self) -> None:
+        """Spans tell of dependencies."""
+        self._any_spans = True
+
+    def unheard(self, now: float) -> list[Alert]:
+        """Firings that nothing would ever end and that were not heard of for so long that nobody believes them."""
+        found = []
+        for mark in self._unheard.take(now):
+            alert = self._state.alerts.get(mark)
+            if alert is None or not alert.firing or alert.ends_at is not None:
+                continue
+            if _heard_at(alert) + UNHEARD_S < now:
+                found.append(alert)
+            else:
+                self._unheard.put(max(_heard_at(alert) + UNHEARD_S, now), mark)
+        return found
+
+    def prune(self, now: float) -> bool:
+        """Drops what nothing refers to any more and what is older than anybody asks for; whether the graph differs."""
+        state = self._state
+        placed = {unit.entity for unit in state.units.values()}
+        state.strangers[:] = [entity for entity in state.strangers if entity in placed]
+        self._prune_incidents(now)
+        self._prune_alerts(now)
+        self._prune_changes(now)
+        _drop(state.seen_ids, _before(state.seen_ids, now - KEEP_IDS_S))
+        _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
+        _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
+        forget(state, now - KEEP_SIGNALS_S)
+        return self._any_spans and _prune_edges(state, now)
+
+    def _prune_incidents(self, now: float) -> None:
+        due = self._incidents.take(now)
+        spoken_of = {alert.incident for alert in self._state.alerts.values()} if due else set()
+        for name in due:
+            incident = self._state.incidents.get(name)
+            if incident is None or incident.is_open:
+                continue
+            if incident.updated_at + KEEP_INCIDENTS_S < now and name not in spoken_of:
+                del self._state.incidents[name]
+            else:
+                self._incidents.put(max(incident.updated_at + KEEP_INCIDENTS_S, now), name)
+
+    def _prune_alerts(self, now: float) -> None:
+        state = self._state
+        due = self._alerts.take(now)
+        live = self._live() if due else set()
+        gone = []
+        for mark in due:
+            alert = state.alerts.get(mark)
+            if alert is None or alert.firing:
+                continue
+            if mark not in live and _over_at(alert) + KEEP_ALERTS_S < now:
+                del state.alerts[mark]
+                gone.append(mark)
+            else:
+                self._alerts.put(max(_over_at(alert) + KEEP_ALERTS_S, now), mark)
+        for mark in [*self._behaviour.take(now), *gone]:
+            if mark in state.behaviour and mark not in state.alerts:
+                over_at = _last(state, mark) + KEEP_BEHAVIOUR_S
+                if over_at < now:
+                    del state.behaviour[mark]
+                else:
+                    self._behaviour.put(over_at, mark)
+        members = {f"{mark}/{episode}" for unit in state.units.values() for mark, episode in unit.alerts}
+        homeless = [
+            place for place in state.placed if place not in members and place.partition("/")[0] not in state.alerts
+        ]
+        _drop(state.placed, homeless)
+
+    def _live(self) -> set[str]:
+        """Alerts that correlation still thinks about, or that an open incident lists."""
+        live = {mark for unit in self._state.units.values() for mark, _ in unit.alerts}
+        for name in self._state.calm_at:  # every open incident is asked after some day
+            incident = self._state.incidents.get(name)
+            if incident is not None and incident.is_open:
+                live.update(incident.alerts)
+        return live
+
+    def _prune_changes(self, now: float) -> None:
+        due = self._changes.take(now)
+        if not due:
+            return
+        named = {change for incident in self._state.incidents.values() for change in incident.changes}
+        for name in due:
+            change = self._state.changes.get(name)
+            if change is None:
+                continue
+            if change.at + KEEP_CHANGES_S < now and name not in named:
+                del self._state.changes[name]
+            else:
+                self._changes.put(max(change.at + KEEP_CHANGES_S, now), name)
 
 
-def _prune_alerts(state: State, live: set[str], now: float) -> None:
-    for mark, alert in list(state.alerts.items()):
-        over_at = max(alert.updated_at, alert.ends_at or 0.0)
-        if not alert.firing and mark not in live and over_at + KEEP_ALERTS_S < now:
-            del state.alerts[mark]
-    for mark, behaviour in list(state.behaviour.items()):
-        last = max(behaviour.began, default=0.0)
-        if mark not in state.alerts and last + KEEP_BEHAVIOUR_S < now:
-            del state.behaviour[mark]
-    members = {f"{mark}/{episode}" for unit in state.units.values() for mark, episode in unit.alerts}
-    for place in list(state.placed):
-        if place not in members and place.partition("/")[0] not in state.alerts:
-            del state.placed[place]
+class _Hours:
+    """Names under the first full hour that comes after their time."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, dict[str, None]] = {}
+
+    def put(self, due: float, name: str) -> None:
+        """Remembers a name until the first full hour after ``due``."""
+        self._names.setdefault(int(due // PRUNE_EVERY_S) + 1, {})[name] = None
+
+    def take(self, now: float) -> list[str]:
+        """The names whose hour has come, in an order that tells nothing of the past; they are forgotten here."""
+        hours = [hour for hour in self._names if hour * PRUNE_EVERY_S <= now]
+        return sorted({name for hour in hours for name in self._names.pop(hour)})
+
+
+def _over_at(alert: Alert) -> float:
+    return max(alert.updated_at, alert.ends_at or 0.0)
+
+
+def _heard_at(alert: Alert) -> float:
+    return max(alert.updated_at, alert.starts_at)
+
+
+def _last(state: State, mark: str) -> float:
+    return max(state.behaviour[mark].began, default=0.0)
+
+
+def _before(times: dict[str, float], oldest: float) -> list[str]:
+    """Of times in order of arrival, those that lie before."""
+    found = []
+    for name, at in times.items():
+        if at >= oldest:
+            break
+        found.append(name)
+    return found
+
+
+def _drop(kept: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        del kept[name]
+
+
+def _of_spans(edge: Dependency) -> bool:
+    return edge.sources == ("spans",)
 
 
 def _prune_edges(state: State, now: float) -> bool:
@@ -66,20 +208,7 @@ def _prune_edges(state: State, now: float) -> bool:
     old = [
         key
         for key, edge in state.dependencies.items()
-        if edge.sources == ("spans",) and (edge.last_seen or now) + KEEP_EDGES_S < now
+        if _of_spans(edge) and (edge.last_seen or now) + KEEP_EDGES_S < now
     ]
-    for key in old:
-        del state.dependencies[key]
+    _drop(state.dependencies, old)
     return bool(old)
-
-
-def _prune_signals(state: State, now: float) -> None:
-    oldest = now - 4 * BEFORE_S
-    for entity, signals in list(state.signals.items()):
-        signals.samples = {
-            metric: points for metric, points in signals.samples.items() if points and points[-1][0] >= oldest
-        }
-        signals.errors = [pair for pair in signals.errors if pair[0] >= oldest]
-        signals.calls = [pair for pair in signals.calls if pair[0] >= oldest]
-        if not (signals.samples or signals.errors or signals.calls):
-            del state.signals[entity]

@@ -12,8 +12,8 @@ from quell.core.correlate import Correlator, change_bonus
 from quell.core.cover import Cause
 from quell.core.families import COUNT
 from quell.core.graph import Graph
-from quell.core.telemetry import evidence as telemetry_evidence
 from quell.core.walk import visits
+from quell.core.witness import Testimony, surroundings, testimony
 from quell.model.incident import Evidence, Suspect
 from quell.model.state import State, Unit
 from quell.model.times import format_duration
@@ -25,6 +25,9 @@ WALK_WEIGHT = 0.25
 FIRST = 0.5
 """What the solved cause has ahead of its rivals: it was weighed against the whole group, they only here."""
 MOST_SUSPECTS = 5
+MOST_BETRAYED = 3
+BETRAYED_BAR = 3.0
+"""Nats of telemetry that make a suspect of an entity that explains no alert."""
 AT_ONCE_S = 1.0
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
@@ -58,19 +61,19 @@ class Ranker:
     def suspects(self, cause: Cause, changes: Changes) -> list[Suspect]:
         """Best first; the runners-up say why they lost."""
         units = [self._state.units[unit_id] for unit_id in cause.units]
-        candidates = self._candidates(cause)
+        told = self._told(cause, units)
+        candidates = [*self._candidates(cause), *self._betrayed(cause, told)]
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
         least = min(share.values())
         scored = []
         for candidate in candidates:
             walked = WALK_WEIGHT * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
-            told = telemetry_evidence(self._state.signals.get(self._name(candidate.key)), candidate.began)
-            score = candidate.net + walked + sum(one.weight for one in told)
-            scored.append((score, candidate, told, share))
+            score = candidate.net + walked + told.nats(self._name(candidate.key))
+            scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
-        odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, *_ in scored]
+        odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, _ in scored]
         found: list[Suspect] = []
-        for (score, candidate, told, _), odd in zip(scored[:MOST_SUSPECTS], odds, strict=False):
+        for (score, candidate), odd in zip(scored[:MOST_SUSPECTS], odds, strict=False):
             confidence = odd / sum(odds) * (1.0 / (1.0 + exp(-(score - 1.0) / TEMPERATURE)))
             suspect = self._suspect(
                 candidate, units=units, told=told, changes=changes, score=score, confidence=confidence
@@ -79,6 +82,31 @@ class Ranker:
                 suspect = msgspec.structs.replace(suspect, lost_because=self._lost(found[0], suspect, units))
             found.append(suspect)
         return found
+
+    def heard(self, cause: Cause, since: float) -> bool:
+        """Whether telemetry of anything around a cause's symptoms was told since then."""
+        if not self._state.signals:
+            return False
+        entities = [self._state.units[unit_id].entity for unit_id in cause.units]
+        around = surroundings(self._graph, self._state, entities).names
+        return any(self._state.signals[name].told_at >= since for name in around if name in self._state.signals)
+
+    def _told(self, cause: Cause, units: Sequence[Unit]) -> Testimony:
+        entities = [unit.entity for unit in units]
+        marks = (mark for unit in units for mark, _ in unit.alerts)
+        names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
+        began = min(cause.began, *(unit.onset for unit in units))
+        return testimony(self._graph, self._state, entities, sorted(names), began)
+
+    def _betrayed(self, cause: Cause, told: Testimony) -> list[Candidate]:
+        """Entities that telemetry alone speaks against, strongly."""
+        known = {candidate.key // COUNT for candidate in self._candidates(cause)}
+        strong = sorted(told.verdicts, key=lambda name: -told.nats(name))[:MOST_BETRAYED]
+        return [
+            Candidate(self._graph.node(name) * COUNT, 0.0, cause.began)
+            for name in strong
+            if told.nats(name) >= BETRAYED_BAR and self._graph.node(name) not in known
+        ]
 
     def _candidates(self, cause: Cause) -> list[Candidate]:
         """The cause and its rivals, one per entity, the best family of each."""
@@ -95,14 +123,15 @@ class Ranker:
         candidate: Candidate,
         *,
         units: Sequence[Unit],
-        told: list[Evidence],
+        told: Testimony,
         changes: Changes,
         score: float,
         confidence: float,
     ) -> Suspect:
         entity = self._name(candidate.key)
         change, bonus = nearest_change(changes(entity), candidate.began)
-        evidence = [*self._symptom_evidence(candidate, units), *told]
+        verdict = told.verdicts.get(entity)
+        evidence = [*self._symptom_evidence(candidate, units), *(verdict.sentences() if verdict else ())]
         if change is not None:
             before = candidate.began - change.at
             when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"

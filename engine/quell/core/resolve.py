@@ -23,6 +23,7 @@ KNOWN_LABELS = (
     "horizontalpodautoscaler", "consumergroup", "rack", "zone", "region", "resource", "device", "cluster_name",
 )  # fmt: skip
 """Labels that name a thing, most specific first."""
+_RANK: Mapping[str, int] = {label: rank for rank, label in enumerate(KNOWN_LABELS)}
 KIND_OF_LABEL: Mapping[str, str] = {
     "node": "host", "host": "host", "hostname": "host", "instance": "host", "model": "model", "model_name": "model",
     "feature_view": "feature", "feature": "feature", "dataset": "dataset", "table": "dataset", "dag_id": "pipeline",
@@ -87,8 +88,8 @@ class Resolver:
         return None
 
     def _by_label(self, labels: Mapping[str, str]) -> str | None:
-        for label in KNOWN_LABELS:
-            value = labels.get(label)
+        for label in sorted(_RANK.keys() & labels.keys(), key=_RANK.__getitem__):
+            value = labels[label]
             if value:
                 if value in self._ids:
                     return value
@@ -132,6 +133,8 @@ class Resolver:
         named = self._named.get(name)
         if not named:
             return None
+        if len(named) == 1:
+            return named[0].entity
         scope = next((labels[label] for label in SCOPE_LABELS if labels.get(label)), "")
         return min(
             named,

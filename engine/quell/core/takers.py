@@ -15,12 +15,14 @@ from quell.core.continuity import place_of
 from quell.core.groups import Groups
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
-from quell.core.telemetry import take_log, take_sample, take_span
+from quell.core.prune import Pruning
+from quell.core.telemetry import take_call, take_log, take_sample, take_samples, take_span
 from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
+    CallRecord,
     ChangeRecord,
     CommandRecord,
     DependencyRecord,
@@ -29,6 +31,7 @@ from quell.model.records import (
     IncidentRecord,
     LogRecord,
     SampleRecord,
+    SamplesRecord,
     SpanRecord,
     StepFinished,
 )
@@ -48,6 +51,7 @@ class Takers:
         lives: Lives,
         commands: Commands,
         automation: Automation,
+        pruning: Pruning,
     ) -> None:
         self._state = state
         self._chart = chart
@@ -56,13 +60,16 @@ class Takers:
         self._lives = lives
         self._commands = commands
         self._automation = automation
+        self._pruning = pruning
         self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], None]] = {
             AlertRecord: self._alert,
             ChangeRecord: self._change,
             EntityRecord: lambda record, _now, _out: chart.learned(learn_entity(state, record)),
             DependencyRecord: lambda record, _now, _out: chart.learned(learn_dependency(state, record)),
-            SampleRecord: lambda record, _now, _out: take_sample(state, record),
-            LogRecord: lambda record, _now, _out: take_log(state, record),
+            SampleRecord: lambda record, now, _out: take_sample(state, record, now),
+            SamplesRecord: lambda record, now, _out: take_samples(state, record, now),
+            LogRecord: lambda record, now, _out: take_log(state, record, now),
+            CallRecord: lambda record, now, _out: take_call(state, record, now),
             SpanRecord: self._span,
             IncidentRecord: self._incident,
             FeedbackRecord: commands.feedback,
@@ -112,13 +119,15 @@ class Takers:
         self._chart.renew()
         change, known = learn_change(self._state, record, self._chart.resolver)
         self._chart.note_change(change, known)
+        self._pruning.change(change)
         if change.entity:
             self._groups.reconsider_at(change.entity, now)
 
     def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
         if f"{record.trace}/{record.span}" not in self._state.spans:
-            take_span(self._state, record)
+            take_span(self._state, record, now)
         self._chart.learned(learn_span(self._state, record, now))
+        self._pruning.spans()
 
     def _incident(self, record: IncidentRecord, now: float, out: list[AnyDecision]) -> None:
         key = f"{record.source}/{record.id or record.entity or record.title}"

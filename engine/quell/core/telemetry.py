@@ -1,89 +1,204 @@
-"""Samples, logs and spans as evidence: bounded series per entity, and how far each moved when trouble began."""
+"""Samples, logs, calls and spans as they arrive: kept per entity, in order of time, in bounded memory."""
 
 from __future__ import annotations
 
-from statistics import median
+from collections.abc import Iterable
+from math import isfinite
 
-from quell.model.incident import Evidence
-from quell.model.records import LogRecord, SampleRecord, SpanRecord
-from quell.model.state import Signals, State
+import numpy as np
+from numpy.typing import NDArray
 
-KEEP_POINTS = 240
-KEEP_METRICS = 64
+from quell.core.evidence.templates import statement
+from quell.model.records import CallRecord, LogRecord, SampleRecord, SamplesRecord, SpanRecord
+from quell.model.state import Calls, Pattern, Series, Signals, State
+
+KEEP_POINTS = 2000
+KEEP_METRICS = 96
+KEEP_PATTERNS = 200
+KEEP_OPERATIONS = 300
+KEEP_MINUTES = 120
+MOST_ENTITIES = 1000
+MOST_BYTES = 160_000_000
+"""Of all series together; the entity that was told of longest ago goes first."""
 MOST_COUNT = 10**12
+MOST_VALUE = 1e30
+"""What is larger is no measurement, and products of such could not be computed with."""
 MINUTE_S = 60.0
-BEFORE_S = 3600.0
-AFTER_S = 900.0
-LEAST_POINTS = 4
-SHIFT_BAR = 4.0
-ERROR_SEVERITIES = frozenset({"error", "err", "critical", "crit", "fatal", "alert", "emerg", "emergency", "panic"})
+NOBODY = "?"
+"""The caller of a span whose parent is not known."""
+ERROR_SEVERITIES = frozenset(
+    {"error", "err", "severe", "critical", "crit", "fatal", "alert", "emerg", "emergency", "panic"}
+)
+Floats = NDArray[np.float64]
 
 
-def take_sample(state: State, record: SampleRecord) -> None:
-    """Keeps the newest points of a metric, in order of time."""
-    signals = state.signals.setdefault(record.entity, Signals())
-    series = signals.samples.get(record.metric)
-    if series is None:
-        if len(signals.samples) >= KEEP_METRICS:
-            return
-        series = signals.samples[record.metric] = []
+def take_sample(state: State, record: SampleRecord, now: float) -> None:
+    """Keeps the points of one metric."""
     points = list(record.points)
     if record.value is not None:
         points.append((record.at, record.value))
-    merged = dict(series) | dict(points)
-    signals.samples[record.metric] = sorted(merged.items())[-KEEP_POINTS:]
+    signals = _signals(state, record.entity, now)
+    times = np.array([at for at, _ in points], dtype="<f8")
+    _keep(state, signals, record.metric, times, np.array([value for _, value in points], dtype="<f8"))
+    _bound(state)
 
 
-def take_log(state: State, record: LogRecord) -> None:
-    """Counts error lines by the minute."""
-    if record.severity.lower() in ERROR_SEVERITIES:
-        signals = state.signals.setdefault(record.entity, Signals())
-        signals.errors = _counted(signals.errors, record.at, record.count)
+def take_samples(state: State, record: SamplesRecord, now: float) -> None:
+    """Keeps a table of metrics. Rows without a time that a calendar holds are left out."""
+    signals = _signals(state, record.entity, now)
+    times = np.array(record.times, dtype="<f8")
+    good = np.isfinite(times) & (np.abs(times) < MOST_COUNT)
+    ordered = bool(good.all()) and bool((np.diff(times) > 0).all())
+    for metric in sorted(record.values):
+        told = record.values[metric]
+        if len(told) != len(times):
+            continue
+        values = np.array(told, dtype="<f8")
+        if not ordered:
+            values = values[good]
+        _keep(state, signals, metric, times if ordered else times[good], values)
+    _bound(state)
 
 
-def take_span(state: State, record: SpanRecord) -> None:
-    """Counts calls and failed calls by the minute."""
+def take_log(state: State, record: LogRecord, now: float) -> None:
+    """Counts a line under its statement, by the minute."""
+    signals = _signals(state, record.entity, now)
+    name = record.template or statement(record.text)
+    pattern = signals.patterns.get(name)
+    if pattern is None:
+        if len(signals.patterns) >= KEEP_PATTERNS:
+            del signals.patterns[min(signals.patterns, key=lambda one: (signals.patterns[one].seen[-1][0], one))]
+        pattern = signals.patterns[name] = Pattern(failing=record.severity.lower() in ERROR_SEVERITIES, seen=[])
+    seen = dict(pattern.seen)
+    minute = _minute(record.at)
+    seen[minute] = min(seen.get(minute, 0) + record.count, MOST_COUNT)
+    pattern.seen = sorted(seen.items())[-KEEP_MINUTES:]
+    _bound(state)
+
+
+def take_call(state: State, record: CallRecord, now: float) -> None:
+    """Keeps counted calls, by the minute."""
+    if record.count <= 0 and record.errors <= 0:
+        return
+    told = Calls(
+        _minute(record.at),
+        min(max(record.count, 0), MOST_COUNT),
+        min(max(record.errors, 0), MOST_COUNT),
+        _number(record.mean_s),
+        _number(record.net_s),
+    )
+    _count(state, record.entity, f"{record.caller}\x00{record.operation}", told, now)
+
+
+def take_span(state: State, record: SpanRecord, now: float) -> None:
+    """Counts a span as one call of its entity by that of its parent."""
     if not record.entity:
         return
-    signals = state.signals.setdefault(record.entity, Signals())
-    signals.calls = _counted(signals.calls, record.at, 1)
-    if record.error:
-        signals.errors = _counted(signals.errors, record.at, 1)
+    parent = state.spans.get(f"{record.trace}/{record.parent}") if record.parent else None
+    caller = parent[0] if parent is not None else NOBODY if record.parent else ""
+    told = Calls(_minute(record.at), 1, int(record.error), _number(record.duration_s))
+    _count(state, record.entity, f"{caller}\x00{record.name}", told, now)
 
 
-def evidence(signals: Signals | None, began: float) -> list[Evidence]:
-    """What the telemetry of a suspect says about the minutes after ``began`` against the hour before."""
-    if signals is None:
-        return []
-    found = []
-    for metric in sorted(signals.samples):
-        shift = _shift(signals.samples[metric], began)
-        if shift is not None and abs(shift[0]) >= SHIFT_BAR:
-            score, before, after = shift
-            text = f"{metric} went from {before:.4g} to {after:.4g}, {abs(score):.1f} robust deviations"
-            found.append(Evidence(code="metric_shift", text=text, weight=min(1.0, abs(score) / 20.0)))
-    before = sum(count for at, count in signals.errors if began - BEFORE_S <= at < began - MINUTE_S)
-    after = sum(count for at, count in signals.errors if began - MINUTE_S <= at < began + AFTER_S)
-    if after >= LEAST_POINTS and after * BEFORE_S > 3 * before * AFTER_S:
-        text = f"{after} errors in the first {AFTER_S / 60:.0f} minutes, {before} in the hour before"
-        found.append(Evidence(code="errors_rose", text=text, weight=0.8))
-    return sorted(found, key=lambda one: (-one.weight, one.text))[:3]
+def floats(packed: bytes) -> Floats:
+    """The numbers of a series; not to be written to."""
+    return np.frombuffer(packed, dtype="<f8")
 
 
-def _shift(series: list[tuple[float, float]], began: float) -> tuple[float, float, float] | None:
-    """Robust deviations between the medians after and before, and the two medians; None with too few points."""
-    old = [value for at, value in series if began - BEFORE_S <= at < began - MINUTE_S]
-    new = [value for at, value in series if began - MINUTE_S <= at < began + AFTER_S]
-    if len(old) < LEAST_POINTS or len(new) < 2:
-        return None
-    before, after = median(old), median(new)
-    spread = 1.4826 * median(abs(value - before) for value in old)
-    # A flat series has no spread of its own: a twentieth of its level keeps the smallest wiggle from exploding.
-    return (after - before) / max(spread, abs(before) / 20.0, 1e-9), before, after
+def forget(state: State, oldest: float) -> None:
+    """Drops metrics that ended before ``oldest``, and logs and calls of entities of which nothing was told since."""
+    for entity, signals in list(state.signals.items()):
+        for metric, series in list(signals.series.items()):
+            if floats(series.times[-8:])[-1] < oldest:
+                state.series_bytes -= _size(series)
+                del signals.series[metric]
+        # A statement or call that is not seen any more is evidence as long as others of the entity are.
+        if max((pattern.seen[-1][0] for pattern in signals.patterns.values()), default=oldest) < oldest:
+            signals.patterns.clear()
+        if max((calls[-1].minute for calls in signals.calls.values()), default=oldest) < oldest:
+            signals.calls.clear()
+        if not (signals.series or signals.patterns or signals.calls):
+            del state.signals[entity]
+    for entity in [entity for entity in state.news if entity not in state.signals]:
+        del state.news[entity]
 
 
-def _counted(counts: list[tuple[float, int]], at: float, count: int) -> list[tuple[float, int]]:
-    minute = at - at % MINUTE_S
-    merged = dict(counts)
-    merged[minute] = min(merged.get(minute, 0) + count, MOST_COUNT)
-    return sorted(merged.items())[-KEEP_POINTS:]
+def _signals(state: State, entity: str, now: float) -> Signals:
+    """Those of an entity, put last."""
+    signals = state.signals.pop(entity, None) or Signals()
+    state.signals[entity] = signals
+    signals.told_at = now
+    state.news.setdefault(entity, now)
+    return signals
+
+
+def _keep(state: State, signals: Signals, metric: str, times: Floats, values: Floats) -> None:
+    known = signals.series.get(metric)
+    if not len(times) or (known is None and len(signals.series) >= KEEP_METRICS):
+        return
+    ordered = len(times) == 1 or bool((np.diff(times) > 0).all())
+    if known is not None:
+        ordered = ordered and bool(floats(known.times[-8:])[-1] < times[0])
+        times = np.concatenate((floats(known.times), times))
+        values = np.concatenate((floats(known.values), values))
+    if not ordered:  # of two values for one time the one told later stands
+        times, last = np.unique(times[::-1], return_index=True)
+        values = values[::-1][last]
+    values = np.clip(values[-KEEP_POINTS:], -MOST_VALUE, MOST_VALUE)
+    series = Series(times[-KEEP_POINTS:].tobytes(), values.tobytes())
+    state.series_bytes += _size(series) - (_size(known) if known is not None else 0)
+    signals.series[metric] = series
+
+
+def _count(state: State, entity: str, name: str, told: Calls, now: float) -> None:
+    signals = _signals(state, entity, now)
+    calls = signals.calls.get(name)
+    if calls is None:
+        if len(signals.calls) >= KEEP_OPERATIONS:
+            del signals.calls[min(signals.calls, key=lambda one: (signals.calls[one][-1].minute, one))]
+        calls = signals.calls[name] = []
+    at = len(calls)
+    while at and calls[at - 1].minute > told.minute:
+        at -= 1
+    if at and calls[at - 1].minute == told.minute:
+        calls[at - 1] = _merged(calls[at - 1], told)
+    else:
+        calls.insert(at, told)
+        del calls[:-KEEP_MINUTES]
+    _bound(state)
+
+
+def _merged(known: Calls, told: Calls) -> Calls:
+    return Calls(
+        known.minute,
+        min(known.count + told.count, MOST_COUNT),
+        min(known.errors + told.errors, MOST_COUNT),
+        _mean(((known.mean_s, known.count), (told.mean_s, told.count))),
+        _mean(((known.net_s, known.count), (told.net_s, told.count))),
+    )
+
+
+def _mean(told: Iterable[tuple[float | None, int]]) -> float | None:
+    known = [(value, weight) for value, weight in told if value is not None and weight > 0]
+    total = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / total if total else None
+
+
+def _number(value: float | None) -> float | None:
+    return min(max(value, -MOST_VALUE), MOST_VALUE) if value is not None and isfinite(value) else None
+
+
+def _minute(at: float) -> float:
+    return at - at % MINUTE_S
+
+
+def _size(series: Series) -> int:
+    return len(series.times) + len(series.values)
+
+
+def _bound(state: State) -> None:
+    """Entities told of longest ago go when there is too much; the last one stays."""
+    while len(state.signals) > MOST_ENTITIES or (state.series_bytes > MOST_BYTES and len(state.signals) > 1):
+        oldest = next(iter(state.signals))
+        state.series_bytes -= sum(_size(series) for series in state.signals.pop(oldest).series.values())
+        state.news.pop(oldest, None)

@@ -1,6 +1,7 @@
 """Triage: does an alert page, wait or go to the digest; by the team's rules, then by behaviour, always with a reason.
 
-A page severity that keeps firing always pages: whoever flaps or is chronic pages once before the digest takes it.
+A page severity that keeps firing always pages: whoever flaps or is chronic pages once before the digest takes it, and
+what is held for any reason pages when it outlives that. Only a page within the last day excuses from one.
 """
 
 from __future__ import annotations
@@ -9,95 +10,70 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from statistics import median
-from typing import Literal
 
-import msgspec
-
-from quell.core.fold import What
+from quell.core.customs import LEAST, SHARE
+from quell.core.doubts import Doubt, doubts
+from quell.core.patience import NOTHING_AROUND, Around, longest_s, reasons_to_wait
+from quell.core.severity import rank
+from quell.core.verdicts import DAY_S, Judgement, digest, hold, muted, slow_burn, span
 from quell.expressions.matchers import Matching
-from quell.model.alert import Alert, Handling, Reason
+from quell.model.alert import Alert, Reason
 from quell.model.rulebook import Triage, TriageRule
 from quell.model.state import Triaged
 from quell.model.times import format_duration
 
-DAY_S = 86_400.0
 COMPANY_S = 60.0
 """A lone alert waits at least this long after quell first saw it, however old it is: its company may be on the way."""
 
 CHRONIC_FIRINGS = 10
 """Firings within a day that make an alert chronic."""
 
-HEALS_AFTER = 5
-HEALS_SHARE = 0.8
-HEALS_PATIENCE = 3.0
-"""An alert heals itself if of at least this many past firings this share was shorter than a lone alert's wait;
-it is then given this many times its usual duration."""
+PATIENCE = 3.0
+PATIENCE_WAITS = 2.0
+"""An alert that usually heals itself is given this many times its usual duration, but not more than so many waits of
+a lone alert beyond it."""
 
-KEPT_TIMES = 64
-KEPT_DURATIONS = 20
+DOUBTED_WAITS = 4.0
+"""What two signs speak against pages, if it is severe, when it has fired for this many of the longest waits."""
+
+COMPANY_OF_MORE = 2
+"""So many others that begin with a nuisance make it something else than what it usually is."""
+
 IN_INCIDENT = "part of an incident, which pages once for all its alerts"
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """``hold_until`` is when time alone may change the verdict, whatever it is: judge again then (None: never)."""
-
-    handling: Handling
-    reason: Reason
-    hold_until: float | None = None
+SETTLED_BY_COMPANY = frozenset({"self_healing", "near_incident", "flapping", "chronic"})
+"""Reasons that company, which came after they were given, may take away."""
 
 
 def judge(
-    alert: Alert, now: float, *, behaviour: Triaged, triage: Triage, in_incident: bool, foreign: str | None
+    alert: Alert, now: float, *, behaviour: Triaged, triage: Triage, around: Around = NOTHING_AROUND
 ) -> Judgement:
-    """What becomes of ``alert`` at ``now``. ``foreign`` names somebody else's open incident that already covers it.
+    """What becomes of ``alert`` at ``now``.
 
-    The first that applies: over, muted, a team's rule, owned by somebody else, in an incident (which pages as one),
-    paged already, flapping, healing itself, chronic, severity.
+    The first that applies: over, muted, a team's rule, in somebody's hands, in an incident (which pages as one), paged
+    already, worse than it usually is, flapping, healing itself, chronic, severity and age, with all that speaks for
+    waiting longer.
     """
-    case = _Case(alert, now, behaviour, _court(_Same(triage)))
+    case = _Case(alert, now, behaviour, _court(_Same(triage)), around)
     if not alert.firing:
-        return case.over(in_incident=in_incident)
+        return case.over()
     if alert.mutings:
-        return Judgement("muted", _muted(alert))
-    if foreign is not None:
-        owned: Judgement | None = _hold("owned", f'already being handled in "{foreign}", an incident opened elsewhere')
-    elif in_incident:
-        owned = _hold("in_incident", IN_INCIDENT)
+        return Judgement("muted", muted(alert))
+    if around.owner is not None:
+        owned: Judgement | None = hold("owned", around.owner)
+    elif around.in_incident:
+        owned = hold("in_incident", IN_INCIDENT)
     else:
         owned = None
-    return case.ruled() or owned or case.paged() or case.flapping() or case.healing() or case.chronic() or case.plain()
-
-
-def observe(behaviour: Triaged, what: What | Literal["paged"], alert: Alert, now: float) -> Triaged:
-    """The behaviour after ``alert`` was folded as ``what``, or after it "paged" (say so, or it may page again)."""
-    if what == "paged":
-        return msgspec.structs.replace(behaviour, paged_at=now)
-    if what == "resolved":
-        return _ended(behaviour, alert, now)
-    if what not in {"new", "returned", "flapped"}:
-        return behaviour
-    at = alert.starts_at
-    return msgspec.structs.replace(
-        behaviour,
-        episodes=behaviour.episodes + (what != "flapped"),
-        returns=_noted(behaviour.returns, at) if what == "flapped" else behaviour.returns,
-        began=_noted(behaviour.began, at),
+    return (
+        case.ruled()
+        or owned
+        or case.paged()
+        or case.worse()
+        or case.flapping()
+        or case.healing()
+        or case.chronic()
+        or case.plain()
     )
-
-
-def _ended(behaviour: Triaged, alert: Alert, now: float) -> Triaged:
-    """One more past firing. If it paged unheard (see `observe`) the end of it is the latest time it can have."""
-    lasted = max((now if alert.ends_at is None else alert.ends_at) - alert.starts_at, 0.0)
-    paged_at = behaviour.paged_at
-    if alert.handling == "page" and (paged_at is None or paged_at < alert.starts_at):
-        paged_at = now
-    durations = (*behaviour.durations_s, lasted)[-KEPT_DURATIONS:]
-    return msgspec.structs.replace(behaviour, durations_s=durations, paged_at=paged_at)
-
-
-def _noted(times: tuple[float, ...], at: float) -> tuple[float, ...]:
-    return tuple(sorted((*times, at)))[-KEPT_TIMES:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +85,8 @@ class _Court:
     page_severities: frozenset[str]
     digest_severities: frozenset[str]
     lone_text: str
+    lone_s: float
+    most_s: float
 
 
 class _Same:
@@ -135,22 +113,23 @@ def _court(same: _Same) -> _Court:
         frozenset(severity.lower() for severity in triage.page_severities),
         frozenset(severity.lower() for severity in triage.digest_severities),
         format_duration(triage.lone_page_after_s),
+        triage.lone_page_after_s,
+        longest_s(triage),
     )
 
 
 class _Case:
     """One alert before the judge. Each question answers with a judgement, or None to pass it on."""
 
-    def __init__(self, alert: Alert, now: float, behaviour: Triaged, court: _Court) -> None:
+    def __init__(self, alert: Alert, now: float, behaviour: Triaged, court: _Court, around: Around) -> None:
         self.alert = alert
         self.now = now
         self.behaviour = behaviour
         self.court = court
+        self.around = around
         self.triage = court.triage
         self.severe = alert.severity in court.page_severities
-        lone = court.triage.lone_page_after_s
-        self.lone_until = max(alert.starts_at + lone, alert.onset_seen + min(lone, COMPANY_S))
-        self.lone_text = court.lone_text
+        self.lone_until = max(alert.starts_at + court.lone_s, alert.onset_seen + min(court.lone_s, COMPANY_S))
 
     @property
     def excused_until(self) -> float | None:
@@ -160,15 +139,23 @@ class _Case:
         paged_at = self.behaviour.paged_at
         return None if paged_at is None or self.now >= paged_at + DAY_S else paged_at + DAY_S
 
-    def over(self, *, in_incident: bool) -> Judgement:
+    @property
+    def outlives_at(self) -> float:
+        """When it has fired for longer than it ever did, and by far longer than usual; never, if that is not known."""
+        past = self.behaviour.durations_s
+        if len(past) < LEAST:
+            return inf
+        return max(self.lone_until, self.alert.starts_at + max(*past, PATIENCE * median(past)))
+
+    def over(self) -> Judgement:
         """It fires no more: what was said of it while it fired stands, and what was still waiting need not page."""
         alert = self.alert
         if alert.handling != "hold":
             return Judgement(alert.handling, alert.reason)
-        if in_incident:
-            return _hold("in_incident", IN_INCIDENT)
+        if self.around.in_incident:
+            return hold("in_incident", IN_INCIDENT)
         lasted = "" if alert.ends_at is None else f" after {format_duration(alert.ends_at - alert.starts_at)}"
-        return _digest("over", f"ended{lasted}, before it was due to page")
+        return digest("over", f"ended{lasted}, before it was due to page")
 
     def ruled(self) -> Judgement | None:
         """The first rule of the team that matches; a hold that has run out leaves the rest to behaviour."""
@@ -184,19 +171,35 @@ class _Case:
             if self.now >= until:
                 return None
             said = f'rule "{rule.name}" holds it for {format_duration(rule.hold_s)}{because}'
-            return _hold("rule", said, until)
+            return hold("rule", said, until)
         return None
 
     def paged(self) -> Judgement | None:
-        """This very firing has paged: that stands, until it has fired for a day."""
+        """This very firing has paged: that stands, until it has fired for so long that it is a slow burn."""
         paged_at, began = self.behaviour.paged_at, self.alert.starts_at
         if paged_at is None or paged_at < began:
             return None
-        if self.now >= began + DAY_S:
-            return _digest("chronic", "paged when it began, and has been firing for more than a day since")
+        until = paged_at + self.triage.slow_burn_after_s
+        if self.now >= until:
+            return slow_burn(self.alert, self.now, paged=True)
         kept = self.alert.handling == "page"
         reason = self.alert.reason if kept else Reason(code="still_firing", text="paged already and is still firing")
-        return Judgement("page", reason, began + DAY_S)
+        return Judgement("page", reason, until)
+
+    def worse(self) -> Judgement | None:
+        """A nuisance that paged lately, and is not as usual now: longer, more severe, or no longer alone."""
+        if not self.severe or self.excused_until is None or self.now < self.lone_until:
+            return None
+        behaviour, severity = self.behaviour, self.alert.severity
+        if behaviour.worst and rank(severity) > rank(behaviour.worst):
+            why = f"{severity}, and was never worse than {behaviour.worst} before"
+        elif self.now >= self.outlives_at:
+            why = f"fires for longer than ever in its last {len(behaviour.durations_s)} firings"
+        elif (others := self.around.company().count) >= COMPANY_OF_MORE and not self.around.company().incident:
+            why = f"{others} others near it began with it this time"
+        else:
+            return None
+        return Judgement("page", Reason(code="worse_than_usual", text=f"{why}, though it paged within the last day"))
 
     def flapping(self) -> Judgement | None:
         """It keeps coming back: to the digest, after one page if it is severe."""
@@ -205,33 +208,31 @@ class _Case:
         if len(recent) < least:
             return None
         times = "once" if len(recent) == 1 else f"{len(recent)} times"
-        text = f"came back {times} in the last {_span(within)}"
+        text = f"came back {times} in the last {span(within)}"
         calm_at = recent[-least] + within
         if self.excused_until is not None:
             return self._nuisance("flapping", text, min(calm_at, self.excused_until))
-        due = min(self.lone_until, recent[0] + self.triage.lone_page_after_s)
+        due = min(self.lone_until, recent[0] + self.court.lone_s)
         if self.now < due:
-            return _hold("flapping", f"{text}; pages if that goes on", min(due, calm_at))
+            return hold("flapping", f"{text}; pages if that goes on", min(due, calm_at))
         return Judgement(
             "page", Reason(code="flapping", text=f"{text}; it pages once, then goes to the digest"), calm_at
         )
 
     def healing(self) -> Judgement | None:
-        """It usually goes away by itself: it gets three times as long as usual to do so."""
-        past, lone = self.behaviour.durations_s, self.triage.lone_page_after_s
-        short = sum(lasted < lone for lasted in past)
-        if len(past) < HEALS_AFTER or short < HEALS_SHARE * len(past):
+        """It usually goes away by itself: it gets about as long as usual to do so, and pages when it outlives that."""
+        past, most = self.behaviour.durations_s, self.court.most_s
+        within = self.court.lone_s if sum(one < self.court.lone_s for one in past) >= SHARE * len(past) else most
+        short = sum(lasted < within for lasted in past)
+        if not self.triage.learn or len(past) < LEAST or short < SHARE * len(past):
             return None
-        usual = median(past)
-        until = max(self.lone_until, self.alert.starts_at + HEALS_PATIENCE * usual)
+        middle = median(past)
+        patience = min(PATIENCE * middle, middle + PATIENCE_WAITS * self.court.lone_s, most)
+        until = max(self.lone_until, self.alert.starts_at + patience)
         if self.now >= until:
             return None
-        said = f"went away by itself within {self.lone_text} in {short} of its last {len(past)} firings"
-        return _hold(
-            "self_healing",
-            f"{said}, usually after {format_duration(usual)}; it may do so again",
-            until,
-        )
+        said = f"went away by itself within {format_duration(within)} in {short} of its last {len(past)} firings"
+        return hold("self_healing", f"{said}, usually after {format_duration(middle)}; it may do so again", until)
 
     def chronic(self) -> Judgement | None:
         """It fires all day or ten times a day: to the digest, after one page if it is severe."""
@@ -242,53 +243,56 @@ class _Case:
             text = f"fired {count} times within the last day"
             return self._nuisance("chronic", text, min(began[0] + DAY_S, self.excused_until))
         if not self.severe and self.now >= self.alert.starts_at + DAY_S:
-            return _digest("chronic", "has been firing for more than a day")
+            return slow_burn(self.alert, self.now, paged=False)
         return None
 
     def _nuisance(self, code: str, text: str, until: float) -> Judgement:
-        return _digest(code, f"{text}; it has paged within the last day" if self.severe else text, until)
+        if not self.severe:
+            return digest(code, text, until)
+        changes_at = min((at for at in (self.lone_until, self.outlives_at) if self.now < at), default=until)
+        return digest(code, f"{text}; it has paged within the last day", min(until, changes_at))
 
     def plain(self) -> Judgement:
-        """Nothing but its severity and age to go by."""
+        """Nothing but its severity and age to go by, and what is known around it."""
         severity = self.alert.severity
         if not self.severe:
             day = self.alert.starts_at + DAY_S
             if severity in self.court.digest_severities:
-                return _digest("low_severity", f'severity "{severity}" never pages', day)
+                return digest("low_severity", f'severity "{severity}" never pages', day)
             what = f'severity "{severity}" does' if severity else "an alert without a severity does"
-            return _digest("not_severe", f"{what} not page on its own", day)
+            return digest("not_severe", f"{what} not page on its own", day)
         if self.now < self.lone_until:
-            said = f"{severity}, but alone so far; pages if it still fires after {self.lone_text}"
-            return _hold("waiting_for_company", said, self.lone_until)
-        return Judgement(
-            "page", Reason(code="still_firing", text=f"{severity}, on its own, and still firing after {self.lone_text}")
-        )
+            said = f"{severity}, but alone so far; pages if it still fires after {self.court.lone_text}"
+            return hold("waiting_for_company", said, self.lone_until)
+        found = doubts(self.alert, self.behaviour, self.around.custom, self.around.everyone, self.triage)
+        if sum(doubt.weight for doubt in found) > 1:
+            return self._doubted(found)
+        return self._patient(found)
 
+    def _doubted(self, found: tuple[Doubt, ...]) -> Judgement:
+        """Two signs, or a person's word, say that nobody is needed: to the digest, until it goes on for hours."""
+        wait_s = DOUBTED_WAITS * max(self.court.most_s, max(self.behaviour.durations_s, default=0.0))
+        until = max(self.lone_until, self.alert.starts_at + wait_s)
+        if self.excused_until is not None:
+            until = max(until, self.excused_until)
+        if self.now >= until:
+            return self._persists(until)
+        code = found[0].code if len(found) == 1 else "meta_noise"
+        text = "; ".join(doubt.text for doubt in found)
+        return digest(code, f"{text}; pages if it still fires after {self._age(until)}", until)
 
-def _span(seconds: float) -> str:
-    """A duration after "the last": hour, day, or such as 30m."""
-    return {3600.0: "hour", DAY_S: "day"}.get(seconds) or format_duration(seconds)
+    def _patient(self, found: tuple[Doubt, ...]) -> Judgement:
+        """The reason that lets it wait longest; when that has passed, it pages."""
+        waits = reasons_to_wait(self.alert, found, self.around, self.triage)
+        longest = max((wait for wait in waits if wait.until > self.lone_until), default=None)
+        until = self.lone_until if longest is None else longest.until
+        if longest is None or self.now >= until:
+            return self._persists(until)
+        return hold(longest.code, f"{longest.text}; pages if it still fires after {self._age(until)}", until)
 
+    def _persists(self, until: float) -> Judgement:
+        text = f"{self.alert.severity}, on its own, and still firing after {self._age(until)}"
+        return Judgement("page", Reason(code="still_firing", text=text))
 
-def _hold(code: str, text: str, until: float | None = None) -> Judgement:
-    return Judgement("hold", Reason(code=code, text=text), until)
-
-
-def _digest(code: str, text: str, until: float | None = None) -> Judgement:
-    return Judgement("digest", Reason(code=code, text=text), until)
-
-
-def _muted(alert: Alert) -> Reason:
-    """The first muting in words, and how many more there are."""
-    muting = alert.mutings[0]
-    if muting.kind == "inhibition":
-        text = f"muted {muting.reason}"
-    else:
-        by = {
-            "silence": f"silence {muting.by}",
-            "window": f'maintenance window "{muting.by}"',
-            "rule": f'rule "{muting.by}"',
-        }
-        text = f"muted by {by[muting.kind]}" + (f" ({muting.reason})" if muting.reason else "")
-    more = len(alert.mutings) - 1
-    return Reason(code=muting.kind, text=f"{text}, and {more} more" if more else text)
+    def _age(self, until: float) -> str:
+        return self.court.lone_text if until == self.lone_until else format_duration(until - self.alert.starts_at)

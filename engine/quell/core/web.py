@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
+from quell.core.kin import Kin
 from quell.core.reach import Reacher, key
 from quell.model.state import State, Unit
 
@@ -55,6 +56,7 @@ class Web:
     def __init__(self, graph: Graph, state: State) -> None:
         self.graph = graph
         self.reacher = Reacher(graph)
+        self.kin = Kin(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
         self._rows: dict[int, Rows] = {}
         self._dirty: dict[int, set[int] | None] = {}
@@ -88,6 +90,7 @@ class Web:
     def drop(self, unit_id: int) -> None:
         """Takes a unit out; only whole groups go, so no claim of a living unit leads through it."""
         unit = self._state.units.pop(unit_id)
+        self.kin.drop(unit)
         here = key(self.graph.node(unit.entity), unit.family)
         self._at[here].remove(unit_id)
         if not self._at[here]:
@@ -220,6 +223,9 @@ class Web:
                     leg(other, unit.id, (cost, 0.0))
         self._tie_backward(unit, node, leg)
         self._tie_scope(unit, node, leg)
+        for other, cost in self.kin.ties(unit):
+            leg(unit.id, other, (cost, 0.0))
+            leg(other, unit.id, (cost, 0.0))
         return tied
 
     def _tie_backward(self, unit: Unit, node: int, leg: object) -> None:

@@ -11,14 +11,14 @@ AlertStatus = Literal["firing", "resolved", "expired"]
 Handling = Literal["page", "hold", "digest", "muted"]
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
+class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why something was or was not done: a stable ``code`` and a sentence for people."""
 
     code: str
     text: str
 
 
-class Muting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Muting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What mutes an alert now. ``by`` is a silence id, window name, rule name or the inhibiting alert's fingerprint."""
 
     kind: Literal["silence", "window", "inhibition", "rule"]
@@ -26,7 +26,7 @@ class Muting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
-class Heard(msgspec.Struct, frozen=True, array_like=True):
+class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One firing as it was told, kept so that late records can still be put in their place.
 
     It began at ``start``; ``last`` is the latest start folded into it; it lapses at ``end`` unless told again (None:
@@ -45,7 +45,7 @@ class Heard(msgspec.Struct, frozen=True, array_like=True):
     ahead: float = 0.0
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The fold of all records of one fingerprint.
 
     ``starts_at`` is the onset of the present (or last) firing episode in event time, ``ends_at`` when it ends or

@@ -26,47 +26,48 @@ IncidentEvent = Literal[
 ]
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="decision"):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="decision", gc=False):
     """``at`` is the core's time of the decision."""
 
     at: float
 
 
-class AlertChanged(Decision, frozen=True, kw_only=True, tag="alert_changed"):
+class AlertChanged(Decision, frozen=True, kw_only=True, tag="alert_changed", gc=False):
     """An alert is new, or something a person can see of it differs. ``repeat`` marks a mere re-delivery."""
 
     alert: Alert
     repeat: bool = False
 
 
-class IncidentChanged(Decision, frozen=True, kw_only=True, tag="incident_changed"):
+class IncidentChanged(Decision, frozen=True, kw_only=True, tag="incident_changed", gc=False):
     """An incident as it now is; ``event`` says what happened to it."""
 
     incident: Incident
     event: IncidentEvent
 
 
-class Page(Decision, frozen=True, kw_only=True, tag="page"):
-    """A person is to be told now. The deeds that tell them follow as `Perform`."""
+class Page(Decision, frozen=True, kw_only=True, tag="page", gc=False):
+    """A person is to be told now, or told again (``reminder``). The deeds that tell them follow as `Perform`."""
 
     incident: str
     alert: str
     reason: str
+    reminder: bool = False
 
 
-class SilenceChanged(Decision, frozen=True, kw_only=True, tag="silence_changed"):
+class SilenceChanged(Decision, frozen=True, kw_only=True, tag="silence_changed", gc=False):
     """A silence was made, changed or expired."""
 
     silence: Silence
 
 
-class RunChanged(Decision, frozen=True, kw_only=True, tag="run_changed"):
+class RunChanged(Decision, frozen=True, kw_only=True, tag="run_changed", gc=False):
     """A playbook's run as it now is."""
 
     run: Run
 
 
-class RequestEvidence(Decision, frozen=True, kw_only=True, tag="request_evidence"):
+class RequestEvidence(Decision, frozen=True, kw_only=True, tag="request_evidence", gc=False):
     """The daemon asks connectors for samples of ``entity`` between two times; the answer enters as records."""
 
     incident: str
@@ -75,7 +76,7 @@ class RequestEvidence(Decision, frozen=True, kw_only=True, tag="request_evidence
     to: float
 
 
-class Perform(Decision, frozen=True, kw_only=True, tag="perform"):
+class Perform(Decision, frozen=True, kw_only=True, tag="perform", gc=False):
     """One act on the outside world, committed to the ledger before it is tried.
 
     ``key`` is the ledger key, stable over replays (``run/step/attempt`` or ``page/incident/…``): the same key is
@@ -96,7 +97,7 @@ class Perform(Decision, frozen=True, kw_only=True, tag="perform"):
     incident: str = ""
 
 
-class Audit(Decision, frozen=True, kw_only=True, tag="audit"):
+class Audit(Decision, frozen=True, kw_only=True, tag="audit", gc=False):
     """Who did what to what."""
 
     who: str

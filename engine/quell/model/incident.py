@@ -10,7 +10,7 @@ IncidentStatus = Literal["open", "acknowledged", "resolved", "merged", "withdraw
 OPEN_STATUSES: frozenset[str] = frozenset({"open", "acknowledged"})
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One reason for (``weight`` > 0) or against (< 0) a suspect, in nats; ``text`` is one sentence."""
 
     code: str
@@ -18,7 +18,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight: float
 
 
-class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A ranked candidate for the cause.
 
     ``kind`` is the change type for a change suspect, else "entity". ``path`` runs from the cause to the symptom it
@@ -36,7 +36,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_because: str = ""
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that happened to an incident. ``by`` is a person, a playbook or "quell"."""
 
     at: float
@@ -45,11 +45,22 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     by: str = "quell"
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What may have ended an incident: a run of a playbook, the guilty change taken back, or a person's words."""
+
+    kind: Literal["playbook", "rollback", "note"]
+    text: str
+    by: str = ""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """``alerts`` are fingerprints in order of onset; ``impact`` entities needed by users that the cause reaches.
 
+    ``symptoms`` say in a few texts what fired, and ``remedies`` what ended it: both outlive the alerts and runs.
+
     ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
-    the page) are None until it pages. ``merged_into`` names the survivor of a merge.
+    the page) are None until it pages; ``reminded_at`` is when people were told again, as nobody had acknowledged the
+    page. ``merged_into`` names the survivor of a merge.
     """
 
     id: str
@@ -67,11 +78,14 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paged_at: float | None = None
     page_alert: str | None = None
     page_record: str | None = None
+    reminded_at: float | None = None
     acknowledged_by: str = ""
     resolved_at: float | None = None
     merged_into: str | None = None
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
+    symptoms: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def is_open(self) -> bool:

@@ -15,7 +15,7 @@ Verdict = Literal["right_cause", "wrong_cause", "should_merge", "should_split", 
 Outcome = Literal["done", "failed", "pending", "in_doubt"]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True, gc=False):
     """Common fields. ``at`` is event time; ``seen`` arrival (None: same as ``at``); ``id`` stable for deduplication.
 
     An empty ``id`` means that the record has no identity and is never dropped as a repeat.
@@ -32,7 +32,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_d
         return self.at if self.seen is None else self.seen
 
 
-class AlertRecord(Record, frozen=True, kw_only=True, tag="alert", omit_defaults=True):
+class AlertRecord(Record, frozen=True, kw_only=True, tag="alert", omit_defaults=True, gc=False):
     """One observation of an alert.
 
     ``key`` is the sender's own deduplication key, scoped by ``source``; without it the labels identify.
@@ -53,7 +53,7 @@ class AlertRecord(Record, frozen=True, kw_only=True, tag="alert", omit_defaults=
     url: str = ""
 
 
-class ChangeRecord(Record, frozen=True, kw_only=True, tag="change", omit_defaults=True):
+class ChangeRecord(Record, frozen=True, kw_only=True, tag="change", omit_defaults=True, gc=False):
     """Somebody changed something. ``at`` is when it took effect."""
 
     type: ChangeType
@@ -69,7 +69,7 @@ class ChangeRecord(Record, frozen=True, kw_only=True, tag="change", omit_default
     url: str = ""
 
 
-class SampleRecord(Record, frozen=True, kw_only=True, tag="sample", omit_defaults=True):
+class SampleRecord(Record, frozen=True, kw_only=True, tag="sample", omit_defaults=True, gc=False):
     """Points of one metric of one entity: ``value`` at ``at``, or ``points`` of (time, value)."""
 
     entity: str
@@ -79,7 +79,19 @@ class SampleRecord(Record, frozen=True, kw_only=True, tag="sample", omit_default
     unit: str = ""
 
 
-class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True):
+class SamplesRecord(Record, frozen=True, kw_only=True, tag="samples", omit_defaults=True, gc=False):
+    """Many points of many metrics of one entity: ``values`` has by metric one value for each of ``times``.
+
+    ``times`` are in seconds and ascend; None (or NaN) is where a metric told nothing. A table at once costs a small
+    part of what as many `SampleRecord` do.
+    """
+
+    entity: str
+    times: list[float]
+    values: dict[str, list[float | None]]
+
+
+class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True, gc=False):
     """A log line (``text``) or a counted pattern (``template``, ``count`` within ``over_s`` seconds)."""
 
     entity: str
@@ -90,7 +102,25 @@ class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True
     over_s: float = 0.0
 
 
-class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=True):
+class CallRecord(Record, frozen=True, kw_only=True, tag="call", omit_defaults=True, gc=False):
+    """Calls of one ``operation`` of ``entity`` by ``caller``, counted over ``over_s`` seconds from ``at`` on.
+
+    ``caller`` is empty for calls from outside, and ``entity`` itself for steps within it. ``mean_s`` is how long the
+    callee took on average, ``net_s`` how much longer the caller waited for the answer than the callee worked on it, for
+    nine calls of ten. ``errors`` is how many failed.
+    """
+
+    entity: str
+    caller: str = ""
+    operation: str = ""
+    count: int = 1
+    errors: int = 0
+    over_s: float = 60.0
+    mean_s: float | None = None
+    net_s: float | None = None
+
+
+class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=True, gc=False):
     """One span of a trace. ``at`` is its start."""
 
     trace: str
@@ -103,7 +133,7 @@ class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=Tr
     attributes: dict[str, str] = {}
 
 
-class EntityRecord(Record, frozen=True, kw_only=True, tag="entity", omit_defaults=True):
+class EntityRecord(Record, frozen=True, kw_only=True, tag="entity", omit_defaults=True, gc=False):
     """A node of the dependency graph, ``kind/name``. ``labels`` hold aliases such as namespace, instance, cluster."""
 
     entity: str
@@ -126,7 +156,7 @@ class DependencyRecord(
     removed: bool = False
 
 
-class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_defaults=True):
+class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_defaults=True, gc=False):
     """Somebody else's incident; what duplicates it is not paged again while it is open."""
 
     status: Literal["open", "closed"]
@@ -135,17 +165,18 @@ class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_def
     labels: dict[str, str] = {}
 
 
-class FeedbackRecord(Record, frozen=True, kw_only=True, tag="feedback", omit_defaults=True):
-    """A person's judgement of an incident or an alert."""
+class FeedbackRecord(Record, frozen=True, kw_only=True, tag="feedback", omit_defaults=True, gc=False):
+    """A person's judgement of an incident, an alert, or a suggestion (by its id), which is then not made again."""
 
     verdict: Verdict
     incident: str = ""
     alert: str = ""
+    suggestion: str = ""
     by: str = ""
     note: str = ""
 
 
-class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defaults=True):
+class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defaults=True, gc=False):
     """A person's act.
 
     | verb | target | args |
@@ -165,7 +196,7 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     args: dict[str, Any] = {}
 
 
-class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_defaults=True):
+class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_defaults=True, gc=False):
     """What became of one `quell.model.decision.Perform`, named by its ledger ``key``.
 
     ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done.
@@ -181,11 +212,11 @@ class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_
     check_after_s: float | None = None
 
 
-class Tick(Record, frozen=True, kw_only=True, tag="tick", omit_defaults=True):
+class Tick(Record, frozen=True, kw_only=True, tag="tick", omit_defaults=True, gc=False):
     """Time passing without news."""
 
 
-class DeliveryRecord(Record, frozen=True, kw_only=True, tag="delivery", omit_defaults=True):
+class DeliveryRecord(Record, frozen=True, kw_only=True, tag="delivery", omit_defaults=True, gc=False):
     """A recorded HTTP delivery; decoded by the connector that owns ``path`` before it reaches the core.
 
     ``body`` is JSON already decoded, or text when it was not JSON.
@@ -201,8 +232,10 @@ AnyRecord = (
     AlertRecord
     | ChangeRecord
     | SampleRecord
+    | SamplesRecord
     | LogRecord
     | SpanRecord
+    | CallRecord
     | EntityRecord
     | DependencyRecord
     | IncidentRecord

@@ -76,12 +76,22 @@ class TriageRule(msgspec.Struct, frozen=True, kw_only=True):
     place: Place = NOWHERE
 
 
+QUIET_PLACES = (
+    "ci", "dev", "devel", "development", "e2e", "integration", "loadtest", "nightly", "perf", "preprod", "preview",
+    "qa", "sandbox", "stage", "staging", "stg", "test", "testing", "uat",
+)  # fmt: skip
+
+
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
     """How alerts are judged by behaviour. ``rules`` come first, in order.
 
     ``flap_count`` quick returns within ``flap_within_s`` make a flapper; an alert back within ``flap_gap_s`` of its
     resolution is a return. ``lone_page_after_s``: an alert of a ``page_severities`` severity that still fires and
-    joined no incident pages on its own after this long.
+    joined no incident pages on its own after this long; what is learned of it, or doubts about it, put that off to
+    ``lone_page_most_s`` after its beginning at most (``learn`` false: nothing learned counts). ``remind_after_s``: a
+    page that nobody acknowledged is told once more (0: never). ``slow_burn_after_s``: what still fires so long after
+    it paged, with nobody acting, goes to the digest. ``quiet_places`` are words in labels of place that speak of
+    environments where nobody is woken.
     """
 
     rules: tuple[TriageRule, ...] = ()
@@ -91,6 +101,11 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     page_severities: tuple[str, ...] = ("critical", "page", "emergency", "fatal", "p1", "sev1", "high")
     digest_severities: tuple[str, ...] = ("info", "none", "debug", "notice")
     lone_page_after_s: float = 600.0
+    lone_page_most_s: float = 3600.0
+    learn: bool = True
+    remind_after_s: float = 1800.0
+    slow_burn_after_s: float = 21_600.0
+    quiet_places: tuple[str, ...] = QUIET_PLACES
 
 
 class EdgeKind(msgspec.Struct, frozen=True, kw_only=True):

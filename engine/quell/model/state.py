@@ -10,6 +10,7 @@ import msgspec
 
 from quell.model.alert import Alert
 from quell.model.decision import Perform
+from quell.model.habits import Habits, Rarity
 from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.playbook import Playbook
@@ -18,10 +19,12 @@ from quell.model.run import Run, Settling
 from quell.model.topology import Change, Dependency, Entity
 
 
-class Triaged(msgspec.Struct, frozen=True, kw_only=True):
+class Triaged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded).
 
     ``began`` are the times of its latest firings, quick returns included; ``paged_at`` when it last paged.
+    ``worst`` is the worst severity of past firings, ``unheeded`` how many pages in a row ended with nobody having done
+    anything, ``dismissed_at`` when a person last said of it that there was nothing to do (None: never, or taken back).
     """
 
     returns: tuple[float, ...] = ()
@@ -29,14 +32,35 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True):
     episodes: int = 0
     began: tuple[float, ...] = ()
     paged_at: float | None = None
+    worst: str = ""
+    unheeded: int = 0
+    dismissed_at: float | None = None
 
 
-class Unit(msgspec.Struct, kw_only=True):
+class Custom(msgspec.Struct, frozen=True, kw_only=True):
+    """How the firings of one rule, wherever they were, ended lately; under the name "" those of every paging severity.
+
+    ``alone_s`` are the durations in seconds of the latest that nothing else joined and nobody ended (newest last);
+    ``above`` and ``below`` count firings whose value lay above or below its threshold; ``heeded`` and ``ignored``
+    count pages that somebody acted on, or nobody until they ended (under "" only). ``at`` is the latest of all.
+    """
+
+    alone_s: tuple[float, ...] = ()
+    above: int = 0
+    below: int = 0
+    heeded: int = 0
+    ignored: int = 0
+    at: float = 0.0
+
+
+class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
     ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``onsets`` are the name
-    and onset of each alert, ``due`` when trouble at its cause was due to show here (None: nothing explains it).
+    and onset of each alert, ``due`` when trouble at its cause was due to show here (None: nothing explains it). At an
+    entity of which no dependency is known ``tokens`` are what that first alert carried, ``kin`` the units like it that
+    were there before.
     """
 
     id: int
@@ -49,6 +73,8 @@ class Unit(msgspec.Struct, kw_only=True):
     alerts: list[tuple[str, int]] = []
     onsets: list[tuple[str, float]] = []
     due: float | None = None
+    tokens: dict[int, int] = {}
+    kin: list[tuple[int, float]] = []
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +85,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     variance: float = 0.0
 
 
-class Group(msgspec.Struct, kw_only=True):
+class Group(msgspec.Struct, kw_only=True, gc=False):
     """Units that could share a cause: the piece of the problem that is solved at once.
 
     ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution.
@@ -75,12 +101,44 @@ class Group(msgspec.Struct, kw_only=True):
     solution: list[tuple[str, int, float]] = []
 
 
-class Signals(msgspec.Struct, kw_only=True):
-    """Telemetry of one entity, bounded: points (time, value) by metric, and (minute, count) of error logs and spans."""
+class Series(msgspec.Struct, frozen=True, array_like=True):
+    """Points of one metric in order of time: ``times`` (seconds) and ``values`` as 64-bit little-endian floats.
 
-    samples: dict[str, list[tuple[float, float]]] = msgspec.field(default_factory=dict)
-    errors: list[tuple[float, int]] = msgspec.field(default_factory=list)
-    calls: list[tuple[float, int]] = msgspec.field(default_factory=list)
+    NaN is where nothing was told.
+    """
+
+    times: bytes = b""
+    values: bytes = b""
+
+
+class Pattern(msgspec.Struct, array_like=True):
+    """How often a log statement was seen, as (minute, count) in order of time. ``failing``: it tells of errors."""
+
+    failing: bool = False
+    seen: list[tuple[float, int]] = []
+
+
+class Calls(msgspec.Struct, frozen=True, array_like=True):
+    """Calls of one minute; None where nobody told. See `quell.model.records.CallRecord`."""
+
+    minute: float
+    count: int = 0
+    errors: int = 0
+    mean_s: float | None = None
+    net_s: float | None = None
+
+
+class Signals(msgspec.Struct, kw_only=True):
+    """Telemetry of one entity, bounded.
+
+    ``series`` by metric, ``patterns`` by log statement, ``calls`` of it by ``caller NUL operation``, the newest last.
+    ``told_at`` is when anything was told last.
+    """
+
+    told_at: float = 0.0
+    series: dict[str, Series] = msgspec.field(default_factory=dict)
+    patterns: dict[str, Pattern] = msgspec.field(default_factory=dict)
+    calls: dict[str, list[Calls]] = msgspec.field(default_factory=dict)
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +155,8 @@ class State(msgspec.Struct, kw_only=True):
     now: float = 0.0
     alerts: dict[str, Alert] = msgspec.field(default_factory=dict)
     behaviour: dict[str, Triaged] = msgspec.field(default_factory=dict)
+    customs: dict[str, Custom] = msgspec.field(default_factory=dict)
+    """By name of the rule that fired."""
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)
     changes: dict[str, Change] = msgspec.field(default_factory=dict)
@@ -115,6 +175,11 @@ class State(msgspec.Struct, kw_only=True):
     placed: dict[str, str] = msgspec.field(default_factory=dict)
     """Of live groups: ``fingerprint/episode`` to incident id."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
+    """By entity; what was told of last comes last."""
+    series_bytes: int = 0
+    """What all their series take."""
+    news: dict[str, float] = msgspec.field(default_factory=dict)
+    """Entities of which telemetry was told since suspects were last ranked, and when first."""
     runs: dict[str, Run] = msgspec.field(default_factory=dict)
     begun: dict[str, Playbook] = msgspec.field(default_factory=dict)
     """By run id, for runs that are not over: the playbook as it was when the run began. A reload does not change it."""
@@ -132,3 +197,6 @@ class State(msgspec.Struct, kw_only=True):
     rules: str | None = None
     """The version of the rulebook under which all alerts were judged; None: they are to be judged again."""
     paused_by: str = ""
+    habits: Habits = msgspec.field(default_factory=Habits)
+    """What was noticed over weeks; only suggestions are made of it."""
+    rarity: Rarity = msgspec.field(default_factory=Rarity)

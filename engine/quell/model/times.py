@@ -11,11 +11,16 @@ UNSET_YEAR = 1
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+_ZERO = "0001-01-01T00:00:00Z"
+_NO_LONGER_FRACTION = 27
+"""Characters of ``2026-03-01T10:00:00.000000Z``: only a longer text can have more than six digits of a second."""
 
 
 def parse_time(text: str) -> float | None:
     """Seconds for an RFC 3339 text with zone; None for year 1, which means "unset". Raises ValueError."""
-    if "." in text:
+    if text == _ZERO:
+        return None
+    if len(text) > _NO_LONGER_FRACTION and "." in text:
         text = _FRACTION.sub(r"\1", text)
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

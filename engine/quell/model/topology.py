@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A node, named ``kind/name``. ``labels`` carry its aliases (namespace, instance, cluster, zone, …)."""
 
     entity: str
@@ -25,7 +25,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.labels.get("name") or self.entity.partition("/")[2] or self.entity
 
 
-class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An edge: ``from_`` depends on ``to``. ``sources`` say who claimed it, ``last_seen`` when last."""
 
     from_: str
@@ -38,7 +38,7 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_seen: float | None = None
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A deploy, config, flag, schema, prompt, model or data change; ``entity`` is resolved, None when unknown."""
 
     id: str

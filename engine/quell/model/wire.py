@@ -28,6 +28,8 @@ def _times_to_text(value: Any) -> Any:
             if name in TIME_FIELDS and isinstance(item, (int, float)) and not isinstance(item, bool)
             else [[format_time(at), number] for at, number in item]
             if name == "points" and isinstance(item, (list, tuple))
+            else [format_time(at) for at in item]
+            if name == "times" and isinstance(item, (list, tuple))
             else item
             if name in _OPAQUE
             else _times_to_text(item)
@@ -58,6 +60,8 @@ def times_from_text(raw: dict[str, Any]) -> dict[str, Any]:
                     out[name] = moment
             elif name == "points" and isinstance(item, list):
                 out[name] = [(parse_time(at) if isinstance(at, str) else at, value) for at, value in item]
+            elif name == "times" and isinstance(item, list):
+                out[name] = [parse_time(at) if isinstance(at, str) else at for at in item]
             else:
                 out[name] = item
         except (ValueError, TypeError) as error:

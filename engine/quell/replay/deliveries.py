@@ -20,6 +20,8 @@ from quell.sdk.http import NoHttp
 from quell.sdk.registry import offers
 
 _JSON = msgspec.json.Encoder()
+MOST_PATHS = 1000
+"""How many paths are remembered with their owners."""
 
 
 class NothingYet:
@@ -58,6 +60,7 @@ class Deliveries:
 
     def __init__(self, owners: Mapping[str, object]) -> None:
         self._owners = {path.rstrip("/"): owner for path, owner in owners.items()}
+        self._asked: dict[str, object | None] = {}
         # Asked once: a check against a protocol costs more than decoding a small delivery.
         self._receivers = {id(owner): owner for owner in owners.values() if isinstance(owner, Receives)}
         self._servers = {id(owner): owner for owner in owners.values() if isinstance(owner, Serves)}
@@ -78,7 +81,12 @@ class Deliveries:
         Records without an id of their own get ``<delivery's id or line>#<index>``. Raises `BadPayload` when the
         connector cannot read it, nobody owns the path, or the connector answered with an error status.
         """
-        owner = self.owner(delivery.path)
+        path = delivery.path
+        if path not in self._asked:
+            if len(self._asked) >= MOST_PATHS:
+                self._asked.clear()
+            self._asked[path] = self.owner(path)
+        owner = self._asked[path]
         request = _request(delivery)
         now = delivery.arrived
         receiver, server = self._receivers.get(id(owner)), self._servers.get(id(owner))
@@ -127,15 +135,20 @@ def _add(owners: dict[str, object], source: Source, connector: type[Connector], 
 
 
 def _arrived(record: AnyRecord, now: float, fallback_id: str) -> AnyRecord:
+    if record.seen == now and record.id:
+        return record
     arrived: AnyRecord = msgspec.structs.replace(record, seen=now, id=record.id or fallback_id)
     return arrived
 
 
 def _request(delivery: DeliveryRecord) -> Request:
     path, _, tail = delivery.path.partition("?")
-    pairs = [part.partition("=") for part in tail.split("&") if part]
+    pairs = [part.partition("=") for part in tail.split("&") if part] if tail else []
     headers = {name.lower(): value for name, value in delivery.headers.items()}
-    if isinstance(delivery.body, str):
+    if isinstance(delivery.body, msgspec.Raw):
+        body = bytes(delivery.body)
+        headers.setdefault("content-type", "application/json")
+    elif isinstance(delivery.body, str):
         body = delivery.body.encode()
     else:
         body = b"" if delivery.body is None else _JSON.encode(delivery.body)

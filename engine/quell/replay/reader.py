@@ -21,6 +21,7 @@ from quell.model.mismatch import place_and_reason
 from quell.model.records import AlertRecord, AnyRecord, DeliveryRecord
 from quell.model.wire import times_from_text
 from quell.replay.deliveries import Deliveries
+from quell.replay.usual import usual_line
 
 LATEST_TIME = 253402300800.0
 """Year 10000: later times have no RFC 3339 text."""
@@ -52,7 +53,7 @@ class Reader:
                 continue
             self.lines += 1
             try:
-                record = decode_record(text)
+                record = usual_line(text) or decode_record(text)
                 yield from self._expand(record, number, path)
             except ValueError as error:
                 self._report(path, number, str(error))

@@ -180,7 +180,12 @@ def answer_to(deed: Perform, now: float) -> StepFinished:
 
 
 def replay(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float = SETTLE_S) -> Outcome:
-    """Feeds ``records`` in the order given to a new engine and says what became of them.
+    """Feeds ``records`` in the order given to a new engine and says what became of them."""
+    return replayed(records, rulebook, settle_s=settle_s).outcome()
+
+
+def replayed(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float = SETTLE_S) -> Replay:
+    """The run after ``records`` in the order given, with the engine as it is then.
 
     A record that claims an earlier arrival than the one before it arrives together with that one.
     """
@@ -197,4 +202,4 @@ def replay(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float 
     if waiting:
         run.turn(waiting, now)
     run.settle(settle_s)
-    return run.outcome()
+    return run

@@ -20,7 +20,7 @@ def read_moment(value: object) -> float | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        number = _number(value)
+        number = None if value[4:5] == "-" == value[7:8] else _number(value)
         if number is None:
             return _of_text(value.strip())
         value = number

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from quell.model.records import ChangeType
@@ -63,6 +64,7 @@ _ALIASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("container", ("container_name", "kube_container_name", "k8s.container.name")),
     ("cluster", ("kube_cluster_name", "cluster_name", "k8s.cluster.name")),
 )
+_ALIASED = frozenset(other for _, others in _ALIASES for other in others)
 _OF_THE_EVENT = frozenset({
     "event_id", "eventid", "id", "uuid", "guid", "trace_id", "traceid", "span_id", "request_id", "correlation_id",
     "delivery_id", "timestamp", "time", "date", "received_at", "sent_at",
@@ -72,6 +74,7 @@ _MEASURES = ("num_", "count_", "total_")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
+@lru_cache(maxsize=4096)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a type or name, lower case, without version numbers: ``a.configChanged.v1`` → a config changed."""
     return tuple(word.lower() for word in _WORD.findall(text) if word.lower() != "v")
@@ -112,6 +115,8 @@ def spoken_change_type(text: str, default: ChangeType = "deploy") -> ChangeType:
 def common_names(labels: Mapping[str, str]) -> dict[str, str]:
     """A copy with the usual names beside a sender's own (``kube_namespace`` → ``namespace``), where absent."""
     named = dict(labels)
+    if _ALIASED.isdisjoint(named):
+        return named
     for usual, others in _ALIASES:
         if usual not in named:
             value = next((labels[other] for other in others if labels.get(other)), "")
@@ -129,13 +134,19 @@ def sorted_out(pairs: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     for name, value in pairs.items():
-        text = scalar_text(value)
+        text = value if isinstance(value, str) else scalar_text(value)
         if not name or not text:
             continue
-        short = isinstance(value, str) and len(text) <= MAX_LABEL_CHARACTERS and "\n" not in text
-        identifies = short and name.lower() not in _OF_THE_EVENT and not name.lower().startswith(_MEASURES)
-        (labels if identifies else annotations)[name] = text
+        short = text is value and len(text) <= MAX_LABEL_CHARACTERS and "\n" not in text
+        (labels if short and _identifies(name) else annotations)[name] = text
     return labels, annotations
+
+
+@lru_cache(maxsize=4096)
+def _identifies(name: str) -> bool:
+    """Whether a short text under this name tells things apart and not events."""
+    plain = name.lower()
+    return plain not in _OF_THE_EVENT and not plain.startswith(_MEASURES)
 
 
 def scalar_text(value: object) -> str:

@@ -105,6 +105,13 @@ def incident(connection: Connection, incident_id: str) -> Incident | None:
     return None if document is None else decode(document, Incident)
 
 
+def resolved(connection: Connection, limit: int) -> list[Incident]:
+    """The resolved incidents that opened last, newest first."""
+    query = select(INCIDENTS.c.document).where(INCIDENTS.c.status == "resolved")
+    rows = connection.scalars(query.order_by(INCIDENTS.c.opened_at.desc(), INCIDENTS.c.id).limit(limit))
+    return [decode(document, Incident) for document in rows]
+
+
 def append_audits(connection: Connection, seq: int, audits: Sequence[Audit]) -> None:
     """Chains a turn's audits behind the trail, leaving out what an earlier commit of them has already kept.
 

@@ -119,6 +119,10 @@ class MemoryStore:
     def incident(self, incident_id: str) -> Incident | None:
         return self._incidents.get(incident_id)
 
+    def resolved(self, limit: int = 1000) -> list[Incident]:
+        over = [incident for incident in self._incidents.values() if incident.status == "resolved"]
+        return sorted(over, key=lambda incident: (-incident.opened_at, incident.id))[:limit]
+
     def audit(self, limit: int = 1000) -> list[AuditEntry]:
         return [entry for _, entry in self._trail[::-1][:limit]]
 

@@ -166,6 +166,10 @@ class Store(Protocol):
         """An incident, also one that the state has forgotten."""
         ...
 
+    def resolved(self, limit: int = 1000) -> list[Incident]:
+        """The resolved incidents that opened last, newest first."""
+        ...
+
     def audit(self, limit: int = 1000) -> list[AuditEntry]:
         """The newest audit entries, newest first."""
         ...

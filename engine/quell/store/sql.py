@@ -118,6 +118,10 @@ class SqlStore:
         with self._database.transaction(f'read incident "{incident_id}"', "nothing was changed") as connection:
             return automation.incident(connection, incident_id)
 
+    def resolved(self, limit: int = 1000) -> list[Incident]:
+        with self._database.transaction("read past incidents", "nothing was changed") as connection:
+            return automation.resolved(connection, limit)
+
     def audit(self, limit: int = 1000) -> list[AuditEntry]:
         with self._database.transaction("read the audit trail", "nothing was changed") as connection:
             return automation.newest_audits(connection, limit)

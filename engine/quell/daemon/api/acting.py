@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quell.daemon.api.reading import known_incident
 from quell.daemon.api.services import Services, answer, need, put
+from quell.daemon.api.suggesting import add_acting
 from quell.daemon.auth import Principal
 from quell.daemon.lines import read_lines
 from quell.model.records import CommandRecord, FeedbackRecord, Verdict
@@ -51,6 +52,7 @@ def acting(services: Services) -> APIRouter:
     _runs(router, services)
     _playbooks(router, services)
     _records(router, services)
+    add_acting(router, services)
     return router
 
 

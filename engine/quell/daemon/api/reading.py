@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
-from quell.core.explain import why_not
+from quell.core.explain import Explanation, why_not
+from quell.core.similar import lines
+from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
+from quell.daemon.api.suggesting import add_reading
+from quell.errors import PictureError
 from quell.model.incident import Incident
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
+from quell.picture.draw import svg
+from quell.picture.png import png
 
 Limit = Annotated[int, Query(ge=1, le=100_000)]
 
@@ -23,6 +30,7 @@ def reading(services: Services) -> APIRouter:
     _alerts(router, services)
     _runs(router, services)
     _estate(router, services)
+    add_reading(router, services)
     return router
 
 
@@ -33,22 +41,47 @@ def _incidents(router: APIRouter, services: Services) -> None:
         found.sort(key=lambda one: (-one.opened_at, one.id))
         return answer({"incidents": found[:limit]})
 
-    @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs and changes")
+    @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs, changes and what is like it")
     async def incident(incident_id: str) -> Response:
         found = await known_incident(services, incident_id)
         state = services.state
         alerts = [shown(state.alerts[each]) for each in found.alerts if each in state.alerts]
         runs = [run for run in state.runs.values() if run.incident == found.id]
         changes = [state.changes[each] for each in found.changes if each in state.changes]
-        return answer({"incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes})
+        likes = await likes_of(services, found)
+        return answer({
+            "incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes, "similar": likes,
+        })  # fmt: skip
 
     @router.get("/incidents/{incident_id}/why", summary="Why this cause and not the others")
     async def why(incident_id: str) -> Response:
-        explanation = services.loop.decider.explain(incident_id)
-        if explanation is None:
-            found = await known_incident(services, incident_id)
-            raise HTTPException(404, f'incident "{found.id}" is over and its explanation forgotten')
-        return answer(_with_text(explanation))
+        told = _with_text(await _explained(services, incident_id))
+        likes = await likes_of(services, services.state.incidents[incident_id])
+        told["text"] = "\n".join((told["text"], *lines(likes))).strip()
+        return answer({**told, "similar": likes})
+
+    @router.get("/incidents/{incident_id}/why.svg", summary="The same as a picture", response_class=Response)
+    async def drawn(incident_id: str) -> Response:
+        return Response(svg(await _explained(services, incident_id)), media_type="image/svg+xml")
+
+    @router.get(
+        "/incidents/{incident_id}/why.png", summary="The same as PNG; needs quell[png]", response_class=Response
+    )
+    async def painted(incident_id: str) -> Response:
+        picture = svg(await _explained(services, incident_id))
+        try:
+            return Response(await asyncio.to_thread(png, picture), media_type="image/png")
+        except PictureError as error:
+            raise HTTPException(501, str(error)) from error
+
+
+async def _explained(services: Services, incident_id: str) -> Explanation:
+    """The explanation of an incident. Raises the 404."""
+    explanation: Explanation | None = services.loop.decider.explain(incident_id)
+    if explanation is None:
+        found = await known_incident(services, incident_id)
+        raise HTTPException(404, f'incident "{found.id}" is over and its explanation forgotten')
+    return explanation
 
 
 def _alerts(router: APIRouter, services: Services) -> None:

@@ -1,0 +1,231 @@
+"""Is quell right as often as it says? Reliability of the first suspect's confidence on storms with known causes.
+
+    python benchmarks/calibration.py --presets easy,overlap --seeds 1-5
+    python benchmarks/calibration.py --fit 1-3 --seeds 4-5       fits a mapping on other seeds and reports it on these
+    python benchmarks/calibration.py --config DIR --seeds 11     on other tables, such as other_tables.py makes
+
+Of each true incident that is answered (paired with the predicted incident that overlaps most, as the scorer does), the
+first suspect is right or wrong. Printed: confidence against accuracy in ten bins of equal size, the expected
+calibration error over them, the Brier score, and how often "no clear cause" is said and what guessing had been worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from storm import STORM, predict, seeds_of
+from storm_folders import Row, Workshop, truth_rows
+
+BINS = 10
+LEAST_OVERLAP = 0.25
+PRESETS = "easy,overlap,incomplete-topology,ml,storm-10k"
+LEAST_CONFIDENCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said of one true incident (or of one that never was: ``answered`` is False) and whether it was right.
+
+    ``score`` is the first suspect's, ``margin`` how far it is ahead of the second; ``alerts`` counts those joined.
+    """
+
+    preset: str
+    seed: int
+    confidence: float
+    right: bool
+    clear: bool
+    answered: bool = True
+    score: float = 0.0
+    margin: float = 0.0
+    alerts: int = 0
+
+
+def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -> list[Answer]:
+    """Of every predicted incident that names a suspect: whether its first one is the cause."""
+    said = {row["event_id"]: row["incident_id"] for row in rows if row["kind"] == "event"}
+    incidents = {row["incident_id"]: row for row in rows if row["kind"] == "incident"}
+    roots = {
+        row["incident_id"]: set(row.get("root_nodes") or [row["root_node"]])
+        for row in truth
+        if row["kind"] == "incident"
+    }
+    pairs, sizes = _paired(truth, said)
+    found = []
+    for name, row in sorted(incidents.items()):
+        suspects = row["root_causes"]
+        if not suspects or row.get("withdrawn") or name not in sizes:
+            continue
+        first = suspects[0]
+        second = suspects[1]["score"] if len(suspects) > 1 else 0.0
+        true = pairs.get(name)
+        found.append(
+            Answer(
+                preset,
+                seed,
+                confidence=first["confidence"],
+                right=true is not None and first["node"] in roots[true],
+                clear=not row["no_clear_cause"],
+                answered=true is not None,
+                score=first["score"],
+                margin=first["score"] - second,
+                alerts=sizes[name],
+            )
+        )
+    return found
+
+
+def _paired(truth: Sequence[Row], said: dict[str, str | None]) -> tuple[dict[str, str], Counter[str]]:
+    """Predicted incident to true incident, the largest overlap first; and the sizes of the predicted ones in alerts."""
+    first: dict[str, tuple[str, str | None]] = {}
+    for row in truth:
+        if row["kind"] == "event" and row["status"] == "firing":
+            first.setdefault(row["alert_id"], (row["event_id"], row["incident_id"]))
+    predicted: Counter[str] = Counter()
+    true: Counter[str] = Counter()
+    both: Counter[tuple[str, str]] = Counter()
+    for event, incident in first.values():
+        told = said.get(event)
+        if told is not None:
+            predicted[told] += 1
+        if incident is not None:
+            true[incident] += 1
+            if told is not None:
+                both[incident, told] += 1
+    overlap = {key: count / (true[key[0]] + predicted[key[1]] - count) for key, count in both.items()}
+    pairs: dict[str, str] = {}
+    taken = set()
+    for (incident, told), share in sorted(overlap.items(), key=lambda one: (-one[1], str(one[0]))):
+        if share >= LEAST_OVERLAP and incident not in taken and told not in pairs:
+            pairs[told] = incident
+            taken.add(incident)
+    return pairs, predicted
+
+
+def collect(workshop: Workshop, presets: Sequence[str], seeds: Sequence[int]) -> list[Answer]:
+    """The answers on storms, generated where they are missing."""
+    found = []
+    for preset in presets:
+        for seed in seeds:
+            folder = workshop.folder(preset, seed)
+            rows, _ = predict(folder)
+            found += answers(preset, seed, truth_rows(folder), rows)
+    return found
+
+
+def calibration_error(confidence: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> float:
+    """The mean distance of confidence and accuracy over bins of equal size."""
+    order = np.argsort(confidence, kind="stable")
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    off = [len(part) * abs(confidence[part].mean() - right[part].mean()) for part in parts]
+    return float(sum(off)) / max(1, len(order))
+
+
+def chance_error(confidence: np.ndarray[Any, Any], draws: int = 200) -> float:
+    """The calibration error that so few answers would show if every confidence were exactly right."""
+    rng = np.random.default_rng(1)
+    return float(
+        np.mean([calibration_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)])
+    )
+
+
+def report(name: str, found: Sequence[Answer], confidence: np.ndarray[Any, Any]) -> list[str]:
+    """Lines of a report for answers with these confidences."""
+    right = np.array([one.right for one in found], dtype=float)
+    clear = np.array([one.clear for one in found], dtype=bool)
+    error, chance = calibration_error(confidence, right), chance_error(confidence)
+    brier = ((confidence - right) ** 2).mean()
+    unclear, else_ = _share(right[~clear]), _share(right[clear])
+    lines = [
+        f"{name}: {len(found)} answers, {right.mean():.3f} right, mean confidence {confidence.mean():.3f}",
+        f"  expected calibration error {error:.3f} ({chance:.3f} by chance alone), Brier score {brier:.3f}",
+        f'  "no clear cause" {1 - clear.mean():.3f} of the time; right {unclear} then, {else_} else',
+    ]
+    order = np.argsort(confidence, kind="stable")
+    lines.append("  | confidence | said | right | answers |\n  |---|---|---|---|")
+    for part in np.array_split(order, BINS):
+        if len(part):
+            low, high = confidence[part].min(), confidence[part].max()
+            told = f"{confidence[part].mean():.2f} | {right[part].mean():.2f} | {len(part)}"
+            lines.append(f"  | {low:.2f} to {high:.2f} | {told} |")
+    return lines
+
+
+def _share(right: np.ndarray[Any, Any]) -> str:
+    return f"{right.mean():.3f}" if len(right) else "never"
+
+
+def logit(p: float) -> float:
+    """Log odds, bounded."""
+    p = min(1.0 - LEAST_CONFIDENCE, max(LEAST_CONFIDENCE, p))
+    return math.log(p / (1.0 - p))
+
+
+FEATURES: dict[str, Callable[[Answer], list[float]]] = {
+    "log odds": lambda one: [logit(one.confidence)],
+    "margin": lambda one: [math.log1p(max(0.0, one.margin))],
+    "log odds, margin": lambda one: [logit(one.confidence), math.log1p(max(0.0, one.margin))],
+    "log odds, score, alerts": lambda one: [
+        logit(one.confidence), math.log1p(max(0.0, one.score)), math.log1p(one.alerts)
+    ],
+}  # fmt: skip
+
+
+def fitted(name: str, fit: Sequence[Answer], found: Sequence[Answer]) -> tuple[str, np.ndarray[Any, Any]]:
+    """A logistic mapping fitted on some answers, in words, and its confidences for others."""
+    features = FEATURES[name]
+    model = LogisticRegression(C=10.0).fit([features(one) for one in fit], [one.right for one in fit])
+    terms = ", ".join(f"{weight:.3f}" for weight in model.coef_[0])
+    probabilities = model.predict_proba([features(one) for one in found])[:, 1]
+    return f"logistic over {name}: weights {terms}, constant {model.intercept_[0]:.3f}", probabilities
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--storm", type=Path, default=STORM, help="the generator's folder")
+    parser.add_argument("--config", type=Path, help="another folder of tables and presets for the generator")
+    parser.add_argument("--presets", default=PRESETS)
+    parser.add_argument("--seeds", default="1-5", help="seeds that are reported")
+    parser.add_argument("--fit", default="", help="other seeds, on which mappings are fitted")
+    parser.add_argument("--keep", type=Path, help="keep (and use again) generated folders here")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write every answer as a JSON line")
+    given = parser.parse_args()
+    if set(seeds_of(given.fit or "0")) & set(seeds_of(given.seeds)):
+        parser.error("--fit and --seeds share a seed: what is fitted on a seed must not be reported on it")
+    with tempfile.TemporaryDirectory() as scratch:
+        keep = given.keep.resolve() if given.keep else Path(scratch)
+        workshop = Workshop(given.storm.resolve(), keep, given.config.resolve() if given.config else None)
+        presets = given.presets.split(",")
+        found = collect(workshop, presets, seeds_of(given.seeds))
+        fit = collect(workshop, presets, seeds_of(given.fit)) if given.fit else []
+    if given.write:
+        given.write.write_text("".join(json.dumps(asdict(one)) + "\n" for one in [*fit, *found]))
+    answered = [one for one in found if one.answered]
+    told = np.array([one.confidence for one in answered])
+    print("\n".join(report("all presets", answered, told)))
+    for preset in presets:
+        mine = [at for at, one in enumerate(answered) if one.preset == preset]
+        if mine:
+            print("\n".join(report(preset, [answered[at] for at in mine], told[mine])[:3]))
+    everything = np.array([one.confidence for one in found])
+    wrong_too = np.array([one.right for one in found], dtype=float)
+    error = calibration_error(everything, wrong_too)
+    print(f"with incidents that answer nothing as wrong: {len(found)}, expected calibration error {error:.3f}")
+    for name in FEATURES if fit else ():
+        words, mapped = fitted(name, [one for one in fit if one.answered], answered)
+        print("\n".join([words, *report("mapped", answered, mapped)[:2]]))
+
+
+if __name__ == "__main__":
+    main()

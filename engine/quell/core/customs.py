@@ -1,0 +1,153 @@
+"""What is remembered of how alerts behave: of each one, and of each rule whichever entity it fires for.
+
+Bounded, part of the state, and changed by nothing but records and time, so that it survives a restart unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+import msgspec
+
+from quell.core.fold import What
+from quell.core.severity import worst
+from quell.model.alert import Alert
+from quell.model.state import Custom, Triaged
+
+NO_CUSTOM = Custom()
+EVERYONE = ""
+"""The name under which the firings of every rule of a paging severity are counted."""
+
+KEPT_TIMES = 64
+KEPT_DURATIONS = 20
+KEPT_CUSTOMS = 2000
+LEAST = 5
+"""So many firings make a custom."""
+
+LEAST_OF_ALL = 15
+"""So many firings of all rules together make one, for a rule with too few of its own."""
+
+SHARE = 0.8
+HIGH_SHARE = 0.9
+NEVER_S = 10 * 86_400.0
+"""Stands for the duration of a firing that people had to end: it did not end by itself, whenever it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How firings that nothing joined usually end: ``ended`` of ``count`` by themselves, nine in ten in ``most_s``."""
+
+    ended: int
+    count: int
+    most_s: float
+    of_all: bool
+
+
+def observe(
+    behaviour: Triaged, what: What | Literal["paged"], alert: Alert, now: float, *, acted: bool = False
+) -> Triaged:
+    """The behaviour after ``alert`` was folded as ``what``, or after it "paged" (say so, or it may page again).
+
+    ``acted``: people did something about the firing that ended, so that it did not end by itself.
+    """
+    if what == "paged":
+        return msgspec.structs.replace(behaviour, paged_at=now)
+    if what == "resolved":
+        return _ended(behaviour, alert, now, acted=acted)
+    if what not in {"new", "returned", "flapped"}:
+        return behaviour
+    at = alert.starts_at
+    return msgspec.structs.replace(
+        behaviour,
+        episodes=behaviour.episodes + (what != "flapped"),
+        returns=_noted(behaviour.returns, at) if what == "flapped" else behaviour.returns,
+        began=_noted(behaviour.began, at),
+    )
+
+
+def page_over(behaviour: Triaged, *, acted: bool) -> Triaged:
+    """The behaviour after the incident that the alert paged for was over, acted on by people or not."""
+    return msgspec.structs.replace(behaviour, unheeded=0 if acted else behaviour.unheeded + 1)
+
+
+def told(behaviour: Triaged, verdict: str, now: float) -> Triaged:
+    """The behaviour after a person's verdict: nothing to do about it, or the contrary, which takes all excuses back."""
+    if verdict == "not_actionable":
+        return msgspec.structs.replace(behaviour, dismissed_at=now)
+    if verdict in {"right_cause", "missed"}:
+        return msgspec.structs.replace(behaviour, dismissed_at=None, unheeded=0, durations_s=())
+    return behaviour
+
+
+def _ended(behaviour: Triaged, alert: Alert, now: float, *, acted: bool) -> Triaged:
+    """One more past firing. If it paged unheard (see `observe`) the end of it is the latest time it can have.
+
+    What people had to end once is no healer: what was learned of its durations begins anew.
+    """
+    paged_at = behaviour.paged_at
+    if alert.handling == "page" and (paged_at is None or paged_at < alert.starts_at):
+        paged_at = now
+    return msgspec.structs.replace(
+        behaviour,
+        durations_s=() if acted else (*behaviour.durations_s, lasted(alert, now))[-KEPT_DURATIONS:],
+        paged_at=paged_at,
+        worst=worst((behaviour.worst, alert.severity)) if behaviour.worst else alert.severity,
+    )
+
+
+def lasted(alert: Alert, now: float) -> float:
+    """How long a firing that is over lasted, in seconds."""
+    return max((now if alert.ends_at is None else alert.ends_at) - alert.starts_at, 0.0)
+
+
+def ended(custom: Custom, alert: Alert, now: float, *, acted: bool) -> Custom:
+    """The custom after one more firing that nothing else joined was over."""
+    lasted_s = NEVER_S if acted else lasted(alert, now)
+    return msgspec.structs.replace(custom, alone_s=(*custom.alone_s, lasted_s)[-KEPT_DURATIONS:], at=now)
+
+
+def valued(custom: Custom, alert: Alert, now: float) -> Custom:
+    """The custom after one more firing that tells a value and a threshold."""
+    if alert.value is None or alert.threshold is None or alert.value == alert.threshold:
+        return custom
+    above = alert.value > alert.threshold
+    return msgspec.structs.replace(custom, above=custom.above + above, below=custom.below + (not above), at=now)
+
+
+def usual(custom: Custom, everyone: Custom, longest_s: float) -> Usual | None:
+    """How lone firings of a rule end, if four in five do within ``longest_s``; None when that is not known of it.
+
+    A rule with few firings of its own is taken for one like all others here, once it was seen to end by itself and
+    never to stay. A rule that was never seen to do so is taken for nothing.
+    """
+    own = _usual(custom.alone_s, longest_s, LEAST, of_all=False)
+    if own is not None or len(custom.alone_s) >= LEAST or not custom.alone_s or max(custom.alone_s) > longest_s:
+        return own
+    return _usual(everyone.alone_s, longest_s, LEAST_OF_ALL, of_all=True)
+
+
+def _usual(past: Sequence[float], longest_s: float, least: int, *, of_all: bool) -> Usual | None:
+    short = sum(one <= longest_s for one in past)
+    if len(past) < least or short < SHARE * len(past):
+        return None
+    return Usual(short, len(past), min(high(past), longest_s), of_all)
+
+
+def high(past: Sequence[float]) -> float:
+    """Nine in ten lasted no longer."""
+    return sorted(past)[ceil(HIGH_SHARE * len(past)) - 1]
+
+
+def bounded(customs: dict[str, Custom]) -> None:
+    """Forgets the customs heard of longest ago when there are too many."""
+    if len(customs) > KEPT_CUSTOMS:
+        ordered = sorted(customs, key=lambda name: (name != EVERYONE, -customs[name].at, name))
+        for name in ordered[KEPT_CUSTOMS:]:
+            del customs[name]
+
+
+def _noted(times: tuple[float, ...], at: float) -> tuple[float, ...]:
+    return tuple(sorted((*times, at)))[-KEPT_TIMES:]

@@ -1,0 +1,65 @@
+"""How long an alert that is on its own may wait before it pages: what is known around it, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from quell.core.customs import NO_CUSTOM, usual
+from quell.core.doubts import Doubt
+from quell.core.neighbours import ALONE, Company
+from quell.model.alert import Alert
+from quell.model.rulebook import Triage
+from quell.model.state import Custom
+
+NEAR_SHARE = 0.5
+"""Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known around an alert, besides its own behaviour.
+
+    ``owner`` says who has already taken this in hand; ``custom`` is that of its rule, ``everyone`` that of all rules.
+    ``company`` is only asked when it matters, as it takes a look at all that is near.
+    """
+
+    in_incident: bool = False
+    owner: str | None = None
+    custom: Custom = NO_CUSTOM
+    everyone: Custom = NO_CUSTOM
+    company: Callable[[], Company] = lambda: ALONE
+
+
+NOTHING_AROUND = Around()
+
+
+class Wait(NamedTuple):
+    """A reason to wait until a time."""
+
+    until: float
+    code: str
+    text: str
+
+
+def longest_s(triage: Triage) -> float:
+    """How long what is on its own may be held at most, in seconds from its beginning."""
+    return max(triage.lone_page_most_s, triage.lone_page_after_s)
+
+
+def reasons_to_wait(alert: Alert, found: tuple[Doubt, ...], around: Around, triage: Triage) -> list[Wait]:
+    """All that lets an alert wait for longer than `Triage.lone_page_after_s`, each with its time."""
+    began, most_s = alert.starts_at, longest_s(triage)
+    waits = [Wait(began + most_s, doubt.code, doubt.text) for doubt in found]
+    company = around.company()
+    if company.incident:
+        text = f"{company.count} of what fires near it began with it, and incident {company.incident} has paged"
+        waits.append(Wait(began + NEAR_SHARE * most_s, "near_incident", text))
+    known = usual(around.custom, around.everyone, most_s) if triage.learn else None
+    if known is not None and not company.count:
+        until = began + min(known.most_s + triage.lone_page_after_s, most_s)
+        whose = "alerts of its severity" if known.of_all else alert.name
+        text = f"nothing else fires near it, and {known.ended} of the last {known.count} such firings of {whose} "
+        waits.append(Wait(until, "self_healing", f"{text}went away by themselves"))
+    return waits

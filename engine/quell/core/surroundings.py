@@ -1,0 +1,137 @@
+"""What triage is told around an alert: who has taken it in hand, what its rule's customs are, what fires near it.
+
+Customs are learned here, too, from how firings end and from what people do about pages.
+"""
+
+from __future__ import annotations
+
+from quell.core.customs import EVERYONE, NO_CUSTOM, bounded, ended, valued
+from quell.core.fold import What
+from quell.core.groups import Groups
+from quell.core.logbook import QUELL
+from quell.core.neighbours import Neighbours
+from quell.core.patience import Around
+from quell.core.severity import rank
+from quell.model.alert import Alert
+from quell.model.incident import Incident
+from quell.model.rulebook import Rulebook
+from quell.model.state import Custom, State
+
+Speaks = tuple[str, str]
+"""What two alerts have in common that speak of the same: the name of the rule and the entity."""
+
+
+class Surroundings:
+    """Works on ``state.customs``; what people have taken in hand is an index of the open incidents."""
+
+    def __init__(self, rulebook: Rulebook, state: State, groups: Groups) -> None:
+        self._state = state
+        triage = rulebook.triage
+        self._page = frozenset(severity.lower() for severity in triage.page_severities)
+        self._neighbours = Neighbours(
+            state, groups, frozenset(severity.lower() for severity in triage.digest_severities)
+        )
+        self._taken: dict[str, dict[Speaks, int]] = {}
+        self._owned: dict[str, set[str]] = {}
+        for incident in state.incidents.values():
+            self._take(incident)
+        for alert in state.alerts.values():
+            if alert.firing and alert.reason.code == "owned":
+                self.around(alert)
+
+    def around(self, alert: Alert) -> Around:
+        """What is known around an alert as of now."""
+        customs = self._state.customs
+        return Around(
+            in_incident=alert.incident is not None,
+            owner=self._foreign(alert) or self._own(alert),
+            custom=customs.get(alert.name, NO_CUSTOM) if alert.name else NO_CUSTOM,
+            everyone=customs.get(EVERYONE, NO_CUSTOM),
+            company=lambda: self._neighbours.of(alert),
+        )
+
+    def folded(self, what: What, alert: Alert, now: float) -> bool:
+        """Learns from what a record told, or time, of an alert; returns whether people had a hand in its end."""
+        if what in {"new", "returned"} and alert.name:
+            self._keep(alert.name, valued(self._custom(alert.name), alert, now))
+            return False
+        if what != "resolved":
+            return False
+        incident = self._state.incidents.get(alert.incident or "")
+        acted = incident is not None and acted_on(incident)
+        alone = incident is None or len(incident.alerts) == 1
+        if alone and not alert.mutings:
+            if alert.name:
+                self._keep(alert.name, ended(self._custom(alert.name), alert, now, acted=acted))
+            if alert.severity in self._page:
+                self._keep(EVERYONE, ended(self._custom(EVERYONE), alert, now, acted=acted))
+        return acted
+
+    def page_over(self, now: float, *, acted: bool) -> None:
+        """Counts a page as one that people acted on, or did not."""
+        known = self._custom(EVERYONE)
+        self._keep(
+            EVERYONE,
+            Custom(alone_s=known.alone_s, heeded=known.heeded + acted, ignored=known.ignored + (not acted), at=now),
+        )
+
+    def incident_changed(self, incident: Incident) -> list[str]:
+        """Notes who has an incident in hand; returns the alerts that were held for it and are to be judged again."""
+        if self._take(incident):
+            return []
+        self._taken.pop(incident.id, None)
+        return sorted(self._owned.pop(incident.id, ()))
+
+    def _take(self, incident: Incident) -> bool:
+        if not (incident.is_open and incident.acknowledged_by):
+            return False
+        speaks: dict[Speaks, int] = {}
+        for mark in incident.alerts:
+            alert = self._state.alerts.get(mark)
+            if alert is not None and (spoken := _speaks(alert)) is not None:
+                speaks[spoken] = max(speaks.get(spoken, 0), rank(alert.severity))
+        self._taken[incident.id] = speaks
+        return True
+
+    def _own(self, alert: Alert) -> str | None:
+        """The incident in somebody's hands in which the same rule fires at the same entity, no less severely."""
+        spoken = _speaks(alert) if self._taken and alert.incident is None else None
+        if spoken is None:
+            return None
+        for name in sorted(self._taken):
+            if self._taken[name].get(spoken, 0) >= rank(alert.severity):
+                self._owned.setdefault(name, set()).add(alert.fingerprint)
+                by = self._state.incidents[name].acknowledged_by
+                return f"{by} has incident {name} in hand, in which the same fires at the same place"
+        return None
+
+    def _foreign(self, alert: Alert) -> str | None:
+        for incident in self._state.foreign.values():
+            if incident.status != "open":
+                continue
+            same_entity = incident.entity and incident.entity == alert.entity
+            same_labels = incident.labels and all(
+                alert.labels.get(name) == value for name, value in incident.labels.items()
+            )
+            if same_entity or same_labels:
+                title = incident.title or incident.id
+                return f'already being handled in "{title}", an incident opened elsewhere'
+        return None
+
+    def _custom(self, name: str) -> Custom:
+        return self._state.customs.get(name, NO_CUSTOM)
+
+    def _keep(self, name: str, custom: Custom) -> None:
+        if custom is not self._custom(name):
+            self._state.customs[name] = custom
+            bounded(self._state.customs)
+
+
+def acted_on(incident: Incident) -> bool:
+    """Whether people, or a playbook of theirs, did something about an incident."""
+    by_hand = any(entry.what == "resolved" and entry.by != QUELL for entry in incident.timeline)
+    return bool(incident.acknowledged_by or incident.remedies) or by_hand
+
+
+def _speaks(alert: Alert) -> Speaks | None:
+    return (alert.name, alert.entity) if alert.name and alert.entity else None

@@ -1,0 +1,1 @@
+"""Pictures of explanations: a self-contained SVG, and the same as PNG."""
