@@ -11,10 +11,8 @@ from dataclasses import replace
 from math import exp, floor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
-from quell.core import holds
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -26,9 +24,6 @@ from quell.model.topology import Change
 
 SILENT_OPENING = 1.5
 OTHER_FAMILY_OPENING = 1.0
-WATCHED_OPENING = 1.0
-WATCHED_RIPE_S = 300.0
-WATCHED_HALF = 5.0
 MADE_OPENING = 2.0
 ABSENCE = 0.5
 ABSENCE_LIMIT = 3.0
@@ -74,12 +69,9 @@ class Correlator:
             )
             self.web.kin.admit(unit, alert)
             group = self._join(unit, self.web.add(unit), now)
-            seen = f"{self._graph.kind(self._graph.node(unit.entity))}/{unit.family}"
-            self._state.watched[seen] = self._state.watched.get(seen, 0) + 1
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
-        unit.onsets.append((alert.name, onset))
         if unit.id not in group.fresh:
             group.fresh.append(unit.id)
         self.web.touch(unit.id)
@@ -124,10 +116,6 @@ class Correlator:
 
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
-        for unit in (self._state.units[unit_id] for unit_id in group.units):
-            if unit.due is not None:
-                for name, onset in unit.onsets:
-                    holds.learn(self._state, name, onset - unit.due)
         entangled = self.web.entangled(group.units)
         for unit_id in group.units:
             self.web.drop(unit_id)
@@ -156,10 +144,7 @@ class Correlator:
         before = [(key(self._graph.node(entity), kind), began) for entity, kind, began in group.solution]
         causes = self._narrowed(group, ids, before)
         symptoms = self._symptoms(ids, causes)
-        cover = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before)
-        solved = cover.solve()
-        for unit_id, due in zip(ids, cover.dues().tolist(), strict=True):
-            self._state.units[unit_id].due = None if due != due else due
+        solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
         group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
@@ -192,12 +177,9 @@ class Correlator:
         order = np.lexsort((units, causes))
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)
-        timings = np.array([holds.timing(self._state, self._state.units[unit_id]) for unit_id in ids])
         return Symptoms(
-            onsets=timings[:, 0],
+            onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
             weight=np.array([self._weight(self._state.units[unit_id]) for unit_id in ids]),
-            early=timings[:, 1],
-            late=timings[:, 2],
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],
@@ -208,8 +190,8 @@ class Correlator:
     def _weight(self, unit: Unit) -> float:
         """What explaining a unit earns: another rule that fires says more than the same rule on another replica."""
         marks = {fingerprint for fingerprint, _ in unit.alerts}
-        names = {name for name, _ in unit.onsets}
-        more = MORE_NAMES * (len(names) - 1) + MORE_REPLICAS * max(len(marks) - len(names), 0)
+        names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
+        more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
         return EVIDENCE + min(more, MORE_LIMIT)
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
@@ -225,15 +207,7 @@ class Correlator:
         ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
         missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
         price = self._bare(cause) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
-        if not self.web.units_at(cause) and not self.web.alerting(node):
-            price += WATCHED_OPENING * self._watched(cause) * min(1.0, max(0.0, (now - began) / WATCHED_RIPE_S))
         return price - change_bonus(changes(self._graph.name(node)), began)
-
-    def _watched(self, cause: int) -> float:
-        """How sure it is that somebody would be told of this trouble where it began, from 0 to 1."""
-        node, kind = divmod(cause, COUNT)
-        seen = self._state.watched.get(f"{self._graph.kind(node)}/{kind}", 0)
-        return seen / (seen + WATCHED_HALF)
 
     def _bare(self, cause: int) -> float:
         """The price of a cause before anything is said of its symptoms and changes."""

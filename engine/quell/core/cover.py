@@ -13,19 +13,17 @@ location problems", SIAM J. Comput. 33 (2004).
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import log1p
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quell.core.folding import Begun, folded
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Offer = tuple[int, float, float, float]
-"""A cause that could fold: its key, nats saved at best, when its parent would have begun, lag in seconds."""
 
 EVIDENCE = 4.2
 MORE_NAMES = 2.0
@@ -33,14 +31,13 @@ MORE_REPLICAS = 0.5
 MORE_LIMIT = 4.0
 OPENING = 5.0
 CHEAPEST = 3.0
-FOLD_MARGIN = 2.0
-FOLD_SPREAD_S = 90.0
+EARLY_S = 45.0
+LATE_S = 300.0
 LAG_SPREAD = 0.6
 TRIAL_TIMES = 8
 MOST_MOVES = 200
 SWAP_TRIALS = 6
 STAY = 0.5
-LEAST_TIMED = 3
 LEAST_GAIN = 1e-6
 
 
@@ -48,15 +45,12 @@ LEAST_GAIN = 1e-6
 class Symptoms:
     """The problem as flat arrays: one row per (unit, cause) claim, rows sorted by cause.
 
-    ``onsets`` per unit in seconds, ``weight`` per unit in nats (what explaining it earns), ``early`` and ``late`` per
-    unit in seconds (how far its onset may lie off); ``unit``, ``cost``, ``lag`` per row; ``keys`` distinct causes and
-    ``starts`` where the rows of each begin (one more entry than keys).
+    ``onsets`` per unit in seconds, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag``
+    per row; ``keys`` distinct causes and ``starts`` where the rows of each begin (one more entry than keys).
     """
 
     onsets: Floats
     weight: Floats
-    early: Floats
-    late: Floats
     keys: Ints
     starts: Ints
     unit: Ints
@@ -101,18 +95,12 @@ class Move:
     gain: float
 
 
-def _leads(parents: Mapping[int, int], start: int, goal: int) -> bool:
-    while start in parents:
-        start = parents[start]
-    return start == goal
-
-
 class Cover:
     """One group's problem, solved once.
 
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause (key →
     cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that were
-    open. With ``tried`` (keys) only these are looked at as new causes.
+    open.
     """
 
     def __init__(
@@ -123,7 +111,6 @@ class Cover:
         *,
         floor: Callable[[int], float],
         before: Sequence[tuple[int, float]] = (),
-        tried: NDArray[np.bool_] | None = None,
     ) -> None:
         self._s = symptoms
         self._opening = opening
@@ -132,35 +119,22 @@ class Cover:
         self._due = symptoms.onsets[symptoms.unit] - symptoms.lag
         self._plain = symptoms.weight[symptoms.unit] - symptoms.cost
         spread = LAG_SPREAD * symptoms.lag
-        self._early = symptoms.early[symptoms.unit] + spread
-        self._late = symptoms.late[symptoms.unit] + spread
+        self._early = EARLY_S + spread
+        self._late = LATE_S + spread
         self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
-        self._tried = tried
         self._open: list[Open] = []
         for key, began in before:
             at = int(np.searchsorted(symptoms.keys, key))
             if at < len(symptoms.keys) and symptoms.keys[at] == key:
                 self._open.append(Open(at, began, self._line(at, began), self._opening(key, began)))
 
-    def dues(self) -> Floats:
-        """When trouble at the cause of each unit was due to show there; NaN where that is not known well enough."""
-        dues = np.full(len(self._s.onsets), np.nan)
-        for at, one in enumerate(self._open, start=1):
-            rows = self._rows(one.cause)
-            units = self._s.unit[rows]
-            mine = self._owner[units] == at
-            if mine.sum() >= LEAST_TIMED:
-                dues[units[mine]] = one.began + self._s.lag[rows][mine]
-        return dues
-
     def solve(self) -> list[Cause]:
         """The causes, best first."""
         self._balance()
         self._retime()
         self._drop()
-        passed: dict[int, float] = {}
         for _ in range(MOST_MOVES):
-            move = self._best_move(passed)
+            move = self._best_move()
             if move is None:
                 break
             self._apply(move)
@@ -226,17 +200,15 @@ class Cover:
         more = np.maximum(plain - best, 0.0)
         instead = np.maximum(np.minimum(plain, best) - second, 0.0)
         width = len(self._open) + 1
-        gains = np.bincount(self._cause, more, minlength=len(self._s.keys))
+        gains: Floats = np.bincount(self._cause, more, minlength=len(self._s.keys)).astype(np.float64)
         if width > 1:
             code = self._cause * width + owner
             shares = np.bincount(code, instead, minlength=len(self._s.keys) * width).reshape(-1, width)
             gains += np.maximum(shares - self._nets, 0.0).sum(axis=1)
         return gains
 
-    def _best_move(self, passed: dict[int, float]) -> Move | None:
+    def _best_move(self) -> Move | None:
         promised = self._promises()
-        if self._tried is not None:
-            promised[~self._tried] = 0.0
         for one in self._open:
             promised[one.cause] = 0.0
         order = np.argsort(-promised, kind="stable")
@@ -314,7 +286,8 @@ class Cover:
     def _fold(self) -> list[Cause]:
         """Causes that another cause, open or not yet open, explains cheaply become part of it."""
         chosen, owners = self._open, self._owner - 1
-        parents = self._parents(chosen)
+        begun = {int(self._s.keys[one.cause]): Begun(one.began, one.price) for one in chosen}
+        parents = folded(begun, self._claims_of, self._opening)
         groups: dict[int, list[int]] = {}
         for at, fit in enumerate(chosen):
             root = int(self._s.keys[fit.cause])
@@ -340,56 +313,6 @@ class Cover:
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
-
-    def _parents(self, chosen: list[Open]) -> dict[int, int]:
-        """For every cause that folds the cause (both by key) that it folds into."""
-        opened = {int(self._s.keys[fit.cause]): fit for fit in chosen}
-        offers: dict[int, list[Offer]] = {}
-        for key, fit in opened.items():
-            for parent, (cost, lag) in self._claims_of(key).items():
-                saved = fit.price - FOLD_MARGIN - cost
-                if parent != key and saved > 0.0:
-                    offers.setdefault(parent, []).append((key, saved, fit.began - lag, lag))
-        return self._folded(offers, opened)
-
-    def _folded(self, offers: Mapping[int, Sequence[Offer]], opened: Mapping[int, Open]) -> dict[int, int]:
-        """Folds what saves most until nothing saves; a promise that is still best when renewed is kept."""
-        parents: dict[int, int] = {}
-        heap = [(-sum(offer[1] for offer in offers[parent]), parent) for parent in offers]
-        heapq.heapify(heap)
-        while heap:
-            promised, parent = heapq.heappop(heap)
-            left = [
-                offer for offer in offers[parent] if offer[0] not in parents and not _leads(parents, parent, offer[0])
-            ]
-            total, children = self._saving(parent, left, opened, known=parent in parents.values())
-            if total <= 1e-9:
-                continue
-            if heap and -total > heap[0][0] and -total > promised + 1e-9:
-                heapq.heappush(heap, (-total, parent))
-                continue
-            parents.update(dict.fromkeys(children, parent))
-            heapq.heappush(heap, (-sum(offer[1] for offer in left), parent))
-        return parents
-
-    def _saving(
-        self, parent: int, offers: Sequence[Offer], opened: Mapping[int, Open], *, known: bool
-    ) -> tuple[float, list[int]]:
-        """Nats saved by folding into a parent the causes that fit its beginning, and which they are."""
-        best: tuple[float, list[int]] = (0.0, [])
-        times = [opened[parent].began] if parent in opened else [due for _, _, due, _ in offers]
-        for began in times:
-            total, children = 0.0, []
-            for key, saved, due, lag in offers:
-                left = saved - 2.0 * log1p(((due - began) / (FOLD_SPREAD_S + LAG_SPREAD * lag)) ** 2 / 3.0)
-                if left > 0.0:
-                    total += left
-                    children.append(key)
-            if parent not in opened and not known:
-                total -= self._opening(parent, began)
-            if total > best[0]:
-                best = (total, children)
-        return best
 
     def _rivals(self, units: Ints, root: int) -> tuple[tuple[int, float, float], ...]:
         """(key, net, began) of the other causes that could stand for these units, best first."""

@@ -243,8 +243,8 @@ class Web:
         for needed, _, _ in self.graph.out[node]:
             if len(self.graph.inn[needed]) > HUB_FANOUT:
                 continue
-            for family, cost in BACKWARD.items():
-                for other in self._at.get(key(needed, family), ()):
+            for brought, cost in BACKWARD.items():
+                for other in self._at.get(key(needed, brought), ()):
                     if self._near(unit, self._state.units[other]):
                         leg(other, unit.id, (cost, 60.0))
 

@@ -57,10 +57,8 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
-    ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``onsets`` are the name
-    and onset of each alert, ``due`` when trouble at its cause was due to show here (None: nothing explains it). At an
-    entity of which no dependency is known ``tokens`` are what that first alert carried, ``kin`` the units like it that
-    were there before.
+    ``first`` the event time of the alert that made the unit, which decides what it is tied to. At an entity of which
+    no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that were there before.
     """
 
     id: int
@@ -71,18 +69,8 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     last: float
     group: int
     alerts: list[tuple[str, int]] = []
-    onsets: list[tuple[str, float]] = []
-    due: float | None = None
     tokens: dict[int, int] = {}
     kin: list[tuple[int, float]] = []
-
-
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """How late the alerts of a name come: ``mean`` in seconds, ``variance`` in s², from lessons of this ``weight``."""
-
-    weight: float = 0.0
-    mean: float = 0.0
-    variance: float = 0.0
 
 
 class Group(msgspec.Struct, kw_only=True, gc=False):
@@ -166,10 +154,6 @@ class State(msgspec.Struct, kw_only=True):
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
     last_unit: int = 0
-    holds: dict[str, Hold] = msgspec.field(default_factory=dict)
-    """By alert name."""
-    watched: dict[str, int] = msgspec.field(default_factory=dict)
-    """How many units of symptoms there were, by ``kind/family``: kinds of entities that are known to be watched."""
     strangers: list[str] = msgspec.field(default_factory=list)
     """Entities that alerts speak of and the dependency graph does not know, in order of first mention."""
     placed: dict[str, str] = msgspec.field(default_factory=dict)
