@@ -160,8 +160,8 @@ class State(msgspec.Struct, kw_only=True):
     """Of live groups: ``fingerprint/episode`` to incident id."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
     """By entity; what was told of last comes last."""
-    series_bytes: int = 0
-    """What all their series take."""
+    telemetry_bytes: int = 0
+    """What all signals take, about."""
     news: dict[str, float] = msgspec.field(default_factory=dict)
     """Entities of which telemetry was told since suspects were last ranked, and when first."""
     runs: dict[str, Run] = msgspec.field(default_factory=dict)
