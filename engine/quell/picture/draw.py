@@ -121,6 +121,9 @@ def _name(canvas: Canvas, route: Route) -> None:
     (x0, y0), (x1, y1) = route.points[-2:]
     left = x0 > x1 + 1.0  # the line comes from the right
     at = (x1 - 8 if left else x1 + 8, y1 - 8 if y1 > y0 else y1 + 15)
+    if link.rival:
+        (x0, y0), left = route.points[0], False
+        at = (x0 + 8, y0 + 15)
     colour, anchor = "faint" if link.rival else "soft", "end" if left else "start"
     canvas.text(at, text, 10, colour, room=BOX_WIDTH / 2 - 10, anchor=anchor, halo=True)
 
