@@ -195,10 +195,10 @@ def test_callers_that_wait_point_at_the_callee_they_share():
     told = signals(
         names,
         metrics(
-            "front", server_latency_mean=step(0.1, 0.9), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
+            "front", server_latency_mean=step(0.1, 0.65), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
         ),
         metrics(
-            "other", server_latency_mean=step(0.1, 0.9), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
+            "other", server_latency_mean=step(0.1, 0.65), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
         ),
         metrics("shared", **quiet),
         metrics("single", **quiet),
