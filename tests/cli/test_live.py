@@ -107,6 +107,8 @@ def test_an_explanation_is_drawn(asked, incident, tmp_path):
     told = json.loads((tmp_path / "why.json").read_text())
     assert told["candidates"][0]["points_for"]
     assert {one["entity"] for one in told["story"]["actors"]} >= {"service/cart", "service/web", "service/api"}
+    assert {one["from"] for one in told["story"]["links"]} == {"service/cart"}
+    assert told["story"]["started_at"].endswith("Z")
     assert json.loads(asked("why", incident, "--format", "json")) == told
     assert "a PNG is no text" in asked("why", incident, "--format", "png", code=2)
     assert "cannot be written" in asked("why", incident, "--out", str(tmp_path / "none" / "why.txt"), code=1)
