@@ -62,25 +62,26 @@ def impact(table: Table, around: Surroundings, what: What) -> dict[int, tuple[fl
         node: max(0.0, lost - sum(losses.beyond[below] for below in around.measured_below(node, losses.beyond)))
         for node, lost in losses.beyond.items()
     }
-    if what == "wait":
-        _between(table, around, losses, own)
+    ways = _between(table, around, losses, own) if what == "wait" else {}
     unit = _unit(table, around, losses, what)
-    return {
-        node: (_nats(losses, node, lost, unit), _sentence(losses, node, what))
-        for node, lost in own.items()
-        if lost > 0.0
-    }
+    found = {}
+    for node in sorted({*own, *ways}):
+        here, way = own.get(node, 0.0), ways.get(node, 0.0)
+        if here + way > 0.0:
+            doublings = log1p((here + way) / unit) + _odd(losses, node, here)
+            found[node] = (min(doublings, MOST_DOUBLINGS), _sentence(losses, node, what, on_the_way=way > here))
+    return found
 
 
-def _nats(losses: Losses, node: int, lost: float, unit: float) -> float:
-    """Doublings of impact, and a little for how odd it is for this node, as far as it is the node's own."""
+def _odd(losses: Losses, node: int, own: float) -> float:
+    """A little for how odd a level is for this node, as far as its impact is its own."""
     beyond = losses.beyond.get(node, 0.0)
-    share = min(1.0, lost / beyond) if beyond > TINY else 0.0
-    return min(log1p(lost / unit) + ODDNESS * share * log1p(losses.far.get(node, 0.0)), MOST_DOUBLINGS)
+    share = min(1.0, own / beyond) if beyond > TINY else 0.0
+    return ODDNESS * share * log1p(losses.far.get(node, 0.0))
 
 
-def _sentence(losses: Losses, node: int, what: What) -> str:
-    if node not in losses.said:
+def _sentence(losses: Losses, node: int, what: What, *, on_the_way: bool) -> str:
+    if on_the_way:
         return "calls to it are slow, more than what runs in it"
     metric, before, after = losses.said[node]
     more = "time" if what == "wait" else "failures"
@@ -190,8 +191,8 @@ def _load(table: Table, at: int) -> tuple[float, float]:
     return float(table.middle[at]), float(np.nan_to_num(came)[0])
 
 
-def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> None:
-    """Moves waiting that arises between nodes to the ends of the slow calls.
+def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> dict[int, float]:
+    """Takes waiting that arises between nodes off the callers' own, and gives it by the node that is to blame.
 
     Callers that measure their own calls know of it: what they wait beyond what the callees say they took. The node is
     to blame that is called most by callers that wait so, and by few others.
@@ -205,6 +206,7 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
         if rest > 0.0:
             between[node] = rest
     loads = _loads(table)
+    found: dict[int, float] = {}
     for node, lost in between.items():
         if node in own:
             own[node] = max(0.0, own[node] - lost)
@@ -214,7 +216,8 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
         total = sum(blame.values())
         for other, part in blame.items():
             if part > 0.0:
-                own[other] = own.get(other, 0.0) + lost * part / total
+                found[other] = found.get(other, 0.0) + lost * part / total
+    return found
 
 
 def _share(callers: tuple[int, ...], between: Mapping[int, float]) -> float:
