@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.cover import EVIDENCE, MORE_EVIDENCE, MORE_LIMIT, OPENING, Cause, Cover, Symptoms
+from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -24,6 +25,8 @@ from quell.model.topology import Change
 
 SILENT_OPENING = 1.5
 OTHER_FAMILY_OPENING = 1.0
+ALOOF = 1.0
+"""So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
 ABSENCE = 0.5
 ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
@@ -210,7 +213,9 @@ class Correlator:
 
     def _weight(self, unit: Unit) -> float:
         distinct = len({fingerprint for fingerprint, _ in unit.alerts})
-        return EVIDENCE + MORE_EVIDENCE * min(distinct - 1, MORE_LIMIT)
+        names = {alert.name for mark, _ in unit.alerts if (alert := self._state.alerts.get(mark)) is not None}
+        aloof = min((aloofness(self._state.customs.get(name)) for name in names), default=0.0)
+        return EVIDENCE + MORE_EVIDENCE * min(distinct - 1, MORE_LIMIT) - ALOOF * aloof
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
         at_home = self.web.units_at(cause)
