@@ -37,7 +37,8 @@ LEAST_CONFIDENCE = 1e-4
 class Answer:
     """What was said of one true incident (or of one that never was: ``answered`` is False) and whether it was right.
 
-    ``score`` is the first suspect's, ``margin`` how far it is ahead of the second; ``alerts`` counts those joined.
+    ``margin`` is how far the first suspect is ahead of the second in nats, ``path`` the length of its path, ``silent``
+    whether it has no alert of its own, ``changed`` whether a change there is named; ``entities`` counts what alerts.
     """
 
     preset: str
@@ -46,9 +47,11 @@ class Answer:
     right: bool
     clear: bool
     answered: bool = True
-    score: float = 0.0
     margin: float = 0.0
-    alerts: int = 0
+    path: int = 1
+    silent: bool = False
+    changed: bool = False
+    entities: int = 1
 
 
 def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -> list[Answer]:
@@ -77,9 +80,11 @@ def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -
                 right=true is not None and first["node"] in roots[true],
                 clear=not row["no_clear_cause"],
                 answered=true is not None,
-                score=first["score"],
                 margin=first["score"] - second,
-                alerts=sizes[name],
+                path=max(1, first["path"]),
+                silent="silent" in first["evidence"],
+                changed="change" in first["evidence"],
+                entities=max(1, row["entities"]),
             )
         )
     return found
@@ -171,23 +176,32 @@ def logit(p: float) -> float:
     return math.log(p / (1.0 - p))
 
 
+def _facts(one: Answer) -> list[float]:
+    return [
+        math.log1p(max(0.0, one.margin)), float(one.silent), float(one.changed), math.log(one.entities), float(one.path)
+    ]  # fmt: skip
+
+
 FEATURES: dict[str, Callable[[Answer], list[float]]] = {
     "log odds": lambda one: [logit(one.confidence)],
-    "margin": lambda one: [math.log1p(max(0.0, one.margin))],
-    "log odds, margin": lambda one: [logit(one.confidence), math.log1p(max(0.0, one.margin))],
-    "log odds, score, alerts": lambda one: [
-        logit(one.confidence), math.log1p(max(0.0, one.score)), math.log1p(one.alerts)
-    ],
-}  # fmt: skip
+    "ln(1 + margin)": lambda one: [math.log1p(max(0.0, one.margin))],
+    "ln(1 + margin), silent, changed, ln entities, path": _facts,
+}
 
 
 def fitted(name: str, fit: Sequence[Answer], found: Sequence[Answer]) -> tuple[str, np.ndarray[Any, Any]]:
     """A logistic mapping fitted on some answers, in words, and its confidences for others."""
-    features = FEATURES[name]
-    model = LogisticRegression(C=10.0).fit([features(one) for one in fit], [one.right for one in fit])
-    terms = ", ".join(f"{weight:.3f}" for weight in model.coef_[0])
-    probabilities = model.predict_proba([features(one) for one in found])[:, 1]
-    return f"logistic over {name}: weights {terms}, constant {model.intercept_[0]:.3f}", probabilities
+    given = np.array([FEATURES[name](one) for one in fit])
+    spread = given.std(axis=0) + 1e-9
+    model = LogisticRegression(C=1.0).fit(given / spread, [one.right for one in fit])
+    terms = ", ".join(f"{weight:.3f}" for weight in model.coef_[0] / spread)
+    probabilities = model.predict_proba(np.array([FEATURES[name](one) for one in found]) / spread)[:, 1]
+    return f"logistic over {name}: weights {terms}; constant {model.intercept_[0]:.3f}", probabilities
+
+
+def _workshop(storm: Path, keep: Path, config: Path | None) -> Workshop:
+    """Folders of other tables are kept apart."""
+    return Workshop(storm.resolve(), keep / config.name if config else keep, config.resolve() if config else None)
 
 
 def main() -> None:
@@ -199,16 +213,18 @@ def main() -> None:
     parser.add_argument("--seeds", default="1-5", help="seeds that are reported")
     parser.add_argument("--fit", default="", help="other seeds, on which mappings are fitted")
     parser.add_argument("--keep", type=Path, help="keep (and use again) generated folders here")
+    parser.add_argument("--fit-config", type=Path, help="tables of the seeds to fit on, where they are others")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write every answer as a JSON line")
     given = parser.parse_args()
-    if set(seeds_of(given.fit or "0")) & set(seeds_of(given.seeds)):
+    shared = set(seeds_of(given.fit)) & set(seeds_of(given.seeds)) if given.fit else set()
+    if shared and given.fit_config == given.config:
         parser.error("--fit and --seeds share a seed: what is fitted on a seed must not be reported on it")
+    presets = given.presets.split(",")
     with tempfile.TemporaryDirectory() as scratch:
         keep = given.keep.resolve() if given.keep else Path(scratch)
-        workshop = Workshop(given.storm.resolve(), keep, given.config.resolve() if given.config else None)
-        presets = given.presets.split(",")
-        found = collect(workshop, presets, seeds_of(given.seeds))
-        fit = collect(workshop, presets, seeds_of(given.fit)) if given.fit else []
+        found = collect(_workshop(given.storm, keep, given.config), presets, seeds_of(given.seeds))
+        tables = given.fit_config or given.config
+        fit = collect(_workshop(given.storm, keep, tables), presets, seeds_of(given.fit)) if given.fit else []
     if given.write:
         given.write.write_text("".join(json.dumps(asdict(one)) + "\n" for one in [*fit, *found]))
     answered = [one for one in found if one.answered]

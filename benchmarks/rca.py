@@ -115,23 +115,29 @@ def _minutes(frame: pd.DataFrame, earlier: float) -> list[float]:
 
 
 def _logs(frame: pd.DataFrame, earlier: float) -> Iterator[LogRecord]:
-    columns = (frame["node"], frame["level"], frame["template"], frame["count"])
+    columns = (frame["node"], frame["level"], frame["template"], _counts(frame))
     for at, node, level, template, count in zip(_minutes(frame, earlier), *columns, strict=True):
         yield LogRecord(
-            at=at, entity=_entity(node), severity=str(level), template=str(template), count=int(count), over_s=MINUTE_S
+            at=at, entity=_entity(node), severity=str(level), template=str(template), count=count, over_s=MINUTE_S
         )
 
 
 def _calls(frame: pd.DataFrame, earlier: float) -> Iterator[CallRecord]:
     columns = (
-        frame["caller"], frame["callee"], frame["operation"], frame["count"],
+        frame["caller"], frame["callee"], frame["operation"], _counts(frame),
         _seconds(frame, "mean_ms"), _seconds(frame, "net_p90_ms"),
     )  # fmt: skip
     for at, caller, callee, operation, count, mean, net in zip(_minutes(frame, earlier), *columns, strict=True):
+        outside = not isinstance(caller, str) or not caller
         yield CallRecord(
-            at=at, entity=_entity(callee), caller=_entity(caller) if caller else "", operation=str(operation),
-            count=int(count), over_s=MINUTE_S, mean_s=mean, net_s=net,
+            at=at, entity=_entity(callee), caller="" if outside else _entity(caller), operation=str(operation),
+            count=count, over_s=MINUTE_S, mean_s=mean, net_s=net,
         )  # fmt: skip
+
+
+def _counts(frame: pd.DataFrame) -> list[int]:
+    found: list[int] = np.nan_to_num(frame["count"].to_numpy(float)).astype(int).tolist()
+    return found
 
 
 def _seconds(frame: pd.DataFrame, name: str) -> Sequence[float | None]:

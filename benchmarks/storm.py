@@ -89,11 +89,18 @@ def _incident_row(incident: Incident, shown_at: float) -> Row:
         "incident_id": incident.id,
         "opened_at": format_time(shown_at),
         "root_causes": [
-            {"node": suspect.entity, "confidence": suspect.confidence, "score": suspect.score}
+            {
+                "node": suspect.entity,
+                "confidence": suspect.confidence,
+                "score": suspect.score,
+                "path": len(suspect.path),
+                "evidence": [one.code for one in suspect.evidence],
+            }
             for suspect in incident.suspects[:3]
         ],
         "change_id": first.change if first else None,
         "no_clear_cause": incident.no_clear_cause,
+        "entities": len(incident.entities),
     }
 
 

@@ -1,8 +1,10 @@
 """How right the dependencies are that quell suggests where a part of the topology is hidden from it.
 
-    python benchmarks/suggest.py DIR... --storm ../shared/storm [--bar 0.6]
+    python benchmarks/suggest.py DIR... [--storm ../shared/storm]
+    python benchmarks/suggest.py --rounds 120 --seeds 1,2,3
 
-Each DIR was made by the storm generator with an incomplete topology; the whole one is built again for comparison. A
+Each DIR was made by the storm generator with an incomplete topology; the whole one is built again for comparison. The
+second form makes streams of the preset incomplete-topology with more rounds of faults, two hours each. A
 suggested dependency is *right* when it is one of the hidden ones, *reaches* when the whole topology leads from one to
 the other within three dependencies (the way there is unknown to quell, or it would not have suggested it), and else
 wrong. *Seen* are the hidden dependencies whose two ends were in trouble within ten minutes of each other at least
@@ -14,7 +16,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ from quell.sdk.registry import load_connectors
 from storm import records
 
 Edge = tuple[str, str]
+PRESET = "incomplete-topology"
 
 
 def whole(storm: Path, preset: str) -> dict[str, Any]:
@@ -37,6 +43,24 @@ def whole(storm: Path, preset: str) -> dict[str, Any]:
     presets = json.loads((config / "presets.json").read_text())
     built: dict[str, Any] = topology.build(presets["presets"][preset]["topology"], config)
     return built
+
+
+def longer(storm: Path, rounds: int, seed: int, into: Path) -> Path:
+    """A stream of the preset incomplete-topology with so many rounds of faults."""
+    config = into / "config"
+    if not config.exists():
+        shutil.copytree(storm / "config", config)
+        shutil.copytree(storm / "topologies", into / "topologies")
+        presets = json.loads((config / "presets.json").read_text())
+        presets["presets"][PRESET]["incidents"]["rounds"] = rounds
+        (config / "presets.json").write_text(json.dumps(presets))
+    folder = into / f"{rounds}-rounds-{seed}"
+    subprocess.run(
+        [sys.executable, "generate.py", "--preset", PRESET, "--seed", str(seed), "--out", str(folder),
+         "--config", str(config)],
+        check=True, capture_output=True, cwd=storm, env={"PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    return folder
 
 
 def edges_of(topology: dict[str, Any]) -> set[Edge]:
@@ -76,7 +100,9 @@ def seen(folder: Path, hidden: set[Edge], within_s: float = 600.0) -> set[Edge]:
 def main() -> None:
     """One row a folder, and their sum."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--rounds", type=int, default=120)
+    parser.add_argument("--seeds", default="")
     parser.add_argument("--storm", type=Path, default=Path("../shared/storm"))
     parser.add_argument("--bar", type=float, default=0.0)
     parser.add_argument("--list", action="store_true")
@@ -84,7 +110,10 @@ def main() -> None:
     print("| storm | hidden | seen | suggested | right | reaches | wrong way | wrong | precision | recall of seen |")
     print("|---" * 10 + "|")
     total = [0] * 7
-    for folder in given.folders:
+    scratch = tempfile.TemporaryDirectory()
+    seeds = [int(seed) for seed in given.seeds.split(",") if seed]
+    made = [longer(given.storm, given.rounds, seed, Path(scratch.name)) for seed in seeds]
+    for folder in (*given.folders, *made):
         preset = json.loads((folder / "meta.json").read_text())["preset"]
         truth = edges_of(whole(given.storm, preset))
         told = edges_of(json.loads((folder / "topology.json").read_text()))
@@ -110,6 +139,7 @@ def main() -> None:
                 kind = "right" if pair in right else "far" if pair in far else "back" if pair in back else "WRONG"
                 print("   ", kind, one.confidence, one.support, one.chance, one.text, one.evidence, file=sys.stderr)
     _print("all", total, total[3])
+    scratch.cleanup()
 
 
 def _print(name: str, row: list[int], right_seen: int) -> None:

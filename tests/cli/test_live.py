@@ -93,26 +93,6 @@ def test_an_incident_is_listed_shown_and_explained(asked, incident):
     assert "chg-1" in why
 
 
-def test_an_explanation_is_drawn(asked, incident, tmp_path):
-    drawn = asked("why", incident, "--format", "svg")
-    assert drawn.startswith("<svg ")
-    assert "◆ deploy" in drawn
-    asked("why", incident, "--format", "svg", "--out", str(tmp_path / "why.svg"))
-    assert (tmp_path / "why.svg").read_text().startswith("<svg ")
-    asked("why", incident, "--format", "png", "--out", str(tmp_path / "why.png"))
-    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
-    asked("why", incident, "--out", str(tmp_path / "why.txt"))
-    assert "First cause" in (tmp_path / "why.txt").read_text() or "clear cause" in (tmp_path / "why.txt").read_text()
-    asked("why", incident, "--json", "--out", str(tmp_path / "why.json"))
-    told = json.loads((tmp_path / "why.json").read_text())
-    assert told["candidates"][0]["points_for"]
-    assert {one["entity"] for one in told["story"]["actors"]} >= {"service/cart", "service/web", "service/api"}
-    assert json.loads(asked("why", incident, "--format", "json")) == told
-    assert "a PNG is no text" in asked("why", incident, "--format", "png", code=2)
-    assert "cannot be written" in asked("why", incident, "--out", str(tmp_path / "none" / "why.txt"), code=1)
-    assert 'no incident has the id "INC-0"' in asked("why", "INC-0", "--format", "svg", code=1)
-
-
 def test_alerts_say_why_they_did_not_page(asked, incident):
     assert asked("alerts").count(" " + incident + " ") >= 4
     assert "PodCrash" in asked("why-not", "PodCrash")
@@ -145,11 +125,33 @@ def test_records_that_cannot_be_read_are_quarantined(asked, tmp_path):
 
 
 def test_a_playbook_runs_dry_by_hand(asked, incident):
-    assert "(dry)" in asked("run", "collect-diagnostics", incident, "--dry")
+    assert "(dry)" in asked("run", "open-ticket", incident, "--dry")
     assert 'no playbook is named "nothing"' in asked("run", "nothing", incident, code=1)
     runs = json.loads(asked("runs", "--incident", incident, "--json"))["runs"]
-    mine = next(run for run in runs if run["playbook"] == "collect-diagnostics" and run["by"] == "admin")
-    assert "collect" in asked("runs", mine["id"])
+    mine = next(run for run in runs if run["playbook"] == "open-ticket" and run["by"] == "admin")
+    assert "ticket" in asked("runs", mine["id"])
+
+
+def test_an_explanation_is_drawn(asked, incident, tmp_path):
+    drawn = asked("why", incident, "--format", "svg")
+    assert drawn.startswith("<svg ")
+    assert "◆ deploy" in drawn
+    asked("why", incident, "--format", "svg", "--out", str(tmp_path / "why.svg"))
+    assert (tmp_path / "why.svg").read_text().startswith("<svg ")
+    asked("why", incident, "--format", "png", "--out", str(tmp_path / "why.png"))
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    asked("why", incident, "--out", str(tmp_path / "why.txt"))
+    assert "First cause" in (tmp_path / "why.txt").read_text() or "clear cause" in (tmp_path / "why.txt").read_text()
+    asked("why", incident, "--json", "--out", str(tmp_path / "why.json"))
+    told = json.loads((tmp_path / "why.json").read_text())
+    assert told["candidates"][0]["points_for"]
+    assert {one["entity"] for one in told["story"]["actors"]} >= {"service/cart", "service/web", "service/api"}
+    assert {one["from"] for one in told["story"]["links"]} == {"service/cart"}
+    assert told["story"]["started_at"].endswith("Z")
+    assert json.loads(asked("why", incident, "--format", "json"))["candidates"][0]["entity"] == "service/cart"
+    assert "a PNG is no text" in asked("why", incident, "--format", "png", code=2)
+    assert "cannot be written" in asked("why", incident, "--out", str(tmp_path / "none" / "why.txt"), code=1)
+    assert 'no incident has the id "INC-0"' in asked("why", "INC-0", "--format", "svg", code=1)
 
 
 def test_unknown_ids_are_said_plainly(asked):

@@ -17,7 +17,7 @@ from quell.core.evidence.statements import statements
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import table
 from quell.core.evidence.templates import statement
-from quell.core.evidence.visits import Counted, expected, reached, vanished
+from quell.core.evidence.visits import Counted, Visits, reached, vanished
 from quell.core.evidence.weigh import weigh
 from quell.core.evidence.words import meaning
 from quell.core.telemetry import take_call, take_log, take_samples
@@ -195,10 +195,10 @@ def test_callers_that_wait_point_at_the_callee_they_share():
     told = signals(
         names,
         metrics(
-            "front", server_latency_mean=step(0.1, 0.9), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
+            "front", server_latency_mean=step(0.1, 0.65), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
         ),
         metrics(
-            "other", server_latency_mean=step(0.1, 0.9), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
+            "other", server_latency_mean=step(0.1, 0.65), client_latency_mean=step(0.05, 0.6), workload=step(100, 100)
         ),
         metrics("shared", **quiet),
         metrics("single", **quiet),
@@ -262,20 +262,20 @@ def test_calls_no_longer_made_are_told_of_the_caller():
 
 
 def test_fewer_visits_make_fewer_statements_due():
-    visits = [Counted(100.0, {0.0: 10.0})]
-    assert expected(Counted(50.0), visits, 0.0) == pytest.approx(5.0)
-    assert expected(Counted(50.0), [], 0.0) == 0.0
+    visits = Visits([Counted(100.0, {0.0: 10.0})])
+    assert visits.expected(Counted(50.0), 0.0) == pytest.approx(5.0)
+    assert Visits([]).expected(Counted(50.0), 0.0) == 0.0
     assert vanished(Counted(2.0), visits, [0.0]) == (0.0, 0.0, 0.0)
 
 
 def test_what_may_belong_to_visits_that_are_gone_is_not_due():
     rare, often = Counted(50.0, {}), Counted(50.0, {0.0: 50.0})
-    assert expected(Counted(40.0), [rare, often], 0.0) == pytest.approx(0.0)
-    assert expected(Counted(90.0), [rare, often], 0.0) > 15.0
+    assert Visits([rare, often]).expected(Counted(40.0), 0.0) == pytest.approx(0.0)
+    assert Visits([rare, often]).expected(Counted(90.0), 0.0) > 15.0
 
 
 def test_what_is_over_again_counts_less():
-    visits = [Counted(30.0, dict.fromkeys((0.0, 60.0), 30.0))]
+    visits = Visits([Counted(30.0, dict.fromkeys((0.0, 60.0), 30.0))])
     early = vanished(Counted(30.0, {60.0: 30.0}), visits, [0.0, 60.0])
     late = vanished(Counted(30.0, {0.0: 30.0}), visits, [0.0, 60.0])
     assert late[0] == pytest.approx(2.0 * early[0])

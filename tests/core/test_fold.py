@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quell.core.episodes import KEPT
-from quell.core.fold import Folded, expired, fold, next_expiry, severity_of
+from quell.core.fold import Folded, expired, fold, next_expiry
+from quell.core.severity import severity_of
 from quell.model.alert import Alert, fingerprint
 from quell.model.records import AlertRecord
 

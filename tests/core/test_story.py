@@ -66,7 +66,7 @@ def test_trouble_travels_from_the_cause_step_by_step():
         ("service/checkout", "service/frontend", "calls", True),
     ]
     assert story.actors[0].changes[0].what == "deploy v9"
-    assert story.began == story.actors[0].onset
+    assert story.started_at == story.actors[0].onset
 
 
 def test_what_trouble_went_through_unseen_is_silent():

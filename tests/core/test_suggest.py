@@ -301,6 +301,18 @@ def test_counts_stay_small_whatever_is_told() -> None:
     assert max(company.together for company in newer.company.values()) == MOST_COMPANY
 
 
+def test_firings_whose_end_was_never_told_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quell.core.habits.MOST_OPEN", 4)
+    scene = Scene()
+    scene.tell(fires("cache", 0.0, "Down"), fires("cart", 0.0, "Down"))
+    mark = scene.alert("cache", "Down").fingerprint
+    scene.engine.state.habits.open |= {"gone/1": T0, f"{mark}/7": T0}
+    scene.wait(HOUR + 100.0)
+    assert set(scene.engine.state.habits.open) == {
+        f"{scene.alert(one, 'Down').fingerprint}/1" for one in ("cache", "cart")
+    }
+
+
 _events = st.lists(
     st.tuples(st.integers(0, 12), st.sampled_from([0, 10, 25, 26]), st.sampled_from(["A", "B"])), max_size=16
 )

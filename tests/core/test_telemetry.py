@@ -77,7 +77,7 @@ def test_it_does_not_matter_how_points_are_batched(told: list[tuple[int, int]], 
     assert {name: one.series for name, one in one_by_one.signals.items()} == {
         name: one.series for name, one in batched.signals.items()
     }
-    assert one_by_one.series_bytes == batched.series_bytes
+    assert one_by_one.telemetry_bytes == batched.telemetry_bytes
 
 
 def _batch(told: Sequence[tuple[int, int]]) -> SampleRecord:
@@ -121,8 +121,38 @@ def test_the_entity_told_of_longest_ago_goes_first(monkeypatch: pytest.MonkeyPat
     told = [sample("m", at, 1.0, f"service/{name}") for at, name in enumerate("abac")]
     state = state_of(*told)
     assert list(state.signals) == ["service/a", "service/c"]
-    assert state.series_bytes == 48
+    assert state.telemetry_bytes == 48
     assert list(state.news) == ["service/a", "service/c"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("log", "call", "sample")), st.sampled_from("abc"), st.integers(0, 9), st.integers(0, 9)
+        ),
+        max_size=40,
+    )
+)
+def test_what_is_kept_is_added_up(told: list[tuple[str, str, int, int]]):
+    records: list[AnyRecord] = []
+    for kind, entity, name, minute in told:
+        at = T0 + 60.0 * minute
+        if kind == "log":
+            records.append(LogRecord(at=at, entity=entity, template=str(name)))
+        elif kind == "call":
+            records.append(CallRecord(at=at, entity=entity, operation=str(name)))
+        else:
+            records.append(SampleRecord(at=at, entity=entity, metric=str(name), value=1.0))
+    kept = pytest.MonkeyPatch()
+    with kept.context() as small:
+        for limit in ("KEEP_METRICS", "KEEP_PATTERNS", "KEEP_OPERATIONS", "KEEP_MINUTES", "KEEP_POINTS"):
+            small.setattr(telemetry, limit, 3)
+        small.setattr(telemetry, "MOST_BYTES", 1500)
+        state = state_of(*records)
+        assert state.telemetry_bytes == sum(telemetry.weight(one) for one in state.signals.values())
+        forget(state, T0 + 300.0)
+        assert state.telemetry_bytes == sum(telemetry.weight(one) for one in state.signals.values())
+    assert state.telemetry_bytes <= 1500 or len(state.signals) == 1
 
 
 def test_a_line_is_counted_under_its_statement():
@@ -164,9 +194,8 @@ def test_what_is_not_seen_any_more_is_kept_as_long_as_the_entity_tells_anything(
     forget(state, T0 + 300.0)
     assert sorted(state.signals[LEDGER].patterns) == ["gone", "x"]
     assert state.signals[LEDGER].series == {}
-    assert state.series_bytes == 0
     forget(state, T0 + 900.0)
-    assert (state.signals, state.news) == ({}, {})
+    assert (state.signals, state.news, state.telemetry_bytes) == ({}, {}, 0)
 
 
 def test_the_explanation_shows_what_moved():

@@ -53,7 +53,7 @@ def crowd(count, step=1):
         for at in range(count)
     ]  # fmt: skip
     links = [Link(from_="host/h", to=one.entity, type="runs_on") for one in rest]
-    return Story(began=0.0, actors=(cause, *rest), links=tuple(links))
+    return Story(started_at=0.0, actors=(cause, *rest), links=tuple(links))
 
 
 def texts(picture):
@@ -72,7 +72,7 @@ def test_it_shows_the_cause_the_path_the_change_and_who_lost():
 def test_a_silent_entity_is_dashed_and_said_to_be_silent():
     story = crowd(1)
     silent = Actor(entity="host/h", kind="host", name="h", role="silent", step=0)
-    picture = svg(explanation(Story(began=0.0, actors=(silent, story.actors[1]), links=story.links)))
+    picture = svg(explanation(Story(started_at=0.0, actors=(silent, story.actors[1]), links=story.links)))
     assert "no alert of its own" in texts(picture)
     assert 'stroke-dasharray="5 4"' in picture
 
@@ -85,7 +85,7 @@ def test_no_clear_cause_is_not_called_a_cause():
 
 
 def test_alerts_without_an_entity_are_told_of_in_words():
-    told = texts(svg(explanation(Story(began=None, actors=(), links=()))))
+    told = texts(svg(explanation(Story(started_at=None, actors=(), links=()))))
     assert any("none of the alerts names an entity" in one for one in told)
 
 
@@ -142,7 +142,7 @@ def stories(draw):
         if came is not None:
             kind = {"type": draw(NAMES), "main": draw(st.booleans()), "against": draw(st.booleans())}
             links.append(Link(from_=actors[came].entity, to=actors[-1].entity, **kind))
-    return Story(began=draw(st.sampled_from([None, 0.0])), actors=tuple(actors), links=tuple(links))
+    return Story(started_at=draw(st.sampled_from([None, 0.0])), actors=tuple(actors), links=tuple(links))
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,9 +14,9 @@ from quell.core.episodes import KEPT
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
 from quell.core.prune import Pruning
-from quell.core.surroundings import Surroundings
+from quell.core.surroundings import Surroundings, acted_on
 from quell.core.triage import judge
-from quell.core.verdicts import slow_burn
+from quell.core.verdicts import Judgement, slow_burn
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.incident import Incident
@@ -179,15 +179,13 @@ class Alerts:
     def standing(self, alert: Alert, incident: Incident, now: float) -> Alert:
         """The alert that stands for the page of its incident; of one that nobody takes for hours, in the digest."""
         paged_at = incident.paged_at
-        waits = alert.firing and incident.status == "open" and paged_at is not None
-        due = None if not waits or paged_at is None else paged_at + self._rulebook.triage.slow_burn_after_s
+        burns = alert.firing and incident.status in {"open", "resolved"} and not acted_on(incident)
+        due = None if not burns or paged_at is None else paged_at + self._rulebook.triage.slow_burn_after_s
         if due is not None and now >= due:
-            burns = slow_burn(alert, now, paged=True)
-            reason, due = burns.reason, burns.hold_until
-            self._agenda.put(due, "judge", alert.fingerprint)
-            return msgspec.structs.replace(alert, handling=burns.handling, reason=reason, hold_until=due)
-        self._agenda.put(due, "judge", alert.fingerprint)
-        return msgspec.structs.replace(alert, handling="page", reason=stands_for(incident), hold_until=due)
+            verdict = slow_burn(alert, now, paged=True)
+        else:
+            verdict = Judgement("page", stands_for(incident), due)
+        return self._judged_so(alert, verdict)
 
     def page_over(self, incident: Incident, now: float, *, acted: bool) -> None:
         """Learns whether anybody did anything about the page of an incident that is over."""
@@ -238,6 +236,9 @@ class Alerts:
             triage=self._rulebook.triage,
             around=self._surroundings.around(alert),
         )
+        return self._judged_so(alert, verdict)
+
+    def _judged_so(self, alert: Alert, verdict: Judgement) -> Alert:
         self._agenda.put(verdict.hold_until, "judge", alert.fingerprint)
         if (verdict.handling, verdict.reason, verdict.hold_until) == (alert.handling, alert.reason, alert.hold_until):
             return alert

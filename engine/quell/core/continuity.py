@@ -7,7 +7,7 @@ when its alerts stand apart again. What was resolved keeps its alerts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -35,13 +35,20 @@ def place_of(member: Member) -> str:
 
 
 def continued(
-    state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None], least: int, now: float
+    state: State,
+    clusters: Sequence[Cluster],
+    before: Mapping[Member, str | None],
+    *,
+    least: int,
+    now: float,
+    merged: Iterable[Incident],
 ) -> list[tuple[Cluster, str]]:
     """The clusters that people are shown, each with the incident it goes on with.
 
-    ``before`` says where each member stood; ``least`` distinct alerts make an incident that nobody has seen yet.
+    ``before`` says where each member stood; ``least`` distinct alerts make an incident that nobody has seen yet;
+    ``merged`` are those that were merged into where members stood.
     """
-    names = _named(state, clusters, before)
+    names = _named(state, clusters, before, merged)
     story: list[tuple[Cluster, str]] = []
     for at, whole in enumerate(clusters):
         name = names.get(at)
@@ -77,9 +84,9 @@ def absorber(members: Sequence[Member], after: Mapping[Member, str]) -> str | No
     return min(went, key=lambda other: (-went[other], other), default=None)
 
 
-def _named(state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None]) -> dict[int, str]:
-    standing = {name for name in before.values() if name is not None}
-    merged = [incident for incident in state.incidents.values() if _merged_into(state, incident) in standing]
+def _named(
+    state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None], merged: Iterable[Incident]
+) -> dict[int, str]:
     votes: list[tuple[float, float, str, int]] = []
     for at, cluster in enumerate(clusters):
         for name, count in Counter(before[member] for member in cluster.members).items():
@@ -97,18 +104,6 @@ def _named(state: State, clusters: Sequence[Cluster], before: Mapping[Member, st
         if at not in names and name not in names.values():
             names[at] = name
     return names
-
-
-def _merged_into(state: State, incident: Incident) -> str | None:
-    """Where the alerts of a merged incident stand now."""
-    passed = 0
-    while incident.merged_into is not None and passed < 50:
-        following = state.incidents.get(incident.merged_into)
-        if following is None or following.merged_into is None:
-            return incident.merged_into
-        incident = following
-        passed += 1
-    return None
 
 
 def _without_settled(state: State, cluster: Cluster, name: str | None, before: Mapping[Member, str | None]) -> Cluster:

@@ -13,6 +13,7 @@ from math import exp, floor
 import numpy as np
 
 from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
+from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -25,6 +26,8 @@ from quell.model.topology import Change
 SILENT_OPENING = 1.5
 OTHER_FAMILY_OPENING = 1.0
 MADE_OPENING = 2.0
+ALOOF = 1.0
+"""So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
 ABSENCE = 0.5
 ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
@@ -192,7 +195,8 @@ class Correlator:
         marks = {fingerprint for fingerprint, _ in unit.alerts}
         names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
         more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
-        return EVIDENCE + min(more, MORE_LIMIT)
+        aloof = min((aloofness(self._state.customs.get(name)) for name in names), default=0.0)
+        return EVIDENCE + min(more, MORE_LIMIT) - ALOOF * aloof
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
         at_home = self.web.units_at(cause)

@@ -27,8 +27,14 @@ KEPT_CUSTOMS = 2000
 LEAST = 5
 """So many firings make a custom."""
 
-LEAST_OF_ALL = 15
+LEAST_ALONE = 3
+"""So many firings that nothing joined make one for a rule: all that is at stake is to wait a little longer."""
+
+LEAST_OF_ALL = 8
 """So many firings of all rules together make one, for a rule with too few of its own."""
+
+DOUBT_FIRINGS = 4.0
+"""So many firings, half of them in company, are thought to have been before the first."""
 
 SHARE = 0.8
 HIGH_SHARE = 0.9
@@ -103,10 +109,21 @@ def lasted(alert: Alert, now: float) -> float:
     return max((now if alert.ends_at is None else alert.ends_at) - alert.starts_at, 0.0)
 
 
-def ended(custom: Custom, alert: Alert, now: float, *, acted: bool) -> Custom:
-    """The custom after one more firing that nothing else joined was over."""
+def ended(custom: Custom, alert: Alert, now: float, *, alone: bool, acted: bool) -> Custom:
+    """The custom after one more firing was over, which nothing else had joined (``alone``) or other alerts had."""
+    if not alone:
+        return msgspec.structs.replace(custom, joined=custom.joined + 1, at=now)
     lasted_s = NEVER_S if acted else lasted(alert, now)
-    return msgspec.structs.replace(custom, alone_s=(*custom.alone_s, lasted_s)[-KEPT_DURATIONS:], at=now)
+    durations = (*custom.alone_s, lasted_s)[-KEPT_DURATIONS:]
+    return msgspec.structs.replace(custom, alone_s=durations, alone=custom.alone + 1, at=now)
+
+
+def aloofness(custom: Custom | None) -> float:
+    """0 to 1: how much rather than not the firings of a rule have nothing to do with others; 0 for rules not known."""
+    if custom is None:
+        return 0.0
+    joined = (custom.joined + DOUBT_FIRINGS / 2) / (custom.joined + custom.alone + DOUBT_FIRINGS)
+    return max(0.0, 1.0 - 2.0 * joined)
 
 
 def valued(custom: Custom, alert: Alert, now: float) -> Custom:
@@ -123,8 +140,8 @@ def usual(custom: Custom, everyone: Custom, longest_s: float) -> Usual | None:
     A rule with few firings of its own is taken for one like all others here, once it was seen to end by itself and
     never to stay. A rule that was never seen to do so is taken for nothing.
     """
-    own = _usual(custom.alone_s, longest_s, LEAST, of_all=False)
-    if own is not None or len(custom.alone_s) >= LEAST or not custom.alone_s or max(custom.alone_s) > longest_s:
+    own = _usual(custom.alone_s, longest_s, LEAST_ALONE, of_all=False)
+    if own is not None or len(custom.alone_s) >= LEAST_ALONE or not custom.alone_s or max(custom.alone_s) > longest_s:
         return own
     return _usual(everyone.alone_s, longest_s, LEAST_OF_ALL, of_all=True)
 

@@ -236,7 +236,8 @@ class Engine:
 
     def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
-        self._hear_again(now)
+        if self._alerts.unmuted:
+            self._hear_again(now)
         at = start
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
         while at < len(out):

@@ -53,7 +53,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     status: str = ""
     severity: str = ""
     candidates: tuple[Candidate, ...] = ()
-    story: Story = Story(began=None, actors=(), links=())
+    story: Story = Story(started_at=None, actors=(), links=())
 
 
 def explain(state: State, incident: Incident, automation: Automation, graph: Graph) -> Explanation:

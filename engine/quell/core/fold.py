@@ -21,14 +21,14 @@ from typing import Any, Literal
 import msgspec
 
 from quell.core.episodes import KEPT, Episode, Late, Tally, bounded, episodes, hear, hear_end, tally, too_old
+from quell.core.severity import severity_of
+from quell.core.usual import usual
 from quell.model.alert import Alert, AlertStatus, Heard
 from quell.model.records import AlertRecord
 
 What = Literal["new", "returned", "flapped", "repeat", "updated", "resolved", "stale", "ignored"]
 SKEW_S = 300.0
 """How far ahead of ours a sender's clock may run before its times are no longer believed."""
-
-SEVERITY_LABELS = ("severity", "priority", "level")
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -49,8 +49,16 @@ class Folded:
 
 def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: float, fingerprint: str) -> Folded:
     """Fold ``record`` into ``known`` (None: never heard of) at core time ``now``."""
-    if known is not None and _same_again(known, record):
-        return _again(known, record)
+    quick = None if known is None else usual(known, record, now, flap_gap_s)
+    return (
+        fold_all(known, record, now, flap_gap_s=flap_gap_s, fingerprint=fingerprint)
+        if quick is None
+        else Folded(*quick)
+    )
+
+
+def fold_all(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: float, fingerprint: str) -> Folded:
+    """The same, worked out from all the facts that are kept."""
     told, end = _facts(record, now)
     if known is None:
         if told is None:
@@ -82,56 +90,6 @@ def expired(alert: Alert, now: float) -> Alert | None:
 def next_expiry(alert: Alert) -> float | None:
     """When `expired` will answer something, if nothing is heard until then."""
     return alert.ends_at if alert.status == "firing" else None
-
-
-def severity_of(labels: dict[str, str]) -> str:
-    """The lower-cased value of the first of the labels severity, priority and level; "" without one."""
-    for name in SEVERITY_LABELS:
-        value = labels.get(name)
-        if value:
-            return value.strip().lower()
-    return ""
-
-
-def _same_again(known: Alert, record: AlertRecord) -> bool:
-    """Whether a record tells of the firing that is known, later than all before and without an end: a mere reminder.
-
-    Most records are: whatever `fold` would work out from them in full is known already.
-    """
-    latest, start = known.heard[-1], record.starts_at
-    if start is None:
-        start = record.at
-    return (
-        record.status == "firing"
-        and record.ends_at is None
-        and latest.end is None
-        and latest.start <= start <= latest.last
-        and latest.ahead >= 0.0
-        and latest.seen < record.arrived
-        and known.status == "firing"
-        and record.arrived > known.updated_at
-        and len(record.labels) > 0
-    )
-
-
-def _again(known: Alert, record: AlertRecord) -> Folded:
-    """What `fold` answers to the same firing told again: the words are those that arrived last."""
-    words: dict[str, Any] = {"count": known.count + 1, "updated_at": record.arrived}
-    news = False
-    if record.labels != known.labels:
-        words["severity"] = severity_of(record.labels)
-        words["labels"], news = record.labels, True
-    if record.annotations != known.annotations:
-        words["annotations"], news = record.annotations, True
-    for name in ("url", "value", "threshold"):
-        said = getattr(record, name)
-        if said != getattr(known, name):
-            words[name], news = said, True
-    if record.entity and record.entity != known.entity:
-        words["entity"], news = record.entity, True
-    if record.source != known.source:
-        words["source"] = record.source
-    return Folded(msgspec.structs.replace(known, **words), "updated" if news else "repeat")
 
 
 def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]:

@@ -17,6 +17,9 @@ class Groups:
         self._agenda = agenda
         self._chart = chart
         self._unit_of = {place_of(member): unit.id for unit in state.units.values() for member in unit.alerts}
+        self._units_at: dict[str, set[int]] = {}
+        for unit in state.units.values():
+            self._units_at.setdefault(unit.entity, set()).add(unit.id)
 
     def add(self, alert: Alert, now: float) -> None:
         """Puts a firing where its group is, once."""
@@ -25,7 +28,9 @@ class Groups:
             return
         group = self._chart.correlator.add(alert, now)
         if group is not None:
-            self._unit_of[place] = next(unit for unit in reversed(group.fresh) if self._holds(unit, alert))
+            unit = next(unit for unit in reversed(group.fresh) if self._holds(unit, alert))
+            self._unit_of[place] = unit
+            self._units_at.setdefault(self._state.units[unit].entity, set()).add(unit)
             self.plan(group)
 
     def _holds(self, unit: int, alert: Alert) -> bool:
@@ -56,10 +61,10 @@ class Groups:
 
     def reconsider_at(self, entity: str, now: float) -> None:
         """The same for every group with something at an entity."""
-        for group in self._state.groups.values():
-            if any(self._state.units[unit].entity == entity for unit in group.units):
-                self._chart.correlator.reconsider(group, now)
-                self._agenda.put(group.solve_at, "solve", str(group.id))
+        for group_id in {self._state.units[unit].group for unit in self._units_at.get(entity, ())}:
+            group = self._state.groups[group_id]
+            self._chart.correlator.reconsider(group, now)
+            self._agenda.put(group.solve_at, "solve", str(group.id))
 
     def close(self, group_id: int, at: float) -> None:
         """Forgets a group whose time has come; one that is still to be solved waits for that."""
@@ -72,7 +77,12 @@ class Groups:
     def _forget(self, group: Group) -> None:
         self._chart.renew()
         for unit_id in group.units:
-            for member in self._state.units[unit_id].alerts:
+            unit = self._state.units[unit_id]
+            at_home = self._units_at[unit.entity]
+            at_home.discard(unit_id)
+            if not at_home:
+                del self._units_at[unit.entity]
+            for member in unit.alerts:
                 self._state.placed.pop(place_of(member), None)
                 self._unit_of.pop(place_of(member), None)
         self._chart.correlator.close(group)

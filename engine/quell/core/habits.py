@@ -22,7 +22,7 @@ MOST_OPEN = 200_000
 MOST_RULES = 2_000
 MOST_COMPANY = 10_000
 MOST_TROUBLES = 20_000
-MOST_ORPHANS = 4_000
+MOST_ORPHANS = 2_000
 MOST_NAMINGS = 200
 
 
@@ -65,9 +65,20 @@ class Observer:
             count_namings(self._state, graph, habits.newer, until)
             habits.counted_until = max(habits.counted_until, until)
             habits.fresh = [began for began in habits.fresh if began.at > until - SETTLED_S]
+        if len(habits.open) > MOST_OPEN // 2:
+            self._forget_lost()
         if habits.newer.since + HALF_S <= now:
             habits.older, habits.newer = habits.newer, Tally(since=now)
         _bound(habits.newer)
+
+    def _forget_lost(self) -> None:
+        """Firings of which no end was ever told: late records may renumber what was open."""
+        alerts = self._state.alerts
+        for place in list(self._state.habits.open):
+            mark, _, episode = place.rpartition("/")
+            alert = alerts.get(mark)
+            if alert is None or not alert.firing or alert.episode != int(episode):
+                del self._state.habits.open[place]
 
     def _alert(self, alert: Alert, at: float) -> None:
         habits = self._state.habits
@@ -84,7 +95,8 @@ class Observer:
         rule = self._rule(alert.name)
         rule.firings += 1
         rule.example = alert.labels
-        rule.severity = max(rule.severity, alert.severity, key=lambda word: (bool(word), rank(word), word))
+        if alert.severity != rule.severity:
+            rule.severity = max(rule.severity, alert.severity, key=lambda word: (bool(word), rank(word), word))
         if not alert.mutings and len(habits.fresh) < MOST_FRESH:
             at = min(alert.starts_at, alert.onset_seen)
             habits.fresh.append(Began(at, alert.entity or "", alert.name, alert.fingerprint, alert.episode))

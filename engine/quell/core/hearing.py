@@ -15,7 +15,7 @@ from quell.model.state import State
 
 EVERY_S = 10.0
 """News waits for the next multiple of this, so that what is concluded does not depend on how it was batched."""
-MOST_INCIDENTS = 200
+MOST_INCIDENTS = 20
 WITHIN_S = 7200.0
 EVIDENCE_BEFORE_S = 3600.0
 REACH = 4.0

@@ -58,7 +58,8 @@ class Incidents:
         }
         clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
         least = self._rulebook.correlate.least_alerts
-        story = continued(self._state, clusters, before, least, now)
+        merged = self._logbook.merged_into({name for name in before.values() if name is not None})
+        story = continued(self._state, clusters, before, least=least, now=now, merged=merged)
         after = {member: name for cluster, name in story for member in cluster.members}
         told = set(after.values())
         lost: dict[str, list[Member]] = {}

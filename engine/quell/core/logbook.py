@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from quell.core.agenda import Agenda
@@ -26,6 +28,9 @@ class Logbook:
         self._state = state
         self._agenda = agenda
         self._pruning = pruning
+        self._absorbed: dict[str, set[str]] = {}
+        for incident in state.incidents.values():
+            self._note_merger(incident)
 
     def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
         """Keeps an incident as it now is, and says so."""
@@ -38,12 +43,31 @@ class Logbook:
             remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )
         self._state.incidents[incident.id] = incident
+        self._note_merger(incident)
         if not incident.is_open:
             self._state.calm_at.pop(incident.id, None)
             self._pruning.incident(incident)
         elif incident.id not in self._state.calm_at:
             self.watch(incident.id, now + STALE_S)
         out.append(IncidentChanged(at=now, incident=incident, event=event))
+
+    def merged_into(self, names: Iterable[str]) -> list[Incident]:
+        """The incidents that were merged into any of these, directly or through others; none into one merged itself."""
+        found: dict[str, Incident] = {}
+        rim = [name for name in names if (known := self._state.incidents.get(name)) is None or not known.merged_into]
+        while rim:
+            absorbed = {one.id: one for name in rim for one in self._merged_directly(name) if one.id not in found}
+            found |= absorbed
+            rim = list(absorbed)
+        return list(found.values())
+
+    def _merged_directly(self, name: str) -> list[Incident]:
+        incidents = (self._state.incidents.get(other) for other in self._absorbed.get(name, ()))
+        return [incident for incident in incidents if incident is not None and incident.merged_into == name]
+
+    def _note_merger(self, incident: Incident) -> None:
+        if incident.merged_into is not None:
+            self._absorbed.setdefault(incident.merged_into, set()).add(incident.id)
 
     def watch(self, name: str, due: float) -> None:
         """Asks at ``due`` whether an incident is over, if it is open now."""

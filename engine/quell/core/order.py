@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from quell.core.intake import check, encoded, sound
 from quell.model.decision import AnyDecision, Audit
@@ -49,30 +49,38 @@ def in_order(records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -
 
 
 def _sorted(records: list[AnyRecord]) -> list[AnyRecord]:
-    placed = [(_place(record), record) for record in records]
-    placed.sort(key=_by_place)
-    ordered = [record for _, record in placed]
-    start = 0
-    for end in range(1, len(placed) + 1):
-        if end < len(placed) and placed[end][0] == placed[start][0]:
+    """By kind and time; then, only where that does not tell, by what they speak of; then by content."""
+    ordered = sorted(records, key=_place)
+    for start, end in _runs(ordered, _place):
+        if type(ordered[start]) in _UNORDERED:
             continue
-        if end - start > 1 and type(ordered[start]) not in _UNORDERED:
-            ordered[start:end] = sorted(ordered[start:end], key=encoded)
-        start = end
+        told = sorted(ordered[start:end], key=_identity)
+        for first, last in _runs(told, _identity):
+            told[first:last] = sorted(told[first:last], key=encoded)
+        ordered[start:end] = told
     return ordered
 
 
-def _place(record: AnyRecord) -> tuple[int, float, str]:
-    """What a record is sorted by before its content is looked at."""
+def _runs(ordered: list[AnyRecord], key: Callable[[AnyRecord], object]) -> Iterator[tuple[int, int]]:
+    """Where several records in a row have the same key."""
+    keys = [key(record) for record in ordered]
+    start = 0
+    for end in range(1, len(keys) + 1):
+        if end < len(keys) and keys[end] == keys[start]:
+            continue
+        if end - start > 1:
+            yield start, end
+        start = end
+
+
+def _place(record: AnyRecord) -> tuple[int, float]:
     kind = type(record)
-    at = _ORDER.get(kind, len(_ORDER))
-    if kind in _UNORDERED:
-        return (at, 0.0, "")
-    if isinstance(record, AlertRecord):
-        identity = record.key or "\x00".join(f"{name}={value}" for name, value in sorted(record.labels.items()))
-        return (at, record.at, f"{identity}\x00{record.status}")
-    return (at, record.at, record.id)
+    return (_ORDER.get(kind, len(_ORDER)), 0.0 if kind in _UNORDERED else record.at)
 
 
-def _by_place(placed: tuple[tuple[int, float, str], AnyRecord]) -> tuple[int, float, str]:
-    return placed[0]
+def _identity(record: AnyRecord) -> str:
+    """What a record speaks of."""
+    if not isinstance(record, AlertRecord):
+        return record.id
+    identity = record.key or "\x00".join(f"{name}={value}" for name, value in sorted(record.labels.items()))
+    return f"{identity}\x00{record.status}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _RANKS = {
     **dict.fromkeys(("emergency", "fatal", "page", "critical", "crit", "p1", "sev1", "disaster", "blocker"), 5),
@@ -12,6 +12,16 @@ _RANKS = {
     **dict.fromkeys(("info", "informational", "information", "none", "debug", "ok", "p5", "sev5"), 1),
 }
 UNKNOWN = 3
+SEVERITY_LABELS = ("severity", "priority", "level")
+
+
+def severity_of(labels: Mapping[str, str]) -> str:
+    """The lower-cased value of the first of the labels severity, priority and level; "" without one."""
+    for name in SEVERITY_LABELS:
+        value = labels.get(name)
+        if value:
+            return value.strip().lower()
+    return ""
 
 
 def rank(severity: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -71,9 +72,10 @@ def similar(asked: Incident, known: Iterable[Incident], most: int = MOST_SHOWN) 
     others = [newest[name] for name in sorted(newest)]
     if not others:
         return Likes()
-    found = [_like(asked, other, words) for other, words in zip(others, _words_alike(asked, others), strict=True)]
+    words = _words_alike(asked, others)
+    found = [like for other, alike in zip(others, words, strict=True) if (like := _like(asked, other, alike))]
     found.sort(key=lambda like: (-like.likeness, -like.opened_at, like.incident))
-    past = [like for like in found if like.status == "resolved" and like.likeness >= LEAST]
+    past = [like for like in found if like.status == "resolved"]
     still = [like for like in found if like.status != "resolved" and like.likeness >= DUPLICATE]
     return Likes(past=tuple(past[:most]), open=tuple(still[:most]))
 
@@ -89,13 +91,18 @@ def lines(likes: Likes) -> Iterator[str]:
 def tokens(incident: Incident) -> list[str]:
     """What an incident says, as words: names of rules whole and in parts, summaries without numbers and names."""
     found: list[str] = []
-    entities = {part.lower() for entity in incident.entities for part in _WORD.findall(entity)}
+    entities = {part for entity in incident.entities for part in _words(entity)}
     for symptom in incident.symptoms or (incident.title.partition(": ")[2],):
-        name, _, said = symptom.partition(":")
+        name = symptom.partition(":")[0]
         found += [f"rule:{name.strip().lower()}"] * _NAME_COUNTS
-        words = [word.lower() for word in _WORD.findall(f"{name} {said}")]
-        found += [word for word in words if len(word) > 1 and word not in entities]
+        found += [word for word in _words(symptom) if len(word) > 1 and word not in entities]
     return found
+
+
+@lru_cache(maxsize=16_384)
+def _words(text: str) -> tuple[str, ...]:
+    """Incidents repeat the texts of their rules."""
+    return tuple(word.lower() for word in _WORD.findall(text))
 
 
 def _words_alike(asked: Incident, others: Sequence[Incident]) -> list[float]:
@@ -112,13 +119,16 @@ def _words_alike(asked: Incident, others: Sequence[Incident]) -> list[float]:
     return [round(min(max(float(one), 0.0), 1.0), 6) for one in alike]
 
 
-def _like(asked: Incident, other: Incident, words: float) -> Like:
+def _like(asked: Incident, other: Incident, words: float) -> Like | None:
+    """What to know of another incident; None when it is hardly alike."""
     mine, theirs = set(asked.entities), set(other.entities)
     shared = mine & theirs
-    places = len(shared) / len(mine | theirs) if mine or theirs else 0.0
+    places = len(shared) / len(mine | theirs) if shared else 0.0
     cause = other.suspects[0].entity if other.suspects else ""
     same_cause = bool(cause) and bool(asked.suspects) and asked.suspects[0].entity == cause
     likeness = TEXT_SHARE * words + PLACE_SHARE * places + CAUSE_SHARE * same_cause
+    if likeness < LEAST:
+        return None
     confirmed = _confirmed(other)
     return Like(
         incident=other.id,

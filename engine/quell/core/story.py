@@ -76,7 +76,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     between that are not shown. ``rival``: a way that the story did not take.
     """
 
-    from_: str
+    from_: str = msgspec.field(name="from")
     to: str
     type: str
     main: bool = False
@@ -86,9 +86,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """``began`` is when the first trouble began. Actors stand in order of step and onset."""
+    """``started_at`` is when the first alert began. Actors stand in order of step and onset."""
 
-    began: float | None
+    started_at: float | None
     actors: tuple[Actor, ...]
     links: tuple[Link, ...]
 
@@ -119,7 +119,7 @@ def story(state: State, rulebook: Rulebook, incident: Incident, alerts: Sequence
     actors = [_actor(name, (graph, state), suspects, showing.get(name, []), ways.get(name)) for name in sorted(told)]
     actors.sort(key=lambda one: (one.step if one.step is not None else HOPS * 4, one.onset or 0.0, one.entity))
     onsets = [one.onset for one in actors if one.onset is not None]
-    return Story(began=min(onsets) if onsets else None, actors=tuple(actors), links=tuple(links))
+    return Story(started_at=min(onsets) if onsets else None, actors=tuple(actors), links=tuple(links))
 
 
 def neighbourhood(graph: Graph, names: Iterable[str]) -> nx.DiGraph[str]:

@@ -23,7 +23,7 @@ from quell.model.topology import Dependency, Entity
 
 LEAST_SUPPORT = 2
 LEAST_CONFIDENCE = 0.5
-LEAST_SIGNIFICANT = 0.1
+LEAST_SIGNIFICANT = 0.3
 """How likely at most chance alone brings this about for any of the candidates of one entity (Poisson, Bonferroni)."""
 SHARED = 0.5
 """How likely A is in trouble when what it depends on is."""

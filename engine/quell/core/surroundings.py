@@ -5,6 +5,8 @@ Customs are learned here, too, from how firings end and from what people do abou
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from quell.core.customs import EVERYONE, NO_CUSTOM, bounded, ended, valued
 from quell.core.fold import What
 from quell.core.groups import Groups
@@ -60,11 +62,11 @@ class Surroundings:
         incident = self._state.incidents.get(alert.incident or "")
         acted = incident is not None and acted_on(incident)
         alone = incident is None or len(incident.alerts) == 1
-        if alone and not alert.mutings:
+        if not alert.mutings:
             if alert.name:
-                self._keep(alert.name, ended(self._custom(alert.name), alert, now, acted=acted))
+                self._keep(alert.name, ended(self._custom(alert.name), alert, now, alone=alone, acted=acted))
             if alert.severity in self._page:
-                self._keep(EVERYONE, ended(self._custom(EVERYONE), alert, now, acted=acted))
+                self._keep(EVERYONE, ended(self._custom(EVERYONE), alert, now, alone=alone, acted=acted))
         return acted
 
     def page_over(self, now: float, *, acted: bool) -> None:
@@ -72,7 +74,7 @@ class Surroundings:
         known = self._custom(EVERYONE)
         self._keep(
             EVERYONE,
-            Custom(alone_s=known.alone_s, heeded=known.heeded + acted, ignored=known.ignored + (not acted), at=now),
+            replace(known, heeded=known.heeded + acted, ignored=known.ignored + (not acted), at=now),
         )
 
     def incident_changed(self, incident: Incident) -> list[str]:

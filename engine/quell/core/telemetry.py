@@ -19,7 +19,9 @@ KEEP_OPERATIONS = 300
 KEEP_MINUTES = 120
 MOST_ENTITIES = 1000
 MOST_BYTES = 160_000_000
-"""Of all series together; the entity that was told of longest ago goes first."""
+"""Of all that is kept together, about; the entity that was told of longest ago goes first."""
+MINUTE_BYTES = 120
+"""What one minute of a statement or an operation takes, about."""
 MOST_COUNT = 10**12
 MOST_VALUE = 1e30
 """What is larger is no measurement, and products of such could not be computed with."""
@@ -67,12 +69,15 @@ def take_log(state: State, record: LogRecord, now: float) -> None:
     pattern = signals.patterns.get(name)
     if pattern is None:
         if len(signals.patterns) >= KEEP_PATTERNS:
-            del signals.patterns[min(signals.patterns, key=lambda one: (signals.patterns[one].seen[-1][0], one))]
+            oldest = min(signals.patterns, key=lambda one: (signals.patterns[one].seen[-1][0], one))
+            state.telemetry_bytes -= MINUTE_BYTES * len(signals.patterns.pop(oldest).seen)
         pattern = signals.patterns[name] = Pattern(failing=record.severity.lower() in ERROR_SEVERITIES, seen=[])
     seen = dict(pattern.seen)
     minute = _minute(record.at)
     seen[minute] = min(seen.get(minute, 0) + record.count, MOST_COUNT)
-    pattern.seen = sorted(seen.items())[-KEEP_MINUTES:]
+    kept = sorted(seen.items())[-KEEP_MINUTES:]
+    state.telemetry_bytes += MINUTE_BYTES * (len(kept) - len(pattern.seen))
+    pattern.seen = kept
     _bound(state)
 
 
@@ -110,12 +115,14 @@ def forget(state: State, oldest: float) -> None:
     for entity, signals in list(state.signals.items()):
         for metric, series in list(signals.series.items()):
             if floats(series.times[-8:])[-1] < oldest:
-                state.series_bytes -= _size(series)
+                state.telemetry_bytes -= _size(series)
                 del signals.series[metric]
         # A statement or call that is not seen any more is evidence as long as others of the entity are.
         if max((pattern.seen[-1][0] for pattern in signals.patterns.values()), default=oldest) < oldest:
+            state.telemetry_bytes -= MINUTE_BYTES * sum(len(pattern.seen) for pattern in signals.patterns.values())
             signals.patterns.clear()
         if max((calls[-1].minute for calls in signals.calls.values()), default=oldest) < oldest:
+            state.telemetry_bytes -= MINUTE_BYTES * sum(len(calls) for calls in signals.calls.values())
             signals.calls.clear()
         if not (signals.series or signals.patterns or signals.calls):
             del state.signals[entity]
@@ -146,7 +153,7 @@ def _keep(state: State, signals: Signals, metric: str, times: Floats, values: Fl
         values = values[::-1][last]
     values = np.clip(values[-KEEP_POINTS:], -MOST_VALUE, MOST_VALUE)
     series = Series(times[-KEEP_POINTS:].tobytes(), values.tobytes())
-    state.series_bytes += _size(series) - (_size(known) if known is not None else 0)
+    state.telemetry_bytes += _size(series) - (_size(known) if known is not None else 0)
     signals.series[metric] = series
 
 
@@ -155,7 +162,8 @@ def _count(state: State, entity: str, name: str, told: Calls, now: float) -> Non
     calls = signals.calls.get(name)
     if calls is None:
         if len(signals.calls) >= KEEP_OPERATIONS:
-            del signals.calls[min(signals.calls, key=lambda one: (signals.calls[one][-1].minute, one))]
+            oldest = min(signals.calls, key=lambda one: (signals.calls[one][-1].minute, one))
+            state.telemetry_bytes -= MINUTE_BYTES * len(signals.calls.pop(oldest))
         calls = signals.calls[name] = []
     at = len(calls)
     while at and calls[at - 1].minute > told.minute:
@@ -163,8 +171,10 @@ def _count(state: State, entity: str, name: str, told: Calls, now: float) -> Non
     if at and calls[at - 1].minute == told.minute:
         calls[at - 1] = _merged(calls[at - 1], told)
     else:
+        before = len(calls)
         calls.insert(at, told)
         del calls[:-KEEP_MINUTES]
+        state.telemetry_bytes += MINUTE_BYTES * (len(calls) - before)
     _bound(state)
 
 
@@ -196,9 +206,16 @@ def _size(series: Series) -> int:
     return len(series.times) + len(series.values)
 
 
+def weight(signals: Signals) -> int:
+    """What the signals of an entity take, about."""
+    minutes = sum(len(pattern.seen) for pattern in signals.patterns.values())
+    minutes += sum(len(calls) for calls in signals.calls.values())
+    return sum(_size(series) for series in signals.series.values()) + MINUTE_BYTES * minutes
+
+
 def _bound(state: State) -> None:
     """Entities told of longest ago go when there is too much; the last one stays."""
-    while len(state.signals) > MOST_ENTITIES or (state.series_bytes > MOST_BYTES and len(state.signals) > 1):
+    while len(state.signals) > MOST_ENTITIES or (state.telemetry_bytes > MOST_BYTES and len(state.signals) > 1):
         oldest = next(iter(state.signals))
-        state.series_bytes -= sum(_size(series) for series in state.signals.pop(oldest).series.values())
+        state.telemetry_bytes -= weight(state.signals.pop(oldest))
         state.news.pop(oldest, None)

@@ -27,6 +27,7 @@ from quell.daemon.http import address, bound
 from quell.daemon.logs import Masker, set_up
 from quell.errors import Misconfigured, Problem, QuellError
 from quell.model.rulebook import Rulebook
+from quell.replay.collector import seldom_collected
 from quell.sdk.connector import Connector
 from quell.sdk.registry import find_connectors
 from quell.store.opening import open_store
@@ -58,7 +59,7 @@ def run(
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
     clock = Clock(clock_speed, clock_start)
-    with claimed(loaded.settings.store):
+    with claimed(loaded.settings.store), seldom_collected():
         return uvloop.run(
             _serve(config_path, loaded, load, found.connectors, clock=clock, masker=masker, ready_file=ready_file)
         )

@@ -20,7 +20,7 @@ MOST_REMEMBERED = 50_000
 """So many tokens of alerts at most are remembered."""
 
 
-class Began(msgspec.Struct, frozen=True, array_like=True):
+class Began(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A firing as it began, until it is counted. ``entity`` is "" when nothing in its labels names one."""
 
     at: float

@@ -40,12 +40,15 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Custom(msgspec.Struct, frozen=True, kw_only=True):
     """How the firings of one rule, wherever they were, ended lately; under the name "" those of every paging severity.
 
-    ``alone_s`` are the durations in seconds of the latest that nothing else joined and nobody ended (newest last);
+    ``alone_s`` are the durations in seconds of the latest that nothing else joined (newest last); ``alone`` and
+    ``joined`` count those that nothing joined, and those that were part of an incident with others;
     ``above`` and ``below`` count firings whose value lay above or below its threshold; ``heeded`` and ``ignored``
     count pages that somebody acted on, or nobody until they ended (under "" only). ``at`` is the latest of all.
     """
 
     alone_s: tuple[float, ...] = ()
+    alone: int = 0
+    joined: int = 0
     above: int = 0
     below: int = 0
     heeded: int = 0
@@ -160,8 +163,8 @@ class State(msgspec.Struct, kw_only=True):
     """Of live groups: ``fingerprint/episode`` to incident id."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
     """By entity; what was told of last comes last."""
-    series_bytes: int = 0
-    """What all their series take."""
+    telemetry_bytes: int = 0
+    """What all signals take, about."""
     news: dict[str, float] = msgspec.field(default_factory=dict)
     """Entities of which telemetry was told since suspects were last ranked, and when first."""
     runs: dict[str, Run] = msgspec.field(default_factory=dict)

@@ -26,7 +26,7 @@ def svg(explanation: Explanation) -> str:
     story = explanation.story
     if story.actors:
         told = cast(story)
-        look = boxes.Look(story.began, clear=not explanation.no_clear_cause)
+        look = boxes.Look(story.started_at, clear=not explanation.no_clear_cause)
         heights = {box.key: boxes.height(box, look) for box in told.boxes}
         layout = lay_out(told, heights, y + 24)
         _graph(under, layout, explanation)
@@ -66,8 +66,8 @@ def _summary(explanation: Explanation) -> str:
     alerting = [actor for actor in story.actors if actor.alerts]
     alerts = sum(len(actor.alerts) for actor in alerting)
     parts = [f"{alerts} alert{'s' * (alerts != 1)} at {len(alerting)} entit{'y' if len(alerting) == 1 else 'ies'}"]
-    if story.began is not None:
-        began = datetime.fromtimestamp(round(story.began), UTC)
+    if story.started_at is not None:
+        began = datetime.fromtimestamp(round(story.started_at), UTC)
         parts.append(f"first alert {began:%Y-%m-%d %H:%M:%S} UTC")
     if cause is None:
         return " · ".join(["no cause: none of the alerts names an entity", *parts])
@@ -92,7 +92,7 @@ def _graph(canvas: Canvas, layout: Layout, explanation: Explanation) -> None:
         canvas.curve(_short(route), colour, width=2.6 if link.main else 1.3, dash=dash, arrow=f"to-{colour}")
     clear, scoped = not explanation.no_clear_cause, not _shared_scope(explanation)
     for placed in layout.boxes:
-        look = boxes.Look(explanation.story.began, clear=clear, scoped=scoped, on_path=placed.box.key in on_path)
+        look = boxes.Look(explanation.story.started_at, clear=clear, scoped=scoped, on_path=placed.box.key in on_path)
         boxes.draw(canvas, placed, look)
     for route in layout.routes:
         _name(canvas, route)
@@ -121,6 +121,9 @@ def _name(canvas: Canvas, route: Route) -> None:
     (x0, y0), (x1, y1) = route.points[-2:]
     left = x0 > x1 + 1.0  # the line comes from the right
     at = (x1 - 8 if left else x1 + 8, y1 - 8 if y1 > y0 else y1 + 15)
+    if link.rival:
+        (x0, y0), left = route.points[0], False
+        at = (x0 + 8, y0 + 15)
     colour, anchor = "faint" if link.rival else "soft", "end" if left else "start"
     canvas.text(at, text, 10, colour, room=BOX_WIDTH / 2 - 10, anchor=anchor, halo=True)
 

@@ -60,13 +60,22 @@ def lay_out(cast: Cast, heights: Mapping[str, float], top: float) -> Layout:
             y += BETWEEN_STEPS if row[0].step != step else BETWEEN_ROWS
         step = row[0].step
         tall = max(heights[box.key] for box in row)
-        left = (WIDTH - len(row) * BOX_WIDTH - (len(row) - 1) * GAP) / 2
+        left = _left(row, cast.lines, placed)
         for at, box in enumerate(row):
             placed[box.key] = Placed(box, left + at * (BOX_WIDTH + GAP), y, heights[box.key])
         bands.append((y, y + tall))
         y += tall
     routes = _routes(cast.lines, placed, bands)
     return Layout(tuple(placed.values()), tuple(routes), y)
+
+
+def _left(row: Sequence[Box], lines: Sequence[Line], placed: Mapping[str, Placed]) -> float:
+    """Where a row begins: under the middle of what its lines come from, as far as the page allows."""
+    wide = len(row) * BOX_WIDTH + (len(row) - 1) * GAP
+    keys = {box.key for box in row}
+    above = [placed[line.source].middle for line in lines if line.target in keys and line.source in placed]
+    middle = sum(above) / len(above) if above else WIDTH / 2
+    return min(max(MARGIN, middle - wide / 2), WIDTH - MARGIN - wide)
 
 
 def _rows(cast: Cast) -> list[list[Box]]:

@@ -24,6 +24,7 @@ _WIDE = {letter: em for em, letters in _BOLD.items() for letter in letters}
 _OTHER, _OTHER_BOLD = 1.0, 1.1
 """Letters of other scripts, in em."""
 MORE = "…"
+_WORDS = re.compile(r"(?<= )")
 _BREAKS = re.compile(r"(?<=[-_./:@ ])|(?<=[a-z0-9])(?=[A-Z])")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -54,9 +55,11 @@ def fit(text: str, room: float, size: float, *, bold: bool = False) -> str:
 
 
 def wrap(text: str, room: float, size: float, most: int, *, bold: bool = False) -> list[str]:
-    """The text on so many lines at most, broken between words or parts of a name; the last line is made to fit."""
+    """The text on so many lines, broken between words, long ones between their parts; the last line is made to fit."""
     lines = [""]
-    parts = [part for part in _BREAKS.split(text) if part]
+    parts: list[str] = []
+    for word in _WORDS.split(text):
+        parts += _BREAKS.split(word) if width(word, size, bold=bold) > room else [word]
     for at, part in enumerate(parts):
         if not lines[-1] or width((lines[-1] + part).rstrip(), size, bold=bold) <= room:
             lines[-1] += part

@@ -16,7 +16,7 @@ goes into looking, and a look at the oldest takes seconds where a hundred thousa
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Cycles are looked for seldom within, as is right for a program that does one large thing."""
+    """Cycles are looked for seldom within, as is right for a replay, and for a daemon that must not pause for it."""
     usual = gc.get_threshold()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
     try:

@@ -17,7 +17,7 @@ from quell.core.evidence.impact import MOST_DOUBLINGS, WAIT_SHARE
 from quell.core.evidence.scales import Floats
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import AFTER_S
-from quell.core.evidence.visits import Counted, vanished
+from quell.core.evidence.visits import Counted, Visits, vanished
 from quell.model.state import Calls, Signals
 
 OUTSIDE = -1
@@ -200,11 +200,11 @@ def missing(told: Traffic) -> dict[int, list[tuple[int, float, str]]]:
     found: dict[int, list[tuple[int, float, str]]] = {}
     if not told.comparable:
         return found
+    visits = {node: Visits(kind for _, kind in kinds) for node, kinds in told.arrivals.items()}
     for route in told.routes:
-        if route.caller == OUTSIDE or any(word in route.operation.lower() for word in ERROR_WORDS):
+        if route.caller not in visits or any(word in route.operation.lower() for word in ERROR_WORDS):
             continue
-        visits = [kind for _, kind in told.arrivals.get(route.caller, ())]
-        nats, seen, due = vanished(route.counted, visits, told.minutes)
+        nats, seen, due = vanished(route.counted, visits[route.caller], told.minutes)
         if nats > 0.0:
             text = f'"{route.operation}" was called {seen:.0f} times in a minute in which {due:.0f} were due'
             found.setdefault(route.caller, []).append((route.callee, nats, text))

@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from quell.core.evidence.scales import TINY, Floats, least, quantiles, worse_half
+from quell.core.evidence.scales import TINY, Floats, least, quantiles, spread, worse_half
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import LEAST_POINTS, Table
 
@@ -28,6 +28,8 @@ WAIT_SHARE = 0.02
 """Excess that is this share of all the time users wait is worth log(2) nats of impact."""
 FAILURE_SHARE = 0.005
 """The same for failures, as a share of all requests."""
+ODDNESS = 0.25
+"""How odd a level is for a node counts so much beside its impact: callers of the guilty one are less surprised."""
 MOST_DOUBLINGS = 10.0
 """Impact is not worth more than this many times the nats of one (natural) doubling."""
 TAIL = 95
@@ -39,11 +41,15 @@ What = Literal["wait", "failure"]
 
 @dataclass(slots=True)
 class Losses:
-    """By node: ``excess`` over usual, ``beyond`` the band of chance, ``usual`` level; of requests per time."""
+    """By node: ``excess`` over usual, ``beyond`` the band of chance, ``usual`` level; of requests per time.
+
+    ``far`` is how many robust deviations each request left its usual level.
+    """
 
     excess: dict[int, float] = field(default_factory=dict)
     beyond: dict[int, float] = field(default_factory=dict)
     usual: dict[int, float] = field(default_factory=dict)
+    far: dict[int, float] = field(default_factory=dict)
     said: dict[int, tuple[str, float, float]] = field(default_factory=dict)
 
 
@@ -56,18 +62,26 @@ def impact(table: Table, around: Surroundings, what: What) -> dict[int, tuple[fl
         node: max(0.0, lost - sum(losses.beyond[below] for below in around.measured_below(node, losses.beyond)))
         for node, lost in losses.beyond.items()
     }
-    if what == "wait":
-        _between(table, around, losses, own)
+    ways = _between(table, around, losses, own) if what == "wait" else {}
     unit = _unit(table, around, losses, what)
-    return {
-        node: (min(log1p(lost / unit), MOST_DOUBLINGS), _sentence(losses, node, what))
-        for node, lost in own.items()
-        if lost > 0.0
-    }
+    found = {}
+    for node in sorted({*own, *ways}):
+        here, way = own.get(node, 0.0), ways.get(node, 0.0)
+        if here + way > 0.0:
+            doublings = log1p((here + way) / unit) + _odd(losses, node, here)
+            found[node] = (min(doublings, MOST_DOUBLINGS), _sentence(losses, node, what, on_the_way=way > here))
+    return found
 
 
-def _sentence(losses: Losses, node: int, what: What) -> str:
-    if node not in losses.said:
+def _odd(losses: Losses, node: int, own: float) -> float:
+    """A little for how odd a level is for this node, as far as its impact is its own."""
+    beyond = losses.beyond.get(node, 0.0)
+    share = min(1.0, own / beyond) if beyond > TINY else 0.0
+    return ODDNESS * share * log1p(losses.far.get(node, 0.0))
+
+
+def _sentence(losses: Losses, node: int, what: What, *, on_the_way: bool) -> str:
+    if on_the_way:
         return "calls to it are slow, more than what runs in it"
     metric, before, after = losses.said[node]
     more = "time" if what == "wait" else "failures"
@@ -121,18 +135,19 @@ def _lost(table: Table, node: int, columns: list[int], load: int | None, losses:
     told = ~np.isnan(level[0])
     if int(told.sum()) < LEAST_POINTS:
         return
-    weight = _weights(table, columns[0], load, counted=share == "count")
+    load_before, load_after = (1.0, 1.0) if load is None or share == "count" else _load(table, load)
     usual = float(np.median(level[0][told]))
-    before, recent, after = ((one - usual) * much for one, much in zip(level, weight, strict=True))
-    excess = max(0.0, float(worse_half(after[None, :])[0]))
-    band = max(0.0, float(quantiles(before[None, :], (BAND,))[0][0]))
-    held = float(least(recent[None, :])[0])
+    before, recent, after = level[0] - usual, level[1] - usual, level[2] - usual
+    excess = load_after * max(0.0, float(worse_half(after[None, :])[0]))
+    band = load_before * max(0.0, float(quantiles(before[None, :], (BAND,))[0][0]))
+    held = load_before * float(least(recent[None, :])[0])
     band = band if np.isnan(held) else max(band, held)
     beyond = max(0.0, excess - band) ** 2 / excess if excess > TINY else 0.0
     if beyond >= losses.beyond.get(node, -1.0):
+        low, high = quantiles(before[None, :], (0.1, 0.9))
         losses.said[node] = (table.columns[columns[0]].metric, table.middle[columns[0]], _came(table, columns[0]))
-        losses.excess[node], losses.beyond[node] = excess, beyond
-        losses.usual[node] = usual * float(np.median(np.nan_to_num(weight[0])))
+        losses.excess[node], losses.beyond[node], losses.usual[node] = excess, beyond, usual * load_before
+        losses.far[node] = excess / max(load_after, TINY) / float(spread(low, high, np.array([usual]))[0])
 
 
 def _came(table: Table, at: int) -> float:
@@ -169,25 +184,15 @@ def _rates(rows: Floats, scale: Scale) -> Floats:
     return np.asarray(1.0 - mean / 100.0) if scale == "lack of percent" else np.asarray(mean)
 
 
-def _weights(table: Table, at: int, load: int | None, *, counted: bool) -> tuple[Floats, Floats, Floats]:
-    """Requests by time, before, shortly before and after; 1 where nobody counted them or failures were."""
-    block, _ = table.column(at)
-    parts = (block.before, block.recent, block.after)
-    if load is None or counted:
-        ones = tuple(np.ones(part.shape[1]) for part in parts)
-        return ones[0], ones[1], ones[2]
-    other, row = table.column(load)
-    if other is block:
-        told = tuple(np.nan_to_num(part[row]) for part in parts)
-        return told[0], told[1], told[2]
-    came = float(np.nan_to_num(quantiles(other.after[row : row + 1], (0.5,))[0])[0])
-    levels = (float(table.middle[load]), float(table.middle[load]), came)
-    flat = tuple(np.full(part.shape[1], level) for part, level in zip(parts, levels, strict=True))
-    return flat[0], flat[1], flat[2]
+def _load(table: Table, at: int) -> tuple[float, float]:
+    """Requests per time before and after: medians, for what a load does from one point to the next is chance."""
+    block, row = table.column(at)
+    came = quantiles(block.after[row : row + 1], (0.5,))[0]
+    return float(table.middle[at]), float(np.nan_to_num(came)[0])
 
 
-def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> None:
-    """Moves waiting that arises between nodes to the ends of the slow calls.
+def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> dict[int, float]:
+    """Takes waiting that arises between nodes off the callers' own, and gives it by the node that is to blame.
 
     Callers that measure their own calls know of it: what they wait beyond what the callees say they took. The node is
     to blame that is called most by callers that wait so, and by few others.
@@ -201,6 +206,7 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
         if rest > 0.0:
             between[node] = rest
     loads = _loads(table)
+    found: dict[int, float] = {}
     for node, lost in between.items():
         if node in own:
             own[node] = max(0.0, own[node] - lost)
@@ -210,7 +216,8 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
         total = sum(blame.values())
         for other, part in blame.items():
             if part > 0.0:
-                own[other] = own.get(other, 0.0) + lost * part / total
+                found[other] = found.get(other, 0.0) + lost * part / total
+    return found
 
 
 def _share(callers: tuple[int, ...], between: Mapping[int, float]) -> float:

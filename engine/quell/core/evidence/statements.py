@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from quell.core.evidence.calls import MOST_MINUTES, Traffic
 from quell.core.evidence.scales import more
 from quell.core.evidence.table import AFTER_S
-from quell.core.evidence.visits import Counted, fading, vanished
+from quell.core.evidence.visits import Counted, Visits, fading, vanished
 from quell.model.state import Pattern, Signals
 
 LEAST_ERRORS = 1.5
@@ -36,19 +36,18 @@ def statements(signals: Sequence[Signals | None], told: Traffic, began: float) -
     for node, logs in enumerate(counted):
         if logs:
             visits = [kind for _, kind in told.arrivals.get(node, ())] if told.comparable else []
-            found[node] = _node(logs, visits or [_all(logs)], minutes)
+            found[node] = _node(logs, Visits(visits or [_all(logs)]), minutes)
     return found
 
 
-def _node(logs: dict[str, tuple[bool, Counted]], visits: list[Counted], minutes: list[float]) -> Told:
-    before = sum(kind.before for kind in visits)
+def _node(logs: dict[str, tuple[bool, Counted]], visits: Visits, minutes: list[float]) -> Told:
     missing = errors = (0.0, "")
     for name, (failing, count) in logs.items():
         if failing:
             for minute, seen in count.since.items():
                 if minute not in minutes:
                     continue
-                now = sum(kind.at(minute) for kind in visits)
+                now, before = visits.share(minute)
                 due = count.before * (now / before if before else 1.0) + LEAST_ERRORS
                 nats = more(seen, due) * fading(minutes, minute)
                 if nats > errors[0]:

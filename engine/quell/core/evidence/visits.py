@@ -33,30 +33,50 @@ class Counted:
         return self.since.get(minute, 0.0)
 
 
-def expected(counts: Counted, visits: Iterable[Counted], minute: float) -> float:
-    """How often to expect it in that minute, cautiously: its occurrences belong to the visits that became rarest."""
-    kinds = [kind for kind in visits if kind.before > 0]
-    total = sum(kind.before for kind in kinds)
-    now = sum(kind.at(minute) for kind in kinds)
-    if not total or not now:
-        return 0.0
-    limit = max(1.0, MOST_PER_VISIT * counts.before / total)
-    left, found = counts.before, 0.0
-    for kept, before in sorted((kind.at(minute) / kind.before, kind.before) for kind in kinds):
-        taken = min(left, limit * before)
-        found += taken * kept
-        left -= taken
-    return found + max(0.0, left) * now / total
+class Visits:
+    """The kinds of visits to a node, and by minute how much of each kind is left."""
+
+    def __init__(self, kinds: Iterable[Counted]) -> None:
+        self._kinds = [kind for kind in kinds if kind.before > 0]
+        self._total = sum(kind.before for kind in self._kinds)
+        self._left: dict[float, tuple[float, list[tuple[float, float]]]] = {}
+
+    def expected(self, counts: Counted, minute: float) -> float:
+        """How often to expect it in that minute, cautiously: it belongs to the visits that became rarest."""
+        if not self._total:
+            return 0.0
+        now, kinds = self._at(minute)
+        if not now:
+            return 0.0
+        limit = max(1.0, MOST_PER_VISIT * counts.before / self._total)
+        left, found = counts.before, 0.0
+        for kept, before in kinds:
+            taken = min(left, limit * before)
+            found += taken * kept
+            left -= taken
+            if left <= 0.0:
+                return found
+        return found + left * now / self._total
+
+    def share(self, minute: float) -> tuple[float, float]:
+        """All visits of a minute, and all before."""
+        return self._at(minute)[0], self._total
+
+    def _at(self, minute: float) -> tuple[float, list[tuple[float, float]]]:
+        known = self._left.get(minute)
+        if known is None:
+            kinds = sorted((kind.at(minute) / kind.before, kind.before) for kind in self._kinds)
+            known = self._left[minute] = (sum(kind.at(minute) for kind in self._kinds), kinds)
+        return known
 
 
-def vanished(counts: Counted, visits: Iterable[Counted], minutes: list[float]) -> tuple[float, float, float]:
+def vanished(counts: Counted, visits: Visits, minutes: list[float]) -> tuple[float, float, float]:
     """Nats that it came too rarely, at worst of the minutes; how often it came then, and should have."""
     if counts.before < LEAST_COUNT:
         return 0.0, 0.0, 0.0
-    kinds = list(visits)
     best = (0.0, 0.0, 0.0)
     for minute in minutes:
-        due = expected(counts, kinds, minute)
+        due = visits.expected(counts, minute)
         nats = fading(minutes, minute) * fewer(counts.at(minute), due, counts.before)
         best = max(best, (nats, counts.at(minute), due))
     return best
