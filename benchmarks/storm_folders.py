@@ -13,8 +13,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 ITBENCH = "itbench"
 HUGE = frozenset({"soak-1M"})
@@ -87,7 +88,7 @@ def truth_rows(folder: Path) -> list[Row]:
         return [json.loads(line) for line in lines]
 
 
-def opened(folder: Path, name: str) -> IO[bytes]:
+def opened(folder: Path, name: str) -> BufferedReader | gzip.GzipFile:
     """A file of a folder, packed or not."""
     plain = folder / name
     return plain.open("rb") if plain.exists() else gzip.open(folder / f"{name}.gz", "rb")
