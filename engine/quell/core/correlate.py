@@ -213,9 +213,17 @@ class Correlator:
 
     def _weight(self, unit: Unit) -> float:
         distinct = len({fingerprint for fingerprint, _ in unit.alerts})
-        names = {alert.name for mark, _ in unit.alerts if (alert := self._state.alerts.get(mark)) is not None}
-        aloof = min((aloofness(self._state.customs.get(name)) for name in names), default=0.0)
-        return EVIDENCE + MORE_EVIDENCE * min(distinct - 1, MORE_LIMIT) - ALOOF * aloof
+        return EVIDENCE + MORE_EVIDENCE * min(distinct - 1, MORE_LIMIT) - ALOOF * self._aloof(unit)
+
+    def _aloof(self, unit: Unit) -> float:
+        """How much all the rules of a unit fire for themselves; most do not, which is seen at the first."""
+        least = 1.0
+        for mark, _ in unit.alerts:
+            alert = self._state.alerts.get(mark)
+            least = min(least, aloofness(self._state.customs.get(alert.name)) if alert is not None else 0.0)
+            if least == 0.0:
+                break
+        return least
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
         at_home = self.web.units_at(cause)
