@@ -13,7 +13,6 @@ decoded by the connectors, and the engine runs with the rules as they ship. Mean
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import resource
 import sys
@@ -30,7 +29,7 @@ from quell.model.times import format_time, parse_time
 from quell.replay.deliveries import Deliveries, deliveries_for
 from quell.replay.run import Outcome, replay
 from quell.sdk.registry import load_connectors
-from storm_folders import Row, Workshop
+from storm_folders import Row, Workshop, opened
 from storm_table import Scores, goal_line, head, line, short_of, write_between
 
 SEEDS = {"storm-100k": "1-2", "soak-1M": "1"}
@@ -38,15 +37,10 @@ BASELINES = ("components-3", "cover")
 STORM = Path(__file__).resolve().parents[2] / "shared" / "storm"
 
 
-def _opened(folder: Path, name: str) -> Any:
-    plain = folder / name
-    return plain.open("rb") if plain.exists() else gzip.open(folder / f"{name}.gz", "rb")
-
-
 def records(folder: Path, deliveries: Deliveries, names: dict[str, str]) -> Iterator[AnyRecord]:
     """The records of a storm's stream in order of arrival; ``names`` learns which event each record id stands for."""
     first = True
-    with _opened(folder, "stream.jsonl") as stream:
+    with opened(folder, "stream.jsonl") as stream:
         for number, text in enumerate(stream):
             envelope = json.loads(text)
             at = parse_time(envelope["t"])

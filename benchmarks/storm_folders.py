@@ -6,12 +6,14 @@ parts are programs: what they are told and what they print is all that is relied
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -82,4 +84,11 @@ class Workshop:
 
 def truth_rows(folder: Path) -> list[Row]:
     """The answers of a folder."""
-    return [json.loads(line) for line in (folder / "truth.jsonl").read_text().splitlines()]
+    with opened(folder, "truth.jsonl") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def opened(folder: Path, name: str) -> BufferedReader | gzip.GzipFile:
+    """A file of a folder, packed or not."""
+    plain = folder / name
+    return plain.open("rb") if plain.exists() else gzip.open(folder / f"{name}.gz", "rb")

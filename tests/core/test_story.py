@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from core.scene import Scene, deploy, fires, outage, rulebook
+from quell.core import story as stories
 from quell.core.explain import Explanation
 from quell.core.graph import Graph
-from quell.core.story import Story
+from quell.core.story import Story, neighbourhood
 from quell.core.story import story as tell
 from quell.core.trial import candidates
 from quell.model.alert import Alert
@@ -135,3 +137,38 @@ def test_dependents_that_stay_quiet_speak_against_a_suspect():
     assert [one.text for one in ledger.points_against if one.code == "quiet"] == [
         "5 of the 6 that depend on it most show nothing, such as service/a"
     ]
+
+
+def test_what_hangs_on_what_was_reached_against_the_arrows_is_part_of_it():
+    needs = {"checkout": ("audit", "store"), "batch": ("audit",)}
+    edges = tuple(
+        Dependency(from_=f"service/{one}", to=f"service/{to}", type="calls") for one in needs for to in needs[one]
+    )
+    names = ("checkout", "audit", "store", "batch")
+    graph = Graph([Entity(entity=f"service/{name}") for name in names], edges, {})
+    alerts = [shown("checkout", 0.0), shown("audit", 12.0), shown("batch", 20.0), shown("elsewhere", 30.0)]
+    story = tell(State(), rulebook(dependencies=edges), suspected("checkout"), alerts, graph)
+    assert [(one.from_, one.to, one.against) for one in story.links] == [
+        ("service/checkout", "service/audit", True), ("service/audit", "service/batch", False),
+    ]  # fmt: skip
+    assert roles(story)["elsewhere"] == "symptom"
+
+
+def test_of_two_dependencies_between_the_same_the_likelier_one_counts():
+    told_of = (("runs_on", 0.1), ("calls", 1.0), ("measures", 0.1))
+    edges = tuple(Dependency(from_="a/a", to="b/b", type=kind, weight=weight) for kind, weight in told_of)
+    graph = Graph([Entity(entity="a/a"), Entity(entity="b/b")], edges, {})
+    around = neighbourhood(graph, ["a/a"])
+    assert around.edges["b/b", "a/a"]["cost"] < 0.5
+
+
+def test_the_neighbourhood_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stories, "MOST_NODES", 3)
+    assert len(neighbourhood(GRAPH, ["service/frontend"])) == 3
+
+
+def test_an_incident_without_suspects_has_a_story_of_alerts():
+    nobody = Incident(id="INC-1", title="t", status="open", opened_at=0.0, updated_at=0.0)
+    story = tell(State(), BOOK, nobody, [shown("ledger", 0.0)], GRAPH)
+    assert [(one.name, one.role, one.step) for one in story.actors] == [("ledger", "symptom", None)]
+    assert story.links == ()

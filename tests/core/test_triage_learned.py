@@ -320,6 +320,52 @@ def test_the_same_again_in_an_incident_that_somebody_has_taken_does_not_page():
     assert len(scene.pages) == 2, "nobody has it in hand any more, and it still fires"
 
 
+def test_what_fires_anew_while_somebody_has_its_incident_in_hand_does_not_page():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    scene.tell(says("ack", scene.incident.id, 310.0), ends("payments", 400.0), at=400.0)
+    scene.wait(2000.0)
+    scene.tell(fires("payments", 9000.0))
+    scene.restart()
+    scene.wait(10_000.0)
+    assert scene.alert("payments").episode == 2
+    assert (scene.alert("payments").handling, scene.alert("payments").reason.code) == ("hold", "owned")
+    scene.tell(*(ends(service, 10_010.0) for service in ("ledger", "checkout", "frontend")), at=10_010.0)
+    assert len(scene.pages) == 1
+    scene.wait(10_200.0)
+    assert len(scene.pages) == 2, "the incident is over, and this still fires"
+    assert not scene.engine.state.taken
+
+
+def test_a_lone_alert_beside_a_paged_incident_waits_for_half_an_hour():
+    scene = Scene()
+    scene.tell(*outage(), fires("cache", 300.0, "Odd"))
+    scene.wait(940.0)
+    odd = scene.alert("cache", "Odd")
+    assert (odd.handling, odd.reason.code) == ("hold", "near_incident")
+    assert f"incident {scene.incident.id} has paged; pages if it still fires after 30m" in odd.reason.text
+    assert len(scene.pages) == 1
+    scene.wait(2100.0)
+    assert len(scene.pages) == 2
+
+
+def test_without_a_name_nothing_is_learned():
+    scene = Scene()
+    for n in range(4):
+        scene.tell(fires("cache", 2000.0 * n, ""), ends("cache", 2000.0 * n + 60.0, ""))
+    assert list(scene.engine.state.customs) == [""]
+    assert len(scene.engine.state.customs[""].alone_s) == 4
+
+
+def test_a_mention_lies_always_ahead():
+    """Of 89,344.76102953372 the days since are counted a little too low."""
+    known = alert("warning", start=89_344.76102953372)
+    judged = verdict(known, known.starts_at + 2 * DAY_S)
+    assert judged.hold_until is not None
+    assert judged.hold_until > known.starts_at + 2 * DAY_S
+
+
 def test_other_trouble_at_the_same_place_pages_though_somebody_is_there():
     scene = Scene()
     scene.tell(*outage())

@@ -168,7 +168,8 @@ def test_an_incident_comes_with_what_is_like_it_and_what_ended_that() -> None:
             for n, status in ((1, "resolved"), (2, "open"), (3, "open")):
                 quell.core.state.incidents[f"I{n}"] = _alike(f"I{n}", status)
             now = quell.daemon.clock.now()  # else it would be trimmed
-            old = _alike("I0", "resolved", updated_at=now, remedies=(Remedy(kind="note", text="restarted it", by="ana"),))
+            remedy = Remedy(kind="note", text="restarted it", by="ana")
+            old = _alike("I0", "resolved", updated_at=now, remedies=(remedy,))
             await quell.daemon.writer.call(quell.store.commit, Turn(seq=1, incidents=[old]))
             _, told = await quell.api("GET", "/incidents/I3")
             assert [like["incident"] for like in told["similar"]["past"]] == ["I0", "I1"]

@@ -89,6 +89,55 @@ def test_alerts_without_an_entity_are_told_of_in_words():
     assert any("none of the alerts names an entity" in one for one in told)
 
 
+def test_one_alert_alone_is_told_as_that():
+    story = crowd(0)
+    lonely = Suspect(entity="host/h")
+    told = texts(svg(explanation(story, no_clear_cause=True, cause=lonely)))
+    assert any(one.startswith("no clear cause: only host/h alerts") for one in told)
+
+
+def test_what_no_known_way_leads_to_stands_apart_and_is_said_to():
+    alone = Actor(entity="service/x", kind="service", name="x", role="symptom", onset=1.0)
+    story = crowd(1)
+    told = texts(svg(explanation(Story(started_at=0.0, actors=(*story.actors, alone), links=story.links))))
+    assert any("no known way leads there" in one for one in told)
+
+
+def test_rivals_stand_above_what_they_could_have_reached_or_are_left_out():
+    story = crowd(1)
+    rivals = [
+        Actor(entity=f"az/{name}", kind="az", name=name, role="rival", suspect=2, confidence=sure)
+        for name, sure in (("near", 0.3), ("far", 0.2), ("faint", 0.001))
+    ]
+    links = [
+        Link(from_="az/near", to="host/h", type="in_zone", rival=True),
+        Link(from_="az/far", to="host/h", type="in_zone", rival=True, skips=2),
+        Link(from_="az/faint", to="host/h", type="in_zone", rival=True),
+    ]
+    told = cast(Story(started_at=0.0, actors=(*story.actors, *rivals), links=(*story.links, *links)))
+    assert {box.key: box.step for box in told.boxes} == {"host/h": 0, "service/s0": 1, "az/near": -1, "az/far": -1}
+    drawn = texts(
+        svg(explanation(Story(started_at=0.0, actors=(*story.actors, *rivals), links=(*story.links, *links))))
+    )
+    assert "2 between" in drawn
+    assert "in zone ↑" in drawn
+    assert "faint" not in drawn
+
+
+def test_a_crowd_of_many_kinds_names_those_that_fit():
+    cause, *_ = crowd(0).actors
+    rest = [
+        Actor(
+            entity=f"kind{at % 9}/x{at}", kind=f"kind-number-{at % 9}", name=f"x{at}", role="symptom", step=1, onset=1.0
+        )
+        for at in range(60)
+    ]
+    links = tuple(Link(from_="host/h", to=one.entity, type="runs_on") for one in rest)
+    told = texts(svg(explanation(Story(started_at=0.0, actors=(cause, *rest), links=links))))
+    assert any(one.endswith(" other") for one in told)
+    assert "57 more entities" in told
+
+
 def test_the_same_explanation_gives_the_same_bytes():
     records = (deploy("ledger", -60.0), *outage())
     assert svg(explained(*records)) == svg(explained(*records))

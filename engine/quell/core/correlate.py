@@ -195,8 +195,17 @@ class Correlator:
         marks = {fingerprint for fingerprint, _ in unit.alerts}
         names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
         more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
-        aloof = min((aloofness(self._state.customs.get(name)) for name in names), default=0.0)
-        return EVIDENCE + min(more, MORE_LIMIT) - ALOOF * aloof
+        return EVIDENCE + min(more, MORE_LIMIT) - ALOOF * self._aloof(unit)
+
+    def _aloof(self, unit: Unit) -> float:
+        """How much all the rules of a unit fire for themselves; most do not, which is seen at the first."""
+        least = 1.0
+        for mark, _ in unit.alerts:
+            alert = self._state.alerts.get(mark)
+            least = min(least, aloofness(self._state.customs.get(alert.name)) if alert is not None else 0.0)
+            if least == 0.0:
+                break
+        return least
 
     def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
         at_home = self.web.units_at(cause)

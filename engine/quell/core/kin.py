@@ -11,8 +11,8 @@ from quell.model.state import State, Unit
 
 WITHIN_S = 300.0
 MOST_KIN = 16
-NEAREST_LEG = 1.2
-FARTHEST_LEG = 3.1
+NEAREST_LEG = 0.8
+FARTHEST_LEG = 2.2
 OTHER_FAMILY_KIN = 0.3
 
 

@@ -19,12 +19,9 @@ from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import Custom, State
 
-Speaks = tuple[str, str]
-"""What two alerts have in common that speak of the same: the name of the rule and the entity."""
-
 
 class Surroundings:
-    """Works on ``state.customs``; what people have taken in hand is an index of the open incidents."""
+    """Works on ``state.customs`` and ``state.taken``."""
 
     def __init__(self, rulebook: Rulebook, state: State, groups: Groups) -> None:
         self._state = state
@@ -33,10 +30,7 @@ class Surroundings:
         self._neighbours = Neighbours(
             state, groups, frozenset(severity.lower() for severity in triage.digest_severities)
         )
-        self._taken: dict[str, dict[Speaks, int]] = {}
         self._owned: dict[str, set[str]] = {}
-        for incident in state.incidents.values():
-            self._take(incident)
         for alert in state.alerts.values():
             if alert.firing and alert.reason.code == "owned":
                 self.around(alert)
@@ -79,29 +73,28 @@ class Surroundings:
 
     def incident_changed(self, incident: Incident) -> list[str]:
         """Notes who has an incident in hand; returns the alerts that were held for it and are to be judged again."""
-        if self._take(incident):
+        if incident.is_open and incident.acknowledged_by:
+            self._take(incident)
             return []
-        self._taken.pop(incident.id, None)
+        self._state.taken.pop(incident.id, None)
         return sorted(self._owned.pop(incident.id, ()))
 
-    def _take(self, incident: Incident) -> bool:
-        if not (incident.is_open and incident.acknowledged_by):
-            return False
-        speaks: dict[Speaks, int] = {}
+    def _take(self, incident: Incident) -> None:
+        """What fires in it, and what did and left it since: an alert that fires anew is no longer listed."""
+        speaks = self._state.taken.setdefault(incident.id, {})
         for mark in incident.alerts:
             alert = self._state.alerts.get(mark)
             if alert is not None and (spoken := _speaks(alert)) is not None:
                 speaks[spoken] = max(speaks.get(spoken, 0), rank(alert.severity))
-        self._taken[incident.id] = speaks
-        return True
 
     def _own(self, alert: Alert) -> str | None:
         """The incident in somebody's hands in which the same rule fires at the same entity, no less severely."""
-        spoken = _speaks(alert) if self._taken and alert.incident is None else None
+        taken = self._state.taken
+        spoken = _speaks(alert) if taken and alert.incident is None else None
         if spoken is None:
             return None
-        for name in sorted(self._taken):
-            if self._taken[name].get(spoken, 0) >= rank(alert.severity):
+        for name in sorted(taken):
+            if taken[name].get(spoken, 0) >= rank(alert.severity):
                 self._owned.setdefault(name, set()).add(alert.fingerprint)
                 by = self._state.incidents[name].acknowledged_by
                 return f"{by} has incident {name} in hand, in which the same fires at the same place"
@@ -135,5 +128,6 @@ def acted_on(incident: Incident) -> bool:
     return bool(incident.acknowledged_by or incident.remedies) or by_hand
 
 
-def _speaks(alert: Alert) -> Speaks | None:
-    return (alert.name, alert.entity) if alert.name and alert.entity else None
+def _speaks(alert: Alert) -> str | None:
+    """What two alerts have in common that speak of the same."""
+    return f"{alert.name}\x00{alert.entity}" if alert.name and alert.entity else None

@@ -41,7 +41,8 @@ def take_sample(state: State, record: SampleRecord, now: float) -> None:
         points.append((record.at, record.value))
     signals = _signals(state, record.entity, now)
     times = np.array([at for at, _ in points], dtype="<f8")
-    _keep(state, signals, record.metric, times, np.array([value for _, value in points], dtype="<f8"))
+    values = np.array([value for _, value in points], dtype="<f8")
+    _keep(state, signals, record.metric, times, np.clip(values, -MOST_VALUE, MOST_VALUE))
     _bound(state)
 
 
@@ -51,14 +52,12 @@ def take_samples(state: State, record: SamplesRecord, now: float) -> None:
     times = np.array(record.times, dtype="<f8")
     good = np.isfinite(times) & (np.abs(times) < MOST_COUNT)
     ordered = bool(good.all()) and bool((np.diff(times) > 0).all())
-    for metric in sorted(record.values):
-        told = record.values[metric]
-        if len(told) != len(times):
-            continue
-        values = np.array(told, dtype="<f8")
-        if not ordered:
-            values = values[good]
-        _keep(state, signals, metric, times if ordered else times[good], values)
+    metrics = sorted(metric for metric, told in record.values.items() if len(told) == len(times))
+    rows = np.array([record.values[metric] for metric in metrics], dtype="<f8").reshape(len(metrics), len(times))
+    if not ordered:
+        times, rows = times[good], rows[:, good]
+    for metric, values in zip(metrics, np.clip(rows, -MOST_VALUE, MOST_VALUE), strict=True):
+        _keep(state, signals, metric, times, values)
     _bound(state)
 
 
@@ -151,8 +150,7 @@ def _keep(state: State, signals: Signals, metric: str, times: Floats, values: Fl
     if not ordered:  # of two values for one time the one told later stands
         times, last = np.unique(times[::-1], return_index=True)
         values = values[::-1][last]
-    values = np.clip(values[-KEEP_POINTS:], -MOST_VALUE, MOST_VALUE)
-    series = Series(times[-KEEP_POINTS:].tobytes(), values.tobytes())
+    series = Series(times[-KEEP_POINTS:].tobytes(), values[-KEEP_POINTS:].tobytes())
     state.telemetry_bytes += _size(series) - (_size(known) if known is not None else 0)
     signals.series[metric] = series
 

@@ -148,6 +148,9 @@ class State(msgspec.Struct, kw_only=True):
     behaviour: dict[str, Triaged] = msgspec.field(default_factory=dict)
     customs: dict[str, Custom] = msgspec.field(default_factory=dict)
     """By name of the rule that fired."""
+    taken: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    """By id of each open incident that somebody acknowledged: what fired in it, as rule and entity (``rule\\0entity``),
+    with the rank of its worst severity."""
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)
     changes: dict[str, Change] = msgspec.field(default_factory=dict)

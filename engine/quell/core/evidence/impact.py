@@ -13,17 +13,15 @@ weighing it by requests, with a band instead of a threshold, is what keeps idle 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import log1p
-from typing import Literal
 
 import numpy as np
 
-from quell.core.evidence.scales import TINY, Floats, least, quantiles, spread, worse_half
+from quell.core.evidence.losses import Losses, What, measured
+from quell.core.evidence.scales import TINY
 from quell.core.evidence.surroundings import Surroundings
-from quell.core.evidence.table import LEAST_POINTS, Table
+from quell.core.evidence.table import Table
 
-BAND = 0.95
 WAIT_SHARE = 0.02
 """Excess that is this share of all the time users wait is worth log(2) nats of impact."""
 FAILURE_SHARE = 0.005
@@ -32,30 +30,11 @@ ODDNESS = 0.25
 """How odd a level is for a node counts so much beside its impact: callers of the guilty one are less surprised."""
 MOST_DOUBLINGS = 10.0
 """Impact is not worth more than this many times the nats of one (natural) doubling."""
-TAIL = 95
-"""Quantiles beyond this say little of the many."""
-PERCENT = 1.5
-"""A share that is ever above this is in percent."""
-What = Literal["wait", "failure"]
-
-
-@dataclass(slots=True)
-class Losses:
-    """By node: ``excess`` over usual, ``beyond`` the band of chance, ``usual`` level; of requests per time.
-
-    ``far`` is how many robust deviations each request left its usual level.
-    """
-
-    excess: dict[int, float] = field(default_factory=dict)
-    beyond: dict[int, float] = field(default_factory=dict)
-    usual: dict[int, float] = field(default_factory=dict)
-    far: dict[int, float] = field(default_factory=dict)
-    said: dict[int, tuple[str, float, float]] = field(default_factory=dict)
 
 
 def impact(table: Table, around: Surroundings, what: What) -> dict[int, tuple[float, str]]:
     """Nats and a sentence by node."""
-    losses = _losses(table, what, outgoing=False)
+    losses = measured(table, what, outgoing=False)
     if not losses.beyond:
         return {}
     own = {
@@ -102,95 +81,6 @@ def _unit(table: Table, around: Surroundings, losses: Losses, what: What) -> flo
     return FAILURE_SHARE * max(loads) if loads and max(loads) > TINY else 0.05 * (max(losses.excess.values()) or 1.0)
 
 
-def _losses(table: Table, what: What, *, outgoing: bool) -> Losses:
-    kinds = {"wait"} if what == "wait" else {"failure", "success"}
-    loads: dict[int, int] = {}
-    told: dict[tuple[int, str], list[int]] = {}
-    for at, column in enumerate(table.columns):
-        if column.meaning.version == 0 or np.isnan(table.middle[at]):
-            continue
-        if column.meaning.kind == "load":
-            loads.setdefault(column.node, at)
-        elif column.meaning.kind in kinds and column.meaning.outgoing == outgoing:
-            told.setdefault((column.node, column.meaning.kind), []).append(at)
-    losses = Losses()
-    for (node, _), columns in sorted(told.items()):
-        _lost(table, node, _chosen(table, columns), loads.get(node), losses)
-    return losses
-
-
-def _chosen(table: Table, columns: list[int]) -> list[int]:
-    """The mean where there is one, else the quantiles that speak of the many."""
-    means = [at for at in columns if table.columns[at].meaning.quantile == 0]
-    if means:
-        return means
-    return [at for at in columns if table.columns[at].meaning.quantile <= TAIL] or columns[:1]
-
-
-def _lost(table: Table, node: int, columns: list[int], load: int | None, losses: Losses) -> None:
-    block, _ = table.column(columns[0])
-    rows = [table.columns[at].row for at in columns if table.columns[at].block == table.columns[columns[0]].block]
-    share = _scale(table, columns[0])
-    level = [_rates(part[rows], share) for part in (block.before, block.recent, block.after)]
-    told = ~np.isnan(level[0])
-    if int(told.sum()) < LEAST_POINTS:
-        return
-    load_before, load_after = (1.0, 1.0) if load is None or share == "count" else _load(table, load)
-    usual = float(np.median(level[0][told]))
-    before, recent, after = level[0] - usual, level[1] - usual, level[2] - usual
-    excess = load_after * max(0.0, float(worse_half(after[None, :])[0]))
-    band = load_before * max(0.0, float(quantiles(before[None, :], (BAND,))[0][0]))
-    held = load_before * float(least(recent[None, :])[0])
-    band = band if np.isnan(held) else max(band, held)
-    beyond = max(0.0, excess - band) ** 2 / excess if excess > TINY else 0.0
-    if beyond >= losses.beyond.get(node, -1.0):
-        low, high = quantiles(before[None, :], (0.1, 0.9))
-        losses.said[node] = (table.columns[columns[0]].metric, table.middle[columns[0]], _came(table, columns[0]))
-        losses.excess[node], losses.beyond[node], losses.usual[node] = excess, beyond, usual * load_before
-        losses.far[node] = excess / max(load_after, TINY) / float(spread(low, high, np.array([usual]))[0])
-
-
-def _came(table: Table, at: int) -> float:
-    return float(table.fell[at] if table.columns[at].meaning.kind == "success" else table.came[at])
-
-
-Scale = Literal["level", "count", "share", "percent", "lack", "lack of percent"]
-
-
-def _scale(table: Table, at: int) -> Scale:
-    """How the numbers of a column are to be read."""
-    kind = table.columns[at].meaning.kind
-    if kind == "wait":
-        return "level"
-    block, row = table.column(at)
-    highest = max((float(np.nanmax(part[row], initial=0.0)) for part in (block.before, block.after)), default=0.0)
-    if kind == "success":
-        return "lack of percent" if highest > PERCENT else "lack"
-    words = table.columns[at].metric.lower()
-    if any(word in words for word in ("percent", "pct")):
-        return "percent"
-    return "share" if "rat" in words and highest <= 1.0 else "count"
-
-
-def _rates(rows: Floats, scale: Scale) -> Floats:
-    """One rate per time: the mean of the rows, as seconds, counts or shares of requests that failed."""
-    told = ~np.isnan(rows)
-    number = told.sum(axis=0)
-    mean = np.where(number > 0, np.where(told, rows, 0.0).sum(axis=0) / np.maximum(number, 1), np.nan)
-    if scale == "percent":
-        return np.asarray(mean / 100.0)
-    if scale == "lack":
-        return np.asarray(1.0 - mean)
-    return np.asarray(1.0 - mean / 100.0) if scale == "lack of percent" else np.asarray(mean)
-
-
-def _load(table: Table, at: int) -> tuple[float, float]:
-    """Requests per time before and after: medians, for what a load does from one point to the next is chance."""
-    block, row = table.column(at)
-    came = quantiles(block.after[row : row + 1], (0.5,))[0]
-    return float(table.middle[at]), float(np.nan_to_num(came)[0])
-
-
 def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, float]) -> dict[int, float]:
     """Takes waiting that arises between nodes off the callers' own, and gives it by the node that is to blame.
 
@@ -199,7 +89,7 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
     """
     calls = _calls_out(table, around)
     between: dict[int, float] = {}
-    waits = _losses(table, "wait", outgoing=True)
+    waits = measured(table, "wait", outgoing=True)
     for node, lost in waits.beyond.items():
         below = sum(losses.beyond[other] for other in around.measured_below(node, losses.beyond))
         rest = min(lost * calls.get(node, 1.0) - below, losses.beyond.get(node, np.inf))

@@ -44,8 +44,8 @@ class Table:
     """All columns, and of each what was usual and what came.
 
     ``low``, ``middle``, ``high``, ``top`` are quantiles of what was before (.1, .5, .9, .98), ``held`` what it never
-    fell below shortly before, ``came`` the upper quartile of what came after (``fell`` the lower one). NaN: too little
-    was told.
+    fell below shortly before, ``came`` the upper quartile of what came after (``fell`` the lower one, ``settled`` the
+    median). NaN: too little was told.
     """
 
     columns: list[Column] = field(default_factory=list)
@@ -57,6 +57,7 @@ class Table:
     held: Floats = field(default_factory=lambda: np.zeros(0))
     came: Floats = field(default_factory=lambda: np.zeros(0))
     fell: Floats = field(default_factory=lambda: np.zeros(0))
+    settled: Floats = field(default_factory=lambda: np.zeros(0))
 
     def column(self, at: int) -> tuple[Block, int]:
         """Where the points of a column are."""
@@ -84,7 +85,9 @@ def table(signals: Sequence[Signals | None], began: float) -> Table:
         made.blocks.append(block)
         stats.append(_stats(block))
     if stats:
-        made.low, made.middle, made.high, made.top, made.held, made.came, made.fell = np.concatenate(stats, axis=1)
+        usual, after = np.split(np.concatenate(stats, axis=1), [5])
+        made.low, made.middle, made.high, made.top, made.held = usual
+        made.came, made.fell, made.settled = after
     return made
 
 
@@ -101,5 +104,5 @@ def _block(times: Floats, values: Sequence[bytes], began: float) -> Block | None
 def _stats(block: Block) -> Floats:
     told = np.sum(~np.isnan(block.before), axis=1) >= LEAST_POINTS
     usual = quantiles(block.before, (0.1, 0.5, 0.9, 0.98))
-    came = quantiles(block.after, (0.75, 0.25))
+    came = quantiles(block.after, (0.75, 0.25, 0.5))
     return np.array([*(np.where(told, one, np.nan) for one in usual), least(block.recent), *came])
