@@ -75,6 +75,7 @@ class Correlator:
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
+        unit.weight = self._weight(unit)
         if unit.id not in group.fresh:
             group.fresh.append(unit.id)
         self.web.touch(unit.id)
@@ -182,7 +183,7 @@ class Correlator:
         keys, starts = np.unique(causes, return_index=True)
         return Symptoms(
             onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
-            weight=np.array([self._weight(self._state.units[unit_id]) for unit_id in ids]),
+            weight=np.array([self._state.units[unit_id].weight for unit_id in ids]),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],

@@ -15,6 +15,8 @@ from math import log1p
 MARGIN = 2.0
 SPREAD_S = 90.0
 LAG_SPREAD = 0.6
+CHEAPEST = 3.0
+"""No cause costs less to open."""
 Offer = tuple[int, float, float, float]
 """A cause that could fold: its key, nats saved at best, when its parent would have begun, lag in seconds."""
 
@@ -39,7 +41,11 @@ def folded(
     """
     offers = _offers(opened, claims_of)
     parents: dict[int, int] = {}
-    heap = [(-sum(offer[1] for offer in offers[parent]), parent) for parent in offers]
+    heap = [
+        (-most, parent)
+        for parent in offers
+        if (most := sum(offer[1] for offer in offers[parent])) > (0.0 if parent in opened else CHEAPEST)
+    ]
     heapq.heapify(heap)
     while heap:
         promised, parent = heapq.heappop(heap)

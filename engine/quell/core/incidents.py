@@ -66,7 +66,9 @@ class Incidents:
         for member, name in before.items():
             if name is not None and name not in told:
                 lost.setdefault(name, []).append(member)
-            self._place(member, after.get(member) or (name if self._resolved(name) else None))
+            now_at = after.get(member) or (name if self._resolved(name) else None)
+            if now_at != name:
+                self._place(member, now_at)
         self._pager.hand_on_pages(lost, after, now, out)
         for cluster, name in story:
             anew = any(before[member] != name and self._fires(member) for member in cluster.members)
@@ -108,8 +110,10 @@ class Incidents:
     def _tell(self, member: Member, before: str | None, now: float, out: list[AnyDecision]) -> None:
         """An alert that moved says so; one of an earlier episode speaks for that episode only."""
         name = self._state.placed.get(place_of(member))
+        if name == before:
+            return
         alert = self._state.alerts.get(member[0])
-        if alert is None or name == before:
+        if alert is None:
             return
         if alert.episode != member[1]:
             reason = Reason(code="in_incident", text="an earlier firing of this alert")

@@ -60,7 +60,8 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
-    ``first`` the event time of the alert that made the unit, which decides what it is tied to. At an entity of which
+    ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``weight`` is what
+    explaining it earns, in nats, as it was when the last alert joined. At an entity of which
     no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that were there before.
     """
 
@@ -72,6 +73,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     last: float
     group: int
     alerts: list[tuple[str, int]] = []
+    weight: float = 0.0
     tokens: dict[int, int] = {}
     kin: list[tuple[int, float]] = []
 
