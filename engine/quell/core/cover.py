@@ -209,8 +209,6 @@ class Cover:
 
     def _best_move(self) -> Move | None:
         promised = self._promises()
-        for one in self._open:
-            promised[one.cause] = 0.0
         order = np.argsort(-promised, kind="stable")
         best: Move | None = None
         for cause in order:
@@ -286,7 +284,9 @@ class Cover:
     def _fold(self) -> list[Cause]:
         """Causes that another cause, open or not yet open, explains cheaply become part of it."""
         chosen, owners = self._open, self._owner - 1
-        begun = {int(self._s.keys[one.cause]): Begun(one.began, one.price) for one in chosen}
+        begun: dict[int, Begun] = {}
+        for one in sorted(chosen, key=lambda one: -one.began):  # what came again counts as when it first began
+            begun[int(self._s.keys[one.cause])] = Begun(one.began, one.price)
         parents = folded(begun, self._claims_of, self._opening)
         groups: dict[int, list[int]] = {}
         for at, fit in enumerate(chosen):
@@ -304,7 +304,7 @@ class Cover:
             causes.append(
                 Cause(
                     key=root,
-                    began=began[0] if began else min(chosen[at].began for at in parts),
+                    began=min(began) if began else min(chosen[at].began for at in parts),
                     units=units,
                     net=sum(chosen[at].net for at in parts),
                     folded=tuple(key for key in keys if key != root),
