@@ -8,6 +8,7 @@ from math import exp, log
 
 import msgspec
 
+from quell.core.confidence import Standing, certainty, shares
 from quell.core.correlate import Correlator, change_bonus
 from quell.core.cover import Cause
 from quell.core.families import COUNT
@@ -72,16 +73,20 @@ class Ranker:
             scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
         odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, _ in scored]
-        found: list[Suspect] = []
-        for (score, candidate), odd in zip(scored[:MOST_SUSPECTS], odds, strict=False):
-            confidence = odd / sum(odds) * (1.0 / (1.0 + exp(-(score - 1.0) / TEMPERATURE)))
-            suspect = self._suspect(
-                candidate, units=units, told=told, changes=changes, score=score, confidence=confidence
+        found = [
+            self._suspect(candidate, units=units, told=told, changes=changes, score=score)
+            for score, candidate in scored[:MOST_SUSPECTS]
+        ]
+        margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
+        sure = shares(certainty(_standing(found[0], units, margin)), odds)
+        return [
+            msgspec.structs.replace(
+                suspect,
+                confidence=round(confidence, 4),
+                lost_because=self._lost(found[0], suspect, units) if at else "",
             )
-            if found:
-                suspect = msgspec.structs.replace(suspect, lost_because=self._lost(found[0], suspect, units))
-            found.append(suspect)
-        return found
+            for at, (suspect, confidence) in enumerate(zip(found, sure, strict=False))
+        ]
 
     def heard(self, cause: Cause, since: float) -> bool:
         """Whether telemetry of anything around a cause's symptoms was told since then."""
@@ -126,7 +131,6 @@ class Ranker:
         told: Testimony,
         changes: Changes,
         score: float,
-        confidence: float,
     ) -> Suspect:
         entity = self._name(candidate.key)
         change, bonus = nearest_change(changes(entity), candidate.began)
@@ -143,7 +147,6 @@ class Ranker:
             change=change.id if change else None,
             kind=change.type if change else "entity",
             score=round(score, 4),
-            confidence=round(confidence, 4),
             onset=candidate.began,
             path=self._path(candidate, units),
             evidence=tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
@@ -234,6 +237,16 @@ class Ranker:
 
 
 LIMIT_FANOUT = 200
+
+
+def _standing(first: Suspect, units: Sequence[Unit], margin: float) -> Standing:
+    return Standing(
+        margin=margin,
+        silent=any(one.code == "silent" for one in first.evidence),
+        changed=first.change is not None,
+        entities=len({unit.entity for unit in units}),
+        path=len(first.path),
+    )
 
 
 def _counted(count: int, noun: str) -> str:

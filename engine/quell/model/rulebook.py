@@ -126,7 +126,7 @@ class Correlate(msgspec.Struct, frozen=True, kw_only=True):
     least_alerts: int = 3
     solve_every_s: float = 10.0
     quiet_s: float = 1800.0
-    clear_cause_bar: float = 0.35
+    clear_cause_bar: float = 0.5
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
