@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, log, log1p
 
-MARGIN, SILENT, CHANGED, ENTITIES, PATH, CONSTANT = 0.825, -1.498, 0.386, -0.704, 0.786, -0.687
+MARGIN, SILENT, CHANGED, ENTITIES, PATH, CONSTANT = 0.660, -1.719, 0.747, -0.555, 0.952, -0.836
 
 
 @dataclass(frozen=True, slots=True)
