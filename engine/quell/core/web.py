@@ -29,16 +29,13 @@ BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
 TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
 OTHER_FAMILY_LEG = 1.2
 SAME_PLACE_LEG = 0.5
-SCOPE_LEG = 3.2
-SCOPE_WITHIN_S = 240.0
 TOGETHER_S = 900.0
 TOGETHER_DATA_S = 5400.0
-LEG_WITHIN_S = 1800.0
+LEG_WITHIN_S = 900.0
 LEG_WITHIN_DATA_S = 9000.0
-SHARED_LIMIT = 2.6
+SHARED_LIMIT = 1.0
 HUB_FANOUT = 64
 NEWEST = 8
-SCOPE_CROWD = 24
 
 Claim = tuple[float, float]
 """Cost in nats and lag in seconds."""
@@ -64,7 +61,6 @@ class Web:
         self._onward: dict[int, dict[int, Claim]] = {}
         self._state = state
         self._at: defaultdict[int, list[int]] = defaultdict(list)
-        self._scope: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
         self._legs_from: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
@@ -98,9 +94,6 @@ class Web:
         self._alerting[here // COUNT] -= 1
         if not self._alerting[here // COUNT]:
             del self._alerting[here // COUNT]
-        crowd = self._scope.get((self.graph.scope(here // COUNT), unit.family))
-        if crowd and unit_id in crowd:
-            crowd.remove(unit_id)
         for cause in self.claims.pop(unit_id):
             sharers = self._shared_by.get(cause)
             if sharers is not None and unit_id in sharers:
@@ -167,9 +160,6 @@ class Web:
         tied = self._tie(unit, node)
         self._at[here].append(unit.id)
         self._alerting[node] += 1
-        scope = self.graph.scope(node)
-        if scope:
-            self._scope[scope, unit.family].append(unit.id)
         work: deque[tuple[int, int]] = deque()
         for cause, cost, lag in zip(static.keys, static.costs, static.lags, strict=True):
             self._lower(unit.id, cause, (cost, lag))
@@ -222,7 +212,6 @@ class Web:
                     leg(unit.id, other, (cost, 0.0))
                     leg(other, unit.id, (cost, 0.0))
         self._tie_backward(unit, node, leg)
-        self._tie_scope(unit, node, leg)
         for other, cost in self.kin.ties(unit):
             leg(unit.id, other, (cost, 0.0))
             leg(other, unit.id, (cost, 0.0))
@@ -247,15 +236,6 @@ class Web:
                 for other in self._at.get(key(needed, brought), ()):
                     if self._near(unit, self._state.units[other]):
                         leg(other, unit.id, (cost, 60.0))
-
-    def _tie_scope(self, unit: Unit, node: int, leg: object) -> None:
-        """Same namespace, same kind of trouble, within minutes: stands in for an edge that nobody told us of."""
-        assert callable(leg)
-        crowd = self._scope.get((self.graph.scope(node), unit.family), ())
-        for other in crowd if len(crowd) <= SCOPE_CROWD else ():
-            if abs(self._state.units[other].first - unit.first) <= SCOPE_WITHIN_S:
-                leg(unit.id, other, (SCOPE_LEG, 0.0))
-                leg(other, unit.id, (SCOPE_LEG, 0.0))
 
     def _lower(self, unit_id: int, cause: int, claim: Claim) -> None:
         if claim[0] > LEG_LIMIT:
