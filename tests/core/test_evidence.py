@@ -215,6 +215,13 @@ def test_a_resource_far_above_its_band_is_evidence_and_small_rises_beside_it_are
     assert found[1] < 0.5
 
 
+def test_a_resource_that_was_hardly_told_of_before_has_no_band_to_leave():
+    times = [T0 + MINUTE * at for at in range(-30, 5)]
+    late: list[float | None] = [*([None] * 28), 5.0, 5.1, *([6.0] * 5)]
+    told = SamplesRecord(at=T0, entity="a", times=times, values={"cpu": late})
+    assert list(resources(table(signals(("a",), told), T0))) == []
+
+
 def test_new_code_is_compared_with_old_in_the_same_minutes():
     names = ("a", "b")
     worse = metrics(

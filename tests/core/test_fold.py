@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quell.core.episodes import KEPT
+from quell.core.episodes import KEPT, Late, bounded, episodes, hear, hear_end, tally
 from quell.core.fold import Folded, expired, fold, next_expiry
 from quell.core.severity import severity_of
-from quell.model.alert import Alert, fingerprint
+from quell.model.alert import Alert, Heard, fingerprint
 from quell.model.records import AlertRecord
 
 GAP_S = 900.0
@@ -343,6 +343,20 @@ def test_resending_without_start_keeps_the_first_start():
     assert final(through([resolved(12_000)], alert)) == ("resolved", 0, 12_000)
 
 
+def test_patience_outlives_the_firings_it_was_learnt_from():
+    told: list[tuple[float | None, float]] = [(None, at) for at in (0.0, 0.0, 0.0, 3213.0, 15_708.0, 5565.0, 7245.0)]
+    known = through([firing(start, at=at) for start, at in told], now=20_000.0)
+    assert (known.starts_at, known.episode) == (15_708, 2)
+    known = through([firing(8925.0, at=0.0)], known, now=20_000.0)
+    assert (known.starts_at, known.episode) == (0, 1), "no pause was too long, as the first one shows"
+    known = through([firing(14_807.0, at=0.0, ends_at=0.0)], known, now=20_000.0)
+    assert len(known.heard) == KEPT
+    gone = through([resolved(20_000.0)], known)
+    assert (gone.starts_at, gone.episode) == (0, 1), "the first pause is forgotten, what it showed is not"
+    again = through([firing(9407.0, at=0.0)], known, now=20_000.0)
+    assert (again.starts_at, again.episode) == (0, 1)
+
+
 def test_many_resolutions_of_one_firing_keep_the_episodes_apart():
     records = [firing(0), resolved(10), firing(20), *(resolved(30.0 + number) for number in range(20))]
     assert final(through(records)) == ("resolved", 20, 49)
@@ -361,6 +375,12 @@ def test_an_alert_survives_a_snapshot():
         [firing(0, id="a", ends_at=240.0), resolved(100.0, start=0.0), firing(500, ends_at=800.0, timeout=True)]
     )
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(alert), type=Alert) == alert
+
+
+def test_a_firing_in_an_older_snapshot_is_read():
+    heard = Heard(1.0, 2.0, 3.0, True, 4.0, "a", 3.0, 5.0)
+    older = msgspec.msgpack.encode(msgspec.structs.astuple(heard)[:-1])
+    assert msgspec.msgpack.decode(older, type=Heard) == heard
 
 
 def test_fingerprint_is_stored():
@@ -454,6 +474,33 @@ def test_the_same_record_twice_changes_nothing_but_the_count(history, rng: rando
         assert twice.what in {"repeat", "stale"}
         assert twice.alert == msgspec.structs.replace(once, count=once.count + 1)
         known = once
+
+
+MOMENTS = st.integers(0, 60).map(lambda n: n * 500.0)
+
+
+def firing_told(start: float, lasts: float | None, timeout: bool) -> Heard:
+    end = None if lasts is None else start + lasts
+    return Heard(start, start, end, timeout, start, "", end, 300.0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.builds(firing_told, MOMENTS, st.none() | MOMENTS, st.booleans()), min_size=KEPT + 1, max_size=3 * KEPT),
+    st.lists(st.tuples(MOMENTS, MOMENTS), max_size=2 * KEPT),
+)
+def test_what_is_kept_makes_the_same_episodes(told: list[Heard], resolutions: list[tuple[float, float]]):
+    heard: tuple[Heard, ...] = ()
+    for one in told:
+        heard = hear(heard, one)
+    ended: tuple[float, ...] = ()
+    late: Late = ()
+    for at, arrived in resolutions:
+        ended, late = hear_end(ended, late, at, arrived)
+    full = episodes(heard, ended, late)
+    kept = episodes(*bounded(heard, ended, late), late)
+    assert kept == full[-len(kept) :]
+    assert tally(kept, GAP_S).returns <= tally(full, GAP_S).returns
 
 
 @settings(max_examples=200, deadline=None)

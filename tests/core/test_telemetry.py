@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.scene import T0, Scene, outage
 from quell.core import telemetry
+from quell.core.engine import Engine
 from quell.core.telemetry import (
     KEEP_METRICS,
     KEEP_MINUTES,
@@ -24,11 +25,22 @@ from quell.core.telemetry import (
     take_samples,
     take_span,
 )
-from quell.model.records import AnyRecord, CallRecord, LogRecord, SampleRecord, SamplesRecord, SpanRecord
+from quell.model.records import (
+    AlertRecord,
+    AnyRecord,
+    CallRecord,
+    ChangeRecord,
+    LogRecord,
+    SampleRecord,
+    SamplesRecord,
+    SpanRecord,
+)
+from quell.model.rulebook import Rulebook
 from quell.model.state import Calls, Pattern, Signals, State
 
 LEDGER = "service/ledger"
 MINUTE = T0 - T0 % 60
+TIMES = [60.0 * minute for minute in range(-30, 5)]
 
 
 def sample(metric: str, at: float, value: float, entity: str = LEDGER) -> SampleRecord:
@@ -98,6 +110,28 @@ def test_a_table_is_kept_as_its_metrics_one_by_one_would_be():
 def test_times_that_no_calendar_holds_are_left_out_of_a_table():
     table = SamplesRecord(at=T0, entity=LEDGER, times=[float("nan"), T0, 1e300], values={"a": [1.0, 2.0, 3.0]})
     assert points(signals_of(table), "a") == [(T0, 2.0)]
+
+
+def test_times_to_come_are_left_out_of_a_table():
+    times = [T0, T0 + 200.0, T0 + 400.0]
+    table = SamplesRecord(at=T0, entity=LEDGER, times=times, values={"a": [1.0, 2.0, 3.0]})
+    assert points(signals_of(table), "a") == [(T0, 1.0), (T0 + 200.0, 2.0)]
+
+
+def test_who_tells_nothing_takes_no_place():
+    empty = SampleRecord(at=T0, entity=LEDGER, metric="m")
+    table = SamplesRecord(at=T0, entity=LEDGER, times=[float("inf")], values={"a": [1.0]})
+    state = state_of(empty, table)
+    assert (state.signals, state.news) == ({}, {})
+
+
+def test_names_without_end_are_cut():
+    signals = signals_of(
+        LogRecord(at=T0, entity=LEDGER, template="t" * 10**5),
+        CallRecord(at=T0, entity=LEDGER, operation="o" * 10**5),
+        SpanRecord(at=T0, trace="t", span="s", entity=LEDGER, name="n" * 10**5),
+    )
+    assert all(len(name) < 3000 for name in (*signals.patterns, *signals.calls))
 
 
 def test_all_that_is_kept_of_an_entity_is_bounded():
@@ -228,3 +262,18 @@ def test_telemetry_that_comes_later_ranks_suspects_anew_and_a_restart_changes_no
         )
         endings.append(scene.engine.snapshot())
     assert endings[0] == endings[1]
+
+
+@pytest.mark.parametrize(("after", "said"), [(-3600.0, "1h before trouble began"), (300.0, "5m after trouble began")])
+def test_an_alert_without_company_says_when_something_was_changed(after: float, said: str):
+    engine = Engine(Rulebook())
+    alert = AlertRecord(
+        at=T0, status="firing", labels={"alertname": "Slow", "severity": "critical"}, entity=LEDGER, starts_at=T0
+    )
+    change = ChangeRecord(at=T0 + after, type="deploy", entity=LEDGER, revision="v2")
+    told = [SampleRecord(at=T0 + at, entity=LEDGER, metric="latency", value=9.0 if at >= 0 else 1.0) for at in TIMES]
+    engine.decide([change, alert, *told], T0 + 300.0)
+    engine.decide((), T0 + 4000.0)
+    (incident,) = engine.state.incidents.values()
+    texts = [one.text for one in incident.suspects[0].evidence if one.code == "change"]
+    assert texts == [f"deploy v2 on {LEDGER}, {said}"]

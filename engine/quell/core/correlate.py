@@ -20,7 +20,7 @@ from quell.core.reach import key
 from quell.core.web import Web
 from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
-from quell.model.state import Group, State, Unit
+from quell.model.state import Group, Root, State, Unit
 from quell.model.topology import Change
 
 SILENT_OPENING = 1.5
@@ -51,6 +51,9 @@ class Correlator:
         self._settings = settings
         self._state = state
         self._expected: dict[int, list[tuple[int, float]]] = {}
+        for unit in state.units.values():
+            if not unit.weight:  # a snapshot of before weights were kept
+                unit.weight = self._weight(unit)
 
     def add(self, alert: Alert, now: float) -> Group | None:
         """Puts a new episode of an alert where it belongs; returns its group, None when no entity is known."""
@@ -145,13 +148,17 @@ class Correlator:
             price = self._bare(cause)
             return price - CHANGE_BONUS if changes(self._graph.name(node)) else price
 
-        before = [(key(self._graph.node(entity), kind), began) for entity, kind, began in group.solution]
+        first = min(self._state.units[unit_id].onset for unit_id in ids)
+        before = [
+            (key(self._graph.node(root.entity), root.family), first if root.began is None else root.began)
+            for root in group.solution
+        ]
         causes = self._narrowed(group, ids, before)
         symptoms = self._symptoms(ids, causes)
         solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
         group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
-        group.solution = [(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
+        group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
         return [replace(cause, units=tuple(ids[unit] for unit in cause.units)) for cause in solved]
 
     def _narrowed(self, group: Group, ids: list[int], before: list[tuple[int, float]]) -> set[int] | None:

@@ -31,6 +31,8 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple, Self
 
+import msgspec
+
 from quell.model.alert import Heard
 
 KEPT = 6
@@ -51,7 +53,8 @@ PATIENCE_MOST_S = 4 * 3600.0
 class Episode:
     """One firing from start to end. ``lapse`` ends it unless ``end`` (a told resolution) does; None: neither yet.
 
-    ``until`` and ``ahead`` as in `quell.model.alert.Heard`. ``outlived``: one sender resolved it, and another told
+    ``until`` and ``ahead`` as in `quell.model.alert.Heard`. ``silence``: the longest pause, in seconds, that `patience`
+    has seen up to ``last``, of earlier episodes as well. ``outlived``: one sender resolved it, and another told
     after that that it fires, until ``until``; what was told without an end did end with the resolution.
     """
 
@@ -63,6 +66,7 @@ class Episode:
     record: str
     until: float | None
     ahead: float
+    silence: float
     end: float | None = None
     outlived: bool = False
 
@@ -70,8 +74,16 @@ class Episode:
     def of(cls, heard: Heard) -> Self:
         """The episode of a single firing."""
         return cls(
-            heard.start, heard.last, heard.end, heard.timeout, heard.seen, heard.record, heard.until, heard.ahead
-        )
+            heard.start, heard.last, heard.end, heard.timeout, heard.seen, heard.record, heard.until, heard.ahead,
+            heard.silence,
+        )  # fmt: skip
+
+    def heard(self) -> Heard:
+        """All its firings as one; what ended it is kept apart."""
+        return Heard(
+            self.start, self.last, self.lapse, self.timeout, self.seen, self.record, self.until, self.ahead,
+            self.silence,
+        )  # fmt: skip
 
     @property
     def over_at(self) -> float | None:
@@ -127,7 +139,7 @@ def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late) -> 
     """
     current = Episode.of(heard[0])
     found = [current]
-    longest = 0.0
+    longest = current.silence
     arrivals = dict(late)
     for firing in heard[1:]:
         gap = firing.start - current.last
@@ -142,7 +154,7 @@ def episodes(heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late) -> 
         else:
             current = Episode.of(firing)
             found.append(current)
-        longest = max(longest, gap)
+        longest = current.silence = max(longest, gap)
     current.resolve(_resolution(ended, current.last, None), arrivals)
     return found
 
@@ -185,16 +197,17 @@ def hear_end(ended: tuple[float, ...], late: Late, at: float, arrived: float) ->
 def bounded(
     heard: tuple[Heard, ...], ended: tuple[float, ...], late: Late
 ) -> tuple[tuple[Heard, ...], tuple[float, ...]]:
-    """At most `KEPT` of each: the two oldest firings become one if they are of one episode, else the older goes."""
+    """At most `KEPT` of each: the two oldest firings become one if they are of one episode, else the older goes.
+
+    What is left makes the same episodes as before, except for those that went: an alert counts on from them.
+    """
     while len(heard) > KEPT:
         first, second = heard[0], heard[1]
         joined = episodes((first, second), ended, late)
         if len(joined) == 1:
-            one = joined[0]
-            first = Heard(one.start, one.last, one.lapse, one.timeout, one.seen, one.record, one.until, one.ahead)
-            heard = (first, *heard[2:])
+            heard = (joined[0].heard(), *heard[2:])
         else:
-            heard = heard[1:]
+            heard = (msgspec.structs.replace(second, silence=joined[1].silence), *heard[2:])
     while len(ended) > KEPT:
         needless = _needless(heard, ended)
         ended = (*ended[:needless], *ended[needless + 1 :])
@@ -237,8 +250,9 @@ def _merged(at: Heard, told: Heard) -> Heard:
         end, timeout = told.end, told.timeout
     seen, record = _earlier((at.seen, at.record), (told.seen, told.record))
     return Heard(
-        at.start, at.last, end, timeout, seen, record, _latest(at.until, told.until), max(at.ahead, told.ahead)
-    )
+        at.start, at.last, end, timeout, seen, record, _latest(at.until, told.until), max(at.ahead, told.ahead),
+        at.silence,
+    )  # fmt: skip
 
 
 def _latest(a: float | None, b: float | None) -> float | None:

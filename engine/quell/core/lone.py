@@ -10,7 +10,7 @@ from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
-from quell.core.rank import MOST_SUSPECTS, TEMPERATURE, nearest_change
+from quell.core.rank import MOST_SUSPECTS, TEMPERATURE, changed, nearest_change
 from quell.core.titles import title
 from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
@@ -131,7 +131,7 @@ class Lone:
         else:
             change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at)
         if change is not None:
-            text = f"{change.type} {change.revision or change.id} on {entity} shortly before"
+            text = changed(change, entity, alert.starts_at)
             evidence = (Evidence(code="change", text=text, weight=bonus), *evidence)
         return Suspect(
             entity=entity,

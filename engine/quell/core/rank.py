@@ -137,11 +137,8 @@ class Ranker:
         verdict = told.verdicts.get(entity)
         evidence = [*self._symptom_evidence(candidate, units), *(verdict.sentences() if verdict else ())]
         if change is not None:
-            before = candidate.began - change.at
-            when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"
-            when = "at the time when" if abs(before) < AT_ONCE_S else when
-            what = f"{change.type} {change.revision or change.id}"
-            evidence.append(Evidence(code="change", text=f"{what} on {entity}, {when} trouble began", weight=bonus))
+            text = changed(change, entity, candidate.began)
+            evidence.append(Evidence(code="change", text=text, weight=bonus))
         return Suspect(
             entity=entity,
             change=change.id if change else None,
@@ -251,6 +248,14 @@ def _standing(first: Suspect, units: Sequence[Unit], margin: float) -> Standing:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def changed(change: Change, entity: str, began: float) -> str:
+    """What was changed, and how long before or after trouble began."""
+    before = began - change.at
+    when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"
+    when = "at the time when" if abs(before) < AT_ONCE_S else when
+    return f"{change.type} {change.revision or change.id} on {entity}, {when} trouble began"
 
 
 def nearest_change(changes: Iterable[Change], began: float) -> tuple[Change | None, float]:

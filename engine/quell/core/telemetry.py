@@ -8,7 +8,9 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.evidence.templates import statement
+from quell.core.evidence.templates import MOST_CHARACTERS, statement
+from quell.core.fold import SKEW_S
+from quell.core.intake import EARLIEST
 from quell.model.records import CallRecord, LogRecord, SampleRecord, SamplesRecord, SpanRecord
 from quell.model.state import Calls, Pattern, Series, Signals, State
 
@@ -39,6 +41,8 @@ def take_sample(state: State, record: SampleRecord, now: float) -> None:
     points = list(record.points)
     if record.value is not None:
         points.append((record.at, record.value))
+    if not points:
+        return
     signals = _signals(state, record.entity, now)
     times = np.array([at for at, _ in points], dtype="<f8")
     values = np.array([value for _, value in points], dtype="<f8")
@@ -47,10 +51,12 @@ def take_sample(state: State, record: SampleRecord, now: float) -> None:
 
 
 def take_samples(state: State, record: SamplesRecord, now: float) -> None:
-    """Keeps a table of metrics. Rows without a time that a calendar holds are left out."""
-    signals = _signals(state, record.entity, now)
+    """Keeps a table of metrics. Rows without a time that a calendar holds, or of a time to come, are left out."""
     times = np.array(record.times, dtype="<f8")
-    good = np.isfinite(times) & (np.abs(times) < MOST_COUNT)
+    good = (times >= EARLIEST) & (times <= now + SKEW_S)
+    if not good.any():
+        return
+    signals = _signals(state, record.entity, now)
     ordered = bool(good.all()) and bool((np.diff(times) > 0).all())
     metrics = sorted(metric for metric, told in record.values.items() if len(told) == len(times))
     rows = np.array([record.values[metric] for metric in metrics], dtype="<f8").reshape(len(metrics), len(times))
@@ -64,7 +70,7 @@ def take_samples(state: State, record: SamplesRecord, now: float) -> None:
 def take_log(state: State, record: LogRecord, now: float) -> None:
     """Counts a line under its statement, by the minute."""
     signals = _signals(state, record.entity, now)
-    name = record.template or statement(record.text)
+    name = record.template[:MOST_CHARACTERS] or statement(record.text[:MOST_CHARACTERS])
     pattern = signals.patterns.get(name)
     if pattern is None:
         if len(signals.patterns) >= KEEP_PATTERNS:
@@ -91,7 +97,7 @@ def take_call(state: State, record: CallRecord, now: float) -> None:
         _number(record.mean_s),
         _number(record.net_s),
     )
-    _count(state, record.entity, f"{record.caller}\x00{record.operation}", told, now)
+    _count(state, record.entity, f"{record.caller}\x00{record.operation[:MOST_CHARACTERS]}", told, now)
 
 
 def take_span(state: State, record: SpanRecord, now: float) -> None:
@@ -101,7 +107,7 @@ def take_span(state: State, record: SpanRecord, now: float) -> None:
     parent = state.spans.get(f"{record.trace}/{record.parent}") if record.parent else None
     caller = parent[0] if parent is not None else NOBODY if record.parent else ""
     told = Calls(_minute(record.at), 1, int(record.error), _number(record.duration_s))
-    _count(state, record.entity, f"{caller}\x00{record.name}", told, now)
+    _count(state, record.entity, f"{caller}\x00{record.name[:MOST_CHARACTERS]}", told, now)
 
 
 def floats(packed: bytes) -> Floats:

@@ -33,6 +33,8 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     never), ``timeout`` as in `quell.model.records.AlertRecord`. ``seen`` and ``record``: arrival and id of its first.
     ``until`` is the latest end that was told (None: none ever), ``ahead`` how far at most an end lay after the arrival
     of the record that told it, in seconds: which tells when that of ``until`` was sent, however late it came.
+    ``silence`` is the longest time in seconds between two firings of which the former was forgotten: without it, those
+    that are left would be told apart in another way than they were before.
     """
 
     start: float
@@ -43,6 +45,7 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     record: str
     until: float | None = None
     ahead: float = 0.0
+    silence: float = 0.0
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

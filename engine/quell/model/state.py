@@ -78,6 +78,14 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     kin: list[tuple[int, float]] = []
 
 
+class Root(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A cause of a solution: its entity and family, and when it began (None: in a snapshot of before that was kept)."""
+
+    entity: str
+    family: int
+    began: float | None = None
+
+
 class Group(msgspec.Struct, kw_only=True, gc=False):
     """Units that could share a cause: the piece of the problem that is solved at once.
 
@@ -91,7 +99,7 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     close_at: float
     solve_at: float | None = None
     fresh: list[int] = []
-    solution: list[tuple[str, int, float]] = []
+    solution: list[Root] = []
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
@@ -131,7 +139,8 @@ class Signals(msgspec.Struct, kw_only=True):
     told_at: float = 0.0
     series: dict[str, Series] = msgspec.field(default_factory=dict)
     patterns: dict[str, Pattern] = msgspec.field(default_factory=dict)
-    calls: dict[str, list[Calls]] = msgspec.field(default_factory=dict)
+    calls: dict[str, list[Calls]] = msgspec.field(default_factory=dict, name="counted")
+    """In snapshots under another name: those of before have a list under this one."""
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):

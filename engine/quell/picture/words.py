@@ -23,6 +23,7 @@ _NARROW = {letter: em for em, letters in _REGULAR.items() for letter in letters}
 _WIDE = {letter: em for em, letters in _BOLD.items() for letter in letters}
 _OTHER, _OTHER_BOLD = 1.0, 1.1
 """Letters of other scripts, in em."""
+_NARROWEST = 0.35
 MORE = "…"
 _WORDS = re.compile(r"(?<= )")
 _BREAKS = re.compile(r"(?<=[-_./:@ ])|(?<=[a-z0-9])(?=[A-Z])")
@@ -44,7 +45,7 @@ def fit(text: str, room: float, size: float, *, bold: bool = False) -> str:
     """The text, with its middle left out when it does not fit: both ends of a name tell something."""
     if width(text, size, bold=bold) <= room:
         return text
-    keep = len(text) - 1
+    keep = min(len(text) - 1, int(room / (size * _NARROWEST)))  # a name may be a page long
     while keep > 0:
         head = keep - keep // 3
         short = text[:head].rstrip() + MORE + text[len(text) - keep // 3 :].lstrip()

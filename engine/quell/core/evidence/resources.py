@@ -38,6 +38,7 @@ def resources(table: Table) -> Iterator[Finding]:
     """Per node the resource that left its band most."""
     limit = np.fmax(table.top, table.held)
     rise = np.nan_to_num(np.maximum(table.came - limit, 0.0))
+    rise[np.isnan(table.middle)] = 0.0  # what was told of too seldom before has no band to leave
     scale = spread(table.low, table.high, table.middle)
     total: dict[str, float] = {}
     kept = [at for at, column in enumerate(table.columns) if column.meaning.kind == "resource" and rise[at] > 0.0]

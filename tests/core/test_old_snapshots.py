@@ -1,0 +1,62 @@
+"""A snapshot of an earlier version: an upgrade amid an outage goes on with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from quell.core.engine import Engine
+from quell.model.records import AlertRecord, AnyRecord, DependencyRecord
+from quell.model.rulebook import Rulebook
+
+T0 = 1_700_000_000.0
+CALLS = (("a", "b"), ("b", "c"), ("d", "c"))
+
+
+def _fires(name: str, at: float, rule: str = "HighLatency") -> AlertRecord:
+    labels = {"alertname": rule, "severity": "critical", "service": name}
+    return AlertRecord(at=T0 + at, status="firing", labels=labels, entity=f"service/{name}", starts_at=T0 + at)
+
+
+def _amid_an_outage() -> Engine:
+    told: list[AnyRecord] = [
+        DependencyRecord(at=T0, from_=f"service/{one}", to=f"service/{other}", type="calls") for one, other in CALLS
+    ]
+    engine = Engine(Rulebook())
+    engine.decide([*told, *(_fires(name, float(at)) for at, name in enumerate("abcd"))], T0 + 5)
+    engine.decide((), T0 + 120)
+    return engine
+
+
+def _as_before(data: bytes) -> bytes:
+    """As it was written before solutions kept when a cause began, units their weight, and entities their telemetry."""
+    raw: dict[str, Any] = msgspec.msgpack.decode(data, strict=False)
+    for group in raw["groups"].values():
+        assert group["solution"]
+        group["solution"] = [root[:2] for root in group["solution"]]
+    for unit in raw["units"].values():
+        for name in ("weight", "tokens", "kin"):
+            unit.pop(name)
+    old = {"samples": {"m": [(T0, 1.0)]}, "errors": [(T0 - 20, 1)], "calls": [(T0 - 20, 1)]}
+    raw["signals"] = {"service/a": old}
+    for name in ("telemetry_bytes", "news", "customs", "taken", "habits", "rarity"):
+        raw.pop(name)
+    return msgspec.msgpack.encode(raw)
+
+
+@pytest.mark.parametrize("later", [6.0, 600.0])
+def test_an_incident_goes_on_over_an_upgrade(later: float) -> None:
+    engine = _amid_an_outage()
+    (incident,) = engine.state.incidents.values()
+    upgraded = Engine.restored(Rulebook(), _as_before(engine.snapshot()))
+    more = [_fires("a", 120.0 + later, "HighErrors")]
+    for one in (engine, upgraded):
+        one.decide(more, T0 + 121 + later)
+        one.decide((), T0 + 300 + later)
+    assert upgraded.state.incidents.keys() == engine.state.incidents.keys()
+    after = upgraded.state.incidents[incident.id]
+    assert after.status == "open"
+    assert set(incident.alerts) <= set(after.alerts)
+    assert after.suspects[0].entity == incident.suspects[0].entity
