@@ -78,7 +78,9 @@ def test_what_trouble_went_through_unseen_is_silent():
 
 
 def test_an_unknown_way_is_not_invented():
-    story = told(*outage(), fires("audit", 20.0), entities=(*rulebook().entities, *EXTRA)).story
+    alerts = [shown("ledger", 0.0), shown("payments", 12.0), shown("audit", 20.0)]
+    graph = Graph((*BOOK.entities, *EXTRA), BOOK.dependencies, {})
+    story = tell(State(), rulebook(entities=(*BOOK.entities, *EXTRA)), suspected("ledger"), alerts, graph)
     (lonely,) = [one for one in story.actors if one.name == "audit"]
     assert lonely.step is None
     assert not any("service/audit" in {one.from_, one.to} for one in story.links)
