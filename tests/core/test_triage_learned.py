@@ -314,7 +314,8 @@ def test_the_same_again_in_an_incident_that_somebody_has_taken_does_not_page():
     scene.wait(10_000.0)
     again = scene.alert("checkout", pod="checkout-7")
     assert (again.handling, again.reason.code) == ("hold", "owned")
-    assert again.reason.text == f"ana has incident {taken} in hand, in which the same fires at the same place"
+    whose = f"ana has incident {taken} in hand, in which the same fires at the same place"
+    assert again.reason.text == f"{whose}; pages if it still fires after 4h"
     assert len(scene.pages) == 1
     scene.tell(says("resolve", taken, 10_010.0), at=10_010.0)
     assert len(scene.pages) == 2, "nobody has it in hand any more, and it still fires"

@@ -221,15 +221,15 @@ def test_whatever_things_are_called_the_picture_is_xml_and_text_stays_in_it(stor
 @given(st.text(max_size=200), st.floats(20, 400))
 def test_text_is_made_to_fit(text, room):
     assert width(fit(text, room, 11.0), 11.0) <= max(room, width("…", 11.0))
+    lines = wrap(text, room, 11.0, 2)
+    assert len(lines) <= 2
+    assert all(width(line, 11.0) <= max(room, width("…", 11.0)) for line in lines)
 
 
 def test_a_name_as_long_as_a_book_is_cut_at_once():
     began = time.perf_counter()
     assert width(fit("x" * 10**6, 180.0, 11.0), 11.0) <= 180.0
     assert time.perf_counter() - began < 5.0  # a width for each length that it may be cut to would take a day
-    lines = wrap(text, room, 11.0, 2)
-    assert len(lines) <= 2
-    assert all(width(line, 11.0) <= max(room, width("…", 11.0)) for line in lines)
 
 
 @pytest.mark.parametrize(

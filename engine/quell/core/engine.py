@@ -237,7 +237,7 @@ class Engine:
     def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
         if self._alerts.unmuted:
-            self._hear_again(now)
+            self._hear_again(now, out)
         at = start
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
         while at < len(out):
@@ -247,6 +247,8 @@ class Engine:
             if isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
+                if decision.event == "reopened":
+                    self._pager.plan(self.state.incidents[decision.incident.id])
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
                     out.extend(self._hearing.questions(decision.incident, now))
@@ -272,13 +274,17 @@ class Engine:
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
                 self._lone.show(alert, now, out)
 
-    def _hear_again(self, now: float) -> None:
+    def _hear_again(self, now: float, out: list[AnyDecision]) -> None:
         """What was muted counts from now on: with company it is an incident, and must not page alone."""
         for mark in self._alerts.unmuted:
             alert = self.state.alerts.get(mark)
-            if alert is not None and alert.firing and alert.incident is None:
+            if alert is None or not alert.firing:
+                continue
+            if alert.incident is None:
                 self._groups.add(alert, now)
                 self._groups.reconsider(alert, now)
+            else:
+                self._lives.heard_again(alert, now, out)
         self._alerts.unmuted.clear()
 
 

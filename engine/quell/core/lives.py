@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted
-from quell.core.pager import UNPAGED, Pager
+from quell.core.pager import UNPAGED, Pager, back_at
 from quell.core.surroundings import acted_on
+from quell.core.verdicts import DAY_S
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
 from quell.model.incident import Incident
@@ -42,7 +43,7 @@ class Lives:
             self._still_fires(incident, now, out)
             return
         firing = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.firing]
-        heard_at = max((alert.updated_at for alert in firing), default=0.0)
+        heard_at = max((back_at(incident) or 0.0, *(alert.updated_at for alert in firing)))
         if firing and heard_at + STALE_S > now:
             asked_at = self._pager.page_again(incident, now, out)
             self._logbook.watch(name, heard_at + STALE_S if asked_at is None else asked_at)
@@ -67,22 +68,28 @@ class Lives:
         )
         self._logbook.keep(noted(again, now, "reopened", note, by), "reopened", now, out)
 
-    def back(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+    def back(self, alert: Alert, now: float, out: list[AnyDecision], how: str = "is back") -> None:
         """An alert came back soon after it ended: so does its incident if that was over."""
         incident = self._state.incidents.get(alert.incident or "")
         if incident is None or incident.status != "resolved":
             return
         marks = tuple(dict.fromkeys((*self._own(incident), alert.fingerprint)))
         again = self.again(msgspec.structs.replace(incident, alerts=marks), now)
-        text = f"{alert.name or alert.fingerprint} is back"
+        text = f"{alert.name or alert.fingerprint} {how}"
         self._logbook.keep(noted(again, now, "reopened", text), "reopened", now, out)
         self._logbook.watch(incident.id, now + self._triage.lone_page_after_s)
         self._pager.page_if_due(incident.id, now, out)
 
+    def heard_again(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+        """Nothing mutes a firing alert any more: so its incident is not over, unless a person's word on that stands."""
+        if alert.incident not in self._state.calm_at and self._pager.able(alert):
+            self.back(alert, now, out, "fires still, and nothing mutes it any more")
+
     def again(self, incident: Incident, now: float) -> Incident:
-        """A resolved incident as it opens again; it pages again unless it was over for a moment only."""
+        """A resolved incident as it opens again; it pages unless it did within a day and was over for a moment only."""
         again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
-        if incident.resolved_at is not None and incident.resolved_at + self._triage.flap_gap_s > now:
+        lately = incident.paged_at is None or now < incident.paged_at + DAY_S
+        if lately and incident.resolved_at is not None and incident.resolved_at + self._triage.flap_gap_s > now:
             return again
         return msgspec.structs.replace(again, **UNPAGED)
 
@@ -105,8 +112,13 @@ class Lives:
     def _still_fires(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
         """What a person resolved comes back, with a page, when its alerts went on firing all the same."""
         self._state.calm_at.pop(incident.id, None)
-        firing = [mark for mark in self._own(incident) if self._pager.able(self._state.alerts.get(mark))]
-        if incident.status != "resolved" or not firing:
+        if incident.status != "resolved":
+            return
+        own = self._own(incident)
+        firing = [mark for mark in own if self._pager.able(self._state.alerts.get(mark))]
+        if not firing:
+            if any(self._pager.may_be_able(self._state.alerts.get(mark)) for mark in own):
+                self._logbook.ask(incident.id, now + TRUST_S)  # what mutes or holds it now may end before it does
             return
         again = msgspec.structs.replace(
             incident, status="open", resolved_at=None, acknowledged_by="", alerts=self._own(incident), **UNPAGED

@@ -46,19 +46,22 @@ class Pager:
     def page_for(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Pages the incident of an alert that can page now though none of it could before, unless it has paged."""
         incident = self._state.incidents.get(alert.incident or "")
-        if incident is None or not _awaits_page(incident):
+        if incident is None:
             return
-        if alert.handling == "page":
+        if not _awaits_page(incident):
+            if self.able(alert):
+                self.plan(incident)  # a reminder that was due while nothing could stand for the page is due now
+        elif alert.handling == "page":
             self.page(incident.id, alert, alert.reason.text, now, out)
         elif self.able(alert) and alert.fingerprint in incident.alerts:
             self.page_if_due(incident.id, now, out)
 
     def page_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> float | None:
         """Pages an incident that came back and stayed though its page was long ago; else when to ask again, or None."""
-        back_at = max((entry.at for entry in incident.timeline if entry.what == "reopened"), default=None)
-        if back_at is None or incident.paged_at is None or incident.paged_at >= back_at or incident.acknowledged_by:
+        again_at = back_at(incident)
+        if again_at is None or incident.paged_at is None or incident.paged_at >= again_at or incident.acknowledged_by:
             return None
-        due = back_at + self._triage.lone_page_after_s
+        due = again_at + self._triage.lone_page_after_s
         if now < due:
             return due
         anew = msgspec.structs.replace(incident, **UNPAGED)
@@ -117,8 +120,12 @@ class Pager:
             and alert.firing
             and not alert.mutings
             and alert.severity not in self._digest
-            and alert.reason.code not in {"rule", "owned"}
+            and (alert.handling == "page" or alert.reason.code not in {"rule", "owned"})
         )
+
+    def may_be_able(self, alert: Alert | None) -> bool:
+        """Whether an alert can stand for a page once nothing mutes or holds it any more."""
+        return alert is not None and alert.firing and alert.severity not in self._digest
 
     def page(self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision]) -> None:
         """Pages an incident; ``alert`` stands for it and ``why`` is what people are told."""
@@ -142,6 +149,11 @@ class Pager:
 
 UNPAGED: dict[str, None] = dict.fromkeys(("paged_at", "page_alert", "page_record", "reminded_at"))
 """The fields of an incident nobody was paged for."""
+
+
+def back_at(incident: Incident) -> float | None:
+    """When an incident opened again last; None if it never did."""
+    return max((entry.at for entry in incident.timeline if entry.what == "reopened"), default=None)
 
 
 def _unanswered(incident: Incident) -> bool:

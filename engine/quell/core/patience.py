@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from quell.core.customs import NO_CUSTOM, usual
@@ -21,12 +22,14 @@ NEAR_SHARE = 0.5
 class Around:
     """What is known around an alert, besides its own behaviour.
 
-    ``owner`` says who has already taken this in hand; ``custom`` is that of its rule, ``everyone`` that of all rules.
+    ``owner`` says who has already taken this in hand, which counts until ``owned_until``; ``custom`` is that of its
+    rule, ``everyone`` that of all rules.
     ``company`` is only asked when it matters, as it takes a look at all that is near.
     """
 
     in_incident: bool = False
     owner: str | None = None
+    owned_until: float = inf
     custom: Custom = NO_CUSTOM
     everyone: Custom = NO_CUSTOM
     company: Callable[[], Company] = lambda: ALONE

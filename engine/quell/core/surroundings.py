@@ -5,6 +5,8 @@ Customs are learned here, too, from how firings end and from what people do abou
 
 from __future__ import annotations
 
+from math import inf
+
 from msgspec.structs import replace
 
 from quell.core.customs import EVERYONE, NO_CUSTOM, bounded, ended, valued
@@ -12,12 +14,16 @@ from quell.core.fold import What
 from quell.core.groups import Groups
 from quell.core.logbook import QUELL
 from quell.core.neighbours import Neighbours
-from quell.core.patience import Around
+from quell.core.patience import Around, longest_s
 from quell.core.severity import rank
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import Custom, State
+from quell.model.times import format_duration
+
+IN_HAND_WAITS = 4.0
+"""Whoever has an incident in hand may have forgotten it: what fires anew for so many of the longest waits pages."""
 
 
 class Surroundings:
@@ -26,6 +32,7 @@ class Surroundings:
     def __init__(self, rulebook: Rulebook, state: State, groups: Groups) -> None:
         self._state = state
         triage = rulebook.triage
+        self._in_hand_s = IN_HAND_WAITS * longest_s(triage)
         self._page = frozenset(severity.lower() for severity in triage.page_severities)
         self._neighbours = Neighbours(
             state, groups, frozenset(severity.lower() for severity in triage.digest_severities)
@@ -38,9 +45,11 @@ class Surroundings:
     def around(self, alert: Alert) -> Around:
         """What is known around an alert as of now."""
         customs = self._state.customs
+        foreign = self._foreign(alert)
         return Around(
             in_incident=alert.incident is not None,
-            owner=self._foreign(alert) or self._own(alert),
+            owner=foreign or self._own(alert),
+            owned_until=inf if foreign else alert.starts_at + self._in_hand_s,
             custom=customs.get(alert.name, NO_CUSTOM) if alert.name else NO_CUSTOM,
             everyone=customs.get(EVERYONE, NO_CUSTOM),
             company=lambda: self._neighbours.of(alert),
@@ -97,7 +106,8 @@ class Surroundings:
             if taken[name].get(spoken, 0) >= rank(alert.severity):
                 self._owned.setdefault(name, set()).add(alert.fingerprint)
                 by = self._state.incidents[name].acknowledged_by
-                return f"{by} has incident {name} in hand, in which the same fires at the same place"
+                what = f"{by} has incident {name} in hand, in which the same fires at the same place"
+                return f"{what}; pages if it still fires after {format_duration(self._in_hand_s)}"
         return None
 
     def _foreign(self, alert: Alert) -> str | None:

@@ -58,8 +58,8 @@ def judge(
         return case.over()
     if alert.mutings:
         return Judgement("muted", muted(alert))
-    if around.owner is not None:
-        owned: Judgement | None = hold("owned", around.owner)
+    if around.owner is not None and now < around.owned_until:
+        owned: Judgement | None = hold("owned", around.owner, around.owned_until if around.owned_until < inf else None)
     elif around.in_incident:
         owned = hold("in_incident", IN_INCIDENT)
     else:
@@ -271,7 +271,8 @@ class _Case:
 
     def _doubted(self, found: tuple[Doubt, ...]) -> Judgement:
         """Two signs, or a person's word, say that nobody is needed: to the digest, until it goes on for hours."""
-        wait_s = DOUBTED_WAITS * max(self.court.most_s, max(self.behaviour.durations_s, default=0.0))
+        ever_s = min(max(self.behaviour.durations_s, default=0.0), DAY_S / DOUBTED_WAITS)
+        wait_s = DOUBTED_WAITS * max(self.court.most_s, ever_s)
         until = max(self.lone_until, self.alert.starts_at + wait_s)
         if self.excused_until is not None:
             until = max(until, self.excused_until)
