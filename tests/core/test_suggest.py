@@ -14,12 +14,14 @@ from core.scene import T0, Scene, ends, fires, rulebook, says
 from quell.core.chances import by_chance, surely
 from quell.core.habits import MOST_COMPANY, MOST_FRESH, MOST_NAMINGS, MOST_ORPHANS, MOST_RULES, MOST_TROUBLES, Observer
 from quell.core.suggest import both, suggested
+from quell.core.suggest_edges import edges
+from quell.expressions.matchers import parse_matchers
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged
 from quell.model.habits import HALF_S, Company, Habits, Naming, Orphan, RuleHabit, Suggestion, Tally
 from quell.model.mute import Matcher
 from quell.model.records import AlertRecord, FeedbackRecord
-from quell.model.rulebook import InhibitRule, MapRule, Rulebook, Triage, TriageRule
+from quell.model.rulebook import InhibitRule, MapRule, MuteRule, Rulebook, Triage, TriageRule
 from quell.model.state import State
 from quell.model.topology import Dependency, Entity
 
@@ -121,8 +123,8 @@ def test_what_never_fires_without_something_more_severe_is_hidden_by_it() -> Non
     scene.tell(*pairs(30), *strangers(60))
     (inhibit,) = [one for one in told(scene) if one.kind == "inhibit"]
     assert inhibit.rule == {
-        "name": "Down hides Slow", "source": ['alertname="Down"'], "target": ['alertname="Slow"'],
-        "equal": ["service", "namespace"],
+        "name": "Down hides Slow", "source": ['alertname="Down"', 'severity=~"(?i:critical)"'],
+        "target": ['alertname="Slow"', 'severity=~"(?i:warning)"'], "equal": ["service", "namespace"],
     }  # fmt: skip
     assert inhibit.support == 30
 
@@ -134,6 +136,40 @@ def test_of_two_that_always_come_together_one_stays_and_what_is_more_severe_is_n
     scene = Scene()
     scene.tell(*pairs(30, "warning", "critical"), *strangers(60))
     assert [one.rule["name"] for one in told(scene) if one.kind == "inhibit"] == ["Slow hides Down"]
+
+
+def test_a_rule_that_also_fires_as_a_warning_hides_others_only_when_it_is_as_severe_as_they_are() -> None:
+    scene = Scene()
+    scene.tell(*pairs(30, "critical", "critical"), *strangers(60))
+    scene.tell(fires("cache", 9 * DAY, "Down", "warning"), ends("cache", 9 * DAY + 60.0, "Down", "warning"))
+    (inhibit,) = [one for one in told(scene) if one.kind == "inhibit"]
+    assert inhibit.rule["source"] == ['alertname="Down"', 'severity=~"(?i:critical)"']
+    accepted = InhibitRule(
+        name="accepted",
+        source=tuple(one for text in inhibit.rule["source"] for one in parse_matchers(text)),
+        target=tuple(one for text in inhibit.rule["target"] for one in parse_matchers(text)),
+        equal=tuple(inhibit.rule["equal"]),
+    )
+    again = suggested(scene.engine.state, rulebook(inhibit=(accepted,)), to_the_end=True).suggestions
+    assert "inhibit" not in kinds(list(again))
+
+
+@pytest.mark.parametrize("how", ["digest", "mute", "useless"])
+def test_nothing_is_hidden_behind_what_nobody_is_told_of(how: str) -> None:
+    down = (Matcher(name="alertname", value="Down"),)
+    given: dict[str, Any] = {}
+    if how == "digest":
+        given["triage"] = Triage(rules=(TriageRule(name="known", matchers=down, verdict="digest"),))
+    elif how == "mute":
+        given["mute"] = (MuteRule(name="known", matchers=down, reason="noise"),)
+    scene = Scene(rulebook(**given))
+    scene.tell(*pairs(30), *strangers(60))
+    if how == "useless":
+        scene.tell(fires("cache", 9 * DAY, "Down"))
+        mark = scene.alert("cache", "Down").fingerprint
+        for n in range(3):
+            scene.tell(FeedbackRecord(at=T0 + 9 * DAY + n, verdict="not_actionable", alert=mark, by="ana"))
+    assert "inhibit" not in kinds(told(scene))
 
 
 def test_what_is_inhibited_already_is_not_suggested() -> None:
@@ -155,6 +191,13 @@ def unplaced(count: int, **labels: str) -> Iterator[AlertRecord]:
         at = T0 + 1_000.0 + n * HOUR
         given = {"alertname": "Leak", "n": str(n), "severity": "info", **labels}
         yield AlertRecord(at=at, starts_at=at, status="firing", labels=given, source="t")
+
+
+@pytest.mark.parametrize("label", ["contäiner", "con-tainer"])
+def test_a_label_that_no_template_can_name_becomes_no_rule(label: str) -> None:
+    scene = Scene()
+    scene.tell(*unplaced(20, **{label: "payments"}))
+    assert told(scene) == []
 
 
 def test_a_label_that_names_known_entities_becomes_a_map_rule() -> None:
@@ -205,6 +248,22 @@ def test_trouble_that_nothing_known_explains_and_that_comes_again_suggests_a_dep
     assert found.support == 8
     assert found.chance < 2.0
     assert found.evidence[1] == "service/s25 usually began 30s before it"
+
+
+@pytest.mark.parametrize(("name", "held"), [("service/t25", True), ("service/t 25", False), ("t25", False)])
+def test_an_entity_that_no_rules_file_can_name_is_not_suggested(name: str, held: bool) -> None:
+    scene = estate((10, 25), 8)
+    scene.wait(30 * DAY)
+    tally = both(scene.engine.state.habits)
+    tally.troubles[name] = tally.troubles.pop("service/s25")
+    near = [
+        Orphan(one.at, one.crowd, tuple((name if other == "service/s25" else other, lag) for other, lag in one.near))
+        for one in tally.orphans["service/s10"]
+    ]
+    tally.orphans = {"service/s10": near}
+    entities = (*ESTATE.entities, Entity(entity=name, labels={"namespace": "shop"}))
+    graph = Scene(msgspec.structs.replace(ESTATE, entities=entities)).engine.graph
+    assert [one.rule["to"] for one in edges(tally, graph, ESTATE.dependencies)] == [[name]] * held
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from math import exp, log
 from quell.core.chances import by_chance
 from quell.core.graph import Graph
 from quell.core.orphans import HOPS, reached
+from quell.core.suggest_rules import writable
 from quell.model.habits import Orphan, Suggestion, Tally, suggestion_id
 from quell.model.times import format_duration
 from quell.model.topology import Dependency, Entity
@@ -59,7 +60,10 @@ def edges(tally: Tally, graph: Graph, dependencies: Iterable[Dependency]) -> lis
     prior = Prior(graph, dependencies)
     found = [one for entity in sorted(tally.orphans) for one in _of(entity, tally, prior)]
     best = {frozenset((one.a, one.b)): one for one in sorted(found, key=lambda one: (one.odds, one.a, one.b))}
-    surest = sorted(best.values(), key=lambda one: (-one.odds, one.a, one.b))
+    surest = sorted(
+        (one for one in best.values() if _writable(one.a) and _writable(one.b)),
+        key=lambda one: (-one.odds, one.a, one.b),
+    )
     kept: list[_Found] = []
     known = _Reach(graph)
     for one in surest:
@@ -208,6 +212,12 @@ class _Reach:
             rim = onward - found
             found |= rim
         return False
+
+
+def _writable(entity: str) -> bool:
+    """Whether a rules file takes this for an entity: alerts may name one with spaces, or without a kind."""
+    kind, _, name = entity.partition("/")
+    return bool(kind and name) and not any(sign.isspace() for sign in entity) and writable(entity)
 
 
 def _space(entity: Entity) -> str:

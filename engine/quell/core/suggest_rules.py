@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import accumulate
 from math import ceil
 
 from quell.core.chances import by_chance, surely
 from quell.core.resolve import ADDRESS_LABELS, KNOWN_LABELS
-from quell.core.severity import rank
+from quell.core.severity import SEVERITY_LABELS, rank
 from quell.expressions.matchers import Matching
 from quell.model.habits import BOUNDS_S, RuleHabit, Suggestion, Tally, suggestion_id
 from quell.model.rulebook import Rulebook
@@ -37,6 +38,8 @@ def holds(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
         over = habit.ended + habit.lapsed
         if habit.acted or over < LEAST_FIRINGS or habit.alone < MOSTLY_ALONE * habit.ended or _ruled(habit, rulebook):
             continue
+        if not writable(name):
+            continue
         within = list(accumulate(habit.lasted))
         share = {bound: count for bound, count in zip(BOUNDS_S, within, strict=False) if bound <= LONGEST_HOLD_S}
         bound = next((each for each, count in share.items() if surely(count, over) >= LEAST_HEALED - 0.05), None)
@@ -62,7 +65,7 @@ def holds(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
 def digests(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
     """Rules of which people said again and again that nothing was to be done, and about which nobody ever did."""
     for name, habit in sorted(tally.rules.items()):
-        if habit.acted or habit.useless < LEAST_USELESS or _ruled(habit, rulebook):
+        if not _useless(habit) or _ruled(habit, rulebook) or not writable(name):
             continue
         reason = f"judged not actionable {habit.useless} times, nobody ever acted"
         yield Suggestion(
@@ -91,7 +94,8 @@ def inhibitions(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
         equal = _identifying(company.equal)
         if surely(company.together, of) < LEAST_ALWAYS or by_chance(company.together, expected) > BY_CHANCE:
             continue
-        if equal:
+        sources, targets = _firings(source, shown), _firings(target, hidden)
+        if equal and sources and targets and writable(source, target, *equal) and not _quiet(shown, rulebook):
             yield Suggestion(
                 id=suggestion_id("inhibit", source, target),
                 kind="inhibit",
@@ -101,8 +105,7 @@ def inhibitions(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
                     f"by chance {expected:.1f} would have",
                     f"{target} is {hidden.severity or 'without severity'}, {source} {shown.severity or 'without one'}",
                 ),
-                rule={"name": f"{source} hides {target}", "source": [_equals("alertname", source)],
-                      "target": [_equals("alertname", target)], "equal": equal},
+                rule={"name": f"{source} hides {target}", "source": sources, "target": targets, "equal": equal},
                 support=company.together, chance=round(expected, 2),
                 confidence=round(surely(company.together, of), 3),
             )  # fmt: skip
@@ -115,7 +118,9 @@ def namings(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
         hits = naming.named.get(kind, 0)
         entity = f"{kind}/${{labels.{label}}}"
         known = any(rule.entity == entity for rule in rulebook.map)
-        if hits < LEAST_NAMED or surely(hits, naming.asked) < LEAST_NAMING or known or not label.isidentifier():
+        if hits < LEAST_NAMED or surely(hits, naming.asked) < LEAST_NAMING or known:
+            continue
+        if not (label.isascii() and label.isidentifier() and writable(kind)) or any(sign in kind for sign in "$ /"):
             continue
         yield Suggestion(
             id=suggestion_id("map", label, kind),
@@ -127,6 +132,48 @@ def namings(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:
             rule={"name": f"{label} names a {kind}", "match": [f'{label}!=""'], "entity": entity},
             support=hits, chance=0.0, confidence=round(surely(hits, naming.asked), 3),
         )  # fmt: skip
+
+
+def writable(*names: str) -> bool:
+    """Whether a rules file can hold these names at all."""
+    try:
+        "".join(names).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _useless(habit: RuleHabit) -> bool:
+    """Whether people said again and again that nothing was to be done, and never did anything."""
+    return not habit.acted and habit.useless >= LEAST_USELESS
+
+
+def _quiet(habit: RuleHabit, rulebook: Rulebook) -> bool:
+    """Whether nobody is told of such alerts, or soon may be: what hides behind them would be told to nobody either."""
+    rules = [rule.matchers for rule in rulebook.triage.rules if rule.verdict == "digest"]
+    rules += [rule.matchers for rule in rulebook.mute]
+    return _useless(habit) or any(Matching(matchers).matches(habit.example) for matchers in rules)
+
+
+def _severity_label(habit: RuleHabit) -> str:
+    return next((label for label in SEVERITY_LABELS if habit.example.get(label)), "")
+
+
+def _firings(name: str, habit: RuleHabit) -> list[str]:
+    """The matchers for the most severe firings of a rule: one rule often fires as a warning first, and then as more.
+
+    None at all when no label tells the severity that was seen.
+    """
+    if not habit.severity:
+        return [_equals("alertname", name)]
+    label, value = _severity_label(habit), json.dumps(f"(?i:{re.escape(habit.severity)})", ensure_ascii=False)
+    return [_equals("alertname", name), f"{label}=~{value}"] if label and writable(habit.severity) else []
+
+
+def _worst(habit: RuleHabit) -> dict[str, str]:
+    """The labels of a firing, as one of the worst severity has them."""
+    label = _severity_label(habit)
+    return {**habit.example, label: habit.severity} if label else habit.example
 
 
 def _back(tally: Tally, target: str, source: str) -> bool:
@@ -155,7 +202,7 @@ def _ruled(habit: RuleHabit, rulebook: Rulebook) -> bool:
 
 def _inhibited(hidden: RuleHabit, shown: RuleHabit, rulebook: Rulebook) -> bool:
     return any(
-        Matching(rule.source).matches(shown.example) and Matching(rule.target).matches(hidden.example)
+        Matching(rule.source).matches(_worst(shown)) and Matching(rule.target).matches(_worst(hidden))
         for rule in rulebook.inhibit
     )
 
