@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from core.scene import Scene, ends, fires, outage, rulebook, says, silence
+from core.scene import T0, Scene, ends, fires, outage, rulebook, says, silence
 from quell.core.lives import TRUST_S
 from quell.core.triage import judge
 from quell.core.verdicts import DAY_S
 from quell.expressions.matchers import parse_matchers
+from quell.model.records import IncidentRecord
 from quell.model.rulebook import Triage, TriageRule
 from quell.model.state import Triaged
 
@@ -83,6 +84,17 @@ def test_whoever_has_an_incident_in_hand_and_does_nothing_keeps_back_pages_for_h
     scene.wait(6 * HOUR)
     assert len(scene.pages) == 2
     assert scene.alert("payments").handling == "page"
+
+
+def test_an_incident_that_stays_open_elsewhere_for_days_keeps_back_pages_for_a_day_only() -> None:
+    scene = Scene()
+    scene.tell(IncidentRecord(at=T0, id="X", source="pd", status="open", entity="service/cache", title="minor"))
+    scene.tell(fires("cache", 100.0))
+    scene.wait(DAY_S + 99.0)
+    assert not scene.pages
+    assert scene.alert("cache").reason.code == "owned"
+    scene.wait(DAY_S + 100.0)
+    assert len(scene.pages) == 1
 
 
 def test_what_flaps_for_days_pages_every_day() -> None:

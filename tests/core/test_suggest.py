@@ -293,6 +293,13 @@ def test_asking_changes_nothing_and_a_restart_forgets_nothing() -> None:
     assert told(scene.restart()) == found
 
 
+def test_it_says_since_when_the_records_tell() -> None:
+    scene = Scene()
+    assert suggested(scene.engine.state, scene.rulebook, to_the_end=True).from_time is None
+    scene.tell(fires("cache", 100.0))
+    assert suggested(scene.engine.state, scene.rulebook, to_the_end=True).from_time == T0 + 100.0
+
+
 def test_what_is_not_settled_yet_is_not_counted_unless_the_records_end() -> None:
     scene = Scene()
     scene.tell(fires("cache", 100.0, "Down"), fires("cache", 140.0, "Slow"))

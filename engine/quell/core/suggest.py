@@ -40,7 +40,9 @@ def suggested(state: State, rulebook: Rulebook, *, to_the_end: bool = False) -> 
         *namings(tally, rulebook),
     ]
     kept = tuple(one for one in found if one.id not in state.habits.declined)
-    return Suggested(from_time=tally.since or None, suggestions=kept, declined=len(state.habits.declined))
+    return Suggested(
+        from_time=(tally.since or None) if state.now else None, suggestions=kept, declined=len(state.habits.declined)
+    )
 
 
 def both(habits: Habits) -> Tally:
@@ -84,12 +86,13 @@ def _graph(state: State, rulebook: Rulebook) -> Graph:
 def _counted(state: State, graph: Graph) -> State:
     """A copy of the state in which everything is counted."""
     copy = msgspec.structs.replace(state, habits=_copied(state.habits))
-    ends = max(_ends(state.habits), default=state.now)
+    copy.habits.newer.since = copy.habits.newer.since or min(_begins(state.habits), default=0.0)
+    ends = max(_begins(state.habits), default=state.now)
     Observer(copy).sweep(graph, max(state.now, ends) + 2 * 3600.0)
     return copy
 
 
-def _ends(habits: Habits) -> Iterable[float]:
+def _begins(habits: Habits) -> Iterable[float]:
     return (began.at for began in habits.fresh)
 
 

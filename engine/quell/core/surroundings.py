@@ -5,8 +5,6 @@ Customs are learned here, too, from how firings end and from what people do abou
 
 from __future__ import annotations
 
-from math import inf
-
 from msgspec.structs import replace
 
 from quell.core.customs import EVERYONE, NO_CUSTOM, bounded, ended, valued
@@ -16,6 +14,7 @@ from quell.core.logbook import QUELL
 from quell.core.neighbours import Neighbours
 from quell.core.patience import Around, longest_s
 from quell.core.severity import rank
+from quell.core.verdicts import DAY_S
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
@@ -49,7 +48,7 @@ class Surroundings:
         return Around(
             in_incident=alert.incident is not None,
             owner=foreign or self._own(alert),
-            owned_until=inf if foreign else alert.starts_at + self._in_hand_s,
+            owned_until=alert.starts_at + (DAY_S if foreign else self._in_hand_s),
             custom=customs.get(alert.name, NO_CUSTOM) if alert.name else NO_CUSTOM,
             everyone=customs.get(EVERYONE, NO_CUSTOM),
             company=lambda: self._neighbours.of(alert),
