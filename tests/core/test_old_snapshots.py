@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from quell.core.engine import Engine
+from quell.daemon.serve import restored
+from quell.errors import QuellError
 from quell.model.records import AlertRecord, AnyRecord, DependencyRecord
 from quell.model.rulebook import Rulebook
 
@@ -60,3 +62,8 @@ def test_an_incident_goes_on_over_an_upgrade(later: float) -> None:
     assert after.status == "open"
     assert set(incident.alerts) <= set(after.alerts)
     assert after.suspects[0].entity == incident.suspects[0].entity
+
+
+def test_a_state_that_no_version_here_wrote_is_refused_in_words() -> None:
+    with pytest.raises(QuellError, match="nothing is lost: start the version that wrote it"):
+        restored(Rulebook(), msgspec.msgpack.encode({"groups": {"1": "later"}}))

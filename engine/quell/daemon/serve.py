@@ -122,8 +122,16 @@ async def _started(daemon: Daemon, listening: socket.socket) -> bool:
 
 
 def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
-    """The core, fresh or from a snapshot."""
-    return Engine(rulebook) if data is None else Engine.restored(rulebook, data)
+    """The core, fresh or from a snapshot. Raises `QuellError` for a snapshot that this version cannot read."""
+    if data is None:
+        return Engine(rulebook)
+    try:
+        return Engine.restored(rulebook, data)
+    except msgspec.DecodeError as error:
+        raise QuellError(
+            f"the saved state cannot be read by this version: {error}; the daemon does not start and nothing is lost: "
+            "start the version that wrote it, or move the database away to start without history"
+        ) from error
 
 
 def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]], listen: tuple[str, int] | None) -> Loaded:
