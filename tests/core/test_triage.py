@@ -310,7 +310,8 @@ def test_time_alone_changes_no_verdict_before_it_was_announced(severity, start, 
     if then > now:
         again = verdict(known, then, behaviour, triage)
         assert again.handling == judged.handling
-        assert again.reason.code == judged.reason.code
+        if judged.handling != "page":  # a page is told at once; later it may have another of two good reasons
+            assert again.reason.code == judged.reason.code
 
 
 @settings(max_examples=300, deadline=None)
