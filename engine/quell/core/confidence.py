@@ -14,6 +14,8 @@ from math import exp, log, log1p
 
 MARGIN, SILENT, CHANGED, ENTITIES, PATH, CONSTANT = 0.660, -1.719, 0.747, -0.555, 0.952, -0.836
 
+LONGEST = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -30,10 +32,14 @@ class Standing:
 
 
 def certainty(first: Standing) -> float:
-    """The probability that the first suspect is the cause."""
+    """The probability that the first suspect is the cause.
+
+    A long way bears out no more than one of `LONGEST`, and two suspects that are equal are no better than even.
+    """
     odds = CONSTANT + MARGIN * log1p(max(0.0, first.margin)) + SILENT * first.silent + CHANGED * first.changed
-    odds += ENTITIES * log(max(1, first.entities)) + PATH * first.path
-    return 1.0 / (1.0 + exp(-odds))
+    odds += ENTITIES * log(max(1, first.entities)) + PATH * min(first.path, LONGEST)
+    bound = 1.0 - 0.5 * exp(-max(0.0, first.margin))
+    return min(bound, 1.0 / (1.0 + exp(-odds)))
 
 
 def shares(first: float, odds: list[float]) -> list[float]:
