@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
+from typing import TYPE_CHECKING
 
 import msgspec
-import networkx as nx
 
 from quell.core.graph import Graph
 from quell.model.alert import Alert
@@ -21,6 +21,9 @@ from quell.model.incident import Incident, Suspect
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.topology import Change, Dependency
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 HOPS = 4
 """As far as the search for causes goes."""
@@ -127,6 +130,8 @@ def neighbourhood(graph: Graph, names: Iterable[str]) -> nx.DiGraph[str]:
 
     The cost of an arc is that of the likeliest trouble over it, in nats.
     """
+    import networkx as nx  # noqa: PLC0415 - an eighth of a second, for those who ask why
+
     around: nx.DiGraph[str] = nx.DiGraph()
     ring = [graph.number[name] for name in dict.fromkeys(names) if name in graph.number]
     seen = set(ring)
@@ -152,6 +157,8 @@ def neighbourhood(graph: Graph, names: Iterable[str]) -> nx.DiGraph[str]:
 
 def _ways(around: nx.DiGraph[str], cause: Suspect, showing: Mapping[str, object]) -> dict[str, _Way]:
     """How trouble came from the cause to the symptoms and to what lies between; the cause itself first."""
+    import networkx as nx  # noqa: PLC0415 - an eighth of a second, for those who ask why
+
     ways = {cause.entity: _Way("", 0)}
     for before, after in pairwise(cause.path):
         if before in ways and after not in ways:
@@ -193,6 +200,8 @@ def _against(around: nx.DiGraph[str], ways: dict[str, _Way], showing: Mapping[st
 
 def _rivals(around: nx.DiGraph[str], rivals: Sequence[Suspect], ways: Mapping[str, _Way]) -> list[Link]:
     """The way from each rival outside the story to the nearest entity in it."""
+    import networkx as nx  # noqa: PLC0415 - an eighth of a second, for those who ask why
+
     links = []
     for rival in rivals:
         if rival.entity in ways or rival.entity not in around:
