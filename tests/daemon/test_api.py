@@ -197,6 +197,7 @@ def test_what_is_suggested_is_told_and_can_be_turned_down_for_good() -> None:
         async with running() as quell:
             habit = RuleHabit(firings=30, ended=30, alone=30, lasted=[30, *[0] * 10], example={"alertname": "Blip"})
             quell.core.state.habits.newer = Tally(since=1.0, rules={"Blip": habit})
+            quell.core.state.now = 2.0
             _, told = await quell.api("GET", "/suggestions")
             (hold,) = told["suggestions"]
             assert (hold["kind"], hold["rule"]["hold"], told["declined"]) == ("hold", "2m", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -10,19 +9,12 @@ from faults.child import Child, write_config
 from ports import free_port
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def test_ready_within_two_seconds_of_work(tmp_path: Path) -> None:
+def test_it_gets_ready_and_ends_when_told(tmp_path: Path) -> None:
+    """How soon is measured by `benchmarks/start.py`."""
     child = Child(write_config(tmp_path / "quell"), free_port())
     try:
         child.spawn()
         child.wait_ready()
-        # Processor time, because other tests share the machine; on a quiet one the wait is hardly longer.
-        assert cpu_s(child.process.pid) < 2.0
         assert child.ask("GET", "/ready") == (200, b"OK")
         assert child.end() == 0
     finally:

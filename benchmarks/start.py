@@ -1,0 +1,45 @@
+"""How much work it is to check a configuration and to get a daemon ready: seconds of processor time, five tries each.
+
+    python benchmarks/start.py
+
+Processor time and not the clock, so that what else the machine does counts less. An empty Python, run beside, says how
+fast the machine is today.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TRIES = 5
+
+
+def processor_s(command: list[str]) -> float:
+    """Seconds of processor time that a command takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+
+
+def main() -> None:
+    """Prints a line for each: median, least and most."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "quell"
+        subprocess.run([sys.executable, "-m", "quell.cli", "init", str(folder)], check=True, capture_output=True)
+        commands = {
+            "an empty Python": [sys.executable, "-c", ""],
+            "quell check of the starters": [sys.executable, "-m", "quell.cli", "check", str(folder)],
+            "all that `quell serve` imports": [sys.executable, "-c", "import quell.daemon.serve"],
+        }
+        for name, command in commands.items():
+            took = sorted(processor_s(command) for _ in range(TRIES))
+            print(f"{name:32s} {statistics.median(took):.2f} s ({took[0]:.2f} to {took[-1]:.2f})")
+
+
+if __name__ == "__main__":
+    main()
