@@ -94,7 +94,7 @@ class MemoryStore:
         times += [run.updated_at for run in self._runs.values()]
         return max(times, default=0.0)
 
-    def groups_after(self, seq: int) -> Iterator[Group]:
+    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
         for later, (now, blob) in list(self._journal.items()):
             if later > seq:
                 yield Group(seq=later, now=now, records=unpack_records(blob))

@@ -150,8 +150,8 @@ class Store(Protocol):
         """The latest moment that anything committed speaks of; 0 when nothing was. Timers leave no other trace."""
         ...
 
-    def groups_after(self, seq: int) -> Iterator[Group]:
-        """Journal groups with a greater seq, in order."""
+    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
+        """Journal groups with a greater seq, in order; ``at_once`` are held in memory."""
         ...
 
     def quarantine(self, limit: int = 100) -> list[Quarantined]:

@@ -29,9 +29,6 @@ from quell.store.port import (
     Turn,
 )
 
-_GROUPS_A_READ = 200
-"""Journal rows per read of a replay: bounded memory, and the write lock is free in between."""
-
 
 class SqlStore:
     """`quell.store.port.Store` in one SQLite file."""
@@ -95,12 +92,12 @@ class SqlStore:
         with self._database.transaction("read what was decided last", "the daemon does not start") as connection:
             return automation.decided_until(connection)
 
-    def groups_after(self, seq: int) -> Iterator[Group]:
+    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
         while True:
             with self._database.transaction("read the journal", "the replay stops here") as connection:
-                groups = journal.after(connection, seq, _GROUPS_A_READ)
+                groups = journal.after(connection, seq, at_once)
             yield from groups
-            if len(groups) < _GROUPS_A_READ:
+            if len(groups) < at_once:
                 return
             seq = groups[-1].seq
 
