@@ -249,7 +249,9 @@ def test_trim_takes_what_is_old_and_not_needed(store: Store) -> None:
                 seq=n,
                 audits=[audit(float(n))],
                 intents=[perform(f"k{n}", at=float(n))],
-                incidents=[incident(f"INC-{n}", status="resolved" if n % 2 else "open", updated_at=float(n))],
+                incidents=[
+                    incident(f"INC-{n}", status="resolved" if n % 2 else "open", opened_at=1.0, updated_at=float(n))
+                ],
                 runs=[run(f"run-{n}", state="done" if n % 2 else "waiting", updated_at=float(n))],
             )
         )

@@ -15,9 +15,11 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
+from quell.store.vacuum import adopt, give_back
 
 MIGRATIONS = "quell.store:migrations"
 _PRAGMAS = (
+    "PRAGMA auto_vacuum=INCREMENTAL",  # before anything is written: a file that has tables already does not take it
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit is on the disk when it returns, also through a power cut
     "PRAGMA foreign_keys=ON",
@@ -46,6 +48,7 @@ class Database:
         with self._speaking("open the store", "the daemon does not start"):
             file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._engine.connect()
+            adopt(self._driver, file)
         try:
             with self.transaction("bring the schema up to date", "the daemon does not start") as connection:
                 command.upgrade(alembic_config(connection), "head")
@@ -68,6 +71,18 @@ class Database:
         with self._speaking(what, then), self._connection.begin():
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield self._connection
+
+    def compact(self) -> int:
+        """Gives the disk back a slice of what is empty; returns how many bytes, 0 when it is not worth more."""
+        with self._speaking("make the file smaller", "it stays as large as it is"):
+            return give_back(self._driver)
+
+    @property
+    def _driver(self) -> sqlite3.Connection:
+        """The driver's own connection: what belongs in no transaction."""
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
 
     def close(self) -> None:
         """Gives the file up; what the WAL holds is moved into it if nobody else has it open."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from quell.errors import StoreError
+from quell.model.alert import Alert
 from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
 from quell.store.chain import Link, extend, first_break, not_yet_kept
 from quell.store.codec import Blob, pack_records, unpack_records
+from quell.store.past import last_words, over_at
 from quell.store.port import (
     Accepted,
     AuditBreak,
@@ -41,6 +43,7 @@ class MemoryStore:
         self._anchor, self._head = Link(), Link()
         self._incidents: dict[str, Incident] = {}
         self._runs: dict[str, Run] = {}
+        self._over: list[Alert] = []
         self._quarantined: list[Quarantined] = []
         self._quarantined_ever = 0
 
@@ -94,7 +97,7 @@ class MemoryStore:
         times += [run.updated_at for run in self._runs.values()]
         return max(times, default=0.0)
 
-    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
+    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:  # noqa: ARG002 -- memory is quick
         for later, (now, blob) in list(self._journal.items()):
             if later > seq:
                 yield Group(seq=later, now=now, records=unpack_records(blob))
@@ -129,14 +132,31 @@ class MemoryStore:
     def verify_audit(self) -> AuditBreak | None:
         return first_break((entry for _, entry in self._trail), anchor=self._anchor, head=self._head)
 
-    def trim(self, *, records_before: float, incidents_before: float, audit_before: float) -> int:
+    def keep_alerts(self, alerts: Sequence[Alert]) -> None:
+        self._over += alerts
+
+    def alerts(self, since: float = 0.0) -> Iterator[Alert]:
+        return last_words(reversed(self._over), since)
+
+    def trim(
+        self,
+        *,
+        records_before: float,
+        incidents_before: float,
+        audit_before: float,
+        alerts_before: float = 0.0,
+        quarantine_before: float | None = None,
+        quarantine_bytes: int | None = None,
+        most: int = 1_000,  # noqa: ARG002 -- memory is quick: everything goes at once
+    ) -> int:
         before = self._rows()
         safe = min(self._snapshots) if len(self._snapshots) == _SNAPSHOTS_KEPT else 0
         for seq, (now, _) in list(self._journal.items()):
             if now >= records_before or seq > safe:
                 break
             del self._journal[seq]
-        self._quarantined = [entry for entry in self._quarantined if entry.at >= records_before]
+        self._trim_quarantine(records_before if quarantine_before is None else quarantine_before, quarantine_bytes)
+        self._over = [alert for alert in self._over if over_at(alert) >= alerts_before]
         for key, entry in list(self._ledger.items()):
             old = entry.perform.at < incidents_before and self._ledger_seq[key] < safe
             if old and entry.state in SETTLED:
@@ -154,8 +174,16 @@ class MemoryStore:
             self._anchor = Link(gone.n, gone.hash)
         return before - self._rows()
 
+    def compact(self) -> int:
+        return 0
+
     def close(self) -> None:
         """Nothing to give up; the content stays as long as the object."""
+
+    def _trim_quarantine(self, before: float, most_bytes: int | None) -> None:
+        self._quarantined = [entry for entry in self._quarantined if entry.at >= before]
+        while most_bytes is not None and sum(entry.size for entry in self._quarantined) > most_bytes:
+            del self._quarantined[0]
 
     def _append_audits(self, turn: Turn) -> None:
         if turn.seq < self._applied_seq:
@@ -179,5 +207,7 @@ class MemoryStore:
         return entry
 
     def _rows(self) -> int:
-        parts = (self._journal, self._quarantined, self._ledger, self._runs, self._incidents, self._trail)
+        parts = (
+            self._journal, self._quarantined, self._over, self._ledger, self._runs, self._incidents, self._trail,
+        )  # fmt: skip
         return sum(len(part) for part in parts)

@@ -13,11 +13,14 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from quell.model.alert import Alert
 from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
 
+QUARANTINED_BYTES = 500
+"""What an entry of the quarantine takes beside its payload, about."""
 LedgerState = Literal["intended", "acting", "done", "failed", "in_doubt"]
 
 
@@ -38,6 +41,11 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     path: str = ""
     id: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return len(self.payload) + QUARANTINED_BYTES
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,8 +186,35 @@ class Store(Protocol):
         """The first broken row of the audit trail; None when it is whole."""
         ...
 
-    def trim(self, *, records_before: float, incidents_before: float, audit_before: float) -> int:
-        """Forgets what is older than given (never what recovery needs); returns how many rows went."""
+    def keep_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Keeps alerts that are over, for those who ask later. Of a firing that is kept twice the last word counts."""
+        ...
+
+    def alerts(self, since: float = 0.0) -> Iterator[Alert]:
+        """The kept alerts that ended at ``since`` or later, each firing once, those that were kept last first."""
+        ...
+
+    def trim(
+        self,
+        *,
+        records_before: float,
+        incidents_before: float,
+        audit_before: float,
+        alerts_before: float = 0.0,
+        quarantine_before: float | None = None,
+        quarantine_bytes: int | None = None,
+        most: int = 1_000,
+    ) -> int:
+        """Forgets what is older than given (never what recovery needs); returns how many rows went.
+
+        At most about ``most`` rows of each kind go at once, so that nobody waits long for the writer: whoever wants
+        all of it gone calls again until 0 is returned. Runs and the ledger go with the incidents, what is in quarantine
+        with the records unless it has an age of its own; of more than ``quarantine_bytes`` the oldest goes first.
+        """
+        ...
+
+    def compact(self) -> int:
+        """Gives the disk back some of what trimming left empty; returns how many bytes, 0 when it is not worth more."""
         ...
 
     def close(self) -> None:

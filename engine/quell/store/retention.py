@@ -1,4 +1,8 @@
-"""What may be forgotten: old rows that neither a recovery nor a repeated turn can ask for."""
+"""What may be forgotten: old rows that neither a recovery nor a repeated turn can ask for.
+
+Everything goes in slices of some hundred rows, for whoever deletes holds up whoever writes. What to delete is looked
+for among the oldest rows only, so that a look does not cost more the more is kept.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,26 @@ from quell.model.run import RUN_OVER
 from quell.store.automation import set_chain_end
 from quell.store.chain import Link
 from quell.store.journal import recoverable_from
+from quell.store.port import QUARANTINED_BYTES
 from quell.store.settle import SETTLED
-from quell.store.tables import AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS
+from quell.store.tables import ALERTS, AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS
+
+_OLDEST = 10
+"""Of the ledger so many times as many rows are looked at as may go: few of the oldest are not settled."""
 
 
-def trim(connection: Connection, *, records_before: float, incidents_before: float, audit_before: float) -> int:
-    """Deletes what is older than given; returns how many rows went.
+def trim(
+    connection: Connection,
+    *,
+    records_before: float,
+    incidents_before: float,
+    audit_before: float,
+    alerts_before: float,
+    quarantine_before: float,
+    quarantine_bytes: int | None,
+    most: int,
+) -> int:
+    """Deletes what is older than given, at most about ``most`` rows of each kind; returns how many rows went.
 
     Groups go only up to the oldest snapshot kept, and only from the front: a hole would be a silent loss. Ledger and
     audit rows stay while a recovery could decide their turn again, for they are what makes that harmless; the turn of
@@ -24,41 +42,73 @@ def trim(connection: Connection, *, records_before: float, incidents_before: flo
     """
     safe = recoverable_from(connection)
     return (
-        _trim_journal(connection, safe, records_before)
-        + _delete(connection, QUARANTINE, QUARANTINE.c.at < records_before)
-        + _delete(
-            connection,
-            LEDGER,
-            LEDGER.c.state.in_(SETTLED) & (LEDGER.c.at < incidents_before) & (LEDGER.c.seq < safe),
-        )
-        + _delete(connection, RUNS, RUNS.c.state.in_(RUN_OVER) & (RUNS.c.updated_at < incidents_before))
+        _trim_journal(connection, safe, records_before, most)
+        + _trim_quarantine(connection, quarantine_before, quarantine_bytes, most)
+        + _delete(connection, ALERTS, ALERTS.c.last_at < alerts_before, most)
+        + _trim_ledger(connection, safe, incidents_before, most)
+        + _delete(connection, RUNS, RUNS.c.state.in_(RUN_OVER) & (RUNS.c.updated_at < incidents_before), most)
         + _delete(
             connection,
             INCIDENTS,
-            INCIDENTS.c.status.not_in(OPEN_STATUSES) & (INCIDENTS.c.updated_at < incidents_before),
+            # The first of these finds them by its index; nothing is updated before it opened.
+            (INCIDENTS.c.opened_at < incidents_before)
+            & INCIDENTS.c.status.not_in(OPEN_STATUSES)
+            & (INCIDENTS.c.updated_at < incidents_before),
+            most,
         )
-        + _trim_audit(connection, safe, audit_before)
+        + _trim_audit(connection, safe, audit_before, most)
     )
 
 
-def _trim_journal(connection: Connection, safe: int, before: float) -> int:
-    first_kept = connection.scalar(select(func.min(JOURNAL.c.seq)).where(JOURNAL.c.now >= before))
-    end = safe if first_kept is None else min(safe, first_kept - 1)
-    return _delete(connection, JOURNAL, JOURNAL.c.seq <= end)
+def _trim_journal(connection: Connection, safe: int, before: float, most: int) -> int:
+    end = 0
+    oldest = select(JOURNAL.c.seq, JOURNAL.c.now).where(JOURNAL.c.seq <= safe).order_by(JOURNAL.c.seq).limit(most)
+    for row in connection.execute(oldest):
+        if row.now >= before:
+            break
+        end = row.seq
+    return connection.execute(delete(JOURNAL).where(JOURNAL.c.seq <= end)).rowcount if end else 0
 
 
-def _trim_audit(connection: Connection, safe: int, before: float) -> int:
-    stays = (AUDIT.c.at >= before) | (AUDIT.c.seq >= safe)
-    first_kept = connection.scalar(select(func.min(AUDIT.c.n)).where(stays))
-    goes = select(AUDIT.c.n, AUDIT.c.hash).order_by(AUDIT.c.n.desc()).limit(1)
-    if first_kept is not None:
-        goes = goes.where(AUDIT.c.n < first_kept)
-    last = connection.execute(goes).first()
+def _trim_quarantine(connection: Connection, before: float, most_bytes: int | None, most: int) -> int:
+    gone = _delete(connection, QUARANTINE, QUARANTINE.c.at < before, most)
+    if most_bytes is None:
+        return gone
+    size = func.length(QUARANTINE.c.payload) + QUARANTINED_BYTES
+    over = (connection.scalar(select(func.sum(size))) or 0) - most_bytes
+    last = None
+    oldest = select(QUARANTINE.c.id, size.label("size")).order_by(QUARANTINE.c.id).limit(most)
+    for row in connection.execute(oldest):
+        if over <= 0:
+            break
+        over -= row.size
+        last = row.id
+    if last is not None:
+        gone += connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id <= last)).rowcount
+    return gone
+
+
+def _trim_ledger(connection: Connection, safe: int, before: float, most: int) -> int:
+    oldest = select(LEDGER.c.n, LEDGER.c.state, LEDGER.c.at, LEDGER.c.seq).order_by(LEDGER.c.n).limit(_OLDEST * most)
+    old = oldest.subquery()
+    goes = select(old.c.n).where(old.c.state.in_(SETTLED) & (old.c.at < before) & (old.c.seq < safe)).limit(most)
+    return connection.execute(delete(LEDGER).where(LEDGER.c.n.in_(goes))).rowcount
+
+
+def _trim_audit(connection: Connection, safe: int, before: float, most: int) -> int:
+    last = None
+    oldest = select(AUDIT.c.n, AUDIT.c.seq, AUDIT.c.at, AUDIT.c.hash).order_by(AUDIT.c.n).limit(most)
+    for row in connection.execute(oldest):
+        if row.at >= before or row.seq >= safe:
+            break
+        last = Link(row.n, row.hash)
     if last is None:
         return 0
-    set_chain_end(connection, "audit_anchor", Link(last.n, last.hash))
-    return _delete(connection, AUDIT, AUDIT.c.n <= last.n)
+    set_chain_end(connection, "audit_anchor", last)
+    return connection.execute(delete(AUDIT).where(AUDIT.c.n <= last.n)).rowcount
 
 
-def _delete(connection: Connection, table: Table, condition: Any) -> int:
-    return connection.execute(delete(table).where(condition)).rowcount
+def _delete(connection: Connection, table: Table, condition: Any, most: int) -> int:
+    (key,) = table.primary_key.columns
+    goes = select(key).where(condition).limit(most)
+    return connection.execute(delete(table).where(key.in_(goes))).rowcount

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from quell.model.alert import Alert
 from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
-from quell.store import automation, chain, journal, retention
+from quell.store import automation, chain, journal, past, retention
 from quell.store.database import Database
 from quell.store.port import (
     Accepted,
@@ -131,14 +132,51 @@ class SqlStore:
                 head=automation.chain_end(connection, "audit_head"),
             )
 
-    def trim(self, *, records_before: float, incidents_before: float, audit_before: float) -> int:
+    def keep_alerts(self, alerts: Sequence[Alert]) -> None:
+        with self._database.transaction(
+            "keep alerts that are over", "they are kept with the next snapshot"
+        ) as connection:
+            past.keep(connection, alerts)
+
+    def alerts(self, since: float = 0.0) -> Iterator[Alert]:
+        return past.last_words(self._kept_alerts(since), since)
+
+    def _kept_alerts(self, since: float) -> Iterator[Alert]:
+        before = None
+        while True:
+            with self._database.transaction("read past alerts", "the list ends here") as connection:
+                rows = past.page(connection, since, before)
+            if not rows:
+                return
+            before = rows[-1][0]
+            for _, alerts in rows:
+                yield from reversed(alerts)
+
+    def trim(
+        self,
+        *,
+        records_before: float,
+        incidents_before: float,
+        audit_before: float,
+        alerts_before: float = 0.0,
+        quarantine_before: float | None = None,
+        quarantine_bytes: int | None = None,
+        most: int = 1_000,
+    ) -> int:
         with self._database.transaction("trim old rows", "they stay until the next attempt") as connection:
             return retention.trim(
                 connection,
                 records_before=records_before,
                 incidents_before=incidents_before,
                 audit_before=audit_before,
+                alerts_before=alerts_before,
+                quarantine_before=records_before if quarantine_before is None else quarantine_before,
+                quarantine_bytes=quarantine_bytes,
+                most=most,
             )
+
+    def compact(self) -> int:
+        return self._database.compact()
 
     def close(self) -> None:
         self._database.close()

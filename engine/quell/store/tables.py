@@ -99,6 +99,17 @@ QUARANTINE = Table(
     Column("payload", LargeBinary, nullable=False),
 )
 
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("n", Integer, primary_key=True),
+    Column("last_at", Float, nullable=False, index=True),
+    Column("count", Integer, nullable=False),
+    Column("packed", Boolean, nullable=False),
+    Column("alerts", LargeBinary, nullable=False),
+)
+"""Alerts that are over, many to a row as they were kept together; ``last_at`` is when the last of them ended."""
+
 META = Table(
     "meta",
     METADATA,
