@@ -28,6 +28,8 @@ OTHER_FAMILY_OPENING = 1.0
 MADE_OPENING = 2.0
 ALOOF = 1.0
 """So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
+MOST_ASKED = 128
+"""The customs of so many alerts of one unit are asked for; what all of those do for themselves is no trouble."""
 ABSENCE = 0.5
 ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
@@ -51,12 +53,13 @@ class Correlator:
         self._settings = settings
         self._state = state
         self._expected: dict[int, list[tuple[int, float]]] = {}
+        self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
         for unit in state.units.values():
             if not unit.weight:  # a snapshot of before weights were kept
                 unit.weight = self._weight(unit)
 
-    def add(self, alert: Alert, now: float) -> Group | None:
-        """Puts a new episode of an alert where it belongs; returns its group, None when no entity is known."""
+    def add(self, alert: Alert, now: float) -> Unit | None:
+        """Puts a new episode of an alert where it belongs; returns its unit, None when no entity is known."""
         if alert.entity is None:
             return None
         kind = family(alert)
@@ -79,13 +82,14 @@ class Correlator:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
         unit.weight = self._weight(unit)
-        if unit.id not in group.fresh:
+        if unit.id not in self._fresh:
+            self._fresh.add(unit.id)
             group.fresh.append(unit.id)
         self.web.touch(unit.id)
         unit.onset = min(unit.onset, onset)
         unit.last = max(unit.last, onset)
         self._touch(group, now, data=kind == Family.DATA)
-        return group
+        return unit
 
     def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
         """The group of a new unit: the union of the groups it ties together, under the lowest id."""
@@ -124,6 +128,7 @@ class Correlator:
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
         entangled = self.web.entangled(group.units)
+        self._fresh.difference_update(group.fresh)
         for unit_id in group.units:
             self.web.drop(unit_id)
         if entangled:
@@ -156,6 +161,7 @@ class Correlator:
         causes = self._narrowed(group, ids, before)
         symptoms = self._symptoms(ids, causes)
         solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
+        self._fresh.difference_update(group.fresh)
         group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
@@ -199,16 +205,27 @@ class Correlator:
         )
 
     def _weight(self, unit: Unit) -> float:
-        """What explaining a unit earns: another rule that fires says more than the same rule on another replica."""
-        marks = {fingerprint for fingerprint, _ in unit.alerts}
-        names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
-        more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
+        """What explaining a unit earns: another rule that fires says more than the same rule on another replica.
+
+        That has a limit, which is told by the first few alerts of a large unit.
+        """
+        marks: set[str] = set()
+        names: set[str] = set()
+        more = 0.0
+        for mark, _ in unit.alerts:
+            marks.add(mark)
+            alert = self._state.alerts.get(mark)
+            if alert is not None:
+                names.add(alert.name)
+            more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
+            if more >= MORE_LIMIT:
+                break
         return EVIDENCE + min(more, MORE_LIMIT) - ALOOF * self._aloof(unit)
 
     def _aloof(self, unit: Unit) -> float:
         """How much all the rules of a unit fire for themselves; most do not, which is seen at the first."""
         least = 1.0
-        for mark, _ in unit.alerts:
+        for mark, _ in unit.alerts[:MOST_ASKED]:
             alert = self._state.alerts.get(mark)
             least = min(least, aloofness(self._state.customs.get(alert.name)) if alert is not None else 0.0)
             if least == 0.0:

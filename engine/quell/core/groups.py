@@ -26,15 +26,11 @@ class Groups:
         place = place_of((alert.fingerprint, alert.episode))
         if place in self._unit_of:
             return
-        group = self._chart.correlator.add(alert, now)
-        if group is not None:
-            unit = next(unit for unit in reversed(group.fresh) if self._holds(unit, alert))
-            self._unit_of[place] = unit
-            self._units_at.setdefault(self._state.units[unit].entity, set()).add(unit)
-            self.plan(group)
-
-    def _holds(self, unit: int, alert: Alert) -> bool:
-        return (alert.fingerprint, alert.episode) in self._state.units[unit].alerts
+        unit = self._chart.correlator.add(alert, now)
+        if unit is not None:
+            self._unit_of[place] = unit.id
+            self._units_at.setdefault(unit.entity, set()).add(unit.id)
+            self.plan(self._state.groups[unit.group])
 
     def plan(self, group: Group) -> None:
         """Puts on the agenda when a group is solved and closed."""
