@@ -42,11 +42,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How long things are kept, in seconds."""
+    """How long things are kept, in seconds; of what is in quarantine at most ``quarantine_bytes``."""
 
     records_s: float = 30 * 86400.0
+    alerts_s: float = 90 * 86400.0
     incidents_s: float = 400 * 86400.0
     audit_s: float = 400 * 86400.0
+    quarantine_s: float = 30 * 86400.0
+    quarantine_bytes: int = 100_000_000
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,10 +97,16 @@ class RetentionShape(Shape):
 
     records: Span = 30 * _DAY_S
     """Records as they came in."""
+    alerts: Span = 90 * _DAY_S
+    """Alerts that are over: when they fired, what was made of them and why."""
     incidents: Span = 400 * _DAY_S
-    """Closed incidents."""
+    """Closed incidents, with their runs and what is in the ledger."""
     audit: Span = 400 * _DAY_S
     """Who did what."""
+    quarantine: Span = 30 * _DAY_S
+    """Payloads that could not be read."""
+    quarantine_size: Size = 100_000_000
+    """How much of those is kept at most; the oldest go first."""
 
 
 class LogShape(Shape):
@@ -180,7 +186,12 @@ def read_settings(
         sources=sources,
         limits=Limits(**shape.limits.model_dump()),
         retention=Retention(
-            records_s=shape.retention.records, incidents_s=shape.retention.incidents, audit_s=shape.retention.audit
+            records_s=shape.retention.records,
+            alerts_s=shape.retention.alerts,
+            incidents_s=shape.retention.incidents,
+            audit_s=shape.retention.audit,
+            quarantine_s=shape.retention.quarantine,
+            quarantine_bytes=shape.retention.quarantine_size,
         ),
         log=Log(level=shape.log.level, format=shape.log.format),
         snapshot_every_s=shape.snapshot_every,

@@ -23,6 +23,7 @@ from quell.daemon.decider import Restore
 from quell.daemon.http import Front, Server, own_routes, server
 from quell.daemon.inbox import Inbox
 from quell.daemon.ingest import Ingest
+from quell.daemon.keeping import Retaining
 from quell.daemon.logs import Masker
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
@@ -44,7 +45,6 @@ from quell.store.port import Store
 
 _DRAIN_ACTS_S = 4.0
 _DRAIN_TURNS_S = 3.0
-_TRIM_EVERY_S = 3600.0
 
 
 class Daemon:
@@ -140,7 +140,7 @@ class Daemon:
         self.inbox.open()
         self.schedule.start()
         self._spawn(self.reloader.run(), "reload")
-        self._spawn(self._trim(), "trim")
+        self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 
@@ -229,23 +229,6 @@ class Daemon:
                         and entry.state in {"done", "failed"}]  # fmt: skip
         if results:
             await self.inbox.put(results, inside=True)
-
-    async def _trim(self) -> None:
-        """Forgets what is older than the configuration keeps, once an hour."""
-        while True:
-            kept, now = self.settings.retention, self.clock.now()
-            try:
-                gone = await self.writer.call(
-                    self._store.trim,
-                    records_before=now - kept.records_s,
-                    incidents_before=now - kept.incidents_s,
-                    audit_before=now - kept.audit_s,
-                )
-                if gone:
-                    self._log.info("forgot what is old", rows=gone)
-            except StoreError as error:
-                self._log.warning("old rows could not be removed; trying again in an hour", error=str(error))
-            await asyncio.sleep(_TRIM_EVERY_S)
 
     def status(self) -> dict[str, Any]:
         """How everything is."""

@@ -18,6 +18,7 @@ import structlog
 
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Decider, Restore
+from quell.daemon.keeping import Past
 from quell.daemon.logs import Sparing
 from quell.daemon.mend import Mender
 from quell.daemon.metrics import Metrics
@@ -64,6 +65,7 @@ class Loop:
         self._metrics = metrics
         self._restore = restore
         self._mender = Mender(writer, restore, metrics)
+        self._past = Past(writer)
         self._perform = perform
         self._ask = ask
         self._snapshot_every_s = snapshot_every_s
@@ -249,6 +251,7 @@ class Loop:
             outcome.add(await self._decide(group, recovering=recovering))
             self.seq = max(self.seq, group.seq)
         new = await self._commit(outcome)
+        self._past.add(outcome.over)
         self._committed, self._unsaved = self.seq, True
         records = sum(len(group.records) for group in batch)
         self._unsaved_records += records
@@ -301,6 +304,7 @@ class Loop:
             self._log.exception("the state cannot be written down; the next start replays more of the journal")
             return
         try:
+            await self._past.keep()
             await self._writer.call(self._writer.store.save_snapshot, seq, data)
         except StoreError as error:
             self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))

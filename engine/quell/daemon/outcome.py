@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quell.model.decision import AnyDecision, Audit, IncidentChanged, Perform, RequestEvidence, RunChanged
+from quell.model.alert import Alert
+from quell.model.decision import AlertChanged, AnyDecision, Audit, IncidentChanged, Perform, RequestEvidence, RunChanged
 from quell.model.incident import Incident
 from quell.model.run import Run
 from quell.store.port import Turn
 
 
 class Outcome:
-    """The last word on each incident and run, every intent and audit entry, in the order they were decided."""
+    """The last word on each incident and run, every intent and audit entry, in the order they were decided.
+
+    ``over`` has the last word on each alert that is over, by fingerprint and episode; it is kept with the snapshot.
+    """
 
     def __init__(self) -> None:
         self.questions: list[RequestEvidence] = []
+        self.over: dict[tuple[str, int], Alert] = {}
         self._incidents: dict[str, Incident] = {}
         self._runs: dict[str, Run] = {}
         self._intents: list[Perform] = []
@@ -24,6 +29,9 @@ class Outcome:
         """Keeps what was decided."""
         for decision in decisions:
             match decision:
+                case AlertChanged(alert=alert):
+                    if not alert.firing:
+                        self.over[alert.fingerprint, alert.episode] = alert
                 case IncidentChanged():
                     self._incidents[decision.incident.id] = decision.incident
                 case RunChanged():
