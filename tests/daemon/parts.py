@@ -243,7 +243,7 @@ def loaded(*sources: Source, version: str = "1", **settings: Any) -> Loaded:
 
 
 def small_inbox(records: int) -> Limits:
-    return Limits(inbox=records)
+    return Limits(inbox=records, backlog=records)
 
 
 @dataclass

@@ -32,10 +32,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """``body`` in bytes of one request, ``inbox`` in records, the rest per request, per alert and per label."""
+    """``body`` in bytes of one request, the next two in records, the rest per request, per alert and per label."""
 
     body: int = 8_000_000
     inbox: int = 20_000
+    backlog: int = 200_000
     alerts_per_post: int = 10_000
     labels: int = 64
     label_value: int = 4096

@@ -85,8 +85,11 @@ class Daemon:
             ask=self._ask,
             snapshot_every_s=loaded.settings.snapshot_every_s,
         )  # fmt: skip
-        self.inbox = Inbox(self.writer, clock, self.metrics, self.loop.take, limit=loaded.settings.limits.inbox)
-        self.loop.follow(lambda: self.inbox.busy, self.inbox.decided)
+        limits = loaded.settings.limits
+        self.inbox = Inbox(
+            self.writer, clock, self.metrics, self.loop.take, limit=limits.inbox, most_behind=limits.backlog
+        )
+        self.loop.follow(lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived)
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
             awaited=lambda deed: awaited(self.loop.decider.state, deed),
@@ -129,7 +132,9 @@ class Daemon:
         if listening is not None:
             self._spawn(self._server.serve(sockets=[listening]), "http")
         await self.sources.use(self._first_sources, self.settings)
-        self.schedule.cursors = await self.loop.recover()
+        found = await self.loop.recover()
+        self.schedule.cursors = found.cursors
+        self.inbox.resume(found.last, found.behind if self.loop.seq < found.last else 0)
         self._spawn(self.inbox.run(), "inbox")
         # Asked before time passes: what is decided from then on is begun by this process.
         left = await self.writer.call(self._store.unfinished)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +26,26 @@ class Decider(Protocol):
 
 Restore = Callable[[Rulebook, bytes | None], Decider]
 """Makes a core from a snapshot (None: a fresh one)."""
+SLICE = 25
+"""Records that the core gets at once: between two slices the event loop serves others, for a few milliseconds at most
+as long as nothing large is concluded. Part of what makes a recovery exact: slices must be cut alike then."""
+
+
+def slices(records: Sequence[AnyRecord]) -> Iterator[Sequence[AnyRecord]]:
+    """The records of a group as the core gets them; without records one empty slice, for the passing of time."""
+    if len(records) <= SLICE:
+        yield records
+        return
+    for start in range(0, len(records), SLICE):
+        yield records[start : start + SLICE]
+
+
+def decide_all(decider: Decider, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]:
+    """Decides over a whole group, slice by slice."""
+    out: list[AnyDecision] = []
+    for part in slices(records):
+        out += decider.decide(part, now)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +81,7 @@ def isolate(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: f
     while True:
         decider = restore()
         try:
-            decisions = decider.decide([record for _, record in good], now)
+            decisions = decide_all(decider, [record for _, record in good], now)
         except Exception as error:  # noqa: BLE001 - each half was fine alone; the last record is given up until all are
             if not good:
                 return Isolated(restore(), [], _sorted(poisoned), stuck or error)
@@ -92,7 +112,7 @@ def _good(
 
 def _failure(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: float) -> Exception | None:
     try:
-        restore().decide(records, now)
+        decide_all(restore(), records, now)
     except Exception as error:  # noqa: BLE001 - what fails is the finding here; it is reported by the caller
         return error
     return None

@@ -1,8 +1,10 @@
 """The bounded inbox: what is put here is durable when `Inbox.put` returns, or refused at once.
 
 One task commits everything that waits as one journal group (group commit), so that many small deliveries share one
-write to disk. The bound counts records from the moment they wait until the loop has decided over them: a slow disk
-and a slow core both end in refusals, never in a queue without end.
+write to disk. There are two bounds, and beyond either senders are refused at once. ``limit`` counts records that wait
+for their commit, in memory: a slow disk ends there. ``most_behind`` counts records that were accepted and are not
+decided over yet; most of them wait in the journal, so a storm may be far larger than what memory holds (see
+`quell.daemon.backlog`), and a slow core ends there.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from quell.errors import Overloaded, QuellError, StoreError
 from quell.model.records import AnyRecord
 from quell.store.port import Accepted, Group, Quarantined
 
-MOST_PER_GROUP = 5_000
-"""Records in one group, unless a single put is larger: it bounds how long one turn keeps the event loop."""
+MOST_PER_GROUP = 1_000
+"""Records in one group, unless a single put is larger: many share an fsync, and a group is soon decided over."""
 
 
 class TooMany(QuellError):
@@ -40,18 +42,29 @@ class _Put:
 
 
 class Inbox:
-    """``limit`` counts records. ``hand_over`` gets each group right after its commit, in order."""
+    """``hand_over`` gets each group right after its commit, in order."""
 
     def __init__(
-        self, writer: Writer, clock: Clock, metrics: Metrics, hand_over: Callable[[Group], None], *, limit: int
+        self,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        hand_over: Callable[[Group], None],
+        *,
+        limit: int,
+        most_behind: int,
     ) -> None:
         self.limit = limit
-        self.size = 0
+        self.most_behind = most_behind
+        self.waiting = 0
+        self.behind = 0
+        self.arrived = 0
+        """Deliveries that were taken in so far."""
         self._writer = writer
         self._clock = clock
         self._metrics = metrics
         self._hand_over = hand_over
-        self._waiting: list[_Put] = []
+        self._puts: list[_Put] = []
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -60,11 +73,34 @@ class Inbox:
         self._committing = False
         self._log = Sparing(structlog.get_logger("quell.inbox"))
         metrics.inbox_size.set_function(lambda: self.size)
+        metrics.backlog_records.set_function(lambda: self.behind)
+
+    @property
+    def size(self) -> int:
+        """Records between arrival and decision."""
+        return self.waiting + self.behind
 
     @property
     def busy(self) -> bool:
         """Whether something waits for its commit or is being committed."""
-        return bool(self._waiting) or self._committing
+        return bool(self._puts) or self._committing
+
+    def full(self, size: int = 1, *, inside: bool = False) -> str:
+        """Why ``size`` more records are not taken now; "" when they are.
+
+        What comes from inside is not refused for what is not decided over: runs of playbooks wait for these answers.
+        """
+        if self.waiting + size > self.limit:
+            return f"the inbox is full ({self.waiting} records wait to be stored)"
+        if self.size + size > self.most_behind and not inside:
+            return f"too much is not decided over yet ({self.behind} records)"
+        return ""
+
+    def resume(self, last_seq: int, behind: int) -> None:
+        """Goes on where a former process stopped, with ``behind`` records that are not decided over yet."""
+        self.last_seq, self.behind = last_seq, behind
+        if behind:
+            self._empty.clear()
 
     def open(self) -> None:
         """Begins to take records; until then only what comes from inside is taken."""
@@ -88,32 +124,38 @@ class Inbox:
         commit failed; then nothing was accepted.
         """
         size = max(1, len(records) + len(quarantined))
-        if size > self.limit:
+        most = min(self.limit, self.most_behind)
+        if size > most:
             self._metrics.refused.labels("too_many").inc(size)
-            raise TooMany(f"{size} records in one delivery; at most {self.limit} are taken, send smaller ones")
+            raise TooMany(f"{size} records in one delivery; at most {most} are taken, send smaller ones")
         if self._closed_because and not inside:
             self._metrics.refused.labels("closed").inc(size)
             raise Overloaded(self._closed_because)
-        if self.size + size > self.limit:
+        if full := self.full(size, inside=inside):
             self._metrics.refused.labels("overloaded").inc(size)
-            raise Overloaded(f"the inbox is full ({self.size} records)")
+            raise Overloaded(full)
         put = _Put(records, quarantined, cursors or {}, size, asyncio.get_running_loop().create_future())
-        self.size += size
+        self.waiting += size
+        self.arrived += 1
         self._empty.clear()
-        self._waiting.append(put)
+        self._puts.append(put)
         self._news.set()
         return await put.done
 
     def decided(self, records: int) -> None:
         """The loop is done with this many records."""
-        self._leave(records)
+        self.behind -= records
+        self._look()
 
     async def empty(self) -> None:
         """Returns when everything that was put has been decided over or refused."""
         await self._empty.wait()
 
     def _leave(self, count: int) -> None:
-        self.size -= count
+        self.waiting -= count
+        self._look()
+
+    def _look(self) -> None:
         if self.size == 0:
             self._empty.set()
 
@@ -122,18 +164,18 @@ class Inbox:
         while True:
             await self._news.wait()
             self._news.clear()
-            while self._waiting:
+            while self._puts:
                 await self._commit(self._take())
 
     def _take(self) -> list[_Put]:
         """Everything that waits, up to the size of a group."""
         size, count = 0, 0
-        for put in self._waiting:
+        for put in self._puts:
             if count and size + put.size > MOST_PER_GROUP:
                 break
             size += put.size
             count += 1
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        batch, self._puts = self._puts[:count], self._puts[count:]
         return batch
 
     async def _commit(self, batch: list[_Put]) -> None:
@@ -163,17 +205,18 @@ class Inbox:
         cursors: dict[str, str] = {}
         for put in batch:
             cursors.update(put.cursors)
-        extra = sum(put.size for put in batch) - len(records)
+        size = sum(put.size for put in batch)
         store = self._writer.store
         if not records and not cursors:
             if quarantined:
                 await self._writer.call(store.keep_quarantined, quarantined)
-            self._leave(extra)
+            self._leave(size)
             return 0
         accepted = Accepted(now=self._clock.now(), records=records, cursors=cursors, quarantined=quarantined)
         group = await self._writer.call(store.accept, accepted)
-        # Quarantined payloads are at rest now; records leave the count when the loop has decided over them.
-        self._leave(extra)
+        # Quarantined payloads are at rest now; records count until the loop has decided over them.
+        self.behind += len(records)
+        self._leave(size)
         self._metrics.accepted.inc(len(records))
         self._metrics.groups.inc()
         self.last_seq = group.seq

@@ -114,9 +114,9 @@ class Ingest:
             return error_reply(404, f'nothing is served at "{scope["path"]}"')
         if reason := self._not_ready():
             return error_reply(503, f"not ready: {reason}")
-        if scope["method"] in {"POST", "PUT"} and self._inbox.size >= self._inbox.limit:
+        if scope["method"] in {"POST", "PUT"} and (full := self._inbox.full()):
             self._metrics.refused.labels("overloaded").inc()
-            return error_reply(503, "overloaded: the inbox is full; nothing was accepted")
+            return error_reply(503, f"overloaded: {full}; nothing was accepted")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             body = await read_body(receive, headers, self._limits)

@@ -1,23 +1,24 @@
 """The loop: one task that owns the core. Groups are decided over in order, decisions committed, then deeds done.
 
-The core runs on the event loop's own thread, so that readers of its state need no lock; a turn is bounded by the size
-of a group, and the loop gives way between turns. Nothing here is different in recovery: the journal's groups pass
-through the same turns, and what comes out again is committed again, which changes nothing.
+The core runs on the event loop's own thread, so that readers of its state need no lock. It gets the records of a group
+in small slices, and between two of them the event loop serves who has come meanwhile: receiving goes first, and what
+cannot be decided over at once waits in the journal. Nothing here is different in recovery: the journal's groups pass
+through the same slices, and what comes out again is committed again, which changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 
 import structlog
 
+from quell.daemon.backlog import Backlog
 from quell.daemon.clock import Clock
-from quell.daemon.decider import Decider, Restore
+from quell.daemon.decider import Decider, Restore, slices
 from quell.daemon.keeping import Past
 from quell.daemon.logs import Sparing
 from quell.daemon.mend import Mender
@@ -32,6 +33,14 @@ from quell.store.port import Group, Recovered
 
 _RECOVERED_AT_ONCE = 50
 """Groups per commit while the journal is replayed."""
+_RECOVERED_BEFORE_READY = 10_000
+"""Records that no committed turn covers: more are decided over after the daemon is ready."""
+_LONGEST_TURN_S = 0.05
+"""A turn that took so long is committed before the next group: what it decided is shown and done."""
+_MOST_PASSES = 20
+"""Rounds that the event loop serves others between two slices: deliveries without end do not keep the core waiting."""
+_READ_AGAIN_S = 1.0
+"""Between attempts to read the journal when it cannot be read."""
 _LONGEST_WAIT_S = 5.0
 """The wall clock may jump, so timers are looked at this often at least."""
 SNAPSHOT_AFTER = 50_000
@@ -71,7 +80,8 @@ class Loop:
         self._snapshot_every_s = snapshot_every_s
         self._inbox_busy: Callable[[], bool] = lambda: False
         self._decided: Callable[[int], None] = lambda _count: None
-        self._groups: deque[Group] = deque()
+        self._backlog = Backlog(writer)
+        self._arrived: Callable[[], int] = lambda: 0
         self._turning = asyncio.Lock()
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
@@ -86,21 +96,33 @@ class Loop:
 
     # What others ask of the loop
 
-    def follow(self, busy: Callable[[], bool], decided: Callable[[int], None]) -> None:
-        """``busy`` says whether a group is being committed; ``decided`` is told how many records a turn was for."""
+    def follow(self, busy: Callable[[], bool], decided: Callable[[int], None], arrived: Callable[[], int]) -> None:
+        """``busy`` says whether a group is being committed; ``decided`` is told how many records a turn was for.
+
+        ``arrived`` is how many deliveries have come so far.
+        """
         self._inbox_busy = busy
         self._decided = decided
+        self._arrived = arrived
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest of what waits at hand has been accepted; 0 when nothing waits."""
+        since = self._backlog.since
+        return 0.0 if since is None else max(0.0, self._clock.now() - since)
 
     def take(self, group: Group) -> None:
         """A group that was committed to the journal."""
-        self._groups.append(group)
+        self._backlog.add(group)
         self._idle.clear()
         self._news.set()
 
     async def passed(self, seq: int, timeout_s: float) -> bool:
-        """Waits until the turn of group ``seq`` is committed; False if that took longer."""
+        """Waits until the turn of group ``seq`` is committed; False if that took longer, or would: see ``lag_s``."""
         if self._committed >= seq:
             return True
+        if self.lag_s > timeout_s:
+            return False
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._passed.append((seq, done))
         with suppress(TimeoutError):
@@ -129,10 +151,11 @@ class Loop:
 
     # The life of the loop
 
-    async def recover(self) -> dict[str, str]:
-        """Rebuilds the state from the last snapshot and the journal; returns the cursors of pulls.
+    async def recover(self) -> Recovered:
+        """Rebuilds the state from the last snapshot and the journal; returns what the store knew.
 
         What was decided before is decided again by the rules of then; only what follows is decided by those of now.
+        Much that was accepted and no committed turn covers is left for `run`: senders need not wait for it.
         """
         store, rulebook = self._writer.store, self.rulebook
         found = await self._writer.call(store.recover)
@@ -143,20 +166,36 @@ class Loop:
         self._clock.not_before(self.decider.state.now)
         groups = await self._writer.call(store.groups_after, found.seq)
         count = 0
-        while batch := await self._writer.call(lambda: list(islice(groups, _RECOVERED_AT_ONCE))):
+        # A few that nobody knows to have been decided over probably were, and led to nothing worth a commit.
+        until = found.last if found.behind <= _RECOVERED_BEFORE_READY else found.decided
+        while self.seq < until:
+            batch = await self._writer.call(lambda: list(islice(groups, _RECOVERED_AT_ONCE)))
+            batch = [group for group in batch if group.seq <= until]
+            if not batch:
+                break
             self._clock.not_before(batch[-1].now)
             await self._turn(batch, recovering=True)
             count += len(batch)
             if self._unsaved_records >= SNAPSHOT_AFTER:
                 await self._save()
+        self._clock.not_before(found.until)
+        self._backlog.left(self.seq, found.last)
+        if self._backlog:
+            self._idle.clear()
         if self.rulebook.version != rulebook.version:
             await self._relive()
             self._take_up(rulebook)
         if found.seq or count:
-            self._log.info("recovered", snapshot_seq=found.seq, groups=count, alerts=len(self.decider.state.alerts))
+            self._log.info(
+                "recovered",
+                snapshot_seq=found.seq,
+                groups=count,
+                records_left=found.behind,
+                alerts=len(self.decider.state.alerts),
+            )
         if count or self._unsaved or found.state is None:
             await self._save()
-        return found.cursors
+        return found
 
     def _restore_from(self, found: Recovered) -> None:
         """The core of a snapshot, with the rulebook of then."""
@@ -191,7 +230,7 @@ class Loop:
     async def catch_up(self) -> None:
         """Lets the time pass that went by since the last group: what became due meanwhile is decided over now."""
         async with self._turning:
-            if self._timer_due():
+            if self._timer_due() and not self._backlog:
                 await self._pass_time()
 
     async def run(self) -> None:
@@ -199,17 +238,25 @@ class Loop:
         while True:
             await self._wait()
             async with self._turning:
-                if self._groups:
-                    batch = list(self._groups)
-                    self._groups.clear()
-                    await self._turn(batch)
+                if self._backlog:
+                    await self._catch_up_some()
                 elif self._timer_due():
                     await self._pass_time()
                 if self._save_due():
                     await self._save()
-                if not self._groups:
+                if not self._backlog:
                     self._idle.set()
             await asyncio.sleep(0)
+
+    async def _catch_up_some(self) -> None:
+        """Turns over what waits, for as long as one turn may take."""
+        try:
+            await self._backlog.read()
+        except StoreError as error:
+            self._sparing.error("backlog", "the journal cannot be read; trying again", error=str(error))
+            await asyncio.sleep(_READ_AGAIN_S)
+            return
+        await self._turn(self._backlog.take())
 
     def _save_due(self) -> bool:
         late = time.monotonic() - self._snapshot_at >= self._snapshot_every_s
@@ -217,7 +264,7 @@ class Loop:
 
     async def _wait(self) -> None:
         """Until there is news or a timer of the core is due."""
-        if self._groups:
+        if self._backlog:
             return
         self._news.clear()
         due = self.decider.next_due()
@@ -242,18 +289,21 @@ class Loop:
             self._timers_after = max(self._timers_after, now + self._clock.speed)
             self._sparing.warning("timer", "a timer of the core stays due; looking again in a second", due=again)
 
-    async def _turn(self, batch: Sequence[Group], *, recovering: bool = False) -> None:
+    async def _turn(self, groups: Iterable[Group], *, recovering: bool = False) -> None:
+        """Decides over groups, as many as fit into the time of a turn, and commits what came out."""
         began = time.perf_counter()
         outcome = Outcome()
-        for index, group in enumerate(batch):
-            if index:
-                await asyncio.sleep(0)
+        records = 0
+        for group in groups:
             outcome.add(await self._decide(group, recovering=recovering))
             self.seq = max(self.seq, group.seq)
+            records += len(group.records)
+            if not recovering and time.perf_counter() - began >= _LONGEST_TURN_S:
+                break
+            await self._give_way()
         new = await self._commit(outcome)
         self._past.add(outcome.over)
         self._committed, self._unsaved = self.seq, True
-        records = sum(len(group.records) for group in batch)
         self._unsaved_records += records
         if not recovering:
             self._decided(records)
@@ -266,10 +316,16 @@ class Loop:
         self._metrics.turn_seconds.observe(time.perf_counter() - began)
 
     async def _decide(self, group: Group, *, recovering: bool) -> list[AnyDecision]:
+        out: list[AnyDecision] = []
         try:
-            return self.decider.decide(group.records, group.now)
+            for index, part in enumerate(slices(group.records)):
+                if index:
+                    await self._give_way()
+                out += self.decider.decide(part, group.now)
         except Exception:  # noqa: BLE001 - what the core fails on is found, set aside and reported
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
+        else:
+            return out
         found = await self._mender.mend(group, self.rulebook, recovering=recovering)
         self.decider = found.decider
         if found.stuck is not None:
@@ -277,6 +333,14 @@ class Loop:
             self.broken = f"time cannot pass in the core: {type(found.stuck).__name__}: {found.stuck}"
             self._sparing.error("stuck", self.broken)
         return found.decisions
+
+    async def _give_way(self) -> None:
+        """Lets the event loop take in what has come, again and again while more comes, within reason."""
+        for _ in range(_MOST_PASSES):
+            before = self._arrived()
+            await asyncio.sleep(0)
+            if self._arrived() == before:
+                return
 
     async def _commit(self, outcome: Outcome) -> list[Perform]:
         """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import msgspec
 import structlog
 
-from quell.daemon.decider import Decider, Isolated, Poisoned, Restore, isolate
+from quell.daemon.decider import Decider, Isolated, Poisoned, Restore, decide_all, isolate
 from quell.daemon.metrics import Metrics
 from quell.daemon.saved import opened
 from quell.daemon.writer import Writer
@@ -14,6 +16,8 @@ from quell.model.rulebook import Rulebook
 from quell.store.port import Group, Quarantined
 
 _log = structlog.get_logger("quell.loop")
+_READ_AT_ONCE = 20
+"""Groups of the journal in memory while the state is rebuilt."""
 _REMEMBERED = 1000
 """Quarantine entries looked through, so that a recovery does not set the same record aside twice."""
 
@@ -54,19 +58,26 @@ class Mender:
             saved = opened(found.state)
             decider = self._restore(saved.rulebook or rulebook, saved.state)
         end = group.seq if group.records else group.seq + 1  # passing time carries the last group's seq
-        for each in await self._writer.call(lambda: list(store.groups_after(found.seq))):
-            if each.seq >= end:
-                break
-            dropped = self._dropped.get(each.seq, frozenset())
-            records = [record for index, record in enumerate(each.records) if index not in dropped]
-            data = decider.snapshot()
-            try:
-                decider.decide(records, each.now)
-            except Exception:  # noqa: BLE001 - it passed before only at the last good time: time itself fails
-                _log.exception("a group fails again while the state is rebuilt", seq=each.seq)
-                decider = self._restore(rulebook, data)
-                decider.decide(records, decider.state.now)
+        groups = store.groups_after(found.seq, at_once=_READ_AT_ONCE)
+        while batch := await self._writer.call(lambda: list(islice(groups, _READ_AT_ONCE))):
+            for each in batch:
+                if each.seq >= end:
+                    return decider.snapshot()
+                decider = self._again(decider, rulebook, each)
         return decider.snapshot()
+
+    def _again(self, decider: Decider, rulebook: Rulebook, group: Group) -> Decider:
+        """The core after a group that was decided over before, without the records that were set aside then."""
+        dropped = self._dropped.get(group.seq, frozenset())
+        records = [record for index, record in enumerate(group.records) if index not in dropped]
+        data = decider.snapshot()
+        try:
+            decide_all(decider, records, group.now)
+        except Exception:  # noqa: BLE001 - it passed before only at the last good time: time itself fails
+            _log.exception("a group fails again while the state is rebuilt", seq=group.seq)
+            decider = self._restore(rulebook, data)
+            decide_all(decider, records, decider.state.now)
+        return decider
 
     async def _set_aside(self, group: Group, poisoned: list[Poisoned], *, recovering: bool) -> None:
         entries = []

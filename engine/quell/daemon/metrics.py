@@ -27,6 +27,12 @@ class Metrics:
             registry=registry,
         )
         self.inbox_size = Gauge("quell_inbox_size", "Records between arrival and decision.", registry=registry)
+        self.backlog_records = Gauge(
+            "quell_backlog_records", "Records stored and not decided over yet.", registry=registry
+        )
+        self.lag_seconds = Gauge(
+            "quell_lag_seconds", "Age of the oldest record that is not decided over yet.", registry=registry
+        )
         self.incidents_open = Gauge("quell_incidents_open", "Incidents open or acknowledged.", registry=registry)
         self.alerts_firing = Gauge("quell_alerts_firing", "Alerts that fire.", registry=registry)
         self.poisoned = Counter(

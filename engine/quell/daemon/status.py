@@ -38,7 +38,8 @@ def status_of(
             "warnings": [str(problem) for problem in reloader.warnings],
             "playbooks": len(loop.rulebook.playbooks),
         },
-        "inbox": {"records": inbox.size, "limit": inbox.limit},
+        "inbox": {"records": inbox.waiting, "limit": inbox.limit},
+        "backlog": {"records": inbox.behind, "limit": inbox.most_behind, "lag_s": round(loop.lag_s, 3)},
         "journal": {"seq": loop.seq},
         "alerts": {"known": len(state.alerts), "firing": sum(alert.firing for alert in state.alerts.values())},
         "incidents": {"known": len(state.incidents), "open": sum(one.is_open for one in state.incidents.values())},
@@ -69,3 +70,4 @@ def set_gauges(metrics: Metrics, loop: Loop) -> None:
     state = loop.decider.state
     metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
     metrics.alerts_firing.set(sum(alert.firing for alert in state.alerts.values()))
+    metrics.lag_seconds.set(loop.lag_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects import sqlite
 
@@ -88,7 +89,12 @@ def recover(connection: Connection) -> Recovered:
         found = Recovered(seq=0, state=None, cursors=cursors, damaged=tuple(damaged))
     if damaged:
         connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.seq.in_(damaged)))
-    return found
+    decided = int(get_meta(connection, "applied_seq") or 0)
+    ahead = JOURNAL.c.seq > max(found.seq, decided)
+    last, until, behind = connection.execute(
+        select(func.max(JOURNAL.c.seq), func.max(JOURNAL.c.now), func.sum(JOURNAL.c.count).filter(ahead))
+    ).one()
+    return msgspec.structs.replace(found, decided=decided, last=last or 0, until=until or 0.0, behind=int(behind or 0))
 
 
 def recoverable_from(connection: Connection) -> int:

@@ -88,7 +88,16 @@ class MemoryStore:
 
     def recover(self) -> Recovered:
         seq = max(self._snapshots, default=0)
-        return Recovered(seq=seq, state=self._snapshots.get(seq), cursors=dict(self._cursors))
+        known = max(seq, self._applied_seq)
+        return Recovered(
+            seq=seq,
+            state=self._snapshots.get(seq),
+            cursors=dict(self._cursors),
+            decided=self._applied_seq,
+            last=max(self._journal, default=0),
+            until=max((now for now, _ in self._journal.values()), default=0.0),
+            behind=sum(len(unpack_records(blob)) for at, (_, blob) in self._journal.items() if at > known),
+        )
 
     def decided_until(self) -> float:
         times = [entry.perform.at for entry in self._ledger.values()]
@@ -97,7 +106,8 @@ class MemoryStore:
         times += [run.updated_at for run in self._runs.values()]
         return max(times, default=0.0)
 
-    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:  # noqa: ARG002 -- memory is quick
+    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
+        del at_once  # all of it is in memory anyway
         for later, (now, blob) in list(self._journal.items()):
             if later > seq:
                 yield Group(seq=later, now=now, records=unpack_records(blob))

@@ -96,12 +96,18 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """What `Store.recover` found. ``state`` is the snapshot's bytes (None: none yet), covering up to ``seq``.
 
     ``damaged`` names newer snapshots (by their seq) that could not be read and were dropped: worth a warning, and
-    nothing is lost by it, for the journal since the older one is still there.
+    nothing is lost by it, for the journal since the older one is still there. ``decided`` is the last group that a
+    committed turn covers, ``last`` the last one in the journal, accepted at ``until``; ``behind`` counts the records
+    of the groups between these two that no snapshot covers: accepted, and nobody knows to have been decided over.
     """
 
     seq: int
     state: bytes | None
     cursors: dict[str, str]
+    decided: int = 0
+    last: int = 0
+    until: float = 0.0
+    behind: int = 0
     damaged: tuple[int, ...] = ()
 
 

@@ -1,0 +1,77 @@
+"""What was accepted and is not decided over yet: a little of it in memory, the rest in the journal, where it is anyway.
+
+So a storm that comes faster than it can be decided over costs disk, which it costs in any case, and no memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+from quell.daemon.writer import Writer
+from quell.store.port import Group
+
+MOST_IN_MEMORY = 20_000
+"""Records of groups that are kept at hand; what comes beyond is read from the journal when its time comes."""
+_READ_AT_ONCE = 4
+"""Groups per read: some thousands of records, so that a read keeps neither the writer nor the interpreter for long."""
+
+
+class Backlog:
+    """Groups in the order of their commits. ``most`` counts the records held in memory."""
+
+    def __init__(self, writer: Writer, most: int = MOST_IN_MEMORY) -> None:
+        self._writer = writer
+        self._most = most
+        self._groups: deque[Group] = deque()
+        self._held = 0
+        self._last = 0
+        """The seq of the last group that was taken in or read."""
+        self._left = 0
+        """The seq of the last group that was left in the journal; 0 when none is."""
+
+    def __bool__(self) -> bool:
+        return bool(self._groups or self._left)
+
+    @property
+    def since(self) -> float | None:
+        """When the oldest group at hand was accepted; None when there is none."""
+        return self._groups[0].now if self._groups else None
+
+    def add(self, group: Group) -> None:
+        """A group right after its commit."""
+        # Behind one that was left in the journal, all are: the order of commits is the order of decisions.
+        if self._left or (self._groups and self._held + len(group.records) > self._most):
+            self._left = group.seq
+        else:
+            self._keep(group)
+
+    def left(self, decided: int, last: int) -> None:
+        """What a former process left in the journal: the groups after ``decided``, up to ``last``."""
+        self._last = decided
+        self._left = last if last > decided else 0
+
+    def take(self) -> Iterator[Group]:
+        """The groups at hand, each gone from here when it is given."""
+        while self._groups:
+            group = self._groups.popleft()
+            self._held -= len(group.records)
+            yield group
+
+    async def read(self) -> None:
+        """Brings groups from the journal to hand, if none is. Raises StoreError; nothing is lost by it."""
+        while self._left and not self._groups:
+            for group in await self._writer.call(self._next):
+                if group.seq <= self._left:
+                    self._keep(group)
+            if self._last >= self._left:
+                self._left = 0
+
+    def _next(self) -> list[Group]:
+        return list(islice(self._writer.store.groups_after(self._last, at_once=_READ_AT_ONCE), _READ_AT_ONCE))
+
+    def _keep(self, group: Group) -> None:
+        self._groups.append(group)
+        self._held += len(group.records)
+        self._last = group.seq
