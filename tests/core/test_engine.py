@@ -346,12 +346,15 @@ def test_ack_before_the_page_keeps_it_from_paging():
     scene.tell(*(fires(name, 5.0 * at, severity="info") for at, name in enumerate(FAULT)))
     scene.wait(60.0)
     scene.tell(says("ack", scene.incident.id, 61.0, by="bo"))
-    scene.tell(fires("ledger", 70.0))
+    scene.tell(fires("ledger", 70.0, severity="warning"))
     scene.wait(900.0)
     assert scene.incident.status == "acknowledged"
     assert scene.pages == []
     assert "Has not paged: bo acknowledged it first." in scene.text()
     assert "escalated" in scene.events
+    scene.tell(fires("ledger", 910.0))
+    scene.wait(960.0)
+    assert [page.reason for page in scene.pages] == ["was acknowledged by bo as info; now critical"]
 
 
 def test_an_acknowledged_incident_grows_quietly():

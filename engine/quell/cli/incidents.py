@@ -138,6 +138,8 @@ def _print_head(out: Console, incident: Mapping[str, Any]) -> None:
     parts.append(Text(f"paged {looks.ago(paged)}" if paged else "nobody was paged"))
     if incident.get("acknowledged_by"):
         parts.append(Text(f"acknowledged by {incident['acknowledged_by']}"))
+    elif incident.get("acknowledged_before"):
+        parts.append(Text(f"acknowledged by {incident['acknowledged_before']} before it became worse"))
     if incident.get("merged_into"):
         parts.append(Text(f"merged into {incident['merged_into']}"))
     out.print(Text("  ").join(parts))

@@ -58,9 +58,7 @@ class Commands:
             if incident.status != "open":
                 self._refuse(command, now, out, _already(incident))
                 return
-            acked = msgspec.structs.replace(incident, status="acknowledged", acknowledged_by=by)
-            acked = noted(acked, now, "acknowledged", note or "taken", by)
-            self._logbook.keep(acked, "acknowledged", now, out)
+            self._lives.acknowledge(incident, by, note or "taken", now, out)
         elif command.verb == "resolve":
             if not incident.is_open:
                 self._refuse(command, now, out, _already(incident))

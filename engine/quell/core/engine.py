@@ -254,7 +254,7 @@ class Engine:
                     out.extend(self._hearing.questions(decision.incident, now))
             elif isinstance(decision, Page):
                 incident = shown[decision.incident]
-                text = page_text(self.state, incident)
+                text = page_text(self.state, incident, decision.reason if decision.rise else "")
                 out.extend(self._automation.pages(incident, self.state.alerts[decision.alert], now, text))
             elif isinstance(decision, AlertChanged):
                 self._page_alone(decision.alert, now, out)

@@ -105,10 +105,12 @@ def held_back(alerts: list[Alert]) -> tuple[Held, ...]:
     return tuple(Held(handling=key[0], code=key[1], text=example[key].text, count=count) for key, count in ordered)
 
 
-def page_text(state: State, incident: Incident) -> str:
-    """What a page says: short, the cause first."""
+def page_text(state: State, incident: Incident, again: str = "") -> str:
+    """What a page says: short, the cause first. ``again`` is why people are told of it once more."""
     lines = [f"{incident.id} [{incident.severity or 'no severity'}] {incident.title}"]
-    if incident.reminded_at is not None and incident.paged_at is not None:
+    if again:
+        lines.append(f"told again: {again}")
+    elif incident.reminded_at is not None and incident.paged_at is not None:
         lines.append(f"told again: nobody has acknowledged it since {format_time(incident.paged_at)}")
     cause = incident.suspects[0] if incident.suspects else None
     if cause is not None and cause.confidence > 0:
@@ -190,7 +192,12 @@ def why_not(state: State, alert: Alert) -> str:
     if alert.handling == "page":
         return f"{head}. It paged: {alert.reason.text}."
     verdict = {"hold": "held", "digest": "in the digest", "muted": "muted"}[alert.handling]
-    text = f"{head}. It did not page, it is {verdict}: {alert.reason.text}."
+    behaviour = state.behaviour.get(alert.fingerprint)
+    paged_at = behaviour.paged_at if behaviour is not None else None
+    if paged_at is not None and paged_at >= alert.starts_at:
+        text = f"{head}. It paged at {format_time(paged_at)}; now it is {verdict}: {alert.reason.text}."
+    else:
+        text = f"{head}. It did not page, it is {verdict}: {alert.reason.text}."
     incident = state.incidents.get(alert.incident or "")
     if incident is not None:
         paged = f"paged at {format_time(incident.paged_at)}" if incident.paged_at is not None else "has not paged"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted
@@ -17,6 +19,9 @@ from quell.model.times import format_duration
 
 TRUST_S = 1800.0
 """How long a person's word that it is over stands against alerts that go on firing."""
+
+ANEW: dict[str, Any] = {"status": "open", "resolved_at": None, "acknowledged_by": "", "acknowledged_before": ""}
+"""The fields of an incident that opens again."""
 
 
 class Lives:
@@ -51,6 +56,12 @@ class Lives:
         why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
         self.resolve(name, QUELL, why, now, out)
 
+    def acknowledge(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
+        """A person takes an incident as it is now; should it become worse than anything told so far, it pages again."""
+        told = self._pager.told(incident, seen=True)
+        acked = msgspec.structs.replace(incident, status="acknowledged", acknowledged_by=by, told_severity=told)
+        self._logbook.keep(noted(acked, now, "acknowledged", note, by), "acknowledged", now, out)
+
     def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
         """Ends an incident."""
         incident = msgspec.structs.replace(self._state.incidents[name], status="resolved", resolved_at=now)
@@ -63,9 +74,7 @@ class Lives:
 
     def reopen(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
         """Opens a resolved incident again for a person; it stays open until more of it ends, or for a day."""
-        again = msgspec.structs.replace(
-            incident, status="open", resolved_at=None, acknowledged_by="", alerts=self._own(incident)
-        )
+        again = msgspec.structs.replace(incident, **ANEW, alerts=self._own(incident))
         self._logbook.keep(noted(again, now, "reopened", note, by), "reopened", now, out)
 
     def back(self, alert: Alert, now: float, out: list[AnyDecision], how: str = "is back") -> None:
@@ -87,7 +96,7 @@ class Lives:
 
     def again(self, incident: Incident, now: float) -> Incident:
         """A resolved incident as it opens again; it pages unless it did within a day and was over for a moment only."""
-        again = msgspec.structs.replace(incident, status="open", resolved_at=None, acknowledged_by="")
+        again = msgspec.structs.replace(incident, **ANEW)
         lately = incident.paged_at is None or now < incident.paged_at + DAY_S
         if lately and incident.resolved_at is not None and incident.resolved_at + self._triage.flap_gap_s > now:
             return again
@@ -120,9 +129,7 @@ class Lives:
             if any(self._pager.may_be_able(self._state.alerts.get(mark)) for mark in own):
                 self._logbook.ask(incident.id, now + TRUST_S)  # what mutes or holds it now may end before it does
             return
-        again = msgspec.structs.replace(
-            incident, status="open", resolved_at=None, acknowledged_by="", alerts=self._own(incident), **UNPAGED
-        )
+        again = msgspec.structs.replace(incident, **ANEW, **UNPAGED, alerts=self._own(incident))
         text = f"{len(firing)} of its alerts still fire {format_duration(TRUST_S)} after it was resolved by hand"
         self._logbook.keep(noted(again, now, "reopened", text), "reopened", now, out)
         self._pager.page_if_due(incident.id, now, out)

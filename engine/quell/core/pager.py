@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,7 @@ from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.continuity import Member, absorber
 from quell.core.logbook import Logbook, noted
+from quell.core.severity import rank
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, Page
 from quell.model.incident import Incident
@@ -28,13 +30,18 @@ class Pager:
         self._logbook = logbook
         self._agenda = agenda
         self._digest = frozenset(rulebook.triage.digest_severities)
+        self._page = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
 
     def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
-        """Pages once, when an alert is in it that nothing mutes and that is more than information."""
+        """Pages once, when an alert is in it that nothing mutes and that is more than information.
+
+        And once more for every rise of its severity by which it pages as something graver than anything told so far.
+        """
         incident = self._state.incidents[name]
         if not _awaits_page(incident):
+            self._page_rise(incident, now, out)
             return
-        able = [alert for mark in incident.alerts if self.able(alert := self._state.alerts.get(mark)) and alert]
+        able = self._all_able(incident)
         if not able:
             return
         cause = incident.suspects[0].entity if incident.suspects else None
@@ -51,6 +58,8 @@ class Pager:
         if not _awaits_page(incident):
             if self.able(alert):
                 self.plan(incident)  # a reminder that was due while nothing could stand for the page is due now
+                if self._grade(alert.severity) > self._grade(told_of(incident)):
+                    self._page_rise(incident, now, out)
         elif alert.handling == "page":
             self.page(incident.id, alert, alert.reason.text, now, out)
         elif self.able(alert) and alert.fingerprint in incident.alerts:
@@ -80,7 +89,7 @@ class Pager:
         incident, wait_s = self._state.incidents.get(name), self._triage.remind_after_s
         if incident is None or incident.paged_at is None or not _unanswered(incident) or wait_s <= 0:
             return
-        able = [alert for mark in incident.alerts if self.able(alert := self._state.alerts.get(mark)) and alert]
+        able = self._all_able(incident)
         if incident.paged_at + wait_s > now or not able:
             return
         page_alert = incident.page_alert
@@ -113,6 +122,45 @@ class Pager:
             self._logbook.keep(noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
             self.plan(paged)
 
+    def _page_rise(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """Pages an open incident again by alerts of a severity that pages and is graver than all that was told of it.
+
+        Whoever acknowledged it has taken something else: it waits to be acknowledged again.
+        """
+        told = told_of(incident)
+        worse = [alert for alert in self._all_able(incident) if self._grade(alert.severity) > self._grade(told)]
+        if not incident.is_open or not worse:
+            return
+        first = min(worse, key=lambda alert: (-self._grade(alert.severity), alert.starts_at, alert.fingerprint))
+        if rank(first.severity) > rank(incident.severity):  # it became so itself: nothing joined
+            raised = msgspec.structs.replace(incident, severity=first.severity)
+            text = f"severity is now {first.severity}"
+            self._logbook.keep(noted(raised, now, "escalated", text), "escalated", now, out)
+        who = incident.acknowledged_by
+        was = f"was acknowledged by {who}" if who else "was paged"
+        self._state.incidents[incident.id] = msgspec.structs.replace(
+            self._state.incidents[incident.id],
+            status="open",
+            acknowledged_by="",
+            acknowledged_before=who or incident.acknowledged_before,
+        )
+        why = f"{was}{f' as {told}' if told else ''}; now {first.severity}"
+        self.page(incident.id, first, why, now, out, rise=True)
+
+    def told(self, incident: Incident, *, seen: bool = False) -> str:
+        """The worst severity that people know of: what can page, or when they have ``seen`` it, all that it shows."""
+        known = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) is not None]
+        told = [one.severity for one in known if seen or not self._grade(one.severity) or self.able(one)]
+        told += [incident.told_severity or "", *([incident.severity] if seen else [])]
+        return max(told, key=lambda severity: (self._grade(severity), bool(severity), rank(severity), severity))
+
+    def _grade(self, severity: str) -> int:
+        """How grave a page by this severity is; 0 for severities that do not page on their own."""
+        return rank(severity) if severity in self._page else 0
+
+    def _all_able(self, incident: Incident) -> list[Alert]:
+        return [alert for mark in incident.alerts if self.able(alert := self._state.alerts.get(mark)) and alert]
+
     def able(self, alert: Alert | None) -> bool:
         """Whether an alert can stand for the page of its incident."""
         return (
@@ -127,10 +175,14 @@ class Pager:
         """Whether an alert can stand for a page once nothing mutes or holds it any more."""
         return alert is not None and alert.firing and alert.severity not in self._digest
 
-    def page(self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision]) -> None:
+    def page(
+        self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision], *, rise: bool = False
+    ) -> None:
         """Pages an incident; ``alert`` stands for it and ``why`` is what people are told."""
+        incident = self._state.incidents[name]
         incident = msgspec.structs.replace(
-            self._state.incidents[name],
+            incident,
+            told_severity=self.told(incident),
             paged_at=now,
             page_alert=alert.fingerprint,
             page_record=alert.record,
@@ -138,7 +190,7 @@ class Pager:
         )
         self._logbook.keep(noted(incident, now, "paged", why), "updated", now, out)
         self.plan(incident)
-        out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why))
+        out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why, rise=rise))
         current = self._state.alerts[alert.fingerprint]
         current = msgspec.structs.replace(current, incident=name)
         paging = self._alerts.standing(current, self._state.incidents[name], now)
@@ -147,13 +199,18 @@ class Pager:
         out.append(AlertChanged(at=now, alert=paging))
 
 
-UNPAGED: dict[str, None] = dict.fromkeys(("paged_at", "page_alert", "page_record", "reminded_at"))
+UNPAGED: dict[str, Any] = dict.fromkeys(("paged_at", "page_alert", "page_record", "reminded_at", "told_severity"))
 """The fields of an incident nobody was paged for."""
 
 
 def back_at(incident: Incident) -> float | None:
     """When an incident opened again last; None if it never did."""
     return max((entry.at for entry in incident.timeline if entry.what == "reopened"), default=None)
+
+
+def told_of(incident: Incident) -> str:
+    """The worst severity that people were told of an incident, if they were."""
+    return incident.severity if incident.told_severity is None else incident.told_severity
 
 
 def _unanswered(incident: Incident) -> bool:

@@ -81,9 +81,10 @@ class Surroundings:
 
     def incident_changed(self, incident: Incident) -> list[str]:
         """Notes who has an incident in hand; returns the alerts that were held for it and are to be judged again."""
-        if incident.is_open and incident.acknowledged_by:
-            self._take(incident)
-            return []
+        if incident.is_open and (incident.acknowledged_by or incident.acknowledged_before):
+            if incident.acknowledged_by:
+                self._take(incident)
+            return []  # what was taken before it became worse is taken still
         self._state.taken.pop(incident.id, None)
         return sorted(self._owned.pop(incident.id, ()))
 
@@ -104,7 +105,7 @@ class Surroundings:
         for name in sorted(taken):
             if taken[name].get(spoken, 0) >= rank(alert.severity):
                 self._owned.setdefault(name, set()).add(alert.fingerprint)
-                by = self._state.incidents[name].acknowledged_by
+                by = self._state.incidents[name].acknowledged_by or self._state.incidents[name].acknowledged_before
                 what = f"{by} has incident {name} in hand, in which the same fires at the same place"
                 return f"{what}; pages if it still fires after {format_duration(self._in_hand_s)}"
         return None
@@ -134,7 +135,7 @@ class Surroundings:
 def acted_on(incident: Incident) -> bool:
     """Whether people, or a playbook of theirs, did something about an incident."""
     by_hand = any(entry.what == "resolved" and entry.by != QUELL for entry in incident.timeline)
-    return bool(incident.acknowledged_by or incident.remedies) or by_hand
+    return bool(incident.acknowledged_by or incident.acknowledged_before or incident.remedies) or by_hand
 
 
 def _speaks(alert: Alert) -> str | None:

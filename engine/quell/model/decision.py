@@ -47,12 +47,16 @@ class IncidentChanged(Decision, frozen=True, kw_only=True, tag="incident_changed
 
 
 class Page(Decision, frozen=True, kw_only=True, tag="page", gc=False):
-    """A person is to be told now, or told again (``reminder``). The deeds that tell them follow as `Perform`."""
+    """A person is to be told now, or told again: as nobody took it (``reminder``), or as it became worse (``rise``).
+
+    The deeds that tell them follow as `Perform`.
+    """
 
     incident: str
     alert: str
     reason: str
     reminder: bool = False
+    rise: bool = False
 
 
 class SilenceChanged(Decision, frozen=True, kw_only=True, tag="silence_changed", gc=False):

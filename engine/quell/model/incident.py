@@ -60,7 +60,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
     the page) are None until it pages; ``reminded_at`` is when people were told again, as nobody had acknowledged the
-    page. ``merged_into`` names the survivor of a merge.
+    page. ``told_severity`` is the worst severity that people were told of it, by a page or when they acknowledged it
+    (None: nobody was told, or a state of before this was kept). ``acknowledged_before`` is who had acknowledged it
+    before it became worse than that and paged again. ``merged_into`` names the survivor of a merge.
     """
 
     id: str
@@ -79,7 +81,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     page_alert: str | None = None
     page_record: str | None = None
     reminded_at: float | None = None
+    told_severity: str | None = None
     acknowledged_by: str = ""
+    acknowledged_before: str = ""
     resolved_at: float | None = None
     merged_into: str | None = None
     version: int = 1
