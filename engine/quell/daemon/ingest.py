@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from quell.daemon.auth import Doors
@@ -23,7 +24,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.sources import Source, Sources
 from quell.errors import BadPayload, Overloaded, StoreError
 from quell.model.records import CommandRecord
-from quell.sdk.connector import Received, Receives, Reply, Request, Serves, View
+from quell.sdk.connector import Received, Reply, Request, View
 from quell.store.port import Quarantined
 
 RETRY_AFTER_S = 5
@@ -92,6 +93,7 @@ class Ingest:
         self._limits = limits
         self._bounds = bounds
         self._not_ready = not_ready
+        self._counters: dict[tuple[str, int], Counter] = {}
         self._log = structlog.get_logger("quell.ingest")
         self._sparing = Sparing(self._log)
 
@@ -106,8 +108,14 @@ class Ingest:
             self._metrics.refused.labels("body").inc()
         except Gone:
             return
-        self._metrics.requests.labels(owners[0].id if owners else "", str(reply.status)).inc()
+        self._count(owners[0].id if owners else "", reply.status)
         await send_reply(send, reply, close=close)
+
+    def _count(self, source_id: str, status: int) -> None:
+        counter = self._counters.get((source_id, status))
+        if counter is None:
+            counter = self._counters[source_id, status] = self._metrics.requests.labels(source_id, str(status))
+        counter.inc()
 
     async def _answer(self, owners: Sequence[Source], scope: Scope, receive: Receive) -> Reply:
         if not owners:
@@ -122,7 +130,8 @@ class Ingest:
             body = await read_body(receive, headers, self._limits)
         except BadPayload as error:
             return await self._unreadable(owners[0], scope["path"], error)
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        asked = scope["query_string"]
+        query = parse_qsl(asked.decode("latin-1"), keep_blank_values=True) if asked else ()
         request = Request(scope["method"], scope["path"], body, headers, query)
         client = scope.get("client")
         source, reason = self._believed(owners, request, client[0] if client else "")
@@ -148,14 +157,8 @@ class Ingest:
             received = self._received(source, request)
             if isinstance(received, Reply):
                 return received
-            records, excess = self._bounds.split(received.records)
-            rejected = [
-                self._quarantined(source, request, each.reason, each.payload) for each in (*received.rejected, *excess)
-            ]
-            if records or rejected:
-                seq = await self._inbox.put(records, quarantined=rejected)
-                if any(isinstance(record, CommandRecord) for record in records):
-                    await self._loop.passed(seq, _SEEN_WITHIN_S)
+            if received.records or received.rejected:
+                await self._put(source, request, received)
         except BadPayload as error:
             return await self._unreadable(source, request.path, error, request.body)
         except TooMany as error:
@@ -171,15 +174,24 @@ class Ingest:
         source.health.last_ok_at = self._clock.now()
         return received.reply
 
+    async def _put(self, source: Source, request: Request, received: Received) -> None:
+        records, excess = self._bounds.split(received.records)
+        rejected = [
+            self._quarantined(source, request, each.reason, each.payload) for each in (*received.rejected, *excess)
+        ]
+        seq = await self._inbox.put(records, quarantined=rejected)
+        if any(isinstance(record, CommandRecord) for record in records):
+            await self._loop.passed(seq, _SEEN_WITHIN_S)
+
     def _received(self, source: Source, request: Request) -> Received | Reply:
-        connector, now = source.connector, self._clock.now()
+        now = self._clock.now()
         # A path of its own beats the drop-in API: a connector may have both verbs.
-        if isinstance(connector, Receives) and (request.path.startswith("/in/") or not isinstance(connector, Serves)):
+        if source.receives is not None and (source.serves is None or request.path.startswith("/in/")):
             if request.method not in {"POST", "PUT"}:
                 return json_reply(405, {"error": f"{request.method} is not taken here; POST"}, {"allow": "POST, PUT"})
-            return connector.receive(request, now)
-        if isinstance(connector, Serves):
-            return connector.serve(request, self._view, now)
+            return source.receives.receive(request, now)
+        if source.serves is not None:
+            return source.serves.serve(request, self._view, now)
         return error_reply(404, f'source "{source.id}" takes no deliveries')
 
     async def _unreadable(self, source: Source, path: str, error: BadPayload, body: bytes = b"") -> Reply:

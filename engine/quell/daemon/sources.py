@@ -41,6 +41,13 @@ class Source:
     connector: Connector
     http: GuardedHttp
     health: Health = field(default_factory=Health)
+    # Looked up once: whether an object has a protocol's verbs costs as much as reading a small delivery.
+    receives: Receives | None = field(init=False)
+    serves: Serves | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.receives = self.connector if isinstance(self.connector, Receives) else None
+        self.serves = self.connector if isinstance(self.connector, Serves) else None
 
     @property
     def id(self) -> str:
@@ -129,7 +136,7 @@ class Sources:
         """The sources that take a request at ``path``: the one of ``/in/<id>``, or those with the longest such path."""
         if path.startswith("/in/"):
             source = self._sources.get(path[4:].partition("/")[0])
-            return [source] if source is not None and isinstance(source.connector, (Receives, Serves)) else []
+            return [source] if source is not None and (source.receives or source.serves) else []
         owners: list[Source] = []
         length = 0
         for owned, source in self._by_path:
