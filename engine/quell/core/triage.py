@@ -147,6 +147,12 @@ class _Case:
             return inf
         return max(self.lone_until, self.alert.starts_at + max(*past, PATIENCE * median(past)))
 
+    def _or_worse(self, until: float | None = None) -> float | None:
+        """``until``, or when it is worse than usual if that is sooner; None: time alone changes nothing."""
+        if self.excused_until is None or not self.now < self.outlives_at < self.excused_until:
+            return until
+        return self.outlives_at if until is None else min(until, self.outlives_at)
+
     def over(self) -> Judgement:
         """It fires no more: what was said of it while it fired stands, and what was still waiting need not page."""
         alert = self.alert
@@ -199,7 +205,8 @@ class _Case:
             why = f"{others} others near it began with it this time"
         else:
             return None
-        return Judgement("page", Reason(code="worse_than_usual", text=f"{why}, though it paged within the last day"))
+        reason = Reason(code="worse_than_usual", text=f"{why}, though it paged within the last day")
+        return Judgement("page", reason, self.excused_until)
 
     def flapping(self) -> Judgement | None:
         """It keeps coming back: to the digest, after one page if it is severe."""
@@ -280,7 +287,7 @@ class _Case:
             return self._persists(until)
         code = found[0].code if len(found) == 1 else "meta_noise"
         text = "; ".join(doubt.text for doubt in found)
-        return digest(code, f"{text}; pages if it still fires after {self._age(until)}", until)
+        return digest(code, f"{text}; pages if it still fires after {self._age(until)}", self._or_worse(until))
 
     def _patient(self, found: tuple[Doubt, ...]) -> Judgement:
         """The reason that lets it wait longest; when that has passed, it pages."""
@@ -289,11 +296,12 @@ class _Case:
         until = self.lone_until if longest is None else longest.until
         if longest is None or self.now >= until:
             return self._persists(until)
-        return hold(longest.code, f"{longest.text}; pages if it still fires after {self._age(until)}", until)
+        text = f"{longest.text}; pages if it still fires after {self._age(until)}"
+        return hold(longest.code, text, self._or_worse(until))
 
     def _persists(self, until: float) -> Judgement:
         text = f"{self.alert.severity}, on its own, and still firing after {self._age(until)}"
-        return Judgement("page", Reason(code="still_firing", text=text))
+        return Judgement("page", Reason(code="still_firing", text=text), self._or_worse())
 
     def _age(self, until: float) -> str:
         return self.court.lone_text if until == self.lone_until else format_duration(until - self.alert.starts_at)
