@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
-from sqlalchemy.dialects import sqlite
 
 from quell.errors import StoreError
 from quell.model.decision import Audit, Perform
@@ -20,28 +19,19 @@ from quell.store.journal import get_meta, set_meta
 from quell.store.port import AuditEntry, LedgerEntry
 from quell.store.settle import begun, settled
 from quell.store.tables import AUDIT, INCIDENTS, LEDGER, RUNS
+from quell.store.upsert import replacing, unless_known
 
-_INTEND = sqlite.insert(LEDGER).on_conflict_do_nothing(index_elements=["key"]).returning(LEDGER.c.n)
 _AUDIT = insert(AUDIT)
 _AUDIT_PAGE = 1000
-
-
-def _upsert(table: Any) -> Any:
-    statement = sqlite.insert(table)
-    values = {column.name: statement.excluded[column.name] for column in table.columns if column.name != "id"}
-    return statement.on_conflict_do_update(index_elements=["id"], set_=values)
-
-
-_KEEP_INCIDENT = _upsert(INCIDENTS)
-_KEEP_RUN = _upsert(RUNS)
 
 
 def intend(connection: Connection, seq: int, intents: Iterable[Perform]) -> list[Perform]:
     """Adds ledger entries for the intents whose key is new, and returns those."""
     new = []
+    statement = unless_known(connection, LEDGER.c.key, LEDGER.c.n)
     for perform in intents:
         row = {"key": perform.key, "seq": seq, "at": perform.at, "run": perform.run, "state": "intended", "tries": 0}
-        if connection.execute(_INTEND, {**row, "perform": encode(perform), "result": None}).first() is not None:
+        if connection.execute(statement, {**row, "perform": encode(perform), "result": None}).first() is not None:
             new.append(perform)
     return new
 
@@ -89,14 +79,14 @@ def keep_incidents(connection: Connection, incidents: Sequence[Incident]) -> Non
     """Adds or replaces incidents."""
     if incidents:
         names = ("id", "status", "opened_at", "updated_at")
-        connection.execute(_KEEP_INCIDENT, [_document(incident, names) for incident in incidents])
+        connection.execute(replacing(connection, INCIDENTS), [_document(incident, names) for incident in incidents])
 
 
 def keep_runs(connection: Connection, runs: Sequence[Run]) -> None:
     """Adds or replaces runs."""
     if runs:
         names = ("id", "playbook", "incident", "state", "updated_at")
-        connection.execute(_KEEP_RUN, [_document(run, names) for run in runs])
+        connection.execute(replacing(connection, RUNS), [_document(run, names) for run in runs])
 
 
 def incident(connection: Connection, incident_id: str) -> Incident | None:

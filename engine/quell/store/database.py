@@ -1,12 +1,12 @@
-"""One SQLite database, one connection: pragmas, migrations, and transactions whose failures leave as StoreError."""
+"""What the store needs of a database, and SQLite's: one file, one connection, pragmas, migrations, transactions."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -16,6 +16,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
 from quell.store.vacuum import adopt, give_back
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+"""What is done within one transaction. It may be done twice, when a connection was lost; the first time never was."""
 
 MIGRATIONS = "quell.store:migrations"
 _PRAGMAS = (
@@ -34,8 +38,41 @@ _WHY = {
 }
 
 
-class Database:
-    """Holds the one connection. Used from one thread at a time; ``place`` is the file, for messages."""
+def unheard(_result: object) -> None:
+    """For whoever need not know what a transaction brought about, once it is committed."""
+
+
+class Database(Protocol):
+    """Transactions, all or nothing. Used from one thread at a time; ``place`` names the database in messages.
+
+    In each verb ``what`` is tried and ``then`` is what happens next, for the `StoreError` that any failure becomes.
+    """
+
+    place: str
+
+    def read(self, what: str, then: str, work: Work[T]) -> T:
+        """What ``work`` finds; it writes nothing."""
+        ...
+
+    def write(self, what: str, then: str, work: Work[T], *, kept: Callable[[T], None] = unheard) -> T:
+        """What ``work`` returns, durable.
+
+        ``kept`` is told the same as soon as it is known to be durable. That is before this returns, or, when the
+        database fell silent over the commit and a StoreError was raised for it, once it can be asked again.
+        """
+        ...
+
+    def compact(self) -> int:
+        """See `quell.store.port.Store.compact`."""
+        ...
+
+    def close(self) -> None:
+        """Gives the database up."""
+        ...
+
+
+class SqliteDatabase:
+    """Holds the one connection; ``place`` is the file."""
 
     def __init__(self, file: Path, *, busy_timeout_s: float) -> None:
         self.place = str(file)
@@ -50,23 +87,29 @@ class Database:
             self._connection = self._engine.connect()
             adopt(self._driver, file)
         try:
-            with self.transaction("bring the schema up to date", "the daemon does not start") as connection:
-                command.upgrade(alembic_config(connection), "head")
+            self.write("bring the schema up to date", "the daemon does not start", migrate)
         except CommandError as error:
             self.close()
-            raise StoreError(
-                f"{file}: was written by a newer quell ({error}); the daemon does not start, install that version"
-            ) from error
+            raise StoreError(newer(self.place, error)) from error
         except StoreError:
             self.close()
             raise
+
+    def read(self, what: str, then: str, work: Work[T]) -> T:
+        with self.transaction(what, then) as connection:
+            return work(connection)
+
+    def write(self, what: str, then: str, work: Work[T], *, kept: Callable[[T], None] = unheard) -> T:
+        with self.transaction(what, then) as connection:
+            result = work(connection)
+        kept(result)
+        return result
 
     @contextmanager
     def transaction(self, what: str, then: str) -> Iterator[Connection]:
         """All or nothing, durable at the end of the block.
 
-        ``what`` was tried and ``then`` is what happens next, for the StoreError that any failure becomes. The write
-        lock is taken at the start, so that a lock is waited for before any work and not in the middle of it.
+        The write lock is taken at the start, so that a lock is waited for before any work and not in the middle of it.
         """
         with self._speaking(what, then), self._connection.begin():
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -104,6 +147,16 @@ def alembic_config(connection: Connection) -> Config:
     config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection
     return config
+
+
+def migrate(connection: Connection) -> None:
+    """Brings the schema up to date. Raises CommandError for one that this version does not know."""
+    command.upgrade(alembic_config(connection), "head")
+
+
+def newer(place: str, error: CommandError) -> str:
+    """What is said of a database whose schema this version does not know."""
+    return f"{place}: was written by a newer quell ({error}); the daemon does not start, install that version"
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:

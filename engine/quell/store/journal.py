@@ -7,28 +7,19 @@ from hashlib import sha256
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
-from sqlalchemy.dialects import sqlite
 
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
 from quell.store.codec import Blob, pack, pack_records, unpack, unpack_records
 from quell.store.port import Group, Quarantined, Recovered
 from quell.store.tables import CURSORS, JOURNAL, META, QUARANTINE, SNAPSHOTS
+from quell.store.upsert import replacing
 
 SNAPSHOTS_KEPT = 2
 """Two, so that one damaged snapshot costs a longer replay and nothing else."""
 
 _APPEND = insert(JOURNAL)
-_CURSOR = sqlite.insert(CURSORS)
-_MOVE_CURSOR = _CURSOR.on_conflict_do_update(index_elements=["source"], set_={"cursor": _CURSOR.excluded.cursor})
-_SNAPSHOT = sqlite.insert(SNAPSHOTS)
-_SAVE_SNAPSHOT = _SNAPSHOT.on_conflict_do_update(
-    index_elements=["seq"],
-    set_={name: _SNAPSHOT.excluded[name] for name in ("sha256", "packed", "state")},
-)
 _QUARANTINE = insert(QUARANTINE)
-_META = sqlite.insert(META)
-_SET_META = _META.on_conflict_do_update(index_elements=["name"], set_={"value": _META.excluded.value})
 
 
 def append(connection: Connection, seq: int, now: float, records: Sequence[AnyRecord]) -> None:
@@ -42,7 +33,7 @@ def move_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:
     """Remembers how far each source was read."""
     if cursors:
         rows = [{"source": source, "cursor": cursor} for source, cursor in cursors.items()]
-        connection.execute(_MOVE_CURSOR, rows)
+        connection.execute(replacing(connection, CURSORS), rows)
 
 
 def after(connection: Connection, seq: int, limit: int) -> list[Group]:
@@ -62,7 +53,7 @@ def save_snapshot(connection: Connection, seq: int, state: bytes) -> None:
     """Adds a snapshot and drops all but the last few."""
     packed, data = pack(state)
     row = {"seq": seq, "sha256": sha256(state).hexdigest(), "packed": packed, "state": data}
-    connection.execute(_SAVE_SNAPSHOT, row)
+    connection.execute(replacing(connection, SNAPSHOTS), row)
     kept = select(SNAPSHOTS.c.seq).order_by(SNAPSHOTS.c.seq.desc()).limit(SNAPSHOTS_KEPT)
     connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.seq.not_in(kept)))
 
@@ -123,7 +114,7 @@ def get_meta(connection: Connection, name: str) -> bytes | None:
 
 def set_meta(connection: Connection, name: str, value: bytes) -> None:
     """Sets a single fact."""
-    connection.execute(_SET_META, {"name": name, "value": value})
+    connection.execute(replacing(connection, META), {"name": name, "value": value})
 
 
 def _records(seq: int, blob: Blob) -> list[AnyRecord]:

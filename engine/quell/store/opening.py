@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quell.errors import StoreError
+from quell.store.database import SqliteDatabase
 from quell.store.memory import MemoryStore
 from quell.store.port import Store
 from quell.store.sql import SqlStore
@@ -27,4 +28,4 @@ def open_store(url: str, directory: Path, *, busy_timeout_s: float = 5.0) -> Sto
             f'a store of kind "{kind}" is unknown; write sqlite:///quell.db (a file) or memory: (kept nowhere); '
             "the daemon does not start"
         )
-    return SqlStore(directory / file, busy_timeout_s=busy_timeout_s)
+    return SqlStore(SqliteDatabase(directory / file, busy_timeout_s=busy_timeout_s))

@@ -1,4 +1,4 @@
-"""The store on SQLite: SQLAlchemy Core over one connection, WAL, fsync at every commit.
+"""The store on SQLite or PostgreSQL: SQLAlchemy Core over one connection, safe on the disk at every commit.
 
 What an accept costs: one transaction with one journal row, whatever the number of records (there is no row per
 record): one write lock, one insert, one fsync. Measured on a busy 2-core machine whose disk takes 3 ms for an fsync:
@@ -11,7 +11,9 @@ group.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
+
+from sqlalchemy import Connection
 
 from quell.model.alert import Alert
 from quell.model.decision import Perform
@@ -32,111 +34,138 @@ from quell.store.port import (
 
 
 class SqlStore:
-    """`quell.store.port.Store` in one SQLite file."""
+    """`quell.store.port.Store` in a database of either kind."""
 
-    def __init__(self, file: Path, *, busy_timeout_s: float = 5.0) -> None:
-        self._database = Database(file, busy_timeout_s=busy_timeout_s)
-        with self._database.transaction("read the journal's end", "the daemon does not start") as connection:
-            self._seq = journal.last_seq(connection)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._owed: list[Perform] = []
+        """Intents that were committed and not given to whoever committed them yet."""
+        self._seq = self._database.read("read the journal's end", "the daemon does not start", journal.last_seq)
 
     def accept(self, accepted: Accepted) -> Group:
         count = len(accepted.records)
-        seq = self._seq + 1
-        with self._database.transaction(
-            f"keep {count} record{'s' * (count != 1)}", "none of them was accepted, senders are told to send again"
-        ) as connection:
+
+        def keep(connection: Connection) -> int:
+            seq = self._seq + 1
             journal.append(connection, seq, accepted.now, accepted.records)
             journal.move_cursors(connection, accepted.cursors)
             journal.keep_quarantined(connection, accepted.quarantined)
             automation.settle(connection, accepted.records)
-        self._seq = seq  # only now: a group that was rolled back leaves no gap
+            return seq
+
+        seq = self._database.write(
+            f"keep {count} record{'s' * (count != 1)}",
+            "none of them was accepted, senders are told to send again",
+            keep,
+            kept=self._kept,  # only then: a group that was rolled back leaves no gap
+        )
         return Group(seq=seq, now=accepted.now, records=accepted.records)
 
+    def _kept(self, seq: int) -> None:
+        self._seq = seq
+
     def commit(self, turn: Turn) -> list[Perform]:
-        with self._database.transaction(
-            f"keep what turn {turn.seq} decided", "none of its acts is performed until that succeeds"
-        ) as connection:
+        def keep(connection: Connection) -> list[Perform]:
             automation.keep_incidents(connection, turn.incidents)
             automation.keep_runs(connection, turn.runs)
             automation.append_audits(connection, turn.seq, turn.audits)
             return automation.intend(connection, turn.seq, turn.intents)
 
+        self._database.write(
+            f"keep what turn {turn.seq} decided",
+            "none of its acts is performed until that succeeds",
+            keep,
+            kept=self._owed.extend,  # also of a turn that was committed and seemed not to be: it comes again
+        )
+        owed = self._owed[:]
+        self._owed.clear()
+        return owed
+
     def begin_act(self, key: str) -> None:
-        with self._database.transaction(f'mark "{key}" as being tried', "it is not performed") as connection:
-            automation.begin_act(connection, key)
+        self._database.write(
+            f'mark "{key}" as being tried',
+            "it is not performed",
+            lambda connection: automation.begin_act(connection, key),
+        )
 
     def finish_act(self, result: StepFinished) -> None:
-        with self._database.transaction(
-            f'keep the result of "{result.key}"', "it stays unfinished and is reconciled at the next start"
-        ) as connection:
-            automation.finish_act(connection, result)
+        self._database.write(
+            f'keep the result of "{result.key}"',
+            "it stays unfinished and is reconciled at the next start",
+            lambda connection: automation.finish_act(connection, result),
+        )
 
     def unfinished(self) -> list[LedgerEntry]:
-        with self._database.transaction("read the ledger", "nothing in it is performed") as connection:
-            return automation.unfinished(connection)
+        return self._database.read("read the ledger", "nothing in it is performed", automation.unfinished)
 
     def ledger(self, run: str = "", limit: int = 1000) -> list[LedgerEntry]:
-        with self._database.transaction("read the ledger", "nothing was changed") as connection:
-            return automation.ledger(connection, run, limit)
+        return self._database.read(
+            "read the ledger", "nothing was changed", lambda connection: automation.ledger(connection, run, limit)
+        )
 
     def save_snapshot(self, seq: int, state: bytes) -> None:
-        with self._database.transaction(
-            f"keep the snapshot of turn {seq}", "the one before it and the journal stay good for a recovery"
-        ) as connection:
-            journal.save_snapshot(connection, seq, state)
+        self._database.write(
+            f"keep the snapshot of turn {seq}",
+            "the one before it and the journal stay good for a recovery",
+            lambda connection: journal.save_snapshot(connection, seq, state),
+        )
 
     def recover(self) -> Recovered:
-        with self._database.transaction("read the snapshots", "the daemon does not start") as connection:
-            return journal.recover(connection)
+        return self._database.write("read the snapshots", "the daemon does not start", journal.recover)
 
     def decided_until(self) -> float:
-        with self._database.transaction("read what was decided last", "the daemon does not start") as connection:
-            return automation.decided_until(connection)
+        return self._database.read("read what was decided last", "the daemon does not start", automation.decided_until)
 
     def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
         while True:
-            with self._database.transaction("read the journal", "the replay stops here") as connection:
-                groups = journal.after(connection, seq, at_once)
+            groups = self._database.read(
+                "read the journal", "the replay stops here", partial(journal.after, seq=seq, limit=at_once)
+            )
             yield from groups
             if len(groups) < at_once:
                 return
             seq = groups[-1].seq
 
     def quarantine(self, limit: int = 100) -> list[Quarantined]:
-        with self._database.transaction("read the quarantine", "nothing was changed") as connection:
-            return journal.quarantine(connection, limit)
+        return self._database.read(
+            "read the quarantine", "nothing was changed", lambda connection: journal.quarantine(connection, limit)
+        )
 
     def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
-        with self._database.transaction(
-            "keep payloads that could not be read", "none of them was kept, senders are told to send again"
-        ) as connection:
-            journal.keep_quarantined(connection, entries)
+        self._database.write(
+            "keep payloads that could not be read",
+            "none of them was kept, senders are told to send again",
+            lambda connection: journal.keep_quarantined(connection, entries),
+        )
 
     def incident(self, incident_id: str) -> Incident | None:
-        with self._database.transaction(f'read incident "{incident_id}"', "nothing was changed") as connection:
-            return automation.incident(connection, incident_id)
+        return self._database.read(
+            f'read incident "{incident_id}"',
+            "nothing was changed",
+            lambda connection: automation.incident(connection, incident_id),
+        )
 
     def resolved(self, limit: int = 1000) -> list[Incident]:
-        with self._database.transaction("read past incidents", "nothing was changed") as connection:
-            return automation.resolved(connection, limit)
+        return self._database.read(
+            "read past incidents", "nothing was changed", lambda connection: automation.resolved(connection, limit)
+        )
 
     def audit(self, limit: int = 1000) -> list[AuditEntry]:
-        with self._database.transaction("read the audit trail", "nothing was changed") as connection:
-            return automation.newest_audits(connection, limit)
+        return self._database.read(
+            "read the audit trail",
+            "nothing was changed",
+            lambda connection: automation.newest_audits(connection, limit),
+        )
 
     def verify_audit(self) -> AuditBreak | None:
-        with self._database.transaction("read the audit trail", "it was not verified") as connection:
-            return chain.first_break(
-                automation.all_audits(connection),
-                anchor=automation.chain_end(connection, "audit_anchor"),
-                head=automation.chain_end(connection, "audit_head"),
-            )
+        return self._database.read("read the audit trail", "it was not verified", _first_break)
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:
-        with self._database.transaction(
-            "keep alerts that are over", "they are kept with the next snapshot"
-        ) as connection:
-            past.keep(connection, alerts)
+        self._database.write(
+            "keep alerts that are over",
+            "they are kept with the next snapshot",
+            lambda connection: past.keep(connection, alerts),
+        )
 
     def alerts(self, since: float = 0.0) -> Iterator[Alert]:
         return past.last_words(self._kept_alerts(since), since)
@@ -144,8 +173,9 @@ class SqlStore:
     def _kept_alerts(self, since: float) -> Iterator[Alert]:
         before = None
         while True:
-            with self._database.transaction("read past alerts", "the list ends here") as connection:
-                rows = past.page(connection, since, before)
+            rows = self._database.read(
+                "read past alerts", "the list ends here", partial(past.page, since=since, before=before)
+            )
             if not rows:
                 return
             before = rows[-1][0]
@@ -163,8 +193,10 @@ class SqlStore:
         quarantine_bytes: int | None = None,
         most: int = 1_000,
     ) -> int:
-        with self._database.transaction("trim old rows", "they stay until the next attempt") as connection:
-            return retention.trim(
+        return self._database.write(
+            "trim old rows",
+            "they stay until the next attempt",
+            lambda connection: retention.trim(
                 connection,
                 records_before=records_before,
                 incidents_before=incidents_before,
@@ -173,10 +205,19 @@ class SqlStore:
                 quarantine_before=records_before if quarantine_before is None else quarantine_before,
                 quarantine_bytes=quarantine_bytes,
                 most=most,
-            )
+            ),
+        )
 
     def compact(self) -> int:
         return self._database.compact()
 
     def close(self) -> None:
         self._database.close()
+
+
+def _first_break(connection: Connection) -> AuditBreak | None:
+    return chain.first_break(
+        automation.all_audits(connection),
+        anchor=automation.chain_end(connection, "audit_anchor"),
+        head=automation.chain_end(connection, "audit_head"),
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, Table
+
+from quell.store.columns import NUMBER, Words
 
 METADATA = MetaData(
     naming_convention={
@@ -16,7 +18,7 @@ METADATA = MetaData(
 JOURNAL = Table(
     "journal",
     METADATA,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
     Column("now", Float, nullable=False),
     Column("count", Integer, nullable=False),
     Column("packed", Boolean, nullable=False),
@@ -26,15 +28,15 @@ JOURNAL = Table(
 CURSORS = Table(
     "cursors",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("cursor", Text, nullable=False),
+    Column("source", Words, primary_key=True),
+    Column("cursor", Words, nullable=False),
 )
 
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("sha256", Text, nullable=False),
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
+    Column("sha256", Words, nullable=False),
     Column("packed", Boolean, nullable=False),
     Column("state", LargeBinary, nullable=False),
 )
@@ -42,12 +44,12 @@ SNAPSHOTS = Table(
 LEDGER = Table(
     "ledger",
     METADATA,
-    Column("n", Integer, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("seq", Integer, nullable=False),
+    Column("n", NUMBER, primary_key=True),
+    Column("key", Words, nullable=False, unique=True),
+    Column("seq", NUMBER, nullable=False),
     Column("at", Float, nullable=False),
-    Column("run", Text, nullable=False, index=True),
-    Column("state", Text, nullable=False, index=True),
+    Column("run", Words, nullable=False, index=True),
+    Column("state", Words, nullable=False, index=True),
     Column("tries", Integer, nullable=False),
     Column("perform", LargeBinary, nullable=False),
     Column("result", LargeBinary),
@@ -56,22 +58,22 @@ LEDGER = Table(
 AUDIT = Table(
     "audit",
     METADATA,
-    Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("seq", Integer, nullable=False),
+    Column("n", NUMBER, primary_key=True, autoincrement=False),
+    Column("seq", NUMBER, nullable=False),
     Column("at", Float, nullable=False, index=True),
-    Column("who", Text, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("target", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("prev_hash", Text, nullable=False),
-    Column("hash", Text, nullable=False),
+    Column("who", Words, nullable=False),
+    Column("what", Words, nullable=False),
+    Column("target", Words, nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("prev_hash", Words, nullable=False),
+    Column("hash", Words, nullable=False),
 )
 
 INCIDENTS = Table(
     "incidents",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("status", Text, nullable=False, index=True),
+    Column("id", Words, primary_key=True),
+    Column("status", Words, nullable=False, index=True),
     Column("opened_at", Float, nullable=False, index=True),
     Column("updated_at", Float, nullable=False),
     Column("document", LargeBinary, nullable=False),
@@ -80,10 +82,10 @@ INCIDENTS = Table(
 RUNS = Table(
     "runs",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("playbook", Text, nullable=False, index=True),
-    Column("incident", Text, nullable=False, index=True),
-    Column("state", Text, nullable=False, index=True),
+    Column("id", Words, primary_key=True),
+    Column("playbook", Words, nullable=False, index=True),
+    Column("incident", Words, nullable=False, index=True),
+    Column("state", Words, nullable=False, index=True),
     Column("updated_at", Float, nullable=False),
     Column("document", LargeBinary, nullable=False),
 )
@@ -91,18 +93,18 @@ RUNS = Table(
 QUARANTINE = Table(
     "quarantine",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("at", Float, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("path", Text, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("path", Words, nullable=False),
     Column("payload", LargeBinary, nullable=False),
 )
 
 ALERTS = Table(
     "alerts",
     METADATA,
-    Column("n", Integer, primary_key=True),
+    Column("n", NUMBER, primary_key=True),
     Column("last_at", Float, nullable=False, index=True),
     Column("count", Integer, nullable=False),
     Column("packed", Boolean, nullable=False),
@@ -113,7 +115,7 @@ ALERTS = Table(
 META = Table(
     "meta",
     METADATA,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
 """Single facts: ``applied_seq`` (the last group a committed turn covered), both ends of the audit chain."""

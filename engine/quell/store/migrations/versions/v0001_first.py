@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from quell.store.columns import NUMBER, WORDS
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -27,7 +29,7 @@ def downgrade() -> None:
 def _recovery_tables() -> None:
     op.create_table(
         "journal",
-        sa.Column("seq", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("seq", NUMBER, autoincrement=False, nullable=False),
         sa.Column("now", sa.Float, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
         sa.Column("packed", sa.Boolean, nullable=False),
@@ -36,21 +38,21 @@ def _recovery_tables() -> None:
     )
     op.create_table(
         "cursors",
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("cursor", sa.Text, nullable=False),
+        sa.Column("source", WORDS, nullable=False),
+        sa.Column("cursor", WORDS, nullable=False),
         sa.PrimaryKeyConstraint("source", name="pk_cursors"),
     )
     op.create_table(
         "snapshots",
-        sa.Column("seq", sa.Integer, autoincrement=False, nullable=False),
-        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("seq", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("sha256", WORDS, nullable=False),
         sa.Column("packed", sa.Boolean, nullable=False),
         sa.Column("state", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_snapshots"),
     )
     op.create_table(
         "meta",
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("name", WORDS, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_meta"),
     )
@@ -59,12 +61,12 @@ def _recovery_tables() -> None:
 def _automation_tables() -> None:
     op.create_table(
         "ledger",
-        sa.Column("n", sa.Integer, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("n", NUMBER, nullable=False),
+        sa.Column("key", WORDS, nullable=False),
+        sa.Column("seq", NUMBER, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
-        sa.Column("run", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("run", WORDS, nullable=False),
+        sa.Column("state", WORDS, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("perform", sa.LargeBinary, nullable=False),
         sa.Column("result", sa.LargeBinary),
@@ -75,15 +77,15 @@ def _automation_tables() -> None:
     op.create_index("ix_ledger_state", "ledger", ["state"])
     op.create_table(
         "audit",
-        sa.Column("n", sa.Integer, autoincrement=False, nullable=False),
-        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("n", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("seq", NUMBER, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
-        sa.Column("who", sa.Text, nullable=False),
-        sa.Column("what", sa.Text, nullable=False),
-        sa.Column("target", sa.Text, nullable=False),
-        sa.Column("detail", sa.Text, nullable=False),
-        sa.Column("prev_hash", sa.Text, nullable=False),
-        sa.Column("hash", sa.Text, nullable=False),
+        sa.Column("who", WORDS, nullable=False),
+        sa.Column("what", WORDS, nullable=False),
+        sa.Column("target", WORDS, nullable=False),
+        sa.Column("detail", WORDS, nullable=False),
+        sa.Column("prev_hash", WORDS, nullable=False),
+        sa.Column("hash", WORDS, nullable=False),
         sa.PrimaryKeyConstraint("n", name="pk_audit"),
     )
     op.create_index("ix_audit_at", "audit", ["at"])
@@ -92,8 +94,8 @@ def _automation_tables() -> None:
 def _history_tables() -> None:
     op.create_table(
         "incidents",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("id", WORDS, nullable=False),
+        sa.Column("status", WORDS, nullable=False),
         sa.Column("opened_at", sa.Float, nullable=False),
         sa.Column("updated_at", sa.Float, nullable=False),
         sa.Column("document", sa.LargeBinary, nullable=False),
@@ -103,10 +105,10 @@ def _history_tables() -> None:
     op.create_index("ix_incidents_opened_at", "incidents", ["opened_at"])
     op.create_table(
         "runs",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("playbook", sa.Text, nullable=False),
-        sa.Column("incident", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("id", WORDS, nullable=False),
+        sa.Column("playbook", WORDS, nullable=False),
+        sa.Column("incident", WORDS, nullable=False),
+        sa.Column("state", WORDS, nullable=False),
         sa.Column("updated_at", sa.Float, nullable=False),
         sa.Column("document", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
@@ -115,11 +117,11 @@ def _history_tables() -> None:
         op.create_index(f"ix_runs_{column}", "runs", [column])
     op.create_table(
         "quarantine",
-        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("path", sa.Text, nullable=False),
+        sa.Column("source", WORDS, nullable=False),
+        sa.Column("reason", WORDS, nullable=False),
+        sa.Column("path", WORDS, nullable=False),
         sa.Column("payload", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_quarantine"),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from quell.store.columns import NUMBER
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -15,7 +17,7 @@ def upgrade() -> None:
     """Makes the table."""
     op.create_table(
         "alerts",
-        sa.Column("n", sa.Integer, nullable=False),
+        sa.Column("n", NUMBER, nullable=False),
         sa.Column("last_at", sa.Float, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
         sa.Column("packed", sa.Boolean, nullable=False),
