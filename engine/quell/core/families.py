@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 from quell.model.alert import Alert
 
@@ -40,6 +41,8 @@ _FAILING = (
     r"expired|broken|lost|loss|missing|mismatch|killed|restart\w*|unhealthy|outage|impair\w*|tls|handshake\w*|budget|"
     r"waiting|replication|under.replicated|offline|absent|abort\w*|rejected|panic"
 )
+_NUMBER = re.compile(r"(?<!\w)\d+(?!\w)", re.ASCII)
+"""Numbers that stand for themselves say nothing of the kind of trouble, and would make every summary another one."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-./]+")
 
 
@@ -57,9 +60,19 @@ _ORDER = (
 
 def family(alert: Alert) -> Family:
     """The family of an alert: by its name first, by its summary where the name says nothing, else "failing"."""
-    for text in (alert.name, alert.annotations.get("summary", "") or alert.annotations.get("description", "")):
-        words = _CAMEL.sub(" ", text).lower()
-        for candidate, pattern in _ORDER:
-            if pattern.search(words):
-                return candidate
-    return Family.FAILING
+    named = _told_by(alert.name)
+    if named is not None:
+        return named
+    annotations = alert.annotations
+    said = annotations.get("summary") or annotations.get("description", "")
+    told = _told_by(_NUMBER.sub("0", said))
+    return Family.FAILING if told is None else told
+
+
+@lru_cache(maxsize=8192)
+def _told_by(text: str) -> Family | None:
+    words = _CAMEL.sub(" ", text).lower()
+    for candidate, pattern in _ORDER:
+        if pattern.search(words):
+            return candidate
+    return None

@@ -8,8 +8,7 @@ both, itself included; a source that is muted itself still inhibits.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from quell.core import windows
@@ -19,16 +18,48 @@ from quell.model.mute import Silence
 from quell.model.rulebook import InhibitRule, Rulebook, Window
 
 Values = tuple[str, ...]
-_Change = Callable[[list[str], str], None]
+_Change = Callable[["_Bunch", Values, str], None]
 
 
-@dataclass(slots=True)
-class _Side:
-    """Fingerprints of firing alerts with the same equal-label values under one rule, sorted."""
+class _Bunch:
+    """Fingerprints of firing alerts by their equal-label values, each bunch sorted.
 
-    sources: list[str] = field(default_factory=list)
-    both: list[str] = field(default_factory=list)
-    targets: list[str] = field(default_factory=list)
+    Most bunches are of one, which is kept without a list around it.
+    """
+
+    __slots__ = ("_marks",)
+
+    def __init__(self) -> None:
+        self._marks: dict[Values, str | list[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._marks)
+
+    def first(self, values: Values) -> str | None:
+        """The smallest fingerprint, so that the order of arrival does not show."""
+        marks = self._marks.get(values)
+        return marks[0] if isinstance(marks, list) else marks
+
+    def all(self, values: Values) -> list[str]:
+        """All fingerprints."""
+        marks = self._marks.get(values)
+        return marks if isinstance(marks, list) else [] if marks is None else [marks]
+
+    def add(self, values: Values, mark: str) -> None:
+        """One more."""
+        marks = self._marks.get(values)
+        if isinstance(marks, list):
+            insort(marks, mark)
+        else:
+            self._marks[values] = mark if marks is None else sorted((marks, mark))
+
+    def remove(self, values: Values, mark: str) -> None:
+        """One less; it must be there."""
+        marks = self._marks[values]
+        if isinstance(marks, list) and len(marks) > 1:
+            del marks[bisect_left(marks, mark)]
+        else:
+            del self._marks[values]
 
 
 class _Inhibition:
@@ -38,47 +69,53 @@ class _Inhibition:
         self.rule = rule
         self._source = Matching(rule.source)
         self._target = Matching(rule.target)
-        self._sides: dict[Values, _Side] = {}
+        self._sources, self._both, self._targets = _Bunch(), _Bunch(), _Bunch()
 
     def values(self, labels: Mapping[str, str]) -> Values:
         """The values that source and target must share."""
-        return tuple(labels.get(name, "") for name in self.rule.equal)
+        get = labels.get
+        return tuple([get(name, "") for name in self.rule.equal])
 
-    def add(self, alert: Alert) -> set[str]:
+    def add(self, mark: str, labels: Mapping[str, str]) -> Iterable[str]:
         """Take note of a firing alert; the targets whose inhibition that changes."""
-        return self._change(alert, insort)
+        return self._change(mark, labels, _Bunch.add)
 
-    def remove(self, alert: Alert) -> set[str]:
+    def remove(self, mark: str, labels: Mapping[str, str]) -> Iterable[str]:
         """Forget an alert noted before with the same labels; the targets whose inhibition that changes."""
-        return self._change(alert, _discard)
+        return self._change(mark, labels, _Bunch.remove)
 
     def inhibitor(self, labels: Mapping[str, str]) -> str | None:
         """The first fingerprint that inhibits an alert with these labels."""
-        side = self._sides.get(self.values(labels)) if self._target.matches(labels) else None
-        return None if side is None else _first(side, one_sided_only=self._source.matches(labels))
+        if not (self._sources or self._both) or not self._target.matches(labels):
+            return None
+        return self._first(self.values(labels), one_sided_only=self._source.matches(labels))
 
     def targets(self, labels: Mapping[str, str]) -> set[str]:
         """Noted alerts that an alert with these labels may inhibit."""
-        side = self._sides.get(self.values(labels)) if self._source.matches(labels) else None
-        return set() if side is None else {*side.targets, *side.both}
-
-    def _change(self, alert: Alert, change: _Change) -> set[str]:
-        is_source, is_target = self._source.matches(alert.labels), self._target.matches(alert.labels)
-        if not (is_source or is_target):
+        if not self._source.matches(labels):
             return set()
-        values = self.values(alert.labels)
-        side = self._sides.setdefault(values, _Side())
-        before = _first(side, one_sided_only=False), _first(side, one_sided_only=True)
-        change(side.both if is_source and is_target else side.sources if is_source else side.targets, alert.fingerprint)
-        after = _first(side, one_sided_only=False), _first(side, one_sided_only=True)
-        affected: set[str] = set()
-        if before[0] != after[0]:
-            affected.update(side.targets)
-        if before[1] != after[1]:
-            affected.update(side.both)
-        if not (side.sources or side.both or side.targets):
-            del self._sides[values]
-        return affected
+        values = self.values(labels)
+        return {*self._targets.all(values), *self._both.all(values)}
+
+    def _change(self, mark: str, labels: Mapping[str, str], change: _Change) -> Iterable[str]:
+        is_source, is_target = self._source.matches(labels), self._target.matches(labels)
+        if not is_source:
+            if is_target:
+                change(self._targets, self.values(labels), mark)
+            return ()
+        values = self.values(labels)
+        before = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
+        change(self._both if is_target else self._sources, values, mark)
+        after = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
+        targets = self._targets.all(values) if before[0] != after[0] else ()
+        both = self._both.all(values) if before[1] != after[1] else ()
+        return (*targets, *both)
+
+    def _first(self, values: Values, *, one_sided_only: bool) -> str | None:
+        """The inhibitor that is named."""
+        source = self._sources.first(values)
+        both = None if one_sided_only else self._both.first(values)
+        return both if source is None else source if both is None else min(source, both)
 
 
 class _Opening:
@@ -123,7 +160,7 @@ class Muter:
         )
         self._windows = tuple(_Opening(window) for window in rulebook.windows)
         self._inhibitions = tuple(_Inhibition(rule) for rule in rulebook.inhibit)
-        self._noted: dict[str, Alert] = {}
+        self._noted: dict[str, dict[str, str]] = {}
         self._silences: dict[str, tuple[Silence, Matching]] = {}
 
     def mutings(self, alert: Alert, now: float, silences: Mapping[str, Silence]) -> tuple[Muting, ...]:
@@ -136,11 +173,13 @@ class Muter:
             for silence in silences.values()
             if silence.starts_at <= now < silence.ends_at and self._matching(silence).matches(labels)
         ]
-        found.sort(key=_by)
         windowed = [
             opening.muting for opening in self._windows if opening.matching.matches(labels) and opening.is_open(now)
         ]
         ruled = [muting for matching, muting in self._rules if matching.matches(labels)]
+        if not (found or windowed or ruled):
+            return self.inhibited(alert)
+        found.sort(key=_by)
         return (*found, *sorted(windowed, key=_by), *self.inhibited(alert), *sorted(ruled, key=_by))
 
     def note(self, alert: Alert) -> set[str]:
@@ -152,30 +191,30 @@ class Muter:
         if not self._inhibitions:
             return set()
         known = self._noted.get(alert.fingerprint)
-        if known is not None and alert.firing and known.labels == alert.labels:
+        if known is not None and alert.firing and known == alert.labels:
             return set()
         affected: set[str] = set()
         if known is not None:
             del self._noted[alert.fingerprint]
             for inhibition in self._inhibitions:
-                affected |= inhibition.remove(known)
+                affected.update(inhibition.remove(alert.fingerprint, known))
         if alert.firing:
-            self._noted[alert.fingerprint] = alert
+            self._noted[alert.fingerprint] = alert.labels
             for inhibition in self._inhibitions:
-                affected |= inhibition.add(alert)
+                affected.update(inhibition.add(alert.fingerprint, alert.labels))
         affected.discard(alert.fingerprint)
         return affected
 
     def inhibited(self, alert: Alert) -> tuple[Muting, ...]:
         """The inhibitions of the alert, one for each rule, sorted by inhibitor and rule."""
-        found = []
+        found: list[Muting] = []
         for inhibition in self._inhibitions:
             by = inhibition.inhibitor(alert.labels)
             if by is not None:
-                name = self._noted[by].name or by
+                name = self._noted[by].get("alertname") or by
                 reason = f'while {name} fires (rule "{inhibition.rule.name}")'
                 found.append(Muting(kind="inhibition", by=by, reason=reason))
-        return tuple(sorted(found, key=_by))
+        return tuple(sorted(found, key=_by)) if found else ()
 
     def affected_by(self, alert: Alert) -> set[str]:
         """Noted alerts (by fingerprint) whose inhibition may change when this alert starts or stops firing.
@@ -204,18 +243,6 @@ class Muter:
             kept = (silence, Matching(silence.matchers))
             self._silences[silence.id] = kept
         return kept[1]
-
-
-def _first(side: _Side, *, one_sided_only: bool) -> str | None:
-    """The inhibitor that is named: the smallest fingerprint, so that the order of arrival does not show."""
-    heads = [side.sources[0]] if side.sources else []
-    if side.both and not one_sided_only:
-        heads.append(side.both[0])
-    return min(heads, default=None)
-
-
-def _discard(fingerprints: list[str], fingerprint: str) -> None:
-    del fingerprints[bisect_left(fingerprints, fingerprint)]
 
 
 def _by(muting: Muting) -> tuple[str, str]:

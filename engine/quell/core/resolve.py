@@ -90,15 +90,16 @@ class Resolver:
     def _by_label(self, labels: Mapping[str, str]) -> str | None:
         for label in sorted(_RANK.keys() & labels.keys(), key=_RANK.__getitem__):
             value = labels[label]
-            if value:
-                if value in self._ids:
+            if value in self._ids:
+                if value:
                     return value
-                found = self._by_name(value, labels, KIND_OF_LABEL.get(label, ""))
-                if found:
-                    return found
+            elif value and value in self._named:
+                return self._by_name(value, labels, KIND_OF_LABEL.get(label, ""))
         return None
 
     def _by_address(self, labels: Mapping[str, str]) -> str | None:
+        if not self._named:
+            return None
         for label in ("pod", "pod_name", *ADDRESS_LABELS):
             value = labels.get(label)
             if not value:
@@ -113,7 +114,7 @@ class Resolver:
 
     def _by_any(self, labels: Mapping[str, str]) -> str | None:
         """A value that names exactly one entity; else a new entity named by the best label there is."""
-        for label in sorted(labels):
+        for label in sorted(labels) if self._named else ():
             named = self._named.get(labels[label]) if label not in NOT_NAMES else None
             if named and len(named) == 1:
                 return named[0].entity

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 import re2
 
@@ -13,6 +14,9 @@ from quell.model.mute import Matcher
 
 MAX_TEXT = 4096
 """Longest matcher text and regular expression, in characters."""
+
+ANSWERS = 512
+"""So many values each regular expression remembers its answer to: labels mostly have few."""
 
 _OPERATORS = {"=": (False, True), "!=": (False, False), "=~": (True, True), "!~": (True, False)}
 _OPERATOR = re.compile(r"\s*(=~|!~|!=|=)\s*")
@@ -81,7 +85,10 @@ class Matching:
         for name, value in self._equal:
             if get(name, "") != value:
                 return False
-        return all(holds(get(name, "")) for name, holds in self._others)
+        for name, holds in self._others:  # noqa: SIM110 - a loop takes half the time of all()
+            if not holds(get(name, "")):
+                return False
+        return True
 
 
 def _predicate(matcher: Matcher) -> Callable[[str], bool]:
@@ -95,6 +102,7 @@ def _predicate(matcher: Matcher) -> Callable[[str], bool]:
     fullmatch = _regex(matcher.value).fullmatch
     wanted_match = matcher.is_equal
 
+    @lru_cache(maxsize=ANSWERS)
     def holds(value: str) -> bool:
         try:
             return (fullmatch(value) is not None) is wanted_match
