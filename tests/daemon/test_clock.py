@@ -20,10 +20,16 @@ def test_whatever_the_wall_clock_does_time_never_goes_back(walls: list[float]) -
     assert told == sorted(told)
 
 
-def test_after_a_jump_back_time_is_held_until_the_wall_has_caught_up() -> None:
-    wall = [100.0, 100.0, 40.0, 99.0, 101.0]
-    clock = Clock(wall=lambda: wall.pop(0))
-    assert [clock.now() for _ in range(4)] == [100.0, 100.0, 100.0, 101.0]
+def test_after_a_jump_back_time_goes_at_half_speed_until_the_wall_has_caught_up() -> None:
+    steady, ahead = [0.0], [1000.0]
+    clock = Clock(wall=lambda: steady[0] + ahead[0], steady=lambda: steady[0])
+    assert clock.now() == 1000.0
+    ahead[0] -= 60.0
+    told = []
+    for passed in (10.0, 20.0, 110.0, 130.0):
+        steady[0] = passed
+        told.append(clock.now())
+    assert told == [1005.0, 1010.0, 1050.0, 1070.0]
 
 
 def test_a_fast_clock_runs_from_its_start() -> None:
@@ -37,7 +43,7 @@ def test_a_restart_goes_on_from_what_the_journal_holds() -> None:
     clock = Clock(1000.0, 500.0)
     clock.not_before(9_000.0)
     assert 9_000.0 <= clock.now() < 9_500.0
-    wall = Clock(wall=lambda: 100.0)
+    wall = Clock(wall=lambda: 100.0, steady=lambda: 7.0)
     wall.not_before(150.0)
     assert wall.now() == 150.0
     wall.not_before(50.0)

@@ -11,13 +11,16 @@ import structlog
 _log = structlog.get_logger("quell.clock")
 _NOTICE_S = 1.0
 """A wall clock that is this much behind is worth a line; smaller corrections are the normal work of NTP."""
+_CATCHING_UP = 0.5
+"""How fast time goes while it is ahead of the wall clock, which so catches up; standing still would stop every timer
+for as long as the wall clock had jumped, and a page that is due would wait for hours."""
 
 
 class Clock:
     """Follows the wall clock; with ``speed`` other than 1 or a ``start`` it runs from there on the steady clock.
 
-    When the wall clock jumps back, time is held at the latest value given out until the wall clock has caught up:
-    journal groups and decisions must be in the order of their times.
+    When the wall clock jumps back, time goes on from the latest value given out at half its speed until the wall clock
+    has caught up: journal groups and decisions must be in the order of their times.
     """
 
     def __init__(
@@ -37,19 +40,23 @@ class Clock:
         self._origin = wall() if start is None else start
         self._began = steady()
         self._latest = 0.0
-        self._holding = False
+        self._behind = False
+        self._told_at = self._began
 
     def now(self) -> float:
         """Seconds since the epoch, never less than before."""
-        at = self._origin + (self._steady() - self._began) * self.speed if self._free else self._wall()
-        behind = self._latest - at
-        if behind > 0:
-            if behind > _NOTICE_S and not self._holding:
-                self._holding = True
-                _log.warning("wall clock went back; time is held until it has caught up", behind_s=round(behind, 3))
-            return self._latest
-        self._holding = False
-        self._latest = at
+        steady = self._steady()
+        at = self._origin + (steady - self._began) * self.speed if self._free else self._wall()
+        behind_s = self._latest - at
+        if behind_s > 0:
+            if behind_s > _NOTICE_S and not self._behind:
+                self._behind = True
+                _log.warning("wall clock went back; time goes at half speed until it has caught up",
+                             behind_s=round(behind_s, 3))  # fmt: skip
+            at = max(at, self._latest + (steady - self._told_at) * self.speed * _CATCHING_UP)
+        else:
+            self._behind = False
+        self._latest, self._told_at = at, steady
         return at
 
     def not_before(self, at: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +27,9 @@ _LONGEST_BACKOFF_S = 600.0
 _PULL_TIMEOUT_S = 120.0
 _ASK_TIMEOUT_S = 30.0
 _ASKED_AT_ONCE = 4
+_LOOKS_EVERY_S = 1.0
+_JUMP_S = 1.0
+"""By how much the wall clock has to go back within one look before pulls are planned anew."""
 _MOST_QUESTIONS = 256
 """Waiting questions beyond this are dropped: evidence is worth having soon or not at all."""
 
@@ -45,6 +49,7 @@ class Schedule:
         )
         self._room = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._asking: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("quell.schedule")
         self._sparing = Sparing(self._log)
 
@@ -52,6 +57,22 @@ class Schedule:
         """Begins to pull, each source at once and then at its interval."""
         self._scheduler.start()
         self.follow()
+        self._watching = asyncio.create_task(self._watch_clock())
+
+    async def _watch_clock(self) -> None:
+        """When the wall clock goes back, plans go back with it.
+
+        A job knows the time of its next run, not how long that is away: nothing would be pulled for as long as the
+        clock had jumped.
+        """
+        ahead = datetime.now(UTC).timestamp() - time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_S)
+            before, ahead = ahead, datetime.now(UTC).timestamp() - time.monotonic()
+            if before - ahead > _JUMP_S:
+                self._log.warning("wall clock went back; pulls are planned anew", by_s=round(before - ahead, 3))
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=job.next_run_time - timedelta(seconds=before - ahead))
 
     def follow(self) -> None:
         """Makes the jobs those of the present sources; a source that was rebuilt is pulled at once."""
@@ -75,6 +96,9 @@ class Schedule:
         """Asks nothing more; what is being pulled is pulled again after the next start."""
         if self._scheduler.running:
             self._scheduler.pause()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         for task in list(self._asking):
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
