@@ -10,6 +10,7 @@ from pathlib import Path
 
 from faults.load import Told
 from quell.core.engine import Engine
+from quell.daemon.decider import decide_all
 from quell.daemon.saved import opened
 from quell.model.records import AlertRecord
 from quell.model.state import State
@@ -92,7 +93,7 @@ def same_as_undisturbed(groups: list[Group], snapshot: bytes) -> State:
     kept = Engine.restored(saved.rulebook, saved.state)
     replayed = Engine(saved.rulebook)
     for group in groups:
-        replayed.decide(group.records, group.now)
+        decide_all(replayed, group.records, group.now)
     replayed.decide((), kept.state.now)
     assert replayed.state.now == kept.state.now
     for name in State.__struct_fields__:
