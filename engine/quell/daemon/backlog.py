@@ -25,7 +25,8 @@ class Backlog:
         self._writer = writer
         self._most = most
         self._groups: deque[Group] = deque()
-        self._held = 0
+        self.held = 0
+        """Records in memory."""
         self._last = 0
         """The seq of the last group that was taken in or read."""
         self._left = 0
@@ -42,7 +43,7 @@ class Backlog:
     def add(self, group: Group) -> None:
         """A group right after its commit."""
         # Behind one that was left in the journal, all are: the order of commits is the order of decisions.
-        if self._left or (self._groups and self._held + len(group.records) > self._most):
+        if self._left or (self._groups and self.held + len(group.records) > self._most):
             self._left = group.seq
         else:
             self._keep(group)
@@ -56,7 +57,7 @@ class Backlog:
         """The groups at hand, each gone from here when it is given."""
         while self._groups:
             group = self._groups.popleft()
-            self._held -= len(group.records)
+            self.held -= len(group.records)
             yield group
 
     async def read(self) -> None:
@@ -73,5 +74,5 @@ class Backlog:
 
     def _keep(self, group: Group) -> None:
         self._groups.append(group)
-        self._held += len(group.records)
+        self.held += len(group.records)
         self._last = group.seq

@@ -37,8 +37,6 @@ _RECOVERED_BEFORE_READY = 10_000
 """Records that no committed turn covers: more are decided over after the daemon is ready."""
 _LONGEST_TURN_S = 0.05
 """A turn that took so long is committed before the next group: what it decided is shown and done."""
-_MOST_PASSES = 20
-"""Rounds that the event loop serves others between two slices: deliveries without end do not keep the core waiting."""
 _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _LONGEST_WAIT_S = 5.0
@@ -300,7 +298,6 @@ class Loop:
             records += len(group.records)
             if not recovering and time.perf_counter() - began >= _LONGEST_TURN_S:
                 break
-            await self._give_way()
         new = await self._commit(outcome)
         self._past.add(outcome.over)
         self._committed, self._unsaved = self.seq, True
@@ -318,10 +315,10 @@ class Loop:
     async def _decide(self, group: Group, *, recovering: bool) -> list[AnyDecision]:
         out: list[AnyDecision] = []
         try:
-            for index, part in enumerate(slices(group.records)):
-                if index:
-                    await self._give_way()
+            for part in slices(group.records):
+                began = time.perf_counter()
                 out += self.decider.decide(part, group.now)
+                await self._give_way(time.perf_counter() - began)
         except Exception:  # noqa: BLE001 - what the core fails on is found, set aside and reported
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
         else:
@@ -334,13 +331,17 @@ class Loop:
             self._sparing.error("stuck", self.broken)
         return found.decisions
 
-    async def _give_way(self) -> None:
-        """Lets the event loop take in what has come, again and again while more comes, within reason."""
-        for _ in range(_MOST_PASSES):
+    async def _give_way(self, spent_s: float) -> None:
+        """After a slice that took so long: lets the event loop take in what has come, and commit it.
+
+        Again while more comes, until that took as long as the slice: deliveries without end do not stop the core.
+        """
+        until = time.perf_counter() + spent_s
+        more = True
+        while more:
             before = self._arrived()
             await asyncio.sleep(0)
-            if self._arrived() == before:
-                return
+            more = (self._arrived() != before or self._inbox_busy()) and time.perf_counter() < until
 
     async def _commit(self, outcome: Outcome) -> list[Perform]:
         """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""

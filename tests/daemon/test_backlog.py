@@ -1,0 +1,165 @@
+"""What is accepted and not decided over yet: on disk, in order, bounded, and still there after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.parts import Running, SmallCore, loaded, running
+from quell.config.settings import Limits
+from quell.daemon import backlog as backlogs
+from quell.daemon import inbox as inboxes
+from quell.daemon import loop as loops
+from quell.daemon.backlog import Backlog
+from quell.daemon.writer import Writer
+from quell.errors import Overloaded, StoreError
+from quell.model.records import AlertRecord, AnyRecord
+from quell.model.rulebook import Rulebook
+from quell.store.memory import MemoryStore
+from quell.store.opening import open_store
+from quell.store.port import Accepted, Group
+
+
+def go(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def firing(name: str) -> AlertRecord:
+    return AlertRecord(at=1.0, seen=1.0, source="t", status="firing", labels={"alertname": name})
+
+
+def many(count: int, start: int = 0) -> list[AnyRecord]:
+    return [firing(f"a{n}") for n in range(start, start + count)]
+
+
+class Slow(SmallCore):
+    """Takes five milliseconds for whatever it gets, and remembers in which order it got it."""
+
+    order: list[str]
+
+    def decide(self, records: Sequence[AnyRecord], now: float) -> Any:
+        if records:
+            time.sleep(0.005)
+        for record in records:
+            assert isinstance(record, AlertRecord)
+            Slow.order.append(record.labels["alertname"])
+        return super().decide(records, now)
+
+    @classmethod
+    def restored(cls, rulebook: Rulebook, data: bytes | None) -> SmallCore:
+        return cls(rulebook, SmallCore.restored(rulebook, data).state)
+
+
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    Slow.order = []
+    monkeypatch.setattr(inboxes, "MOST_PER_GROUP", 250)
+    monkeypatch.setattr(backlogs.Backlog.__init__, "__defaults__", (500,))
+
+
+def test_what_memory_does_not_hold_is_read_from_the_journal_in_order(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = open_store("sqlite:///q.db", tmp_path)
+        waiting, seen = Backlog(Writer(store), most=10), []
+        for n in range(30):
+            waiting.add(store.accept(Accepted(now=float(n), records=many(4, 4 * n))))
+            assert waiting.held <= 10 + 4
+        while waiting:
+            await waiting.read()
+            assert waiting.held <= 4 * 4
+            groups = waiting.take()
+            seen.append(next(groups).seq)
+            if len(seen) == 7:  # one that comes meanwhile stands behind all that were left
+                waiting.add(store.accept(Accepted(now=99.0, records=many(4, 200))))
+        assert seen == list(range(1, 32))
+        assert waiting.since is None
+        store.close()
+
+    go(story())
+
+
+async def put_all(quell: Running, puts: int) -> int:
+    """Puts so many times 250 records at once; how many of them were refused."""
+    tasks = [quell.daemon.inbox.put(many(250, 250 * n)) for n in range(puts)]
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    refusals = [answer for answer in answers if isinstance(answer, BaseException)]
+    for refusal in refusals:
+        assert isinstance(refusal, Overloaded)
+    return 250 * len(refusals)
+
+
+def test_a_storm_larger_than_memory_is_accepted_at_once_and_decided_over_in_order() -> None:
+    async def story() -> None:
+        async with running(restore=Slow.restored) as quell:
+            assert await put_all(quell, 20) == 0
+            status = quell.daemon.status()
+            assert status["backlog"]["records"] > 1000  # more than the 500 at hand
+            await quell.settled()
+            assert [f"a{n}" for n in range(5000)] == Slow.order
+            assert quell.daemon.status()["backlog"] == {"records": 0, "limit": 200_000, "lag_s": 0.0}
+
+    go(story())
+
+
+def test_beyond_its_bound_senders_are_refused_and_afterwards_taken_again() -> None:
+    async def story() -> None:
+        async with running(loaded(limits=Limits(inbox=4000, backlog=1000)), restore=Slow.restored) as quell:
+            refused = await put_all(quell, 16)
+            assert refused >= 2000
+            assert quell.daemon.inbox.behind <= 1000
+            await quell.settled()
+            assert len(Slow.order) == 4000 - refused == len(quell.core.state.alerts)
+            await quell.daemon.inbox.put(many(50, 5000))
+
+    go(story())
+
+
+def test_a_start_does_not_wait_for_a_long_backlog_and_decides_over_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_RECOVERED_BEFORE_READY", 100)
+
+    async def story() -> None:
+        store = MemoryStore()
+        for n in range(40):
+            store.accept(Accepted(now=float(n), records=many(50, 50 * n)))
+        async with running(store=store, restore=Slow.restored) as quell:
+            assert len(Slow.order) < 2000
+            assert quell.daemon.inbox.behind > 0
+            late = await quell.daemon.inbox.put(many(1, 9000))
+            assert late == 41
+            await quell.settled()
+            assert Slow.order == [f"a{n}" for n in range(2000)] + ["a9000"]
+            assert quell.daemon.inbox.behind == 0
+
+    go(story())
+
+
+class Unreadable(MemoryStore):
+    """The journal cannot be read for a while."""
+
+    failures = 0
+
+    def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("an i/o error")
+        return super().groups_after(seq, at_once=at_once)
+
+
+def test_a_journal_that_cannot_be_read_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.01)
+
+    async def story() -> None:
+        store = Unreadable()
+        async with running(store=store, restore=Slow.restored) as quell:
+            store.failures = 3
+            assert await put_all(quell, 12) == 0
+            await quell.settled()
+            assert [f"a{n}" for n in range(3000)] == Slow.order
+            assert store.failures == 0
+
+    go(story())
