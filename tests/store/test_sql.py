@@ -138,7 +138,7 @@ def test_a_locked_database_is_reported_after_the_busy_timeout(sql: Store, beside
 
 def test_a_locked_database_is_not_opened(sql: Store, beside: sqlite3.Connection, tmp_path: Path) -> None:
     beside.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="could not open the store: another process keeps it locked; the daemon"):
+    with pytest.raises(StoreError, match="bring the schema up to date: another process keeps it locked; the daemon"):
         open_store(URL, tmp_path, busy_timeout_s=0.05)
     beside.execute("ROLLBACK")
     open_store(URL, tmp_path).close()

@@ -59,3 +59,14 @@ def format_duration(seconds: float) -> str:
         if count:
             text += f"{count}{unit}"
     return ("-" if seconds < 0 and text else "") + (text or "0s")
+
+
+def exact_time(at: float) -> str | float:
+    """RFC 3339 in UTC that `parse_time` reads as this very number; the number itself where no such text exists."""
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return at
+    if moment.timestamp() != at or moment.year == UNSET_YEAR:
+        return at
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond % 1000 == 0 else "microseconds")[:-6] + "Z"

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
-from quell.store.vacuum import adopt, give_back
+from quell.store.vacuum import adopt, give_back, prepare
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -23,7 +23,6 @@ Work = Callable[[Connection], T]
 
 MIGRATIONS = "quell.store:migrations"
 _PRAGMAS = (
-    "PRAGMA auto_vacuum=INCREMENTAL",  # before anything is written: a file that has tables already does not take it
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit is on the disk when it returns, also through a power cut
     "PRAGMA foreign_keys=ON",
@@ -81,13 +80,16 @@ class SqliteDatabase:
             # The driver begins and ends no transaction on its own: `transaction` does, once, and visibly.
             connect_args={"isolation_level": None, "timeout": busy_timeout_s, "check_same_thread": False},
         )
+        if not file.exists() or not file.stat().st_size:
+            event.listen(self._engine, "connect", prepare)
         event.listen(self._engine, "connect", _configure)
         with self._speaking("open the store", "the daemon does not start"):
             file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._engine.connect()
-            adopt(self._driver, file)
         try:
             self.write("bring the schema up to date", "the daemon does not start", migrate)
+            with self._speaking("make the file one that can become smaller", "the daemon does not start"):
+                adopt(self._driver, file)
         except CommandError as error:
             self.close()
             raise StoreError(newer(self.place, error)) from error
@@ -138,7 +140,7 @@ class SqliteDatabase:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self.place}: could not {what}: {_reason(error)}; {then}") from error
+            raise StoreError(f"{self.place}: could not {what}: {reason_of(error)}; {then}") from error
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -164,7 +166,8 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(pragma)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What went wrong, in words where there are better ones than the database's."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     text = str(cause)
     return _WHY.get(text, text)

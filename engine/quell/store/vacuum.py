@@ -22,6 +22,11 @@ _RESERVE_SHARE = 20
 """A twentieth of the file may stay empty, and 4 MB: new rows take these pages, and none has to be moved for it."""
 
 
+def prepare(connection: sqlite3.Connection, _record: object = None) -> None:
+    """Lets a new file be cut; to be called before anything else."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+
+
 def adopt(connection: sqlite3.Connection, file: Path) -> bool:
     """Lets a file from before be cut from now on; False where that would take too long or too much space."""
     if _number(connection, "auto_vacuum") == INCREMENTAL:

@@ -1,0 +1,155 @@
+"""The store as somebody beside the daemon reads it: nothing is written, nobody waits, memory stays bounded.
+
+Each page is a transaction of its own, so that a long export keeps neither the writer waiting nor its log from being
+emptied. What is trimmed meanwhile is missing at the front; what is added behind is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from typing import Any, Protocol
+
+from sqlalchemy import Select, func, select
+
+from quell.errors import StoreError
+from quell.model.alert import Alert
+from quell.model.decision import Audit, Perform
+from quell.model.incident import OPEN_STATUSES, Incident
+from quell.model.records import StepFinished
+from quell.model.run import RUN_OVER, Run
+from quell.store import journal, past
+from quell.store.codec import Blob, decode, unpack
+from quell.store.database import T, Work
+from quell.store.port import AuditEntry, Group, LedgerEntry, Quarantined
+from quell.store.tables import AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS, SNAPSHOTS
+
+_ROWS = 200
+_GROUPS = 20
+"""Groups may hold a thousand records each."""
+_END = float("inf")
+
+
+class Readable(Protocol):
+    """The half of `quell.store.database.Database` that reads."""
+
+    def read(self, what: str, then: str, work: Work[T]) -> T: ...
+    def close(self) -> None: ...
+
+
+class Reading:
+    """What a store holds, from ``since`` until before ``until`` (seconds since 1970).
+
+    Every verb raises `StoreError` when the database cannot be read.
+    """
+
+    def __init__(self, database: Readable) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Gives the database up."""
+        self._database.close()
+
+    def groups(self, since: float = 0.0, until: float = _END) -> Iterator[Group]:
+        """Groups of records that were accepted then, in order."""
+        begin = select(func.min(JOURNAL.c.seq)).where(JOURNAL.c.now >= since)
+        first = self._look(lambda connection: connection.scalar(begin))
+        seq = (first or 0) - 1
+        while first is not None:
+            groups = self._look(partial(journal.after, seq=seq, limit=_GROUPS))
+            for group in groups:
+                if group.now >= until:
+                    return
+                yield group
+            if len(groups) < _GROUPS:
+                return
+            seq = groups[-1].seq
+
+    def alerts(self, since: float = 0.0, until: float = _END) -> Iterator[Alert]:
+        """Alerts that are over and fired within that time, those that were kept last first."""
+        for alert in past.last_words(self._kept_alerts(since), since):
+            if alert.starts_at < until:
+                yield alert
+
+    def incidents(self, since: float = 0.0, until: float = _END) -> Iterator[Incident]:
+        """Incidents that opened before ``until`` and were open or told of since, those that opened first first."""
+        open_or_told = INCIDENTS.c.status.in_(OPEN_STATUSES) | (INCIDENTS.c.updated_at >= since)
+        query = select(INCIDENTS).where(open_or_told).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+        at, name = -_END, ""
+        while True:
+            later = (INCIDENTS.c.opened_at > at) | ((INCIDENTS.c.opened_at == at) & (INCIDENTS.c.id > name))
+            rows = self._rows(query if at == -_END else query.where(later))
+            for row in rows:
+                if row.opened_at >= until:
+                    return
+                yield decode(row.document, Incident)
+            if len(rows) < _ROWS:
+                return
+            at, name = rows[-1].opened_at, rows[-1].id
+
+    def runs(self, since: float = 0.0, until: float = _END) -> Iterator[Run]:
+        """Runs that began before ``until`` and were under way or told of since, by their ids."""
+        query = select(RUNS).where(RUNS.c.state.not_in(RUN_OVER) | (RUNS.c.updated_at >= since))
+        for row in self._by(query, RUNS.c.id, ""):
+            run = decode(row.document, Run)
+            if run.started_at < until:
+                yield run
+
+    def ledger(self, since: float = 0.0, until: float = _END) -> Iterator[LedgerEntry]:
+        """Acts on the outside world that were intended then, in order."""
+        for row in self._by(select(LEDGER).where(_within(LEDGER.c.at, since, until)), LEDGER.c.n, 0):
+            result = None if row.result is None else decode(row.result, StepFinished)
+            yield LedgerEntry(perform=decode(row.perform, Perform), state=row.state, result=result, tries=row.tries)
+
+    def audit(self, since: float = 0.0, until: float = _END) -> Iterator[AuditEntry]:
+        """Who did what then, in order."""
+        for row in self._by(select(AUDIT).where(_within(AUDIT.c.at, since, until)), AUDIT.c.n, 0):
+            audit = Audit(at=row.at, who=row.who, what=row.what, target=row.target, detail=row.detail)
+            yield AuditEntry(n=row.n, audit=audit, prev_hash=row.prev_hash, hash=row.hash)
+
+    def quarantine(self, since: float = 0.0, until: float = _END) -> Iterator[Quarantined]:
+        """What could not be read then, in order."""
+        query = select(QUARANTINE).where(_within(QUARANTINE.c.at, since, until))
+        for row in self._by(query, QUARANTINE.c.id, 0):
+            yield Quarantined(
+                at=row.at, source=row.source, reason=row.reason, payload=row.payload, path=row.path, id=row.id
+            )
+
+    def state(self) -> bytes | None:
+        """The last snapshot that can be read; None when there is none."""
+        for row in self._rows(select(SNAPSHOTS).order_by(SNAPSHOTS.c.seq.desc())):
+            with suppress(StoreError):
+                state = unpack(Blob(row.packed, row.state))
+                if sha256(state).hexdigest() == row.sha256:
+                    return state
+        return None
+
+    def _kept_alerts(self, since: float) -> Iterator[Alert]:
+        before = None
+        while True:
+            rows = self._look(partial(past.page, since=since, before=before))
+            if not rows:
+                return
+            before = rows[-1][0]
+            for _, alerts in rows:
+                yield from reversed(alerts)
+
+    def _by(self, query: Select[Any], key: Any, last: Any) -> Iterator[Any]:
+        while True:
+            rows = self._rows(query.where(key > last).order_by(key))
+            yield from rows
+            if len(rows) < _ROWS:
+                return
+            last = getattr(rows[-1], key.name)
+
+    def _rows(self, query: Select[Any]) -> list[Any]:
+        return self._look(lambda connection: list(connection.execute(query.limit(_ROWS))))
+
+    def _look(self, work: Work[T]) -> T:
+        return self._database.read("read what is kept", "the export ends here", work)
+
+
+def _within(column: Any, since: float, until: float) -> Any:
+    return (column >= since) if until == _END else (column >= since) & (column < until)
