@@ -1,0 +1,103 @@
+"""Processes that this benchmark starts: each ended by its own id, whatever happens; what they cost, from /proc."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_END_S = 30.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Seconds of processor time and MiB of memory of a process and those below it."""
+
+    cpu_s: float
+    rss_mib: float
+    peak_mib: float
+
+
+def used(root: int) -> Used:
+    """What a process and its children use now; ``peak_mib`` is the sum of the peaks of each."""
+    cpu = rss = peak = 0.0
+    for pid in _family(root):
+        try:
+            fields = _stat(pid)
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        cpu += sum(int(text) for text in fields[11:15]) / _TICKS_PER_S
+        rss += _kib(status, "VmRSS:") / 1024
+        peak += _kib(status, "VmHWM:") / 1024
+    return Used(cpu, rss, peak)
+
+
+def machine_busy_s() -> float:
+    """Seconds that all processors together have worked since the machine started."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system, _idle, _wait, hard, soft, *_ = map(int, fields)
+    return (user + nice + system + hard + soft) / _TICKS_PER_S
+
+
+def _kib(status: str, name: str) -> int:
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(name)), 0)
+
+
+def _stat(pid: int) -> list[str]:
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _family(root: int) -> list[int]:
+    below: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                below.setdefault(int(_stat(int(entry.name))[1]), []).append(int(entry.name))
+            except (OSError, ValueError):
+                continue
+    found, open_ = [], [root]
+    while open_:
+        pid = open_.pop()
+        found.append(pid)
+        open_ += below.get(pid, [])
+    return found
+
+
+@contextmanager
+def started(command: Sequence[str], folder: Path, log: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with its output in ``log``; in a group of its own, so that Ctrl-C comes to this one first."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, env={**os.environ, **env},
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    """Ends a process and waits for it; one that does not listen is killed."""
+    if process.poll() is None:
+        process.send_signal(how)
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
