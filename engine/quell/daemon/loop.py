@@ -37,6 +37,8 @@ _RECOVERED_BEFORE_READY = 10_000
 """Records that no committed turn covers: more are decided over after the daemon is ready."""
 _LONGEST_TURN_S = 0.05
 """A turn that took so long is committed before the next group: what it decided is shown and done."""
+_RECEIVING_SHARE = 4.0
+"""Time for deliveries per time for the core while both have more to do than there is time."""
 _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _LONGEST_WAIT_S = 5.0
@@ -334,14 +336,17 @@ class Loop:
     async def _give_way(self, spent_s: float) -> None:
         """After a slice that took so long: lets the event loop take in what has come, and commit it.
 
-        Again while more comes, until that took as long as the slice: deliveries without end do not stop the core.
+        Again while more comes, which may take some times as long as the slice but not for ever, and for as long as the
+        slice took while a commit is under way: its answers bring the next deliveries.
         """
-        until = time.perf_counter() + spent_s
-        more = True
-        while more:
+        began = time.perf_counter()
+        while True:
             before = self._arrived()
             await asyncio.sleep(0)
-            more = (self._arrived() != before or self._inbox_busy()) and time.perf_counter() < until
+            passed_s = time.perf_counter() - began
+            more = self._arrived() != before
+            if passed_s >= spent_s * _RECEIVING_SHARE or not (more or (self._inbox_busy() and passed_s < spent_s)):
+                return
 
     async def _commit(self, outcome: Outcome) -> list[Perform]:
         """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""
