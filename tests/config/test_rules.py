@@ -23,6 +23,7 @@ triage:
   lone_page_most: 20m
   learn: false
   remind_after: 0s
+  remind_times: 3
   slow_burn_after: 2h
   quiet_places: [lab]
   rules:
@@ -58,6 +59,7 @@ def test_every_kind_of_rule_is_read():
         0,
         7200,
     )
+    assert book.triage.remind_times == 3
     assert (book.triage.learn, book.triage.quiet_places) == (False, ("lab",))
     assert (book.triage.rules[0].verdict, book.triage.rules[0].hold_s) == ("hold", 1800.0)
     assert (book.correlate.least_alerts, book.correlate.edges) == (2, {"replicates": EdgeKind(p=0.6, lag_s=30.0)})

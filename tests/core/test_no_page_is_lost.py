@@ -119,7 +119,7 @@ def test_a_reminder_that_was_due_during_a_silence_comes_when_that_ends(restarts:
     assert not scene.reminders
     scene.wait(2 * HOUR + 60.0)
     assert len(scene.reminders) == 1
-    scene.wait(5 * HOUR)
+    scene.wait(2.9 * HOUR)
     assert len(scene.reminders) == 1
 
 
@@ -133,3 +133,28 @@ def test_a_past_firing_of_a_week_does_not_keep_two_doubts_in_the_digest_for_week
         return judge(known, known.starts_at + age, behaviour=behaviour, triage=Triage()).handling
 
     assert (handling(DAY_S - 1.0), handling(DAY_S)) == ("digest", "page")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("lasts", "pause"), [(540.0, 1020.0), (120.0, 1200.0), (30.0, 3600.0)])
+def test_what_heals_itself_all_day_long_pages_every_day(restarts: bool, lasts: float, pause: float) -> None:
+    """It never fires for as long as a lone alert must, and is back too late for a flap."""
+    scene = Scene()
+    at = 0.0
+    while at < 3 * DAY_S:
+        scene.tell(fires("cache", at), ends("cache", at + lasts))
+        if restarts:
+            scene.restart()
+        at += lasts + pause
+    assert 2 <= len(scene.pages) <= 4
+    assert scene.pages[0].reason == "fired 10 times within the last day; it pages once, then goes to the digest"
+    assert scene.pages[0].at - T0 < 10 * (lasts + pause)
+    assert all(later.at - page.at >= DAY_S for page, later in zip(scene.pages, scene.pages[1:], strict=False))
+    assert scene.alert("cache").reason.code in {"chronic", "over"}
+
+
+def test_what_heals_itself_now_and_then_does_not_page() -> None:
+    scene = Scene()
+    for at in range(0, int(3 * DAY_S), 3 * 3600):
+        scene.tell(fires("cache", at), ends("cache", at + 540.0))
+    assert not scene.pages

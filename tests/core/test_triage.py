@@ -206,7 +206,16 @@ def test_chronic_by_number():
     chronic = verdict(alert("warning", 27_000), 27_100, behaviour)
     assert chronic == Judgement("digest", Reason(code="chronic", text="fired 10 times within the last day"), DAY_S)
     severe = alert(start=27_000)
-    assert said(severe, 28_000, behaviour) == ("page", "still_firing"), "must page once"
+    assert said(severe, 27_059, behaviour) == ("hold", "chronic"), "company may be on its way"
+    assert said(severe, 27_060, behaviour) == ("page", "chronic"), "must page once"
+    brief = msgspec.structs.replace(behaviour, durations_s=(40.0,) * 9)
+    assert verdict(severe, 27_000, brief).hold_until == 27_020, "before it is over"
+    staging = alert(start=27_000, labels={"alertname": "A", "severity": "critical", "env": "staging"})
+    assert said(staging, 27_600, brief) == ("hold", "environment"), "one sign asks for twice as many"
+    often = msgspec.structs.replace(brief, began=tuple(1400.0 * number for number in range(20)))
+    assert said(staging, 27_600, often) == ("page", "chronic")
+    useless = msgspec.structs.replace(often, dismissed_at=5.0)
+    assert said(staging, 27_600, useless)[0] == "digest"
     paged = msgspec.structs.replace(behaviour, paged_at=20_000.0)
     text = "fired 10 times within the last day; it has paged within the last day"
     assert verdict(severe, 28_000, paged) == Judgement("digest", Reason(code="chronic", text=text), DAY_S)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.scene import T0, Scene, ends, fires, outage, rulebook, says
+from core.scene import T0, Scene, ends, fires, outage, rulebook, says, silence
 from quell.core.customs import KEPT_CUSTOMS, NEVER_S, aloofness, bounded, ended, observe, page_over, told, usual, valued
 from quell.core.neighbours import Company
 from quell.core.patience import Around
@@ -377,13 +377,13 @@ def test_other_trouble_at_the_same_place_pages_though_somebody_is_there():
     assert len(scene.pages) == 3
 
 
-def test_a_page_that_nobody_acknowledges_is_told_once_more():
+def test_a_page_that_nobody_acknowledges_is_told_again():
     scene = Scene()
     scene.tell(*outage())
     scene.wait(300.0)
     scene.restart()
     (page,) = scene.pages
-    scene.wait(36_000.0)
+    scene.wait(3600.0)
     (again,) = scene.reminders
     assert (again.incident, again.alert) == (page.incident, page.alert)
     assert again.reason == "nobody has acknowledged it for 30m"
@@ -391,6 +391,53 @@ def test_a_page_that_nobody_acknowledges_is_told_once_more():
     assert len(scene.calls) == 2
     assert scene.calls[0].key != scene.calls[1].key
     assert "told again: nobody has acknowledged it since" in scene.calls[1].params["text"]
+
+
+def repeated(scene: Scene, until: float, *, restarts: bool = False) -> list[float]:
+    """Hours from the page to each reminder, of an outage that is told of every hour until then."""
+    scene.tell(*outage())
+    at = 300.0
+    while at < until:
+        scene.wait(at)
+        if restarts:
+            scene.restart()
+        scene.tell(*(fires(name, 12.0 * n, seen=T0 + at) for n, name in enumerate(("ledger", "payments", "checkout"))))
+        at += HOUR_S
+    scene.wait(until)
+    assert len(scene.pages) == 1
+    return [(again.at - scene.pages[0].at) / HOUR_S for again in scene.reminders]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_reminders_become_rarer_and_end_within_a_day(restarts: bool):
+    told = repeated(Scene(), 4 * DAY_S, restarts=restarts)
+    assert told == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5]
+
+
+def test_reminders_end_when_somebody_takes_it():
+    scene = Scene()
+    assert repeated(scene, 4 * HOUR_S) == [0.5, 1.5, 3.5]
+    scene.tell(says("ack", scene.incident.id, 4 * HOUR_S))
+    scene.wait(DAY_S)
+    assert len(scene.reminders) == 3
+
+
+def test_how_often_and_how_soon_can_be_said():
+    triage = Triage(remind_after_s=6 * HOUR_S, remind_times=3)
+    assert repeated(Scene(rulebook(triage=triage)), 3 * DAY_S) == [6.0, 12.0, 18.0]
+    assert repeated(Scene(rulebook(triage=Triage(remind_times=0))), DAY_S) == []
+    quick = Triage(remind_after_s=300.0, remind_times=4)
+    assert repeated(Scene(rulebook(triage=quick)), DAY_S) == [5 / 60, 15 / 60, 35 / 60, 75 / 60]
+
+
+def test_a_reminder_that_came_late_is_followed_by_the_next_at_its_distance():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    scene.tell(silence("s", 310.0, 5 * HOUR_S), at=310.0)
+    scene.wait(11 * HOUR_S)
+    first, second, third = [(again.at - T0) / HOUR_S for again in scene.reminders]
+    assert (first, second - first, third - second) == (5.0, 1.0, 2.0)
 
 
 @pytest.mark.parametrize("why", ["acknowledged", "over", "switched off"])
@@ -430,7 +477,7 @@ def test_what_fires_for_hours_after_its_page_goes_to_the_digest_and_is_mentioned
     ]
     assert {text.split(" and ")[0] for text in mentions} >= {f"has been firing for {day}d" for day in (1, 2, 3)}
     assert len(scene.pages) == 1
-    assert len(scene.reminders) == 1
+    assert len(scene.reminders) <= 8
 
 
 def test_what_somebody_has_taken_is_no_slow_burn():

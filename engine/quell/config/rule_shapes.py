@@ -183,7 +183,9 @@ class TriageShape(Shape):
     learn: bool | None = None
     """Whether how alerts usually behave counts (true); false: only rules, severities and the times above."""
     remind_after: Duration | None = None
-    """A page that nobody has acknowledged is told once more after this time (30m); 0s: never."""
+    """A page that nobody has acknowledged is told again after this time (30m), then after twice as long; 0s: never."""
+    remind_times: Annotated[int, Field(ge=0, le=100)] | None = None
+    """How often at most (8); no two reminders are more than 4h apart unless remind_after is longer."""
     slow_burn_after: Span | None = None
     """What still fires so long after it paged, and nobody acted, goes to the digest, mentioned once a day (6h)."""
     quiet_places: list[str] | None = None

@@ -37,6 +37,7 @@ _TRIAGE_FIELDS = {
     "lone_page_most": "lone_page_most_s",
     "learn": "learn",
     "remind_after": "remind_after_s",
+    "remind_times": "remind_times",
     "slow_burn_after": "slow_burn_after_s",
     "quiet_places": "quiet_places",
 }

@@ -19,6 +19,9 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.times import format_duration
 
+REMIND_MOST_S = 4 * 3600.0
+"""Reminders become no rarer than this, unless the first of them is."""
+
 
 class Pager:
     """Works on what an incident keeps of its page, and on the alert that stands for it."""
@@ -79,24 +82,34 @@ class Pager:
         return None
 
     def plan(self, incident: Incident) -> None:
-        """Puts on the agenda when people are reminded of a page that nobody acknowledged."""
-        wait_s = self._triage.remind_after_s
-        if wait_s > 0 and incident.paged_at is not None and _unanswered(incident):
-            self._agenda.put(incident.paged_at + wait_s, "remind", incident.id)
+        """Puts on the agenda when people are next reminded of a page that nobody acknowledged."""
+        self._agenda.put(self._remind_at(incident), "remind", incident.id)
+
+    def _remind_at(self, incident: Incident) -> float | None:
+        """When that is due: each time after twice as long as before, up to `REMIND_MOST_S`; None: no more."""
+        first_s, paged_at = self._triage.remind_after_s, incident.paged_at
+        if first_s <= 0 or paged_at is None or incident.reminders >= self._triage.remind_times:
+            return None
+        if incident.status != "open" or incident.acknowledged_by:
+            return None
+        wait_s = min(first_s * 2.0**incident.reminders, max(first_s, REMIND_MOST_S))
+        return (paged_at if incident.reminded_at is None else incident.reminded_at) + wait_s
 
     def remind(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Pages once more for an incident that goes on and that nobody has acknowledged since its page."""
-        incident, wait_s = self._state.incidents.get(name), self._triage.remind_after_s
-        if incident is None or incident.paged_at is None or not _unanswered(incident) or wait_s <= 0:
+        incident = self._state.incidents.get(name)
+        due = None if incident is None else self._remind_at(incident)
+        if incident is None or incident.paged_at is None or due is None or due > now:
             return
         able = self._all_able(incident)
-        if incident.paged_at + wait_s > now or not able:
+        if not able:
             return
         page_alert = incident.page_alert
         first = min(able, key=lambda alert: (alert.fingerprint != page_alert, alert.starts_at, alert.fingerprint))
         why = f"nobody has acknowledged it for {format_duration(now - incident.paged_at)}"
-        reminded = noted(msgspec.structs.replace(incident, reminded_at=now), now, "reminded", why)
-        self._logbook.keep(reminded, "updated", now, out)
+        told = msgspec.structs.replace(incident, reminded_at=now, reminders=incident.reminders + 1)
+        self._logbook.keep(noted(told, now, "reminded", why), "updated", now, out)
+        self.plan(told)
         out.append(Page(at=now, incident=name, alert=first.fingerprint, reason=why, reminder=True))
 
     def over(self, incident: Incident, now: float, *, acted: bool) -> None:
@@ -118,6 +131,7 @@ class Pager:
                 page_alert=gone.page_alert,
                 page_record=gone.page_record,
                 reminded_at=gone.reminded_at,
+                reminders=gone.reminders,
             )
             self._logbook.keep(noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
             self.plan(paged)
@@ -187,6 +201,7 @@ class Pager:
             page_alert=alert.fingerprint,
             page_record=alert.record,
             reminded_at=None,
+            reminders=0,
         )
         self._logbook.keep(noted(incident, now, "paged", why), "updated", now, out)
         self.plan(incident)
@@ -199,7 +214,10 @@ class Pager:
         out.append(AlertChanged(at=now, alert=paging))
 
 
-UNPAGED: dict[str, Any] = dict.fromkeys(("paged_at", "page_alert", "page_record", "reminded_at", "told_severity"))
+UNPAGED: dict[str, Any] = {
+    **dict.fromkeys(("paged_at", "page_alert", "page_record", "reminded_at", "told_severity")),
+    "reminders": 0,
+}
 """The fields of an incident nobody was paged for."""
 
 
@@ -211,11 +229,6 @@ def back_at(incident: Incident) -> float | None:
 def told_of(incident: Incident) -> str:
     """The worst severity that people were told of an incident, if they were."""
     return incident.severity if incident.told_severity is None else incident.told_severity
-
-
-def _unanswered(incident: Incident) -> bool:
-    """Whether an incident has paged and waits for somebody to take it, who was not reminded yet."""
-    return incident.status == "open" and not incident.acknowledged_by and incident.reminded_at is None
 
 
 def _awaits_page(incident: Incident) -> bool:

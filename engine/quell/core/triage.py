@@ -6,19 +6,17 @@ what is held for any reason pages when it outlives that. Only a page within the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from math import inf
 from statistics import median
 
+from quell.core.court import Court, court_of
 from quell.core.customs import LEAST, SHARE
 from quell.core.doubts import Doubt, doubts
-from quell.core.patience import NOTHING_AROUND, Around, longest_s, reasons_to_wait
+from quell.core.patience import NOTHING_AROUND, Around, reasons_to_wait
 from quell.core.severity import rank
 from quell.core.verdicts import DAY_S, Judgement, digest, hold, muted, slow_burn, span
-from quell.expressions.matchers import Matching
 from quell.model.alert import Alert, Reason
-from quell.model.rulebook import Triage, TriageRule
+from quell.model.rulebook import Triage
 from quell.model.state import Triaged
 from quell.model.times import format_duration
 
@@ -53,7 +51,7 @@ def judge(
     already, worse than it usually is, flapping, healing itself, chronic, severity and age, with all that speaks for
     waiting longer.
     """
-    case = _Case(alert, now, behaviour, _court(_Same(triage)), around)
+    case = _Case(alert, now, behaviour, court_of(triage), around)
     if not alert.firing:
         return case.over()
     if alert.mutings:
@@ -70,58 +68,17 @@ def judge(
         or case.paged()
         or case.worse()
         or case.flapping()
+        or case.restless()
         or case.healing()
         or case.chronic()
         or case.plain()
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Court:
-    """The triage settings, made ready once."""
-
-    triage: Triage
-    rules: tuple[tuple[Matching, TriageRule], ...]
-    page_severities: frozenset[str]
-    digest_severities: frozenset[str]
-    lone_text: str
-    lone_s: float
-    most_s: float
-
-
-class _Same:
-    """Settings known by identity: to hash a long list of rules for every alert would cost more than to judge it."""
-
-    __slots__ = ("triage",)
-
-    def __init__(self, triage: Triage) -> None:
-        self.triage = triage
-
-    def __hash__(self) -> int:
-        return id(self.triage)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.triage is other.triage
-
-
-@lru_cache(maxsize=4)
-def _court(same: _Same) -> _Court:
-    triage = same.triage
-    return _Court(
-        triage,
-        tuple((Matching(rule.matchers), rule) for rule in triage.rules),
-        frozenset(severity.lower() for severity in triage.page_severities),
-        frozenset(severity.lower() for severity in triage.digest_severities),
-        format_duration(triage.lone_page_after_s),
-        triage.lone_page_after_s,
-        longest_s(triage),
-    )
-
-
 class _Case:
     """One alert before the judge. Each question answers with a judgement, or None to pass it on."""
 
-    def __init__(self, alert: Alert, now: float, behaviour: Triaged, court: _Court, around: Around) -> None:
+    def __init__(self, alert: Alert, now: float, behaviour: Triaged, court: Court, around: Around) -> None:
         self.alert = alert
         self.now = now
         self.behaviour = behaviour
@@ -224,6 +181,29 @@ class _Case:
             return hold("flapping", f"{text}; pages if that goes on", min(due, calm_at))
         return Judgement(
             "page", Reason(code="flapping", text=f"{text}; it pages once, then goes to the digest"), calm_at
+        )
+
+    def restless(self) -> Judgement | None:
+        """Severe and chronic, though none of its firings need last long enough: all of them together page once a day.
+
+        A sign that speaks against waking anybody asks for twice as many firings, two are for another question.
+        """
+        began = self.behaviour.began
+        if not self.severe or self.excused_until is not None or len(began) < CHRONIC_FIRINGS:
+            return None
+        found = doubts(self.alert, self.behaviour, self.around.custom, self.around.everyone, self.triage)
+        weight = sum(doubt.weight for doubt in found)
+        least = CHRONIC_FIRINGS * (1 + weight)
+        if weight > 1 or len(began) < least or self.now >= began[-least] + DAY_S:
+            return None
+        calm_at, past = began[-least] + DAY_S, self.behaviour.durations_s
+        wait_s = min(COMPANY_S, median(past) / 2.0) if past else COMPANY_S
+        due = min(self.lone_until, self.alert.onset_seen + wait_s)
+        text = f"fired {sum(self.now < at + DAY_S for at in began)} times within the last day"
+        if self.now < due:
+            return hold("chronic", f"{text}; pages if this lasts", min(due, calm_at))
+        return Judgement(
+            "page", Reason(code="chronic", text=f"{text}; it pages once, then goes to the digest"), calm_at
         )
 
     def healing(self) -> Judgement | None:

@@ -59,10 +59,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     ``symptoms`` say in a few texts what fired, and ``remedies`` what ended it: both outlive the alerts and runs.
 
     ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
-    the page) are None until it pages; ``reminded_at`` is when people were told again, as nobody had acknowledged the
-    page. ``told_severity`` is the worst severity that people were told of it, by a page or when they acknowledged it
-    (None: nobody was told, or a state of before this was kept). ``acknowledged_before`` is who had acknowledged it
-    before it became worse than that and paged again. ``merged_into`` names the survivor of a merge.
+    the page) are None until it pages; ``reminded_at`` is when people were last told again, as nobody had acknowledged
+    the page, and ``reminders`` how often. ``told_severity`` is the worst severity that people were told of it, by a
+    page or when they acknowledged it (None: nobody was told, or a state of before this was kept).
+    ``acknowledged_before`` is who had acknowledged it before it became worse than that and paged again.
+    ``merged_into`` names the survivor of a merge.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     page_alert: str | None = None
     page_record: str | None = None
     reminded_at: float | None = None
+    reminders: int = 0
     told_severity: str | None = None
     acknowledged_by: str = ""
     acknowledged_before: str = ""

@@ -89,9 +89,9 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     resolution is a return. ``lone_page_after_s``: an alert of a ``page_severities`` severity that still fires and
     joined no incident pages on its own after this long; what is learned of it, or doubts about it, put that off to
     ``lone_page_most_s`` after its beginning at most (``learn`` false: nothing learned counts). ``remind_after_s``: a
-    page that nobody acknowledged is told once more (0: never). ``slow_burn_after_s``: what still fires so long after
-    it paged, with nobody acting, goes to the digest. ``quiet_places`` are words in labels of place that speak of
-    environments where nobody is woken.
+    page that nobody acknowledged is told again (0: never), ``remind_times`` at most, each time after twice as long.
+    ``slow_burn_after_s``: what still fires so long after it paged, with nobody acting, goes to the digest.
+    ``quiet_places`` are words in labels of place that speak of environments where nobody is woken.
     """
 
     rules: tuple[TriageRule, ...] = ()
@@ -104,6 +104,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     lone_page_most_s: float = 3600.0
     learn: bool = True
     remind_after_s: float = 1800.0
+    remind_times: int = 8
     slow_burn_after_s: float = 21_600.0
     quiet_places: tuple[str, ...] = QUIET_PLACES
 
