@@ -43,6 +43,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine": ("estate", "List what could not be read."),
     "audit": ("estate", "List who did what."),
     "ledger": ("estate", "List acts on the outside world."),
+    "backup": ("backing_up", "Write all that must survive into one file, and try it out."),
+    "restore": ("backing_up", "Put a backup in the place of the store."),
     "version": ("configuration", "Print the version."),
 }
 """Each command's module below `quell.cli` and its line in the help; the order is the order of the help."""

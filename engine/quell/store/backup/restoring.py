@@ -1,0 +1,137 @@
+"""A backup put in a store's place: tried out beside it first, swapped in at once, the old database kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from quell.errors import StoreError
+from quell.model.times import format_time
+from quell.store.backup.contents import Decodes
+from quell.store.backup.making import Backup, tried
+from quell.store.backup.moment import file_of
+from quell.store.backup.plain import on_disk, remove
+
+_UNCHANGED = "the store is as it was"
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What was put in place, and where the database that was there before is kept ("": there was none)."""
+
+    backup: Backup
+    store: str
+    kept: str
+
+
+def checked(file: Path, decodes: Decodes) -> Backup:
+    """Recovers from a copy of a backup; ``file`` itself is not touched. Raises StoreError when no daemon could."""
+    _there(file)
+    try:
+        with tempfile.TemporaryDirectory(prefix="quell-check-") as place:
+            copy = Path(place) / file.name
+            shutil.copyfile(file, copy)
+            found = tried(copy, decodes)
+    except OSError as error:
+        raise StoreError(
+            f"{file}: could not be copied to be tried out: {error.strerror}; nothing was changed"
+        ) from error
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(copy), str(file))) from error
+    return msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
+
+
+def restore(file: Path, url: str, directory: Path, *, now: float, decodes: Decodes) -> Restored:
+    """Puts a backup in the place of the SQLite store at ``url``. The caller holds the store's claim.
+
+    Raises StoreError, and then the store is as it was. Whenever the process is killed, the database is either the old
+    one or the new one, whole.
+    """
+    _there(file)
+    place = file_of(url, directory).absolute()
+    new = place.with_name(f"{place.name}.restoring")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        remove(new)  # what a killed restore left
+        shutil.copyfile(file, new)
+        try:
+            found = tried(new, decodes)
+        except StoreError as error:
+            raise StoreError(f"{str(error).replace(str(new), str(file))}; {_UNCHANGED}") from error
+        if place.exists():
+            shutil.copymode(place, new)
+        on_disk(new)
+        kept = _put_aside(place, now)
+        new.replace(place)
+        on_disk(place.parent)
+    except OSError as error:
+        raise StoreError(f"{place}: could not be replaced: {error.strerror}; {_UNCHANGED}") from error
+    finally:
+        remove(new)
+    backup = msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
+    return Restored(backup=backup, store=str(place), kept=kept)
+
+
+def _there(file: Path) -> None:
+    if not file.is_file():
+        raise StoreError(f"{file}: there is no such file; {_UNCHANGED}")
+
+
+def _put_aside(place: Path, now: float) -> str:
+    """Keeps the database under a second name, with all that was committed to it; it also stays where it is.
+
+    What SQLite has in a log beside it is brought into it first: left there, it would be applied to the new one.
+    """
+    if not place.exists():
+        for end in ("-wal", "-shm"):
+            Path(f"{place}{end}").unlink(missing_ok=True)
+        return ""
+    kept, log = _free(place, now), Path(f"{place}-wal")
+    kept_log = Path(f"{kept}-wal")
+    if log.exists():
+        os.link(log, kept_log)  # SQLite drops one that it cannot make sense of
+    try:
+        damaged = not _log_taken_in(place, log)
+    except StoreError:
+        kept_log.unlink(missing_ok=True)
+        raise
+    if damaged:
+        for end in ("-wal", "-shm"):
+            Path(f"{place}{end}").unlink(missing_ok=True)
+    else:
+        kept_log.unlink(missing_ok=True)
+    os.link(place, kept)
+    on_disk(place.parent)
+    return str(kept)
+
+
+def _log_taken_in(place: Path, log: Path) -> bool:
+    """Brings what is in the log into the database, as whoever closes it last does; False when it is damaged."""
+    try:
+        with closing(sqlite3.connect(place, isolation_level=None, timeout=1.0)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError as error:
+        if "malformed" in str(error):
+            return False
+        raise StoreError(f"{place}: {error}; {_UNCHANGED}") from error
+    except sqlite3.DatabaseError:
+        return False
+    if log.exists():
+        raise StoreError(f"{place}: another process has it open; end that one first; {_UNCHANGED}")
+    return True
+
+
+def _free(place: Path, now: float) -> Path:
+    """A name beside the database that nothing has."""
+    stamp = format_time(now).partition(".")[0].removesuffix("Z").replace(":", "").replace("-", "")
+    for number in range(1, 1000):
+        kept = place.with_name(f"{place.name}.before-{stamp}" + (f"-{number}" if number > 1 else ""))
+        if not kept.exists():
+            return kept
+    raise StoreError(f"{place}: too many former databases are kept beside it; {_UNCHANGED}, remove some")
