@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from math import inf
 from typing import Literal
 
 What = Literal["rules", "expire", "mutes", "judge", "calm", "remind", "hear", "solve", "close", "runs", "prune"]
@@ -21,31 +22,56 @@ ORDER: tuple[What, ...] = (
 )
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
 _PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
+_Slot = tuple[float, int]
+"""A time and the place of a kind of entry in `ORDER`."""
 
 
 class Agenda:
-    """Entries are (due, what, key); an entry that comes up too early or twice is harmless by contract."""
+    """Entries are (due, what, key); an entry that comes up too early or twice is harmless by contract.
+
+    What is due of one kind at one instant is kept together: the alerts of a storm begin, lapse and are judged by the
+    thousand at a time.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, str]] = []
-        self._known: set[tuple[float, int, str]] = set()
+        self._heap: list[_Slot] = []
+        self._keys: dict[_Slot, str | set[str]] = {}
+        self._length = 0
+        self._slot: _Slot = (-inf, 0)
+        self._ready: list[str] = []
+        """The keys of ``_slot`` that are still to be taken, a heap; they are among ``_keys`` as well."""
 
     def put(self, due: float | None, what: What, key: str = "") -> None:
         """Remembers that something is due; None is nothing."""
         if due is None:
             return
-        entry = (due, _PLACE[what], key)
-        if entry not in self._known:
-            self._known.add(entry)
-            heapq.heappush(self._heap, entry)
+        slot = (due, _PLACE[what])
+        known = self._keys.get(slot)
+        if known is None:
+            self._keys[slot] = key
+            heapq.heappush(self._heap, slot)
+        elif isinstance(known, set):
+            if key in known:
+                return
+            known.add(key)
+        elif known == key:
+            return
+        else:
+            self._keys[slot] = {known, key}
+        self._length += 1
+        if slot == self._slot:
+            heapq.heappush(self._ready, key)
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return self._length
 
     def clear(self) -> None:
         """Forgets everything; whoever clears it puts everything anew."""
         self._heap.clear()
-        self._known.clear()
+        self._keys.clear()
+        self._ready.clear()
+        self._length = 0
+        self._slot = (-inf, 0)
 
     def next_due(self) -> float | None:
         """The earliest entry's time."""
@@ -55,6 +81,22 @@ class Agenda:
         """The earliest entry due at or before ``now``, removed."""
         if not self._heap or self._heap[0][0] > now:
             return None
-        entry = heapq.heappop(self._heap)
-        self._known.discard(entry)
-        return entry[0], ORDER[entry[1]], entry[2]
+        slot = self._heap[0]
+        keys = self._keys[slot]
+        self._length -= 1
+        if not isinstance(keys, set):
+            self._forget(slot)
+            return slot[0], ORDER[slot[1]], keys
+        if slot != self._slot:
+            self._slot, self._ready = slot, sorted(keys)
+        key = heapq.heappop(self._ready)
+        keys.discard(key)
+        if not keys:
+            self._forget(slot)
+        return slot[0], ORDER[slot[1]], key
+
+    def _forget(self, slot: _Slot) -> None:
+        heapq.heappop(self._heap)
+        del self._keys[slot]
+        if slot == self._slot:
+            self._slot, self._ready = (-inf, 0), []

@@ -77,7 +77,8 @@ class Alerts:
             self._pruning.alert(alert)
         if what == "ignored":
             return None
-        self._agenda.put(next_expiry(alert), "expire", mark)
+        if known is None or not known.firing or not _expires_by(known, alert):
+            self._agenda.put(next_expiry(alert), "expire", mark)
         if what in {"new", "returned", "flapped", "resolved"}:
             self._observe(what, alert, now)
         if known is None or known.firing != alert.firing or alert.labels != known.labels:
@@ -245,6 +246,11 @@ class Alerts:
         return msgspec.structs.replace(
             alert, handling=verdict.handling, reason=verdict.reason, hold_until=verdict.hold_until
         )
+
+
+def _expires_by(known: Alert, alert: Alert) -> bool:
+    """Whether the agenda comes up with a firing alert anyway before it ends: its end was only ever put off."""
+    return known.ends_at is not None and (alert.ends_at is None or known.ends_at <= alert.ends_at)
 
 
 def _judged_alike(known: Alert, alert: Alert) -> bool:

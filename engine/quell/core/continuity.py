@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import blake2b
 
 from quell.core.cover import Cause
@@ -30,7 +29,6 @@ class Cluster:
     members: tuple[Member, ...]
 
 
-@lru_cache(maxsize=1 << 16)
 def place_of(member: Member) -> str:
     """The key under which the state keeps where an episode of an alert stands."""
     return f"{member[0]}/{member[1]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from math import exp, floor
+from math import ceil, exp, floor
 
 import numpy as np
 
@@ -28,6 +28,8 @@ OTHER_FAMILY_OPENING = 1.0
 MADE_OPENING = 2.0
 ALOOF = 1.0
 """So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
+ENOUGH = 1 + ceil(MORE_LIMIT / MORE_REPLICAS)
+"""So many alerts are worth all that a unit can be worth, whatever their rules."""
 MOST_ASKED = 128
 """The customs of so many alerts of one unit are asked for; what all of those do for themselves is no trouble."""
 ABSENCE = 0.5
@@ -112,6 +114,9 @@ class Correlator:
         return group
 
     def _touch(self, group: Group, now: float, *, data: bool) -> None:
+        settled = group.close_at >= now + (CLOSE_DATA_S if data else self._settings.quiet_s)
+        if settled and group.news_at == now and group.solve_at is not None:
+            return  # another of many that joined at once
         step = self._settings.solve_every_s
         factor = next(factor for size, factor in COARSER if len(group.units) <= size)
         group.news_at = now
@@ -209,6 +214,8 @@ class Correlator:
 
         That has a limit, which is told by the first few alerts of a large unit.
         """
+        if len(dict(unit.alerts[:ENOUGH])) == ENOUGH:
+            return EVIDENCE + MORE_LIMIT - ALOOF * self._aloof(unit)
         marks: set[str] = set()
         names: set[str] = set()
         more = 0.0

@@ -70,7 +70,7 @@ def observe(
         behaviour,
         episodes=behaviour.episodes + (what != "flapped"),
         returns=_noted(behaviour.returns, at) if what == "flapped" else behaviour.returns,
-        began=_noted(behaviour.began, at),
+        began=_noted(behaviour.began, at) if behaviour.began else (at,),
     )
 
 

@@ -244,7 +244,9 @@ class Engine:
             decision = out[at]
             at += 1
             self._observer.follow(decision)
-            if isinstance(decision, IncidentChanged):
+            if type(decision) is AlertChanged:
+                self._page_alone(decision.alert, now, out)
+            elif isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
                 if decision.event == "reopened":
@@ -256,8 +258,6 @@ class Engine:
                 incident = shown[decision.incident]
                 text = page_text(self.state, incident, decision.reason if decision.rise else "")
                 out.extend(self._automation.pages(incident, self.state.alerts[decision.alert], now, text))
-            elif isinstance(decision, AlertChanged):
-                self._page_alone(decision.alert, now, out)
         self._agenda.put(self._automation.next_due(), "runs")
 
     def _page_alone(self, told: Alert, now: float, out: list[AnyDecision]) -> None:

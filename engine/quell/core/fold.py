@@ -15,8 +15,7 @@ The state of an alert is computed from the firings and resolutions told of it, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -33,8 +32,7 @@ SKEW_S = 300.0
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """The alert after one record (None: nothing to keep) and what the record was.
 
     "new": first heard of, firing. "returned": fires again after a pause, a new episode. "flapped": fires again soon
@@ -59,6 +57,8 @@ def fold(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: fl
 
 def fold_all(known: Alert | None, record: AlertRecord, now: float, *, flap_gap_s: float, fingerprint: str) -> Folded:
     """The same, worked out from all the facts that are kept."""
+    if known is None and record.status == "firing":
+        return _begun(record, now, fingerprint)
     told, end = _facts(record, now)
     if known is None:
         if told is None:
@@ -111,6 +111,40 @@ def _facts(record: AlertRecord, now: float) -> tuple[Heard | None, float | None]
         return None, end
     end = max(start, end)
     return Heard(start, start, end, False, record.arrived, ""), end
+
+
+def _begun(record: AlertRecord, now: float, fingerprint: str) -> Folded:
+    """What a first firing makes, as `_first` would have it."""
+    arrived, ends_at = record.arrived, record.ends_at
+    start = record.at if record.starts_at is None else record.starts_at
+    start = min(start, now + SKEW_S)
+    ahead, timeout = 0.0, False
+    if ends_at is not None:
+        ends_at = max(ends_at, start)
+        ahead, timeout = ends_at - arrived, record.timeout
+    over = ends_at is not None and ends_at <= now
+    labels = record.labels
+    alert = Alert(
+        fingerprint=fingerprint,
+        source=record.source,
+        labels=labels,
+        annotations=record.annotations,
+        status="firing" if not over else "expired" if timeout else "resolved",
+        starts_at=start if start < arrived else arrived,
+        ends_at=ends_at,
+        timeout=timeout,
+        onset_seen=arrived,
+        updated_at=arrived,
+        record=record.id,
+        key=record.key,
+        url=record.url,
+        value=record.value,
+        threshold=record.threshold,
+        entity=record.entity,
+        severity=severity_of(labels),
+        heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
+    )
+    return Folded(alert, "ignored" if over else "new")
 
 
 def _first(told: Heard, end: float | None, record: AlertRecord, now: float, fingerprint: str) -> Alert:

@@ -16,30 +16,34 @@ class Groups:
         self._state = state
         self._agenda = agenda
         self._chart = chart
-        self._unit_of = {place_of(member): unit.id for unit in state.units.values() for member in unit.alerts}
+        self._unit_of = {_brief(*member): unit.id for unit in state.units.values() for member in unit.alerts}
+        self._planned: dict[int, tuple[float | None, float]] = {}
         self._units_at: dict[str, set[int]] = {}
         for unit in state.units.values():
             self._units_at.setdefault(unit.entity, set()).add(unit.id)
 
     def add(self, alert: Alert, now: float) -> None:
         """Puts a firing where its group is, once."""
-        place = place_of((alert.fingerprint, alert.episode))
+        place = _brief(alert.fingerprint, alert.episode)
         if place in self._unit_of:
             return
         unit = self._chart.correlator.add(alert, now)
         if unit is not None:
             self._unit_of[place] = unit.id
             self._units_at.setdefault(unit.entity, set()).add(unit.id)
-            self.plan(self._state.groups[unit.group])
+            group = self._state.groups[unit.group]
+            if self._planned.get(group.id) != (group.solve_at, group.close_at):
+                self.plan(group)
 
     def plan(self, group: Group) -> None:
         """Puts on the agenda when a group is solved and closed."""
+        self._planned[group.id] = (group.solve_at, group.close_at)
         self._agenda.put(group.solve_at, "solve", str(group.id))
         self._agenda.put(group.close_at, "close", str(group.id))
 
     def of(self, alert: Alert) -> Group | None:
         """The group of an alert's present firing; None while it has none."""
-        unit = self._state.units.get(self._unit_of.get(place_of((alert.fingerprint, alert.episode)), 0))
+        unit = self._state.units.get(self._unit_of.get(_brief(alert.fingerprint, alert.episode), 0))
         return None if unit is None else self._state.groups[unit.group]
 
     def reconsider(self, alert: Alert, now: float) -> None:
@@ -72,6 +76,7 @@ class Groups:
 
     def _forget(self, group: Group) -> None:
         self._chart.renew()
+        self._planned.pop(group.id, None)
         for unit_id in group.units:
             unit = self._state.units[unit_id]
             at_home = self._units_at[unit.entity]
@@ -80,5 +85,10 @@ class Groups:
                 del self._units_at[unit.entity]
             for member in unit.alerts:
                 self._state.placed.pop(place_of(member), None)
-                self._unit_of.pop(place_of(member), None)
+                self._unit_of.pop(_brief(*member), None)
         self._chart.correlator.close(group)
+
+
+def _brief(mark: str, episode: int) -> str:
+    """The place of a firing; that of a first one, which most are, without a string of its own."""
+    return mark if episode == 1 else place_of((mark, episode))

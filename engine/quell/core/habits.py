@@ -34,7 +34,7 @@ class Observer:
 
     def follow(self, decision: AnyDecision) -> None:
         """Takes note of one decision."""
-        if isinstance(decision, AlertChanged):
+        if type(decision) is AlertChanged:
             if not decision.repeat:
                 self._alert(decision.alert, decision.at)
         elif isinstance(decision, IncidentChanged):

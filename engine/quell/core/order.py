@@ -82,5 +82,5 @@ def _identity(record: AnyRecord) -> str:
     """What a record speaks of."""
     if not isinstance(record, AlertRecord):
         return record.id
-    identity = record.key or "\x00".join(f"{name}={value}" for name, value in sorted(record.labels.items()))
+    identity = record.key or "\x00".join(["%s=%s" % pair for pair in sorted(record.labels.items())])  # noqa: UP031 - the fastest
     return f"{identity}\x00{record.status}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
@@ -18,8 +17,7 @@ NEAR_SHARE = 0.5
 """Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(NamedTuple):
     """What is known around an alert, besides its own behaviour.
 
     ``owner`` says who has already taken this in hand, which counts until ``owned_until``; ``custom`` is that of its

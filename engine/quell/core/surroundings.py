@@ -56,7 +56,9 @@ class Surroundings:
 
     def folded(self, what: What, alert: Alert, now: float) -> bool:
         """Learns from what a record told, or time, of an alert; returns whether people had a hand in its end."""
-        if what in {"new", "returned"} and alert.name:
+        if what in {"new", "returned"}:
+            if alert.value is None or not alert.name:
+                return False  # most tell no value
             self._keep(alert.name, valued(self._custom(alert.name), alert, now))
             return False
         if what != "resolved":

@@ -168,6 +168,8 @@ class _Case:
     def flapping(self) -> Judgement | None:
         """It keeps coming back: to the digest, after one page if it is severe."""
         within, least = self.triage.flap_within_s, max(self.triage.flap_count, 1)
+        if len(self.behaviour.returns) < least:
+            return None
         recent = [at for at in self.behaviour.returns if self.now < at + within]
         if len(recent) < least:
             return None
@@ -209,9 +211,11 @@ class _Case:
     def healing(self) -> Judgement | None:
         """It usually goes away by itself: it gets about as long as usual to do so, and pages when it outlives that."""
         past, most = self.behaviour.durations_s, self.court.most_s
+        if not self.triage.learn or len(past) < LEAST:
+            return None
         within = self.court.lone_s if sum(one < self.court.lone_s for one in past) >= SHARE * len(past) else most
         short = sum(lasted < within for lasted in past)
-        if not self.triage.learn or len(past) < LEAST or short < SHARE * len(past):
+        if short < SHARE * len(past):
             return None
         middle = median(past)
         patience = min(PATIENCE * middle, middle + PATIENCE_WAITS * self.court.lone_s, most)

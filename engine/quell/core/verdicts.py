@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from quell.model.alert import Alert, Handling, Reason
 from quell.model.times import format_duration
@@ -10,8 +11,7 @@ from quell.model.times import format_duration
 DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """``hold_until`` is when time alone may change the verdict, whatever it is: judge again then (None: never)."""
 
     handling: Handling
@@ -36,12 +36,18 @@ def span(seconds: float) -> str:
 
 def hold(code: str, text: str, until: float | None = None) -> Judgement:
     """It waits, for a reason that may change by itself at ``until``."""
-    return Judgement("hold", Reason(code=code, text=text), until)
+    return Judgement("hold", _reason(code, text), until)
 
 
 def digest(code: str, text: str, until: float | None = None) -> Judgement:
     """It is listed and wakes nobody, for a reason that may change by itself at ``until``."""
-    return Judgement("digest", Reason(code=code, text=text), until)
+    return Judgement("digest", _reason(code, text), until)
+
+
+@lru_cache(maxsize=1024)
+def _reason(code: str, text: str) -> Reason:
+    """One object for all that are judged alike: in a storm they are thousands."""
+    return Reason(code=code, text=text)
 
 
 def muted(alert: Alert) -> Reason:
