@@ -11,7 +11,8 @@ from quell.errors import BadPayload
 from quell.sdk.connector import Received, Rejected, Reply, Request, View
 from quell_connectors.alertmanager import alerts, silences
 from quell_connectors.alertmanager.place import Place
-from quell_connectors.alertmanager.translate import MAX_KEPT, Translated, posted
+from quell_connectors.alertmanager.quick import posted
+from quell_connectors.alertmanager.translate import MAX_KEPT, Translated
 from quell_connectors.alertmanager.wire import JSON, answer, complaint, refusal, text_of
 
 SERVED_VERSION = "0.28.0"
@@ -47,7 +48,7 @@ def post_alerts(request: Request, place: Place, now: float) -> Received:
     if request.body.strip() == b"null":
         return Received()
     try:
-        translated = posted(request.body, place.source, now, place.resolve_timeout_s)
+        translated = posted(request.body, place.source, now, place.resolve_timeout_s, place.known)
     except BadPayload as error:
         rejected = [Rejected(str(error), error.payload[:MAX_KEPT])]
         message = f'parsing alerts body from "" failed, because {error}'

@@ -9,8 +9,9 @@ from quell.errors import BadPayload
 from quell.sdk.connector import Context, Received, Rejected, Reply, Request, View
 from quell_connectors.alertmanager import api
 from quell_connectors.alertmanager.place import Place
+from quell_connectors.alertmanager.quick import delivered
 from quell_connectors.alertmanager.spec import SPEC
-from quell_connectors.alertmanager.translate import MAX_KEPT, delivered
+from quell_connectors.alertmanager.translate import MAX_KEPT
 
 
 class Alertmanager:
@@ -35,7 +36,7 @@ class Alertmanager:
         if request.method not in ("POST", "PUT"):
             return Received(reply=Reply(405, b"send alerts by POST\n", "text/plain", {"Allow": "POST, PUT"}))
         try:
-            translated = delivered(request.body, self._place.source, now)
+            translated = delivered(request.body, self._place.source, now, self._place.known)
         except BadPayload as error:
             reason = str(error)
             rejected = [Rejected(reason, error.payload[:MAX_KEPT])]

@@ -94,6 +94,11 @@ def delivered(body: bytes, source: str, now: float) -> Translated:
     return out
 
 
+def is_uri(text: str) -> bool:
+    """Whether Alertmanager takes the text for a URI."""
+    return _URI.fullmatch(text) is not None
+
+
 def _counted(alerts: list[T], body: bytes) -> list[T]:
     if len(alerts) > payload.MAX_ALERTS:
         raise BadPayload(f"{len(alerts)} alerts; at most {payload.MAX_ALERTS} are taken at once", body[:MAX_KEPT])
@@ -121,7 +126,8 @@ def _time(text: str | None) -> float | None:
         raise Unfit(Wrong("parse", f'parsing time "{text}": expected one such as 2026-03-01T10:00:00Z')) from None
 
 
-def _labels(given: Pairs) -> dict[str, str]:
+def labels_of(given: Pairs) -> dict[str, str]:
+    """The labels of an alert without the empty ones. Raises `Unfit`."""
     labels = {name: value for name, value in given.items() if value}
     if "" in labels:
         raise Unfit(Wrong("meaning", 'invalid label set: invalid name ""'))
@@ -133,7 +139,8 @@ def _labels(given: Pairs) -> dict[str, str]:
     return labels
 
 
-def _annotations(given: Pairs | None) -> dict[str, str]:
+def annotations_of(given: Pairs | None) -> dict[str, str]:
+    """The annotations of an alert. Raises `Unfit`."""
     annotations = {name: value or "" for name, value in (given or {}).items()}
     problem = 'invalid name ""' if "" in annotations else payload.annotation_problem(annotations)
     if problem:
@@ -144,7 +151,7 @@ def _annotations(given: Pairs | None) -> dict[str, str]:
 def _from_posted(alert: PostableAlert, index: int, source: str, now: float, resolve_timeout_s: float) -> AlertRecord:
     if alert.labels is None:
         raise Unfit(Wrong("schema", f"{index}.labels in body is required", 602))
-    if alert.generator_url and not _URI.fullmatch(alert.generator_url):
+    if alert.generator_url and not is_uri(alert.generator_url):
         message = f'{index}.generatorURL in body must be of type uri: "{alert.generator_url}"'
         raise Unfit(Wrong("schema", message, 601))
     start, end = _time(alert.starts_at), _time(alert.ends_at)
@@ -161,8 +168,8 @@ def _from_posted(alert: PostableAlert, index: int, source: str, now: float, reso
         seen=now,
         source=source,
         status="firing" if firing else "resolved",
-        labels=_labels(alert.labels),
-        annotations=_annotations(alert.annotations),
+        labels=labels_of(alert.labels),
+        annotations=annotations_of(alert.annotations),
         starts_at=start,
         ends_at=end,
         timeout=timeout,
@@ -172,7 +179,7 @@ def _from_posted(alert: PostableAlert, index: int, source: str, now: float, reso
 
 def _from_webhook(alert: WebhookAlert, source: str, now: float) -> AlertRecord:
     start, end = _time(alert.starts_at), _time(alert.ends_at)
-    labels, annotations = _labels(alert.labels), _annotations(alert.annotations)
+    labels, annotations = labels_of(alert.labels), annotations_of(alert.annotations)
     if alert.status not in ("firing", "resolved"):
         raise Unfit(Wrong("meaning", f'status "{alert.status}" is neither firing nor resolved'))
     firing = alert.status == "firing"
