@@ -192,6 +192,9 @@ class Alerts:
         """Learns whether anybody did anything about the page of an incident that is over."""
         mark = incident.page_alert
         if mark is not None and incident.paged_at is not None:
+            ended = [one for one in incident.timeline if one.what == "resolved" and one.at >= incident.paged_at]
+            if len(ended) > 1 and not acted:
+                return  # it was over before and came back without another page: nobody had more to act on
             self._surroundings.page_over(now, acted=acted)
             if mark in self._state.behaviour:
                 self._state.behaviour[mark] = page_over(self._state.behaviour[mark], acted=acted)

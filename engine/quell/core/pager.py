@@ -11,6 +11,7 @@ from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.continuity import Member, absorber
 from quell.core.logbook import Logbook, noted
+from quell.core.patience import longest_s
 from quell.core.severity import rank
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, Page
@@ -119,11 +120,21 @@ class Pager:
     def hand_on_pages(
         self, lost: Mapping[str, Sequence[Member]], after: Mapping[Member, str], now: float, out: list[AnyDecision]
     ) -> None:
-        """Who was paged for an incident that another one absorbs is not paged again for that one."""
+        """Who was paged for an incident that another one absorbs is not paged again for that one.
+
+        That is so for as long as a page may be put off at all; after that the other one is news. Nor does it count for
+        an incident that somebody has acknowledged as something less grave.
+        """
         for name, members in sorted(lost.items()):
             target = absorber(members, after)
             gone, into = self._state.incidents.get(name), self._state.incidents.get(target or "")
-            if gone is None or into is None or gone.paged_at is None or not (gone.is_open and _awaits_page(into)):
+            if gone is None or into is None or not gone.is_open or not into.is_open or into.acknowledged_by:
+                continue
+            if gone.paged_at is None or now >= gone.paged_at + longest_s(self._triage):
+                continue
+            told = max(told_of(gone), told_of(into), key=self._grade) if into.paged_at is not None else told_of(gone)
+            if into.paged_at is not None:
+                self._state.incidents[into.id] = msgspec.structs.replace(into, told_severity=told)
                 continue
             paged = msgspec.structs.replace(
                 into,
@@ -132,6 +143,7 @@ class Pager:
                 page_record=gone.page_record,
                 reminded_at=gone.reminded_at,
                 reminders=gone.reminders,
+                told_severity=told,
             )
             self._logbook.keep(noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
             self.plan(paged)
