@@ -8,6 +8,7 @@ QuellError
 │   └── BadPayload(payload)      what arrived cannot be read; quarantine it, answer 4xx
 ├── ExpressionError(column)      a condition, template or matcher cannot be read or evaluated
 ├── Overloaded                   the inbox is full; answer 503 at once
+├── ExportError                  an export cannot be made or written; what is missing is said
 ├── PictureError                 a picture cannot be made on this machine; what is missing is said
 └── StoreError                   the store could not keep or give something; nothing was accepted
 """
@@ -93,6 +94,10 @@ class ExpressionError(QuellError):
 
 class Overloaded(QuellError):
     """The inbox is full; the sender is told so at once and nothing was accepted."""
+
+
+class ExportError(QuellError):
+    """An export cannot be made or written; the message says what is missing."""
 
 
 class PictureError(QuellError):

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serving", "Run the daemon."),
     "demo": ("demo", "Send a recorded alert storm to a daemon and report what became of it."),
     "replay": ("replaying", "Run the core over recorded files, offline."),
+    "export": ("exporting", "Write what the store holds: records, alerts, incidents, audit, …"),
     "send": ("sending", "Post records from a file to the daemon."),
     "status": ("estate", "Say how the daemon is."),
     "incidents": ("incidents", "List incidents."),

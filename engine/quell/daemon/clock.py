@@ -40,6 +40,7 @@ class Clock:
         self._origin = wall() if start is None else start
         self._began = steady()
         self._latest = 0.0
+        self._least = 0.0
         self._behind = False
         self._told_at = self._began
 
@@ -57,7 +58,8 @@ class Clock:
         else:
             self._behind = False
         self._latest, self._told_at = at, steady
-        return at
+        # No finer than text can say: records with such times are exported and read again as they were.
+        return max(round(at, 6), self._least)
 
     def not_before(self, at: float) -> None:
         """Time goes on from ``at`` if that is later than now: what the journal holds has already happened."""
@@ -65,7 +67,7 @@ class Clock:
             return
         if self._free:
             self._origin, self._began = at, self._steady()
-        self._latest = at
+        self._latest = self._least = at
 
     def real_s(self, span_s: float) -> float:
         """How long a span of this clock takes in real seconds."""

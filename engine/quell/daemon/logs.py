@@ -34,10 +34,20 @@ class Masker:
         known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SHORTEST)}
         self._secrets = tuple(sorted(known, key=lambda secret: (-len(secret), secret)))
 
-    def text(self, text: str) -> str:
-        """The text without secrets."""
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The known values, the longest first."""
+        return self._secrets
+
+    def known(self, text: str) -> str:
+        """The text without the values that are known."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
+        return text
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        text = self.known(text)
         text = _TOKEN.sub(r"qll_\1_***", text)
         text = _USERINFO.sub(r"\1***@", text)
         return _TELLING.sub(r"\1***", text)

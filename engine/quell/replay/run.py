@@ -18,7 +18,7 @@ from quell.core.engine import Engine
 from quell.model.alert import Handling, Reason, fingerprint
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Perform, RunChanged
 from quell.model.incident import Incident
-from quell.model.records import AlertRecord, AnyRecord, StepFinished
+from quell.model.records import AlertRecord, AnyRecord, StepFinished, Tick
 from quell.model.rulebook import Rulebook
 from quell.model.run import Run
 
@@ -187,18 +187,21 @@ def replay(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float 
 def replayed(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float = SETTLE_S) -> Replay:
     """The run after ``records`` in the order given, with the engine as it is then.
 
-    A record that claims an earlier arrival than the one before it arrives together with that one.
+    A record that claims an earlier arrival than the one before it arrives together with that one. A tick begins a turn:
+    what stands behind it and arrived before it was decided over then, and keeps the arrival of its own.
     """
     run = Replay(rulebook)
     waiting: list[AnyRecord] = []
-    now = 0.0
+    now, ticked = 0.0, False
     for record in records:
-        arrived = record.arrived
-        if waiting and arrived > now:
+        arrived, tick = record.arrived, isinstance(record, Tick)
+        if waiting and (arrived > now or tick):
             run.turn(waiting, now)
             waiting = []
+        if arrived > now or tick:
+            ticked = tick
         now = max(now, arrived)
-        waiting.append(record if arrived >= now else msgspec.structs.replace(record, seen=now))
+        waiting.append(record if arrived >= now or ticked else msgspec.structs.replace(record, seen=now))
     if waiting:
         run.turn(waiting, now)
     run.settle(settle_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 
 import msgspec
 from sqlalchemy import Connection, insert, select
@@ -23,8 +24,10 @@ _ALERTS = msgspec.msgpack.Decoder(list[Alert])
 
 
 def over_at(alert: Alert) -> float:
-    """When an alert ended; of one that still fires, when it was heard of last."""
-    return alert.updated_at if alert.ends_at is None or alert.firing else alert.ends_at
+    """When an alert ended; never, of one that still fires."""
+    if alert.firing:
+        return inf
+    return alert.updated_at if alert.ends_at is None else alert.ends_at
 
 
 def last_words(alerts: Iterable[Alert], since: float) -> Iterator[Alert]:
@@ -45,9 +48,9 @@ def last_words(alerts: Iterable[Alert], since: float) -> Iterator[Alert]:
 
 
 def keep(connection: Connection, alerts: Sequence[Alert]) -> None:
-    """Adds rows of alerts, without what only folding needs."""
+    """Adds rows of alerts."""
     for begin in range(0, len(alerts), MOST_IN_ROW):
-        part = [_bare(alert) for alert in alerts[begin : begin + MOST_IN_ROW]]
+        part = [bare(alert) for alert in alerts[begin : begin + MOST_IN_ROW]]
         packed, data = pack(encode(part))
         last_at = max(map(over_at, part))
         connection.execute(_KEEP, {"last_at": last_at, "count": len(part), "packed": packed, "alerts": data})
@@ -61,7 +64,8 @@ def page(connection: Connection, since: float, before: int | None) -> list[tuple
     return [(row.n, _decoded(row.n, Blob(row.packed, row.alerts))) for row in connection.execute(query)]
 
 
-def _bare(alert: Alert) -> Alert:
+def bare(alert: Alert) -> Alert:
+    """The alert without what only folding needs."""
     return msgspec.structs.replace(alert, heard=(), ended=(), late=(), hold_until=None)
 
 

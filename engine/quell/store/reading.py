@@ -6,10 +6,11 @@ emptied. What is trimmed meanwhile is missing at the front; what is added behind
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Protocol
 
 from sqlalchemy import Select, func, select
@@ -67,11 +68,11 @@ class Reading:
                 return
             seq = groups[-1].seq
 
-    def alerts(self, since: float = 0.0, until: float = _END) -> Iterator[Alert]:
-        """Alerts that are over and fired within that time, those that were kept last first."""
-        for alert in past.last_words(self._kept_alerts(since), since):
+    def alerts(self, since: float = 0.0, until: float = _END, *, known: Iterable[Alert] = ()) -> Iterator[Alert]:
+        """Alerts that fired within that time, each firing once: of ``known`` those first, then those kept last."""
+        for alert in past.last_words(chain(known, self._kept_alerts(since)), since):
             if alert.starts_at < until:
-                yield alert
+                yield past.bare(alert)
 
     def incidents(self, since: float = 0.0, until: float = _END) -> Iterator[Incident]:
         """Incidents that opened before ``until`` and were open or told of since, those that opened first first."""
