@@ -260,6 +260,22 @@ def test_what_is_usual_goes_the_quick_way(body: bytes, careful: list[bytes]) -> 
     assert quickly == translate.posted(body, SOURCE, NOW, TIMEOUT_S).records
 
 
+@pytest.mark.parametrize(
+    "name", ["labels", "annotations", "generatorURL", "startsAt", "l\\u0061bels", "gener\\u0061torURL"]
+)
+@pytest.mark.parametrize("without", ["", "annotations", "startsAt", "endsAt", "generatorURL"])
+@pytest.mark.parametrize("spaced", [False, True])
+def test_a_field_that_comes_twice_is_looked_at_twice(name: str, without: str, *, spaced: bool) -> None:
+    known = Known()
+    some = [{key: value for key, value in alert(number).items() if key != without} for number in range(3)]
+    body = json.dumps(some).encode() if spaced else go(*some)
+    assert not posted_alike(body, known)[0].wrong
+    for where in (0, -1):
+        begins = [match.end() for match in re.finditer(rb'\{(?=")', body)][where * 3]
+        twice = body[:begins] + f'"{name}":5,'.encode() + body[begins:]
+        assert posted_alike(twice, known)[0].wrong
+
+
 def test_what_was_refused_is_not_remembered() -> None:
     known = Known()
     for odd in ({"": "b"}, {}, {"a": 1}, {"a": "x" * 5000}, [], "a", None):
