@@ -29,6 +29,7 @@ from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.decision import AnyDecision, Perform, RequestEvidence
 from quell.model.rulebook import Rulebook
+from quell.store.codec import seal
 from quell.store.port import Group, Recovered
 
 _RECOVERED_AT_ONCE = 50
@@ -90,6 +91,7 @@ class Loop:
         self._snapshot_at = time.monotonic()
         self._unsaved = False
         self._unsaved_records = 0
+        self._saving: asyncio.Task[None] | None = None
         self._timers_after = 0.0
         self._log = structlog.get_logger("quell.loop")
         self._sparing = Sparing(self._log)
@@ -243,7 +245,7 @@ class Loop:
                 elif self._timer_due():
                     await self._pass_time()
                 if self._save_due():
-                    await self._save()
+                    self._save_meanwhile()
                 if not self._backlog:
                     self._idle.set()
             await asyncio.sleep(0)
@@ -365,19 +367,40 @@ class Loop:
                 return new
 
     async def _save(self) -> None:
-        seq = self.seq
+        """Saves the state, and returns when it is kept or could not be."""
+        data = self._written_down()
+        if self._saving is not None:
+            await self._saving
+        if data is not None:
+            await self._keep(self.seq, data)
+
+    def _save_meanwhile(self) -> None:
+        """Saves the state as it is now, while turns go on."""
+        if self._saving is not None and not self._saving.done():
+            return
+        data = self._written_down()
+        if data is not None:
+            self._saving = asyncio.create_task(self._keep(self.seq, data))
+
+    def _written_down(self) -> bytes | None:
         self._snapshot_at, self._unsaved_records = time.monotonic(), 0
         try:
             data = packed(self.rulebook, self.decider.snapshot())
         except Exception as error:  # noqa: BLE001 - a bug of the core; the journal still has everything
             self.broken = f"the state cannot be written down: {type(error).__name__}: {error}"
             self._log.exception("the state cannot be written down; the next start replays more of the journal")
-            return
+            return None
+        self._unsaved = False
+        return data
+
+    async def _keep(self, seq: int, data: bytes) -> None:
         try:
             await self._past.keep()
-            await self._writer.call(self._writer.store.save_snapshot, seq, data)
+            # Not on the writer's thread: senders wait for that one.
+            sealed = await asyncio.to_thread(seal, data)
+            await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
         except StoreError as error:
             self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
+            self._unsaved = True
             return
-        self._unsaved = False
         self._mender.saved(seq)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -63,6 +64,18 @@ def unpack(blob: Blob) -> bytes:
         return zlib.decompress(blob.data)
     except zlib.error as error:
         raise StoreError(f"stored bytes are damaged: {error}; restore a backup") from error
+
+
+class Sealed(NamedTuple):
+    """A snapshot as it is stored: ``digest`` is the SHA-256 of the state, in hex."""
+
+    digest: str
+    blob: Blob
+
+
+def seal(state: bytes) -> Sealed:
+    """Prepares a snapshot. Of a large state this takes a second or more, and needs no database."""
+    return Sealed(sha256(state).hexdigest(), pack(state))
 
 
 def pack_records(records: Sequence[AnyRecord]) -> Blob:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
-from quell.store.codec import Blob, pack, pack_records, unpack, unpack_records
+from quell.store.codec import Blob, Sealed, pack_records, seal, unpack, unpack_records
 from quell.store.port import Group, Quarantined, Recovered
 from quell.store.tables import CURSORS, JOURNAL, META, QUARANTINE, SNAPSHOTS
 from quell.store.upsert import replacing
@@ -49,10 +49,10 @@ def last_seq(connection: Connection) -> int:
     return max(seq or 0 for seq in known)
 
 
-def save_snapshot(connection: Connection, seq: int, state: bytes) -> None:
+def save_snapshot(connection: Connection, seq: int, state: bytes | Sealed) -> None:
     """Adds a snapshot and drops all but the last few."""
-    packed, data = pack(state)
-    row = {"seq": seq, "sha256": sha256(state).hexdigest(), "packed": packed, "state": data}
+    digest, (packed, data) = state if isinstance(state, Sealed) else seal(state)
+    row = {"seq": seq, "sha256": digest, "packed": packed, "state": data}
     connection.execute(replacing(connection, SNAPSHOTS), row)
     kept = select(SNAPSHOTS.c.seq).order_by(SNAPSHOTS.c.seq.desc()).limit(SNAPSHOTS_KEPT)
     connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.seq.not_in(kept)))

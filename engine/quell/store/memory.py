@@ -11,7 +11,7 @@ from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
 from quell.store.chain import Link, extend, first_break, not_yet_kept
-from quell.store.codec import Blob, pack_records, unpack_records
+from quell.store.codec import Blob, Sealed, pack_records, unpack, unpack_records
 from quell.store.past import last_words, over_at
 from quell.store.port import (
     Accepted,
@@ -81,8 +81,8 @@ class MemoryStore:
         entries = [entry for entry in reversed(self._ledger.values()) if not run or entry.perform.run == run]
         return entries[:limit]
 
-    def save_snapshot(self, seq: int, state: bytes) -> None:
-        self._snapshots[seq] = state
+    def save_snapshot(self, seq: int, state: bytes | Sealed) -> None:
+        self._snapshots[seq] = unpack(state.blob) if isinstance(state, Sealed) else state
         for old in sorted(self._snapshots)[:-_SNAPSHOTS_KEPT]:
             del self._snapshots[old]
 

@@ -18,6 +18,7 @@ from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
+from quell.store.codec import Sealed
 
 QUARANTINED_BYTES = 500
 """What an entry of the quarantine takes beside its payload, about."""
@@ -149,8 +150,11 @@ class Store(Protocol):
         """Entries of a run ("": all), newest first."""
         ...
 
-    def save_snapshot(self, seq: int, state: bytes) -> None:
-        """Keeps the state that covers groups up to ``seq``. The last two snapshots are kept."""
+    def save_snapshot(self, seq: int, state: bytes | Sealed) -> None:
+        """Keeps the state that covers groups up to ``seq``. The last two snapshots are kept.
+
+        A large state is better sealed beforehand (`quell.store.codec.seal`), on another thread than the writer's.
+        """
         ...
 
     def recover(self) -> Recovered:

@@ -20,6 +20,7 @@ from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
 from quell.store import automation, chain, journal, past, retention
+from quell.store.codec import Sealed
 from quell.store.database import Database
 from quell.store.port import (
     Accepted,
@@ -103,7 +104,7 @@ class SqlStore:
             "read the ledger", "nothing was changed", lambda connection: automation.ledger(connection, run, limit)
         )
 
-    def save_snapshot(self, seq: int, state: bytes) -> None:
+    def save_snapshot(self, seq: int, state: bytes | Sealed) -> None:
         self._database.write(
             f"keep the snapshot of turn {seq}",
             "the one before it and the journal stay good for a recovery",
