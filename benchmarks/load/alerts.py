@@ -78,10 +78,13 @@ def _open(alert: dict[str, Any]) -> bytes:
     return msgspec.json.encode(alert)[:-1] + b',"endsAt":"'
 
 
-def batches(count: int, different: int, size: int, *, offset: int = 0, estate: bool = False) -> list[Batch]:
+def batches(
+    count: int, different: int, size: int, *, offset: int = 0, estate: bool = False, wrap: bool = False
+) -> list[Batch]:
     """``count`` alerts over ``different`` ones, ``size`` to a request, for POST /api/v2/alerts.
 
-    ``estate``: about the nodes of `estate`, begun at any time within the last hours.
+    ``estate``: about the nodes of `estate`, begun at any time within the last hours. ``wrap``: as
+    Alertmanager's webhook sends them.
     """
     now = datetime.now(UTC)
     made = estate_labels if estate else labels
@@ -89,7 +92,8 @@ def batches(count: int, different: int, size: int, *, offset: int = 0, estate: b
     for number in range(offset, offset + different):
         before_s = (number * 7919) % _SPREAD_S if estate else 0
         begun.append(_open(_alert(number, made(number), _time(now - timedelta(seconds=before_s)))))
-    return list(_filled(begun, count, size, now))
+    filled = _filled(begun, count, size, now)
+    return [Batch(b'{"version":"4","alerts":%b}' % one.body, one.alerts) if wrap else one for one in filled]
 
 
 def _filled(begun: list[bytes], count: int, size: int, now: datetime) -> Iterator[Batch]:

@@ -62,6 +62,8 @@ FULL = (
     Case("unique, 100,000 active before", 50_000, 50_000, 100, 8, active=100_000),
     Case("repeats of 100,000 active", 300_000, 100_000, 100, 8, active=100_000),
 )
+EVERYWHERE = (UNIQUE, REPEATS, SINGLES)
+"""Also on a PostgreSQL, and beside servers that need one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,17 @@ def generated(order: Order) -> Ran:
 def order_of(case: Case, server: Server) -> Order:
     """What the generator is told for a case."""
     return Order(
-        port=server.port, headers=server.headers, count=case.count, different=case.different, size=case.size,
-        lines=case.lines, offset=0 if case.different == case.active else case.active, waiting=server.waiting,
-    )  # fmt: skip
+        port=server.port,
+        path=server.path,
+        wrap=server.wrap,
+        headers=server.headers,
+        count=case.count,
+        different=case.different,
+        size=case.size,
+        lines=case.lines,
+        offset=0 if case.different == case.active else case.active,
+        waiting=server.waiting,
+    )
 
 
 def measured(server: Server, order: Order) -> Took:

@@ -31,6 +31,7 @@ class Ran(msgspec.Struct, kw_only=True):
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     max_ms: float = 0.0
+    refused_p99_ms: float = 0.0
     statuses: dict[str, int] = {}
     drained: float = 0.0
     """When nothing waited to be decided over any more; 0.0 when nobody looked."""
@@ -75,6 +76,7 @@ class Course:
         self._under_way = 0
         self._lost_in_a_row = 0
         self._latencies: list[float] = []
+        self._refusals: list[float] = []
         self._statuses: Counter[int] = Counter()
         self._done = asyncio.Event()
         self._opening: set[asyncio.Task[None]] = set()
@@ -96,7 +98,7 @@ class Course:
         ran = self.ran
         ran.requests = len(self._latencies)
         ran.p50_ms, ran.p99_ms = share(self._latencies, 0.5), share(self._latencies, 0.99)
-        ran.max_ms = share(self._latencies, 1.0)
+        ran.max_ms, ran.refused_p99_ms = share(self._latencies, 1.0), share(sorted(self._refusals), 0.99)
         ran.statuses = {str(status or "lost"): count for status, count in sorted(self._statuses.items())}
         return ran
 
@@ -138,6 +140,7 @@ class Course:
             ran.lost += line.alerts
         else:
             ran.refused += line.alerts
+            self._refusals.append(now - line.due)
         self._lost_in_a_row = self._lost_in_a_row + 1 if status == LOST else 0
         ran.ended = now
         if self._next < len(self._requests) and self._lost_in_a_row < _MOST_LOST:

@@ -37,10 +37,16 @@ class Server:
     headers: dict[str, str] = field(default_factory=dict)
     waiting: str = ""
     settle_s: float = 0.0
+    path: str = "/api/v2/alerts"
+    wrap: bool = False
+    """Whether alerts are sent as Alertmanager's webhook sends them and not as its API takes them."""
+    also: tuple[int, ...] = ()
+    """Other processes that work for it alone."""
 
     def used(self) -> Used:
         """What it and its children have used."""
-        return used(self.process.pid)
+        found = [used(pid) for pid in (self.process.pid, *self.also)]
+        return Used(*(sum(getattr(one, name) for one in found) for name in ("cpu_s", "rss_mib", "peak_mib")))
 
     def get(self, path: str, timeout_s: float = 60.0) -> tuple[int, bytes]:
         """Status and body. Raises OSError."""

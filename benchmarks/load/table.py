@@ -39,13 +39,19 @@ def spread(values: Sequence[float], form: str) -> str:
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
     """A table in Markdown."""
-    yield "| " + " | ".join(_HEAD) + " |"
-    yield "|" + "---|" * len(_HEAD)
+    told = []
     for row in rows:
         if row.not_there:
-            yield f"| {row.case.name} | {row.server} | {row.not_there} |" + " |" * (len(_HEAD) - 3)
+            told.append([row.case.name, row.server, row.not_there, *[""] * (len(_HEAD) - 3)])
         elif row.took:
-            yield "| " + " | ".join(_cells(row, _peer(rows, row))) + " |"
+            told.append(_cells(row, _peer(rows, row)))
+    return markdown(_HEAD, told)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table."""
+    for cells in (head, ["---"] * len(head), *rows):
+        yield "| " + " | ".join(cells) + " |"
 
 
 def _peer(rows: Sequence[Row], row: Row) -> Row | None:
