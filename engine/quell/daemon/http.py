@@ -14,10 +14,13 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quell.daemon.api.app import PREFIX
+from quell.daemon.connection import Connection, look_after, make_room
 from quell.daemon.ingest import error_reply, send_reply
 from quell.daemon.metrics import Metrics
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_LOOKS_EVERY = 50
+"""Ticks of the server, of a tenth of a second each, between two looks after slow connections."""
 _OWN = frozenset({"/health", "/ready", "/-/healthy", "/-/ready", "/metrics"})
 
 
@@ -75,12 +78,19 @@ class Server(uvicorn.Server):
         """Captures none."""
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether the server is to end."""
+        if counter % _LOOKS_EVERY == 0:
+            look_after(self.server_state.connections)
+        return await super().on_tick(counter)
+
 
 def server(app: ASGIApp, drain_s: int = 2) -> Server:
     """A server for the running event loop; ``serve(sockets=[…])`` runs it until ``should_exit``."""
+    make_room()
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
