@@ -1,6 +1,7 @@
 """What every store does: one suite for the SQL store and its twin in memory."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ from quell.model.records import (
     Tick,
 )
 from quell.store.opening import open_store
-from quell.store.port import Accepted, Quarantined, Store, Turn
+from quell.store.port import DROP, REPLAY, Accepted, Quarantined, Store, Turn
 from store.values import accepted, alert, audit, finished, incident, perform, run, seqs_of, turn_with_intents
 
 EVERY_KIND = [
@@ -352,3 +353,54 @@ def test_the_twins_agree(steps: list[str], tmp_path_factory: pytest.TempPathFact
         views.append(seen)
         one.close()
     assert views[0] == views[1]
+
+
+def test_a_replay_marks_its_entry_in_the_commit_of_what_it_replays(store: Store) -> None:
+    store.keep_quarantined([junk(n) for n in range(3)])
+    assert store.quarantine_size() == 3
+    marks = [command(REPLAY, 1), command(DROP, 2), command(REPLAY, 99), command(DROP, "x")]
+    store.accept(Accepted(now=7.0, records=[alert(1), *marks]))
+    first, second, third = reversed(store.quarantine())
+    assert (first.state, first.seq, first.tries, first.tried_at, first.tried_by) == ("replayed", 1, 1, 6.0, "ana")
+    assert (second.state, third.state, store.quarantine_size()) == ("dropped", "waiting", 1)
+    store.accept(Accepted(now=8.0, records=[command(DROP, 1)]))
+    assert store.quarantined(1) == first, "what was replayed stays replayed"
+    assert store.quarantine(state="waiting") == [third]
+    assert store.quarantine(state="replayed", source="in") == [first]
+    assert store.quarantine(source="other") == []
+    assert store.quarantined(99) is None
+
+
+def test_a_try_in_vain_leaves_the_new_reason(store: Store) -> None:
+    store.keep_quarantined([junk(1)])
+    store.tried_again(1, "still not JSON", at=9.0, by="ben")
+    kept = store.quarantined(1)
+    assert kept is not None
+    assert (kept.state, kept.reason, kept.tries, kept.tried_at) == ("waiting", "still not JSON", 1, 9.0)
+    store.accept(Accepted(now=9.0, records=[command(DROP, 1)]))
+    store.tried_again(1, "again", at=10.0, by="ben")
+    found = store.quarantined(1)
+    assert found is not None
+    assert (found.state, found.reason) == ("dropped", "still not JSON")
+
+
+def test_a_replay_that_poisons_the_core_again_waits_again(store: Store) -> None:
+    record = {"kind": "record", "payload": b"{}"}
+    store.keep_quarantined([junk(1, **record), junk(2, **record), junk(3, kind="delivery", payload=b"{}")])
+    store.accept(Accepted(now=5.0, records=[command(REPLAY, 1), command(REPLAY, 3)]))
+    poisoned = [junk(9, reason="the core failed", payload=payload) for payload in (b"{}", b"{}", b"[]")]
+    for _ in range(2):  # also when a recovery finds them once more
+        assert store.set_aside_again(1, poisoned) == poisoned[1:]
+        found = store.quarantined(1)
+        assert found is not None
+        assert (found.state, found.reason, found.seq) == ("waiting", "the core failed", 1)
+    assert [each.state for each in store.quarantine()] == ["replayed", "waiting", "waiting"]
+    assert store.set_aside_again(2, poisoned[:1]) == poisoned[:1]
+
+
+def junk(n: int, **fields: Any) -> Quarantined:
+    return Quarantined(**{"at": float(n), "source": "in", "reason": "not JSON", "payload": b"x", **fields})
+
+
+def command(verb: str, target: object) -> CommandRecord:
+    return CommandRecord(at=6.0, verb=verb, target=str(target), by="ana")

@@ -11,15 +11,14 @@ from sqlalchemy import Connection, delete, func, insert, select
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
 from quell.store.codec import Blob, Sealed, pack_records, seal, unpack, unpack_records
-from quell.store.port import Group, Quarantined, Recovered
-from quell.store.tables import CURSORS, JOURNAL, META, QUARANTINE, SNAPSHOTS
+from quell.store.port import Group, Recovered
+from quell.store.tables import CURSORS, JOURNAL, META, SNAPSHOTS
 from quell.store.upsert import replacing
 
 SNAPSHOTS_KEPT = 2
 """Two, so that one damaged snapshot costs a longer replay and nothing else."""
 
 _APPEND = insert(JOURNAL)
-_QUARANTINE = insert(QUARANTINE)
 
 
 def append(connection: Connection, seq: int, now: float, records: Sequence[AnyRecord]) -> None:
@@ -92,19 +91,6 @@ def recoverable_from(connection: Connection) -> int:
     """The seq of the oldest snapshot that recovery may have to fall back to; 0 while there are not enough of them."""
     seqs = connection.scalars(select(SNAPSHOTS.c.seq).order_by(SNAPSHOTS.c.seq)).all()
     return seqs[0] if len(seqs) == SNAPSHOTS_KEPT else 0
-
-
-def keep_quarantined(connection: Connection, entries: Sequence[Quarantined]) -> None:
-    """Adds payloads that could not be read."""
-    if entries:
-        names = ("at", "source", "reason", "path", "payload")
-        connection.execute(_QUARANTINE, [{name: getattr(entry, name) for name in names} for entry in entries])
-
-
-def quarantine(connection: Connection, limit: int) -> list[Quarantined]:
-    """Payloads that could not be read, newest first."""
-    rows = connection.execute(select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit))
-    return [Quarantined(**dict(row)) for row in rows.mappings()]
 
 
 def get_meta(connection: Connection, name: str) -> bytes | None:

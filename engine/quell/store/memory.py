@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
 
 from quell.errors import StoreError
 from quell.model.alert import Alert
@@ -10,6 +13,7 @@ from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
+from quell.store.aside import marks, unmatched
 from quell.store.chain import Link, extend, first_break, not_yet_kept
 from quell.store.codec import Blob, Sealed, pack_records, unpack, unpack_records
 from quell.store.past import last_words, over_at
@@ -53,6 +57,7 @@ class MemoryStore:
         self._journal[self._seq] = (accepted.now, blob)
         self._cursors.update(accepted.cursors)
         self.keep_quarantined(accepted.quarantined)
+        self._mark(accepted.records)
         self._settle(accepted.records)
         return Group(seq=self._seq, now=accepted.now, records=accepted.records)
 
@@ -112,22 +117,37 @@ class MemoryStore:
             if later > seq:
                 yield Group(seq=later, now=now, records=unpack_records(blob))
 
-    def quarantine(self, limit: int = 100) -> list[Quarantined]:
-        return self._quarantined[::-1][:limit]
+    def quarantine(self, limit: int = 100, *, state: str = "", source: str = "") -> list[Quarantined]:
+        found = [
+            each
+            for each in reversed(self._quarantined)
+            if state in {"", each.state} and source in {"", each.source}
+        ]  # fmt: skip
+        return found[:limit]
+
+    def quarantined(self, entry_id: int) -> Quarantined | None:
+        return next((each for each in self._quarantined if each.id == entry_id), None)
+
+    def quarantine_size(self) -> int:
+        return sum(each.state == "waiting" for each in self._quarantined)
+
+    def tried_again(self, entry_id: int, reason: str, *, at: float, by: str) -> None:
+        found = self.quarantined(entry_id)
+        if found is not None and found.state == "waiting":
+            self._replace(found, reason=reason, tries=found.tries + 1, tried_at=at, tried_by=by)
+
+    def set_aside_again(self, seq: int, entries: Sequence[Quarantined]) -> list[Quarantined]:
+        left, pairs = unmatched([each for each in self._quarantined if each.seq == seq], entries)
+        for entry_id, reason in pairs:
+            found = self.quarantined(entry_id)
+            if found is not None:
+                self._replace(found, state="waiting", reason=reason)
+        return left
 
     def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
         for entry in entries:
             self._quarantined_ever += 1
-            self._quarantined.append(
-                Quarantined(
-                    at=entry.at,
-                    source=entry.source,
-                    reason=entry.reason,
-                    payload=entry.payload,
-                    path=entry.path,
-                    id=self._quarantined_ever,
-                )
-            )
+            self._quarantined.append(msgspec.structs.replace(entry, id=self._quarantined_ever))
 
     def incident(self, incident_id: str) -> Incident | None:
         return self._incidents.get(incident_id)
@@ -189,6 +209,17 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to give up; the content stays as long as the object."""
+
+    def _mark(self, records: Sequence[AnyRecord]) -> None:
+        for entry_id, state, by in marks(records):
+            found = self.quarantined(entry_id)
+            if found is not None and found.state == "waiting":
+                self._replace(
+                    found, state=state, seq=self._seq, tries=found.tries + 1, tried_at=by.at, tried_by=by.by
+                )  # fmt: skip
+
+    def _replace(self, entry: Quarantined, **fields: Any) -> None:
+        self._quarantined[self._quarantined.index(entry)] = msgspec.structs.replace(entry, **fields)
 
     def _trim_quarantine(self, before: float, most_bytes: int | None) -> None:
         self._quarantined = [entry for entry in self._quarantined if entry.at >= before]

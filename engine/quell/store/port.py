@@ -22,6 +22,9 @@ from quell.store.codec import Sealed
 
 QUARANTINED_BYTES = 500
 """What an entry of the quarantine takes beside its payload, about."""
+QuarantineState = Literal["waiting", "replayed", "dropped"]
+REPLAY, DROP = "replay_quarantined", "drop_quarantined"
+"""Verbs of commands whose target is the id of a quarantine entry."""
 LedgerState = Literal["intended", "acting", "done", "failed", "in_doubt"]
 
 
@@ -34,7 +37,16 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that could not be read, kept for people. ``id`` is given by the store (0 before)."""
+    """Something that could not be read, kept for people. ``id`` is given by the store (0 before).
+
+    ``kind`` says what ``payload`` is, and so how it is tried again: "delivery" (the body of a request, or the part of
+    one that was not taken, with ``request`` saying what belongs around it), "record" (a record as JSON), "line" (one of
+    posted records), "" (what cannot be tried again, or was kept by a version that did not say). ``whole`` is False
+    when only the beginning was kept.
+
+    ``state`` is "waiting" until somebody replays or drops it: then ``seq`` is the group by which that was done,
+    ``tried_by`` who did it and ``tried_at`` when; the last two also after a try that failed.
+    """
 
     at: float
     source: str
@@ -42,6 +54,14 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     path: str = ""
     id: int = 0
+    kind: str = ""
+    request: bytes = b""
+    whole: bool = True
+    state: QuarantineState = "waiting"
+    seq: int = 0
+    tries: int = 0
+    tried_at: float | None = None
+    tried_by: str = ""
 
     @property
     def size(self) -> int:
@@ -119,7 +139,8 @@ class Store(Protocol):
         """Appends one journal group; durable when it returns.
 
         A `StepFinished` among the records also settles its ledger entry (as `finish_act`) in the same commit, so that
-        no crash can part what the journal says from what the ledger says.
+        no crash can part what the journal says from what the ledger says. A command `REPLAY` or `DROP` marks its
+        quarantine entry, likewise: what is replayed stands in the same group.
         """
         ...
 
@@ -172,8 +193,27 @@ class Store(Protocol):
         """Journal groups with a greater seq, in order; ``at_once`` are held in memory."""
         ...
 
-    def quarantine(self, limit: int = 100) -> list[Quarantined]:
-        """The newest quarantined payloads, newest first."""
+    def quarantine(self, limit: int = 100, *, state: str = "", source: str = "") -> list[Quarantined]:
+        """The newest quarantined payloads, newest first; only those of a state, of a source."""
+        ...
+
+    def quarantined(self, entry_id: int) -> Quarantined | None:
+        """One entry of the quarantine."""
+        ...
+
+    def quarantine_size(self) -> int:
+        """How many entries wait."""
+        ...
+
+    def tried_again(self, entry_id: int, reason: str, *, at: float, by: str) -> None:
+        """A waiting entry was tried again in vain, for that reason."""
+        ...
+
+    def set_aside_again(self, seq: int, entries: Sequence[Quarantined]) -> list[Quarantined]:
+        """Of records that group ``seq`` held and the core failed on: those that come from no replay.
+
+        The others' entries, which that group had marked as replayed, wait again, with the new reason.
+        """
         ...
 
     def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:

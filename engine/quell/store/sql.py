@@ -19,7 +19,7 @@ from quell.model.alert import Alert
 from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
-from quell.store import automation, chain, journal, past, retention
+from quell.store import aside, automation, chain, journal, past, retention
 from quell.store.codec import Sealed
 from quell.store.database import Database
 from quell.store.port import (
@@ -50,7 +50,8 @@ class SqlStore:
             seq = self._seq + 1
             journal.append(connection, seq, accepted.now, accepted.records)
             journal.move_cursors(connection, accepted.cursors)
-            journal.keep_quarantined(connection, accepted.quarantined)
+            aside.keep(connection, accepted.quarantined)
+            aside.mark(connection, seq, accepted.records)
             automation.settle(connection, accepted.records)
             return seq
 
@@ -127,16 +128,40 @@ class SqlStore:
                 return
             seq = groups[-1].seq
 
-    def quarantine(self, limit: int = 100) -> list[Quarantined]:
+    def quarantine(self, limit: int = 100, *, state: str = "", source: str = "") -> list[Quarantined]:
         return self._database.read(
-            "read the quarantine", "nothing was changed", lambda connection: journal.quarantine(connection, limit)
+            "read the quarantine",
+            "nothing was changed",
+            lambda connection: aside.listed(connection, limit, state, source),
+        )
+
+    def quarantined(self, entry_id: int) -> Quarantined | None:
+        return self._database.read(
+            "read the quarantine", "nothing was changed", lambda connection: aside.one(connection, entry_id)
+        )
+
+    def quarantine_size(self) -> int:
+        return self._database.read("read the quarantine", "nothing was changed", aside.size)
+
+    def tried_again(self, entry_id: int, reason: str, *, at: float, by: str) -> None:
+        self._database.write(
+            f"note that entry {entry_id} of the quarantine was tried again",
+            "it waits as before",
+            lambda connection: aside.tried(connection, entry_id, reason, at, by),
+        )
+
+    def set_aside_again(self, seq: int, entries: Sequence[Quarantined]) -> list[Quarantined]:
+        return self._database.write(
+            "set records aside again",
+            "they are marked as replayed",
+            lambda connection: aside.again(connection, seq, entries),
         )
 
     def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
         self._database.write(
             "keep payloads that could not be read",
             "none of them was kept, senders are told to send again",
-            lambda connection: journal.keep_quarantined(connection, entries),
+            lambda connection: aside.keep(connection, entries),
         )
 
     def incident(self, incident_id: str) -> Incident | None:

@@ -99,6 +99,14 @@ QUARANTINE = Table(
     Column("reason", Words, nullable=False),
     Column("path", Words, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("state", Words, nullable=False, index=True),
+    Column("seq", NUMBER, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+    Column("tried_at", Float),
+    Column("tried_by", Words, nullable=False),
 )
 
 ALERTS = Table(

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 import msgspec
-from sqlalchemy import Connection, MetaData, RowMapping, Table, insert, inspect, select, text
+from sqlalchemy import Connection, MetaData, RowMapping, String, Table, insert, inspect, select, text
 
 from quell.errors import StoreError
+from quell.store.columns import Words
 
 VERSIONS = "alembic_version"
 """Alembic's own table: the revision of the schema."""
@@ -75,6 +76,10 @@ def tables_of(connection: Connection) -> dict[str, Table]:
     """The store's tables as the database has them, by name."""
     metadata = MetaData()
     metadata.reflect(connection)
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, String):
+                column.type = Words()  # which is not how both databases keep it
     return {name: table for name, table in sorted(metadata.tables.items()) if name not in {VERSIONS, MANIFEST}}
 
 
