@@ -12,6 +12,7 @@ from math import floor, isfinite
 
 import msgspec
 
+from quell.core.again import Repeats
 from quell.core.agenda import Agenda
 from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
@@ -78,6 +79,7 @@ class Engine:
             rulebook, self._chart, self.state, agenda=self._agenda, pruning=self._pruning, surroundings=surroundings
         )
         logbook = Logbook(self.state, self._agenda, self._pruning)
+        self._repeats = Repeats(self.state, self._chart)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._lone = Lone(rulebook, self.state, self._chart, logbook, self._pager)
@@ -109,7 +111,7 @@ class Engine:
         now = max(min(now, LATEST), self.state.now) if isfinite(now) else self.state.now
         self._advance(now, out)
         followed = len(out)
-        for record in in_order(records, now, out):
+        for record in in_order(self._repeats.take(records, now, out), now, out):
             if self._takers.knows(record) and not seen_before(self.state, record, now):
                 self._takers.take(record, now, out)
         self._hearing.plan()

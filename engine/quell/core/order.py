@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from quell.core.intake import check, encoded, sound
 from quell.model.decision import AnyDecision, Audit
@@ -50,27 +51,29 @@ def in_order(records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -
 
 def _sorted(records: list[AnyRecord]) -> list[AnyRecord]:
     """By kind and time; then, only where that does not tell, by what they speak of; then by content."""
-    ordered = sorted(records, key=_place)
-    for start, end in _runs(ordered, _place):
+    ordered, runs = _by(records, _place)
+    for start, end in runs:
         if type(ordered[start]) in _UNORDERED:
             continue
-        told = sorted(ordered[start:end], key=_identity)
-        for first, last in _runs(told, _identity):
+        told, same = _by(ordered[start:end], _identity)
+        for first, last in same:
             told[first:last] = sorted(told[first:last], key=encoded)
         ordered[start:end] = told
     return ordered
 
 
-def _runs(ordered: list[AnyRecord], key: Callable[[AnyRecord], object]) -> Iterator[tuple[int, int]]:
-    """Where several records in a row have the same key."""
-    keys = [key(record) for record in ordered]
+def _by(records: list[AnyRecord], key: Callable[[AnyRecord], Any]) -> tuple[list[AnyRecord], list[tuple[int, int]]]:
+    """The records sorted by a key, and where several in a row have the same one."""
+    keyed = sorted([(key(record), at) for at, record in enumerate(records)])
+    runs: list[tuple[int, int]] = []
     start = 0
-    for end in range(1, len(keys) + 1):
-        if end < len(keys) and keys[end] == keys[start]:
+    for end in range(1, len(keyed) + 1):
+        if end < len(keyed) and keyed[end][0] == keyed[start][0]:
             continue
         if end - start > 1:
-            yield start, end
+            runs.append((start, end))
         start = end
+    return [records[at] for _, at in keyed], runs
 
 
 def _place(record: AnyRecord) -> tuple[int, float]:

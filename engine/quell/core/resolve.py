@@ -50,6 +50,8 @@ class Resolver:
 
     def __init__(self, entities: Iterable[Entity], rules: Iterable[MapRule]) -> None:
         self._rules = [(rule, Matching(rule.matchers), Template(rule.entity)) for rule in rules]
+        self.relabels = any(rule.set_labels for rule, _, _ in self._rules)
+        """Whether some rule sets labels."""
         self._ids: set[str] = set()
         self._named: dict[str, list[Entity]] = {}
         self._aliases: dict[str, str] = {}
