@@ -1,15 +1,19 @@
 """What all tests share: programs of the machine are asked for by name, and no example fails because it was slow.
 
-A test that needs a program says so: ``@pytest.mark.needs("amtool")``.
+A test that needs a program says so: ``@pytest.mark.needs("amtool")``. One that needs PostgreSQL takes ``postgres``, or
+``postgres_server`` if the server is to be ended and started again.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from postgres_server import Databases, PostgresServer
 
 settings.register_profile("busy", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -23,3 +27,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("CI"):
         pytest.fail(text, pytrace=False)
     pytest.skip(text)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server of the tests' own; whoever ends it starts it again."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Makes databases, on the server that QUELL_TEST_POSTGRES names (the URL of a database there), or on our own."""
+    url = os.environ.get("QUELL_TEST_POSTGRES")
+    databases = Databases(url or request.getfixturevalue("postgres_server").url("postgres"))
+    yield databases
+    databases.close()

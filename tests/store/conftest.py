@@ -3,13 +3,27 @@ from pathlib import Path
 
 import pytest
 
+from postgres_server import Databases
 from quell.store.opening import open_store
 from quell.store.port import Store
 
 
-@pytest.fixture(params=["memory:", "sqlite:///quell.db"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(request.param, tmp_path)
+@pytest.fixture(params=["memory:", "sqlite:///quell.db", "postgresql:"], ids=["memory", "sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a new store is, of each kind."""
+    kind: str = request.param
+    return kind if kind != "postgresql:" else request.getfixturevalue("postgres").new_store()
+
+
+@pytest.fixture
+def postgres_url(postgres: Databases) -> str:
+    """Where an empty store in PostgreSQL is."""
+    return postgres.new_store()
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(url, tmp_path)
     yield opened
     opened.close()
 

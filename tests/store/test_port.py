@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postgres_server import empty
 from quell.errors import StoreError
 from quell.model.records import (
     ChangeRecord,
@@ -25,6 +26,7 @@ from quell.model.records import (
 )
 from quell.store.opening import open_store
 from quell.store.port import DROP, REPLAY, Accepted, Quarantined, Store, Turn
+from quell.store.tables import AUDIT, JOURNAL, LEDGER, META, SNAPSHOTS
 from store.values import accepted, alert, audit, finished, incident, perform, run, seqs_of, turn_with_intents
 
 EVERY_KIND = [
@@ -327,8 +329,10 @@ WHAT = st.lists(st.sampled_from(["accept", "act", "audit", "snapshot", "trim"]),
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=WHAT)
-def test_the_twins_agree(steps: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
-    stores = [open_store(url, tmp_path_factory.mktemp("s")) for url in ("memory:", "sqlite:///q.db")]
+def test_the_twins_agree(steps: list[str], tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> None:
+    empty(postgres_url, JOURNAL, SNAPSHOTS, LEDGER, AUDIT, META)
+    urls = ("memory:", "sqlite:///q.db", postgres_url)
+    stores = [open_store(url, tmp_path_factory.mktemp("s")) for url in urls]
     views = []
     for one in stores:
         seen: list[object] = []
@@ -352,7 +356,7 @@ def test_the_twins_agree(steps: list[str], tmp_path_factory: pytest.TempPathFact
         assert one.verify_audit() is None
         views.append(seen)
         one.close()
-    assert views[0] == views[1]
+    assert views[0] == views[1] == views[2]
 
 
 def test_a_replay_marks_its_entry_in_the_commit_of_what_it_replays(store: Store) -> None:

@@ -85,7 +85,7 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("url", ["", "quell.db", "sqlite:///", "postgresql://ada:secret@db/quell"])
+@pytest.mark.parametrize("url", ["", "quell.db", "sqlite:///", "mysql://ada:secret@db/quell"])
 def test_an_unknown_kind_of_store_is_named_without_its_password(url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"unknown; write sqlite:///quell\.db") as caught:
         open_store(url, tmp_path)
@@ -103,7 +103,7 @@ def test_no_printed_seq_is_lost_by_kill_9(tmp_path: Path) -> None:
     chance = random.Random(7)
     expected = 0
     for _ in range(5):
-        environment = {**os.environ, "PYTHONPATH": str(CHILD.parent.parent)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHILD.parent.parent), *sys.path])}
         with subprocess.Popen(
             [sys.executable, str(CHILD), str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
         ) as child:

@@ -25,7 +25,9 @@ _FALSE = frozenset({"false", "False", "FALSE"})
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_LITERAL_SECRET = re.compile(r"(token|secret|password|passwd|key|credential)s?[\"']?\s*:\s*(?!\s|env:|file:|[\"']env:)")
+_LITERAL_SECRET = re.compile(
+    r"(token|secret|password|passwd|key|credential)s?[\"']?\s*:\s*(?!\s|env:|file:|[\"']env:)|postgres(ql)?:"
+)
 _LOADER: type[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 

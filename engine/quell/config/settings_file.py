@@ -13,11 +13,11 @@ from quell.config.actions import Actions
 from quell.config.complaints import shaped
 from quell.config.fields import MatcherText, Shape, Size, Span, joined
 from quell.config.nodes import Document
-from quell.config.options import Unfit
 from quell.config.references import INCIDENT_ROOTS, Known
 from quell.config.secrets import Secrets
 from quell.config.settings import Limits, Log, Retention, Scope, Settings, Token
 from quell.config.sources import read_sources
+from quell.config.store_url import read_store
 from quell.errors import Problem
 from quell.model.playbook import Place
 from quell.model.rulebook import Route
@@ -33,7 +33,6 @@ _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):(?P<port>\d{1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROLE = re.compile(r"(?:(?:role|team|owner):)?[^\s:]+")
 _DAY_S = 86400.0
-_SQLITE = "sqlite:///"
 
 
 def _listen(value: object) -> tuple[str, int]:
@@ -124,7 +123,7 @@ class SettingsShape(Shape):
     listen: Listen = ("127.0.0.1", 9099)
     """Address and port of the HTTP server."""
     store: str = "sqlite:///quell.db"
-    """URL of the store, or env:NAME; a path is relative to this file."""
+    """URL: sqlite:///FILE (relative to this file), postgresql://USER:PASSWORD@HOST/DATABASE, or env:NAME of it."""
     sources: dict[str, dict[str, Any]] = Field(default={})
     """Connectors by id: what is received, pulled and acted on."""
     pages: list[PageShape] = Field(default=[])
@@ -179,7 +178,7 @@ def read_settings(
             )
     if shape is None:
         return None, ()
-    store = _store(document, shape.store, secrets, problems)
+    store = read_store(document, shape.store, secrets, problems)
     settings = Settings(
         directory=secrets.directory,
         host=shape.listen[0],
@@ -228,27 +227,6 @@ def _route(document: Document, index: int, page: PageShape, name: str) -> Route:
         matchers=joined(page.match),
         place=Place(file=document.file, line=document.line(("pages", index))),
     )
-
-
-def _store(document: Document, text: str, secrets: Secrets, problems: list[Problem]) -> str:
-    """The store's URL with a relative SQLite path made absolute."""
-    if text.startswith(("env:", "file:")):
-        if not secrets.needed:
-            return text
-        try:
-            text = secrets.read(text).reveal()
-        except Unfit as error:
-            problems.append(document.problem(("store",), str(error), error.suggestion))
-            return ""
-    if "://" not in text:
-        problems.append(
-            document.problem(("store",), "the store is not a URL", 'write one such as "sqlite:///quell.db"')
-        )
-        return ""
-    path = text.removeprefix(_SQLITE)
-    if path == text or not path or path.startswith((":memory:", "/")):
-        return text
-    return f"{_SQLITE}{secrets.directory.absolute() / path}"
 
 
 def read_tokens(document: Document, problems: list[Problem]) -> tuple[Token, ...]:

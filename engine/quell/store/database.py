@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -154,6 +156,20 @@ def alembic_config(connection: Connection) -> Config:
 def migrate(connection: Connection) -> None:
     """Brings the schema up to date. Raises CommandError for one that this version does not know."""
     command.upgrade(alembic_config(connection), "head")
+
+
+def versions(connection: Connection) -> tuple[str | None, str | None]:
+    """The schema of a database, and the newest that this quell knows."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    return found, ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+
+
+def other_schema(place: str, found: str | None, newest: str | None) -> str:
+    """What is said to somebody who only reads and finds the schema of another version."""
+    return (
+        f"{place}: holds schema {found or 'none'} and this quell reads {newest}; start the daemon of this version "
+        "once, which brings it up to date, or read it with the version that wrote it; nothing was read"
+    )
 
 
 def newer(place: str, error: CommandError) -> str:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from quell.errors import StoreError
-from quell.store.database import T, Work, alembic_config, reason_of
+from quell.store.database import T, Work, other_schema, reason_of, versions
 
 
 class ReadOnly:
@@ -50,12 +48,9 @@ class ReadOnly:
         self._engine.dispose()
 
     def _check_version(self) -> None:
-        found, newest = self.read("read its schema", "nothing was read", _versions)
+        found, newest = self.read("read its schema", "nothing was read", versions)
         if found != newest:
-            raise StoreError(
-                f"{self.place}: holds schema {found or 'none'} and this quell reads {newest}; start the daemon of this "
-                "version once, which brings it up to date, or read it with the version that wrote it; nothing was read"
-            )
+            raise StoreError(other_schema(self.place, found, newest))
 
     @contextmanager
     def _speaking(self, what: str, then: str) -> Iterator[None]:
@@ -63,9 +58,3 @@ class ReadOnly:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"{self.place}: could not {what}: {reason_of(error)}; {then}") from error
-
-
-def _versions(connection: Connection) -> tuple[str | None, str | None]:
-    """The schema of the file, and the newest that this quell knows."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    return found, ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
