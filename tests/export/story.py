@@ -9,12 +9,12 @@ SERVICES = [f"service-{n}" for n in range(12)]
 
 class StoryTeller:
     def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+        self.chance = chance
         self._told = 0
 
     def record(self, seen: float) -> AnyRecord:
         self._told += 1
-        chance, name = self._chance, self._chance.choice(SERVICES)
+        chance, name = self.chance, self.chance.choice(SERVICES)
         common = {"seen": seen, "source": "test", "id": f"r{self._told}"}
         dice = chance.random()
         if dice < 0.05:

@@ -79,7 +79,8 @@ def export(what: str, config: Path, *, since: float | None, until: float | None,
         count = _written(source, COLUMNS[what], form, out, hiding)
     finally:
         reading.close()
-    click.echo(f"{count} {_named(what, count)} exported{f' to {out}' if out else ''}", err=True)
+    written_to = f", written to {out}" if out else ""
+    click.echo(f"{what}: {count} {'row' if form == 'parquet' else 'line'}{'s' * (count != 1)}{written_to}", err=True)
 
 
 class _Source:
@@ -170,12 +171,6 @@ def _store(settings: Settings) -> str:
         return Secrets(settings.directory, os.environ).read(settings.store).reveal()
     except Unfit as error:
         raise Failed(f"store: {error}; {error.suggestion or 'nothing was exported'}") from error
-
-
-def _named(what: str, count: int) -> str:
-    if what in {"ledger", "audit", "quarantine"}:
-        return f"{'entry' if count == 1 else 'entries'} of the {what}"
-    return what[:-1] if count == 1 else what
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"export": export}

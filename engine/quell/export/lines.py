@@ -15,6 +15,9 @@ from quell.store.port import AuditEntry, Group, Quarantined
 
 _JSON = msgspec.json.Encoder()
 
+_WITHIN = frozenset({"heard", "ended", "late", "hold_until"})
+"""What only folding and waiting need of an alert."""
+
 Slices = Callable[[Sequence[AnyRecord]], Iterable[Sequence[AnyRecord]]]
 """The records of a group in the portions in which the daemon gave them to the core."""
 
@@ -60,5 +63,7 @@ def plain_of(value: Any) -> dict[str, Any]:
     if isinstance(value, Quarantined):
         text = value.payload.decode("utf-8", "replace")
         return {**to_wire(msgspec.structs.replace(value, payload=b"")), "payload": text}
-    plain: dict[str, Any] = to_wire(value)
+    # Every field by its name, also where it has the usual value: who reads this does not know what that is.
+    fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in _WITHIN}
+    plain: dict[str, Any] = to_wire(fields)
     return plain

@@ -17,8 +17,7 @@ MOST_IN_ROW = 2_000
 """Alerts in one row: few enough to be read and written quickly, many enough to be packed to a tenth."""
 _ROWS_A_READ = 20
 _FORGET_FROM = 10_000
-_APART_S = 86400.0
-"""Rows are in the order in which alerts were kept, which is that of their ends but for changes of the day after."""
+_DAY_S = 86400.0
 _KEEP = insert(ALERTS)
 _ALERTS = msgspec.msgpack.Decoder(list[Alert])
 
@@ -31,19 +30,25 @@ def over_at(alert: Alert) -> float:
 
 
 def last_words(alerts: Iterable[Alert], since: float) -> Iterator[Alert]:
-    """Of ``alerts``, the latest first, each firing once as it was told of last, if it ended at ``since`` or later."""
+    """Of ``alerts``, the latest first, each firing once as it was told of last, if it ended at ``since`` or later.
+
+    Quick returns are one firing. Episodes are counted anew when the core has forgotten an alert, a day after its end:
+    what ended a day before another of the same number began is another.
+    """
     shown: dict[tuple[str, int], float] = {}
     most = _FORGET_FROM
     for alert in alerts:
         over, firing = over_at(alert), (alert.fingerprint, alert.episode)
-        # Episodes are counted anew when the core has forgotten an alert: one that ended before this began is another.
-        if over >= shown.get(firing, over + 1.0):
+        began = shown.get(firing)
+        if began is not None and over > began - _DAY_S:
+            shown[firing] = min(began, alert.starts_at)
             continue
         shown[firing] = alert.starts_at
         if over >= since:
             yield alert
         if len(shown) > most:
-            shown = {name: began for name, began in shown.items() if began - _APART_S <= over}
+            # Rows are in the order in which alerts were kept, which is that of their ends but for changes afterwards.
+            shown = {name: began for name, began in shown.items() if began - 2 * _DAY_S <= over}
             most = max(_FORGET_FROM, 2 * len(shown))
 
 
