@@ -53,19 +53,19 @@ def post_alerts(request: Request, place: Place, now: float) -> Received:
         rejected = [Rejected(str(error), error.payload[:MAX_KEPT])]
         message = f'parsing alerts body from "" failed, because {error}'
         return Received(reply=refusal(400, message), rejected=rejected)
+    if not translated.wrong:
+        return Received(translated.records)
     return Received(translated.records, _verdict(translated), translated.rejected)
 
 
 def _verdict(translated: Translated) -> Reply:
-    """The answer to a batch: what Alertmanager would have found first decides its shape."""
+    """The answer to a batch with something wrong: what Alertmanager would have found first decides its shape."""
     by_stage = {wrong.stage: wrong for wrong in reversed(translated.wrong)}
     if "parse" in by_stage:
         return refusal(400, f'parsing alerts body from "" failed, because {by_stage["parse"].message}')
     if "schema" in by_stage:
         return refusal(422, by_stage["schema"].message, by_stage["schema"].code)
-    if "meaning" in by_stage:
-        return complaint(400, "; ".join(wrong.message for wrong in translated.wrong))
-    return Reply()
+    return complaint(400, "; ".join(wrong.message for wrong in translated.wrong))
 
 
 def _post_alerts(request: Request, place: Place, view: View, now: float) -> Received:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -14,7 +15,9 @@ from quell.sdk.connector import Request
 from quell.sdk.signatures import refusal
 
 _PREFIX = "qll_"
-_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+_FORWARDED = frozenset({"x-forwarded-for", "forwarded", "x-real-ip"})
+_LONGEST_HOST = 300
+"""Characters of a name (at most 253) and a port; what is longer names no machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,12 @@ class Tokens:
     """Tokens ``qll_<id>_<secret>``, of which only a SHA-256 is known."""
 
     def __init__(self, known: Iterable[Token] = ()) -> None:
-        self._known = {token.id: token for token in known}
+        self.use(known)
 
     def use(self, known: Iterable[Token]) -> None:
         """Takes up another configuration's tokens."""
         self._known = {token.id: token for token in known}
+        self._proved: dict[bytes, Principal] = {}
 
     def principal(self, authorization: str) -> Principal | None:
         """Whose token an ``Authorization`` header holds; None when nobody's. Never raises."""
@@ -60,9 +64,19 @@ class Tokens:
         text = shown.strip()
         if kind.lower() != "bearer" or not text.startswith(_PREFIX):
             return None
-        # An id may hold "_" as a secret may, so every known id that fits is looked at.
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+        # Who was believed once is found again by the hash, which nobody can steer; there are no more than tokens.
+        proved = self._proved.get(digest.digest())
+        if proved is not None:
+            return proved
+        principal = self._proved_by(text, digest.hexdigest())
+        if principal is not None:
+            self._proved[digest.digest()] = principal
+        return principal
+
+    def _proved_by(self, text: str, digest: str) -> Principal | None:
         found = None
+        # An id may hold "_" as a secret may, so every known id that fits is looked at.
         for token in self._known.values():
             fits = text.startswith(f"{_PREFIX}{token.id}_")
             # Compared in constant time, so that the time taken tells nothing of the hash.
@@ -104,9 +118,11 @@ def _local(peer: str, request: Request, own_name: str) -> bool:
     A page may point a name of its own at this machine; the browser then takes us for the page's own place, but it
     sends that name as Host.
     """
-    if not _loopback(peer) or any(name in request.headers for name in _FORWARDED):
+    if not _loopback(peer) or not _FORWARDED.isdisjoint(request.headers):
         return False
     host = request.headers.get("host", "")
+    if len(host) > _LONGEST_HOST:
+        return False
     name = _name_in(host)
     if name not in {"localhost", own_name} and not _loopback(name):
         return False
@@ -114,6 +130,7 @@ def _local(peer: str, request: Request, own_name: str) -> bool:
     return request.method == "GET" or not origin or urlsplit(origin).netloc == host
 
 
+@lru_cache(maxsize=256)
 def _name_in(host: str) -> str:
     """The name or address of a Host header, without its port; "" when there is none to be read."""
     try:
@@ -122,6 +139,7 @@ def _name_in(host: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=256)
 def _loopback(address: str) -> bool:
     try:
         return ip_address(address).is_loopback
