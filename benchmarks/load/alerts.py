@@ -17,7 +17,7 @@ import msgspec
 SEVERITIES = ("critical", *("warning",) * 3, *("info",) * 6)
 MARKER = "marker-"
 """Begins the service of an alert that is looked for among the incidents."""
-_HOSTS, _SERVICES = 1_000, 9_000
+_HOSTS, _SERVICES, _SYSTEM, _SHARED = 1_000, 9_000, 30, 100
 _SPREAD_S = 6 * 3600
 
 
@@ -120,13 +120,20 @@ def marker(number: int, round_name: str) -> Batch:
 
 
 def estate() -> bytes:
-    """A topology document of 10,000 nodes: each service calls up to three others and runs on a host."""
+    """A topology document of 10,000 nodes: 1,000 hosts, and services in systems of thirty.
+
+    A service calls one or two that stand before it in its system, one in ten calls one of a hundred that all share, and
+    each runs on a host.
+    """
     nodes = [{"id": f"host/host-{at}", "kind": "host", "name": f"host-{at}"} for at in range(_HOSTS)]
     nodes += [{"id": f"service/app-{at}", "kind": "service", "name": f"app-{at}"} for at in range(_SERVICES)]
     edges = [
         {"src": f"service/app-{at}", "dst": f"host/host-{at % _HOSTS}", "type": "runs_on"} for at in range(_SERVICES)
     ]
-    for at in range(1, _SERVICES):
-        called = sorted({at * 31 % at, at * 17 // 19 % at, at // 3})
-        edges += [{"src": f"service/app-{at}", "dst": f"service/app-{to}", "type": "calls"} for to in called]
+    for at in range(_SERVICES):
+        first, place = at - at % _SYSTEM, at % _SYSTEM
+        called = {first + place // 2, first + place * 5 // 7} if place else set()
+        if at % 10 == 7 and at >= _SHARED:
+            called.add(at * 37 % _SHARED)
+        edges += [{"src": f"service/app-{at}", "dst": f"service/app-{to}", "type": "calls"} for to in sorted(called)]
     return msgspec.json.encode({"nodes": nodes, "edges": edges})
