@@ -139,7 +139,7 @@ _AUDIT = [
 _QUARANTINE = [
     *_fields("whole", "id"),
     *_fields("time", "at"),
-    *_fields("text", "source", "path", "reason"),
+    *_fields("text", "source", "kind", "path", "reason", "state"),
     Column("payload", "text", lambda entry: entry.payload.decode("utf-8", "replace")),
 ]
 

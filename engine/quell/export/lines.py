@@ -61,9 +61,12 @@ def plain_of(value: Any) -> dict[str, Any]:
     if isinstance(value, AuditEntry):
         return {"n": value.n, **to_wire(value.audit), "prev_hash": value.prev_hash, "hash": value.hash}
     if isinstance(value, Quarantined):
-        text = value.payload.decode("utf-8", "replace")
-        return {**to_wire(msgspec.structs.replace(value, payload=b"")), "payload": text}
+        value = msgspec.structs.replace(value, payload=_text(value.payload), request=_text(value.request))
     # Every field by its name, also where it has the usual value: who reads this does not know what that is.
     fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in _WITHIN}
     plain: dict[str, Any] = to_wire(fields)
     return plain
+
+
+def _text(payload: bytes) -> Any:
+    return payload.decode("utf-8", "replace")

@@ -30,6 +30,8 @@ from quell.store.tables import AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RU
 _ROWS = 200
 _GROUPS = 20
 """Groups may hold a thousand records each."""
+_PAYLOADS = 5
+"""What is in quarantine may be megabytes each."""
 _END = float("inf")
 
 
@@ -113,10 +115,8 @@ class Reading:
     def quarantine(self, since: float = 0.0, until: float = _END) -> Iterator[Quarantined]:
         """What could not be read then, in order."""
         query = select(QUARANTINE).where(_within(QUARANTINE.c.at, since, until))
-        for row in self._by(query, QUARANTINE.c.id, 0):
-            yield Quarantined(
-                at=row.at, source=row.source, reason=row.reason, payload=row.payload, path=row.path, id=row.id
-            )
+        for row in self._by(query, QUARANTINE.c.id, 0, _PAYLOADS):
+            yield Quarantined(**dict(zip(QUARANTINE.columns.keys(), row, strict=True)))
 
     def state(self) -> bytes | None:
         """The last snapshot that can be read; None when there is none."""
@@ -137,16 +137,16 @@ class Reading:
             for _, alerts in rows:
                 yield from reversed(alerts)
 
-    def _by(self, query: Select[Any], key: Any, last: Any) -> Iterator[Any]:
+    def _by(self, query: Select[Any], key: Any, last: Any, most: int = _ROWS) -> Iterator[Any]:
         while True:
-            rows = self._rows(query.where(key > last).order_by(key))
+            rows = self._rows(query.where(key > last).order_by(key), most)
             yield from rows
-            if len(rows) < _ROWS:
+            if len(rows) < most:
                 return
             last = getattr(rows[-1], key.name)
 
-    def _rows(self, query: Select[Any]) -> list[Any]:
-        return self._look(lambda connection: list(connection.execute(query.limit(_ROWS))))
+    def _rows(self, query: Select[Any], most: int = _ROWS) -> list[Any]:
+        return self._look(lambda connection: list(connection.execute(query.limit(most))))
 
     def _look(self, work: Work[T]) -> T:
         return self._database.read("read what is kept", "the export ends here", work)
