@@ -9,13 +9,14 @@ import msgspec
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
+from quell.core.court import court_of
 from quell.core.customs import observe, page_over, told
 from quell.core.episodes import KEPT
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
 from quell.core.prune import Pruning
 from quell.core.surroundings import Surroundings, acted_on
-from quell.core.triage import judge
+from quell.core.triage import IN_AN_INCIDENT, judge
 from quell.core.verdicts import Judgement, slow_burn
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
@@ -57,6 +58,7 @@ class Alerts:
         self._surroundings = surroundings
         self.unmuted: list[str] = []
         """Firing alerts that nothing mutes any more, since this was last emptied."""
+        self._court = court_of(rulebook.triage)
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
             self._muter.note(alert)
@@ -157,6 +159,21 @@ class Alerts:
                 out.append(AlertChanged(at=now, alert=again))
                 changed.append(again)
         return changed
+
+    def joins(self, alert: Alert, incident: Incident, now: float, out: list[AnyDecision]) -> bool:
+        """Puts a firing alert in an incident that pages for it, if that is all there is to say of it; else False."""
+        labels = alert.labels
+        if not alert.firing or alert.mutings or self._state.foreign or incident.page_alert == alert.fingerprint:
+            return False
+        if any(matching.matches(labels) for matching, _ in self._court.rules):
+            return False
+        held = IN_AN_INCIDENT
+        alert = msgspec.structs.replace(
+            alert, incident=incident.id, handling=held.handling, reason=held.reason, hold_until=held.hold_until
+        )
+        self._state.alerts[alert.fingerprint] = alert
+        out.append(AlertChanged(at=now, alert=alert))
+        return True
 
     def remute(self, now: float, out: list[AnyDecision]) -> None:
         """Judges again the firing alerts whose mutings differ, as a silence or window began or ended."""

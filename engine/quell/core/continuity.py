@@ -7,7 +7,7 @@ when its alerts stand apart again. What was resolved keeps its alerts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -41,7 +41,7 @@ def continued(
     *,
     least: int,
     now: float,
-    merged: Iterable[Incident],
+    merged: Sequence[Incident],
 ) -> list[tuple[Cluster, str]]:
     """The clusters that people are shown, each with the incident it goes on with.
 
@@ -85,7 +85,7 @@ def absorber(members: Sequence[Member], after: Mapping[Member, str]) -> str | No
 
 
 def _named(
-    state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None], merged: Iterable[Incident]
+    state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None], merged: Sequence[Incident]
 ) -> dict[int, str]:
     votes: list[tuple[float, float, str, int]] = []
     for at, cluster in enumerate(clusters):
@@ -93,7 +93,7 @@ def _named(
             incident = state.incidents.get(name) if name is not None else None
             if incident is not None and incident.status != "merged":
                 votes.append((-count, incident.opened_at, incident.id, at))
-        marks = {mark for mark, _ in cluster.members}
+        marks = {mark for mark, _ in cluster.members} if merged else set()
         for incident in merged:
             overlap = len(marks.intersection(incident.alerts))
             if 2 * overlap > len(incident.alerts):
@@ -108,11 +108,8 @@ def _named(
 
 def _without_settled(state: State, cluster: Cluster, name: str | None, before: Mapping[Member, str | None]) -> Cluster:
     """Leaves out what belongs to a resolved incident that the cluster does not go on with."""
-
-    def settled(member: Member) -> bool:
-        stood = before[member]
-        incident = state.incidents.get(stood) if stood is not None and stood != name else None
-        return incident is not None and incident.status == "resolved"
-
-    members = tuple(member for member in cluster.members if not settled(member))
-    return cluster if len(members) == len(cluster.members) else replace(cluster, members=members)
+    stood = {before[member] for member in cluster.members} - {name, None}
+    settled = {other for other in stood if (known := state.incidents.get(other or "")) and known.status == "resolved"}
+    if not settled:
+        return cluster
+    return replace(cluster, members=tuple(member for member in cluster.members if before[member] not in settled))

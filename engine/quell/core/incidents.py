@@ -63,28 +63,32 @@ class Incidents:
         after = {member: name for cluster, name in story for member in cluster.members}
         told = set(after.values())
         lost: dict[str, list[Member]] = {}
+        moved: dict[Member, str | None] = {}
         for member, name in before.items():
             if name is not None and name not in told:
                 lost.setdefault(name, []).append(member)
             now_at = after.get(member) or (name if self._resolved(name) else None)
             if now_at != name:
                 self._place(member, now_at)
+                moved[member] = now_at
         self._pager.hand_on_pages(lost, after, now, out)
+        joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
         for cluster, name in story:
-            anew = any(before[member] != name and self._fires(member) for member in cluster.members)
-            self._update(name, cluster, ranker, changes, anew=anew, now=now, out=out)
+            self._update(name, cluster, ranker, changes, anew=name in joined, now=now, out=out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
-        for member, name in before.items():
-            self._tell(member, name, now, out)
+        for member in moved:
+            self._tell(member, before[member], now, out)
 
     def _cluster(self, cause: Cause) -> Cluster:
-        members = {member for unit_id in cause.units for member in self._state.units[unit_id].alerts}
-        return Cluster(cause, tuple(sorted(members, key=self._order)))
-
-    def _order(self, member: Member) -> tuple[float, str, int]:
-        alert = self._state.alerts.get(member[0])
-        return (alert.starts_at if alert is not None else 0.0, *member)
+        alerts = self._state.alerts
+        members = [
+            (alert.starts_at if (alert := alerts.get(member[0])) is not None else 0.0, member)
+            for unit_id in cause.units
+            for member in self._state.units[unit_id].alerts
+        ]
+        members.sort()
+        return Cluster(cause, tuple([member for _, member in members]))
 
     def _heard(self, cluster: Cluster) -> bool:
         """Whether a cluster may be shown to people: something of it is not muted, and was not while it fired."""
@@ -121,6 +125,8 @@ class Incidents:
                 alert, episode=member[1], incident=name, status="resolved", handling="hold", reason=reason
             )
             out.append(AlertChanged(at=now, alert=old))
+            return
+        if name is not None and self._alerts.joins(alert, self._state.incidents[name], now, out):
             return
         moved = msgspec.structs.replace(alert, incident=name)
         self._state.alerts[member[0]] = moved

@@ -28,6 +28,8 @@ from quell.model.state import State
 EARLIEST = -62_135_596_800.0
 LATEST = 253_370_764_800.0
 """Years 1 and 9999: what RFC 3339 can write."""
+UNKEPT = (OverflowError, UnicodeEncodeError, RecursionError, TypeError)
+"""What encoding raises for what no snapshot could keep."""
 MOST_COUNT = 10**9
 MOST_IDS = 400_000
 _FORGOTTEN_AT_ONCE = 50_000
@@ -50,7 +52,7 @@ def check(record: AnyRecord) -> None:
     """Raises ValueError when nothing could keep the record."""
     try:
         _ANY_ORDER.encode_into(record, _SCRATCH)
-    except (OverflowError, UnicodeEncodeError, RecursionError, TypeError) as error:
+    except UNKEPT as error:
         raise ValueError(f"{type(error).__name__} while it was encoded") from error
 
 

@@ -37,7 +37,7 @@ DOUBTED_WAITS = 4.0
 COMPANY_OF_MORE = 2
 """So many others that begin with a nuisance make it something else than what it usually is."""
 
-IN_INCIDENT = "part of an incident, which pages once for all its alerts"
+IN_AN_INCIDENT = hold("in_incident", "part of an incident, which pages once for all its alerts")
 SETTLED_BY_COMPANY = frozenset({"self_healing", "near_incident", "flapping", "chronic"})
 """Reasons that company, which came after they were given, may take away."""
 
@@ -59,7 +59,7 @@ def judge(
     if around.owner is not None and now < around.owned_until:
         owned: Judgement | None = hold("owned", around.owner, around.owned_until if around.owned_until < inf else None)
     elif around.in_incident:
-        owned = hold("in_incident", IN_INCIDENT)
+        owned = IN_AN_INCIDENT
     else:
         owned = None
     return (
@@ -116,7 +116,7 @@ class _Case:
         if alert.handling != "hold":
             return Judgement(alert.handling, alert.reason)
         if self.around.in_incident:
-            return hold("in_incident", IN_INCIDENT)
+            return IN_AN_INCIDENT
         lasted = "" if alert.ends_at is None else f" after {format_duration(alert.ends_at - alert.starts_at)}"
         return digest("over", f"ended{lasted}, before it was due to page")
 
