@@ -83,6 +83,24 @@ def test_what_memory_does_not_hold_is_read_from_the_journal_in_order(tmp_path: P
     go(story())
 
 
+def test_a_group_that_the_store_kept_without_saying_so_is_found_before_the_next_one() -> None:
+    async def story() -> None:
+        store = open_store("memory:", Path())
+        waiting = Backlog(Writer(store))
+        for n in range(5):
+            group = store.accept(Accepted(now=float(n), records=many(1, n)))
+            if n not in {1, 4}:
+                waiting.add(group)
+        seen = []
+        while waiting:
+            await waiting.read()
+            seen += [group.seq for group in waiting.take()]
+        assert seen == [1, 2, 3, 4]
+        store.close()
+
+    go(story())
+
+
 async def put_all(quell: Running, puts: int) -> int:
     """Puts so many times 250 records at once; how many of them were refused."""
     tasks = [quell.daemon.inbox.put(many(250, 250 * n)) for n in range(puts)]

@@ -41,9 +41,12 @@ class Backlog:
         return self._groups[0].now if self._groups else None
 
     def add(self, group: Group) -> None:
-        """A group right after its commit."""
+        """A group right after its commit.
+
+        A gap before it are groups that were committed too, though the store could not say so at the time.
+        """
         # Behind one that was left in the journal, all are: the order of commits is the order of decisions.
-        if self._left or (self._groups and self.held + len(group.records) > self._most):
+        if self._left or group.seq > self._last + 1 or (self._groups and self.held + len(group.records) > self._most):
             self._left = group.seq
         else:
             self._keep(group)

@@ -144,7 +144,8 @@ class Inbox:
 
     def decided(self, records: int) -> None:
         """The loop is done with this many records."""
-        self.behind -= records
+        # Records of a commit whose answer was lost were never counted: their senders were told that they are refused.
+        self.behind = max(0, self.behind - records)
         self._look()
 
     async def empty(self) -> None:
