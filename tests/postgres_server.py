@@ -116,10 +116,10 @@ class Databases:
         self._made: list[str] = []
         self._migrated = ""
 
-    def new(self, *, template: str = "template0") -> str:
+    def new(self, *, template: str = "template0", encoding: str = "UTF8") -> str:
         """The URL of a new database, empty unless it is made after a template."""
-        name = f"quell_test_{os.getpid()}_{len(self._made) + 1}"
-        execute(self._url, f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+        name = f"quell_test_{secrets.token_hex(6)}"
+        execute(self._url, f"CREATE DATABASE {name} TEMPLATE {template} ENCODING '{encoding}'")
         self._made.append(name)
         parts = urlsplit(self._url)
         return urlunsplit(parts._replace(path=f"/{name}"))

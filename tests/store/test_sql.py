@@ -281,6 +281,25 @@ def test_migrations_run_down_and_up_on_data_and_agree_with_the_tables(tmp_path: 
     store.close()
 
 
+def test_each_migration_goes_one_step_down_and_up_with_data(tmp_path: Path, file: Path) -> None:
+    store = open_store(URL, tmp_path)
+    filled(store)
+    store.close()
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        for revision in ("0002", "0001"):
+            command.downgrade(alembic_config(connection), revision)
+        command.upgrade(alembic_config(connection), "head")
+    engine.dispose()
+    store = open_store(URL, tmp_path)
+    assert [record.id for group in store.groups_after(0) for record in group.records] == ["a1", "a2"]
+    assert [kept.reason for kept in store.quarantine()] == ["r"]
+    assert [entry.state for entry in store.unfinished()] == ["acting"]
+    assert store.recover().state == b"state"
+    assert store.verify_audit() is None
+    store.close()
+
+
 def test_every_index_of_the_tables_is_migrated(sql: Store) -> None:
     engine = create_engine("sqlite://")
     METADATA.create_all(engine)

@@ -64,6 +64,7 @@ def _postgresql(url: str, then: str) -> tuple[Place, Any]:
     except ValueError as error:
         raise StoreError(f"the store cannot be opened: {error}; {then}") from None
     try:
+        import_module("greenlet")  # SQLAlchemy misses it only when it is used
         return place, import_module("quell.store.postgresql")
     except ImportError as error:
         raise StoreError(
