@@ -22,6 +22,8 @@ _PART = 5_000
 """Records of the topology document in one delivery: fewer than the inbox takes at once."""
 _TRIES = 20
 _REST_S = 3.0
+_WATCHED_S = 60.0
+_PATIENCE_S = 600.0
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Standing:
     killed_s: float = 0.0
     killed_known: int = 0
     decided_per_s: float = 0.0
+    silent_s: float = 0.0
     peer_rss_mib: float = 0.0
     peer_list_s: float = 0.0
 
@@ -54,7 +57,7 @@ def standing(sink: int, say: Callable[[str], None], active: int = ACTIVE) -> Sta
             _estate(server)
             ran = generated(_order(server, active))
             found.decided_per_s = ran.drained_rate
-            time.sleep(_REST_S)
+            found.silent_s = _longest_silence(server, _WATCHED_S)
             status = _status(server)
             found.known, found.open_incidents = status["alerts"]["known"], status["incidents"]["open"]
             found.rss_mib, found.peak_mib = server.used().rss_mib, server.used().peak_mib
@@ -96,8 +99,18 @@ def _estate(server: Server) -> None:
                 raise SystemExit(f"the estate was not taken: {answer[0]} {answer[1][:200]!r}")
 
 
+def _longest_silence(server: Server, seconds: float) -> float:
+    """How long the daemon was without an answer to anybody at most, in the time after the last alert."""
+    longest, until = 0.0, time.monotonic() + seconds
+    while (began := time.monotonic()) < until:
+        server.get("/health", _PATIENCE_S)
+        longest = max(longest, time.monotonic() - began)
+        time.sleep(0.05)
+    return longest
+
+
 def _status(server: Server) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = json.loads(server.get("/api/quell/v1/status")[1])
+    found: dict[str, dict[str, int]] = json.loads(server.get("/api/quell/v1/status", _PATIENCE_S)[1])
     return found
 
 
@@ -106,7 +119,7 @@ def _listed(server: Server) -> tuple[float, float, int]:
     times, size = [], 0
     for _ in range(_TRIES):
         began = time.monotonic()
-        _, body = server.get("/api/quell/v1/incidents?limit=50")
+        _, body = server.get("/api/quell/v1/incidents?limit=50", _PATIENCE_S)
         times.append((time.monotonic() - began) * 1e3)
         size = len(body)
     return statistics.median(times), max(times), size
@@ -129,7 +142,8 @@ def lines(found: Standing) -> Iterator[str]:
     """For people."""
     yield (
         f"{found.active:,} alerts active on a graph of 10,000 nodes ({found.known:,} known, {found.open_incidents:,} "
-        f"incidents open; decided over at {found.decided_per_s:,.0f}/s):"
+        f"incidents open; decided over at {found.decided_per_s:,.0f}/s; in the minute after, the longest answer of "
+        f"/health took {found.silent_s:.2f} s):"
     )
     yield f"  resident {found.rss_mib:,.0f} MiB, {found.peak_mib:,.0f} at most; Alertmanager {found.peer_rss_mib:,.0f}"
     yield (
