@@ -1,4 +1,4 @@
-"""Commands about the daemon and what it knows: status, graph, quarantine, audit, ledger."""
+"""Commands about the daemon and what it knows: status, graph, audit, ledger."""
 
 from __future__ import annotations
 
@@ -46,24 +46,6 @@ def graph(asked: Asked, entity: str | None, hops: int) -> None:
     """Show what ENTITY (kind/name) depends on and what needs it, and who said so; without it, the whole in numbers."""
     answer = asked.client.get("/graph", entity=entity, hops=hops if entity else None)
     asked.answer(answer, lambda: _show_neighbours(answer, entity, hops) if entity else _show_numbers(answer))
-
-
-@click.command("quarantine")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@asks_daemon
-def quarantine(asked: Asked, limit: int) -> None:
-    """List payloads that could not be read, the newest first."""
-    answer = asked.client.get("/quarantine", limit=limit)
-
-    def show() -> None:
-        columns = (Column("when"), Column("source"), Column("reason", folds=True), Column("payload", 90, folds=True))
-        rows = [
-            [looks.ago(item["at"]), item.get("source", ""), item["reason"], str(item.get("payload", ""))[:120]]
-            for item in answer["quarantine"]
-        ]
-        _list_or(columns, rows, "the quarantine is empty")
-
-    asked.answer(answer, show)
 
 
 @click.command("audit")
@@ -200,4 +182,4 @@ def _grow(
             _grow(branch, links, other, hops - 1, passed)
 
 
-COMMANDS = {"status": status, "graph": graph, "quarantine": quarantine, "audit": audit, "ledger": ledger}
+COMMANDS = {"status": status, "graph": graph, "audit": audit, "ledger": ledger}

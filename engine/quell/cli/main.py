@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "unpause": ("runs", "Let playbooks act again."),
     "suggest": ("suggesting", "Print rules and dependencies that the past speaks for, to review."),
     "graph": ("estate", "Show what depends on what, and who said so."),
-    "quarantine": ("estate", "List what could not be read."),
+    "quarantine": ("quarantining", "List what could not be read, try it again, put it away."),
     "audit": ("estate", "List who did what."),
     "ledger": ("estate", "List acts on the outside world."),
     "backup": ("backing_up", "Write all that must survive into one file, and try it out."),

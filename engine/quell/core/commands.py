@@ -39,6 +39,9 @@ class Commands:
         if command.verb in RUN_VERBS:
             out.extend(self._automation.on_command(command, now))
             return False
+        if command.verb in {"replay_quarantined", "drop_quarantined"}:
+            self._audit(command, now, out, command.args.get("note") or "")  # the store did it as it took the command
+            return False
         if command.verb in {"silence", "expire_silence"}:
             return self._silence(command, now, out)
         if command.verb not in {"ack", "resolve", "reopen"}:

@@ -29,6 +29,7 @@ from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
 from quell.daemon.perform import Performer
 from quell.daemon.reload import Reloader
+from quell.daemon.replaying import Replaying
 from quell.daemon.schedule import Schedule
 from quell.daemon.secrets_of import secrets_of
 from quell.daemon.sources import Sources
@@ -113,14 +114,24 @@ class Daemon:
             view=view, clock=self.clock, metrics=self.metrics, masker=self.masker, doors=self._doors,
             limits=limits, bounds=bounds, not_ready=lambda: self.not_ready,
         )  # fmt: skip
-        services = Services(
-            loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
+        replaying = Replaying(
+            self.sources, self.inbox, self.loop,
+            writer=self.writer, clock=self.clock, masker=self.masker, bounds=bounds, view=view,
             delivered=self._delivered,
         )  # fmt: skip
+        services = Services(
+            loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
+            delivered=self._delivered, replaying=replaying,
+        )  # fmt: skip
+
+        async def gauges() -> None:
+            set_gauges(self.metrics, self.loop)
+            self.metrics.quarantine_waiting.set(await replaying.waiting())
+
         own = own_routes(
             build(services, self.tokens, limits),
             self.metrics,
-            lambda: set_gauges(self.metrics, self.loop),
+            gauges,
             lambda: self.not_ready,
         )
         return server(Front(own, ingest))

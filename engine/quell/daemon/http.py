@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import uvicorn
@@ -38,7 +38,9 @@ class Front:
         await (self._own if own else self._ingest)(scope, receive, send)
 
 
-def own_routes(api: ASGIApp, metrics: Metrics, gauges: Callable[[], None], not_ready: Callable[[], str]) -> ASGIApp:
+def own_routes(
+    api: ASGIApp, metrics: Metrics, gauges: Callable[[], Awaitable[None]], not_ready: Callable[[], str]
+) -> ASGIApp:
     """Health, readiness, metrics and the API. ``not_ready`` says why not ("" when ready)."""
 
     async def healthy(_request: Request) -> Response:
@@ -49,7 +51,7 @@ def own_routes(api: ASGIApp, metrics: Metrics, gauges: Callable[[], None], not_r
         return PlainTextResponse(reason or "OK", 503 if reason else 200)
 
     async def numbers(_request: Request) -> Response:
-        gauges()
+        await gauges()
         return Response(metrics.text(), media_type=_METRICS_TYPE)
 
     async def missing(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
+from quell.daemon import aside
 from quell.daemon.auth import Doors
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
 from quell.daemon.bounds import Bounds
@@ -30,8 +31,6 @@ from quell.store.port import Quarantined
 RETRY_AFTER_S = 5
 _SEEN_WITHIN_S = 2.0
 """How long a reader, or a command's sender, waits for the turn of what was accepted before."""
-MOST_QUARANTINED_BYTES = 256 * 1024
-"""Of one payload; the beginning is enough to see what is wrong, and a flood of bad bodies must not fill the disk."""
 
 
 def json_reply(status: int, content: object, headers: dict[str, str] | None = None) -> Reply:
@@ -55,13 +54,6 @@ async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-def cut(payload: bytes) -> bytes:
-    """The beginning of a payload, as much as quarantine keeps."""
-    if len(payload) <= MOST_QUARANTINED_BYTES:
-        return payload
-    return payload[:MOST_QUARANTINED_BYTES] + f"\n… cut off here; it had {len(payload)} bytes".encode()
 
 
 class Ingest:
@@ -129,7 +121,8 @@ class Ingest:
         try:
             body = await read_body(receive, headers, self._limits)
         except BadPayload as error:
-            return await self._unreadable(owners[0], scope["path"], error)
+            entry = aside.unbelieved(self._clock.now(), owners[0].id, scope["path"], error)
+            return await self._unreadable(entry, error)
         asked = scope["query_string"]
         query = parse_qsl(asked.decode("latin-1"), keep_blank_values=True) if asked else ()
         request = Request(scope["method"], scope["path"], body, headers, query)
@@ -160,7 +153,7 @@ class Ingest:
             if received.records or received.rejected:
                 await self._put(source, request, received)
         except BadPayload as error:
-            return await self._unreadable(source, request.path, error, request.body)
+            return await self._unreadable(aside.whole(self._clock.now(), source.id, request, str(error)), error)
         except TooMany as error:
             return error_reply(413, str(error))
         except Overloaded as error:
@@ -176,9 +169,12 @@ class Ingest:
 
     async def _put(self, source: Source, request: Request, received: Received) -> None:
         records, excess = self._bounds.split(received.records)
-        rejected = [
-            self._quarantined(source, request, each.reason, each.payload) for each in (*received.rejected, *excess)
-        ]
+        rejected: list[Quarantined] = []
+        if received.rejected or excess:
+            now = self._clock.now()
+            kept = aside.parts(now, source.id, request, received.rejected, taken=bool(received.records))
+            rejected = [self._masked(each) for each in kept]
+            rejected += [aside.record(now, source.id, request, each) for each in excess]
         seq = await self._inbox.put(records, quarantined=rejected)
         if any(isinstance(record, CommandRecord) for record in records):
             await self._loop.passed(seq, _SEEN_WITHIN_S)
@@ -194,30 +190,25 @@ class Ingest:
             return source.serves.serve(request, self._view, now)
         return error_reply(404, f'source "{source.id}" takes no deliveries')
 
-    async def _unreadable(self, source: Source, path: str, error: BadPayload, body: bytes = b"") -> Reply:
-        reason = self._masker.text(str(error))
-        self._sparing.warning(f"bad {source.id}", "delivery in quarantine", source=source.id, reason=reason)
-        await self._keep(Quarantined(
-            at=self._clock.now(), source=source.id, reason=reason, payload=cut(error.payload or body), path=path,
-        ))  # fmt: skip
+    async def _unreadable(self, entry: Quarantined, error: BadPayload) -> Reply:
+        reason = self._masker.text(entry.reason)
+        self._sparing.warning(f"bad {entry.source}", "delivery in quarantine", source=entry.source, reason=reason)
+        await self._keep(entry)
         return error_reply(400, reason, **({"field": error.field} if error.field else {}))
 
     async def _bug(self, source: Source, request: Request, error: Exception) -> Reply:
         text = f"{type(error).__name__}: {error}"
         self._log.error("a bug in a connector; the delivery is in quarantine", source=source.id, exc_info=error)
         self._sources.failed(source, "broken", self._masker.text(text))
-        await self._keep(self._quarantined(source, request, f"a bug in the connector: {text}", request.body))
+        await self._keep(aside.whole(self._clock.now(), source.id, request, f"a bug in the connector: {text}"))
         return error_reply(500, f'the connector of source "{source.id}" failed; the delivery is in quarantine')
 
-    def _quarantined(self, source: Source, request: Request, reason: str, payload: bytes) -> Quarantined:
-        masked = self._masker.text(reason)
-        return Quarantined(
-            at=self._clock.now(), source=source.id, reason=masked, payload=cut(payload), path=request.path
-        )
+    def _masked(self, entry: Quarantined) -> Quarantined:
+        return msgspec.structs.replace(entry, reason=self._masker.text(entry.reason))
 
     async def _keep(self, entry: Quarantined) -> None:
         try:
-            await self._inbox.put((), quarantined=[entry])
+            await self._inbox.put((), quarantined=[self._masked(entry)])
         except (Overloaded, StoreError) as error:
             self._sparing.warning("quarantine", "a bad delivery could not be kept", source=entry.source,
                                   reason=entry.reason, error=str(error))  # fmt: skip

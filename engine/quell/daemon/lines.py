@@ -11,8 +11,10 @@ from quell.errors import BadPayload
 from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord, StepFinished
 from quell.replay.reader import decode_record
 from quell.sdk.connector import Received, Rejected
+from quell.store.port import DROP, REPLAY
 
-_MOST_REJECTED_BYTES = 4096
+MOST_REJECTED_BYTES = 256 * 1024
+"""Of one line; what is longer is cut and cannot be tried again."""
 
 
 @dataclass(slots=True)
@@ -35,9 +37,12 @@ def read_lines(body: bytes, now: float, delivered: Callable[[DeliveryRecord], Re
             continue
         try:
             record = decode_record(text)
-            if isinstance(record, (CommandRecord, StepFinished)) and not may_command:
+            if isinstance(record, CommandRecord) and record.verb in {REPLAY, DROP}:
+                reason = f'line {number}: "{record.verb}" is said by the daemon; POST to /quarantine/replay or /drop'
+                lines.rejected.append(Rejected(reason, text[:MOST_REJECTED_BYTES]))
+            elif isinstance(record, (CommandRecord, StepFinished)) and not may_command:
                 reason = f'line {number}: commands and answers of actions need a token with the scope "admin"'
-                lines.rejected.append(Rejected(reason, text[:_MOST_REJECTED_BYTES]))
+                lines.rejected.append(Rejected(reason, text[:MOST_REJECTED_BYTES]))
             elif isinstance(record, DeliveryRecord):
                 received = delivered(record)
                 lines.records += received.records
@@ -45,5 +50,5 @@ def read_lines(body: bytes, now: float, delivered: Callable[[DeliveryRecord], Re
             else:
                 lines.records.append(record if record.seen is not None else replace(record, seen=now))
         except (ValueError, BadPayload) as error:
-            lines.rejected.append(Rejected(f"line {number}: {error}", text[:_MOST_REJECTED_BYTES]))
+            lines.rejected.append(Rejected(f"line {number}: {error}", text[:MOST_REJECTED_BYTES]))
     return lines

@@ -86,10 +86,12 @@ class Mender:
             reason = f"the core failed on this record: {type(each.error).__name__}: {each.error}"
             _log.error("record in quarantine: the core failed on it", seq=group.seq, source=source, exc_info=each.error)
             payload = msgspec.json.encode(each.record)
-            entries.append(Quarantined(at=group.now, source=source, reason=reason, payload=payload))
+            entry = Quarantined(at=group.now, source=source, reason=reason, payload=payload, kind="record")
+            entries.append(entry)
         self._metrics.poisoned.inc(len(entries))
         store = self._writer.store
         try:
+            entries = await self._writer.call(store.set_aside_again, group.seq, entries)
             if recovering:
                 known = {(entry.at, entry.payload) for entry in await self._writer.call(store.quarantine, _REMEMBERED)}
                 entries = [entry for entry in entries if (entry.at, entry.payload) not in known]

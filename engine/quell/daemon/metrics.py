@@ -38,6 +38,9 @@ class Metrics:
         self.poisoned = Counter(
             "quell_records_poisoned", "Records on which the core failed; they are in quarantine.", registry=registry
         )
+        self.quarantine_waiting = Gauge(
+            "quell_quarantine_waiting", "Entries in quarantine that nobody replayed or dropped.", registry=registry
+        )
         self.ledger = Counter(
             "quell_ledger_results", "Results of actions, by outcome and failure.", ["outcome", "failure"],
             registry=registry,

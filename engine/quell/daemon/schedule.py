@@ -173,7 +173,11 @@ class Schedule:
 
     async def _quarantine(self, source: Source, error: BadPayload) -> None:
         entry = Quarantined(
-            at=self._clock.now(), source=source.id, reason=self._masker.text(str(error)), payload=error.payload[:65536]
+            at=self._clock.now(),
+            source=source.id,
+            reason=self._masker.text(str(error)),
+            payload=error.payload[:65536],
+            kind="answer",
         )
         try:
             await self._inbox.put((), quarantined=[entry])

@@ -188,6 +188,7 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | run | playbook name | incident, dry ("true") |
     | stop | run id | note |
     | pause, unpause | "" (every playbook) | note |
+    | replay_quarantined, drop_quarantined | entry of the quarantine | |
     """
 
     verb: str

@@ -41,8 +41,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
     ``kind`` says what ``payload`` is, and so how it is tried again: "delivery" (the body of a request, or the part of
     one that was not taken, with ``request`` saying what belongs around it), "record" (a record as JSON), "line" (one of
-    posted records), "" (what cannot be tried again, or was kept by a version that did not say). ``whole`` is False
-    when only the beginning was kept.
+    posted records), "part", "body" and "answer" (what cannot be tried again), "" (a version kept it that did not say).
+    ``whole`` is False when only the beginning was kept.
 
     ``state`` is "waiting" until somebody replays or drops it: then ``seq`` is the group by which that was done,
     ``tried_by`` who did it and ``tried_at`` when; the last two also after a try that failed.

@@ -7,11 +7,12 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from quell.daemon.api import quarantine
 from quell.daemon.api.reading import known_incident
 from quell.daemon.api.services import Services, answer, need, put
 from quell.daemon.api.suggesting import add_acting
 from quell.daemon.auth import Principal
-from quell.daemon.lines import read_lines
+from quell.daemon.lines import MOST_REJECTED_BYTES, read_lines
 from quell.model.records import CommandRecord, FeedbackRecord, Verdict
 from quell.model.run import Run
 from quell.store.port import Quarantined
@@ -53,6 +54,7 @@ def acting(services: Services) -> APIRouter:
     _playbooks(router, services)
     _records(router, services)
     add_acting(router, services)
+    quarantine.add_acting(router, services)
     return router
 
 
@@ -178,7 +180,15 @@ def _records(router: APIRouter, services: Services) -> None:
         now = services.clock.now()
         read = read_lines(await request.body(), now, services.delivered, may_command=by.may("admin"))
         bad = [
-            Quarantined(at=now, source=_SOURCE, reason=each.reason, payload=each.payload, path="/records")
+            Quarantined(
+                at=now,
+                source=_SOURCE,
+                reason=each.reason,
+                payload=each.payload,
+                path="/records",
+                kind="line",
+                whole=len(each.payload) < MOST_REJECTED_BYTES,
+            )
             for each in read.rejected
         ]
         seq = await services.inbox.put(read.records, quarantined=bad) if read.records or bad else 0

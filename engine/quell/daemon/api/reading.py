@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from quell.core.explain import Explanation, why_not
 from quell.core.similar import lines
+from quell.daemon.api import quarantine
 from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
 from quell.daemon.api.suggesting import add_reading
@@ -31,6 +31,7 @@ def reading(services: Services) -> APIRouter:
     _runs(router, services)
     _estate(router, services)
     add_reading(router, services)
+    quarantine.add_reading(router, services)
     return router
 
 
@@ -143,7 +144,7 @@ def _runs(router: APIRouter, services: Services) -> None:
 def _estate(router: APIRouter, services: Services) -> None:
     @router.get("/status", summary="How the daemon is")
     async def status() -> Response:
-        return answer(services.status())
+        return answer({**services.status(), "quarantine": {"waiting": await services.replaying.waiting()}})
 
     @router.get("/graph", summary="What depends on what; with an entity, its neighbourhood")
     async def graph(entity: str = "", hops: Annotated[int, Query(ge=0, le=20)] = 2) -> Response:
@@ -156,18 +157,6 @@ def _estate(router: APIRouter, services: Services) -> None:
         entities = [one for one in known.values() if names is None or one.entity in names]
         kept = [edge for edge in edges if names is None or (edge.from_ in names and edge.to in names)]
         return answer({"entities": entities, "dependencies": [_edge(edge) for edge in kept]})
-
-    @router.get("/quarantine", summary="What could not be read, newest first")
-    async def quarantine(limit: Limit = 100) -> Response:
-        kept = await services.writer.call(services.writer.store.quarantine, limit)
-        return answer(
-            {
-                "quarantine": [
-                    {**to_wire(msgspec.structs.asdict(each)), "payload": each.payload.decode("utf-8", "replace")}
-                    for each in kept
-                ]
-            }
-        )
 
     @router.get("/audit", summary="Who did what, newest first")
     async def audit(limit: Limit = 1000) -> Response:

@@ -13,6 +13,7 @@ from quell.daemon.auth import Principal
 from quell.daemon.clock import Clock
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
+from quell.daemon.replaying import Replaying
 from quell.daemon.writer import Writer
 from quell.model.alert import Alert
 from quell.model.records import AnyRecord, DeliveryRecord
@@ -34,6 +35,7 @@ class Services:
     clock: Clock
     status: Callable[[], Mapping[str, Any]]
     delivered: Callable[[DeliveryRecord], Received]
+    replaying: Replaying
 
     @property
     def state(self) -> State:
