@@ -1,0 +1,113 @@
+"""Alerts that are told again and nothing else: most of what arrives in a storm, taken at little cost.
+
+A firing that is known, told later than all that is known of it, in the same words and with no earlier end, changes when
+it lapses and how often it was heard of, and nothing that anybody would judge, group or page anew. What is not as plain
+as that is left for the long way, and so is what comes twice at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from quell.core.chart import Chart
+from quell.core.fold import SKEW_S
+from quell.core.intake import EARLIEST, LATEST, UNKEPT
+from quell.model.alert import Alert, Heard, fingerprint
+from quell.model.decision import AlertChanged, AnyDecision
+from quell.model.records import AlertRecord, AnyRecord
+from quell.model.state import State
+
+
+class Repeats:
+    """Works on ``state.alerts``."""
+
+    def __init__(self, state: State, chart: Chart) -> None:
+        self._state = state
+        self._chart = chart
+
+    def take(self, records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> Sequence[AnyRecord]:
+        """Takes all that are mere repeats; returns the other records."""
+        if self._chart.resolver.relabels:
+            return records
+        alerts = self._state.alerts
+        found: dict[str, tuple[Alert, AlertRecord]] = {}
+        rest: list[AnyRecord] = []
+        seen: set[str] = set()
+        for record in records:
+            if type(record) is not AlertRecord or record.id or record.key:
+                return records  # what comes with others waits for them, and may be about the same alert
+            try:
+                mark = fingerprint(record.labels)
+            except UNKEPT:
+                return records
+            if mark in seen:
+                return records
+            seen.add(mark)
+            known = alerts.get(mark)
+            again = None if known is None else repeated(known, record, now)
+            if again is None or not self._settled(again):
+                rest.append(record)
+            else:
+                found[mark] = again, record
+        for mark in sorted(found):
+            alert = alerts[mark] = found[mark][0]
+            out.append(AlertChanged(at=now, alert=alert, repeat=True))
+        return rest
+
+    def _settled(self, alert: Alert) -> bool:
+        """Whether nobody waits for a word of this alert to be paged."""
+        if alert.incident is None:
+            return alert.handling != "page"
+        incident = self._state.incidents.get(alert.incident)
+        return incident is not None and (incident.paged_at is not None or not incident.is_open)
+
+
+def repeated(known: Alert, record: AlertRecord, now: float) -> Alert | None:
+    """The alert after a record that only says again what was said before; None when it may say more.
+
+    As `quell.core.fold.fold` has it.
+    """
+    at, arrived, end, start = record.at, record.seen, record.ends_at, record.starts_at
+    if arrived is None:
+        arrived = at
+    if start is None:
+        start = at
+    latest = known.heard[-1]
+    if not (
+        known.status == "firing" == record.status
+        and latest.seen < arrived > known.updated_at
+        and latest.start <= start <= latest.last
+        and EARLIEST <= at <= now + SKEW_S
+        and arrived <= now
+        and known.entity is not None
+        and record.entity is None
+        and record.value is None is known.value
+        and record.threshold is None is known.threshold
+        and record.labels == known.labels != {}
+        and record.annotations == known.annotations
+        and record.url == known.url
+        and record.source == known.source
+    ):
+        return None
+    if end is None:
+        if latest.end is not None or latest.ahead < 0.0:
+            return None
+        return replace(known, updated_at=arrived, count=known.count + 1)
+    if (
+        known.ended
+        or len(known.heard) != 1
+        or latest.end is None
+        or latest.until is None
+        or not max(latest.end, now) <= end <= LATEST
+        or latest.timeout
+        or record.timeout
+        or end == now
+    ):
+        return None
+    if end == latest.end and end - arrived <= latest.ahead:
+        return replace(known, updated_at=arrived, count=known.count + 1)
+    until, ahead = max(latest.until, end), max(latest.ahead, end - arrived)
+    heard = Heard(latest.start, latest.last, end, False, latest.seen, latest.record, until, ahead)
+    return replace(known, updated_at=arrived, count=known.count + 1, heard=(heard,), ends_at=end)
