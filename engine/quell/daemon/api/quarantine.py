@@ -31,20 +31,19 @@ class Chosen(BaseModel):
 
 def add_reading(router: APIRouter, services: Services) -> None:
     """The routes that read."""
-    store = services.writer.store
 
     @router.get("/quarantine", summary="What could not be read, newest first")
     async def quarantine(
         limit: Limit = 100, state: Literal["waiting", "replayed", "dropped", "all"] = "waiting", source: str = ""
     ) -> Response:
-        asked = "" if state == "all" else state
+        store, asked = services.writer.store, "" if state == "all" else state
         kept = await services.writer.call(store.quarantine, limit, state=asked, source=source)
         waiting = await services.writer.call(store.quarantine_size)
         return answer({"quarantine": [_shown(each, SHOWN_BYTES) for each in kept], "waiting": waiting})
 
     @router.get("/quarantine/{entry_id}", summary="One entry with its whole payload")
     async def entry(entry_id: int) -> Response:
-        found = await services.writer.call(store.quarantined, entry_id)
+        found = await services.writer.call(services.writer.store.quarantined, entry_id)
         if found is None:
             raise HTTPException(404, f"nothing in quarantine has the id {entry_id}")
         return answer({"entry": _shown(found, None)})
