@@ -150,17 +150,20 @@ def _from_webhook(body: bytes, source: str, now: float, known: Known) -> list[Al
     if len(alerts) > payload.MAX_ALERTS or whole.truncated_alerts > 0 or not _nothing_twice(body, alerts):
         return None
     records: list[AlertRecord] = []
+    starts_at = ends_at = status = None
     for alert in alerts:
+        if alert.ends_at != ends_at or alert.starts_at != starts_at or alert.status != status:
+            starts_at, ends_at, status = alert.starts_at, alert.ends_at, alert.status
+            at, start, end = _of_webhook(status, _time(starts_at), _time(ends_at), now)
         key, notes, link = bytes(alert.labels), bytes(alert.annotations), bytes(alert.generator_url)
         seen = known.get(key)
         if seen is None or seen.notes != notes or seen.link != link:
             seen = known.learn(key, notes, link, now)
         seen.at = now
-        at, start, end = _of_webhook(alert.status, _time(alert.starts_at), _time(alert.ends_at), now)
         values = [value for value in alert.values.values() if value is not None] if alert.values else ()
         records.append(
             AlertRecord(
-                at=at, seen=now, source=source, status=alert.status, labels=seen.labels, annotations=seen.annotations,
+                at=at, seen=now, source=source, status=status, labels=seen.labels, annotations=seen.annotations,
                 starts_at=start, ends_at=end, value=values[0] if len(values) == 1 else None,
                 url=seen.url or alert.panel_url,
             )
