@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.parts import SmallCore, loaded, running, source
-from quell.daemon import loop
+from quell.daemon import saving
 from quell.errors import StoreError
 from quell.model.decision import Perform
 from quell.model.records import AlertRecord
@@ -102,7 +102,7 @@ def test_a_snapshot_without_readable_rules_is_taken_up_by_those_of_now() -> None
 
 
 def test_a_snapshot_is_due_after_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "SNAPSHOT_AFTER", 10)
+    monkeypatch.setattr(saving, "SNAPSHOT_AFTER", 10)
 
     async def story() -> None:
         store = MemoryStore()

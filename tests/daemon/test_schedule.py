@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from daemon.parts import Running, Worker, loaded, running, small_inbox, source
+from daemon.parts import Running, Worker, loaded, running, source
+from quell.config.settings import Limits
 from quell.errors import BadPayload, Refused, StoreError, Unreachable
 from quell.model.records import AlertRecord
 from quell.sdk.connector import Pulled
@@ -110,7 +111,7 @@ def test_what_cannot_be_kept_does_not_move_the_cursor() -> None:
 def test_more_than_the_inbox_takes_goes_in_parts() -> None:
     async def story() -> None:
         Worker.pulled = lambda cursor: Pulled([firing(f"a{n}") for n in range(95)], "end")
-        async with running(loaded(source("w", "worker", every_s=60.0), limits=small_inbox(20))) as quell:
+        async with running(loaded(source("w", "worker", every_s=60.0), limits=Limits(inbox=20))) as quell:
             await quell.until(lambda: quell.daemon.schedule.cursors)
             await quell.settled()
             assert len(quell.core.state.alerts) == 95

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
+from math import inf
 
 import structlog
 
@@ -24,28 +25,29 @@ from quell.daemon.logs import Sparing
 from quell.daemon.mend import Mender
 from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
-from quell.daemon.saved import opened, packed
+from quell.daemon.pace import Pace
+from quell.daemon.passed import Passed
+from quell.daemon.recovery import taken_up
+from quell.daemon.saved import packed
+from quell.daemon.saving import Saving
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.decision import AnyDecision, Perform, RequestEvidence
 from quell.model.rulebook import Rulebook
-from quell.store.codec import seal
 from quell.store.port import Group, Recovered
 
 _RECOVERED_AT_ONCE = 50
 """Groups per commit while the journal is replayed."""
 _RECOVERED_BEFORE_READY = 10_000
 """Records that no committed turn covers: more are decided over after the daemon is ready."""
+_SOONEST_TURN_S = 0.02
+"""A turn waits so long for what is being committed while deliveries keep coming."""
 _LONGEST_TURN_S = 0.05
 """A turn that took so long is committed before the next group: what it decided is shown and done."""
-_RECEIVING_SHARE = 4.0
-"""Time for deliveries per time for the core while both have more to do than there is time."""
 _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _LONGEST_WAIT_S = 5.0
 """The wall clock may jump, so timers are looked at this often at least."""
-SNAPSHOT_AFTER = 50_000
-"""Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
 
@@ -66,7 +68,6 @@ class Loop:
         snapshot_every_s: float = 60.0,
     ) -> None:
         self.seq = 0
-        self._committed = 0
         self.broken = ""
         self.rulebook = rulebook
         self.decider: Decider = restore(rulebook, None)
@@ -76,22 +77,17 @@ class Loop:
         self._restore = restore
         self._mender = Mender(writer, restore, metrics)
         self._past = Past(writer)
+        self._saving = Saving(writer, self._past, snapshot_every_s, self._mender.saved)
         self._perform = perform
         self._ask = ask
-        self._snapshot_every_s = snapshot_every_s
-        self._inbox_busy: Callable[[], bool] = lambda: False
+        self._pace = Pace()
         self._decided: Callable[[int], None] = lambda _count: None
         self._backlog = Backlog(writer)
-        self._arrived: Callable[[], int] = lambda: 0
         self._turning = asyncio.Lock()
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._passed: list[tuple[int, asyncio.Future[None]]] = []
-        self._snapshot_at = time.monotonic()
-        self._unsaved = False
-        self._unsaved_records = 0
-        self._saving: asyncio.Task[None] | None = None
+        self._passed = Passed()
         self._timers_after = 0.0
         self._log = structlog.get_logger("quell.loop")
         self._sparing = Sparing(self._log)
@@ -103,9 +99,8 @@ class Loop:
 
         ``arrived`` is how many deliveries have come so far.
         """
-        self._inbox_busy = busy
+        self._pace.busy, self._pace.arrived = busy, arrived
         self._decided = decided
-        self._arrived = arrived
 
     @property
     def lag_s(self) -> float:
@@ -121,16 +116,9 @@ class Loop:
 
     async def passed(self, seq: int, timeout_s: float) -> bool:
         """Waits until the turn of group ``seq`` is committed; False if that took longer, or would: see ``lag_s``."""
-        if self._committed >= seq:
-            return True
-        if self.lag_s > timeout_s:
+        if self._passed.seq < seq and self.lag_s > timeout_s:
             return False
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._passed.append((seq, done))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await done
-        return done.done() and not done.cancelled()
+        return await self._passed.reach(seq, timeout_s)
 
     async def idle(self) -> None:
         """Returns when every group taken so far has been decided over and committed."""
@@ -161,10 +149,9 @@ class Loop:
         """
         store, rulebook = self._writer.store, self.rulebook
         found = await self._writer.call(store.recover)
-        if found.damaged:
-            self._log.warning("snapshots could not be read; replaying from an older one", snapshots=found.damaged)
-        self._restore_from(found)
-        self.seq = self._committed = found.seq
+        self.decider, self.rulebook = taken_up(found, rulebook, self._restore)
+        self.seq = found.seq
+        self._passed.committed(found.seq)
         self._clock.not_before(self.decider.state.now)
         groups = await self._writer.call(store.groups_after, found.seq)
         count = 0
@@ -178,7 +165,7 @@ class Loop:
             self._clock.not_before(batch[-1].now)
             await self._turn(batch, recovering=True)
             count += len(batch)
-            if self._unsaved_records >= SNAPSHOT_AFTER:
+            if self._saving.much:
                 await self._save()
         self._clock.not_before(found.until)
         self._backlog.left(self.seq, found.last)
@@ -195,22 +182,9 @@ class Loop:
                 records_left=found.behind,
                 alerts=len(self.decider.state.alerts),
             )
-        if count or self._unsaved or found.state is None:
+        if count or self._saving.unsaved or found.state is None:
             await self._save()
         return found
-
-    def _restore_from(self, found: Recovered) -> None:
-        """The core of a snapshot, with the rulebook of then."""
-        if found.state is None:
-            self.decider = self._restore(self.rulebook, None)
-            return
-        saved = opened(found.state)
-        if saved.rulebook is None:
-            self._log.warning("the rules of the snapshot cannot be read; deciding by those of now", why=saved.problem)
-        elif saved.rulebook.version != self.rulebook.version:
-            self._log.info("rules changed while stopped", then=saved.rulebook.version, now=self.rulebook.version)
-            self.rulebook = saved.rulebook
-        self.decider = self._restore(self.rulebook, saved.state)
 
     async def _relive(self) -> None:
         """Lets time pass up to the last that the former process is known to have decided.
@@ -226,7 +200,7 @@ class Loop:
     def _take_up(self, rulebook: Rulebook) -> None:
         self.decider.use(rulebook)
         self.rulebook = rulebook
-        self._unsaved = True
+        self._saving.unsaved = True
         self._timers_after = 0.0
 
     async def catch_up(self) -> None:
@@ -244,8 +218,8 @@ class Loop:
                     await self._catch_up_some()
                 elif self._timer_due():
                     await self._pass_time()
-                if self._save_due():
-                    self._save_meanwhile()
+                if self._saving.due and (data := self._written_down()) is not None:
+                    self._saving.keep_meanwhile(self.seq, data)
                 if not self._backlog:
                     self._idle.set()
             await asyncio.sleep(0)
@@ -258,11 +232,7 @@ class Loop:
             self._sparing.error("backlog", "the journal cannot be read; trying again", error=str(error))
             await asyncio.sleep(_READ_AGAIN_S)
             return
-        await self._turn(self._backlog.take())
-
-    def _save_due(self) -> bool:
-        late = time.monotonic() - self._snapshot_at >= self._snapshot_every_s
-        return self._unsaved and (late or self._unsaved_records >= SNAPSHOT_AFTER)
+        await self._turn(self._backlog.take(), patient=True)
 
     async def _wait(self) -> None:
         """Until there is news or a timer of the core is due."""
@@ -272,7 +242,7 @@ class Loop:
         due = self.decider.next_due()
         wait_s = _LONGEST_WAIT_S
         # While a group is being committed, its time comes before any timer's, and its arrival is news.
-        if due is not None and not self._inbox_busy():
+        if due is not None and not self._pace.busy():
             wait_s = self._clock.real_s(max(due, self._timers_after) - self._clock.now())
         with suppress(TimeoutError):
             async with asyncio.timeout(min(max(wait_s, 0.0), _LONGEST_WAIT_S)):
@@ -281,7 +251,7 @@ class Loop:
     def _timer_due(self) -> bool:
         # A group that is being committed has its time already; running timers beyond it would make a replay differ.
         due = self.decider.next_due()
-        return due is not None and max(due, self._timers_after) <= self._clock.now() and not self._inbox_busy()
+        return due is not None and max(due, self._timers_after) <= self._clock.now() and not self._pace.busy()
 
     async def _pass_time(self) -> None:
         due, now = self.decider.next_due(), self._clock.now()
@@ -291,30 +261,41 @@ class Loop:
             self._timers_after = max(self._timers_after, now + self._clock.speed)
             self._sparing.warning("timer", "a timer of the core stays due; looking again in a second", due=again)
 
-    async def _turn(self, groups: Iterable[Group], *, recovering: bool = False) -> None:
-        """Decides over groups, as many as fit into the time of a turn, and commits what came out."""
+    async def _turn(self, groups: Iterable[Group], *, recovering: bool = False, patient: bool = False) -> None:
+        """Decides over groups, as many as fit into the time of a turn, and commits what came out.
+
+        A ``patient`` turn takes along what is being committed: a commit for each handful of records, on the thread on
+        which senders wait for theirs, would halve what is accepted.
+        """
         began = time.perf_counter()
         outcome = Outcome()
+        until = inf if recovering else began + _LONGEST_TURN_S
+        records = await self._decide_over(groups, outcome, until, recovering=recovering)
+        while patient and self._pace.busy() and time.perf_counter() - began < _SOONEST_TURN_S:
+            await asyncio.sleep(_SOONEST_TURN_S / 10)
+            records += await self._decide_over(self._backlog.take(), outcome, until)
+        new = await self._commit(outcome)
+        self._past.add(outcome.over)
+        self._saving.changed(records)
+        if not recovering:
+            self._decided(records)
+            self._perform(new)
+            self._ask(outcome.questions)
+        self._passed.committed(self.seq)
+        self._metrics.turn_seconds.observe(time.perf_counter() - began)
+
+    async def _decide_over(
+        self, groups: Iterable[Group], outcome: Outcome, until: float, *, recovering: bool = False
+    ) -> int:
+        """How many records the groups had that were decided over before ``until``."""
         records = 0
         for group in groups:
             outcome.add(await self._decide(group, recovering=recovering))
             self.seq = max(self.seq, group.seq)
             records += len(group.records)
-            if not recovering and time.perf_counter() - began >= _LONGEST_TURN_S:
+            if time.perf_counter() >= until:
                 break
-        new = await self._commit(outcome)
-        self._past.add(outcome.over)
-        self._committed, self._unsaved = self.seq, True
-        self._unsaved_records += records
-        if not recovering:
-            self._decided(records)
-            self._perform(new)
-            self._ask(outcome.questions)
-        for seq, done in self._passed:
-            if seq <= self.seq and not done.done():
-                done.set_result(None)
-        self._passed = [(seq, done) for seq, done in self._passed if not done.done()]
-        self._metrics.turn_seconds.observe(time.perf_counter() - began)
+        return records
 
     async def _decide(self, group: Group, *, recovering: bool) -> list[AnyDecision]:
         out: list[AnyDecision] = []
@@ -322,7 +303,7 @@ class Loop:
             for part in slices(group.records):
                 began = time.perf_counter()
                 out += self.decider.decide(part, group.now)
-                await self._give_way(time.perf_counter() - began)
+                await self._pace.give_way(time.perf_counter() - began)
         except Exception:  # noqa: BLE001 - what the core fails on is found, set aside and reported
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
         else:
@@ -334,21 +315,6 @@ class Loop:
             self.broken = f"time cannot pass in the core: {type(found.stuck).__name__}: {found.stuck}"
             self._sparing.error("stuck", self.broken)
         return found.decisions
-
-    async def _give_way(self, spent_s: float) -> None:
-        """After a slice that took so long: lets the event loop take in what has come, and commit it.
-
-        Again while more comes, which may take some times as long as the slice but not for ever, and for as long as the
-        slice took while a commit is under way: its answers bring the next deliveries.
-        """
-        began = time.perf_counter()
-        while True:
-            before = self._arrived()
-            await asyncio.sleep(0)
-            passed_s = time.perf_counter() - began
-            more = self._arrived() != before
-            if passed_s >= spent_s * _RECEIVING_SHARE or not (more or (self._inbox_busy() and passed_s < spent_s)):
-                return
 
     async def _commit(self, outcome: Outcome) -> list[Perform]:
         """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""
@@ -369,38 +335,14 @@ class Loop:
     async def _save(self) -> None:
         """Saves the state, and returns when it is kept or could not be."""
         data = self._written_down()
-        if self._saving is not None:
-            await self._saving
         if data is not None:
-            await self._keep(self.seq, data)
-
-    def _save_meanwhile(self) -> None:
-        """Saves the state as it is now, while turns go on."""
-        if self._saving is not None and not self._saving.done():
-            return
-        data = self._written_down()
-        if data is not None:
-            self._saving = asyncio.create_task(self._keep(self.seq, data))
+            await self._saving.keep(self.seq, data)
 
     def _written_down(self) -> bytes | None:
-        self._snapshot_at, self._unsaved_records = time.monotonic(), 0
+        self._saving.begin()
         try:
-            data = packed(self.rulebook, self.decider.snapshot())
+            return packed(self.rulebook, self.decider.snapshot())
         except Exception as error:  # noqa: BLE001 - a bug of the core; the journal still has everything
             self.broken = f"the state cannot be written down: {type(error).__name__}: {error}"
             self._log.exception("the state cannot be written down; the next start replays more of the journal")
             return None
-        self._unsaved = False
-        return data
-
-    async def _keep(self, seq: int, data: bytes) -> None:
-        try:
-            await self._past.keep()
-            # Not on the writer's thread: senders wait for that one.
-            sealed = await asyncio.to_thread(seal, data)
-            await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
-        except StoreError as error:
-            self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
-            self._unsaved = True
-            return
-        self._mender.saved(seq)

@@ -1,0 +1,33 @@
+"""How the core and the receiving of deliveries share one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+_RECEIVING_SHARE = 4.0
+"""Time for deliveries per time for the core while both have more to do than there is time."""
+
+
+class Pace:
+    """``busy`` says whether a group is being committed, ``arrived`` how many deliveries have come so far."""
+
+    def __init__(self) -> None:
+        self.busy: Callable[[], bool] = lambda: False
+        self.arrived: Callable[[], int] = lambda: 0
+
+    async def give_way(self, spent_s: float) -> None:
+        """After a slice that took so long: lets the event loop take in what has come, and commit it.
+
+        Again while more comes, which may take some times as long as the slice but not for ever, and for as long as the
+        slice took while a commit is under way: its answers bring the next deliveries.
+        """
+        began = time.perf_counter()
+        while True:
+            before = self.arrived()
+            await asyncio.sleep(0)
+            passed_s = time.perf_counter() - began
+            more = self.arrived() != before
+            if passed_s >= spent_s * _RECEIVING_SHARE or not (more or (self.busy() and passed_s < spent_s)):
+                return

@@ -1,0 +1,27 @@
+"""What a start makes of a snapshot."""
+
+from __future__ import annotations
+
+import structlog
+
+from quell.daemon.decider import Decider, Restore
+from quell.daemon.saved import opened
+from quell.model.rulebook import Rulebook
+from quell.store.port import Recovered
+
+_log = structlog.get_logger("quell.loop")
+
+
+def taken_up(found: Recovered, now: Rulebook, restore: Restore) -> tuple[Decider, Rulebook]:
+    """The core of a snapshot with the rulebook of then; a fresh one, with that of now, when there is none."""
+    if found.damaged:
+        _log.warning("snapshots could not be read; replaying from an older one", snapshots=found.damaged)
+    if found.state is None:
+        return restore(now, None), now
+    saved = opened(found.state)
+    rulebook = saved.rulebook or now
+    if saved.rulebook is None:
+        _log.warning("the rules of the snapshot cannot be read; deciding by those of now", why=saved.problem)
+    elif rulebook.version != now.version:
+        _log.info("rules changed while stopped", then=rulebook.version, now=now.version)
+    return restore(rulebook, saved.state), rulebook

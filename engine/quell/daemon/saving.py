@@ -1,0 +1,79 @@
+"""Snapshots of the state: when one is due, and how it gets to the store while turns go on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from quell.daemon.keeping import Past
+from quell.daemon.logs import Sparing
+from quell.daemon.writer import Writer
+from quell.errors import StoreError
+from quell.store.codec import seal
+
+SNAPSHOT_AFTER = 50_000
+"""Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
+
+
+class Saving:
+    """``saved`` is told which group a snapshot covers once it is kept; ``past`` goes to the store before it."""
+
+    def __init__(self, writer: Writer, past: Past, every_s: float, saved: Callable[[int], None]) -> None:
+        self.unsaved = False
+        """Whether anything changed since the last snapshot."""
+        self._writer = writer
+        self._past = past
+        self._every_s = every_s
+        self._saved = saved
+        self._records = 0
+        self._at = time.monotonic()
+        self._under_way: asyncio.Task[None] | None = None
+        self._sparing = Sparing(structlog.get_logger("quell.loop"))
+
+    def changed(self, records: int) -> None:
+        """A turn was committed that was for so many records."""
+        self.unsaved = True
+        self._records += records
+
+    @property
+    def much(self) -> bool:
+        """Whether a snapshot is due for the number of records alone."""
+        return self._records >= SNAPSHOT_AFTER
+
+    @property
+    def due(self) -> bool:
+        """Whether to take a snapshot now; not while one is on its way."""
+        if not self.unsaved or (self._under_way is not None and not self._under_way.done()):
+            return False
+        return self.much or time.monotonic() - self._at >= self._every_s
+
+    def begin(self) -> None:
+        """A snapshot is being taken: the next is due as long after this one, also if this one fails."""
+        self._at, self._records = time.monotonic(), 0
+
+    async def keep(self, seq: int, data: bytes) -> None:
+        """Keeps a snapshot; returns when it is kept or could not be, and is said to be due again."""
+        self.unsaved = False
+        if self._under_way is not None:
+            await self._under_way
+        await self._keep(seq, data)
+
+    def keep_meanwhile(self, seq: int, data: bytes) -> None:
+        """The same without waiting for it."""
+        self.unsaved = False
+        self._under_way = asyncio.create_task(self._keep(seq, data), name="snapshot")
+
+    async def _keep(self, seq: int, data: bytes) -> None:
+        try:
+            await self._past.keep()
+            # Not on the writer's thread: senders wait for that one.
+            sealed = await asyncio.to_thread(seal, data)
+            await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
+        except StoreError as error:
+            self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
+            self.unsaved = True
+            return
+        self._saved(seq)
