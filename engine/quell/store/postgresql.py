@@ -46,11 +46,16 @@ _TAKEN_OVER = (
 )
 
 
+class _Unheard(Exception):
+    """Nobody can say yet whether a transaction was committed."""
+
+
 class _Doubt(Generic[T]):
     """A commit whose answer did not come: what it was to bring about, and who is to be told."""
 
-    def __init__(self, mark: bytes, result: T, kept: Callable[[T], None]) -> None:
+    def __init__(self, mark: bytes, work: Work[T], result: T, kept: Callable[[T], None]) -> None:
         self.mark = mark
+        self.work = work
         self.result = result
         self.kept = kept
         self.done = False
@@ -129,6 +134,11 @@ class _Asked:
             raise StoreError(f"{self.place}: could not {what}: it was closed; {then}")
         try:
             yield
+        except _Unheard as error:
+            raise StoreError(
+                f"{self.place}: could not hear whether it could {what}: {self._cleared(str(error))}; if it did that "
+                "counts, once the server answers again, and whoever asked is told to ask again"
+            ) from error
         except (SQLAlchemyError, OSError, Unusable) as error:
             reason = self._cleared(_reason(error))
             raise StoreError(f"{self.place}: could not {what}: {reason}; {then}") from error
@@ -176,6 +186,15 @@ class PostgresqlDatabase(_Asked):
         self._mark = await session.connection.run_sync(_within, _mark_of)
 
     async def _write(self, work: Work[T], kept: Callable[[T], None]) -> T:
+        try:
+            return await self._written(work, kept)
+        except (SQLAlchemyError, OSError, Unusable) as error:
+            doubt = self._doubt
+            if doubt is not None and doubt.work is work:
+                raise _Unheard(_reason(error)) from error
+            raise
+
+    async def _written(self, work: Work[T], kept: Callable[[T], None]) -> T:
         doubt: _Doubt[T] | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             session = await self._ready()  # settles the doubt of the attempt before
@@ -189,7 +208,7 @@ class PostgresqlDatabase(_Asked):
                 if not _broken(session, error):
                     raise
                 if results:  # all that follows the work is the commit
-                    doubt = self._doubt = _Doubt(mark, results[0], kept)
+                    doubt = self._doubt = _Doubt(mark, work, results[0], kept)
                 if attempt == _ATTEMPTS:
                     raise
             else:
