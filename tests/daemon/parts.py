@@ -308,12 +308,13 @@ async def running(
     clock: Clock | None = None,
     path: Path = Path("nowhere/quell.yaml"),
     load: Callable[[], Loaded] | None = None,
+    kinds: Mapping[str, Any] = KINDS,
 ) -> AsyncIterator[Running]:
     """A daemon from ready to stopped. ``load`` is called at a reload."""
     first = config or loaded()
     kept = store if store is not None else MemoryStore()
     daemon = Daemon(
-        first, load or (lambda: first), path, kept, restore=restore, kinds=KINDS, clock=clock or Clock()
+        first, load or (lambda: first), path, kept, restore=restore, kinds=kinds, clock=clock or Clock()
     )  # fmt: skip
     listening = bound("127.0.0.1", 0)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from quell.errors import Refused, Unreachable
+from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.secret import Secret
 
 ASK_AGAIN = frozenset({408, 425, 429})
@@ -48,8 +48,9 @@ class NoHttp:
 def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Answer:
     """The answer itself if its status is 2xx.
 
-    Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 5xx (with Retry-After, when that is
-    a number of seconds), `Refused` for every other status. The first line of the body is quoted,
+    Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 503, `NoAnswer` for all others from 500
+    on, after which nobody knows how far the other side had come (both with Retry-After, when that is a number of
+    seconds), `Refused` for every other status. The first line of the body is quoted,
     with the secrets in ``hide`` masked, should the other side repeat them.
     """
     if 200 <= answer.status < 300:
@@ -61,5 +62,6 @@ def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Ans
     message = f"{who} answered {answer.status}" + (f": {said}" if said else "")
     if answer.status in ASK_AGAIN or answer.status >= 500:
         wait = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
-        raise Unreachable(message, float(wait) if wait.strip().isdecimal() else None)
+        known = answer.status in ASK_AGAIN or answer.status == 503
+        raise (Unreachable if known else NoAnswer)(message, float(wait) if wait.strip().isdecimal() else None)
     raise Refused(message)

@@ -142,7 +142,7 @@ class GuardedHttp:
             left -= len(part)
             if left < 0:
                 answer.close()
-                raise Unreachable(f"{place} answered more than {self._max_bytes} bytes; the answer was dropped")
+                raise NoAnswer(f"{place} answered more than {self._max_bytes} bytes; the answer was dropped")
             parts.append(part)
         return b"".join(parts)
 
