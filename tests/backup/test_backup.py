@@ -16,22 +16,17 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine
 
+from backup.parts import NOW, filled, readable, seen
+from backup.parts import taken as of_store
 from quell.errors import StoreError
 from quell.store.backup.making import Backup, back_up
 from quell.store.backup.restoring import checked, restore
 from quell.store.database import alembic_config
 from quell.store.opening import open_store
 from quell.store.port import Quarantined, Store, Turn
-from store.values import accepted, audit, finished, incident, perform, run, seqs_of
+from store.values import accepted, audit, perform, seqs_of
 
 URL = "sqlite:///quell.db"
-NOW = 1_790_000_000.0
-
-
-def readable(data: bytes) -> None:
-    """The test's daemon reads states that begin with "state"."""
-    if not data.startswith(b"state"):
-        raise StoreError("the saved state cannot be read by this version")
 
 
 @pytest.fixture
@@ -46,37 +41,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "b.db"
 
 
-def filled(store: Store) -> None:
-    junk = Quarantined(at=1.0, source="s", reason="r", payload=b"\xffx")
-    store.accept(accepted(1, 2, cursors={"p": "1"}, quarantined=[junk]))
-    store.commit(
-        Turn(
-            seq=1,
-            audits=[audit(1.0), audit(2.0)],
-            intents=[perform("k"), perform("l")],
-            incidents=[incident()],
-            runs=[run()],
-        )
-    )
-    store.begin_act("k")
-    store.finish_act(finished("l"))
-    store.save_snapshot(1, b"state")
-    store.accept(accepted(*range(3, 300)))
-
-
 def taken(directory: Path, file: Path, *, force: bool = False) -> Backup:
-    return back_up(URL, directory, file, now=NOW, version="1", decodes=readable, force=force)
+    return of_store(URL, directory, file, force=force)
 
 
 def put(file: Path, directory: Path, url: str = URL) -> str:
-    return restore(file, url, directory, now=NOW, decodes=readable).kept
-
-
-def seen(store: Store) -> list[object]:
-    return [
-        store.recover(), list(store.groups_after(0)), store.ledger(), store.audit(), store.quarantine(),
-        store.verify_audit(), store.incident("INC-1"), store.decided_until(),
-    ]  # fmt: skip
+    return restore(file, url, directory, now=NOW, version="1", decodes=readable).kept
 
 
 def test_everything_of_a_store_that_is_open_comes_back(sql: Store, file: Path, tmp_path: Path) -> None:
@@ -306,7 +276,7 @@ print("begins", flush=True)
 if what == "backup":
     back_up("sqlite:///quell.db", directory, directory / "b.db", now=1.0, version="1", decodes=bytes, force=True)
 else:
-    restore(directory / "b.db", "sqlite:///quell.db", directory, now=1.0, decodes=bytes)
+    restore(directory / "b.db", "sqlite:///quell.db", directory, now=1.0, version="1", decodes=bytes)
 """
 
 

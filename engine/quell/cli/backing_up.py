@@ -84,7 +84,7 @@ def restore(file: Path, config: Path, store: str, *, check: bool, as_json: bool)
     if url.startswith("sqlite:///"):
         (directory / url.removeprefix("sqlite:///")).absolute().parent.mkdir(parents=True, exist_ok=True)
     with claimed(url):
-        done = put_back(file, url, directory, now=time.time(), decodes=_decoded)
+        done = put_back(file, url, directory, now=time.time(), version=__version__, decodes=_decoded)
     if as_json:
         print_json(done)
         return

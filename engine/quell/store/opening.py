@@ -28,7 +28,7 @@ def open_store(url: str, directory: Path, *, busy_timeout_s: float = 5.0) -> Sto
     if url in MEMORY:
         return MemoryStore()
     if url.startswith(SCHEMES):
-        place, module = _postgresql(url, "the daemon does not start")
+        place, module = postgresql(url, "the daemon does not start")
         return SqlStore(module.PostgresqlDatabase(url, place, busy_timeout_s=busy_timeout_s))
     file = url.removeprefix(_SQLITE)
     if file == url or not file:
@@ -45,7 +45,7 @@ def open_for_reading(url: str, directory: Path, *, busy_timeout_s: float = 5.0) 
     if url in MEMORY:
         raise StoreError(f'the store "{url}" is kept nowhere: only its daemon knows what is in it')
     if url.startswith(SCHEMES):
-        place, module = _postgresql(url, "nothing was read")
+        place, module = postgresql(url, "nothing was read")
         return Reading(module.PostgresqlReadOnly(url, place, busy_timeout_s=busy_timeout_s))
     file = url.removeprefix(_SQLITE)
     if file == url or not file:
@@ -57,7 +57,7 @@ def open_for_reading(url: str, directory: Path, *, busy_timeout_s: float = 5.0) 
     return Reading(ReadOnly(directory / file, busy_timeout_s=busy_timeout_s))
 
 
-def _postgresql(url: str, then: str) -> tuple[Place, Any]:
+def postgresql(url: str, then: str) -> tuple[Place, Any]:
     """Where the database is, and the module that speaks to it, imported only now: few need its driver."""
     try:
         place = Place(url)

@@ -15,6 +15,7 @@ VERSIONS = "alembic_version"
 """Alembic's own table: the revision of the schema."""
 MANIFEST = "quell_backup"
 """The table of a backup that says what is in it; no table of a store."""
+FACTS = "meta"
 _ROWS_AT_ONCE = 100
 """A journal row of a large group may have hundreds of kilobytes."""
 _DIGEST_BYTES = 16
@@ -35,10 +36,11 @@ def revision_of(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def copy_tables(source: Connection, target: Connection) -> dict[str, Sum]:
+def copy_tables(source: Connection, target: Connection, *, left: frozenset[str] = frozenset()) -> dict[str, Sum]:
     """Copies all rows of all tables into the empty ones of ``target``; both have the same revision of the schema.
 
-    Raises StoreError when a table or column of one is not in the other.
+    ``left`` names rows of the table of single facts that stay behind; the sums are of what was copied. Raises
+    StoreError when a table or column of one is not in the other.
     """
     tables = tables_of(source)
     theirs = tables_of(target)
@@ -54,8 +56,10 @@ def copy_tables(source: Connection, target: Connection) -> dict[str, Sum]:
     for name, table in tables.items():
         sum_ = _Summing()
         statement = insert(theirs[name])
-        for rows in _rows(source, table):
-            target.execute(statement, [dict(row) for row in rows])
+        for part in _rows(source, table):
+            rows = [row for row in part if row.get("name") not in left] if name == FACTS else part
+            if rows:
+                target.execute(statement, [dict(row) for row in rows])
             sum_.add(rows)
         copied[name] = sum_.done()
     return copied

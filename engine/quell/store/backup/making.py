@@ -20,7 +20,7 @@ from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, insert,
 from quell.errors import StoreError
 from quell.store.backup.contents import Contents, Decodes, contents_of
 from quell.store.backup.copying import MANIFEST, Sum, copy_tables, revision_of, sums_of
-from quell.store.backup.moment import reading
+from quell.store.backup.moment import at_one_moment, shown
 from quell.store.backup.plain import damage, on_disk, opened, remove
 from quell.store.database import alembic_config
 
@@ -57,13 +57,7 @@ def back_up(
     if file.exists() and not force:
         raise StoreError(f"{file}: is there already; nothing was written, take another name or --force")
     with _part_of(file) as part:
-        with reading(url, directory) as source:
-            revision = revision_of(source)
-            if revision is None:
-                raise StoreError(f'"{shown(url)}" holds no store of quell; {_KEPT_NOT}')
-            with opened(part, "rwc", "write the backup", _KEPT_NOT) as target:
-                _schema(target, revision)
-                copied = copy_tables(source, target)
+        revision, copied = at_one_moment(url, directory, lambda source: _copied(source, part, shown(url, directory)))
         try:
             contents = _tried(part, decodes)
         except StoreError as error:
@@ -78,6 +72,17 @@ def back_up(
             target.execute(insert(_MANIFEST), {"manifest": msgspec.json.encode(manifest)})
         _named(part, file, force=force)
     return Backup(file=str(file), size=file.stat().st_size, contents=contents, manifest=manifest)
+
+
+def _copied(source: Connection, part: Path, name: str) -> tuple[str, dict[str, Sum]]:
+    """Everything from a store into an empty file; the revision of its schema, and the sums of its tables."""
+    revision = revision_of(source)
+    if revision is None:
+        raise StoreError(f'"{name}" holds no store of quell; {_KEPT_NOT}')
+    os.truncate(part, 0)
+    with opened(part, "rwc", "write the backup", _KEPT_NOT) as target:
+        _schema(target, revision)
+        return revision, copy_tables(source, target)
 
 
 def tried(file: Path, decodes: Decodes) -> Backup:
@@ -110,12 +115,6 @@ def intact(file: Path) -> Manifest | None:
             raise StoreError(f"{file}: is damaged: not as it was written: {', '.join(wrong)}; {then}")
         _MANIFEST.drop(connection)
     return manifest
-
-
-def shown(url: str) -> str:
-    """A store's URL without its password."""
-    head, at, tail = url.rpartition("@")
-    return url if not at else f"{head.partition('://')[0]}://…@{tail}"
 
 
 def _tried(file: Path, decodes: Decodes) -> Contents:

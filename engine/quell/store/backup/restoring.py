@@ -14,10 +14,14 @@ import msgspec
 from quell.errors import StoreError
 from quell.model.times import format_time
 from quell.store.backup.contents import Decodes
-from quell.store.backup.making import Backup, tried
+from quell.store.backup.making import Backup, back_up, tried
 from quell.store.backup.moment import file_of
+from quell.store.backup.moving_in import holds_anything, move_in
 from quell.store.backup.plain import on_disk, remove
+from quell.store.opening import postgresql
+from quell.store.postgresql_url import SCHEMES
 
+_PATIENCE_S = 5.0
 _UNCHANGED = "the store is as it was"
 
 
@@ -36,33 +40,62 @@ def checked(file: Path, decodes: Decodes) -> Backup:
         with tempfile.TemporaryDirectory(prefix="quell-check-") as place:
             copy = Path(place) / file.name
             shutil.copyfile(file, copy)
-            found = tried(copy, decodes)
+            found = _tried_as(copy, file, decodes)
     except OSError as error:
         raise StoreError(
             f"{file}: could not be copied to be tried out: {error.strerror}; nothing was changed"
         ) from error
-    except StoreError as error:
-        raise StoreError(str(error).replace(str(copy), str(file))) from error
     return msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
 
 
-def restore(file: Path, url: str, directory: Path, *, now: float, decodes: Decodes) -> Restored:
-    """Puts a backup in the place of the SQLite store at ``url``. The caller holds the store's claim.
+def restore(file: Path, url: str, directory: Path, *, now: float, version: str, decodes: Decodes) -> Restored:
+    """Puts a backup in the place of the store at ``url``. The caller holds the claim of a SQLite store.
 
     Raises StoreError, and then the store is as it was. Whenever the process is killed, the database is either the old
     one or the new one, whole.
     """
     _there(file)
+    if url.startswith(SCHEMES):
+        return _into_postgresql(file, url, directory, now=now, version=version, decodes=decodes)
+    return _into_sqlite(file, url, directory, now=now, decodes=decodes)
+
+
+def _into_postgresql(file: Path, url: str, directory: Path, *, now: float, version: str, decodes: Decodes) -> Restored:
+    """What is in the database is backed up beside ``file`` first, while the database is claimed."""
+    place, module = postgresql(url, _UNCHANGED)
+    try:
+        with tempfile.TemporaryDirectory(prefix="quell-restore-") as scratch:
+            copy = Path(scratch) / file.name
+            shutil.copyfile(file, copy)
+            found = _tried_as(copy, file, decodes)
+            with closing(module.PostgresqlDatabase(url, place, busy_timeout_s=_PATIENCE_S)) as database:
+                kept = _free(file, now) if holds_anything(database) else None
+                if kept is not None:
+                    back_up(url, directory, kept, now=now, version=version, decodes=decodes)
+                move_in(copy, database)
+    except OSError as error:
+        raise StoreError(f"{file}: could not be copied to be tried out: {error.strerror}; {_UNCHANGED}") from error
+    except StoreError as error:
+        raise StoreError(str(error).replace("the daemon does not start", _UNCHANGED)) from error
+    backup = msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
+    return Restored(backup=backup, store=place.shown, kept="" if kept is None else str(kept))
+
+
+def _tried_as(copy: Path, file: Path, decodes: Decodes) -> Backup:
+    try:
+        return tried(copy, decodes)
+    except StoreError as error:
+        raise StoreError(f"{str(error).replace(str(copy), str(file))}; {_UNCHANGED}") from error
+
+
+def _into_sqlite(file: Path, url: str, directory: Path, *, now: float, decodes: Decodes) -> Restored:
     place = file_of(url, directory).absolute()
     new = place.with_name(f"{place.name}.restoring")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         remove(new)  # what a killed restore left
         shutil.copyfile(file, new)
-        try:
-            found = tried(new, decodes)
-        except StoreError as error:
-            raise StoreError(f"{str(error).replace(str(new), str(file))}; {_UNCHANGED}") from error
+        found = _tried_as(new, file, decodes)
         if place.exists():
             shutil.copymode(place, new)
         on_disk(new)
