@@ -245,6 +245,13 @@ class Alerts:
         mutings = self._muter.mutings(alert, now, self._state.silences) if alert.firing else ()
         return alert if mutings == alert.mutings else msgspec.structs.replace(alert, mutings=mutings)
 
+    def would_page(self, alert: Alert, at: float) -> bool:
+        """Whether an alert that is in no incident would be judged to page at a later time."""
+        behaviour = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
+        around = self._surroundings.around(alert)
+        verdict = judge(alert, at, behaviour=behaviour, triage=self._rulebook.triage, around=around)
+        return verdict.handling == "page"
+
     def _judged(self, alert: Alert, now: float) -> Alert:
         incident = self._state.incidents.get(alert.incident) if alert.incident else None
         if incident is not None and incident.page_alert == alert.fingerprint and not alert.mutings:

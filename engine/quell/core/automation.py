@@ -109,6 +109,10 @@ class Automation:
         self._paging.told(deeds, now)
         return deeds
 
+    def routes_of(self, alert: Alert) -> tuple[object, ...]:
+        """The ways that a page for an alert takes, to compare them with those of another."""
+        return self._routes.taken(alert)
+
     def considered(self, incident: Incident, now: float) -> list[tuple[str, str]]:
         """For every playbook, by name, whether its condition holds for the incident now, and if not why not."""
         return self._choice.considered(incident, now)

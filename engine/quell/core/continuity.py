@@ -91,11 +91,11 @@ def _named(
     for at, cluster in enumerate(clusters):
         for name, count in Counter(before[member] for member in cluster.members).items():
             incident = state.incidents.get(name) if name is not None else None
-            if incident is not None and incident.status != "merged":
+            if incident is not None and incident.status != "merged" and not incident.crowd:
                 votes.append((-count, incident.opened_at, incident.id, at))
         marks = {mark for mark, _ in cluster.members} if merged else set()
         for incident in merged:
-            overlap = len(marks.intersection(incident.alerts))
+            overlap = 0 if incident.crowd else len(marks.intersection(incident.alerts))
             if 2 * overlap > len(incident.alerts):
                 # Just behind an equal overlap with an incident that still stands.
                 votes.append((-overlap + 0.5, incident.opened_at, incident.id, at))

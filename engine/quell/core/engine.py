@@ -82,12 +82,20 @@ class Engine:
         self._repeats = Repeats(self.state, self._chart)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
-        self._lone = Lone(rulebook, self.state, self._chart, logbook, self._pager)
+        self._automation = Automation(rulebook, self.state)
+        self._lone = Lone(
+            rulebook,
+            self.state,
+            alerts=self._alerts,
+            chart=self._chart,
+            logbook=logbook,
+            pager=self._pager,
+            automation=self._automation,
+        )
         self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
         self._incidents = Incidents(
             rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
         )
-        self._automation = Automation(rulebook, self.state)
         self._observer = Observer(self.state)
         self._takers = Takers(
             self.state,
@@ -202,6 +210,7 @@ class Engine:
         self._observer.sweep(self.graph, at)
         self._chart.learned(self._pruning.prune(at))
         self._chart.index_changes()
+        self._lone.sweep()
         if len(self._agenda) > MOST_ENTRIES:
             self._agenda.clear()
             self._plan_all()
@@ -242,7 +251,9 @@ class Engine:
             self._hear_again(now, out)
         at = start
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
-        while at < len(out):
+        while at < len(out) or self._lone.show_due(now, out):
+            if at == len(out):
+                continue
             decision = out[at]
             at += 1
             self._observer.follow(decision)
@@ -271,10 +282,13 @@ class Engine:
         elif alert.handling == "page":
             group = self._groups.of(alert)
             if group is not None and group.solve_at is not None and alert.reason.code != "rule":
+                self._lone.waits(alert.fingerprint)
                 return  # what comes of its company is concluded shortly
             paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
             if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
-                self._lone.show(alert, now, out)
+                self._lone.due(alert.fingerprint)
+        elif alert.reason.code == "waiting_for_company":
+            self._lone.waits(alert.fingerprint)
 
     def _hear_again(self, now: float, out: list[AnyDecision]) -> None:
         """What was muted counts from now on: with company it is an incident, and must not page alone."""

@@ -9,6 +9,7 @@ import msgspec
 from quell.core.automation import Automation
 from quell.core.graph import Graph
 from quell.core.story import Story, story
+from quell.core.titles import listed
 from quell.core.trial import Candidate, candidates
 from quell.model.alert import Alert, Handling, Reason
 from quell.model.incident import Incident, Suspect
@@ -112,6 +113,8 @@ def page_text(state: State, incident: Incident, again: str = "") -> str:
         lines.append(f"told again: {again}")
     elif incident.reminded_at is not None and incident.paged_at is not None:
         lines.append(f"told again: nobody has acknowledged it since {format_time(incident.paged_at)}")
+    if incident.crowd:
+        lines += listed([alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None])
     cause = incident.suspects[0] if incident.suspects else None
     if cause is not None and cause.confidence > 0:
         sure = "no clear cause; most likely" if incident.no_clear_cause else "first cause:"
@@ -138,7 +141,10 @@ def _lines(
 ) -> list[str]:
     lines = [f"{incident.id} is {incident.status}: {incident.title}"]
     cause = judged[0] if judged else None
-    if cause is None:
+    if incident.crowd:
+        lines.append("No cause: nothing is known that its alerts have in common, they came at about one time.")
+        lines += [f"  {line}" for line in listed(alerts)]
+    elif cause is None:
         lines.append("No cause: none of its alerts names an entity. Write a map rule (rules/map.yaml) to place them.")
     elif cause.confidence > 0:
         sure = "No clear cause; the best candidate is" if incident.no_clear_cause else "First cause:"

@@ -110,7 +110,7 @@ class Observer:
         rule.ended += 1
         rule.lasted[bisect_left(BOUNDS_S, lasted)] += 1
         incident = self._state.incidents.get(alert.incident or "")
-        rule.alone += incident is None or len(incident.alerts) <= 1
+        rule.alone += incident is None or incident.crowd or len(incident.alerts) <= 1
         rule.paged += alert.handling == "page"
 
     def _acted(self, incident: Incident) -> None:

@@ -64,7 +64,7 @@ class Hearing:
         recent = [
             incident
             for incident in self._state.incidents.values()
-            if incident.is_open and incident.entities and incident.opened_at + WITHIN_S >= now
+            if incident.is_open and incident.entities and not incident.crowd and incident.opened_at + WITHIN_S >= now
         ]
         if not news or not recent:
             return

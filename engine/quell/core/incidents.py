@@ -7,7 +7,7 @@ depend on nothing but the alerts and the time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -233,6 +233,11 @@ class Incidents:
         if event == "reopened":
             self._logbook.watch(grown.id, now + self._rulebook.triage.lone_page_after_s)
 
+    def _rest(self, crowd: Incident, members: Sequence[Member], after: Mapping[Member, str]) -> tuple[str, ...]:
+        """What stays of a crowd when some of its members have found their company."""
+        gone = {mark for mark, episode in members if (mark, episode) in after}
+        return tuple(mark for mark in crowd.alerts if mark not in gone)
+
     def _lost(
         self, name: str, members: Sequence[Member], after: dict[Member, str], now: float, out: list[AnyDecision]
     ) -> None:
@@ -241,7 +246,12 @@ class Incidents:
         if incident is None or not incident.is_open:
             return
         target = absorber(members, after)
-        if target is not None:
+        if target is not None and incident.crowd and (rest := self._rest(incident, members, after)):
+            self._lives.parted(incident, rest, f"{target} explains others of its alerts", now, out)
+            for member in members:
+                if member not in after:
+                    self._place(member, name)
+        elif target is not None:
             text = f"its alerts are explained by {target}"
             merged = msgspec.structs.replace(incident, status="merged", merged_into=target, resolved_at=now)
             self._logbook.keep(noted(merged, now, "merged", text), "merged", now, out)

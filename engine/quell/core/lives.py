@@ -9,6 +9,7 @@ import msgspec
 from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted
 from quell.core.pager import UNPAGED, Pager, back_at
 from quell.core.surroundings import acted_on
+from quell.core.titles import crowd_title
 from quell.core.verdicts import DAY_S
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
@@ -111,6 +112,19 @@ class Lives:
         self._logbook.keep(msgspec.structs.replace(incident, alerts=rest), "updated", now, out)
         if not any(alert.firing for other in rest if (alert := self._state.alerts.get(other)) is not None):
             self._logbook.watch(name, now + CALM_S)
+
+    def parted(self, crowd: Incident, rest: tuple[str, ...], why: str, now: float, out: list[AnyDecision]) -> None:
+        """Some of the alerts that had only come at one time belong to another incident."""
+        alerts = [alert for mark in rest if (alert := self._state.alerts.get(mark)) is not None]
+        less = msgspec.structs.replace(
+            crowd,
+            alerts=rest,
+            title=crowd_title(alerts),
+            entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
+        )
+        self._logbook.keep(noted(less, now, "parted", why), "updated", now, out)
+        if not any(alert.firing for alert in alerts):
+            self._logbook.watch(crowd.id, now + CALM_S)
 
     def emptied(self, known: Incident | None, now: float, out: list[AnyDecision]) -> None:
         """All alerts of an incident fire anew elsewhere."""

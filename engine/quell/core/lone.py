@@ -6,12 +6,16 @@ from math import exp, log1p
 
 import msgspec
 
+from quell.core.alerts import Alerts
+from quell.core.automation import Automation
 from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
+from quell.core.crowds import Crowds
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
 from quell.core.rank import MOST_SUSPECTS, TEMPERATURE, changed, nearest_change
-from quell.core.titles import title
+from quell.core.severity import rank, worst
+from quell.core.titles import crowd_title, title
 from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
@@ -34,14 +38,79 @@ CLEAR = 2.0
 class Lone:
     """Shows people an alert that nothing was concluded about."""
 
-    def __init__(self, rulebook: Rulebook, state: State, chart: Chart, logbook: Logbook, pager: Pager) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        state: State,
+        *,
+        alerts: Alerts,
+        chart: Chart,
+        logbook: Logbook,
+        pager: Pager,
+        automation: Automation,
+    ) -> None:
         self._rulebook = rulebook
         self._state = state
         self._chart = chart
         self._logbook = logbook
         self._pager = pager
+        self._alerts = alerts
+        self._crowds = Crowds(rulebook, state, alerts, automation)
+        self._due: list[str] = []
 
-    def show(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
+    def waits(self, mark: str) -> None:
+        """An alert may soon have to page on its own."""
+        self._crowds.note(mark)
+
+    def sweep(self) -> None:
+        """Forgets what waits no more."""
+        self._crowds.sweep()
+
+    def due(self, mark: str) -> None:
+        """An alert must page on its own now."""
+        self._due.append(mark)
+        self._crowds.note(mark)
+
+    def show_due(self, now: float, out: list[AnyDecision]) -> bool:
+        """Shows people what is due, if it is in no incident by now; whether anything was."""
+        due, self._due = self._due, []
+        for mark in due:
+            alert = self._state.alerts.get(mark)
+            if alert is None or alert.incident is not None or alert.handling != "page":
+                continue
+            together = self._crowds.around(alert, now)
+            if together:
+                self._show_crowd(together, now, out)
+            else:
+                self._show(alert, now, out)
+        return bool(due)
+
+    def _show_crowd(self, alerts: list[Alert], now: float, out: list[AnyDecision]) -> None:
+        """Opens and pages one incident for alerts that would have paged alone, each of them, at about one time."""
+        members = [(alert.fingerprint, alert.episode) for alert in alerts]
+        name = new_name(self._state, members, now)
+        incident = Incident(
+            id=name,
+            title=crowd_title(alerts),
+            status="open",
+            opened_at=now,
+            updated_at=now,
+            severity=worst(alert.severity for alert in alerts),
+            alerts=tuple(alert.fingerprint for alert in alerts),
+            entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
+            no_clear_cause=True,
+            crowd=True,
+        )
+        for alert, member in zip(alerts, members, strict=True):
+            self._state.placed[place_of(member)] = name
+            self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
+        why = f"{len(alerts)} alerts at one time, without known relation"
+        self._logbook.keep(noted(incident, now, "opened", why), "opened", now, out)
+        first = min(alerts, key=lambda alert: (-rank(alert.severity), alert.starts_at, alert.fingerprint))
+        self._pager.page(name, first, why, now, out)
+        self._alerts.rejudge(incident.alerts, now, out)
+
+    def _show(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Opens and pages an incident for one alert that must page though it has no company."""
         member = (alert.fingerprint, alert.episode)
         name = new_name(self._state, [member], now)
@@ -66,7 +135,7 @@ class Lone:
 
     def shown(self, incident: Incident) -> bool:
         """Whether an incident is of one alert without company."""
-        return len(incident.alerts) == 1
+        return len(incident.alerts) == 1 and not incident.crowd
 
     def look_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
         """Ranks its suspects anew by what was told since."""

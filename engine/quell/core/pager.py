@@ -128,7 +128,14 @@ class Pager:
         for name, members in sorted(lost.items()):
             target = absorber(members, after)
             gone, into = self._state.incidents.get(name), self._state.incidents.get(target or "")
-            if gone is None or into is None or not gone.is_open or not into.is_open or into.acknowledged_by:
+            if (
+                gone is None
+                or into is None
+                or gone.crowd
+                or not gone.is_open
+                or not into.is_open
+                or into.acknowledged_by
+            ):
                 continue
             if gone.paged_at is None or now >= gone.paged_at + longest_s(self._triage):
                 continue

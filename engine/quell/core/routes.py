@@ -15,6 +15,8 @@ from quell.model.rulebook import Route
 from quell.model.state import State
 
 PAGE_TIMEOUT_S = 30.0
+WORDING = frozenset({"text", "title", "summary", "message", "body", "description", "subject"})
+"""Parameters that say what is the matter, and not to whom."""
 
 
 class Routes:
@@ -60,6 +62,15 @@ class Routes:
             if matching is None or matching.matches(labels)
         ]
 
+    def taken(self, alert: Alert) -> tuple[object, ...]:
+        """Where a page for this alert alone goes: its routes, each with its parameters as far as labels decide them."""
+        labels = labels_of(None, alert)
+        return tuple(
+            (name, *(_told(value, labels) for word, value in route.params.items() if word not in WORDING))
+            for route, name, matching in self._routes
+            if matching is None or matching.matches(labels)
+        )
+
     def _params(
         self, route: Route, incident: Incident | None, known: Mapping[str, str], labels: Mapping[str, str], at: float
     ) -> dict[str, Any]:
@@ -86,6 +97,16 @@ def _names(routes: tuple[Route, ...]) -> list[str]:
             name = f"{route.name}-{number}"
         names.append(name)
     return names
+
+
+def _told(value: Any, labels: Mapping[str, str]) -> str:
+    """A parameter as far as labels decide it; all labels where it asks for more than them."""
+    if "labels" not in (text := repr(value)):
+        return text
+    try:
+        return repr(rendered(value, {"labels": labels}))
+    except ExpressionError:
+        return f"{text} {sorted(labels.items())}"
 
 
 def _matching(route: Route) -> Matching | None:

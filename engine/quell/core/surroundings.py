@@ -65,7 +65,7 @@ class Surroundings:
             return False
         incident = self._state.incidents.get(alert.incident or "")
         acted = incident is not None and acted_on(incident)
-        alone = incident is None or len(incident.alerts) == 1
+        alone = incident is None or incident.crowd or len(incident.alerts) == 1
         if not alert.mutings:
             if alert.name:
                 self._keep(alert.name, ended(self._custom(alert.name), alert, now, alone=alone, acted=acted))

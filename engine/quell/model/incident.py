@@ -63,7 +63,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     the page, and ``reminders`` how often. ``told_severity`` is the worst severity that people were told of it, by a
     page or when they acknowledged it (None: nobody was told, or a state of before this was kept).
     ``acknowledged_before`` is who had acknowledged it before it became worse than that and paged again.
-    ``merged_into`` names the survivor of a merge.
+    ``merged_into`` names the survivor of a merge. ``crowd``: its alerts have nothing in common but that they would have
+    paged alone at about one time.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     timeline: tuple[TimelineEntry, ...] = ()
     symptoms: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    crowd: bool = False
 
     @property
     def is_open(self) -> bool:
