@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,11 +10,10 @@ import msgspec
 from load.cases import generated
 from load.course import Ran
 from load.generator import Order
-from load.servers import Server, kill, quell_made
+from load.servers import kill, quell_made
 
 LINES, SIZE, COUNT = 64, 1_000, 150_000
 _AFTER = 1_000
-_PATIENCE_S = 300.0
 
 
 @dataclass(slots=True)
@@ -56,35 +53,13 @@ def overload(sink: int, say: Callable[[str], None], count: int = COUNT) -> Overl
             after = generated(few)
             # The second storm is not waited for: what is accepted is killed while most of it is not decided over.
             second = generated(msgspec.structs.replace(plain, offset=count + _AFTER, waiting=""))
-            counted = _counted(server)
+            counted = server.metric("quell_records_accepted_total")
             peak = server.used().peak_mib
             kill(server)
         with made.running() as server:
-            _decided_over(server)
-            known = _known(server)
+            server.decided_over()
+            known = server.status()["alerts"]["known"]
     return Overload(first, after, second, counted, known, peak)
-
-
-def _counted(server: Server) -> int:
-    """What the daemon itself counted as accepted."""
-    return _metric(server, b"quell_records_accepted_total ")
-
-
-def _metric(server: Server, name: bytes) -> int:
-    lines = server.get("/metrics", _PATIENCE_S)[1].splitlines()
-    return next((int(float(line.split()[1])) for line in lines if line.startswith(name)), 0)
-
-
-def _decided_over(server: Server) -> None:
-    """Returns when the daemon has decided over all that it has: it may be ready before that."""
-    until = time.monotonic() + _PATIENCE_S
-    while _metric(server, server.waiting.encode() + b" ") and time.monotonic() < until:
-        time.sleep(0.2)
-
-
-def _known(server: Server) -> int:
-    found: int = json.loads(server.get("/api/quell/v1/status", _PATIENCE_S)[1])["alerts"]["known"]
-    return found
 
 
 def lines(found: Overload) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import shutil
 import signal
@@ -19,6 +20,8 @@ from load.process import Used, end, free_port, started, used
 
 PEER = "prometheus-alertmanager"
 _READY_S = 120.0
+_PATIENCE_S = 600.0
+"""How long an answer is waited for that should take no time: that it takes long is a finding."""
 _NOTICES_S = 1.5
 """How long Alertmanager is watched after its last answer: its group_wait is 1 s, then it tells."""
 
@@ -55,6 +58,22 @@ class Server:
     def post(self, path: str, body: bytes, timeout_s: float = 120.0) -> tuple[int, bytes]:
         """Status and body. Raises OSError."""
         return self._ask("POST", path, body, timeout_s)
+
+    def metric(self, name: str) -> int:
+        """What /metrics says of a metric without labels; 0 when it says nothing."""
+        lines = self.get("/metrics", _PATIENCE_S)[1].decode().splitlines()
+        return next((int(float(line.split()[1])) for line in lines if line.startswith(f"{name} ")), 0)
+
+    def status(self) -> dict[str, dict[str, int]]:
+        """What quell says of itself."""
+        found: dict[str, dict[str, int]] = json.loads(self.get("/api/quell/v1/status", _PATIENCE_S)[1])
+        return found
+
+    def decided_over(self) -> None:
+        """Returns when quell has decided over all that it has: after a start it is ready before that."""
+        until = time.monotonic() + _PATIENCE_S
+        while self.metric(self.waiting) and time.monotonic() < until:
+            time.sleep(0.1)
 
     def _ask(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)

@@ -58,7 +58,7 @@ def standing(sink: int, say: Callable[[str], None], active: int = ACTIVE) -> Sta
             ran = generated(_order(server, active))
             found.decided_per_s = ran.drained_rate
             found.silent_s = _longest_silence(server, _WATCHED_S)
-            status = _status(server)
+            status = server.status()
             found.known, found.open_incidents = status["alerts"]["known"], status["incidents"]["open"]
             found.rss_mib, found.peak_mib = server.used().rss_mib, server.used().peak_mib
             found.list_ms, found.list_max_ms, found.list_bytes = _listed(server)
@@ -109,11 +109,6 @@ def _longest_silence(server: Server, seconds: float) -> float:
     return longest
 
 
-def _status(server: Server) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = json.loads(server.get("/api/quell/v1/status", _PATIENCE_S)[1])
-    return found
-
-
 def _listed(server: Server) -> tuple[float, float, int]:
     """Median and longest time of a list of 50 incidents in milliseconds, and its length in bytes."""
     times, size = [], 0
@@ -131,8 +126,8 @@ def _again(made: Quell, how: signal.Signals) -> tuple[float, int, float]:
     with made.begun() as server:
         wait_until_ready(server, "/ready", made.folder / "log")
         took = time.monotonic() - began
-        known = _status(server)["alerts"]["known"]
-        time.sleep(1.0)
+        server.decided_over()
+        known = server.status()["alerts"]["known"]
         rss = server.used().rss_mib
         end(server.process, how)
     return took, known, rss
