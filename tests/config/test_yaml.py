@@ -127,6 +127,14 @@ def test_a_line_with_a_secret_is_not_shown():
     assert "name: x" in str(document.problem(("name",), "wrong"))
 
 
+@pytest.mark.parametrize("character", ["\x00", "\x7f", "\x80", "\x9f", "\uffff"])
+def test_a_control_character_is_named_at_its_place(character):
+    document, (problem,) = read_document("f.yaml", f"a: 1\nb: {character}\n".encode())
+    assert document is None
+    assert (problem.line, problem.column) == (2, 4)
+    assert "control character" in problem.message
+
+
 @given(st.binary(max_size=60) | st.text("ab:-[]{}&*!|>'\"#%@,? \n\t", max_size=60).map(str.encode))
 def test_reading_never_raises(data):
     document, problems = read_document("f.yaml", data)
