@@ -15,7 +15,7 @@ from quell.sdk import payload
 from quell_connectors.alertmanager.translate import annotations_of, is_uri, labels_of
 from quell_connectors.alertmanager.wire import Pairs
 
-MOST = 120_000
+MOST = 100_000
 """Label sets that are remembered."""
 MOST_BYTES = 64 * 1024 * 1024
 """Of the JSON of all of them together."""
@@ -25,8 +25,10 @@ _LOOKED_AT = 256
 """How many are looked at in one second for being too old: a hundred thousand in seven minutes, and no long pause."""
 _MOST_COMMON = 16_384
 """Values that are kept for being shared, such as the names of services."""
+_NOT_LONG = 2048
+"""Bytes of an alert's JSON; the values of longer ones are not shared, so that what is common binds little memory."""
 _SHORT = payload.MAX_NAME_BYTES
-"""Bytes of JSON; what is longer is not shared either, so that little memory is bound by what is common."""
+"""Bytes of JSON in which no name and no value can be too long."""
 
 # Names are not constrained, for only then does the decoder make one text for all that are the same.
 _good_labels = msgspec.json.Decoder(dict[str, Annotated[str, msgspec.Meta(min_length=1)]]).decode
@@ -36,6 +38,7 @@ _maybe_pairs = msgspec.json.Decoder(Pairs | None).decode
 _text = msgspec.json.Decoder(str).decode
 
 _USUAL = ("http://", "https://")
+"""What begins so, can be printed and has no space is a URI. To look is quicker than to search for white space."""
 _SIZE_OF_LABELS = len('{"labels":}')
 _SIZE_OF_ANNOTATIONS = len(',"annotations":')
 _SIZE_OF_URL = len(',"generatorURL":')
@@ -59,6 +62,9 @@ class Seen(msgspec.Struct, gc=False):
 class Known:
     """Label sets by their JSON. A set whose labels come in another order, or spaced, is one more.
 
+    What comes once leaves a number: in a storm of new alerts nothing is kept here. If two share a number, one of them
+    is kept too soon.
+
     ``get`` is the mapping's own, for it is asked for every alert.
     """
 
@@ -68,6 +74,7 @@ class Known:
         self._seen: dict[bytes, Seen] = {}
         self.get = self._seen.get
         self._order: deque[bytes] = deque()
+        self._met: set[int] = set()
         self._bytes = 0
         self._common: dict[str, str] = {}
         self._next_look = 0.0
@@ -76,26 +83,43 @@ class Known:
         return len(self._seen)
 
     def learn(self, key: bytes, notes: bytes, link: bytes, now: float) -> Seen:
-        """What the JSON says, remembered. Raises when it is not plainly right; then nothing is remembered of it.
+        """What the JSON of a label set that is not known says with the rest; remembered from the second time on.
 
-        That is `msgspec.DecodeError`, `ValueError`, `RecursionError` or what `translate` raises.
+        Raises when it is not plainly right, and remembers nothing of it then: `msgspec.DecodeError`, `ValueError`,
+        `RecursionError` or what `translate` raises. All in one piece, for it is done for every new alert.
         """
-        url = _url(link) if link else ""
-        labels, annotations = _read(key, notes)
-        old = self._seen.get(key)
-        if old is None:
-            self._order.append(key)
-            self._bytes += len(key) + len(notes) + len(link)
-            self._share(labels, key)
+        url = _text(link) if link else ""
+        if url and not (url.startswith(_USUAL) and url.isprintable() and " " not in url):
+            _check(url)
+        try:
+            labels = _good_labels(key)
+            annotations = _good_annotations(notes) if notes else {}
+            usual = labels and len(key) <= _SHORT >= len(notes) and "" not in labels and "" not in annotations
+        except msgspec.ValidationError:
+            usual = False
+        if not usual or len(labels) > payload.MAX_LABELS or len(annotations) > payload.MAX_LABELS:
+            labels = labels_of(_pairs(key))
+            annotations = _annotations(notes)
+        seen = Seen(labels, annotations, url, notes, link, _size(key, notes, link), now)
+        mark = hash(key)
+        if mark in self._met:
+            self._keep(key, seen)
         else:
-            labels = old.labels
-            self._bytes += len(notes) + len(link) - len(old.notes) - len(old.link)
-        size = _SIZE_OF_LABELS + len(key) + len(notes) + len(link)
-        size += (_SIZE_OF_ANNOTATIONS if notes else 0) + (_SIZE_OF_URL if link else 0)
-        seen = self._seen[key] = Seen(labels, annotations, url, notes, link, size, now)
-        while self._bytes > self._most_bytes or len(self._seen) > self._most:
-            self._forget(self._order.popleft())
+            if len(self._met) >= self._most:
+                self._met.clear()
+            self._met.add(mark)
         return seen
+
+    def change(self, key: bytes, seen: Seen, notes: bytes, link: bytes) -> None:
+        """Other annotations, or another URL, of a label set that is known. Raises as `learn` does."""
+        url = _text(link) if link else ""
+        if url:
+            _check(url)
+        annotations = _annotations(notes)
+        size = _size(key, notes, link)
+        self._bytes += size - seen.size
+        seen.annotations, seen.url, seen.notes, seen.link, seen.size = annotations, url, notes, link, size
+        self._stay_within()
 
     def forget_old(self, now: float) -> None:
         """Forgets what was not seen for long; does something once a second, and then little."""
@@ -109,39 +133,42 @@ class Known:
             else:
                 self._order.append(key)
 
-    def _forget(self, key: bytes) -> None:
-        seen = self._seen.pop(key)
-        self._bytes -= len(key) + len(seen.notes) + len(seen.link)
-
-    def _share(self, labels: dict[str, str], key: bytes) -> None:
-        """Puts the one text for all that say the same: a hundred thousand alerts need a third less memory."""
-        if len(key) <= _SHORT:
-            common = self._common
-            if len(common) > _MOST_COMMON:
-                common.clear()
-            share = common.setdefault
+    def _keep(self, key: bytes, seen: Seen) -> None:
+        if seen.size <= _NOT_LONG:
+            # One text for all that say the same: a hundred thousand alerts need a third less memory.
+            labels, share = seen.labels, self._common.setdefault
             for name, value in labels.items():
                 labels[name] = share(value, value)
+            seen.url = share(seen.url, seen.url)
+        self._seen[key] = seen
+        self._order.append(key)
+        self._bytes += seen.size
+        self._met.discard(hash(key))
+        if len(self._common) > _MOST_COMMON:
+            self._common.clear()
+        self._stay_within()
+
+    def _stay_within(self) -> None:
+        while self._bytes > self._most_bytes or len(self._seen) > self._most:
+            self._forget(self._order.popleft())
+
+    def _forget(self, key: bytes) -> None:
+        self._bytes -= self._seen.pop(key).size
 
 
-def _read(key: bytes, notes: bytes) -> tuple[dict[str, str], dict[str, str]]:
-    """Labels and annotations. In texts as short as these no name and no value can be too long."""
-    if len(key) <= _SHORT and len(notes) <= _SHORT:
-        try:
-            labels = _good_labels(key)
-            annotations = _good_annotations(notes) if notes else {}
-        except msgspec.ValidationError:
-            pass  # an empty label, or a null: not usual, and for the careful to judge
-        else:
-            named = labels and "" not in labels and "" not in annotations
-            if named and len(labels) <= payload.MAX_LABELS and len(annotations) <= payload.MAX_LABELS:
-                return labels, annotations
-    return labels_of(_pairs(key)), annotations_of(_maybe_pairs(notes) if notes else None)
+def _size(key: bytes, notes: bytes, link: bytes) -> int:
+    size = _SIZE_OF_LABELS + len(key)
+    if notes:
+        size += _SIZE_OF_ANNOTATIONS + len(notes)
+    if link:
+        size += _SIZE_OF_URL + len(link)
+    return size
 
 
-def _url(link: bytes) -> str:
-    url = _text(link)
-    # What can be printed and is no space is no white space at all. To look is quicker than to search for it.
-    if not (url.startswith(_USUAL) and url.isprintable() and " " not in url) and url and not is_uri(url):
+def _annotations(notes: bytes) -> dict[str, str]:
+    return annotations_of(_maybe_pairs(notes)) if notes else {}
+
+
+def _check(url: str) -> None:
+    if not is_uri(url):
         raise ValueError(f'"{url}" is no URI')
-    return url

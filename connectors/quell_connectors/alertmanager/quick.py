@@ -127,9 +127,12 @@ def _from_posted(
             size_of_times = 1 + _size_of_times(starts_at, ends_at)
         key, notes, link = bytes(alert.labels), bytes(alert.annotations), bytes(alert.generator_url)
         seen = known.get(key)
-        if seen is None or seen.notes != notes or seen.link != link:
+        if seen is None:
             seen = known.learn(key, notes, link, now)
-        seen.at = now
+        else:
+            if seen.notes != notes or seen.link != link:
+                known.change(key, seen, notes, link)
+            seen.at = now
         size += seen.size + size_of_times
         # In the order of the fields, which is how msgspec finds them fastest.
         records.append(
@@ -157,9 +160,12 @@ def _from_webhook(body: bytes, source: str, now: float, known: Known) -> list[Al
             at, start, end = _of_webhook(status, _time(starts_at), _time(ends_at), now)
         key, notes, link = bytes(alert.labels), bytes(alert.annotations), bytes(alert.generator_url)
         seen = known.get(key)
-        if seen is None or seen.notes != notes or seen.link != link:
+        if seen is None:
             seen = known.learn(key, notes, link, now)
-        seen.at = now
+        else:
+            if seen.notes != notes or seen.link != link:
+                known.change(key, seen, notes, link)
+            seen.at = now
         values = [value for value in alert.values.values() if value is not None] if alert.values else ()
         records.append(
             AlertRecord(
