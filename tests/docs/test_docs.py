@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
-ENVIRONMENT = {"QUELL_EXAMPLE": "x"}
+ENVIRONMENT = {"QUELL_EXAMPLE": "x", "QUELL_STORE": "postgresql://quell:x@db.example.org/quell"}
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
