@@ -95,8 +95,8 @@ def annotation_problem(annotations: Mapping[str, str]) -> str:
 
 
 def _too_long(pairs: Mapping[str, str], what: str, most: int) -> str:
-    if max(map(len, pairs), default=0) <= MAX_NAME_BYTES and max(map(len, pairs.values()), default=0) * 4 <= most:
-        return ""  # so it nearly always is
+    if len("".join(pairs)) <= MAX_NAME_BYTES and len("".join(pairs.values())) * 4 <= most:
+        return ""  # so it nearly always is: all together are not too long
     for name, value in pairs.items():
         if len(name) > MAX_NAME_BYTES:
             return f'the name of {what} "{name[:40]}…" has {len(name)} characters; at most {MAX_NAME_BYTES} are taken'
