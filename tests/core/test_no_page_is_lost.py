@@ -158,3 +158,22 @@ def test_what_heals_itself_now_and_then_does_not_page() -> None:
     for at in range(0, int(3 * DAY_S), 3 * 3600):
         scene.tell(fires("cache", at), ends("cache", at + 540.0))
     assert not scene.pages
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_flapped_for_long_after_its_page_pages_a_day_after_that_page(restarts: bool) -> None:
+    """That it came back in an incident that had paged was no page."""
+    scene = Scene()
+    scene.tell(fires("cache"))
+    scene.wait(700.0)
+    for at in range(900, int(20 * HOUR), 800):
+        scene.tell(ends("cache", at), fires("cache", at + 300.0))
+    scene.tell(ends("cache", at + 500.0))
+    scene.wait(23 * HOUR)
+    if restarts:
+        scene.restart()
+    assert len(scene.pages) == 1
+    assert not scene.open
+    for at in range(int(25 * HOUR), int(27 * HOUR), 600):
+        scene.tell(fires("cache", at), ends("cache", at + 300.0))
+    assert len(scene.pages) == 2

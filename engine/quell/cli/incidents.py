@@ -150,7 +150,8 @@ def _print_head(out: Console, incident: Mapping[str, Any]) -> None:
 def _print_suspects(out: Console, incident: Mapping[str, Any]) -> None:
     suspects = incident.get("suspects") or []
     if not suspects:
-        out.print("\nno suspects yet")
+        crowd = "\nno cause: its alerts came at one time, and nothing else is known that they have in common"
+        out.print(crowd if incident.get("crowd") else "\nno suspects yet")
         return
     out.print("\nno clear cause; candidates:" if incident.get("no_clear_cause") else "\nfirst cause:", style="bold")
     _print_suspect(out, suspects[0])

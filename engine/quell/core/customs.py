@@ -91,10 +91,11 @@ def told(behaviour: Triaged, verdict: str, now: float) -> Triaged:
 def _ended(behaviour: Triaged, alert: Alert, now: float, *, acted: bool) -> Triaged:
     """One more past firing. If it paged unheard (see `observe`) the end of it is the latest time it can have.
 
-    What people had to end once is no healer: what was learned of its durations begins anew.
+    A firing that only stands for the page of its incident did not page. What people had to end once is no healer: what
+    was learned of its durations begins anew.
     """
     paged_at = behaviour.paged_at
-    if alert.handling == "page" and (paged_at is None or paged_at < alert.starts_at):
+    if alert.handling == "page" and alert.reason.code != "paged" and (paged_at is None or paged_at < alert.starts_at):
         paged_at = now
     return msgspec.structs.replace(
         behaviour,

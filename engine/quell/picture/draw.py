@@ -69,6 +69,8 @@ def _summary(explanation: Explanation) -> str:
     if story.started_at is not None:
         began = datetime.fromtimestamp(round(story.started_at), UTC)
         parts.append(f"first alert {began:%Y-%m-%d %H:%M:%S} UTC")
+    if cause is None and any(actor.alerts for actor in story.actors):
+        return " · ".join(["no cause: nothing is known that the alerts have in common", *parts])
     if cause is None:
         return " · ".join(["no cause: none of the alerts names an entity", *parts])
     if cause.confidence <= 0:
