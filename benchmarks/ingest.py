@@ -47,11 +47,11 @@ def show(title: str, lines: Sequence[str]) -> None:
     print("\n".join((f"\n## {title}\n", *lines)), flush=True)
 
 
-def quick(sink: int, smaller: int) -> None:
+def quick(sink: int, count: int, smaller: int) -> None:
     """The three cases that goals are set for."""
     cases = _smaller(QUICK, smaller)
     servers = {PEER: partial(alertmanager, sink), OURS: partial(quell, sink)}
-    rows = rounds(cases, servers, ROUNDS, say, QUICK_MOST_S)
+    rows = rounds(cases, servers, count, say, QUICK_MOST_S)
     show("Accepted and decided over", list(table.lines(rows)))
     print(json.dumps(table.summary(rows, cases)), flush=True)
 
@@ -127,7 +127,7 @@ def main() -> None:
     print(machine(), flush=True)
     with sink_running() as sink:
         if given.quick:
-            quick(sink, given.smaller)
+            quick(sink, given.rounds, given.smaller)
         else:
             everything(sink, parts, given.rounds, given.smaller)
 

@@ -36,6 +36,6 @@ def alerta() -> Iterator[Server]:
             command = [program, "--workers=2", f"--bind=127.0.0.1:{port}", "alerta:create_app()"]
         env = {"ALERTA_SVR_CONF_FILE": str(place / "alertad.conf"), "DATABASE_URL": url}
         with started(command, place, place / "log", **env) as process:
-            server = Server("Alerta", process, port, path="/api/webhooks/prometheus", wrap=True, also=(pid,))
+            server = Server("Alerta", process, port, path="/webhooks/prometheus", wrap=True, also=(pid,))
             wait_until_ready(server, "/management/gtg", place / "log")
             yield server

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ import msgspec
 
 from load.course import Ran
 from load.generator import Order
-from load.process import machine_busy_s, used
+from load.process import answered, machine_busy_s, used
 from load.servers import NotThere, Server
 
 _MOST_S = 600.0
@@ -99,13 +98,7 @@ class Row:
 def generated(order: Order) -> Ran:
     """Sends what is ordered from a process of its own."""
     command = [sys.executable, str(Path(__file__).with_name("generator.py"))]
-    done = subprocess.run(
-        command, input=msgspec.json.encode(order), check=False, capture_output=True, timeout=_MOST_S,
-        start_new_session=True,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"the generator ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
-    return msgspec.json.decode(done.stdout, type=Ran)
+    return msgspec.json.decode(answered(command, msgspec.json.encode(order), _MOST_S), type=Ran)
 
 
 def order_of(case: Case, server: Server) -> Order:

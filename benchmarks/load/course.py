@@ -72,6 +72,7 @@ class Course:
         self._count = lines
         self._rate = rate
         self._next = 0
+        self._all: list[Line] = []
         self._free: list[Line] = []
         self._under_way = 0
         self._lost_in_a_row = 0
@@ -84,15 +85,16 @@ class Course:
 
     async def run(self) -> Ran:
         """Sends everything and waits for every answer. Raises OSError when nobody listens."""
-        self._free = [await opened(self._target.port, self._answered) for _ in range(self._count)]
-        lines = list(self._free)
+        for _ in range(self._count):
+            await self._another()
         self.ran.began = _clock()
         if self._requests:
             self._pump()
             if self._rate:
                 await self._tick()
             await self._done.wait()
-        for line in lines + self._free:
+        await asyncio.gather(*self._opening)
+        for line in self._all:
             line.close()
         self._latencies.sort()
         ran = self.ran
@@ -155,14 +157,20 @@ class Course:
             self._done.set()
 
     def _open_another(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._another())
+        task = asyncio.get_running_loop().create_task(self._instead())
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    async def _another(self) -> None:
+    async def _instead(self) -> None:
+        """A line in place of one that was lost; nobody there any more ends the course."""
         try:
-            self._free.append(await opened(self._target.port, self._answered))
+            await self._another()
         except OSError:
             self._done.set()
-            return
-        self._pump()
+        else:
+            self._pump()
+
+    async def _another(self) -> None:
+        line = await opened(self._target.port, self._answered)
+        self._all.append(line)
+        self._free.append(line)

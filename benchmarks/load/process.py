@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _END_S = 30.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def free_port() -> int:
@@ -80,16 +82,51 @@ def _family(root: int) -> list[int]:
 
 @contextmanager
 def started(command: Sequence[str], folder: Path, log: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with its output in ``log``; in a group of its own, so that Ctrl-C comes to this one first."""
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, env={**os.environ, **env},
-            start_new_session=True,
-        )  # fmt: skip
-    try:
+    """A process that serves, with its output in ``log``; it is ended after."""
+    told = {**os.environ, **env}
+    with (
+        log.open("ab") as out,
+        _spawned(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, env=told) as process,
+    ):
         yield process
+
+
+def answered(command: Sequence[str], said: bytes, most_s: float) -> bytes:
+    """What a process writes when it is told something. Raises SystemExit with its last words when it fails."""
+    pipe = subprocess.PIPE
+    with _spawned(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        out, words = process.communicate(said, most_s)
+        if process.returncode:
+            last = words.decode(errors="replace")[-2000:]
+            raise SystemExit(f"{command[1]} ended with {process.returncode}: {last}")
+        return out
+
+
+@contextmanager
+def _spawned(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, so that Ctrl-C comes to this one first, which then ends the other."""
+    begun: list[subprocess.Popen[bytes]] = []
+    try:
+        with _uninterrupted():
+            begun.append(subprocess.Popen(command, start_new_session=True, **how))
+        yield begun[0]
     finally:
-        end(process)
+        for process in begun:
+            end(process)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that end this process are heard after the block: none comes between a start and its being known."""
+    heard: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: heard.append(number)) for one in _ENDING}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in heard:
+            signal.raise_signal(number)
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
