@@ -30,6 +30,9 @@ ALOOF = 1.0
 """So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
 ENOUGH = 1 + ceil(MORE_LIMIT / MORE_REPLICAS)
 """So many alerts are worth all that a unit can be worth, whatever their rules."""
+MOST_LIVE = 5000
+"""From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
+there, and no way to a new unit leads through others."""
 MOST_ASKED = 128
 """The customs of so many alerts of one unit are asked for; what all of those do for themselves is no trouble."""
 ABSENCE = 0.5
@@ -67,6 +70,9 @@ class Correlator:
         kind = family(alert)
         onset = min(alert.starts_at, alert.onset_seen)
         unit = self.web.find(alert.entity, kind, onset)
+        crowded = len(self._state.units) >= MOST_LIVE
+        if unit is None and crowded:
+            unit = self.web.find_any(alert.entity, onset)
         if unit is None:
             self._state.last_unit += 1
             unit = Unit(
@@ -77,8 +83,10 @@ class Correlator:
                 onset=onset,
                 last=onset,
                 group=0,
+                plain=crowded,
             )
-            self.web.kin.admit(unit, alert)
+            if not crowded:
+                self.web.kin.admit(unit, alert)
             group = self._join(unit, self.web.add(unit), now)
         else:
             group = self._state.groups[unit.group]
@@ -87,7 +95,6 @@ class Correlator:
         if unit.id not in self._fresh:
             self._fresh.add(unit.id)
             group.fresh.append(unit.id)
-        self.web.touch(unit.id)
         unit.onset = min(unit.onset, onset)
         unit.last = max(unit.last, onset)
         self._touch(group, now, data=kind == Family.DATA)

@@ -15,6 +15,8 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 
 SILENT_PRICE = 1.3
+BELIEVED = 0.8
+"""The discount on the way to what alerts itself, for who leads through it."""
 COST_LIMIT = 5.0
 HOP_LIMIT = 4
 
@@ -23,6 +25,8 @@ HOP_LIMIT = 4
 class Reach:
     """Causes within reach of one symptom, sorted by key: key (node * families + family), cost in nats, lag in s.
 
+    ``claims`` are the costs with the lags, and ``onward`` the same as they count for who leads through the symptom:
+    kept here once for all the units that share them.
     ``nearer`` is the next key on the cheapest path from the cause to the symptom (its own at the symptom).
     """
 
@@ -30,6 +34,8 @@ class Reach:
     costs: tuple[float, ...]
     lags: tuple[float, ...]
     nearer: tuple[int, ...]
+    claims: tuple[tuple[float, float], ...]
+    onward: tuple[tuple[float, float], ...]
 
 
 def key(node: int, family: Family | int) -> int:
@@ -55,6 +61,8 @@ class Reacher:
                 tuple(best[k][0] for k in keys),
                 tuple(best[k][1] for k in keys),
                 tuple(previous[k] for k in keys),
+                tuple(best[k] for k in keys),
+                tuple((BELIEVED * best[k][0], best[k][1]) for k in keys),
             )
             self._known[start] = known
         return known

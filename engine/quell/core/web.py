@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.kin import Kin
-from quell.core.reach import Reacher, key
+from quell.core.reach import BELIEVED, Reacher, key
 from quell.model.state import State, Unit
 
-BELIEVED = 0.8
 LEG_LIMIT = 3.2
 BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
 """Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
@@ -36,6 +35,8 @@ LEG_WITHIN_DATA_S = 9000.0
 SHARED_LIMIT = 2.2
 HUB_FANOUT = 64
 NEWEST = 8
+MOST_TOGETHER = 2000
+"""A group of so many units takes in no more: what comes then is a group of its own, as nobody could weigh them all."""
 
 Claim = tuple[float, float]
 """Cost in nats and lag in seconds."""
@@ -56,7 +57,6 @@ class Web:
         self.kin = Kin(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
         self._rows: dict[int, Rows] = {}
-        self._dirty: dict[int, set[int] | None] = {}
         self._alerting: Counter[int] = Counter()
         self._onward: dict[int, dict[int, Claim]] = {}
         self._state = state
@@ -67,6 +67,11 @@ class Web:
         self._claimed_by: defaultdict[int, set[int]] = defaultdict(set)
         for unit_id in sorted(state.units):
             self._weave(state.units[unit_id])
+
+    def find_any(self, entity: str, onset: float) -> Unit | None:
+        """The first live unit at an entity, of any family, that an alert with this onset may belong to."""
+        found = [unit for kind in range(COUNT) if (unit := self.find(entity, kind, onset)) is not None]
+        return min(found, key=lambda unit: unit.id, default=None)
 
     def find(self, entity: str, family: int, onset: float) -> Unit | None:
         """The live unit that an alert of this entity, family and onset belongs to."""
@@ -98,13 +103,13 @@ class Web:
             sharers = self._shared_by.get(cause)
             if sharers is not None and unit_id in sharers:
                 sharers.remove(unit_id)
-            claimants = self._claimed_by[cause]
-            claimants.discard(unit_id)
-            if not claimants:
-                del self._claimed_by[cause]
-        del self._onward[unit_id]
+            if not unit.plain:
+                claimants = self._claimed_by[cause]
+                claimants.discard(unit_id)
+                if not claimants:
+                    del self._claimed_by[cause]
+        self._onward.pop(unit_id, None)
         self._rows.pop(unit_id, None)
-        self._dirty.pop(unit_id, None)
         for other in self._legs_from.pop(unit_id, ()):
             self._legs_into[other].pop(unit_id, None)
         for other in self._legs_into.pop(unit_id, ()):
@@ -122,24 +127,9 @@ class Web:
         """Ids of live units whose own key is this cause."""
         return self._at.get(cause, [])
 
-    def claimants(self, cause: int) -> Iterable[int]:
-        """Ids of the units that have a claim on a cause."""
-        return self._claimed_by.get(cause, ())
-
     def alerting(self, node: int) -> bool:
         """Whether any live unit sits at this node."""
         return node in self._alerting
-
-    def touch(self, unit_id: int) -> None:
-        """Says that a unit's onset or weight changed, and with it what all its causes are worth."""
-        self._dirty[unit_id] = None
-
-    def taken(self, unit_id: int) -> Iterable[int]:
-        """The causes whose claim on a unit changed since this was last asked."""
-        if unit_id not in self._dirty:
-            return ()
-        changed = self._dirty.pop(unit_id)
-        return self.claims[unit_id] if changed is None else changed
 
     def rows(self, unit_id: int) -> Rows:
         """The claims of a unit as arrays: causes (int64), costs and lags."""
@@ -155,15 +145,22 @@ class Web:
         node = self.graph.node(unit.entity)
         here = key(node, unit.family)
         static = self.reacher.reach(here)
+        if unit.plain:
+            self.claims[unit.id] = {
+                cause: claim for cause, claim in zip(static.keys, static.claims, strict=True) if claim[0] <= LEG_LIMIT
+            }
+            self._at[here].append(unit.id)
+            self._alerting[node] += 1
+            return self._share(unit)
         self.claims[unit.id] = {}
         self._onward[unit.id] = {}
         tied = self._tie(unit, node)
         self._at[here].append(unit.id)
         self._alerting[node] += 1
         work: deque[tuple[int, int]] = deque()
-        for cause, cost, lag in zip(static.keys, static.costs, static.lags, strict=True):
-            self._lower(unit.id, cause, (cost, lag))
-            if self._lower_onward(unit.id, cause, (BELIEVED * cost, lag)):
+        for cause, claim, onward in zip(static.keys, static.claims, static.onward, strict=True):
+            self._lower(unit.id, cause, claim)
+            if self._lower_onward(unit.id, cause, onward):
                 work.append((unit.id, cause))
         for other, (leg, leg_lag) in self._legs_from[unit.id].items():
             for cause, (cost, lag) in self._onward[other].items():
@@ -171,6 +168,11 @@ class Web:
                 if self._lower_onward(unit.id, cause, (BELIEVED * leg + cost, leg_lag + lag)):
                     work.append((unit.id, cause))
         self._spread(work)
+        return tied | self._share(unit)
+
+    def _share(self, unit: Unit) -> set[int]:
+        """The live units with which a new one plausibly shares a cause."""
+        tied: set[int] = set()
         for cause, (cost, _) in self.claims[unit.id].items():
             if cost <= SHARED_LIMIT:
                 # The newest claimants stand for all: older ones share their group, or are too long ago.
@@ -180,7 +182,20 @@ class Web:
         return tied
 
     def _near(self, a: Unit, b: Unit) -> bool:
-        return abs(a.first - b.first) <= max(window(a.family), window(b.family))
+        return abs(a.first - b.first) <= max(window(a.family), window(b.family)) and not self._apart(a, b)
+
+    def _apart(self, a: Unit, b: Unit) -> bool:
+        """Whether a group that is full keeps two units apart."""
+        return a.group != b.group and (self.full(a.group) or self.full(b.group))
+
+    def full(self, group_id: int) -> bool:
+        """Whether a group is too large to take in more."""
+        group = self._state.groups.get(group_id)
+        return group is not None and len(group.units) >= MOST_TOGETHER
+
+    def _may_lead(self, a: Unit, b: Unit) -> bool:
+        """Whether a way to one unit may lead through the other."""
+        return not (a.plain or b.plain) and self._near(a, b)
 
     def _tie(self, unit: Unit, node: int) -> set[int]:
         """Legs between the new unit and the live ones, in both directions."""
@@ -197,22 +212,24 @@ class Web:
         static = self.reacher.reach(here)
         for cause, cost, lag in zip(static.keys, static.costs, static.lags, strict=True):
             for other in self._at.get(cause, ()):
-                if cost <= LEG_LIMIT and self._near(unit, self._state.units[other]):
+                if cost <= LEG_LIMIT and self._may_lead(unit, self._state.units[other]):
                     leg(unit.id, other, (cost, lag))
         for other in self._claimed_by.get(here, ()):
             other_unit = self._state.units[other]
             reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
             at = bisect_left(reach.keys, here)
-            if at < len(reach.keys) and reach.keys[at] == here and self._near(unit, other_unit):
+            if at < len(reach.keys) and reach.keys[at] == here and self._may_lead(unit, other_unit):
                 leg(other, unit.id, (reach.costs[at], reach.lags[at]))
         for family in range(COUNT):
             for other in self._at.get(key(node, family), ()):
-                if self._near(unit, self._state.units[other]):
+                if self._may_lead(unit, self._state.units[other]):
                     cost = OTHER_FAMILY_LEG if family != unit.family else SAME_PLACE_LEG
                     leg(unit.id, other, (cost, 0.0))
                     leg(other, unit.id, (cost, 0.0))
         self._tie_backward(unit, node, leg)
         for other, cost in self.kin.ties(unit):
+            if self._apart(unit, self._state.units[other]):
+                continue
             leg(unit.id, other, (cost, 0.0))
             leg(other, unit.id, (cost, 0.0))
         return tied
@@ -225,7 +242,7 @@ class Web:
             for dependent, _, _ in self.graph.inn[node]:
                 for family in TROUBLED:
                     for other in self._at.get(key(dependent, family), ()):
-                        if self._near(unit, self._state.units[other]):
+                        if self._may_lead(unit, self._state.units[other]):
                             leg(unit.id, other, (into, 60.0))
         if unit.family not in TROUBLED:
             return
@@ -234,7 +251,7 @@ class Web:
                 continue
             for brought, cost in BACKWARD.items():
                 for other in self._at.get(key(needed, brought), ()):
-                    if self._near(unit, self._state.units[other]):
+                    if self._may_lead(unit, self._state.units[other]):
                         leg(other, unit.id, (cost, 60.0))
 
     def _lower(self, unit_id: int, cause: int, claim: Claim) -> None:
@@ -247,9 +264,6 @@ class Web:
         if known is None or claim < known:
             claims[cause] = claim
             self._rows.pop(unit_id, None)
-            dirty = self._dirty.setdefault(unit_id, set())
-            if dirty is not None:
-                dirty.add(cause)
 
     def _lower_onward(self, unit_id: int, cause: int, claim: Claim) -> bool:
         if claim[0] > LEG_LIMIT:

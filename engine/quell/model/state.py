@@ -63,6 +63,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``weight`` is what
     explaining it earns, in nats, as it was when the last alert joined. At an entity of which
     no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that were there before.
+    ``plain``: it came when so much was live already that no way to another unit leads through it.
     """
 
     id: int
@@ -74,6 +75,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     group: int
     alerts: list[tuple[str, int]] = []
     weight: float = 0.0
+    plain: bool = False
     tokens: dict[int, int] = {}
     kin: list[tuple[int, float]] = []
 
