@@ -91,10 +91,12 @@ def repeated(known: Alert, record: AlertRecord, now: float) -> Alert | None:
         and record.source == known.source
     ):
         return None
+    # The words are the same; taken anew, they are one object with those that the connector keeps.
+    words = {"labels": record.labels, "annotations": record.annotations, "url": record.url}
     if end is None:
         if latest.end is not None or latest.ahead < 0.0:
             return None
-        return replace(known, updated_at=arrived, count=known.count + 1)
+        return replace(known, **words, updated_at=arrived, count=known.count + 1)
     if (
         known.ended
         or len(known.heard) != 1
@@ -107,7 +109,7 @@ def repeated(known: Alert, record: AlertRecord, now: float) -> Alert | None:
     ):
         return None
     if end == latest.end and end - arrived <= latest.ahead:
-        return replace(known, updated_at=arrived, count=known.count + 1)
+        return replace(known, **words, updated_at=arrived, count=known.count + 1)
     until, ahead = max(latest.until, end), max(latest.ahead, end - arrived)
     heard = Heard(latest.start, latest.last, end, False, latest.seen, latest.record, until, ahead)
-    return replace(known, updated_at=arrived, count=known.count + 1, heard=(heard,), ends_at=end)
+    return replace(known, **words, updated_at=arrived, count=known.count + 1, heard=(heard,), ends_at=end)
