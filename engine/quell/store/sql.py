@@ -7,7 +7,7 @@ record): one write lock, one insert, one fsync. Measured on a busy 2-core machin
 12 kB and runs without the interpreter's lock. The fsync dominates; so the writer thread puts all that waits into one
 group.
 
-With PostgreSQL 18 on the same machine, both databases in turn, others busy (mean; in brackets CPU of this process alone):
+With PostgreSQL 18 on the same machine, both databases in turn, others busy (mean; in brackets this process's CPU):
 4.4 ms (0.4) on SQLite and 4.2 ms (0.7) on PostgreSQL for one record, 3.7 (0.5) and 4.4 (0.8) for 100, 4.1 (1.1) and
 5.6 (1.5) for 500. The fsync is the same; four ways to the server and back come on top.
 """
