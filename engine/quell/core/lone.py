@@ -76,7 +76,7 @@ class Lone:
         due, self._due = self._due, []
         for mark in due:
             alert = self._state.alerts.get(mark)
-            if alert is None or alert.incident is not None or alert.handling != "page":
+            if alert is None or not alert.firing or alert.incident is not None or alert.handling != "page":
                 continue
             together = self._crowds.around(alert, now)
             if together:
