@@ -91,6 +91,15 @@ def test_nothing_is_overwritten_unasked(sql: Store, tmp_path: Path, file: Path) 
     assert checked(file, readable).manifest is not None
 
 
+def test_the_store_is_never_taken_for_a_backup(sql: Store, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "quell.db")
+    for name in ("quell.db", "link"):
+        with pytest.raises(StoreError, match="is the store itself"):
+            taken(tmp_path, tmp_path / name, force=True)
+        with pytest.raises(StoreError, match="is the store itself"):
+            put(tmp_path / name, tmp_path)
+
+
 def test_what_cannot_be_backed_up_is_said(tmp_path: Path, file: Path) -> None:
     with pytest.raises(StoreError, match=r"quell\.db: there is no such database"):
         taken(tmp_path, file)

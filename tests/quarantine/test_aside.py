@@ -103,3 +103,17 @@ def test_what_an_older_version_kept_is_read_by_its_path() -> None:
     assert of("", "what was pulled cannot be read") == ""
     assert of("/in/in", "not JSON", b"") == ""
     assert of("/in/in", "content-encoding says gzip, but it is not: x") == "", "nobody had looked at who sent it"
+
+
+def test_a_flood_of_parts_does_not_become_a_larger_one() -> None:
+    bad = [{"n": n} for n in range(2_000)]
+    body = msgspec.json.encode({"alerts": bad, "more": "x" * 10_000})
+    entries = kept(body, *map(msgspec.json.encode, bad))
+    assert len(entries) == 2_000
+    assert sum(len(entry.request) for entry in entries) < 2 * len(body) + 1_200_000
+    assert {kind_of(entry) for entry in entries} == {"delivery", ""}
+
+
+def test_a_body_nested_beyond_reason_is_only_shown() -> None:
+    (entry, _) = kept(b'{"a":' * 900 + b"1" + b"}" * 900, b'{"x": 1}', b"")
+    assert kind_of(entry) == ""

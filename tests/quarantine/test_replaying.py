@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar
 
@@ -14,9 +15,10 @@ from daemon.parts import TOKEN as ADMIN
 from quell.daemon.metrics import Metrics
 from quell.errors import BadPayload, StoreError
 from quell.model.decision import AnyDecision
-from quell.model.records import AlertRecord, AnyRecord
+from quell.model.records import AlertRecord, AnyRecord, CommandRecord
 from quell.sdk.connector import Received, Rejected, Reply, Request
 from quell.store.memory import MemoryStore
+from quell.store.port import Quarantined
 
 ACTOR = "qll_cleo_00112233445566778899"
 
@@ -157,6 +159,37 @@ def test_a_record_that_poisoned_the_core_is_tried_again_and_comes_back_when_in_v
             await quell.settled()
             assert names(quell) == ["ill", "well"]
             assert await entries(quell) == []
+
+    go(story())
+
+
+def test_commands_that_poisoned_the_core_are_not_given_again() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        record = CommandRecord(at=1.0, verb="approve", target="run/1", by="ana")
+        entry = Quarantined(
+            at=time.time(), source="api", reason="x", payload=msgspec.json.encode(record), kind="record"
+        )
+        store.keep_quarantined([entry])
+        async with running(store=store) as quell:
+            _, told = await quell.api("POST", "/quarantine/replay", {"ids": [1]})
+            assert "commands and answers of actions are not tried again" in told["results"][0]["text"]
+
+    go(story())
+
+
+def test_what_was_dropped_after_a_try_is_not_set_aside_anew_by_a_recovery() -> None:
+    async def story() -> None:
+        Sick.cured = False
+        store = MemoryStore()
+        async with running(store=store, restore=Sick.restored) as quell:
+            await quell.post("/in/in", {"alerts": [alert("ill", severity="x", germ="1")]})
+            await replayed(quell, 1)
+            await replayed(quell, 1, verb="drop")
+            store.save_snapshot = lambda seq, state: None  # type: ignore[method-assign]
+        async with running(store=store, restore=Sick.restored) as quell:
+            found = await entries(quell, "?state=all")
+            assert [(each["id"], each["state"]) for each in found] == [(1, "dropped")]
 
     go(story())
 

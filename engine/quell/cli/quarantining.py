@@ -85,7 +85,7 @@ def _chosen(asked: Asked, entries: Sequence[int], source: str, *, everything: bo
         raise Failed("--source goes with --all")
     if not everything:
         return list(entries)
-    answer = asked.client.get("/quarantine", limit=_MOST, state="waiting", source=source)
+    answer = asked.client.get("/quarantine", limit=_MOST, state="waiting", source=source, payload=0)
     return sorted(item["id"] for item in answer["quarantine"])
 
 

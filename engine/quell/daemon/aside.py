@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,10 @@ from quell.store.port import Quarantined
 MOST_QUARANTINED_BYTES = 1024 * 1024
 """Of one payload; more is cut, as a flood of bad bodies must not fill the disk, and cannot be tried again."""
 _MOST_UNBELIEVED_BYTES = 4096
-_MOST_AROUND_BYTES = 64 * 1024
+_MOST_AROUND_BYTES = 16 * 1024
 """Of what stands around a part in its delivery."""
+_MOST_AROUND_ALL_BYTES = 1024 * 1024
+"""Of that for all parts of one delivery, and twice the delivery's own size: a flood must not become a larger one."""
 _MOST_HEADERS_BYTES = 8192
 _CUT = "\n… cut off here; it had {} bytes"
 _SECRET = ("auth", "cookie", "token", "secret", "key", "signature", "passw", "session", "credential", "jwt")
@@ -71,11 +74,14 @@ def parts(
     places = _places(request.body) if rejected else {}
     lines = {line.strip() for line in request.body.splitlines()} if rejected and not places else set()
     lines.discard(b"")
+    left = _MOST_AROUND_ALL_BYTES + 2 * len(request.body)
     for each in rejected:
-        around = places.get(_canonical(each.payload))
+        around = places.get(_canonical(each.payload)) if left > 0 else None
         if around is None and each.payload.strip() in lines:
             around = (b"", b"")
-        yield _entry(_Sent(at, source, request), each.reason, each.payload, around)
+        entry = _entry(_Sent(at, source, request), each.reason, each.payload, around if left > 0 else None)
+        left -= len(entry.request)
+        yield entry
 
 
 def cut(payload: bytes) -> bytes:
@@ -118,15 +124,13 @@ def _tells_secrets(name: str) -> bool:
 
 def _places(body: bytes) -> dict[bytes, tuple[bytes, bytes]]:
     """By each item of each list in a JSON body: what makes a delivery of that item alone, before and behind it."""
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
     found: dict[bytes, tuple[bytes, bytes]] = {}
-    for path, items in _lists(document, ()):
-        around = _around(document, path)
-        if around is not None:
-            found.update((msgspec.json.encode(item, order="sorted"), around) for item in items)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document = msgspec.json.decode(body)
+        for path, items in _lists(document, ()):
+            around = _around(document, path)
+            if around is not None:
+                found.update((msgspec.json.encode(item, order="sorted"), around) for item in items)
     return found
 
 

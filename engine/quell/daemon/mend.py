@@ -93,8 +93,13 @@ class Mender:
         try:
             entries = await self._writer.call(store.set_aside_again, group.seq, entries)
             if recovering:
-                known = {(entry.at, entry.payload) for entry in await self._writer.call(store.quarantine, _REMEMBERED)}
-                entries = [entry for entry in entries if (entry.at, entry.payload) not in known]
+                last = await self._writer.call(store.quarantine, _REMEMBERED)
+                # One that was tried again since has the time of its first arrival, and the group of its last try.
+                known = {(entry.at, entry.payload) for entry in last}
+                tried = {entry.payload for entry in last if entry.tries}
+                entries = [
+                    entry for entry in entries if (entry.at, entry.payload) not in known and entry.payload not in tried
+                ]
             await self._writer.call(store.keep_quarantined, entries)
         except StoreError as error:
             _log.exception("poisoned records could not be kept", error=str(error))

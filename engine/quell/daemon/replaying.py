@@ -24,7 +24,7 @@ from quell.daemon.loop import Loop
 from quell.daemon.sources import Sources
 from quell.daemon.writer import Writer
 from quell.errors import BadPayload, Overloaded, StoreError
-from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord
+from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord, StepFinished
 from quell.sdk.connector import Received, Rejected, Request, View
 from quell.store.port import DROP, REPLAY, Quarantined
 
@@ -217,6 +217,8 @@ class Replaying:
             record: AnyRecord = msgspec.json.decode(entry.payload, type=AnyRecord)
         except msgspec.DecodeError as error:
             raise BadPayload(f"not readable as a record: {error}") from error
+        if isinstance(record, (CommandRecord, StepFinished)):
+            raise BadPayload("commands and answers of actions are not tried again; what is still wanted is said anew")
         records, excess = self._within([record])
         if excess:
             raise BadPayload(aside.reasons(excess))

@@ -66,7 +66,7 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return len(self.payload) + QUARANTINED_BYTES
+        return len(self.payload) + len(self.request) + QUARANTINED_BYTES
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ def _trim_quarantine(connection: Connection, before: float, most_bytes: int | No
     gone = _delete(connection, QUARANTINE, QUARANTINE.c.at < before, most)
     if most_bytes is None:
         return gone
-    size = func.length(QUARANTINE.c.payload) + QUARANTINED_BYTES
+    size = func.length(QUARANTINE.c.payload) + func.length(QUARANTINE.c.request) + QUARANTINED_BYTES
     over = (connection.scalar(select(func.sum(size))) or 0) - most_bytes
     last = None
     oldest = select(QUARANTINE.c.id, size.label("size")).order_by(QUARANTINE.c.id).limit(most)

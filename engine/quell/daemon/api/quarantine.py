@@ -19,7 +19,7 @@ from quell.store.port import Quarantined
 Actor = Annotated[Principal, Depends(need("act"))]
 Limit = Annotated[int, Query(ge=1, le=100_000)]
 SHOWN_BYTES = 4096
-"""Of each payload in a list; one entry is shown with all of it."""
+"""Of each payload in a list, at most; one entry is shown with all of it."""
 
 
 class Chosen(BaseModel):
@@ -34,12 +34,15 @@ def add_reading(router: APIRouter, services: Services) -> None:
 
     @router.get("/quarantine", summary="What could not be read, newest first")
     async def quarantine(
-        limit: Limit = 100, state: Literal["waiting", "replayed", "dropped", "all"] = "waiting", source: str = ""
+        limit: Limit = 100,
+        state: Literal["waiting", "replayed", "dropped", "all"] = "waiting",
+        source: str = "",
+        payload: Annotated[int, Query(ge=0, le=SHOWN_BYTES)] = SHOWN_BYTES,
     ) -> Response:
         store, asked = services.writer.store, "" if state == "all" else state
         kept = await services.writer.call(store.quarantine, limit, state=asked, source=source)
         waiting = await services.writer.call(store.quarantine_size)
-        return answer({"quarantine": [_shown(each, SHOWN_BYTES) for each in kept], "waiting": waiting})
+        return answer({"quarantine": [_shown(each, payload) for each in kept], "waiting": waiting})
 
     @router.get("/quarantine/{entry_id}", summary="One entry with its whole payload")
     async def entry(entry_id: int) -> Response:

@@ -20,7 +20,7 @@ from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, insert,
 from quell.errors import StoreError
 from quell.store.backup.contents import Contents, Decodes, contents_of
 from quell.store.backup.copying import MANIFEST, Sum, copy_tables, revision_of, sums_of
-from quell.store.backup.moment import at_one_moment, shown
+from quell.store.backup.moment import SQLITE, at_one_moment, file_of, shown
 from quell.store.backup.plain import damage, on_disk, opened, remove
 from quell.store.database import alembic_config
 
@@ -54,6 +54,8 @@ def back_up(
     ``decodes`` raises a `QuellError` for a state that this version cannot read. Raises StoreError, and then ``file``
     is as it was before.
     """
+    if _is_store(file, url, directory):
+        raise StoreError(f"{file}: is the store itself; nothing was written, take another name")
     if file.exists() and not force:
         raise StoreError(f"{file}: is there already; nothing was written, take another name or --force")
     with _part_of(file) as part:
@@ -72,6 +74,10 @@ def back_up(
             target.execute(insert(_MANIFEST), {"manifest": msgspec.json.encode(manifest)})
         _named(part, file, force=force)
     return Backup(file=str(file), size=file.stat().st_size, contents=contents, manifest=manifest)
+
+
+def _is_store(file: Path, url: str, directory: Path) -> bool:
+    return url.startswith(SQLITE) and file.exists() and file.resolve() == file_of(url, directory).resolve()
 
 
 def _copied(source: Connection, part: Path, name: str) -> tuple[str, dict[str, Sum]]:

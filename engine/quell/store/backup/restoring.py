@@ -90,6 +90,8 @@ def _tried_as(copy: Path, file: Path, decodes: Decodes) -> Backup:
 
 def _into_sqlite(file: Path, url: str, directory: Path, *, now: float, decodes: Decodes) -> Restored:
     place = file_of(url, directory).absolute()
+    if file.resolve() == place.resolve():
+        raise StoreError(f"{file}: is the store itself; nothing was changed, name a backup")
     new = place.with_name(f"{place.name}.restoring")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
