@@ -18,6 +18,7 @@ from quell.daemon.auth import Doors
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
 from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
+from quell.daemon.foreign import called, sound_received
 from quell.daemon.inbox import Inbox, TooMany
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.loop import Loop
@@ -185,9 +186,9 @@ class Ingest:
         if source.receives is not None and (source.serves is None or request.path.startswith("/in/")):
             if request.method not in {"POST", "PUT"}:
                 return json_reply(405, {"error": f"{request.method} is not taken here; POST"}, {"allow": "POST, PUT"})
-            return source.receives.receive(request, now)
+            return sound_received(source.connector, called(source.receives.receive, request, now))
         if source.serves is not None:
-            return source.serves.serve(request, self._view, now)
+            return sound_received(source.connector, called(source.serves.serve, request, self._view, now))
         return error_reply(404, f'source "{source.id}" takes no deliveries')
 
     async def _unreadable(self, entry: Quarantined, error: BadPayload) -> Reply:

@@ -19,6 +19,7 @@ import structlog
 
 from quell.config.options import SecretReader, decode_options
 from quell.daemon.clock import Clock
+from quell.daemon.foreign import awaited, sound_answer
 from quell.daemon.inbox import Inbox
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.metrics import Metrics
@@ -201,17 +202,15 @@ class Performer:
                 timeout_s=max(left_s, 0.0),
             )
             async with asyncio.timeout(left_s):
-                answer = await actor.connector.act(call)
-            match answer:
-                case Done():
-                    return answer
-                case Pending():
-                    wait_s = max(answer.check_after_s, _LEAST_CHECK_S)
+                answer = await awaited(actor.connector.act(call))
+            match sound_answer(answer):
+                case Done() as done:
+                    return done
+                case Pending() as pending:
+                    wait_s = max(pending.check_after_s, _LEAST_CHECK_S)
                     if time.monotonic() + wait_s >= end:
                         raise TimeoutError
                     await asyncio.sleep(wait_s)
-                case _:
-                    raise TypeError(f"act returned {type(answer).__name__}; expected Done or Pending")
 
     async def _begin(self, key: str) -> str:
         """Marks the ledger entry; why it could not be, if it could not: then nothing must be done."""

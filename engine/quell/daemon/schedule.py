@@ -12,6 +12,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from quell.daemon.clock import Clock
+from quell.daemon.foreign import awaited, sound_pulled, sound_records
 from quell.daemon.inbox import Inbox
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.metrics import Metrics
@@ -120,7 +121,8 @@ class Schedule:
         outcome, retry_after = "ok", None
         try:
             async with asyncio.timeout(_PULL_TIMEOUT_S):
-                pulled = await source.connector.pull(self.cursors.get(source.id), self._clock.now())
+                pulled = await awaited(source.connector.pull(self.cursors.get(source.id), self._clock.now()))
+            pulled = sound_pulled(source.connector, pulled)
             await self._keep(source, pulled.records, pulled.cursor)
         except (Unreachable, TimeoutError) as error:
             outcome, retry_after = "unreachable", getattr(error, "retry_after", None)
@@ -205,7 +207,8 @@ class Schedule:
         assert isinstance(source.connector, Asks)
         try:
             async with self._room, asyncio.timeout(_ASK_TIMEOUT_S):
-                records = await source.connector.ask(question.entity, labels, question.from_, question.to)
+                asked = source.connector.ask(question.entity, labels, question.from_, question.to)
+                records = sound_records(source.connector, await awaited(asked))
             if records:
                 await self._inbox.put(records)
         except (ConnectorError, Overloaded, StoreError, TimeoutError) as error:
