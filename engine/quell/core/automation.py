@@ -17,6 +17,7 @@ from quell.model.state import State
 
 KEEP_RUNS_S = 7 * 86_400.0
 """How long a run that is over is remembered at least after its incident is forgotten; guards may need it longer."""
+MOST_DUES = 10_000
 RUN_VERBS = frozenset({"approve", "reject", "run", "stop", "pause", "unpause"})
 
 
@@ -33,9 +34,13 @@ class Automation:
         self._desk = Desk(state, self._routes)
         self._paging = self._desk.paging
         self._choice = Choice(rulebook, self._desk)
+        self._dues: dict[str, tuple[Run, float | None]] = {}
+        self._next: float | None = None
+        self._asked = False
 
     def on_incident(self, incident: Incident, event: IncidentEvent, now: float) -> list[AnyDecision]:
         """What an incident's news begins, settles or makes unneeded. ``incident`` is as it is after the event."""
+        self._asked = False
         if event == "opened":
             self._forget(now)
         for run in self._desk.live():
@@ -49,6 +54,7 @@ class Automation:
 
     def on_step_finished(self, result: StepFinished, now: float) -> list[AnyDecision]:
         """What follows from an answer; one that is not awaited (repeated, late, unknown) changes nothing."""
+        self._asked = False
         if result.key in self.state.telling:
             return self._paging.answered(result, now)
         run = self.state.runs.get(result.key.partition("/")[0])
@@ -62,6 +68,7 @@ class Automation:
 
     def on_command(self, command: CommandRecord, now: float) -> list[AnyDecision]:
         """Carries out approve, reject, run, stop, pause and unpause; a refusal is an audit. Other verbs: nothing."""
+        self._asked = False
         if command.verb in {"pause", "unpause"}:
             self._pause(command, now)
         elif command.verb == "run":
@@ -78,7 +85,8 @@ class Automation:
 
     def on_time(self, now: float) -> list[AnyDecision]:
         """Everything due at or before ``now``, in order, each at its own time."""
-        while (next_due := self.next_due()) is not None and next_due <= now:
+        self._asked = False
+        while (next_due := self._earliest()) is not None and next_due <= now:
             if self._paging.next_due() == next_due:
                 for decision in self._paging.on_time(next_due):
                     self._desk.decide(decision)
@@ -86,17 +94,30 @@ class Automation:
             if self._choice.next_due() == next_due:
                 self._choice.on_time(next_due, next_due)
                 continue
-            run = min((run for run in self._desk.live() if due(run) == next_due), key=lambda one: one.id)
+            run = min((run for run in self._desk.live() if self._due(run) == next_due), key=lambda one: one.id)
             at = max(next_due, run.updated_at)
             self._desk.keep(timed(self._desk, run, at), at)
         return self._desk.taken()
 
     def next_due(self) -> float | None:
-        """When `on_time` would do something next; None: not without news."""
+        """When `on_time` would do something next; None: not without news. Asked at every turn, so it is remembered."""
+        if not self._asked:
+            self._next, self._asked = self._earliest(), True
+        return self._next
+
+    def _earliest(self) -> float | None:
         if not (self.state.telling or self.state.settling or self._desk.any_live):
-            return None  # so it is nearly always, and this is asked at every turn
-        times = [self._paging.next_due(), self._choice.next_due(), *(due(run) for run in self._desk.live())]
+            return None
+        times = [self._paging.next_due(), self._choice.next_due(), *map(self._due, self._desk.live())]
         return min((time for time in times if time is not None), default=None)
+
+    def _due(self, run: Run) -> float | None:
+        known = self._dues.get(run.id)
+        if known is None or known[0] is not run:
+            if len(self._dues) > MOST_DUES:
+                self._dues.clear()
+            known = self._dues[run.id] = run, due(run)
+        return known[1]
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, now: float, text: str, reason: str = ""
@@ -105,6 +126,7 @@ class Automation:
 
         A page that is answered as failed is told again by `on_time` while its incident is open.
         """
+        self._asked = False
         deeds = self._routes.pages(incident, alert, now, text, reason)
         self._paging.told(deeds, now)
         return deeds
