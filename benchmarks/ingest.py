@@ -4,6 +4,7 @@
     python benchmarks/ingest.py              everything, for half an hour
     python benchmarks/ingest.py --only pace,standing,overload
     python benchmarks/ingest.py --ladder     bare HTTP, decoding, folding and storing on this machine
+    python benchmarks/ingest.py --only stages           microseconds by stage, where py-spy is installed
 
 The daemon runs as users run it: `quell serve` on what `quell init` writes, with a token on every request, limits,
 metrics, history, correlation, and a full fsync before every 2xx. *Accepted* are alerts answered with 2xx, *decided
@@ -29,12 +30,13 @@ from load.alerta import alerta
 from load.cases import EVERYWHERE, FULL, QUICK, Case, Opened, rounds
 from load.ladder import ladder
 from load.postgres import quell_on_postgres
-from load.servers import alertmanager, quell, sink_running
+from load.servers import NotThere, alertmanager, quell, sink_running
+from load.stages import stages
 from load.table import OURS, PEER
 
 ROUNDS = 3
 QUICK_MOST_S = 70.0
-PARTS = ("cases", "pace", "standing", "overload", "ladder")
+PARTS = ("cases", "pace", "standing", "overload", "ladder", "stages")
 
 
 def say(text: str) -> None:
@@ -69,6 +71,7 @@ def everything(sink: int, parts: Sequence[str], count: int, smaller: int) -> Non
             "Overload", list(overload.lines(overload.overload(sink, say, overload.COUNT // smaller)))
         ),
         "ladder": partial(_ladder, count, smaller),
+        "stages": partial(_stages, sink, smaller),
     }
     for part in parts:
         shown[part]()
@@ -93,6 +96,13 @@ def _pace(servers: Mapping[str, Opened], smaller: int) -> None:
 def _ladder(count: int, smaller: int) -> None:
     rows = ladder(_smaller(QUICK, smaller), count, say)
     show("The bare ladder", list(table.lines(rows)))
+
+
+def _stages(sink: int, smaller: int) -> None:
+    try:
+        show("Stages", list(stages(sink, _smaller(QUICK, smaller), say)))
+    except NotThere as error:
+        show("Stages", [str(error)])
 
 
 def _smaller(cases: Sequence[Case], by: int) -> Sequence[Case]:

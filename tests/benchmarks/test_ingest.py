@@ -199,6 +199,19 @@ def test_an_estate_stands_after_a_restart_and_a_kill(load: Any, monkeypatch: pyt
     assert "500 alerts active" in "\n".join(standing.lines(found))
 
 
+def test_samples_are_put_down_to_stages(load: Any) -> None:
+    samples = [
+        "thread (1): MainThread;run (uvloop/__init__.py);_turn (quell/daemon/loop.py);take (quell/core/alerts.py) 5",
+        "thread (1): MainThread;run (uvloop/__init__.py) 2",
+        "thread (1): MainThread;_answer (quell/daemon/ingest.py);receive (quell_connectors/alertmanager/api.py) 3",
+        "thread (2): quell-writer_0;_worker (thread.py);accept (quell/store/journal.py);do_commit (sqlalchemy/x.py) 4",
+        "thread (2): quell-writer_0;_worker (thread.py) 1",
+    ]
+    assert load("stages").stages_of(samples) == {
+        "decide: core": 5, "event loop": 2, "decode: connector": 3, "commit: accepted": 4, "writer: hand over": 1,
+    }  # fmt: skip
+
+
 @pytest.mark.needs(PEER)
 def test_quick_ends_with_a_line_of_figures(environment: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "ingest.py"), "--quick", "--smaller", "500", "--rounds", "1"]
