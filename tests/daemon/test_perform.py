@@ -58,7 +58,7 @@ ANSWERS: dict[str, tuple[Any, dict[str, str], str]] = {
     "refused": (lambda call: Refused("not you"), {}, "failed refused not you"),
     "unreadable": (lambda call: BadPayload("what?"), {}, "failed refused what?"),
     "a bug": (lambda call: ZeroDivisionError("oops"), {}, "failed bug a bug in the connector: ZeroDivisionError: oops"),
-    "no answer": (lambda call: None, {}, "failed bug a bug in the connector: TypeError"),
+    "no answer": (lambda call: None, {}, "failed bug a bug in the connector: Misbehaved: act returned"),
     "output nobody can keep": (lambda call: Done("x", {"a": object()}), {}, "failed bug a bug in the connector"),
     "a number nobody can keep": (lambda call: Done("x", {"a": 1 << 70}), {}, "failed bug a bug in the connector"),
     "too late": (never, {"timeout": "0.05"}, "failed timeout w.do did not finish within 0.05 s"),
