@@ -119,7 +119,7 @@ def test_a_storm_larger_than_memory_is_accepted_at_once_and_decided_over_in_orde
             assert status["backlog"]["records"] > 1000  # more than the 500 at hand
             await quell.settled()
             assert [f"a{n}" for n in range(5000)] == Slow.order
-            assert quell.daemon.status()["backlog"] == {"records": 0, "limit": 200_000, "lag_s": 0.0}
+            assert quell.daemon.status()["backlog"] == {"records": 0, "limit": 500_000, "lag_s": 0.0}
 
     go(story())
 

@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     body: int = 8_000_000
     inbox: int = 20_000
-    backlog: int = 200_000
+    backlog: int = 500_000
     alerts_per_post: int = 10_000
     labels: int = 64
     label_value: int = 4096

@@ -83,7 +83,7 @@ class LimitsShape(Shape):
     """Largest body of a request."""
     inbox: Count = 20_000
     """Records that may wait to be stored, in memory; beyond it senders get 503."""
-    backlog: Count = 200_000
+    backlog: Count = 500_000
     """Records that may be stored and not decided over yet, on disk; beyond it senders get 503."""
     alerts_per_post: Count = 10_000
     """Alerts in one request."""
