@@ -19,6 +19,7 @@ from sqlalchemy import Connection, inspect
 
 from postgres_server import Databases, PostgresServer, execute
 from quell.errors import StoreError
+from quell.store import session
 from quell.store.database import alembic_config
 from quell.store.opening import open_for_reading, open_store
 from quell.store.port import Accepted, Quarantined, Store, Turn
@@ -226,6 +227,48 @@ def test_an_idle_store_does_not_fail_because_the_server_was_restarted(own: Postg
     assert seqs_of(store) == [1]
     assert store.accept(accepted(2)).seq == 2
     store.close()
+
+
+def test_a_server_that_says_nothing_any_more_is_given_up_and_asked_again(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_SILENT_S", 0.3)
+    monkeypatch.setattr(session, "_CONNECT_S", 0.3)
+    store = opened(wire.through)
+    store.accept(accepted(1))
+    wire.silent = True
+    for _ in range(2):
+        with pytest.raises(StoreError, match="could not keep 1 record: the server does not answer; none of them was"):
+            store.accept(accepted(2))
+    wire.silent = False
+    assert store.accept(accepted(3)).seq == 2, "its former session, which the server still had, is ended"
+    assert ids_of(store) == ["a1", "a3"]
+    store.close()
+
+
+DIE = "SELECT pg_terminate_backend(pg_backend_pid())"
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_work_in_the_middle_of_which_the_session_ends_is_done_again_and_not_for_ever(store: Store, verb: str) -> None:
+    do = getattr(store._database, verb)  # type: ignore[attr-defined]
+    attempts = 0
+
+    def dying(connection: Connection) -> int:
+        nonlocal attempts
+        attempts += 1
+        if attempts != 2:
+            connection.exec_driver_sql(DIE)
+        return attempts
+
+    assert do("try", "so it is", dying) == 2
+    attempts = 2
+    with pytest.raises(
+        StoreError, match=r"could not try: connection was closed in the middle of operation.*; so it is"
+    ):
+        do("try", "so it is", dying)
+    assert attempts == 4
+    assert store.accept(accepted(1)).seq == 1
 
 
 # Who may use it

@@ -27,6 +27,8 @@ class Wire:
         self.breaks: Break = ""
         self.dies = False
         self.dead = False
+        self.silent = False
+        """Nothing comes through, and nobody is told: a network that lost its way."""
         port = free_port()
         self.through = urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition(':')[0]}:{port}"))
         self._listening = socket.create_server(("127.0.0.1", port))
@@ -54,6 +56,8 @@ class Wire:
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                if self.silent:
+                    continue
                 if self.breaks and _COMMIT in data:
                     self._break(data, client, server)
                     return
