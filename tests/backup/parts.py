@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from quell.errors import StoreError
 from quell.store.backup.making import Backup, back_up
@@ -10,6 +13,11 @@ from quell.store.port import Quarantined, Store, Turn
 from store.values import accepted, audit, finished, incident, perform, run
 
 NOW = 1_790_000_000.0
+
+
+def some(often: list[float], also: list[float]) -> list[Any]:
+    """Parameters of which some are only tried in the long run."""
+    return [*often, *(pytest.param(each, marks=pytest.mark.long) for each in also)]
 
 
 def readable(data: bytes) -> None:

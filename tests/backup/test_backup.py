@@ -16,7 +16,7 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine
 
-from backup.parts import NOW, filled, readable, seen
+from backup.parts import NOW, filled, readable, seen, some
 from backup.parts import taken as of_store
 from quell.errors import StoreError
 from quell.store.backup.making import Backup, back_up
@@ -182,7 +182,7 @@ def test_a_broken_audit_trail_is_told_and_keeps_nobody_from_a_backup(sql: Store,
     assert "row 2 was changed" in taken(tmp_path, file).contents.audit_break
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", some([0, 5, 11], [1, 2, 3, 4, 6, 7, 8, 9, 10]))
 def test_a_byte_changed_anywhere_is_found(sql: Store, tmp_path: Path, file: Path, seed: int) -> None:
     filled(sql)
     taken(tmp_path, file)
@@ -322,7 +322,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path, what: str) ->
     assert after == before
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2, 0.3, 0.45, 0.6])
+@pytest.mark.parametrize("after_s", some([0.1, 0.3], [0.0, 0.2, 0.45, 0.6, 0.8]))
 def test_a_killed_backup_leaves_the_one_before_or_the_new_one(tmp_path: Path, after_s: float) -> None:
     large(tmp_path)
     file = tmp_path / "b.db"
@@ -336,7 +336,7 @@ def test_a_killed_backup_leaves_the_one_before_or_the_new_one(tmp_path: Path, af
     assert [path.name for path in tmp_path.glob("b.db*")] == ["b.db"]
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8])
+@pytest.mark.parametrize("after_s", some([0.1, 0.3, 0.5], [0.0, 0.2, 0.4, 0.6, 0.8]))
 def test_a_killed_restore_leaves_the_old_database_or_the_new_one(tmp_path: Path, after_s: float) -> None:
     large(tmp_path)
     taken(tmp_path, tmp_path / "b.db")

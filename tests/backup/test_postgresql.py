@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from backup.parts import NOW, filled, readable, seen, taken
+from backup.parts import NOW, filled, readable, seen, some, taken
+from backup.test_running import Posting, alerts, quell, recovered
+from faults.child import Child, write_config
+from ports import free_port
 from postgres_server import Databases
 from quell.errors import StoreError
 from quell.store.backup.restoring import Restored, checked, restore
@@ -105,3 +112,73 @@ def test_a_server_that_is_not_there_is_named_without_the_password(tmp_path: Path
         taken(nowhere, tmp_path, tmp_path / "a.db")
     assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_daemon_goes_on_from_a_backup_in_postgresql(url: str, tmp_path: Path) -> None:
+    directory, file = tmp_path / "quell", tmp_path / "b.db"
+    config = write_config(directory, "snapshot_every: 1s\n")
+    config.write_text(config.read_text().replace("sqlite:///quell.db", url))
+    child = Child(config, free_port())
+    posting = Posting(child, 0)
+    try:
+        child.spawn()
+        child.wait_ready()
+        posting.start()
+        while len(posting.acknowledged) < 200:
+            posting.over.wait(0.05)
+        made = msgspec.json.decode(quell("backup", str(file), "-c", str(directory), "--json"))
+        before = len(posting.acknowledged)
+        while len(posting.acknowledged) < before + 50:
+            posting.over.wait(0.05)
+        assert "another quell uses it" in quell("restore", str(file), "-c", str(directory), code=1)
+        posting.over.set()
+        posting.join(30)
+        assert posting.refused == 0
+        assert child.end() == 0
+        said = quell("restore", str(file), "-c", str(directory))
+        assert "what was there is kept as" in said
+        assert "pw-" not in said
+        child.spawn()
+        child.wait_ready()
+        assert child.api("GET", "/status")["journal"]["seq"] == made["contents"]["seq"]
+        assert len(alerts(child)) == made["contents"]["records"]
+        assert child.end() == 0
+        last = made["contents"]["seq"]
+        (kept,) = tmp_path.glob("b.db.before-*")
+        state = recovered(tmp_path, f"sqlite:///{kept.name}", last, from_the_start=True)
+        assert recovered(tmp_path, url, last, from_the_start=True) == state
+        assert "Traceback" not in child.log
+    finally:
+        child.close()
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from quell.store.backup.restoring import restore
+print("begins", flush=True)
+restore(Path(sys.argv[1]), sys.argv[2], Path("."), now=1.0, version="1", decodes=bytes)
+"""
+
+
+@pytest.mark.parametrize("after_s", some([0.5], [0.2, 0.4, 0.6, 0.8, 1.2]))
+def test_a_killed_restore_leaves_the_old_content_or_the_new(url: str, tmp_path: Path, after_s: float) -> None:
+    store = open_store(url, tmp_path)
+    filled(store)
+    store.keep_quarantined([Quarantined(at=1.0, source="s", reason="r", payload=bytes(300_000))] * 20)
+    taken(url, tmp_path, tmp_path / "a.db")
+    store.accept(accepted(5))
+    store.close()
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "a.db"), url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after_s)
+        process.kill()
+    store = open_store(url, tmp_path)
+    assert seqs_of(store) in ([1, 2], [1, 2, 3])
+    assert store.quarantine_size() == 21
+    assert store.verify_audit() is None
+    store.close()
+    put(tmp_path / "a.db", url, tmp_path)

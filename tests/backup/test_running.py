@@ -61,9 +61,9 @@ def decided(decider: Decider, groups: list[Group], until: float) -> bytes:
     return decider.snapshot()
 
 
-def recovered(directory: Path, name: str, last: int, *, from_the_start: bool) -> bytes:
+def recovered(directory: Path, url: str, last: int, *, from_the_start: bool) -> bytes:
     """The state after group ``last``, by the snapshot and the journal behind it, or by the journal alone."""
-    store = open_store(f"sqlite:///{name}", directory)
+    store = open_store(url, directory)
     found = store.recover()
     assert found.state is not None
     saved = opened(found.state)
@@ -104,8 +104,8 @@ def test_a_backup_under_load_is_the_state_of_then(tmp_path: Path) -> None:
         said = quell("restore", str(file), "-c", str(directory))
         (kept,) = directory.glob("quell.db.before-*")
         assert str(kept) in said
-        expected = recovered(directory, kept.name, last, from_the_start=True)
-        assert recovered(directory, "quell.db", last, from_the_start=False) == expected
+        expected = recovered(directory, f"sqlite:///{kept.name}", last, from_the_start=True)
+        assert recovered(directory, "sqlite:///quell.db", last, from_the_start=False) == expected
         child.spawn()
         child.wait_ready()
         assert child.api("GET", "/status")["journal"]["seq"] == last

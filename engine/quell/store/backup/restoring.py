@@ -43,7 +43,8 @@ def checked(file: Path, decodes: Decodes) -> Backup:
             found = _tried_as(copy, file, decodes)
     except OSError as error:
         raise StoreError(
-            f"{file}: could not be copied to be tried out: {error.strerror}; nothing was changed"
+            f"{file}: could not be copied into {tempfile.gettempdir()} to be tried out: {error.strerror}; nothing was "
+            "changed, set TMPDIR to where there is room"
         ) from error
     return msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
 
@@ -74,7 +75,10 @@ def _into_postgresql(file: Path, url: str, directory: Path, *, now: float, versi
                     back_up(url, directory, kept, now=now, version=version, decodes=decodes)
                 move_in(copy, database)
     except OSError as error:
-        raise StoreError(f"{file}: could not be copied to be tried out: {error.strerror}; {_UNCHANGED}") from error
+        raise StoreError(
+            f"{file}: could not be copied into {tempfile.gettempdir()} to be tried out: {error.strerror}; "
+            f"{_UNCHANGED}, set TMPDIR to where there is room"
+        ) from error
     except StoreError as error:
         raise StoreError(str(error).replace("the daemon does not start", _UNCHANGED)) from error
     backup = msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
