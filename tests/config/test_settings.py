@@ -102,10 +102,29 @@ def test_a_secret_file_holds_a_secret(held, said):
     assert [f'the secret file "secret" {said}' in problem for problem in found] == [True]
 
 
-@pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite:////var/lib/quell.db", "postgresql://db/quell"])
+AS_THEY_ARE = [
+    "sqlite:///:memory:", "sqlite:////var/lib/quell.db", "memory://", "postgresql://db/quell",
+    "postgres://ada:a%40b@db.example.org:5433/quell?sslmode=verify-full", "postgresql://ada@/quell?host=/run/postgresql",
+    "postgresql://ada:x@db1,db2:5433,[fd00::1]:5432/quell?target_session_attrs=primary", "postgresql://",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", AS_THEY_ARE)
 def test_other_stores_stay_as_they_are(url):
     assert loaded_from({"quell.yaml": f'store: "{url}"\n'}).settings.store == url
     assert loaded_from({"quell.yaml": "store: env:STORE\n"}, {"STORE": url}).settings.store == url
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://ada:hun/ter2@db/quell", "postgres://ada:hun@ter2@db", "postgresql:hunter2"]
+)
+@pytest.mark.parametrize("through_variable", [False, True])
+def test_a_url_that_is_none_is_named_without_its_password(tmp_path, url, through_variable):
+    text = "env:STORE" if through_variable else f'"{url}"'
+    (tmp_path / "quell.yaml").write_text(f"store: {text}\n")
+    (problem,) = check(tmp_path, SPECS, {"STORE": url})
+    assert "the store is not a URL" in str(problem)
+    assert "ter2" not in str(problem)
 
 
 def test_a_secret_is_never_shown(tmp_path):
@@ -144,6 +163,8 @@ MISTAKES = [
     ("a port alone", "listen: 9099\n", '"9099" is not an address'),
     ("a store that is no URL", "store: quell.db\n", "1:8: the store is not a URL"),
     ("a store from nowhere", "store: env:STORE\n", "environment variable STORE is not set"),
+    ("a store of another kind", "store: mysql://h/db\n", '1:8: a store of kind "mysql" is unknown; write "sqlite:'),
+    ("a port of the store that is none", "store: postgresql://u@h:x/db\n", "is not a URL of a PostgreSQL database"),
     (
         "an unknown connector",
         "sources: {am: {use: alertmanagr}}\n",
