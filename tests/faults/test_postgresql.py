@@ -161,3 +161,33 @@ def test_the_server_is_gone_for_a_minute(child: Forked, server: PostgresServer, 
 @pytest.mark.long
 def test_the_server_is_killed_again_and_again(child: Forked, server: PostgresServer, url: str) -> None:
     server_goes(child, server, url, ways=["immediate", "fast"] * 8, gone_s=0.5, seed=25)
+
+
+def test_it_ends_while_the_server_is_gone_and_starts_when_it_is_back(
+    child: Forked, server: PostgresServer, url: str
+) -> None:
+    storm(child)
+    names = {each["labels"]["alertname"] for each in child.api("GET", "/alerts")["alerts"]}
+    server.stop()
+    assert (
+        child.ask(
+            "POST", "/api/v2/alerts", b'[{"labels": {"alertname": "Late"}}]', {"content-type": "application/json"}
+        )[0]
+        == 503
+    )
+    began = time.monotonic()
+    child.end()
+    assert time.monotonic() - began < 20.0
+    assert "Traceback" not in child.log
+    child.spawn()
+    assert child.wait() == 1
+    assert "could not open the store: the server cannot be reached" in child.log
+    server.start()
+    child.spawn()
+    child.wait_ready()
+    assert (
+        {each["labels"]["alertname"] for each in child.api("GET", "/alerts")["alerts"]}
+        == names
+        == {"SlowErrors", "FailingErrors"}
+    )
+    assert child.end() == 0
