@@ -35,6 +35,7 @@ class Pager:
         self._agenda = agenda
         self._digest = frozenset(rulebook.triage.digest_severities)
         self._page = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
+        self._gravest = max(map(rank, self._page), default=0)
 
     def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Pages once, when an alert is in it that nothing mutes and that is more than information.
@@ -161,8 +162,12 @@ class Pager:
         Whoever acknowledged it has taken something else: it waits to be acknowledged again.
         """
         told = told_of(incident)
-        worse = [alert for alert in self._all_able(incident) if self._grade(alert.severity) > self._grade(told)]
-        if not incident.is_open or not worse:
+        known = self._grade(told)
+        if known >= self._gravest or not incident.is_open:
+            return
+        listed = (self._state.alerts.get(mark) for mark in incident.alerts)
+        worse = [alert for alert in listed if alert and self._grade(alert.severity) > known and self.able(alert)]
+        if not worse:
             return
         first = min(worse, key=lambda alert: (-self._grade(alert.severity), alert.starts_at, alert.fingerprint))
         if rank(first.severity) > rank(incident.severity):  # it became so itself: nothing joined
