@@ -22,8 +22,10 @@ import platform
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from load import overload, pace, standing, table
 from load.alerta import alerta
@@ -36,7 +38,6 @@ from load.table import OURS, PEER
 
 ROUNDS = 3
 QUICK_MOST_S = 70.0
-PARTS = ("cases", "pace", "standing", "overload", "ladder", "stages")
 
 
 def say(text: str) -> None:
@@ -44,69 +45,81 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def show(title: str, lines: Sequence[str]) -> None:
-    """One part of the figures."""
-    print("\n".join((f"\n## {title}\n", *lines)), flush=True)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every part needs: a receiver for pages, how many rounds, how many times fewer alerts."""
+
+    sink: int
+    rounds: int
+    smaller: int
+
+    @property
+    def servers(self) -> dict[str, Opened]:
+        """Who is measured everywhere."""
+        return {PEER: partial(alertmanager, self.sink), OURS: partial(quell, self.sink)}
+
+    def fewer(self, cases: Sequence[Case]) -> Sequence[Case]:
+        """The cases in the size of this run."""
+        return cases if self.smaller == 1 else [case.smaller(self.smaller) for case in cases]
 
 
-def quick(sink: int, count: int, smaller: int) -> None:
+def quick(run: Run) -> None:
     """The three cases that goals are set for."""
-    cases = _smaller(QUICK, smaller)
-    servers = {PEER: partial(alertmanager, sink), OURS: partial(quell, sink)}
-    rows = rounds(cases, servers, count, say, QUICK_MOST_S)
-    show("Accepted and decided over", list(table.lines(rows)))
+    cases = run.fewer(QUICK)
+    rows = rounds(cases, run.servers, run.rounds, say, QUICK_MOST_S)
+    print("\n".join(table.lines(rows)), flush=True)
     print(json.dumps(table.summary(rows, cases)), flush=True)
 
 
-def everything(sink: int, parts: Sequence[str], count: int, smaller: int) -> None:
-    """Part after part."""
-    servers: dict[str, Opened] = {PEER: partial(alertmanager, sink), OURS: partial(quell, sink)}
-    shown: Mapping[str, Callable[[], None]] = {
-        "cases": partial(_cases, sink, servers, count, smaller),
-        "pace": partial(_pace, servers, smaller),
-        "standing": lambda: show(
-            "Standing", list(standing.lines(standing.standing(sink, say, standing.ACTIVE // smaller)))
-        ),
-        "overload": lambda: show(
-            "Overload", list(overload.lines(overload.overload(sink, say, overload.COUNT // smaller)))
-        ),
-        "ladder": partial(_ladder, count, smaller),
-        "stages": partial(_stages, sink, smaller),
-    }
-    for part in parts:
-        shown[part]()
+def _cases(run: Run) -> Iterator[str]:
+    yield from table.lines(rounds(run.fewer(FULL), run.servers, run.rounds, say))
+    yield ""
+    postgres: dict[str, Opened] = {f"{OURS}, PostgreSQL": partial(quell_on_postgres, run.sink), "Alerta": alerta}
+    servers = {PEER: run.servers[PEER], **postgres}
+    yield from table.lines(rounds(run.fewer(EVERYWHERE), servers, run.rounds, say))
 
 
-def _cases(sink: int, servers: Mapping[str, Opened], count: int, smaller: int) -> None:
-    cases = _smaller(FULL, smaller)
-    rows = rounds(cases, servers, count, say)
-    show("Accepted and decided over", list(table.lines(rows)))
-    others: dict[str, Opened] = {PEER: servers[PEER], f"{OURS}, PostgreSQL": partial(quell_on_postgres, sink)}
-    others["Alerta"] = alerta
-    rows = rounds(_smaller(EVERYWHERE, smaller), others, count, say)
-    show("On PostgreSQL", list(table.lines(rows)))
+def _pace(run: Run) -> Iterator[str]:
+    paces = [pace.Pace(one.rate, one.size, one.seconds / run.smaller, one.marker_s) for one in pace.PACES]
+    found = [pace.cells(*each) for each in pace.paced(run.servers, say, paces)]
+    yield from table.markdown(pace.HEAD, found)
+    yield from ("", pace.HOW)
 
 
-def _pace(servers: Mapping[str, Opened], smaller: int) -> None:
-    paces = [pace.Pace(one.rate, one.size, one.seconds / smaller, one.marker_s) for one in pace.PACES]
-    found = [pace.cells(*each) for each in pace.paced(servers, say, paces)]
-    show("Latency", [*table.markdown(pace.HEAD, found), "", pace.HOW])
+def _standing(run: Run) -> Iterator[str]:
+    return standing.lines(standing.standing(run.sink, say, standing.ACTIVE // run.smaller))
 
 
-def _ladder(count: int, smaller: int) -> None:
-    rows = ladder(_smaller(QUICK, smaller), count, say)
-    show("The bare ladder", list(table.lines(rows)))
+def _overload(run: Run) -> Iterator[str]:
+    return overload.lines(overload.overload(run.sink, say, overload.COUNT // run.smaller))
 
 
-def _stages(sink: int, smaller: int) -> None:
+def _ladder(run: Run) -> Iterator[str]:
+    return table.lines(ladder(run.fewer(QUICK), run.rounds, say))
+
+
+def _stages(run: Run) -> Iterator[str]:
     try:
-        show("Stages", list(stages(sink, _smaller(QUICK, smaller), say)))
+        yield from stages(run.sink, run.fewer(QUICK), say)
     except NotThere as error:
-        show("Stages", [str(error)])
+        yield str(error)
 
 
-def _smaller(cases: Sequence[Case], by: int) -> Sequence[Case]:
-    return cases if by == 1 else [case.smaller(by) for case in cases]
+PARTS: Mapping[str, Callable[[Run], Iterator[str]]] = {
+    "cases": _cases, "pace": _pace, "standing": _standing, "overload": _overload, "ladder": _ladder, "stages": _stages,
+}  # fmt: skip
+
+
+def put(page: Path, part: str, lines: Sequence[str]) -> None:
+    """Writes a part's figures between its two marks in a page; a page without them is left as it is."""
+    begin, end = (f"<!-- {part}: {word} -->" for word in ("begin", "end"))
+    text = page.read_text()
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        say(f"{page} has no place for {part}: nothing was written")
+        return
+    page.write_text("\n".join((f"{head}{begin}", "", *lines, "", f"{end}{tail}")))
 
 
 def machine() -> str:
@@ -128,18 +141,24 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--smaller", type=int, default=1, help="so many times fewer alerts, to try things out")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="also put the figures between the marks of a page")
     given = parser.parse_args()
     parts = ["ladder"] if given.ladder else given.only.split(",")
-    if unknown := set(parts) - set(PARTS):
+    if unknown := set(parts) - PARTS.keys():
         parser.error(f"--only knows {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     # Ended from outside, all that was started is ended as well: in the same way as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(machine(), flush=True)
     with sink_running() as sink:
+        run = Run(sink, given.rounds, given.smaller)
         if given.quick:
-            quick(sink, given.rounds, given.smaller)
-        else:
-            everything(sink, parts, given.rounds, given.smaller)
+            quick(run)
+            return
+        for part in parts:
+            lines = list(PARTS[part](run))
+            print("\n".join((f"\n## {part}\n", *lines)), flush=True)
+            if given.write:
+                put(given.write, part, [*lines, "", f"Measured on {machine()}."] if part == "cases" else lines)
 
 
 if __name__ == "__main__":

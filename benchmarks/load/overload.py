@@ -65,17 +65,17 @@ def overload(sink: int, say: Callable[[str], None], count: int = COUNT) -> Overl
 def lines(found: Overload) -> Iterator[str]:
     """For people."""
     first, after, second = found.first, found.after, found.second
-    yield f"{LINES} connections with {SIZE:,} alerts per request:"
+    yield f"{LINES} connections with {SIZE:,} alerts per request:\n"
     yield (
-        f"  sent {first.sent:,} = accepted {first.accepted:,} + refused {first.refused:,} + unanswered {first.lost:,}; "
+        f"- sent {first.sent:,} = accepted {first.accepted:,} + refused {first.refused:,} + unanswered {first.lost:,}; "
         f"refusals took {first.refused_p99_ms:.1f} ms (p99)"
     )
-    yield f"  then, left alone: {after.accepted:,} of {after.sent:,} accepted"
+    yield f"- then, left alone: {after.accepted:,} of {after.sent:,} accepted"
     yield (
-        f"  again: sent {second.sent:,} = accepted {second.accepted:,} + refused {second.refused:,} + unanswered "
+        f"- again: sent {second.sent:,} = accepted {second.accepted:,} + refused {second.refused:,} + unanswered "
         f"{second.lost:,}; then kill -9"
     )
     yield (
-        f"  accepted in all {found.accepted:,}, the daemon counted {found.counted:,}, after the restart it knows "
+        f"- accepted in all {found.accepted:,}, the daemon counted {found.counted:,}, after the restart it knows "
         f"{found.known:,}: {'adds up' if found.adds_up else 'DOES NOT ADD UP'}; {found.peak_mib:,.0f} MiB at most"
     )

@@ -138,14 +138,14 @@ def lines(found: Standing) -> Iterator[str]:
     yield (
         f"{found.active:,} alerts active on a graph of 10,000 nodes ({found.known:,} known, {found.open_incidents:,} "
         f"incidents open; decided over at {found.decided_per_s:,.0f}/s; in the minute after, the longest answer of "
-        f"/health took {found.silent_s:.2f} s):"
+        f"/health took {found.silent_s:.2f} s):\n"
     )
-    yield f"  resident {found.rss_mib:,.0f} MiB, {found.peak_mib:,.0f} at most; Alertmanager {found.peer_rss_mib:,.0f}"
+    yield f"- resident {found.rss_mib:,.0f} MiB, {found.peak_mib:,.0f} at most; Alertmanager {found.peer_rss_mib:,.0f}"
     yield (
-        f"  API list of 50 incidents {found.list_ms:.1f} ms, {found.list_max_ms:.1f} at most, {found.list_bytes:,} "
+        f"- API list of 50 incidents {found.list_ms:.1f} ms, {found.list_max_ms:.1f} at most, {found.list_bytes:,} "
         f"bytes; Alertmanager's list of all alerts {found.peer_list_s:.1f} s"
     )
     yield (
-        f"  start to ready {found.restart_s:.2f} s with {found.restart_known:,} alerts known, "
+        f"- start to ready {found.restart_s:.2f} s with {found.restart_known:,} alerts known, "
         f"{found.restart_rss_mib:,.0f} MiB; after kill -9 {found.killed_s:.2f} s with {found.killed_known:,}"
     )

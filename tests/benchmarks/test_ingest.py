@@ -29,7 +29,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Imports modules of the package by name."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield lambda name: importlib.import_module(f"load.{name}")
-    for name in [name for name in sys.modules if name == "load" or name.startswith("load.")]:
+    for name in [name for name in sys.modules if name in {"load", "ingest"} or name.startswith("load.")]:
         del sys.modules[name]
 
 
@@ -243,3 +243,15 @@ def test_ended_from_outside_it_ends_what_it_started(
 
 def _below(pid: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_figures_are_put_between_their_marks_and_nowhere_else(load: Any, tmp_path: Path) -> None:
+    load("table")
+    ingest = importlib.import_module("ingest")
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- pace: begin -->\nold\n<!-- pace: end -->\nafter\n")
+    ingest.put(page, "pace", ["| new |"])
+    ingest.put(page, "ladder", ["nowhere"])
+    assert page.read_text() == "before\n<!-- pace: begin -->\n\n| new |\n\n<!-- pace: end -->\nafter\n"
+    own = (BENCHMARKS.parent / "docs" / "explanation" / "performance.md").read_text()
+    assert all(f"<!-- {part}: begin -->" in own and f"<!-- {part}: end -->" in own for part in ingest.PARTS)
