@@ -38,6 +38,8 @@ from load.table import OURS, PEER
 
 ROUNDS = 3
 QUICK_MOST_S = 70.0
+ALERTA_FEWER = 50
+"""It takes hundreds a second, so that it would keep everybody waiting."""
 
 
 def say(text: str) -> None:
@@ -74,9 +76,12 @@ def quick(run: Run) -> None:
 def _cases(run: Run) -> Iterator[str]:
     yield from table.lines(rounds(run.fewer(FULL), run.servers, run.rounds, say))
     yield ""
-    postgres: dict[str, Opened] = {f"{OURS}, PostgreSQL": partial(quell_on_postgres, run.sink), "Alerta": alerta}
-    servers = {PEER: run.servers[PEER], **postgres}
-    yield from table.lines(rounds(run.fewer(EVERYWHERE), servers, run.rounds, say))
+    postgres: dict[str, Opened] = {f"{OURS}, PostgreSQL": partial(quell_on_postgres, run.sink)}
+    cases = run.fewer(EVERYWHERE)
+    yield from table.lines(rounds(cases, {PEER: run.servers[PEER], **postgres}, run.rounds, say))
+    yield from ("", f"With a {ALERTA_FEWER}th of the alerts:", "")
+    few = [case.smaller(ALERTA_FEWER) for case in cases]
+    yield from table.lines(rounds(few, {PEER: run.servers[PEER], "Alerta": alerta}, run.rounds, say))
 
 
 def _pace(run: Run) -> Iterator[str]:
