@@ -10,6 +10,7 @@ decided over yet; most of them wait in the journal, so a storm may be far larger
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ from quell.store.port import Accepted, Group, Quarantined
 
 MOST_PER_GROUP = 1_000
 """Records in one group, unless a single put is larger: many share an fsync, and a group is soon decided over."""
+
+_GATHERING_S = 0.002
+"""A commit waits no longer than this for what is just arriving, and not at all once nothing is."""
 
 
 class TooMany(QuellError):
@@ -166,7 +170,16 @@ class Inbox:
             await self._news.wait()
             self._news.clear()
             while self._puts:
+                await self._more()
                 await self._commit(self._take())
+
+    async def _more(self) -> None:
+        """Lets in what is just arriving: small deliveries on many connections then share one commit, not a few."""
+        until = time.perf_counter() + _GATHERING_S
+        count = 0
+        while len(self._puts) > count and self.waiting < MOST_PER_GROUP and time.perf_counter() < until:
+            count = len(self._puts)
+            await asyncio.sleep(0)
 
     def _take(self) -> list[_Put]:
         """Everything that waits, up to the size of a group."""
