@@ -33,7 +33,10 @@ def _amid_an_outage() -> Engine:
 
 
 def _as_before(data: bytes) -> bytes:
-    """As it was written before solutions kept when a cause began, units their weight, and entities their telemetry."""
+    """As it was written before solutions kept when a cause began, units their weight, and entities their telemetry.
+
+    Places of first firings were longer.
+    """
     raw: dict[str, Any] = msgspec.msgpack.decode(data, strict=False)
     for group in raw["groups"].values():
         assert group["solution"]
@@ -41,6 +44,7 @@ def _as_before(data: bytes) -> bytes:
     for unit in raw["units"].values():
         for name in ("weight", "tokens", "kin"):
             unit.pop(name)
+    raw["placed"] = {f"{place}/1": name for place, name in raw["placed"].items()}
     old = {"samples": {"m": [(T0, 1.0)]}, "errors": [(T0 - 20, 1)], "calls": [(T0 - 20, 1)]}
     raw["signals"] = {"service/a": old}
     for name in ("telemetry_bytes", "news", "customs", "taken", "habits", "rarity"):

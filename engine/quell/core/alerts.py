@@ -16,6 +16,7 @@ from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
 from quell.core.prune import Pruning
 from quell.core.surroundings import Surroundings, acted_on
+from quell.core.thrift import Words, begun_once
 from quell.core.triage import IN_AN_INCIDENT, judge
 from quell.core.verdicts import Judgement, slow_burn
 from quell.model.alert import Alert, Reason
@@ -58,6 +59,7 @@ class Alerts:
         self._surroundings = surroundings
         self.unmuted: list[str] = []
         """Firing alerts that nothing mutes any more, since this was last emptied."""
+        self._words = Words()
         self._court = court_of(rulebook.triage)
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
@@ -71,6 +73,8 @@ class Alerts:
         folded = fold(known, record, now, flap_gap_s=gap, fingerprint=mark)
         if folded.alert is None:
             return None
+        if known is None:
+            self._words.share(record.labels)
         alert, what = folded.alert, folded.what
         if what == "returned":
             alert = msgspec.structs.replace(alert, incident=None)
@@ -230,6 +234,9 @@ class Alerts:
     def _observe(self, what: What | Literal["paged"], alert: Alert, now: float) -> None:
         before = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
         acted = what != "paged" and self._surroundings.folded(what, alert, now)
+        if what == "new" and before is NOTHING_OBSERVED:
+            self._state.behaviour[alert.fingerprint] = begun_once(alert.starts_at)
+            return
         self._state.behaviour[alert.fingerprint] = observe(before, what, alert, now, acted=acted)
 
     def _settled(self, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:

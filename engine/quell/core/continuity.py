@@ -30,8 +30,11 @@ class Cluster:
 
 
 def place_of(member: Member) -> str:
-    """The key under which the state keeps where an episode of an alert stands."""
-    return f"{member[0]}/{member[1]}"
+    """The key under which the state keeps where an episode of an alert stands.
+
+    The first firing of an alert, which most never go beyond, is called by the fingerprint alone.
+    """
+    return member[0] if member[1] == 1 else f"{member[0]}/{member[1]}"
 
 
 def continued(
@@ -70,7 +73,7 @@ def _enough(state: State, members: Sequence[Member], cause: Cause, least: int) -
 
 def new_name(state: State, members: Sequence[Member], now: float) -> str:
     """An id that depends on nothing but the alerts and the time."""
-    text = f"{now:.3f}|" + "|".join(sorted(map(place_of, members)))
+    text = f"{now:.3f}|" + "|".join(sorted([f"{mark}/{episode}" for mark, episode in members]))
     digest = blake2b(text.encode(), digest_size=16).hexdigest()
     length = 6
     while f"INC-{digest[:length]}" in state.incidents:

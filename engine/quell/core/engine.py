@@ -33,6 +33,7 @@ from quell.core.pager import Pager
 from quell.core.prune import PRUNE_EVERY_S, Pruning
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
+from quell.core.thrift import shared
 from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
@@ -56,7 +57,9 @@ class Engine:
     @classmethod
     def restored(cls, rulebook: Rulebook, data: bytes) -> Engine:
         """An engine that goes on from a snapshot. Raises msgspec.DecodeError when it is not one."""
-        return cls(rulebook, msgspec.msgpack.decode(data, type=State))
+        state = msgspec.msgpack.decode(data, type=State)
+        shared(state)
+        return cls(rulebook, state)
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; the same state gives the same bytes."""

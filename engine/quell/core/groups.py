@@ -16,7 +16,7 @@ class Groups:
         self._state = state
         self._agenda = agenda
         self._chart = chart
-        self._unit_of = {_brief(*member): unit.id for unit in state.units.values() for member in unit.alerts}
+        self._unit_of = {place_of(member): unit.id for unit in state.units.values() for member in unit.alerts}
         self._planned: dict[int, tuple[float | None, float]] = {}
         self._units_at: dict[str, set[int]] = {}
         for unit in state.units.values():
@@ -24,7 +24,7 @@ class Groups:
 
     def add(self, alert: Alert, now: float) -> None:
         """Puts a firing where its group is, once."""
-        place = _brief(alert.fingerprint, alert.episode)
+        place = place_of((alert.fingerprint, alert.episode))
         if place in self._unit_of:
             return
         unit = self._chart.correlator.add(alert, now)
@@ -43,7 +43,7 @@ class Groups:
 
     def of(self, alert: Alert) -> Group | None:
         """The group of an alert's present firing; None while it has none."""
-        unit = self._state.units.get(self._unit_of.get(_brief(alert.fingerprint, alert.episode), 0))
+        unit = self._state.units.get(self._unit_of.get(place_of((alert.fingerprint, alert.episode)), 0))
         return None if unit is None else self._state.groups[unit.group]
 
     def reconsider(self, alert: Alert, now: float) -> None:
@@ -85,10 +85,5 @@ class Groups:
                 del self._units_at[unit.entity]
             for member in unit.alerts:
                 self._state.placed.pop(place_of(member), None)
-                self._unit_of.pop(_brief(*member), None)
+                self._unit_of.pop(place_of(member), None)
         self._chart.correlator.close(group)
-
-
-def _brief(mark: str, episode: int) -> str:
-    """The place of a firing; that of a first one, which most are, without a string of its own."""
-    return mark if episode == 1 else place_of((mark, episode))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from quell.core.company import count_company, count_namings
+from quell.core.continuity import place_of
 from quell.core.graph import Graph
 from quell.core.logbook import QUELL
 from quell.core.orphans import count_troubles
@@ -75,14 +76,14 @@ class Observer:
         """Firings of which no end was ever told: late records may renumber what was open."""
         alerts = self._state.alerts
         for place in list(self._state.habits.open):
-            mark, _, episode = place.rpartition("/")
+            mark, _, episode = place.partition("/")
             alert = alerts.get(mark)
-            if alert is None or not alert.firing or alert.episode != int(episode):
+            if alert is None or not alert.firing or alert.episode != int(episode or 1):
                 del self._state.habits.open[place]
 
     def _alert(self, alert: Alert, at: float) -> None:
         habits = self._state.habits
-        place = f"{alert.fingerprint}/{alert.episode}"
+        place = place_of((alert.fingerprint, alert.episode))
         if alert.firing:
             if place not in habits.open and len(habits.open) < MOST_OPEN:
                 habits.open[place] = alert.starts_at

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from quell.core.continuity import place_of
 from quell.core.telemetry import forget
 from quell.model.alert import Alert
 from quell.model.incident import Incident
@@ -126,7 +127,7 @@ class Pruning:
                     del state.behaviour[mark]
                 else:
                     self._behaviour.put(over_at, mark)
-        members = {f"{mark}/{episode}" for unit in state.units.values() for mark, episode in unit.alerts}
+        members = {place_of(member) for unit in state.units.values() for member in unit.alerts}
         homeless = [
             place for place in state.placed if place not in members and place.partition("/")[0] not in state.alerts
         ]

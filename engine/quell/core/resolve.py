@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from quell.core.thrift import Words
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.expressions.templates import Template
@@ -52,6 +53,7 @@ class Resolver:
         self._rules = [(rule, Matching(rule.matchers), Template(rule.entity)) for rule in rules]
         self.relabels = any(rule.set_labels for rule, _, _ in self._rules)
         """Whether some rule sets labels."""
+        self._coined = Words()
         self._ids: set[str] = set()
         self._named: dict[str, list[Entity]] = {}
         self._aliases: dict[str, str] = {}
@@ -122,7 +124,7 @@ class Resolver:
                 return named[0].entity
         for label in KNOWN_LABELS:
             if labels.get(label):
-                return f"{KIND_OF_LABEL.get(label, 'service')}/{labels[label]}"
+                return self._coined.one(f"{KIND_OF_LABEL.get(label, 'service')}/{labels[label]}")
         pod = labels.get("pod") or labels.get("pod_name")
         if pod:
             return f"service/{_readings(pod)[-1]}"

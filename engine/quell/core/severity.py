@@ -12,6 +12,7 @@ _RANKS = {
     **dict.fromkeys(("info", "informational", "information", "none", "debug", "ok", "p5", "sev5"), 1),
 }
 UNKNOWN = 3
+_WORDS = {word: word for word in _RANKS}
 SEVERITY_LABELS = ("severity", "priority", "level")
 
 
@@ -20,7 +21,7 @@ def severity_of(labels: Mapping[str, str]) -> str:
     for name in SEVERITY_LABELS:
         value = labels.get(name)
         if value:
-            return value.strip().lower()
+            return _WORDS.get(value) or value.strip().lower()
     return ""
 
 

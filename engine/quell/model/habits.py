@@ -101,8 +101,9 @@ class Rarity(msgspec.Struct):
 
 
 class Habits(msgspec.Struct):
-    """``open`` are firings under way (``fingerprint/episode``), ``fresh`` beginnings that are not counted yet.
+    """``open`` are firings under way, ``fresh`` beginnings that are not counted yet.
 
+    A firing is known as ``fingerprint/episode``, a first one by the fingerprint alone.
     ``counted_until`` is the onset up to which they are; ``declined`` are ids of suggestions that a person turned down.
     """
 

@@ -19,7 +19,7 @@ from quell.model.run import Run, Settling
 from quell.model.topology import Change, Dependency, Entity
 
 
-class Triaged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Triaged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded).
 
     ``began`` are the times of its latest firings, quick returns included; ``paged_at`` when it last paged.
@@ -176,7 +176,7 @@ class State(msgspec.Struct, kw_only=True):
     strangers: list[str] = msgspec.field(default_factory=list)
     """Entities that alerts speak of and the dependency graph does not know, in order of first mention."""
     placed: dict[str, str] = msgspec.field(default_factory=dict)
-    """Of live groups: ``fingerprint/episode`` to incident id."""
+    """Of live groups: ``fingerprint/episode`` (of a first firing the fingerprint alone) to incident id."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
     """By entity; what was told of last comes last."""
     telemetry_bytes: int = 0

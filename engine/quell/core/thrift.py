@@ -1,0 +1,97 @@
+"""One object for all texts that are the same: a storm says the same few words a hundred thousand times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec.structs import replace
+
+from quell.model.alert import Alert, Reason
+from quell.model.state import State, Triaged
+
+MOST_WORDS = 20_000
+LONGEST = 64
+
+
+class Words:
+    """Short texts that were met lately. Bounded: what is rare is forgotten with the rest, and met anew."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def share(self, texts: dict[str, str]) -> None:
+        """Puts known objects in the place of equal values."""
+        if len(self._known) > MOST_WORDS:
+            self._known.clear()
+        known = self._known.setdefault
+        for name, text in texts.items():
+            if len(text) <= LONGEST:
+                texts[name] = known(text, text)
+
+    def one(self, text: str) -> str:
+        """The object that stands for a text."""
+        if len(self._known) > MOST_WORDS:
+            self._known.clear()
+        return self._known.setdefault(text, text)
+
+
+@lru_cache(maxsize=1024)
+def begun_once(at: float) -> Triaged:
+    """The behaviour of an alert that began once."""
+    return Triaged(episodes=1, began=(at,))
+
+
+def shared(state: State) -> None:
+    """Shares what is the same in a state that was just decoded, in which nothing is shared; its content stays.
+
+    Also gives the places of first firings the short names that older snapshots do not have.
+    """
+    words = Words()
+    reasons: dict[tuple[str, str], Reason] = {}
+    marks: dict[str, str] = {}
+    for mark, alert in state.alerts.items():
+        marks[mark] = mark
+        words.share(alert.labels)
+        state.alerts[mark] = _thrifty(mark, alert, words, reasons)
+    know = marks.get
+    behaviour: dict[tuple[float, ...], Triaged] = {}
+    state.behaviour = {
+        know(mark, mark): _once(one, behaviour) if one.episodes == 1 else one for mark, one in state.behaviour.items()
+    }
+    incidents = {name: name for name in state.incidents}
+    state.placed = {_brief(place, marks): incidents.get(name, name) for place, name in state.placed.items()}
+    state.habits.open = {_brief(place, marks): began for place, began in state.habits.open.items()}
+    for unit in state.units.values():
+        unit.alerts = [(know(mark, mark), episode) for mark, episode in unit.alerts]
+    for name, incident in state.incidents.items():
+        if len(incident.alerts) > 1:
+            state.incidents[name] = replace(incident, alerts=_same(incident.alerts, marks))
+
+
+def _thrifty(mark: str, alert: Alert, words: Words, reasons: dict[tuple[str, str], Reason]) -> Alert:
+    reason = alert.reason
+    return replace(
+        alert,
+        fingerprint=mark,
+        source=words.one(alert.source),
+        severity=words.one(alert.severity),
+        entity=None if alert.entity is None else words.one(alert.entity),
+        incident=None if alert.incident is None else words.one(alert.incident),
+        reason=reasons.setdefault((reason.code, reason.text), reason),
+    )
+
+
+def _once(one: Triaged, known: dict[tuple[float, ...], Triaged]) -> Triaged:
+    same = known.setdefault(one.began, one)
+    return same if same == one else one
+
+
+def _brief(place: str, marks: dict[str, str]) -> str:
+    """A place by its short name; see `quell.core.continuity.place_of`."""
+    mark = place.removesuffix("/1")
+    return marks.get(mark, mark)
+
+
+def _same(names: Iterable[str], marks: dict[str, str]) -> tuple[str, ...]:
+    return tuple([marks.get(name, name) for name in names])
