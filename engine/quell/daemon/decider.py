@@ -70,14 +70,16 @@ class Isolated:
 def isolate(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: float) -> Isolated:
     """Decides over the records that can be decided over. ``restore`` gives the core as it was before any of them.
 
-    Halves what fails until single records are left. When the passing of time itself fails, no record is to blame:
-    they are decided over at the last good time, so that at least alerts are seen.
+    They are tried one by one, which takes one core more for each that fails; where that leaves something that fails,
+    it is halved until single records are left. When the passing of time itself fails, no record is to blame: they are
+    decided over at the last good time, so that at least alerts are seen.
     """
     stuck = _failure(restore, (), now)
     if stuck is not None:
         now = restore().state.now
     poisoned: dict[int, Poisoned] = {}
-    good = _good(restore, list(enumerate(records)), now, poisoned)
+    good = _passing(restore, records, now, poisoned)
+    halved = False
     while True:
         decider = restore()
         try:
@@ -85,10 +87,30 @@ def isolate(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: f
         except Exception as error:  # noqa: BLE001 - each half was fine alone; the last record is given up until all are
             if not good:
                 return Isolated(restore(), [], _sorted(poisoned), stuck or error)
+            if not halved:
+                halved, good = True, _good(restore, good, now, poisoned)
+                continue
             index, record = good.pop()
             poisoned[index] = Poisoned(index, record, error)
         else:
             return Isolated(decider, decisions, _sorted(poisoned), stuck)
+
+
+def _passing(
+    restore: Callable[[], Decider], records: Sequence[AnyRecord], now: float, poisoned: dict[int, Poisoned]
+) -> list[tuple[int, AnyRecord]]:
+    """The records that do not fail when each is given alone, after those since the last that failed."""
+    good: list[tuple[int, AnyRecord]] = []
+    decider = restore()
+    for index, record in enumerate(records):
+        try:
+            decider.decide([record], now)
+        except Exception as error:  # noqa: BLE001 - what fails is the finding here; it is reported by the caller
+            poisoned[index] = Poisoned(index, record, error)
+            decider = restore()  # the other was left half-way
+        else:
+            good.append((index, record))
+    return good
 
 
 def _good(

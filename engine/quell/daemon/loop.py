@@ -153,6 +153,7 @@ class Loop:
         self.seq = found.seq
         self._passed.committed(found.seq)
         self._clock.not_before(self.decider.state.now)
+        await self._mender.remember(found.last)
         groups = await self._writer.call(store.groups_after, found.seq)
         count = 0
         # A few that nobody knows to have been decided over probably were, and led to nothing worth a commit.
@@ -299,6 +300,7 @@ class Loop:
 
     async def _decide(self, group: Group, *, recovering: bool) -> list[AnyDecision]:
         out: list[AnyDecision] = []
+        group = self._mender.left(group)
         try:
             for part in slices(group.records):
                 began = time.perf_counter()
@@ -310,6 +312,8 @@ class Loop:
             return out
         found = await self._mender.mend(group, self.rulebook, recovering=recovering)
         self.decider = found.decider
+        if found.poisoned:
+            self._saving.soon()  # the next that fails need not wait until all this is decided over once more
         if found.stuck is not None:
             self._timers_after = self._clock.now() + _STUCK_WAIT_S * self._clock.speed
             self.broken = f"time cannot pass in the core: {type(found.stuck).__name__}: {found.stuck}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from itertools import islice
 
 import msgspec
@@ -30,26 +32,74 @@ class Mender:
         self._restore = restore
         self._metrics = metrics
         self._dropped: dict[int, frozenset[int]] = {}
+        self._known_at: dict[float, Counter[bytes]] = {}
+        self._known_in: dict[int, Counter[bytes]] = {}
+        self._known_until = 0
 
     def saved(self, seq: int) -> None:
         """A snapshot covers groups up to ``seq``."""
         self._dropped = {at: indexes for at, indexes in self._dropped.items() if at > seq}
 
+    async def remember(self, last: int) -> None:
+        """Before groups up to ``last`` are decided over again: which records of theirs were set aside before."""
+        for entry in await self._writer.call(self._writer.store.quarantine, _REMEMBERED):
+            if entry.kind != "record":
+                continue
+            self._known_at.setdefault(entry.at, Counter())[entry.payload] += 1
+            if entry.seq and entry.state == "waiting":  # the core failed on it once more when it was tried again
+                self._known_in.setdefault(entry.seq, Counter())[entry.payload] += 1
+        self._known_until = last
+
+    def left(self, group: Group) -> Group:
+        """A group without the records that were set aside before.
+
+        This version may well be able to decide over them. But they wait in quarantine to be replayed, and one that
+        is taken here as well would count twice.
+        """
+        if group.seq > self._known_until or not group.records:
+            return group
+        known = self._known_at.get(group.now, Counter()) + self._known_in.get(group.seq, Counter())
+        if not known:
+            return group
+        dropped = set()
+        for index, record in enumerate(group.records):
+            payload = msgspec.json.encode(record)
+            if known[payload] > 0:
+                known[payload] -= 1
+                dropped.add(index)
+        self._dropped[group.seq] = frozenset(dropped)
+        records = [record for index, record in enumerate(group.records) if index not in dropped]
+        return msgspec.structs.replace(group, records=records)
+
     async def mend(self, group: Group, rulebook: Rulebook, *, recovering: bool) -> Isolated:
         """The core after ``group`` without the records it fails on, which are in quarantine then."""
-        before = await self._before(group, rulebook)
+        state = await self._before(group, rulebook)
 
         def restore() -> Decider:
-            return self._restore(rulebook, before)
+            return self._restore(rulebook, state)
 
         found = isolate(restore, group.records, group.now)
         if found.poisoned:
-            self._dropped[group.seq] = frozenset(poisoned.index for poisoned in found.poisoned)
+            before = self._dropped.get(group.seq, frozenset())
+            places = [index for index in range(len(group.records) + len(before)) if index not in before]
+            self._dropped[group.seq] = before | {places[poisoned.index] for poisoned in found.poisoned}
             await self._set_aside(group, found.poisoned, recovering=recovering)
         return found
 
     async def _before(self, group: Group, rulebook: Rulebook) -> bytes:
         """A snapshot of the state just before ``group``: the failed core may have been left half-way."""
+        late: set[int] = set()
+        while True:
+            decider, failed = await self._rebuilt(group, rulebook, late)
+            if failed is None:
+                return decider.snapshot()
+            late.add(failed)
+
+    async def _rebuilt(self, group: Group, rulebook: Rulebook, late: set[int]) -> tuple[Decider, int | None]:
+        """The core after the groups before ``group``, or which of them fails now.
+
+        It passed before only at the last good time, for time itself fails: it has to be among those that are ``late``.
+        """
         store = self._writer.store
         found = await self._writer.call(store.recover)
         if found.state is None:
@@ -62,22 +112,18 @@ class Mender:
         while batch := await self._writer.call(lambda: list(islice(groups, _READ_AT_ONCE))):
             for each in batch:
                 if each.seq >= end:
-                    return decider.snapshot()
-                decider = self._again(decider, rulebook, each)
-        return decider.snapshot()
-
-    def _again(self, decider: Decider, rulebook: Rulebook, group: Group) -> Decider:
-        """The core after a group that was decided over before, without the records that were set aside then."""
-        dropped = self._dropped.get(group.seq, frozenset())
-        records = [record for index, record in enumerate(group.records) if index not in dropped]
-        data = decider.snapshot()
-        try:
-            decide_all(decider, records, group.now)
-        except Exception:  # noqa: BLE001 - it passed before only at the last good time: time itself fails
-            _log.exception("a group fails again while the state is rebuilt", seq=group.seq)
-            decider = self._restore(rulebook, data)
-            decide_all(decider, records, decider.state.now)
-        return decider
+                    return decider, None
+                dropped = self._dropped.get(each.seq, frozenset())
+                records = [record for index, record in enumerate(each.records) if index not in dropped]
+                try:
+                    decide_all(decider, records, decider.state.now if each.seq in late else each.now)
+                except Exception:
+                    if each.seq in late:
+                        raise
+                    _log.exception("a group fails again while the state is rebuilt", seq=each.seq)
+                    return decider, each.seq
+                await asyncio.sleep(0)
+        return decider, None
 
     async def _set_aside(self, group: Group, poisoned: list[Poisoned], *, recovering: bool) -> None:
         entries = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 
 import structlog
 
@@ -37,6 +38,10 @@ class Saving:
         """A turn was committed that was for so many records."""
         self.unsaved = True
         self._records += records
+
+    def soon(self) -> None:
+        """A snapshot is due at the next chance."""
+        self._at = -inf
 
     @property
     def much(self) -> bool:
