@@ -22,6 +22,8 @@ import apscheduler.triggers.interval
 from quell.core.engine import Engine
 from quell.daemon import daemon, schedule
 from quell.daemon.clock import Clock
+from quell.store.port import Accepted, Group
+from quell.store.sql import SqlStore
 
 _EVERY = 5
 """Steps of SQLite's machine between two looks."""
@@ -103,6 +105,17 @@ def slow_core(seconds: float) -> None:
         return decide(self, records, now)
 
     Engine.decide = slowly  # type: ignore[method-assign]
+
+
+def slow_disk(seconds: float) -> None:
+    """Every group takes that long to be kept."""
+    accept = SqlStore.accept
+
+    def slowly(self: SqlStore, accepted: Accepted) -> Group:
+        time.sleep(seconds)
+        return accept(self, accepted)
+
+    SqlStore.accept = slowly  # type: ignore[method-assign]
 
 
 def core_fails_on(label: str) -> None:
