@@ -6,6 +6,7 @@ shown depends on times and not on how deliveries were batched.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import ceil, exp, floor
@@ -46,6 +47,8 @@ CHANGE_EARLY_S = 120.0
 CLOSE_DATA_S = 9000.0
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
+ALERTS_LIKE_A_UNIT = 50
+"""To conclude anew where so many alerts are takes as long as to weigh one more unit."""
 COARSER = ((150, 1), (400, 2), (10**9, 3))
 
 
@@ -59,6 +62,9 @@ class Correlator:
         self._state = state
         self._expected: dict[int, list[tuple[int, float]]] = {}
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
+        self._alerts: Counter[int] = Counter()
+        for unit in state.units.values():
+            self._alerts[unit.group] += len(unit.alerts)
         for unit in state.units.values():
             if not unit.weight:  # a snapshot of before weights were kept
                 unit.weight = self._weight(unit)
@@ -91,6 +97,7 @@ class Correlator:
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
+        self._alerts[group.id] += 1
         unit.weight = self._weight(unit)
         if unit.id not in self._fresh:
             self._fresh.add(unit.id)
@@ -116,6 +123,7 @@ class Correlator:
                 group.fresh.extend(other.fresh)
                 group.solution.extend(root for root in other.solution if root not in group.solution)
                 group.close_at = max(group.close_at, other.close_at)
+                self._alerts[group.id] += self._alerts.pop(other_id, 0)
         group.units.append(unit.id)
         unit.group = group.id
         return group
@@ -125,7 +133,8 @@ class Correlator:
         if settled and group.news_at == now and group.solve_at is not None:
             return  # another of many that joined at once
         step = self._settings.solve_every_s
-        factor = next(factor for size, factor in COARSER if len(group.units) <= size)
+        large = max(len(group.units), self._alerts[group.id] // ALERTS_LIKE_A_UNIT)
+        factor = next(factor for size, factor in COARSER if large <= size)
         group.news_at = now
         group.close_at = max(group.close_at, now + (CLOSE_DATA_S if data else self._settings.quiet_s))
         due = (floor(now / (step * factor)) + 1) * step * factor
@@ -141,6 +150,7 @@ class Correlator:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
         entangled = self.web.entangled(group.units)
         self._fresh.difference_update(group.fresh)
+        self._alerts.pop(group.id, None)
         for unit_id in group.units:
             self.web.drop(unit_id)
         if entangled:
