@@ -5,9 +5,9 @@
     python benchmarks/month.py --days 40 --records 20d      what is old goes, and the file stays as it is
 
 The clock is that of the events; everything else is as in the daemon: each delivery is a group of the journal and a turn
-of the core, committed before the next; pages are ledger entries that get an answer; the state is saved every minute in
-which something happened; once an hour what is old goes, and the file is cut. The stream is made up (`month_stream.py`)
-and the same for the same seed. With `--dir /dev/shm` nothing waits for a disk.
+of the core, committed before the next; pages are ledger entries that get an answer; the state is saved when the daemon
+would; once an hour what is old goes, and the file is cut. The stream is made up (`month_stream.py`), the same for the same
+seed. With `--dir /dev/shm` nothing waits for a disk.
 
 Told are, day by day, bytes of the database with its write-ahead log, alerts in the state and its bytes as saved, the
 most memory that was resident, and how much was written for snapshots.
@@ -32,6 +32,7 @@ from quell.core.engine import Engine
 from quell.daemon.decider import decide_all
 from quell.daemon.outcome import Outcome
 from quell.daemon.saved import packed
+from quell.daemon.saving import worth_it
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.rulebook import Route, Rulebook
 from quell.model.times import parse_duration
@@ -74,6 +75,7 @@ class Run:
         self._every_s = snapshot_every_s
         self._saved_at = self._trimmed_at = START
         self._unsaved = False
+        self._records = 0
         self._over: dict[tuple[str, int], Any] = {}
         self._answers: list[AnyRecord] = []
 
@@ -89,6 +91,7 @@ class Run:
         outcome = Outcome()
         outcome.add(decide_all(self.engine, group.records, now))
         self._unsaved = True
+        self._records += len(records)
         self.figures.groups += 1
         self._over.update(outcome.over)
         if outcome.anything:
@@ -102,7 +105,7 @@ class Run:
 
     def _pass(self, now: float) -> None:
         """Timers of the core run with the next group, as after a pause; saving and trimming happen at their times."""
-        if self._unsaved and now - self._saved_at >= self._every_s:
+        if self._unsaved and worth_it(self.figures.state, self._records, now - self._saved_at, self._every_s):
             self._save(now)
         if now - self._trimmed_at >= _HOUR_S:
             self._trimmed_at = now
@@ -110,7 +113,7 @@ class Run:
 
     def _save(self, now: float) -> None:
         figures = self.figures
-        self._saved_at, self._unsaved = now, False
+        self._saved_at, self._unsaved, self._records = now, False, 0
         self._store.keep_alerts(list(self._over.values()))
         self._over.clear()
         sealed = seal(packed(self.engine.rulebook, self.engine.snapshot()))

@@ -134,7 +134,7 @@ class SettingsShape(Shape):
     tokens: str | None = None
     """File with API tokens, "tokens.yaml" if left out."""
     snapshot_every: Span = 60.0
-    """How often the state is written down, to make restarts short."""
+    """How often the state is written down, to make restarts short; a large one for few records up to ten times less."""
     resolve_timeout: Span = 300.0
     """After this long without news an alert that gave no end counts as over."""
     allow_addresses: Annotated[list[str], AfterValidator(_allowed)] = Field(default=[])

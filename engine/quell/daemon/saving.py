@@ -19,6 +19,20 @@ SNAPSHOT_AFTER = 50_000
 """Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
 
 
+STATE_BYTES_A_RECORD = 20_000
+"""A state this large, as it is stored, is written for one record: to decide again over few is quick, and a state of
+some megabytes written every minute is gigabytes a day."""
+LATEST = 10
+"""After so many times the usual time it is written for whatever happened."""
+
+
+def worth_it(state_bytes: int, records: int, since_s: float, every_s: float) -> bool:
+    """Whether a state that was so large when it was written last is to be written again."""
+    if records >= SNAPSHOT_AFTER or since_s >= LATEST * every_s:
+        return True
+    return since_s >= every_s and state_bytes <= STATE_BYTES_A_RECORD * records
+
+
 class Saving:
     """``saved`` is told which group a snapshot covers once it is kept; ``past`` goes to the store before it."""
 
@@ -30,6 +44,7 @@ class Saving:
         self._every_s = every_s
         self._saved = saved
         self._records = 0
+        self._bytes = 0
         self._at = time.monotonic()
         self._under_way: asyncio.Task[None] | None = None
         self._sparing = Sparing(structlog.get_logger("quell.loop"))
@@ -53,7 +68,7 @@ class Saving:
         """Whether to take a snapshot now; not while one is on its way."""
         if not self.unsaved or (self._under_way is not None and not self._under_way.done()):
             return False
-        return self.much or time.monotonic() - self._at >= self._every_s
+        return worth_it(self._bytes, self._records, time.monotonic() - self._at, self._every_s)
 
     def begin(self) -> None:
         """A snapshot is being taken: the next is due as long after this one, also if this one fails."""
@@ -76,6 +91,7 @@ class Saving:
             await self._past.keep()
             # Not on the writer's thread: senders wait for that one.
             sealed = await asyncio.to_thread(seal, data)
+            self._bytes = len(sealed.blob.data)
             await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
         except StoreError as error:
             self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
