@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from faults.child import Child, write_config
+from faults.nursery import Forked, Nursery
 from ports import free_port
 
 SOURCES = "  alertmanager: {{use: alertmanager}}\n  out: {{use: file, path: {pages}}}\n"
@@ -27,13 +28,13 @@ def wait_for(what: str, holds: Any) -> None:
         time.sleep(0.05)
 
 
-def test_an_incident_that_only_a_timer_opened_keeps_its_name(tmp_path: Path) -> None:
+def test_an_incident_that_only_a_timer_opened_keeps_its_name(tmp_path: Path, nursery: Nursery) -> None:
     directory = tmp_path / "quell"
     config = write_config(directory)
     rules = directory / "rules" / "triage.yaml"
     rules.parent.mkdir()
     rules.write_text("triage: {lone_page_after: 500ms}\n")
-    child = Child(config, free_port())
+    child = Forked(nursery, config, free_port())
     try:
         child.spawn()
         child.wait_ready()
@@ -51,14 +52,14 @@ def test_an_incident_that_only_a_timer_opened_keeps_its_name(tmp_path: Path) -> 
         child.close()
 
 
-def test_a_page_is_not_sent_again_under_other_rules(tmp_path: Path) -> None:
+def test_a_page_is_not_sent_again_under_other_rules(tmp_path: Path, nursery: Nursery) -> None:
     directory = tmp_path / "quell"
     pages = directory / "pages.jsonl"
     config = write_config(directory, "pages: [{to: out.page}]\n", SOURCES.format(pages=pages))
     rules = directory / "rules" / "triage.yaml"
     rules.parent.mkdir()
     rules.write_text("triage: {lone_page_after: 500ms}\n")
-    child = Child(config, free_port())
+    child = Forked(nursery, config, free_port())
     try:
         child.spawn()
         child.wait_ready()

@@ -1,4 +1,7 @@
-"""kill -9 at any moment: what was acknowledged is there after the restart, and nothing is there twice."""
+"""kill -9 at any moment: what was acknowledged is there after the restart, and nothing is there twice.
+
+Here with the program as people start it; `test_many_kills` has the hundreds.
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,7 @@ def survives(directory: Path, kills: int, seed: int) -> None:
                 child.kill()
                 child.spawn()
             child.wait_ready()
+        time.sleep(0.5)
         over.set()
         for sender in senders:
             sender.join(15)
@@ -97,11 +101,10 @@ def survives(directory: Path, kills: int, seed: int) -> None:
         child.close()
 
 
-def test_five_kills(tmp_path: Path) -> None:
-    survives(tmp_path / "quell", kills=5, seed=1)
+def test_two_kills(tmp_path: Path) -> None:
+    survives(tmp_path / "quell", kills=2, seed=1)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [11, 12])
-def test_more_than_twenty_kills(tmp_path: Path, seed: int) -> None:
-    survives(tmp_path / "quell", kills=20, seed=seed)
+def test_more_than_ten_kills(tmp_path: Path) -> None:
+    survives(tmp_path / "quell", kills=10, seed=11)

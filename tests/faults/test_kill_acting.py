@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from faults.child import Child, write_config
+from faults.nursery import Forked, Nursery
 from ports import free_port
 
 TRIAGE = """
@@ -41,14 +42,14 @@ class Pager(threading.Thread):
             time.sleep(0.02)
 
 
-def pages_once(directory: Path, kills: int, seed: int) -> None:
+def pages_once(directory: Path, nursery: Nursery, *, kills: int, seed: int) -> None:
     schedule = random.Random(seed)
     pages = directory / "pages.jsonl"
     sources = f"  alertmanager: {{use: alertmanager}}\n  out: {{use: file, path: {pages}}}\n"
     config = write_config(directory, "snapshot_every: 1s\npages: [{to: out.page}]\n", sources)
     (directory / "rules").mkdir()
     (directory / "rules" / "triage.yaml").write_text(TRIAGE)
-    child = Child(config, free_port())
+    child = Forked(nursery, config, free_port())
     over = threading.Event()
     pager = Pager(child, over)
     try:
@@ -76,15 +77,16 @@ def pages_once(directory: Path, kills: int, seed: int) -> None:
         assert [name for name in pager.acknowledged if written[incident_of[name]] != 1] == []
         assert child.end() == 0
         assert "in doubt" not in child.log
+        print(f"\nkills {kills}; acknowledged {len(pager.acknowledged)}, pages written {written.total()}, none twice")
     finally:
         over.set()
         child.close()
 
 
-def test_three_kills(tmp_path: Path) -> None:
-    pages_once(tmp_path / "quell", kills=3, seed=3)
+def test_three_kills(tmp_path: Path, nursery: Nursery) -> None:
+    pages_once(tmp_path / "quell", nursery, kills=3, seed=3)
 
 
 @pytest.mark.long
-def test_twenty_kills(tmp_path: Path) -> None:
-    pages_once(tmp_path / "quell", kills=20, seed=4)
+def test_forty_kills(tmp_path: Path, nursery: Nursery) -> None:
+    pages_once(tmp_path / "quell", nursery, kills=40, seed=4)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from faults.child import Child, write_config
+from faults.nursery import Forked, Nursery
 from ports import free_port
 
 WATCHED = ("/incidents?status=all", "/alerts?status=all", "/runs", "/audit")
@@ -41,11 +42,11 @@ def storm(child: Child) -> None:
     child.api("POST", "/records", b"\n".join(msgspec.json.encode({**record, "at": at}) for record in records))
 
 
-def test_everything_is_as_it_was(tmp_path: Path) -> None:
+def test_everything_is_as_it_was(tmp_path: Path, nursery: Nursery) -> None:
     directory = tmp_path / "quell"
     config = write_config(directory, "snapshot_every: 1s\n")
     (directory / "rules").mkdir()
-    child = Child(config, free_port())
+    child = Forked(nursery, config, free_port())
     try:
         child.spawn()
         child.wait_ready()
@@ -65,7 +66,7 @@ def test_everything_is_as_it_was(tmp_path: Path) -> None:
         child.api("POST", f"/incidents/{incident}/ack", {"note": "mine"})
         before = seen(child)
         assert len(before["silences"]) == 1
-        child.process.send_signal(signal.SIGSTOP)  # nothing happens between what was seen and the kill
+        child.send(signal.SIGSTOP)  # nothing happens between what was seen and the kill
         child.kill()
         child.spawn()
         child.wait_ready()
