@@ -6,8 +6,8 @@
 
 The clock is that of the events; everything else is as in the daemon: each delivery is a group of the journal and a turn
 of the core, committed before the next; pages are ledger entries that get an answer; the state is saved when the daemon
-would; once an hour what is old goes, and the file is cut. The stream is made up (`month_stream.py`), the same for the same
-seed. With `--dir /dev/shm` nothing waits for a disk.
+would; once an hour what is old goes, and the file is cut. The stream is made up (`month_stream.py`) and depends on the
+seed alone. With `--dir /dev/shm` nothing waits for a disk.
 
 Told are, day by day, bytes of the database with its write-ahead log, alerts in the state and its bytes as saved, the
 most memory that was resident, and how much was written for snapshots.

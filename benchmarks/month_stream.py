@@ -23,6 +23,7 @@ SYSTEM = 10
 BATCH_S = 5.0
 """What falls into so many seconds comes as one delivery."""
 FLAPPERS, CHRONIC = 60, 40
+"""Of 30,000 events a day: with fewer there are fewer of these."""
 _RULES = (
     "HighErrorRate", "HighLatency", "PodCrashLooping", "CpuThrottling", "MemoryNearLimit", "QueueGrows", "DiskFills",
     "ReplicaLag", "CertificateExpires", "SaturatedPool", "JobFailed", "SlowQueries", "BudgetBurns", "TargetDown",
@@ -80,7 +81,8 @@ class Month:
         self._chance = random.Random(seed)
         chance = self._chance
         self._flappers = [
-            (self._alert(), chance.uniform(300, 1500), chance.uniform(900, 5400)) for _ in range(FLAPPERS)
+            (self._alert(), chance.uniform(300, 1500), chance.uniform(900, 5400))
+            for _ in range(FLAPPERS * per_day // 30_000)
         ]
         self._told = 0
 
@@ -96,7 +98,7 @@ class Month:
                 end = at + on_s * chance.uniform(0.5, 1.5)
                 firings.append(Firing(at, end, *alert))
                 at = end + off_s * chance.uniform(0.5, 1.5)
-        for _ in range(CHRONIC // 2):  # each for two days, on average
+        for _ in range(CHRONIC * self._per_day // 60_000):  # each for two days, on average
             at = start + chance.uniform(0, DAY_S)
             firings.append(Firing(at, at + chance.uniform(0.5, 3.5) * DAY_S, *self._alert()))
         for _ in range(chance.choice([1, 1, 2])):
