@@ -130,12 +130,14 @@ class Markers:
             late = late or (_clock() + _LOOK_LONGER_S if self._posted else 0.0)
             if late and _clock() > late:
                 break
+            asked = _clock()
             _status, body = await self._reader.get(INCIDENTS)
             now = _clock()
             self._polls += 1
             for found in self._pattern.findall(body):
                 self._shown.setdefault(int(found), now)
-            await asyncio.sleep(_POLL_S)
+            # A quarter of the time at most, so that whoever looks does not keep the daemon from what is looked for.
+            await asyncio.sleep(max(_POLL_S, 3 * (now - asked)))
 
     def told(self, ran: Ran) -> None:
         """Adds what was seen."""
