@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import shutil
 import signal
@@ -254,6 +256,25 @@ def test_a_damaged_database_is_replaced_and_kept_as_it_is(tmp_path: Path, file: 
     assert Path(kept).read_bytes().startswith(b"nothing of a")
     assert Path(f"{kept}-wal").read_bytes() == b"its log"
     open_store(URL, tmp_path).close()
+
+
+def test_a_file_system_without_second_names_will_do(
+    sql: Store, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(_source: object, _target: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    filled(sql)
+    assert taken(tmp_path, file).contents.seq == 2
+    with pytest.raises(StoreError, match="is there already"):
+        taken(tmp_path, file)
+    sql.close()
+    kept = Path(put(file, tmp_path))
+    assert kept.stat().st_ino != (tmp_path / "quell.db").stat().st_ino
+    store = open_store(f"sqlite:///{kept}", tmp_path)
+    assert seqs_of(store) == [1, 2]
+    store.close()
 
 
 def test_a_database_that_somebody_has_open_is_not_replaced(sql: Store, tmp_path: Path, file: Path) -> None:

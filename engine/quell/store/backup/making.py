@@ -21,7 +21,7 @@ from quell.errors import StoreError
 from quell.store.backup.contents import Contents, Decodes, contents_of
 from quell.store.backup.copying import MANIFEST, Sum, copy_tables, revision_of, sums_of
 from quell.store.backup.moment import SQLITE, at_one_moment, file_of, shown
-from quell.store.backup.plain import damage, on_disk, opened, remove
+from quell.store.backup.plain import NO_LINKS, damage, on_disk, opened, remove
 from quell.store.database import alembic_config
 
 _KEPT_NOT = "there is no backup"
@@ -166,12 +166,21 @@ def _named(part: Path, file: Path, *, force: bool) -> None:
     """Gives the finished file its name at once, when all of it is on the disk."""
     try:
         on_disk(part)
-        if force:
+        if force or not _linked(part, file):
             part.replace(file)
-        else:
-            os.link(part, file)
         on_disk(file.absolute().parent)
     except FileExistsError:
         raise StoreError(f"{file}: is there meanwhile; nothing was written, take another name") from None
     except OSError as error:
         raise StoreError(f"{file}: cannot be written: {error.strerror}; {_KEPT_NOT}") from error
+
+
+def _linked(part: Path, file: Path) -> bool:
+    """Gives the part a second name, which fails when somebody has it; False where no file has two names."""
+    try:
+        os.link(part, file)
+    except OSError as error:
+        if error.errno in NO_LINKS and not file.exists():
+            return False
+        raise
+    return True

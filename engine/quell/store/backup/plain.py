@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
 
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""What a file system says that does not let a file have two names."""
 _BUSY_TIMEOUT_S = 10.0
 _FRESH = (
     "PRAGMA auto_vacuum=INCREMENTAL",  # as the store has it: a file that was made otherwise is written anew
@@ -64,6 +68,21 @@ def on_disk(file: Path) -> None:
         os.fsync(held)
     finally:
         os.close(held)
+
+
+def second_name(file: Path, name: Path) -> None:
+    """Gives a file a second name, at once; where the file system has no such thing, ``name`` becomes a copy.
+
+    Raises FileExistsError when the name is taken, and OSError.
+    """
+    try:
+        os.link(file, name)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with file.open("rb") as held, name.open("xb") as copy:
+            shutil.copyfileobj(held, copy)
+        on_disk(name)
 
 
 def remove(file: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -17,7 +16,7 @@ from quell.store.backup.contents import Decodes
 from quell.store.backup.making import Backup, back_up, tried
 from quell.store.backup.moment import file_of
 from quell.store.backup.moving_in import holds_anything, move_in
-from quell.store.backup.plain import on_disk, remove
+from quell.store.backup.plain import on_disk, remove, second_name
 from quell.store.opening import postgresql
 from quell.store.postgresql_url import SCHEMES
 
@@ -133,7 +132,7 @@ def _put_aside(place: Path, now: float) -> str:
     kept, log = _free(place, now), Path(f"{place}-wal")
     kept_log = Path(f"{kept}-wal")
     if log.exists():
-        os.link(log, kept_log)  # SQLite drops one that it cannot make sense of
+        second_name(log, kept_log)  # SQLite drops one that it cannot make sense of
     try:
         damaged = not _log_taken_in(place, log)
     except StoreError:
@@ -144,7 +143,7 @@ def _put_aside(place: Path, now: float) -> str:
             Path(f"{place}{end}").unlink(missing_ok=True)
     else:
         kept_log.unlink(missing_ok=True)
-    os.link(place, kept)
+    second_name(place, kept)
     on_disk(place.parent)
     return str(kept)
 
