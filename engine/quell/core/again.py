@@ -26,14 +26,21 @@ class Repeats:
     def __init__(self, state: State, chart: Chart) -> None:
         self._state = state
         self._chart = chart
+        self._marks: dict[int, str] = {}
+
+    def mark_of(self, record: AlertRecord) -> str:
+        """The fingerprint of an alert, which may have been found already, in the call of `take` before."""
+        return self._marks.get(id(record)) or fingerprint(record.labels, record.source, record.key)
 
     def take(self, records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> Sequence[AnyRecord]:
         """Takes all that are mere repeats; returns the other records."""
+        self._marks = {}
         if self._chart.resolver.relabels:
             return records
         alerts = self._state.alerts
         found: dict[str, tuple[Alert, AlertRecord]] = {}
         rest: list[AnyRecord] = []
+        marks = self._marks = {}
         seen: set[str] = set()
         for record in records:
             if type(record) is not AlertRecord or record.id or record.key:
@@ -49,6 +56,7 @@ class Repeats:
             again = None if known is None else repeated(known, record, now)
             if again is None or not self._settled(again):
                 rest.append(record)
+                marks[id(record)] = mark
             else:
                 found[mark] = again, record
         for mark in sorted(found):

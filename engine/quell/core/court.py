@@ -53,6 +53,13 @@ def _court(same: _Same) -> Court:
     )
 
 
+_last: list[Court] = []
+"""The one that was asked for last: there is mostly but one."""
+
+
 def court_of(triage: Triage) -> Court:
     """The settings made ready; the same object for the same settings."""
-    return _court(_Same(triage))
+    if _last and _last[0].triage is triage:
+        return _last[0]
+    _last[:] = [_court(_Same(triage))]
+    return _last[0]

@@ -109,6 +109,7 @@ class Engine:
             commands=Commands(self.state, logbook, self._lives, self._automation, self._alerts),
             automation=self._automation,
             pruning=self._pruning,
+            repeats=self._repeats,
         )
         self._plan_all()
 

@@ -70,11 +70,21 @@ class _Inhibition:
         self._source = Matching(rule.source)
         self._target = Matching(rule.target)
         self._sources, self._both, self._targets = _Bunch(), _Bunch(), _Bunch()
+        self._of: Mapping[str, str] | None = None
+        self._part: tuple[bool, bool, Values] = False, False, ()
 
-    def values(self, labels: Mapping[str, str]) -> Values:
-        """The values that source and target must share."""
+    def _read(self, labels: Mapping[str, str]) -> tuple[bool, bool, Values]:
+        """Whether these labels are of a source, of a target, and the values that source and target must share.
+
+        Remembered for the labels that were read last: one alert is noted, then judged.
+        """
+        if labels is self._of:
+            return self._part
+        source, target = self._source.matches(labels), self._target.matches(labels)
         get = labels.get
-        return tuple([get(name, "") for name in self.rule.equal])
+        values = tuple([get(name, "") for name in self.rule.equal]) if source or target else ()
+        self._of, self._part = labels, (source, target, values)
+        return self._part
 
     def add(self, mark: str, labels: Mapping[str, str]) -> Iterable[str]:
         """Take note of a firing alert; the targets whose inhibition that changes."""
@@ -86,24 +96,22 @@ class _Inhibition:
 
     def inhibitor(self, labels: Mapping[str, str]) -> str | None:
         """The first fingerprint that inhibits an alert with these labels."""
-        if not (self._sources or self._both) or not self._target.matches(labels):
+        if not (self._sources or self._both):
             return None
-        return self._first(self.values(labels), one_sided_only=self._source.matches(labels))
+        is_source, is_target, values = self._read(labels)
+        return self._first(values, one_sided_only=is_source) if is_target else None
 
     def targets(self, labels: Mapping[str, str]) -> set[str]:
         """Noted alerts that an alert with these labels may inhibit."""
-        if not self._source.matches(labels):
-            return set()
-        values = self.values(labels)
-        return {*self._targets.all(values), *self._both.all(values)}
+        is_source, _, values = self._read(labels)
+        return set() if not is_source else {*self._targets.all(values), *self._both.all(values)}
 
     def _change(self, mark: str, labels: Mapping[str, str], change: _Change) -> Iterable[str]:
-        is_source, is_target = self._source.matches(labels), self._target.matches(labels)
+        is_source, is_target, values = self._read(labels)
         if not is_source:
             if is_target:
-                change(self._targets, self.values(labels), mark)
+                change(self._targets, values, mark)
             return ()
-        values = self.values(labels)
         before = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
         change(self._both if is_target else self._sources, values, mark)
         after = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)

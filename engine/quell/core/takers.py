@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from quell.core.again import Repeats
 from quell.core.alerts import Alerts
 from quell.core.automation import Automation
 from quell.core.chart import Chart
@@ -17,7 +18,7 @@ from quell.core.learn import learn_change, learn_dependency, learn_entity, learn
 from quell.core.lives import Lives
 from quell.core.prune import Pruning
 from quell.core.telemetry import take_call, take_log, take_sample, take_samples, take_span
-from quell.model.alert import Alert, fingerprint
+from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
 from quell.model.records import (
     AlertRecord,
@@ -52,6 +53,7 @@ class Takers:
         commands: Commands,
         automation: Automation,
         pruning: Pruning,
+        repeats: Repeats,
     ) -> None:
         self._state = state
         self._chart = chart
@@ -61,6 +63,7 @@ class Takers:
         self._commands = commands
         self._automation = automation
         self._pruning = pruning
+        self._repeats = repeats
         self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], None]] = {
             AlertRecord: self._alert,
             ChangeRecord: self._change,
@@ -87,7 +90,7 @@ class Takers:
 
     def _alert(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         self._chart.renew()
-        mark = fingerprint(record.labels, record.source, record.key)
+        mark = self._repeats.mark_of(record)
         known = self._state.alerts.get(mark)
         taken = self._alerts.take(mark, record, now, out)
         if taken is None:
