@@ -22,7 +22,7 @@ from load.lines import Caller, Target
 
 _clock = time.monotonic
 INCIDENTS = "/api/quell/v1/incidents?limit=50"
-_POLL_S = 0.005
+_POLL_S, _MOST_POLL_S = 0.005, 0.05
 _DRAIN_S = 0.02
 _LOOK_LONGER_S = 15.0
 
@@ -137,7 +137,7 @@ class Markers:
             for found in self._pattern.findall(body):
                 self._shown.setdefault(int(found), now)
             # A quarter of the time at most, so that whoever looks does not keep the daemon from what is looked for.
-            await asyncio.sleep(max(_POLL_S, 3 * (now - asked)))
+            await asyncio.sleep(min(max(_POLL_S, 3 * (now - asked)), _MOST_POLL_S))
 
     def told(self, ran: Ran) -> None:
         """Adds what was seen."""
