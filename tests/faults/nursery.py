@@ -88,10 +88,15 @@ class Forked(Child):
 
     def wait_ready(self, within_s: float = 60.0) -> None:
         end = time.monotonic() + within_s
-        while not self._out.read_bytes().startswith(b"quell listening on"):
+        while not self.is_ready:
             assert time.monotonic() < end, self.log[-3000:]
             assert self.alive(), self.log[-3000:]
             time.sleep(0.005)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said so."""
+        return self._out.read_bytes().startswith(b"quell listening on")
 
     def alive(self) -> bool:
         """Whether the process has not ended."""

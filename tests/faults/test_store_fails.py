@@ -209,3 +209,39 @@ def test_it_does_not_start_where_it_cannot_write_and_starts_when_it_can(tmp_path
         assert child.end() == 0
     finally:
         child.close()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param(what, marks=[pytest.mark.long] if what == "another process holds the lock" else [])
+        for what in sorted(FAULTS)
+    ],
+)
+def test_it_is_ended_and_killed_while_it_cannot_write(what: str, tmp_path: Path, nursery: Nursery) -> None:
+    with world(what, tmp_path, nursery) as child:
+        logs = tmp_path / "logs"
+        logs.mkdir()
+        assert post(child, "first", "second") == 200
+        child.logs_in(logs)  # where it can write them
+        with FAULTS[what](child):
+            assert post(child, "refused") == 503
+            assert child.end() == 0
+        child.spawn()
+        child.wait_ready()
+        with FAULTS[what](child):
+            assert post(child, "refused") == 503
+            child.kill()
+            child.spawn()  # it says why it does not start, or it can do without writing
+            wait_for("an end or a start", lambda: not child.alive() or child.is_ready)
+            if child.is_ready:
+                child.kill()
+            else:
+                assert child.wait() == 1
+        child.spawn()
+        child.wait_ready()
+        assert post(child, "third") == 200
+        names = {each["labels"]["alertname"] for each in child.api("GET", "/alerts?status=all")["alerts"]}
+        assert names == {"first", "second", "third"}
+        assert child.end() == 0
+        assert "Traceback" not in child.log, child.log
