@@ -90,7 +90,9 @@ class Daemon:
         self.inbox = Inbox(
             self.writer, clock, self.metrics, self.loop.take, limit=limits.inbox, most_behind=limits.backlog
         )
-        self.loop.follow(lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived)
+        self.loop.follow(
+            lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time
+        )
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
             awaited=lambda deed: awaited(self.loop.decider.state, deed),

@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 import structlog
@@ -30,6 +32,9 @@ MOST_PER_GROUP = 1_000
 
 _GATHERING_S = 0.002
 """A commit waits no longer than this for what is just arriving, and not at all once nothing is."""
+_LOOK_AGAIN_S = 1.0
+"""Between attempts to learn what became of a commit that failed."""
+_FOUND_AT_ONCE = 4
 
 
 class TooMany(QuellError):
@@ -75,6 +80,10 @@ class Inbox:
         self.last_seq = 0
         self._closed_because = "starting"
         self._committing = False
+        self._timed = False
+        """Whether what is being committed is a group: it has its time already."""
+        self._unsure = False
+        """Whether the store may have kept a group and could not say so."""
         self._log = Sparing(structlog.get_logger("quell.inbox"))
         metrics.inbox_size.set_function(lambda: self.size)
         metrics.backlog_records.set_function(lambda: self.behind)
@@ -88,6 +97,11 @@ class Inbox:
     def busy(self) -> bool:
         """Whether something waits for its commit or is being committed."""
         return bool(self._puts) or self._committing
+
+    @property
+    def holds_time(self) -> bool:
+        """Whether there is, or may be, a group that has its time and was not handed over: no later time may pass."""
+        return self._timed or self._unsure
 
     def full(self, size: int = 1, *, inside: bool = False) -> str:
         """Why ``size`` more records are not taken now; "" when they are.
@@ -148,7 +162,6 @@ class Inbox:
 
     def decided(self, records: int) -> None:
         """The loop is done with this many records."""
-        # Records of a commit whose answer was lost were never counted: their senders were told that they are refused.
         self.behind = max(0, self.behind - records)
         self._look()
 
@@ -167,11 +180,15 @@ class Inbox:
     async def run(self) -> None:
         """Commits until cancelled."""
         while True:
-            await self._news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_S if self._unsure else None):
+                    await self._news.wait()
             self._news.clear()
+            await self._look_into_journal()
             while self._puts:
                 await self._more()
                 await self._commit(self._take())
+                await self._look_into_journal()
 
     async def _more(self) -> None:
         """Lets in what is just arriving: small deliveries on many connections then share one commit, not a few."""
@@ -191,6 +208,33 @@ class Inbox:
             count += 1
         batch, self._puts = self._puts[:count], self._puts[count:]
         return batch
+
+    async def _look_into_journal(self) -> None:
+        """After a commit that failed: hands over what the store kept all the same, before anything that follows it.
+
+        Its senders were told that it was not accepted, but whoever starts from this journal decides over it.
+        """
+        try:
+            while self._unsure:
+                found = await self._writer.call(self._found)
+                for group in found:
+                    self._kept(group)
+                self._unsure = bool(found)
+        except StoreError as error:
+            self._log.warning("unsure", "what was not accepted may have been kept; looking again", error=str(error))
+
+    def _found(self) -> list[Group]:
+        return list(islice(self._writer.store.groups_after(self.last_seq, at_once=_FOUND_AT_ONCE), _FOUND_AT_ONCE))
+
+    def _kept(self, group: Group) -> None:
+        # Records count until the loop has decided over them.
+        self.behind += len(group.records)
+        if group.records:
+            self._empty.clear()
+        self._metrics.accepted.inc(len(group.records))
+        self._metrics.groups.inc()
+        self.last_seq = group.seq
+        self._hand_over(group)
 
     async def _commit(self, batch: list[_Put]) -> None:
         self._committing = True
@@ -227,14 +271,16 @@ class Inbox:
             self._leave(size)
             return 0
         accepted = Accepted(now=self._clock.now(), records=records, cursors=cursors, quarantined=quarantined)
-        group = await self._writer.call(store.accept, accepted)
-        # Quarantined payloads are at rest now; records count until the loop has decided over them.
-        self.behind += len(records)
+        self._timed = True
+        try:
+            group = await self._writer.call(store.accept, accepted)
+        except Exception:
+            self._unsure = True
+            raise
+        finally:
+            self._timed = False
+        self._kept(group)
         self._leave(size)
-        self._metrics.accepted.inc(len(records))
-        self._metrics.groups.inc()
-        self.last_seq = group.seq
-        self._hand_over(group)
         return group.seq
 
     def _fail(self, batch: list[_Put], error: StoreError) -> None:

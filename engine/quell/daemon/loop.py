@@ -48,6 +48,10 @@ _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _LONGEST_WAIT_S = 5.0
 """The wall clock may jump, so timers are looked at this often at least."""
+_HELD_UP_S = 0.2
+"""Timers let what waits for its commit go first, but no longer than this: it may be nothing that brings a group."""
+_LOOK_S = 0.05
+"""Between two looks while a timer is due and waits."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
 
@@ -82,6 +86,7 @@ class Loop:
         self._ask = ask
         self._pace = Pace()
         self._decided: Callable[[int], None] = lambda _count: None
+        self._holds_time: Callable[[], bool] = lambda: False
         self._backlog = Backlog(writer)
         self._turning = asyncio.Lock()
         self._news = asyncio.Event()
@@ -94,13 +99,20 @@ class Loop:
 
     # What others ask of the loop
 
-    def follow(self, busy: Callable[[], bool], decided: Callable[[int], None], arrived: Callable[[], int]) -> None:
-        """``busy`` says whether a group is being committed; ``decided`` is told how many records a turn was for.
+    def follow(
+        self,
+        busy: Callable[[], bool],
+        decided: Callable[[int], None],
+        arrived: Callable[[], int],
+        holds_time: Callable[[], bool],
+    ) -> None:
+        """``busy`` says whether something is being committed; ``decided`` is told how many records a turn was for.
 
-        ``arrived`` is how many deliveries have come so far.
+        ``arrived`` is how many deliveries have come so far; ``holds_time`` says whether a group has its time already
+        and is still to be handed over.
         """
         self._pace.busy, self._pace.arrived = busy, arrived
-        self._decided = decided
+        self._decided, self._holds_time = decided, holds_time
 
     @property
     def lag_s(self) -> float:
@@ -242,17 +254,19 @@ class Loop:
         self._news.clear()
         due = self.decider.next_due()
         wait_s = _LONGEST_WAIT_S
-        # While a group is being committed, its time comes before any timer's, and its arrival is news.
-        if due is not None and not self._pace.busy():
+        if due is not None:
             wait_s = self._clock.real_s(max(due, self._timers_after) - self._clock.now())
+            if self._pace.busy() or self._holds_time():  # most likely it will be news
+                wait_s = max(wait_s, _LOOK_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(min(max(wait_s, 0.0), _LONGEST_WAIT_S)):
                 await self._news.wait()
 
     def _timer_due(self) -> bool:
-        # A group that is being committed has its time already; running timers beyond it would make a replay differ.
         due = self.decider.next_due()
-        return due is not None and max(due, self._timers_after) <= self._clock.now() and not self._pace.busy()
+        late_s = -1.0 if due is None else self._clock.real_s(self._clock.now() - max(due, self._timers_after))
+        # A group that is being committed has its time already; running timers beyond it would make a replay differ.
+        return late_s >= 0 and not self._holds_time() and (late_s >= _HELD_UP_S or not self._pace.busy())
 
     async def _pass_time(self) -> None:
         due, now = self.decider.next_due(), self._clock.now()
