@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, TypeVar
 
 import msgspec
@@ -56,36 +57,46 @@ class Unfit(Exception):
 def posted(body: bytes, source: str, now: float, resolve_timeout_s: float) -> Translated:
     """Alerts of `POST /api/v2/alerts`. Raises `BadPayload` when the body as a whole cannot be read."""
     out = Translated()
+
+    @cache
+    def sent() -> list[msgspec.Raw]:
+        return payload.decode(body, list[msgspec.Raw])
+
     try:
         alerts: list[PostableAlert | msgspec.Raw] = [*payload.decode(body, list[PostableAlert])]
     except BadPayload as error:
         if not error.field:
             raise
-        alerts = [*payload.decode(body, list[msgspec.Raw])]
+        alerts = [*sent()]
     for index, alert in enumerate(_counted(alerts, body)):
         try:
             readable = _readable(alert, PostableAlert, index)
             out.records.append(_from_posted(readable, index, source, now, resolve_timeout_s))
         except Unfit as unfit:
-            out.refuse(unfit.wrong, _raw(alert))
+            out.refuse(unfit.wrong, bytes(sent()[index]))
     return out
 
 
 def delivered(body: bytes, source: str, now: float) -> Translated:
     """Alerts of a webhook. Raises `BadPayload` when the body as a whole cannot be read."""
     out = Translated()
+
+    @cache
+    def sent() -> RawWebhook:
+        return payload.decode(body, RawWebhook)
+
     try:
         whole: Webhook | RawWebhook = payload.decode(body, Webhook)
     except BadPayload as error:
         if not error.field.startswith("alerts["):
             raise
-        whole = payload.decode(body, RawWebhook)
+        whole = sent()
     alerts: list[WebhookAlert | msgspec.Raw] = [*whole.alerts]
     for index, alert in enumerate(_counted(alerts, body)):
         try:
             out.records.append(_from_webhook(_readable(alert, WebhookAlert, index), source, now))
         except Unfit as unfit:
-            out.refuse(unfit.wrong, _raw(alert))
+            out.refuse(unfit.wrong, bytes(sent().alerts[index]))
     if whole.truncated_alerts > 0:
         left_out = f"truncatedAlerts: the sender left {whole.truncated_alerts} alerts out of this delivery"
         out.rejected.append(
@@ -103,10 +114,6 @@ def _counted(alerts: list[T], body: bytes) -> list[T]:
     if len(alerts) > payload.MAX_ALERTS:
         raise BadPayload(f"{len(alerts)} alerts; at most {payload.MAX_ALERTS} are taken at once", body[:MAX_KEPT])
     return alerts
-
-
-def _raw(alert: msgspec.Struct | msgspec.Raw) -> bytes:
-    return bytes(alert) if isinstance(alert, msgspec.Raw) else msgspec.json.encode(alert)
 
 
 def _readable(alert: T | msgspec.Raw, shape: type[T], index: int) -> T:
