@@ -60,12 +60,13 @@ class Symptoms:
 
 @dataclass(slots=True)
 class Open:
-    """An open cause: its index, when it began, what it is worth to every unit, and its price."""
+    """An open cause: its index, when it began, what it is worth to every unit, its price, and the how manieth it is."""
 
     cause: int
     began: float
     line: Floats
     price: float
+    number: int
     net: float = 0.0
 
 
@@ -122,11 +123,17 @@ class Cover:
         self._early = EARLY_S + spread
         self._late = LATE_S + spread
         self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
+        self._floors: dict[int, float] = {}
+        self._gains = np.full(len(symptoms.keys), np.nan)
+        """What the best move with each cause gains; NaN where that is to be worked out."""
+        self._begins = np.zeros(len(symptoms.keys))
+        self._stand: tuple[Floats, ...] = ()
+        self._opened = 0
         self._open: list[Open] = []
         for key, began in before:
             at = int(np.searchsorted(symptoms.keys, key))
             if at < len(symptoms.keys) and symptoms.keys[at] == key:
-                self._open.append(Open(at, began, self._line(at, began), self._opening(key, began)))
+                self._open_one(at, began)
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""
@@ -180,6 +187,18 @@ class Cover:
         for at, one in enumerate(self._open, start=1):
             one.net = float(earned[at]) - one.price
         self._nets = np.array([np.inf, *(one.net + STAY for one in self._open)])
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        """Gains are worked out anew only where something changed that they depend on: a move has its neighbourhood."""
+        who = np.array([0.0, *(one.number for one in self._open)])[self._owner]
+        stand = (self._best, self._next, self._nets[self._owner], who)
+        if self._stand:
+            changed = np.zeros(len(who), dtype=bool)
+            for now, before in zip(stand, self._stand, strict=True):
+                changed |= now != before
+            self._gains[self._cause[changed[self._s.unit]]] = np.nan
+        self._stand = stand
 
     def _times(self, rows: slice) -> Floats:
         """Beginnings worth trying: when the units of these rows were due."""
@@ -210,22 +229,27 @@ class Cover:
     def _best_move(self) -> Move | None:
         promised = self._promises()
         order = np.argsort(-promised, kind="stable")
-        best: Move | None = None
-        for cause in order:
+        gains = self._gains
+        least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
+        for cause in order[np.isnan(gains[order])].tolist():
             bound = promised[cause]
-            if bound <= CHEAPEST:
+            if bound <= CHEAPEST or bound - CHEAPEST < least:
                 break
-            key = int(self._s.keys[cause])
-            floor = self._floor(key)
-            least = best.gain if best is not None else LEAST_GAIN
-            if bound - CHEAPEST <= least:
-                break
-            if bound - floor <= least:
+            if bound - self._floor_of(cause) < least:
                 continue
-            move = self._move(int(cause))
-            if move.gain > least:
-                best = move
-        return best
+            move = self._move(cause)
+            gains[cause], self._begins[cause] = move.gain, move.began
+            least = max(least, move.gain)
+        best = order[gains[order] == least]
+        if least <= LEAST_GAIN or not len(best):
+            return None
+        return Move(int(best[0]), float(self._begins[best[0]]), least)
+
+    def _floor_of(self, cause: int) -> float:
+        known = self._floors.get(cause)
+        if known is None:
+            known = self._floors[cause] = self._floor(int(self._s.keys[cause]))
+        return known
 
     def _move(self, cause: int) -> Move:
         rows = self._rows(cause)
@@ -247,10 +271,14 @@ class Cover:
 
     def _apply(self, move: Move) -> None:
         """Opens the cause and closes what does not pay beside it any more."""
-        price = self._opening(int(self._s.keys[move.cause]), move.began)
-        self._open.append(Open(move.cause, move.began, self._line(move.cause, move.began), price))
+        self._open_one(move.cause, move.began)
         self._balance()
         self._drop()
+
+    def _open_one(self, cause: int, began: float) -> None:
+        self._opened += 1
+        price = self._opening(int(self._s.keys[cause]), began)
+        self._open.append(Open(cause, began, self._line(cause, began), price, self._opened))
 
     def _drop(self) -> None:
         """Closes causes that do not pay, the worst first."""
