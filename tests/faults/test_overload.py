@@ -96,7 +96,13 @@ def floods(child: Forked, work: Path, *, senders: int, batches: int, size: int) 
     before_mb = resident_mb(child.pid)
     memory = Memory(child.pid)
     memory.start()
-    flood = [Flood(child, number, batches, size) for number in range(senders)]
+    try:
+        _floods(child, work, memory, before_mb, [Flood(child, number, batches, size) for number in range(senders)])
+    finally:
+        memory.over.set()
+
+
+def _floods(child: Forked, work: Path, memory: Memory, before_mb: float, flood: list[Flood]) -> None:
     for each in flood:
         each.start()
     for each in flood:
@@ -109,15 +115,16 @@ def floods(child: Forked, work: Path, *, senders: int, batches: int, size: int) 
     assert told.acknowledged
     assert metric(child, "quell_records_accepted_total") == len(told.acknowledged)
     # Without help it takes everything again, and has decided over all that it accepted.
-    wait_for("all decided over", lambda: child.api("GET", "/status")["inbox"]["records"] == 0, within_s=240)
-    assert child.ask("POST", "/api/v2/alerts", b'[{"labels": {"alertname": "after"}}]', _JSON)[0] == 200
+    wait_for("all decided over", lambda: metric(child, "quell_inbox_size") == 0, within_s=240)
+    answer = child.ask("POST", "/api/v2/alerts", b'[{"labels": {"alertname": "after"}}]', _JSON)
+    assert answer[0] == 200, (answer, child.log[-2000:])
     memory.over.set()
     memory.join()
     child.kill()
     child.before = {}
     child.spawn()
     child.wait_ready()
-    wait_for("all decided over", lambda: child.api("GET", "/status")["inbox"]["records"] == 0, within_s=240)
+    wait_for("all decided over", lambda: metric(child, "quell_inbox_size") == 0, within_s=240)
     assert child.end() == 0
     assert "Traceback" not in child.log, child.log
     groups, snapshot = journal_and_state(child.directory / "quell.db", work)
