@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import Receive
 
@@ -43,12 +44,34 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise BodyRefused(415, f'content-encoding "{encoding}" is not known; send gzip or none')
+    reading = _read(receive, limits.sent)
     try:
-        async with asyncio.timeout(limits.within_s):
-            body = await _read(receive, limits.sent)
-    except TimeoutError:
-        raise BodyRefused(408, f"the body did not arrive within {limits.within_s:g} s") from None
+        waits_for = reading.send(None)
+    except StopIteration as done:
+        # It was there with its headers, as most are; to set a timer would cost more than to read it.
+        body: bytes = done.value
+    else:
+        try:
+            async with asyncio.timeout(limits.within_s):
+                body = await _Begun(reading, waits_for)
+        except TimeoutError:
+            raise BodyRefused(408, f"the body did not arrive within {limits.within_s:g} s") from None
     return inflate(body, limits.inflated) if encoding == "gzip" else body
+
+
+class _Begun:
+    """What is left of a coroutine that was begun by hand, and what it waits for."""
+
+    def __init__(self, begun: Coroutine[Any, Any, bytes], waits_for: Any) -> None:
+        self._begun = begun
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        try:
+            yield self._waits_for
+            return (yield from self._begun.__await__())
+        finally:
+            self._begun.close()
 
 
 async def _read(receive: Receive, most: int) -> bytes:
