@@ -29,6 +29,7 @@ class Backlog:
         """Records in memory."""
         self._last = 0
         """The seq of the last group that was taken in or read."""
+        self._last_now: float | None = None
         self._left = 0
         """The seq of the last group that was left in the journal; 0 when none is."""
 
@@ -37,8 +38,10 @@ class Backlog:
 
     @property
     def since(self) -> float | None:
-        """When the oldest group at hand was accepted; None when there is none."""
-        return self._groups[0].now if self._groups else None
+        """When the oldest group was accepted, or one before it; None when there is none, or that is not known yet."""
+        if self._groups:
+            return self._groups[0].now
+        return self._last_now if self._left else None
 
     def add(self, group: Group) -> None:
         """A group right after its commit.
@@ -78,4 +81,4 @@ class Backlog:
     def _keep(self, group: Group) -> None:
         self._groups.append(group)
         self.held += len(group.records)
-        self._last = group.seq
+        self._last, self._last_now = group.seq, group.now

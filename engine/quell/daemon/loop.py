@@ -19,7 +19,7 @@ import structlog
 
 from quell.daemon.backlog import Backlog
 from quell.daemon.clock import Clock
-from quell.daemon.decider import Decider, Restore, slices
+from quell.daemon.decider import Decider, Isolated, Restore, slices
 from quell.daemon.keeping import Past
 from quell.daemon.logs import Sparing
 from quell.daemon.mend import Mender
@@ -37,7 +37,7 @@ from quell.model.rulebook import Rulebook
 from quell.store.port import Group, Recovered
 
 _RECOVERED_AT_ONCE = 50
-"""Groups per commit while the journal is replayed."""
+"""Groups per commit, and in memory, while the journal is replayed; each may hold a thousand records."""
 _RECOVERED_BEFORE_READY = 10_000
 """Records that no committed turn covers: more are decided over after the daemon is ready."""
 _SOONEST_TURN_S = 0.02
@@ -52,6 +52,8 @@ _HELD_UP_S = 0.2
 """Timers let what waits for its commit go first, but no longer than this: it may be nothing that brings a group."""
 _LOOK_S = 0.05
 """Between two looks while a timer is due and waits."""
+_STORE = "the store"
+"""How everything begins that is broken until the store can be used again."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
 
@@ -89,6 +91,10 @@ class Loop:
         self._holds_time: Callable[[], bool] = lambda: False
         self._backlog = Backlog(writer)
         self._turning = asyncio.Lock()
+        self._whole = True
+        """Whether all that the core has decided is committed; if not, its state is not to be saved."""
+        self._turning_over: float | None = None
+        """When the first group of the turn under way was accepted."""
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -116,8 +122,8 @@ class Loop:
 
     @property
     def lag_s(self) -> float:
-        """How long the oldest of what waits at hand has been accepted; 0 when nothing waits."""
-        since = self._backlog.since
+        """How long the oldest that is not decided over, or not committed, has been accepted; 0 when nothing waits."""
+        since = self._backlog.since if self._turning_over is None else self._turning_over
         return 0.0 if since is None else max(0.0, self._clock.now() - since)
 
     def take(self, group: Group) -> None:
@@ -166,7 +172,7 @@ class Loop:
         self._passed.committed(found.seq)
         self._clock.not_before(self.decider.state.now)
         await self._mender.remember(found.last)
-        groups = await self._writer.call(store.groups_after, found.seq)
+        groups = await self._writer.call(store.groups_after, found.seq, at_once=_RECOVERED_AT_ONCE)
         count = 0
         # A few that nobody knows to have been decided over probably were, and led to nothing worth a commit.
         until = found.last if found.behind <= _RECOVERED_BEFORE_READY else found.decided
@@ -242,6 +248,7 @@ class Loop:
         try:
             await self._backlog.read()
         except StoreError as error:
+            self.broken = f"{_STORE} cannot give back what was accepted: {error}"
             self._sparing.error("backlog", "the journal cannot be read; trying again", error=str(error))
             await asyncio.sleep(_READ_AGAIN_S)
             return
@@ -283,6 +290,7 @@ class Loop:
         which senders wait for theirs, would halve what is accepted.
         """
         began = time.perf_counter()
+        self._whole = False
         outcome = Outcome()
         until = inf if recovering else began + _LONGEST_TURN_S
         records = await self._decide_over(groups, outcome, until, recovering=recovering)
@@ -290,6 +298,7 @@ class Loop:
             await asyncio.sleep(_SOONEST_TURN_S / 10)
             records += await self._decide_over(self._backlog.take(), outcome, until)
         new = await self._commit(outcome)
+        self._whole, self._turning_over = True, None
         self._past.add(outcome.over)
         self._saving.changed(records)
         if not recovering:
@@ -305,6 +314,8 @@ class Loop:
         """How many records the groups had that were decided over before ``until``."""
         records = 0
         for group in groups:
+            if self._turning_over is None and group.records:
+                self._turning_over = group.now
             outcome.add(await self._decide(group, recovering=recovering))
             self.seq = max(self.seq, group.seq)
             records += len(group.records)
@@ -324,7 +335,7 @@ class Loop:
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
         else:
             return out
-        found = await self._mender.mend(group, self.rulebook, recovering=recovering)
+        found = await self._mended(group, recovering=recovering)
         self.decider = found.decider
         if found.poisoned:
             self._saving.soon()  # the next that fails need not wait until all this is decided over once more
@@ -334,6 +345,18 @@ class Loop:
             self._sparing.error("stuck", self.broken)
         return found.decisions
 
+    async def _mended(self, group: Group, *, recovering: bool) -> Isolated:
+        """Tries until the store can tell what was before; a start does not wait for that."""
+        while True:
+            try:
+                return await self._mender.mend(group, self.rulebook, recovering=recovering)
+            except StoreError as error:
+                if recovering:
+                    raise
+                self.broken = f"{_STORE} cannot give back what was decided before: {error}"
+                self._sparing.error("mend", "the core cannot be mended yet; trying again", error=str(error))
+                await asyncio.sleep(_READ_AGAIN_S)
+
     async def _commit(self, outcome: Outcome) -> list[Perform]:
         """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""
         store, wait_s = self._writer.store, 0.1
@@ -341,12 +364,12 @@ class Loop:
             try:
                 new = await self._writer.call(store.commit, outcome.turn(self.seq)) if outcome.anything else []
             except StoreError as error:
-                self.broken = f"the store cannot keep decisions: {error}"
+                self.broken = f"{_STORE} cannot keep decisions: {error}"
                 self._sparing.error("commit", "decisions wait: the store could not keep them", error=str(error))
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
             else:
-                if self.broken.startswith("the store"):
+                if self.broken.startswith(_STORE):
                     self.broken = ""
                 return new
 
@@ -357,6 +380,9 @@ class Loop:
             await self._saving.keep(self.seq, data)
 
     def _written_down(self) -> bytes | None:
+        if not self._whole:
+            self._log.error("the state is not saved: the last turn was not committed; the journal has it")
+            return None
         self._saving.begin()
         try:
             return packed(self.rulebook, self.decider.snapshot())

@@ -46,6 +46,7 @@ class Saving:
         self._records = 0
         self._bytes = 0
         self._at = time.monotonic()
+        self._failed = False
         self._under_way: asyncio.Task[None] | None = None
         self._sparing = Sparing(structlog.get_logger("quell.loop"))
 
@@ -68,7 +69,8 @@ class Saving:
         """Whether to take a snapshot now; not while one is on its way."""
         if not self.unsaved or (self._under_way is not None and not self._under_way.done()):
             return False
-        return worth_it(self._bytes, self._records, time.monotonic() - self._at, self._every_s)
+        state_bytes = 0 if self._failed else self._bytes  # the records that made the last one due are not saved
+        return worth_it(state_bytes, self._records, time.monotonic() - self._at, self._every_s)
 
     def begin(self) -> None:
         """A snapshot is being taken: the next is due as long after this one, also if this one fails."""
@@ -95,6 +97,10 @@ class Saving:
             await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
         except StoreError as error:
             self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
-            self.unsaved = True
-            return
-        self._saved(seq)
+            self.unsaved = self._failed = True
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep the daemon from ending in order
+            self._sparing.error("snapshot", "the state could not be saved; trying again later", exc_info=error)
+            self.unsaved = self._failed = True
+        else:
+            self._failed = False
+            self._saved(seq)
