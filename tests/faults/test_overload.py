@@ -149,7 +149,7 @@ def test_what_is_too_much_is_refused_and_the_rest_is_stored(what: str, tmp_path:
     world = {"a slow core": {"slow_core": 0.001}, "a slow disk": {"slow_disk": 0.1}}[what]
     child = Forked(nursery, write_config(tmp_path / "quell", limits), free_port(), world)
     try:
-        floods(child, tmp_path, senders=4, batches=40, size=25)
+        floods(child, tmp_path, senders=4, batches=25, size=25)
     finally:
         child.close()
 

@@ -74,11 +74,15 @@ def isolate(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: f
     it is halved until single records are left. When the passing of time itself fails, no record is to blame: they are
     decided over at the last good time, so that at least alerts are seen.
     """
-    stuck = _failure(restore, (), now)
-    if stuck is not None:
-        now = restore().state.now
+    stuck: Exception | None = None
+    first = restore()
+    try:
+        first.decide((), now)
+    except Exception as error:  # noqa: BLE001 - what fails is the finding here; it is reported by the caller
+        stuck, first = error, restore()
+        now = first.state.now
     poisoned: dict[int, Poisoned] = {}
-    good = _passing(restore, records, now, poisoned)
+    good = _passing(first, restore, records, now, poisoned)
     halved = False
     while True:
         decider = restore()
@@ -97,17 +101,22 @@ def isolate(restore: Callable[[], Decider], records: Sequence[AnyRecord], now: f
 
 
 def _passing(
-    restore: Callable[[], Decider], records: Sequence[AnyRecord], now: float, poisoned: dict[int, Poisoned]
+    first: Decider,
+    restore: Callable[[], Decider],
+    records: Sequence[AnyRecord],
+    now: float,
+    poisoned: dict[int, Poisoned],
 ) -> list[tuple[int, AnyRecord]]:
     """The records that do not fail when each is given alone, after those since the last that failed."""
     good: list[tuple[int, AnyRecord]] = []
-    decider = restore()
+    decider: Decider | None = first
     for index, record in enumerate(records):
+        decider = decider or restore()
         try:
             decider.decide([record], now)
         except Exception as error:  # noqa: BLE001 - what fails is the finding here; it is reported by the caller
             poisoned[index] = Poisoned(index, record, error)
-            decider = restore()  # the other was left half-way
+            decider = None  # it was left half-way
         else:
             good.append((index, record))
     return good

@@ -78,7 +78,8 @@ class Mender:
         def restore() -> Decider:
             return self._restore(rulebook, state)
 
-        found = isolate(restore, group.records, group.now)
+        # Cores are made of a state several times, which takes a while when it is large: receiving goes on meanwhile.
+        found = await asyncio.to_thread(isolate, restore, group.records, group.now)
         if found.poisoned:
             before = self._dropped.get(group.seq, frozenset())
             places = [index for index in range(len(group.records) + len(before)) if index not in before]
@@ -92,7 +93,7 @@ class Mender:
         while True:
             decider, failed = await self._rebuilt(group, rulebook, late)
             if failed is None:
-                return decider.snapshot()
+                return await asyncio.to_thread(decider.snapshot)
             late.add(failed)
 
     async def _rebuilt(self, group: Group, rulebook: Rulebook, late: set[int]) -> tuple[Decider, int | None]:
@@ -102,11 +103,7 @@ class Mender:
         """
         store = self._writer.store
         found = await self._writer.call(store.recover)
-        if found.state is None:
-            decider = self._restore(rulebook, None)
-        else:
-            saved = opened(found.state)
-            decider = self._restore(saved.rulebook or rulebook, saved.state)
+        decider = await asyncio.to_thread(self._restored, found.state, rulebook)
         end = group.seq if group.records else group.seq + 1  # passing time carries the last group's seq
         groups = store.groups_after(found.seq, at_once=_READ_AT_ONCE)
         while batch := await self._writer.call(lambda: list(islice(groups, _READ_AT_ONCE))):
@@ -116,14 +113,20 @@ class Mender:
                 dropped = self._dropped.get(each.seq, frozenset())
                 records = [record for index, record in enumerate(each.records) if index not in dropped]
                 try:
-                    decide_all(decider, records, decider.state.now if each.seq in late else each.now)
+                    now = decider.state.now if each.seq in late else each.now
+                    await asyncio.to_thread(decide_all, decider, records, now)
                 except Exception:
                     if each.seq in late:
                         raise
                     _log.exception("a group fails again while the state is rebuilt", seq=each.seq)
                     return decider, each.seq
-                await asyncio.sleep(0)
         return decider, None
+
+    def _restored(self, state: bytes | None, rulebook: Rulebook) -> Decider:
+        if state is None:
+            return self._restore(rulebook, None)
+        saved = opened(state)
+        return self._restore(saved.rulebook or rulebook, saved.state)
 
     async def _set_aside(self, group: Group, poisoned: list[Poisoned], *, recovering: bool) -> None:
         entries = []
