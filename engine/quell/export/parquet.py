@@ -11,7 +11,7 @@ from typing import Any
 from quell.errors import ExportError
 from quell.export.columns import Column
 
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE = 5_000
 """Rows of one row group: a few megabytes in memory."""
 
 
