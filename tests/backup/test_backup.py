@@ -20,6 +20,7 @@ from sqlalchemy import create_engine
 
 from backup.parts import NOW, filled, readable, seen, some
 from backup.parts import taken as of_store
+from quell.daemon.claim import claimed
 from quell.errors import StoreError
 from quell.store.backup.making import Backup, back_up
 from quell.store.backup.restoring import checked, restore
@@ -256,6 +257,24 @@ def test_a_damaged_database_is_replaced_and_kept_as_it_is(tmp_path: Path, file: 
     assert Path(kept).read_bytes().startswith(b"nothing of a")
     assert Path(f"{kept}-wal").read_bytes() == b"its log"
     open_store(URL, tmp_path).close()
+
+
+def test_a_restored_database_is_of_whom_the_directory_or_the_one_before_was(tmp_path: Path, file: Path) -> None:
+    open_store(URL, tmp_path).close()
+    taken(tmp_path, file)
+    place = tmp_path / "daemon"
+    place.mkdir()
+    if os.geteuid() == 0:
+        os.chown(place, 65534, 65534)
+    owner = (place.stat().st_uid, place.stat().st_gid)
+    for _ in range(2):
+        with claimed(f"sqlite:///{place}/quell.db"):
+            put(file, place)
+        for name in ("quell.db", "quell.db.lock"):
+            found = (place / name).stat()
+            assert (found.st_uid, found.st_gid) == owner
+        (place / "quell.db").chmod(0o640)
+    assert (place / "quell.db").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_file_system_without_second_names_will_do(

@@ -25,6 +25,9 @@ def claimed(store: str) -> Generator[None]:
     except OSError as error:
         raise StoreError(f"{path}: cannot be made: {error.strerror}; the daemon does not start") from error
     try:
+        if os.geteuid() == 0:  # who restores a backup may be root, and the daemon is to find its lock its own
+            owner = path.parent.stat()
+            os.fchown(lock, owner.st_uid, owner.st_gid)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

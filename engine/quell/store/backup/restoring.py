@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -101,8 +102,7 @@ def _into_sqlite(file: Path, url: str, directory: Path, *, now: float, decodes: 
         remove(new)  # what a killed restore left
         shutil.copyfile(file, new)
         found = _tried_as(new, file, decodes)
-        if place.exists():
-            shutil.copymode(place, new)
+        _as_if_of_the_daemon(new, place)
         on_disk(new)
         kept = _put_aside(place, now)
         new.replace(place)
@@ -113,6 +113,15 @@ def _into_sqlite(file: Path, url: str, directory: Path, *, now: float, decodes: 
         remove(new)
     backup = msgspec.structs.replace(found, file=str(file), size=file.stat().st_size)
     return Restored(backup=backup, store=str(place), kept=kept)
+
+
+def _as_if_of_the_daemon(new: Path, place: Path) -> None:
+    """Gives the file the mode of the one that was there, and its owner, who may be another than whoever restores."""
+    if place.exists():
+        shutil.copymode(place, new)
+    if os.geteuid() == 0:
+        like = (place if place.exists() else place.parent).stat()
+        os.chown(new, like.st_uid, like.st_gid)
 
 
 def _there(file: Path) -> None:
