@@ -163,7 +163,7 @@ class Schedule:
 
     async def _keep(self, source: Source, records: Sequence[AnyRecord], cursor: str | None) -> None:
         """Records and cursor in one commit; only more than half an inbox is split, the cursor goes with the last."""
-        most = max(1, self._inbox.limit // 2)
+        most = max(1, min(self._inbox.limit, self._inbox.most_behind) // 2)
         for start in range(0, len(records) - most, most):
             await self._inbox.put(records[start : start + most])
         rest = records[(len(records) - 1) // most * most :] if records else ()
