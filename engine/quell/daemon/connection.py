@@ -35,12 +35,15 @@ class Connection(HttpToolsProtocol):
     under_way = 0
     """Bytes of bodies, of all connections of this process."""
     most_connections = 1024 - _FILES_FOR_OTHERS
+    most_body = 8 * 1024 * 1024
+    """Bytes of one body; what is larger is read on for its sender's sake and not kept, and counts no more."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_since: float | None = None
         self._head_bytes = 0
         self._body_bytes = 0
+        self._too_large = False
         self._refused_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,7 +66,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_since = self.loop.time()
+        self._head_since, self._too_large = self.loop.time(), False
 
     def on_headers_complete(self) -> None:
         self._head_since, self._head_bytes = None, 0
@@ -72,12 +75,16 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         if self._refused_since is not None:
             return
-        Connection.under_way += len(body)
-        self._body_bytes += len(body)
-        if self._body_bytes < Connection.under_way > MOST_UNDER_WAY and not self.cycle.response_started:
-            self._refuse()
-        else:
-            super().on_body(body)
+        if not self._too_large and not self.cycle.response_complete:
+            Connection.under_way += len(body)
+            self._body_bytes += len(body)
+            if self._body_bytes > self.most_body:
+                self._forget_body()
+                self._too_large = True
+            elif self._body_bytes < Connection.under_way > MOST_UNDER_WAY and not self.cycle.response_started:
+                self._refuse()
+                return
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._refused_since is not None:
@@ -103,6 +110,15 @@ class Connection(HttpToolsProtocol):
         Connection.under_way -= self._body_bytes
         self._body_bytes = 0
 
+    def shutdown(self) -> None:
+        """At the end nobody is waited for whose body is not there yet: nothing of it was taken."""
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def give_up_if_slow(self, now: float) -> None:
         """Closes it when a head does not come, or what was refused does not end; ``now`` is the loop's time."""
         busy = self.cycle is not None and not self.cycle.response_complete
@@ -119,8 +135,9 @@ def look_after(connections: Iterable[Any]) -> None:
             each.give_up_if_slow(now)
 
 
-def make_room() -> None:
+def make_room(most_body: int) -> None:
     """Lets this process open as many files as the machine allows it; connections may use most of them."""
+    Connection.most_body = most_body
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = hard == resource.RLIM_INFINITY
     wanted = max(soft, _FILES_WANTED if unlimited else min(hard, _FILES_WANTED))

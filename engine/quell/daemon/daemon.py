@@ -136,7 +136,7 @@ class Daemon:
             gauges,
             lambda: self.not_ready,
         )
-        return server(Front(own, ingest))
+        return server(Front(own, ingest), limits.sent)
 
     # Life
 

@@ -87,9 +87,12 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def server(app: ASGIApp, drain_s: int = 2) -> Server:
-    """A server for the running event loop; ``serve(sockets=[…])`` runs it until ``should_exit``."""
-    make_room()
+def server(app: ASGIApp, most_body: int, drain_s: int = 2) -> Server:
+    """A server for the running event loop; ``serve(sockets=[…])`` runs it until ``should_exit``.
+
+    ``most_body`` is how many bytes of one body are kept.
+    """
+    make_room(most_body)
     config = uvicorn.Config(
         app,
         http=Connection,
