@@ -179,3 +179,14 @@ def test_a_file_from_before_is_written_anew_where_there_is_room(
     with closing(sqlite3.connect(tmp_path / "quell.db")) as connection:
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (mode,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_from_before_that_somebody_reads_is_opened_as_it_is(tmp_path: Path) -> None:
+    open_store(URL, tmp_path).close()
+    from_before(tmp_path / "quell.db")
+    with closing(sqlite3.connect(tmp_path / "quell.db", isolation_level=None)) as beside:
+        beside.execute("BEGIN")
+        beside.execute("SELECT count(*) FROM journal").fetchone()
+        store = open_store(URL, tmp_path, busy_timeout_s=0.05)
+        assert store.accept(accepted(1)).seq == 1
+        store.close()

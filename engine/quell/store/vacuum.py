@@ -35,8 +35,11 @@ def adopt(connection: sqlite3.Connection, file: Path) -> bool:
     if size > LARGEST_REWRITE or shutil.disk_usage(file.absolute().parent).free < _ROOM * size:
         return False
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError:
+        return False  # somebody reads it just now, or it did not fit after all: nothing was changed
+    cut_log(connection)
     return True
 
 
