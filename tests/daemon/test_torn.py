@@ -17,7 +17,7 @@ from quell.model.decision import Perform
 from quell.model.records import AlertRecord, AnyRecord
 from quell.model.rulebook import Rulebook
 from quell.store.memory import MemoryStore
-from quell.store.port import Group, Recovered, Turn
+from quell.store.port import Group, Quarantined, Recovered, Turn
 
 
 def go(work: Coroutine[Any, Any, None]) -> None:
@@ -86,12 +86,24 @@ class Unreadable(MemoryStore):
     """Cannot tell for a while what was before."""
 
     failures = 0
+    unkept = 0
+    mute = False
 
     def recover(self) -> Recovered:
         if self.failures:
             self.failures -= 1
             raise StoreError("the server does not answer")
         return super().recover()
+
+    def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
+        if not entries:
+            return
+        if self.mute:  # kept, but the answer is lost
+            super().keep_quarantined(entries)
+        if self.mute or self.unkept:
+            self.unkept, self.mute = max(0, self.unkept - 1), False
+            raise StoreError("the disk is full")
+        super().keep_quarantined(entries)
 
 
 def test_a_core_is_mended_once_the_store_can_tell_what_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +121,27 @@ def test_a_core_is_mended_once_the_store_can_tell_what_was_before(monkeypatch: p
             assert names(quell.core) == {"a", "b"}
             assert quell.daemon.loop.broken == ""
             assert len(store.quarantine()) == 1
+
+    go(story())
+
+
+def test_a_record_that_fails_is_not_lost_when_it_cannot_be_set_aside_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.1)
+
+    async def story() -> None:
+        store = Unreadable()
+        async with running(store=store) as quell:
+            store.unkept = 2
+            await quell.daemon.inbox.put([firing(alertname="a"), firing(alertname="bad", poison="x")])
+            await quell.until(lambda: quell.daemon.loop.broken)
+            await quell.settled()
+            assert len(store.quarantine()) == 1
+            store.mute = True
+            await quell.daemon.inbox.put([firing(alertname="bad", poison="y"), firing(alertname="b")])
+            await quell.settled()
+            assert len(store.quarantine()) == 2
+            assert names(quell.core) == {"a", "b"}
+            assert quell.daemon.loop.broken == ""
 
     go(story())
 

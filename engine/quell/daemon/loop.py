@@ -346,14 +346,16 @@ class Loop:
         return found.decisions
 
     async def _mended(self, group: Group, *, recovering: bool) -> Isolated:
-        """Tries until the store can tell what was before; a start does not wait for that."""
+        """Tries until the store tells what was before and keeps what is set aside; a start does not wait for that."""
+        tried = False
         while True:
             try:
-                return await self._mender.mend(group, self.rulebook, recovering=recovering)
+                return await self._mender.mend(group, self.rulebook, recovering=recovering or tried)
             except StoreError as error:
                 if recovering:
                     raise
-                self.broken = f"{_STORE} cannot give back what was decided before: {error}"
+                tried = True
+                self.broken = f"{_STORE} cannot do what mends the core: {error}"
                 self._sparing.error("mend", "the core cannot be mended yet; trying again", error=str(error))
                 await asyncio.sleep(_READ_AGAIN_S)
 

@@ -13,7 +13,6 @@ from quell.daemon.decider import Decider, Isolated, Poisoned, Restore, decide_al
 from quell.daemon.metrics import Metrics
 from quell.daemon.saved import opened
 from quell.daemon.writer import Writer
-from quell.errors import StoreError
 from quell.model.rulebook import Rulebook
 from quell.store.port import Group, Quarantined
 
@@ -72,7 +71,10 @@ class Mender:
         return msgspec.structs.replace(group, records=records)
 
     async def mend(self, group: Group, rulebook: Rulebook, *, recovering: bool) -> Isolated:
-        """The core after ``group`` without the records it fails on, which are in quarantine then."""
+        """The core after ``group`` without the records it fails on, which are in quarantine then.
+
+        ``recovering``: they may be there already. Raises StoreError; nothing is lost by trying again.
+        """
         state = await self._before(group, rulebook)
 
         def restore() -> Decider:
@@ -81,10 +83,10 @@ class Mender:
         # Cores are made of a state several times, which takes a while when it is large: receiving goes on meanwhile.
         found = await asyncio.to_thread(isolate, restore, group.records, group.now)
         if found.poisoned:
+            await self._set_aside(group, found.poisoned, recovering=recovering)
             before = self._dropped.get(group.seq, frozenset())
             places = [index for index in range(len(group.records) + len(before)) if index not in before]
             self._dropped[group.seq] = before | {places[poisoned.index] for poisoned in found.poisoned}
-            await self._set_aside(group, found.poisoned, recovering=recovering)
         return found
 
     async def _before(self, group: Group, rulebook: Rulebook) -> bytes:
@@ -137,18 +139,16 @@ class Mender:
             payload = msgspec.json.encode(each.record)
             entry = Quarantined(at=group.now, source=source, reason=reason, payload=payload, kind="record")
             entries.append(entry)
-        self._metrics.poisoned.inc(len(entries))
         store = self._writer.store
-        try:
-            entries = await self._writer.call(store.set_aside_again, group.seq, entries)
-            if recovering:
-                last = await self._writer.call(store.quarantine, _REMEMBERED)
-                # One that was tried again since has the time of its first arrival, and the group of its last try.
-                known = {(entry.at, entry.payload) for entry in last}
-                tried = {entry.payload for entry in last if entry.tries}
-                entries = [
-                    entry for entry in entries if (entry.at, entry.payload) not in known and entry.payload not in tried
-                ]
-            await self._writer.call(store.keep_quarantined, entries)
-        except StoreError as error:
-            _log.exception("poisoned records could not be kept", error=str(error))
+        # A record that is neither decided over nor set aside would be lost: whoever fails here tries again.
+        entries = await self._writer.call(store.set_aside_again, group.seq, entries)
+        if recovering:
+            last = await self._writer.call(store.quarantine, _REMEMBERED)
+            # One that was tried again since has the time of its first arrival, and the group of its last try.
+            known = {(entry.at, entry.payload) for entry in last}
+            tried = {entry.payload for entry in last if entry.tries}
+            entries = [
+                entry for entry in entries if (entry.at, entry.payload) not in known and entry.payload not in tried
+            ]
+        await self._writer.call(store.keep_quarantined, entries)
+        self._metrics.poisoned.inc(len(poisoned))
