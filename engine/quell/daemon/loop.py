@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import islice
 from math import inf
 
 import structlog
@@ -27,7 +26,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
 from quell.daemon.pace import Pace
 from quell.daemon.passed import Passed
-from quell.daemon.recovery import taken_up
+from quell.daemon.recovery import READ_AT_ONCE, next_groups, taken_up
 from quell.daemon.saved import packed
 from quell.daemon.saving import Saving
 from quell.daemon.writer import Writer
@@ -36,8 +35,6 @@ from quell.model.decision import AnyDecision, Perform, RequestEvidence
 from quell.model.rulebook import Rulebook
 from quell.store.port import Group, Recovered
 
-_RECOVERED_AT_ONCE = 50
-"""Groups per commit, and in memory, while the journal is replayed; each may hold a thousand records."""
 _RECOVERED_BEFORE_READY = 10_000
 """Records that no committed turn covers: more are decided over after the daemon is ready."""
 _SOONEST_TURN_S = 0.02
@@ -172,13 +169,12 @@ class Loop:
         self._passed.committed(found.seq)
         self._clock.not_before(self.decider.state.now)
         await self._mender.remember(found.last)
-        groups = await self._writer.call(store.groups_after, found.seq, at_once=_RECOVERED_AT_ONCE)
+        groups = await self._writer.call(store.groups_after, found.seq, at_once=READ_AT_ONCE)
         count = 0
         # A few that nobody knows to have been decided over probably were, and led to nothing worth a commit.
         until = found.last if found.behind <= _RECOVERED_BEFORE_READY else found.decided
         while self.seq < until:
-            batch = await self._writer.call(lambda: list(islice(groups, _RECOVERED_AT_ONCE)))
-            batch = [group for group in batch if group.seq <= until]
+            batch = [group for group in await self._writer.call(next_groups, groups) if group.seq <= until]
             if not batch:
                 break
             self._clock.not_before(batch[-1].now)

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import structlog
 
 from quell.daemon.decider import Decider, Restore
 from quell.daemon.saved import opened
 from quell.model.rulebook import Rulebook
-from quell.store.port import Recovered
+from quell.store.port import Group, Recovered
+
+MOST_GROUPS = 50
+MOST_RECORDS = 20_000
+"""Groups and records per commit while the journal is replayed; a group may hold as many records as one delivery."""
+READ_AT_ONCE = 10
+"""Groups in one read."""
 
 _log = structlog.get_logger("quell.loop")
+
+
+def next_groups(groups: Iterator[Group]) -> list[Group]:
+    """What is decided over next, in one commit."""
+    out: list[Group] = []
+    records = 0
+    while len(out) < MOST_GROUPS and records < MOST_RECORDS and (group := next(groups, None)) is not None:
+        out.append(group)
+        records += len(group.records)
+    return out
 
 
 def taken_up(found: Recovered, now: Rulebook, restore: Restore) -> tuple[Decider, Rulebook]:
