@@ -34,7 +34,7 @@ units: install
 	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
 
 test-long: install
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -n $(JOBS) -m long
 
 check: test
 
