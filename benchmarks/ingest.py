@@ -25,6 +25,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 
 from load import overload, pace, standing, table
@@ -32,6 +33,7 @@ from load.alerta import alerta
 from load.cases import EVERYWHERE, FULL, QUICK, Case, Opened, rounds
 from load.ladder import ladder
 from load.postgres import quell_on_postgres
+from load.process import NotMeasured
 from load.servers import NotThere, alertmanager, quell, sink_running
 from load.stages import stages
 from load.table import OURS, PEER
@@ -104,15 +106,19 @@ def _ladder(run: Run) -> Iterator[str]:
 
 
 def _stages(run: Run) -> Iterator[str]:
-    try:
-        yield from stages(run.sink, run.fewer(QUICK), say)
-    except NotThere as error:
-        yield str(error)
+    return stages(run.sink, run.fewer(QUICK), say)
 
 
 PARTS: Mapping[str, Callable[[Run], Iterator[str]]] = {
     "cases": _cases, "pace": _pace, "standing": _standing, "overload": _overload, "ladder": _ladder, "stages": _stages,
 }  # fmt: skip
+
+
+def _lines_of(part: str, run: Run) -> list[str]:
+    try:
+        return list(PARTS[part](run))
+    except (NotThere, NotMeasured, OSError, HTTPException) as error:
+        return [f"Not measured: {error}"]
 
 
 def put(page: Path, part: str, lines: Sequence[str]) -> None:
@@ -160,7 +166,7 @@ def main() -> None:
             quick(run)
             return
         for part in parts:
-            lines = list(PARTS[part](run))
+            lines = _lines_of(part, run)
             print("\n".join((f"\n## {part}\n", *lines)), flush=True)
             if given.write:
                 put(given.write, part, [*lines, "", f"Measured on {machine()}."] if part == "cases" else lines)

@@ -16,10 +16,10 @@ import msgspec
 
 from load.course import Ran
 from load.generator import Order
-from load.process import answered, machine_busy_s, used
+from load.process import NotMeasured, answered, machine_busy_s, used
 from load.servers import NotThere, Server
 
-_MOST_S = 600.0
+_MOST_S = 900.0
 Opened = Callable[[], AbstractContextManager[Server]]
 
 
@@ -161,8 +161,9 @@ def rounds(
                 continue
             try:
                 took = course(row.case, servers[row.server])
-            except NotThere as error:
-                row.not_there = str(error)
+            except (NotThere, NotMeasured, OSError) as error:
+                row.not_there = f"not measured: {error}"
+                say(f"round {number + 1}, {row.case.name}: {row.server} {row.not_there}")
                 continue
             row.took.append(took)
             ran = took.ran

@@ -9,6 +9,7 @@ import msgspec
 
 from load.cases import Opened, Took, measured
 from load.generator import Order
+from load.process import NotMeasured
 from load.servers import NotThere, Server
 
 
@@ -52,7 +53,7 @@ def paced(
             try:
                 with opened() as server:
                     took = measured(server, _order(pace, server))
-            except NotThere as error:
+            except (NotThere, NotMeasured, OSError) as error:
                 yield pace, name, str(error)
                 continue
             ran = took.ran

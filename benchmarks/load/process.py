@@ -91,14 +91,21 @@ def started(command: Sequence[str], folder: Path, log: Path, **env: str) -> Iter
         yield process
 
 
+class NotMeasured(Exception):
+    """A course that came to no end, or to a bad one; the text says which."""
+
+
 def answered(command: Sequence[str], said: bytes, most_s: float) -> bytes:
-    """What a process writes when it is told something. Raises SystemExit with its last words when it fails."""
+    """What a process writes when it is told something. Raises NotMeasured when it fails or takes longer."""
     pipe = subprocess.PIPE
     with _spawned(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
-        out, words = process.communicate(said, most_s)
+        try:
+            out, words = process.communicate(said, most_s)
+        except subprocess.TimeoutExpired:
+            raise NotMeasured(f"no end after {most_s:.0f} s") from None
         if process.returncode:
-            last = words.decode(errors="replace")[-2000:]
-            raise SystemExit(f"{command[1]} ended with {process.returncode}: {last}")
+            last = words.decode(errors="replace").strip()[-500:]
+            raise NotMeasured(f"the generator ended with {process.returncode}: {last}")
         return out
 
 

@@ -41,7 +41,7 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     """A table in Markdown."""
     told = []
     for row in rows:
-        if row.not_there:
+        if row.not_there and not row.took:
             told.append([row.case.name, row.server, row.not_there, *[""] * (len(_HEAD) - 3)])
         elif row.took:
             told.append(_cells(row, _peer(rows, row)))
