@@ -42,10 +42,15 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     told = []
     for row in rows:
         if row.not_there and not row.took:
-            told.append([row.case.name, row.server, row.not_there, *[""] * (len(_HEAD) - 3)])
+            told.append([row.case.name, row.server, _short(row.not_there), *[""] * (len(_HEAD) - 3)])
         elif row.took:
             told.append(_cells(row, _peer(rows, row)))
     return markdown(_HEAD, told)
+
+
+def _short(reason: str) -> str:
+    """A reason as a cell of a table: the end of it, where logs say what went wrong."""
+    return " ".join(reason.replace("|", "/").split())[-200:]
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
