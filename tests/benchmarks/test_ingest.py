@@ -183,7 +183,8 @@ def test_markers_are_seen_and_a_storm_adds_up_over_a_kill(load: Any) -> None:
         assert took.ran.unseen == 0
         found = overload.overload(sink, print, 2_000)
     assert found.adds_up
-    assert found.accepted == found.counted == found.known == 5_000
+    assert found.accepted == found.known == 5_000
+    assert found.counted >= 5_000
     assert "adds up" in "\n".join(overload.lines(found))
 
 
