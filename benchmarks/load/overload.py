@@ -76,6 +76,7 @@ def lines(found: Overload) -> Iterator[str]:
         f"{second.lost:,}; then kill -9"
     )
     yield (
-        f"- accepted in all {found.accepted:,}, the daemon counted {found.counted:,} (with what its pages came to), after the restart it knows "
-        f"{found.known:,}: {'adds up' if found.adds_up else 'DOES NOT ADD UP'}; {found.peak_mib:,.0f} MiB at most"
+        f"- accepted in all {found.accepted:,}, the daemon counted {found.counted:,} with the ends of its pages, after "
+        f"the restart it knows {found.known:,}: {'adds up' if found.adds_up else 'DOES NOT ADD UP'}; "
+        f"{found.peak_mib:,.0f} MiB at most"
     )
