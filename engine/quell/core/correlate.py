@@ -18,7 +18,7 @@ from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
-from quell.core.web import Web
+from quell.core.web import TOGETHER_S, Web
 from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
 from quell.model.state import Group, Root, State, Unit
@@ -102,8 +102,9 @@ class Correlator:
         if unit.id not in self._fresh:
             self._fresh.add(unit.id)
             group.fresh.append(unit.id)
-        unit.onset = min(unit.onset, onset)
-        unit.last = max(unit.last, onset)
+        if not crowded or unit.onset - TOGETHER_S <= onset <= unit.last + TOGETHER_S:
+            unit.onset = min(unit.onset, onset)
+            unit.last = max(unit.last, onset)
         self._touch(group, now, data=kind == Family.DATA)
         return unit
 

@@ -123,10 +123,12 @@ class Cover:
         self._early = EARLY_S + spread
         self._late = LATE_S + spread
         self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
-        self._floors: dict[int, float] = {}
+        self._floors = np.full(len(symptoms.keys), np.nan)
         self._gains = np.full(len(symptoms.keys), np.nan)
         """What the best move with each cause gains; NaN where that is to be worked out."""
         self._begins = np.zeros(len(symptoms.keys))
+        self._promised = np.zeros(len(symptoms.keys))
+        self._stale = np.ones(len(symptoms.keys), dtype=bool)
         self._stand: tuple[Floats, ...] = ()
         self._opened = 0
         self._open: list[Open] = []
@@ -197,7 +199,9 @@ class Cover:
             changed = np.zeros(len(who), dtype=bool)
             for now, before in zip(stand, self._stand, strict=True):
                 changed |= now != before
-            self._gains[self._cause[changed[self._s.unit]]] = np.nan
+            touched = self._cause[changed[self._s.unit]]
+            self._gains[touched] = np.nan
+            self._stale[touched] = True
         self._stand = stand
 
     def _times(self, rows: slice) -> Floats:
@@ -214,24 +218,32 @@ class Cover:
 
     def _promises(self) -> Floats:
         """What opening each cause could gain at most, did all begin when it should, before its price."""
-        unit, plain = self._s.unit, self._plain
+        stale = np.flatnonzero(self._stale)
+        if not len(stale):
+            return self._promised
+        rows = np.flatnonzero(self._stale[self._cause])
+        cause = (np.cumsum(self._stale) - 1)[self._cause[rows]]
+        unit, plain = self._s.unit[rows], self._plain[rows]
         best, second, owner = self._best[unit], self._next[unit], self._owner[unit]
         more = np.maximum(plain - best, 0.0)
         instead = np.maximum(np.minimum(plain, best) - second, 0.0)
         width = len(self._open) + 1
-        gains: Floats = np.bincount(self._cause, more, minlength=len(self._s.keys)).astype(np.float64)
+        gains: Floats = np.bincount(cause, more, minlength=len(stale)).astype(np.float64)
         if width > 1:
-            code = self._cause * width + owner
-            shares = np.bincount(code, instead, minlength=len(self._s.keys) * width).reshape(-1, width)
+            code = cause * width + owner
+            shares = np.bincount(code, instead, minlength=len(stale) * width).reshape(-1, width)
             gains += np.maximum(shares - self._nets, 0.0).sum(axis=1)
-        return gains
+        self._promised[stale] = gains
+        self._stale[:] = False
+        return self._promised
 
     def _best_move(self) -> Move | None:
         promised = self._promises()
         order = np.argsort(-promised, kind="stable")
         gains = self._gains
         least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
-        for cause in order[np.isnan(gains[order])].tolist():
+        hopeless = promised - self._floors < least
+        for cause in order[(np.isnan(gains) & ~hopeless)[order]].tolist():
             bound = promised[cause]
             if bound <= CHEAPEST or bound - CHEAPEST < least:
                 break
@@ -246,10 +258,9 @@ class Cover:
         return Move(int(best[0]), float(self._begins[best[0]]), least)
 
     def _floor_of(self, cause: int) -> float:
-        known = self._floors.get(cause)
-        if known is None:
-            known = self._floors[cause] = self._floor(int(self._s.keys[cause]))
-        return known
+        if np.isnan(self._floors[cause]):
+            self._floors[cause] = self._floor(int(self._s.keys[cause]))
+        return float(self._floors[cause])
 
     def _move(self, cause: int) -> Move:
         rows = self._rows(cause)

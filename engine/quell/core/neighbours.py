@@ -9,6 +9,8 @@ from quell.core.groups import Groups
 from quell.model.alert import Alert
 from quell.model.state import State
 
+MOST = 1000
+"""So many others are not counted further."""
 WITHIN_S = 600.0
 """What began further apart than this is no company."""
 
@@ -39,17 +41,21 @@ class Neighbours:
             return ALONE
         others = 0
         incidents: Counter[str] = Counter()
+        units, began = self._state.units, alert.starts_at
+        early, late = began - WITHIN_S, began + WITHIN_S
         for unit_id in group.units:
-            unit = self._state.units[unit_id]
-            if unit.last < alert.starts_at - WITHIN_S or unit.onset > alert.starts_at + WITHIN_S:
+            unit = units[unit_id]
+            if unit.last < early or unit.onset > late:
                 continue
             for mark, episode in unit.alerts:
                 other = self._state.alerts.get(mark)
                 if other is None or mark == alert.fingerprint or other.episode != episode:
                     continue
-                if self._counts(other) and abs(other.starts_at - alert.starts_at) <= WITHIN_S:
+                if self._counts(other) and abs(other.starts_at - began) <= WITHIN_S:
                     others += 1
                     incidents.update(self._paged(other))
+            if others >= MOST:
+                break
         named = min(incidents, key=lambda name: (-incidents[name], name), default="")
         return Company(others, named)
 

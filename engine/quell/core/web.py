@@ -69,9 +69,10 @@ class Web:
             self._weave(state.units[unit_id])
 
     def find_any(self, entity: str, onset: float) -> Unit | None:
-        """The first live unit at an entity, of any family, that an alert with this onset may belong to."""
-        found = [unit for kind in range(COUNT) if (unit := self.find(entity, kind, onset)) is not None]
-        return min(found, key=lambda unit: unit.id, default=None)
+        """The live unit at an entity, of any family, that began nearest to this."""
+        node, units = self.graph.node(entity), self._state.units
+        found = [units[unit] for kind in range(COUNT) for unit in self._at.get(key(node, kind), ())]
+        return min(found, key=lambda unit: (abs(unit.onset - onset), unit.id), default=None)
 
     def find(self, entity: str, family: int, onset: float) -> Unit | None:
         """The live unit that an alert of this entity, family and onset belongs to."""
