@@ -11,6 +11,7 @@ QuellError
 ├── ExportError                  an export cannot be made or written; what is missing is said
 ├── PictureError                 a picture cannot be made on this machine; what is missing is said
 └── StoreError                   the store could not keep or give something; nothing was accepted
+    └── Unheard                  or was it? its answer was lost
 """
 
 from __future__ import annotations
@@ -106,3 +107,7 @@ class PictureError(QuellError):
 
 class StoreError(QuellError):
     """The store could not keep or give something; what was being written was not accepted."""
+
+
+class Unheard(StoreError):
+    """The store's answer was lost: what was being written counts if it was kept, which the store knows later."""

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.parts import SmallCore, running
 from quell.daemon import inbox as inboxes
-from quell.errors import StoreError
+from quell.errors import StoreError, Unheard
 from quell.model.records import AlertRecord, AnyRecord
 from quell.model.rulebook import Rulebook
 from quell.store.memory import MemoryStore
@@ -58,7 +58,7 @@ class Mute(MemoryStore):
         group = super().accept(accepted)
         if self.mute:
             self.mute -= 1
-            raise StoreError("the connection was lost")
+            raise Unheard("the connection was lost")
         return group
 
     def groups_after(self, seq: int, *, at_once: int = 200) -> Iterator[Group]:
@@ -68,9 +68,10 @@ class Mute(MemoryStore):
         return super().groups_after(seq, at_once=at_once)
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("unreadable", [0, 3])
 def test_what_was_kept_without_saying_so_is_decided_over_at_its_time(
-    unreadable: int, monkeypatch: pytest.MonkeyPatch
+    unreadable: int, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inboxes, "_LOOK_AGAIN_S", 0.05)
 
@@ -82,14 +83,16 @@ def test_what_was_kept_without_saying_so_is_decided_over_at_its_time(
             store.mute, store.unreadable = 1, unreadable
             with pytest.raises(StoreError):
                 await quell.daemon.inbox.put([firing("b"), firing("c")])
+            if at_once:  # the next one says what became of it
+                assert await quell.daemon.inbox.put([firing("x")]) == 3
             await quell.until(lambda: any("b" in names for _, names in Timed.told))
             await quell.settled()
             assert quell.daemon.inbox.behind == 0
             times = [at for at, _ in Timed.told]
             assert times == sorted(times)  # no timer ran beyond the time that the group has in the journal
-            assert await quell.daemon.inbox.put([firing("d")]) == 3
+            await quell.daemon.inbox.put([firing("d")])
             await quell.settled()
-            assert [name for _, names in Timed.told for name in names] == ["a", "b", "c", "d"]
+            assert [name for _, names in Timed.told for name in names] == ["a", "b", "c", *"x" * at_once, "d"]
             assert quell.daemon.inbox.behind == quell.daemon.inbox.waiting == 0
 
     go(story())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,7 +22,7 @@ from quell.daemon.clock import Clock
 from quell.daemon.logs import Sparing
 from quell.daemon.metrics import Metrics
 from quell.daemon.writer import Writer
-from quell.errors import Overloaded, QuellError, StoreError
+from quell.errors import Overloaded, QuellError, StoreError, Unheard
 from quell.model.records import AnyRecord
 from quell.store.port import Accepted, Group, Quarantined
 
@@ -180,15 +179,15 @@ class Inbox:
     async def run(self) -> None:
         """Commits until cancelled."""
         while True:
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_LOOK_AGAIN_S if self._unsure else None):
                     await self._news.wait()
+            except TimeoutError:  # while puts come they are what asks the store: they need not wait for another answer
+                await self._look_into_journal()
             self._news.clear()
-            await self._look_into_journal()
             while self._puts:
                 await self._more()
                 await self._commit(self._take())
-                await self._look_into_journal()
 
     async def _more(self) -> None:
         """Lets in what is just arriving: small deliveries on many connections then share one commit, not a few."""
@@ -210,7 +209,7 @@ class Inbox:
         return batch
 
     async def _look_into_journal(self) -> None:
-        """After a commit that failed: hands over what the store kept all the same, before anything that follows it.
+        """After a commit in doubt: hands over what the store kept all the same, before anything that follows it.
 
         Its senders were told that it was not accepted, but whoever starts from this journal decides over it.
         """
@@ -274,12 +273,16 @@ class Inbox:
         self._timed = True
         try:
             group = await self._writer.call(store.accept, accepted)
-        except Exception:
-            self._unsure = True
+            self._unsure = group.seq > self.last_seq + 1  # between the two is what a commit in doubt kept
+            if self._unsure:
+                await self._look_into_journal()
+            if self.last_seq < group.seq:
+                self._kept(group)
+        except Exception as error:
+            self._unsure = isinstance(error, Unheard) or not isinstance(error, StoreError) or self._unsure
             raise
         finally:
             self._timed = False
-        self._kept(group)
         self._leave(size)
         return group.seq
 

@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from quell.errors import StoreError
+from quell.errors import StoreError, Unheard
 from quell.store.database import Work, migrate, newer, other_schema, unheard, versions
 from quell.store.journal import get_meta, set_meta
 from quell.store.postgresql_url import Place
@@ -135,7 +135,7 @@ class _Asked:
         try:
             yield
         except _Unheard as error:
-            raise StoreError(
+            raise Unheard(
                 f"{self.place}: could not hear whether it could {what}: {self._cleared(str(error))}; if it did that "
                 "counts, once the server answers again, and whoever asked is told to ask again"
             ) from error
