@@ -94,9 +94,11 @@ class Automation:
             if self._choice.next_due() == next_due:
                 self._choice.on_time(next_due, next_due)
                 continue
-            run = min((run for run in self._desk.live() if self._due(run) == next_due), key=lambda one: one.id)
-            at = max(next_due, run.updated_at)
-            self._desk.keep(timed(self._desk, run, at), at)
+            for name in [run.id for run in self._desk.live() if self._due(run) == next_due]:
+                run = self.state.runs[name]
+                if not run.over and self._due(run) == next_due:  # what came before may have changed it
+                    at = max(next_due, run.updated_at)
+                    self._desk.keep(timed(self._desk, run, at), at)
         return self._desk.taken()
 
     def next_due(self) -> float | None:
