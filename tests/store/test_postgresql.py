@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
 from postgres_server import Databases, PostgresServer, execute
-from quell.errors import StoreError
+from quell.errors import StoreError, Unheard
 from quell.store import session
 from quell.store.database import alembic_config
 from quell.store.opening import open_for_reading, open_store
@@ -94,7 +94,7 @@ def test_a_commit_over_which_the_wire_breaks_is_done_once(wire: Wire, kind: Brea
 def test_what_was_committed_and_could_not_be_asked_for_comes_out_with_the_next_call(wire: Wire) -> None:
     store = opened(wire.through)
     wire.dies, wire.breaks = True, "answer lost"
-    with pytest.raises(StoreError, match=r"could not hear whether it could keep 1 record: .*; if it did that counts"):
+    with pytest.raises(Unheard, match=r"could not hear whether it could keep 1 record: .*; if it did that counts"):
         store.accept(accepted(1))
     with pytest.raises(StoreError, match="could not keep 1 record"):
         store.accept(accepted(2))
