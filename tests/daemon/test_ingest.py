@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from daemon.parts import READER, TOKEN, loaded, running, small_inbox, source
+from quell.daemon import inbox as inboxes
 from quell.errors import StoreError
 from quell.model.records import CommandRecord
 from quell.sdk.secret import Secret
@@ -296,5 +297,25 @@ def test_a_name_that_was_pointed_at_this_machine_is_not_this_machine(host: str) 
             assert status == HOSTS[host]
             token = {"authorization": f"Bearer {TOKEN}"}
             assert (await quell.post("/in/in", alerts("a"), host=host, **token))[0] == 202
+
+    go(story())
+
+
+def test_while_the_store_does_not_answer_senders_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inboxes, "_STORE_ANSWERS_WITHIN_S", 0.05)
+
+    async def story() -> None:
+        store = SlowStore()
+        async with running(store=store) as quell:
+            first = asyncio.create_task(quell.post("/in/in", alerts("first")))
+            await quell.until(quell.daemon.inbox.full)
+            # The store waits for its gate, so that whoever waited for the store would be here for ever.
+            status, answer = await quell.post("/in/in", alerts("second"))
+            assert (status, "the store does not answer" in answer["error"]) == (503, True)
+            store.gate.set()
+            assert (await first)[0] == 202
+            assert (await quell.post("/in/in", alerts("third")))[0] == 202
+            await quell.settled()
+            assert {alert.name for alert in quell.core.state.alerts.values()} == {"first", "third"}
 
     go(story())

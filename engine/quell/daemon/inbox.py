@@ -29,6 +29,8 @@ from quell.store.port import Accepted, Group, Quarantined
 MOST_PER_GROUP = 1_000
 """Records in one group, unless a single put is larger: many share an fsync, and a group is soon decided over."""
 
+_STORE_ANSWERS_WITHIN_S = 2.0
+"""While a commit takes longer (a lock, a disk that hangs), senders are refused at once and do not queue behind it."""
 _GATHERING_S = 0.002
 """A commit waits no longer than this for what is just arriving, and not at all once nothing is."""
 _LOOK_AGAIN_S = 1.0
@@ -78,7 +80,7 @@ class Inbox:
         self._empty.set()
         self.last_seq = 0
         self._closed_because = "starting"
-        self._committing = False
+        self._committing_since: float | None = None
         self._timed = False
         """Whether what is being committed is a group: it has its time already."""
         self._unsure = False
@@ -95,7 +97,7 @@ class Inbox:
     @property
     def busy(self) -> bool:
         """Whether something waits for its commit or is being committed."""
-        return bool(self._puts) or self._committing
+        return bool(self._puts) or self._committing_since is not None
 
     @property
     def holds_time(self) -> bool:
@@ -109,8 +111,13 @@ class Inbox:
         """
         if self.waiting + size > self.limit:
             return f"the inbox is full ({self.waiting} records wait to be stored)"
-        if self.size + size > self.most_behind and not inside:
+        if inside:
+            return ""
+        if self.size + size > self.most_behind:
             return f"too much is not decided over yet ({self.behind} records)"
+        since = self._committing_since
+        if since is not None and time.perf_counter() - since > _STORE_ANSWERS_WITHIN_S:
+            return "the store does not answer"  # said at once; the commit under way tells when it does again
         return ""
 
     def resume(self, last_seq: int, behind: int) -> None:
@@ -236,7 +243,8 @@ class Inbox:
         self._hand_over(group)
 
     async def _commit(self, batch: list[_Put]) -> None:
-        self._committing = True
+        if self._committing_since is None:
+            self._committing_since = time.perf_counter()
         try:
             seq = await self._accept(batch)
         except StoreError as error:
@@ -254,7 +262,7 @@ class Inbox:
                 if not put.done.done():
                     put.done.set_result(seq)
         finally:
-            self._committing = False
+            self._committing_since = None
 
     async def _accept(self, batch: list[_Put]) -> int:
         records = [record for put in batch for record in put.records]
