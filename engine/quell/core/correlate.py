@@ -31,7 +31,7 @@ ALOOF = 1.0
 """So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
 ENOUGH = 1 + ceil(MORE_LIMIT / MORE_REPLICAS)
 """So many alerts are worth all that a unit can be worth, whatever their rules."""
-MOST_LIVE = 5000
+MOST_LIVE = 10_000
 """From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
 there, and no way to a new unit leads through others."""
 MOST_ASKED = 128
