@@ -14,7 +14,7 @@ import msgspec
 from load.alerts import estate
 from load.cases import generated
 from load.generator import Order
-from load.process import end
+from load.process import NotMeasured, end
 from load.servers import NotThere, Quell, Server, alertmanager, quell_made, wait_until_ready
 
 ACTIVE = 100_000
@@ -73,9 +73,9 @@ def standing(sink: int, say: Callable[[str], None], active: int = ACTIVE) -> Sta
             time.sleep(_REST_S)
             found.peer_rss_mib = peer.used().rss_mib
             began = time.monotonic()
-            peer.get("/api/v2/alerts")
+            peer.get("/api/v2/alerts", _PATIENCE_S)
             found.peer_list_s = time.monotonic() - began
-    except NotThere as error:
+    except (NotThere, NotMeasured, OSError) as error:
         say(f"Alertmanager: {error}")
     return found
 
