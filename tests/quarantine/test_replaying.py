@@ -184,8 +184,9 @@ def test_what_was_dropped_after_a_try_is_not_set_aside_anew_by_a_recovery() -> N
         store = MemoryStore()
         async with running(store=store, restore=Sick.restored) as quell:
             await quell.post("/in/in", {"alerts": [alert("ill", severity="x", germ="1")]})
-            await replayed(quell, 1)
-            await replayed(quell, 1, verb="drop")
+            await quell.settled()
+            assert await replayed(quell, 1) == [(1, "failed", 0)]
+            assert await replayed(quell, 1, verb="drop") == [(1, "dropped", 0)]
             store.save_snapshot = lambda seq, state: None  # type: ignore[method-assign]
         async with running(store=store, restore=Sick.restored) as quell:
             found = await entries(quell, "?state=all")
