@@ -73,6 +73,13 @@ def _alert(number: int, named: dict[str, str], starts: str) -> dict[str, Any]:
     }
 
 
+def _as_webhook(alert: dict[str, Any]) -> dict[str, Any]:
+    """As Alertmanager's webhook sends it; Alerta refuses a severity that it does not know."""
+    severity = alert["labels"]["severity"]
+    named = {**alert["labels"], "severity": "informational" if severity == "info" else severity}
+    return {"status": "firing", **alert, "labels": named}
+
+
 def _open(alert: dict[str, Any]) -> bytes:
     """Its JSON up to the end of it, which is still to come."""
     return msgspec.json.encode(alert)[:-1] + b',"endsAt":"'
@@ -91,7 +98,8 @@ def batches(
     begun = []
     for number in range(offset, offset + different):
         before_s = (number * 7919) % _SPREAD_S if estate else 0
-        begun.append(_open(_alert(number, made(number), _time(now - timedelta(seconds=before_s)))))
+        alert = _alert(number, made(number), _time(now - timedelta(seconds=before_s)))
+        begun.append(_open(_as_webhook(alert) if wrap else alert))
     filled = _filled(begun, count, size, now)
     return [Batch(b'{"version":"4","alerts":%b}' % one.body, one.alerts) if wrap else one for one in filled]
 

@@ -11,6 +11,7 @@ LOST = 0
 """In place of a status: the connection ended before there was an answer."""
 _END = b"\r\n\r\n"
 _MOST_HEADS = 256
+_OPENED_WITHIN_S, _AGAIN_S = 3.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,18 @@ class Line(asyncio.Protocol):
 
 
 async def opened(port: int, answered: Callable[[Line, int, bytes], None]) -> Line:
-    """A connection to a port of loopback. Raises OSError."""
+    """A connection to a port of loopback, tried for a few seconds. Raises OSError."""
     loop = asyncio.get_running_loop()
-    _, line = await loop.create_connection(lambda: Line(answered), "127.0.0.1", port)
-    return line
+    until = loop.time() + _OPENED_WITHIN_S
+    while True:
+        try:
+            _, line = await loop.create_connection(lambda: Line(answered), "127.0.0.1", port)
+        except OSError:
+            if loop.time() > until:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return line
 
 
 class Caller:
