@@ -9,14 +9,25 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from postgres_server import Databases, PostgresServer
 
+DETERMINISTIC = frozenset({"benchmarks", "config", "core", "docs", "expressions", "picture", "rca", "replay"})
+"""Folders whose tests see no other process, no socket and no real clock; all others get a second try, which is told."""
+
 settings.register_profile("busy", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(tests).parts[0] not in DETERMINISTIC:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -35,7 +35,19 @@ class Front:
         """One request."""
         path = scope["path"]
         own = path in _OWN or path == PREFIX or path.startswith(PREFIX + "/")
-        await (self._own if own else self._ingest)(scope, receive, send)
+        try:
+            await (self._own if own else self._ingest)(scope, receive, send)
+        except RuntimeError as error:
+            if not _hung_up(error):
+                raise
+
+
+def _hung_up(error: RuntimeError) -> bool:
+    """Whether the peer went away while it was being answered.
+
+    The server learns of it a moment after its transport is closed; a write in between is an error of the event loop's.
+    """
+    return "the handler is closed" in str(error)
 
 
 def own_routes(
