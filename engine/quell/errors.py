@@ -3,7 +3,7 @@
 QuellError
 ├── Misconfigured(problems)      a file or option is wrong; show every problem, keep the last good
 ├── ConnectorError
-│   ├── Unreachable(retry_after) the other side could not be asked; ask again later
+│   ├── Unreachable(retry_after_s) the other side could not be asked; ask again later
 │   ├── Refused                  the other side said no; do not repeat
 │   └── BadPayload(payload)      what arrived cannot be read; quarantine it, answer 4xx
 ├── ExpressionError(column)      a condition, template or matcher cannot be read or evaluated
@@ -61,11 +61,16 @@ class ConnectorError(QuellError):
 
 
 class Unreachable(ConnectorError):
-    """The other system could not be asked; try again, after ``retry_after`` seconds if it said so."""
+    """The other system could not be asked; try again, after ``retry_after_s`` seconds if it said so."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
         super().__init__(message)
+
+    @property
+    def retry_after(self) -> float | None:
+        """The same by its former name."""
+        return self.retry_after_s
 
 
 class NoAnswer(Unreachable):

@@ -64,7 +64,7 @@ def test_what_passes_is_unreachable(status: int) -> None:
         desk.faults = [status]
         with pytest.raises(Unreachable) as caught:
             await act("request", url="/a")
-        assert caught.value.retry_after == (7.0 if status == 429 else None)
+        assert caught.value.retry_after_s == (7.0 if status == 429 else None)
 
     at_the_desk(HttpAction, work)
 

@@ -80,6 +80,18 @@ def test_every_answer_reaches_the_core(what: str) -> None:
     go(story())
 
 
+def test_the_wait_that_the_other_side_wants_is_handed_on() -> None:
+    async def story() -> None:
+        Worker.script = lambda call: Unreachable("busy", 7.0)
+        async with running(loaded(source("w", "worker"))) as quell:
+            await told(quell, wanting())
+            (entry,) = quell.store.ledger()
+            assert entry.result is not None
+            assert entry.result.retry_after_s == 7.0
+
+    go(story())
+
+
 @pytest.mark.parametrize(
     ("action", "text"),
     [

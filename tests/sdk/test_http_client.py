@@ -38,7 +38,31 @@ def test_an_answer_is_given_whatever_its_status() -> None:
     with pytest.raises(Unreachable) as caught:
         checked(answer, "ticket system")
     assert str(caught.value) == "ticket system answered 429: wait"
-    assert caught.value.retry_after == 7.0
+    assert caught.value.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"Retry-After": " 120 "}, 120.0),
+        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT", "date": "Fri, 31 Dec 1999 23:59:29 GMT"}, 30.0),
+        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "Sat, 01 Jan 2000 00:00:29 GMT"}, 0.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT", "Date": "Sat, 01 Jan 2000 00:00:29 GMT"}, 86_400.0),
+        ({"Retry-After": "99999999999999999999"}, 86_400.0),
+        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
+        ({"Retry-After": "Fri, 99 Dec 1999 23:59:59 GMT", "Date": "Sat, 01 Jan 2000 00:00:29 GMT"}, None),
+        ({"Retry-After": "-3"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "²"}, None),
+        ({"Retry-After": ""}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_is_asked_for_is_told(headers: dict[str, str], wait_s: float | None, status: int) -> None:
+    with pytest.raises(Unreachable) as caught:
+        checked(Answer(status, headers, b""), "it")
+    assert caught.value.retry_after_s == wait_s
 
 
 def test_json_query_and_headers_arrive() -> None:

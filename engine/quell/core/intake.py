@@ -78,9 +78,10 @@ def sound(record: AnyRecord, now: float) -> AnyRecord:
             if not 0.0 <= share <= 1.0:
                 changes[name] = min(max(share, 0.0), 1.0) if share == share else 1.0  # noqa: PLR0124 - NaN only
     elif isinstance(record, StepFinished):
-        wait_s = record.check_after_s
-        if wait_s is not None and not 0.0 <= wait_s <= LATEST - now:
-            changes["check_after_s"] = None
+        for name in ("check_after_s", "retry_after_s"):
+            wait_s = getattr(record, name)
+            if wait_s is not None and not 0.0 <= wait_s <= LATEST - now:
+                changes[name] = None
     return msgspec.structs.replace(record, **changes) if changes else record
 
 

@@ -158,7 +158,9 @@ class Performer:
             # What may have been done and must not be done twice counts as a timeout: the core lets people look.
             unknown = isinstance(error, NoAnswer) and deed.repeat == "never"
             failure = "timeout" if unknown else "unreachable"
-            return self._finished(deed, "failed", failure=failure, error=str(error))
+            return self._finished(
+                deed, "failed", failure=failure, error=str(error), retry_after_s=error.retry_after_s
+            )  # fmt: skip
         except (Refused, BadPayload) as error:
             return self._finished(deed, "failed", failure="refused", error=str(error))
         except Exception as error:  # noqa: BLE001 - a connector's bug: reported, and the run goes on with a failed step
@@ -249,6 +251,7 @@ class Performer:
         error: str = "",
         sentence: str = "",
         output: dict[str, Any] | None = None,
+        retry_after_s: float | None = None,
     ) -> StepFinished:
         return StepFinished(
             at=self._clock.now(),
@@ -260,6 +263,7 @@ class Performer:
             error=self._masker.text(error),
             sentence=self._masker.text(sentence),
             output=output or {},
+            retry_after_s=retry_after_s,
         )
 
 

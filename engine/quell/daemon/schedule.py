@@ -125,7 +125,7 @@ class Schedule:
             pulled = sound_pulled(source.connector, pulled)
             await self._keep(source, pulled.records, pulled.cursor)
         except (Unreachable, TimeoutError) as error:
-            outcome, retry_after = "unreachable", getattr(error, "retry_after", None)
+            outcome, retry_after = "unreachable", getattr(error, "retry_after_s", None)
             text = str(error) or f"no answer within {_PULL_TIMEOUT_S:g} s"
             self._sources.failed(source, "unreachable", self._masker.text(text))
         except (Overloaded, StoreError) as error:

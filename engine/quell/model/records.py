@@ -201,7 +201,8 @@ class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_
     """What became of one `quell.model.decision.Perform`, named by its ledger ``key``.
 
     ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done.
-    ``sentence`` says what is true now (or would be, after a dry run).
+    ``sentence`` says what is true now (or would be, after a dry run). ``retry_after_s`` is how long the other side
+    wants to be left alone after an "unreachable": no retry is made before.
     """
 
     key: str
@@ -211,6 +212,7 @@ class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_
     failure: str = ""
     error: str = ""
     check_after_s: float | None = None
+    retry_after_s: float | None = None
 
 
 class Tick(Record, frozen=True, kw_only=True, tag="tick", omit_defaults=True, gc=False):

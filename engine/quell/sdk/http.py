@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from quell.errors import NoAnswer, Refused, Unreachable
@@ -11,6 +12,7 @@ from quell.sdk.secret import Secret
 
 ASK_AGAIN = frozenset({408, 425, 429})
 """Statuses below 500 that ask for the same request later."""
+_LONGEST_WAIT_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,9 @@ def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Ans
     """The answer itself if its status is 2xx.
 
     Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 503, `NoAnswer` for all others from 500
-    on, after which nobody knows how far the other side had come (both with Retry-After, when that is a number of
-    seconds), `Refused` for every other status. The first line of the body is quoted,
-    with the secrets in ``hide`` masked, should the other side repeat them.
+    on, after which nobody knows how far the other side had come (both with the wait that Retry-After asks for),
+    `Refused` for every other status. The first line of the body is quoted, with the secrets in ``hide`` masked, should
+    the other side repeat them.
     """
     if 200 <= answer.status < 300:
         return answer
@@ -61,7 +63,27 @@ def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Ans
     said = body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
     message = f"{who} answered {answer.status}" + (f": {said}" if said else "")
     if answer.status in ASK_AGAIN or answer.status >= 500:
-        wait = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
         known = answer.status in ASK_AGAIN or answer.status == 503
-        raise (Unreachable if known else NoAnswer)(message, float(wait) if wait.strip().isdecimal() else None)
+        raise (Unreachable if known else NoAnswer)(message, retry_after_s(answer.headers))
     raise Refused(message)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The wait in seconds that a Retry-After header asks for, a day at most; None without one that can be read.
+
+    The header holds seconds or an HTTP date. A date is held against the answer's own Date: both come from the same
+    clock, and this program's may differ from it.
+    """
+    found = {name.lower(): value.strip() for name, value in headers.items()}
+    asked = found.get("retry-after", "")
+    if asked.isascii() and asked.isdecimal():
+        return min(float(asked), _LONGEST_WAIT_S)
+    until, since = _http_date(asked), _http_date(found.get("date", ""))
+    return None if until is None or since is None else min(max(until - since, 0.0), _LONGEST_WAIT_S)
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -221,7 +221,7 @@ def _check_faults(
             right = isinstance(error, expected)
             _must(right, f"{name} made of {fault} {type(error).__name__}, not {expected.__name__}: {error}")
             _must(CANARY not in str(error), f"{name} shows a secret in its error for {fault}")
-            waits = fault != "status 429" or (isinstance(error, Unreachable) and error.retry_after == 7.0)
+            waits = fault != "status 429" or (isinstance(error, Unreachable) and error.retry_after_s == 7.0)
             _must(waits, f"{name} does not pass on Retry-After")
         except Exception as error:
             raise AssertionError(f"{name} made of {fault} {type(error).__name__}: {error}") from error
