@@ -82,11 +82,11 @@ class Performer:
         self._log = structlog.get_logger("quell.perform")
         self._sparing = Sparing(self._log)
 
-    def submit(self, intents: Sequence[Perform]) -> None:
-        """Performs committed intents, each when it is due."""
+    def submit(self, intents: Sequence[Perform], *, again: bool = False) -> None:
+        """Performs committed intents, each when it is due; ``again`` when they may have been performed before."""
         for deed in intents:
             if deed.key not in self._tasks and not self._stopping:
-                task = asyncio.create_task(self._perform(deed), name=f"perform {deed.key}")
+                task = asyncio.create_task(self._perform(deed, again=again), name=f"perform {deed.key}")
                 self._tasks[deed.key] = task
                 task.add_done_callback(partial(self._forget, deed.key))
 
@@ -99,7 +99,7 @@ class Performer:
             deed = entry.perform
             known = entry.state == "intended" or deed.dry_run
             if known or (deed.repeat != "never" and self._awaited(deed)):
-                self.submit([deed])
+                self.submit([deed], again=entry.state != "intended")
             else:
                 error = "quell stopped while this was being done; nobody knows whether it was"
                 if not self._awaited(deed):
@@ -121,7 +121,7 @@ class Performer:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _perform(self, deed: Perform) -> None:
+    async def _perform(self, deed: Perform, *, again: bool) -> None:
         if deed.due_at is not None:
             await self._clock.sleep_until(deed.due_at)
         async with self._room:
@@ -129,7 +129,7 @@ class Performer:
                 return
             self._acting.add(deed.key)
             try:
-                result = await self._tried(deed) if self._awaited(deed) else self._superseded(deed)
+                result = await self._tried(deed, again=again) if self._awaited(deed) else self._superseded(deed)
                 await self._hand_in(result)
             finally:
                 self._acting.discard(deed.key)
@@ -140,7 +140,7 @@ class Performer:
         error = f"superseded: not begun before run {deed.run} went on without it"
         return self._finished(deed, "failed", failure="refused", error=error)
 
-    async def _tried(self, deed: Perform) -> StepFinished:
+    async def _tried(self, deed: Perform, *, again: bool) -> StepFinished:
         actor = self._actor(deed)
         if isinstance(actor, str):
             return self._finished(deed, "failed", failure="refused", error=actor)
@@ -149,7 +149,7 @@ class Performer:
             return self._finished(deed, "failed", failure="unreachable", error=unmarked)
         self._log.info("acting", action=deed.action, key=deed.key, dry_run=deed.dry_run)
         try:
-            done = await self._done(actor, deed)
+            done = await self._done(actor, deed, again=again)
             return self._finished(deed, "done", sentence=done.sentence, output=plain(done.output))
         except TimeoutError:
             error = f"{deed.action} did not finish within {deed.timeout_s:g} s"
@@ -187,7 +187,7 @@ class Performer:
             return "; ".join(f'parameter "{fault.name}": {fault.message}' for fault in faults)
         return _Actor(source, source.connector, spec, params)
 
-    async def _done(self, actor: _Actor, deed: Perform) -> Done:
+    async def _done(self, actor: _Actor, deed: Perform, *, again: bool) -> Done:
         """Asks until the action is done. Raises TimeoutError, and what the connector raises.
 
         The time limit is the daemon's time, as the core's is: on a clock that runs faster it is over sooner.
@@ -202,6 +202,7 @@ class Performer:
                 now=self._clock.now(),
                 dry_run=deed.dry_run,
                 timeout_s=max(left_s, 0.0),
+                again=again or _tried_before(deed),
             )
             async with asyncio.timeout(left_s):
                 answer = await awaited(actor.connector.act(call))
@@ -265,6 +266,11 @@ class Performer:
             output=output or {},
             retry_after_s=retry_after_s,
         )
+
+
+def _tried_before(deed: Perform) -> bool:
+    """Whether this is not the first attempt at an act: nobody may know what became of the ones before."""
+    return bool(deed.token) and deed.key != f"{deed.token}/1"
 
 
 def plain(output: Any) -> dict[str, Any]:

@@ -93,7 +93,11 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One action to perform. ``key`` is stable: repeating the call with it must be safe where ``repeat`` says so."""
+    """One action to perform. ``key`` is stable: repeating the call with it must be safe where ``repeat`` says so.
+
+    ``again`` says that an earlier call with this key was made, of which nobody knows whether it had its effect. Whoever
+    looks for its own mark in a system whose search lags behind waits before it looks.
+    """
 
     key: str
     action: str
@@ -101,6 +105,7 @@ class Call:
     now: float
     dry_run: bool = False
     timeout_s: float = 60.0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
