@@ -260,3 +260,21 @@ def test_checked_sorts_statuses(status: int, expected: type[Exception]) -> None:
     with pytest.raises(expected):
         checked(Answer(status, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, b"\xff"), "x")
     assert checked(Answer(204, {}, b""), "x").status == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no model \\"a\\""}', 'no model "a"'),
+        (b'{\n  "detail": "DAG not found",\n "title": "no"}', "DAG not found"),
+        (b'{"error": {"message": "no rights", "detail": "x"}}', "no rights"),
+        (b'{"errorMessages": ["one", "two"], "errors": {}}', "one; two"),
+        (b'{"message": 7}', '{"message": 7}'),
+        (b'{"broken": ', '{"broken":'),
+        (b"<html>\nlong", "<html>"),
+    ],
+)
+def test_checked_quotes_what_the_answer_says(body: bytes, said: str) -> None:
+    with pytest.raises(Refused) as caught:
+        checked(Answer(404, {}, body), "it")
+    assert str(caught.value) == f"it answered 404: {said}"

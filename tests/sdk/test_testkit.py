@@ -55,6 +55,16 @@ class Eager(Sender):
         return Done("sent")
 
 
+class Looking(Sender):
+    """Reads before it says what would be."""
+
+    async def act(self, call: Call) -> Done:
+        checked(await self.http.request("GET", "http://a.example/"), "a")
+        if not call.dry_run:
+            checked(await self.http.request("POST", "http://a.example/"), "a")
+        return Done("sent")
+
+
 class Careless(Sender):
     """Takes every answer for a yes."""
 
@@ -112,13 +122,14 @@ class Undone(Sender):
 
 def test_a_good_connector_passes() -> None:
     check_connector(Sender)
+    check_connector(Looking)
 
 
 @pytest.mark.parametrize(
     ("connector", "complaint"),
     [
         (Plain, "keeps a secret as plain text"),
-        (Eager, "a dry run of sender.send made a request"),
+        (Eager, "a dry run of sender.send made a request that does not only read"),
         (Careless, "sender.send took status 500 for success"),
         (Strict, "sender.send made of status 500 Refused, not Unreachable"),
         (Choking, "receive.. of sender raised"),

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.secret import Secret
 
 ASK_AGAIN = frozenset({408, 425, 429})
 """Statuses below 500 that ask for the same request later."""
 _LONGEST_WAIT_S = 86_400.0
+_MESSAGES = ("message", "detail", "errorMessages", "errors", "error_description", "error", "title")
+"""Where APIs put the sentence that says what was wrong, the telling ones first."""
+_MOST_QUOTED = 300
+_LONGEST_ERROR = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +58,36 @@ def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Ans
 
     Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 503, `NoAnswer` for all others from 500
     on, after which nobody knows how far the other side had come (both with the wait that Retry-After asks for),
-    `Refused` for every other status. The first line of the body is quoted, with the secrets in ``hide`` masked, should
-    the other side repeat them.
+    `Refused` for every other status. The message of a JSON body is quoted, else its first line, with the secrets in
+    ``hide`` masked, should the other side repeat them.
     """
     if 200 <= answer.status < 300:
         return answer
     body = answer.body
     for secret in hide:
         body = body.replace(secret.reveal().encode(), b"***") if secret else body
-    said = body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
+    said = _said(body)
     message = f"{who} answered {answer.status}" + (f": {said}" if said else "")
     if answer.status in ASK_AGAIN or answer.status >= 500:
         known = answer.status in ASK_AGAIN or answer.status == 503
         raise (Unreachable if known else NoAnswer)(message, retry_after_s(answer.headers))
     raise Refused(message)
+
+
+def _said(body: bytes) -> str:
+    """What a body that tells of an error says, ``_MOST_QUOTED`` characters at most."""
+    if body[:1] == b"{" and len(body) <= _LONGEST_ERROR:
+        try:
+            found = msgspec.json.decode(body, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = {}
+        for name in _MESSAGES:
+            told = found.get(name)
+            told = told.get("message") if isinstance(told, dict) else told
+            told = "; ".join(one for one in told if isinstance(one, str)) if isinstance(told, list) else told
+            if isinstance(told, str) and told.strip():
+                return told.strip().partition("\n")[0][:_MOST_QUOTED]
+    return body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
