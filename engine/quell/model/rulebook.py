@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from quell.model.mute import Matcher
-from quell.model.playbook import Place, Playbook
+from quell.model.playbook import Effect, Place, Playbook
 from quell.model.topology import Dependency, Entity
 
 NOWHERE = Place(file="<default>", line=0)
@@ -63,6 +63,33 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
     reason: str = ""
     place: Place = NOWHERE
+
+
+class Freeze(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which playbooks do not change anything: that of ``window``, whose matchers do not count here.
+
+    It holds the ``playbooks`` named (None: all of them, but those in ``except_``) that have a step of one of the
+    ``effects``; a playbook that names the freeze in its guards is held whatever this says.
+    """
+
+    name: str
+    window: Window
+    playbooks: tuple[str, ...] | None = None
+    except_: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ("change",)
+    reason: str = ""
+    place: Place = NOWHERE
+
+
+class Caps(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for all playbooks together.
+
+    ``changes_per_hour`` acts of effect "change" are begun within any hour (0: none at all); the first
+    ``first_runs_propose`` runs of each playbook at a new commit wait for a person where the file says "enforce".
+    """
+
+    changes_per_hour: int = 20
+    first_runs_propose: int = 0
 
 
 class TriageRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,4 +181,6 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: tuple[Dependency, ...] = ()
     routes: tuple[Route, ...] = ()
     playbooks: tuple[Playbook, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    caps: Caps = Caps()
     resolve_timeout_s: float = 300.0

@@ -7,20 +7,50 @@ from typing import Any, Literal
 import msgspec
 
 from quell.model.incident import Suspect
-from quell.model.playbook import Mode
+from quell.model.playbook import Mode, Place, Schedule
 
 RunState = Literal[
     "proposed", "waiting", "running", "done", "undone", "failed", "stuck", "skipped", "stopped", "in_doubt"
 ]
 RUN_OVER: frozenset[str] = frozenset({"done", "undone", "failed", "stuck", "skipped", "stopped"})
-StepState = Literal["planned", "waiting", "acting", "done", "failed", "skipped", "undone", "in_doubt"]
+StepState = Literal[
+    "planned", "reading", "waiting", "acting", "verifying", "done", "failed", "skipped", "undone", "in_doubt"
+]
+Purpose = Literal["if", "before", "check", "look"]
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One read that a step needs before it goes on: for its condition, the state before it acts, its check, or a look.
+
+    ``name`` is what it answers: a call in a condition such as ``metrics.error_rate("checkout")``, "before" or "query".
+    ``due_at`` is when it is asked again while "waiting", the backstop while "asked".
+    """
+
+    name: str
+    purpose: Purpose
+    do: str
+    key: str = ""
+    params: dict[str, Any] = {}
+    state: Literal["asked", "waiting", "told", "failed"] = "asked"
+    attempt: int = 1
+    output: dict[str, Any] = {}
+    value: Any = None
+    error: str = ""
+    asked_at: float = 0.0
+    due_at: float | None = None
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one step. ``sentence`` is what is true now, or would be after a dry run.
 
     ``params`` are resolved, and so are ``undo`` parameters, which are kept before the step acts; empty: not yet.
-    ``due_at`` is when something happens without news: a retry while "waiting", the backstop while "acting".
+    ``due_at`` is when something happens without news: a retry while "waiting", the backstop while "acting", the next
+    look while "verifying".
+
+    ``before`` is what was read before it acted (None: nothing); ``left`` says that the wanted state was there already,
+    so that nothing was done and nothing is to be taken back. ``readings`` are those it needs where it stands, ``asked``
+    counts all it ever asked for. ``looks`` counts the looks of a wait, ``since`` is when its condition began to hold.
+    ``items`` are the acts of a ``for_each``, one for each item, and ``at_item`` is where it stands.
     """
 
     id: str
@@ -36,12 +66,23 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: float | None = None
     finished_at: float | None = None
     due_at: float | None = None
+    place: Place | None = None
+    before: dict[str, Any] | None = None
+    left: bool = False
+    readings: tuple[Reading, ...] = ()
+    asked: int = 0
+    looks: int = 0
+    since: float | None = None
+    item: Any = None
+    items: tuple[StepRun, ...] = ()
+    at_item: int = 0
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who may say yes, by when, and bound to what: the hash of the run's resolved arguments.
 
     ``step`` is the approving step's id, "" when the whole run was proposed. Nobody's answer is never taken for a yes.
+    ``incident_version`` is the incident's as it was shown to those who were asked; ``channel`` where they are asked.
     """
 
     step: str
@@ -54,6 +95,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     approved_by: tuple[str, ...] = ()
     rejected_by: str = ""
     text: str = ""
+    channel: str = ""
+    incident_version: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,7 +105,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``at_step`` indexes ``steps``, or ``deeds`` once ``phase`` is past "steps": the undo of completed steps
     backwards, then what the playbook does on failure; ``ends_as`` is the state after them. ``trigger`` is the
     incident event that began it ("command": a person); ``suspect`` (without evidence) and ``vars`` are what its
-    references mean; ``locks`` are held while it is not over.
+    references mean, and so does ``drift`` (the model and dataset of a drift alert); ``locks`` are held while it
+    `holds`. ``place`` is where its playbook was written, with commit and signer. ``released_by`` is who released the
+    locks of a stuck run. ``event`` tells apart what began runs without an incident: the firing
+    (``fingerprint/episode``) of an ``alert``, or the time of a schedule. ``targets`` are the entities it touches, as
+    far as they are known.
     """
 
     id: str
@@ -89,17 +136,34 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     approval: Approval | None = None
     deadline: float | None = None
     error: str = ""
+    event: str = ""
+    alert: str = ""
+    targets: tuple[str, ...] = ()
+    place: Place | None = None
+    drift: dict[str, str] = {}
+    released_by: str = ""
 
     @property
     def over(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in RUN_OVER
 
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps its locks: while it is not over, and if it is stuck until a person releases them."""
+        return not self.over or (self.state == "stuck" and not self.released_by)
+
+    @property
+    def target(self) -> str:
+        """The lock on what the run is about, held by a stuck run whatever locks it declared; "" without a suspect."""
+        return f"target:{self.suspect.entity}" if self.suspect is not None else ""
+
 
 class Settling(msgspec.Struct, frozen=True, kw_only=True):
     """A playbook that was triggered but whose condition must hold for a while first.
 
     ``since`` is when the condition began to hold, None while it does not; ``due_at`` when it has held long enough.
+    ``alert`` is the fingerprint of the alert that triggered it, if it was one.
     """
 
     playbook: str
@@ -107,3 +171,11 @@ class Settling(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     since: float | None = None
     due_at: float | None = None
+    alert: str = ""
+
+
+class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
+    """When a schedule begins its playbook next; ``schedule`` is the one it was worked out from."""
+
+    schedule: Schedule
+    due_at: float

@@ -15,7 +15,7 @@ from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.playbook import Playbook
 from quell.model.records import IncidentRecord
-from quell.model.run import Run, Settling
+from quell.model.run import Run, Scheduled, Settling
 from quell.model.topology import Change, Dependency, Entity
 
 
@@ -187,7 +187,11 @@ class State(msgspec.Struct, kw_only=True):
     begun: dict[str, Playbook] = msgspec.field(default_factory=dict)
     """By run id, for runs that are not over: the playbook as it was when the run began. A reload does not change it."""
     settling: dict[str, Settling] = msgspec.field(default_factory=dict)
-    """Keyed ``incident/playbook``."""
+    """Keyed ``incident/playbook``, or ``alert:fingerprint/playbook``."""
+    scheduled: dict[str, Scheduled] = msgspec.field(default_factory=dict)
+    """By playbook."""
+    changed_at: list[float] = msgspec.field(default_factory=list)
+    """When acts of effect "change" were begun within the last hour, in order."""
     telling: dict[str, Telling] = msgspec.field(default_factory=dict)
     """Pages that are not known to have arrived, by ledger key."""
     spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
