@@ -33,7 +33,10 @@ class ActionSpec:
 
     ``effect`` read, tell or change; only change needs a guard. ``repeat`` says what a crash in the middle allows:
     "state" (sets a state: repeat it), "keyed" (the target honours our key: repeat it), "lookup" (`act` looks for
-    its own mark first: repeat it), "never" (ask a person). ``undo`` names the action that takes it back.
+    its own mark first: repeat it), "never" (ask a person). ``undo`` names the action that takes it back. ``before``
+    names a ``read`` action of the same connector that is asked for the state before a change, with those of the
+    parameters that it declares: its output says whether the wanted state is there ``already``, and holds what the undo
+    needs, under the names of the undo action's parameters.
     """
 
     name: str
@@ -42,6 +45,7 @@ class ActionSpec:
     effect: Effect = "change"
     repeat: Repeat = "never"
     undo: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
