@@ -13,6 +13,7 @@ from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.mute import Matcher, Silence
 from quell.sdk.http import Answer
+from quell.sdk.identity import Identity
 
 NOW = 1_772_359_200.0
 """2026-03-01T10:00:00Z, the time that checks hand in."""
@@ -29,6 +30,7 @@ class Sent:
     json: Any = None
     data: bytes | None = None
     timeout_s: float = 10.0
+    identity: Identity | None = None
 
 
 Scripted = Answer | Exception | Callable[[Sent], Answer]
@@ -51,9 +53,10 @@ class FakeHttp:
         json: Any = None,
         data: bytes | None = None,
         timeout_s: float = 10.0,
+        identity: Identity | None = None,
     ) -> Answer:
         """Records the request; gives, raises or computes the next answer."""
-        sent = Sent(method, url, dict(headers or {}), dict(query or {}), json, data, timeout_s)
+        sent = Sent(method, url, dict(headers or {}), dict(query or {}), json, data, timeout_s, identity)
         self.sent.append(sent)
         await asyncio.sleep(0)
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]

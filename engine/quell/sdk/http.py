@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from quell.errors import NoAnswer, Refused, Unreachable
+from quell.sdk.identity import Identity
 from quell.sdk.secret import Secret
 
 ASK_AGAIN = frozenset({408, 425, 429})
@@ -31,7 +32,10 @@ class Answer:
 
 
 class Http(Protocol):
-    """Raises `Unreachable` when no answer came (refused, timed out, cut off); any status is an `Answer`."""
+    """Raises `Unreachable` when no answer came (refused, timed out, cut off); any status is an `Answer`.
+
+    ``identity`` names files by which the other side is known and told who asks.
+    """
 
     async def request(
         self,
@@ -43,6 +47,7 @@ class Http(Protocol):
         json: Any = None,
         data: bytes | None = None,
         timeout_s: float = 10.0,
+        identity: Identity | None = None,
     ) -> Answer: ...
 
 

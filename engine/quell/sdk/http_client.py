@@ -19,6 +19,7 @@ from yarl import URL
 from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.addresses import Allowed
 from quell.sdk.http import Answer
+from quell.sdk.identity import Identity, Trust, token_in
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
@@ -59,6 +60,7 @@ class GuardedHttp:
         self._max_bytes = max_bytes
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
+        self._trust = Trust()
 
     async def request(
         self,
@@ -70,6 +72,7 @@ class GuardedHttp:
         json: Any = None,
         data: bytes | None = None,
         timeout_s: float = 10.0,
+        identity: Identity | None = None,
     ) -> Answer:
         """One request. Raises `Unreachable` when it could not be sent, `NoAnswer` when it was and no whole answer came.
 
@@ -77,21 +80,27 @@ class GuardedHttp:
         """
         target = _target(url)
         place = f"{target.host}:{target.port}"
+        shown, token = _shown(headers, identity)
+        trust = self._trust.context(identity) if identity and target.scheme == "https" else True
         attempt = _Attempt(trusted=(target.host or "").lower().rstrip(".") in self._allowed.hosts)
         connect_s = min(self._connect_timeout_s, timeout_s)
-        token = _attempt.set(attempt)
+        mark = _attempt.set(attempt)
         try:
             async with self._open().request(
                 method,
                 target,
-                headers=headers,
+                headers=shown,
                 params=query,
                 json=json,
                 data=data,
                 allow_redirects=False,
+                ssl=trust,
                 timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_s),
             ) as answer:
-                return Answer(answer.status, dict(answer.headers), await self._body(answer, place))
+                body = await self._body(answer, place)
+                # Only here is the token of a file known: an answer that repeats it must not show it.
+                body = body.replace(token.encode(), b"***") if token else body
+                return Answer(answer.status, dict(answer.headers), body)
         except aiohttp.ConnectionTimeoutError as error:
             raise Unreachable(f"{place} took no connection within {connect_s:g} s") from error
         except TimeoutError as error:
@@ -107,7 +116,7 @@ class GuardedHttp:
         except (ValueError, TypeError) as error:
             raise Refused(f"{place} was not asked: the request cannot be written ({type(error).__name__})") from None
         finally:
-            _attempt.reset(token)
+            _attempt.reset(mark)
 
     async def close(self) -> None:
         """Closes the session; a later request opens a new one."""
@@ -145,6 +154,14 @@ class GuardedHttp:
                 raise NoAnswer(f"{place} answered more than {self._max_bytes} bytes; the answer was dropped")
             parts.append(part)
         return b"".join(parts)
+
+
+def _shown(headers: Mapping[str, str] | None, identity: Identity | None) -> tuple[Mapping[str, str] | None, str]:
+    """The headers of a request, and the token among them that was read from a file."""
+    if identity is None or not identity.token_file or any(name.lower() == "authorization" for name in headers or {}):
+        return headers, ""
+    token = token_in(identity.token_file)
+    return {**(headers or {}), "Authorization": f"Bearer {token}"}, token
 
 
 def _target(url: str) -> URL:
