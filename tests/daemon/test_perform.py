@@ -183,7 +183,26 @@ def test_what_a_killed_process_left_is_taken_up(what: str) -> None:
             await quell.until(lambda: quell.core.told("run/1"))
             assert quell.core.told("run/1").startswith(outcome)
         assert len(Worker.calls) == calls
+        assert all(call.again == tried for call in Worker.calls)
         assert store.unfinished() == []
+
+    go(story())
+
+
+@pytest.mark.parametrize(
+    ("key", "token", "again"),
+    [("r/s/1", "r/s", False), ("r/s/2", "r/s", True), ("page/i/1/ops", "page/i/1/ops", False), ("run/1", "", False)],
+)
+def test_a_later_attempt_says_that_there_was_an_earlier_one(key: str, token: str, again: bool) -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        deed = Perform(
+            at=1.0, key=key, token=token, action="w.do", params={"text": "x"}, effect="tell", repeat="lookup"
+        )
+        store.commit(Turn(seq=0, intents=[deed]))
+        async with running(loaded(source("w", "worker")), store=store) as quell:
+            await quell.until(lambda: quell.core.told(key))
+        assert [call.again for call in Worker.calls] == [again]
 
     go(story())
 

@@ -270,7 +270,7 @@ class Performer:
 
 def _tried_before(deed: Perform) -> bool:
     """Whether this is not the first attempt at an act: nobody may know what became of the ones before."""
-    return bool(deed.token) and deed.key != f"{deed.token}/1"
+    return bool(deed.token) and deed.key not in {deed.token, f"{deed.token}/1"}
 
 
 def plain(output: Any) -> dict[str, Any]:
