@@ -9,7 +9,7 @@ would do, and one that must read something outside fails and says so. One that p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -185,24 +185,30 @@ def replay(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float 
 
 
 def replayed(records: Iterable[AnyRecord], rulebook: Rulebook, *, settle_s: float = SETTLE_S) -> Replay:
-    """The run after ``records`` in the order given, with the engine as it is then.
+    """The run after ``records`` in the order given, with the engine as it is then."""
+    run = Replay(rulebook)
+    for arrived, now in turns(records):
+        run.turn(arrived, now)
+    run.settle(settle_s)
+    return run
+
+
+def turns(records: Iterable[AnyRecord]) -> Iterator[tuple[Sequence[AnyRecord], float]]:
+    """Records as the core gets them: those that arrived together, and when.
 
     A record that claims an earlier arrival than the one before it arrives together with that one. A tick begins a turn:
     what stands behind it and arrived before it was decided over then, and keeps the arrival of its own.
     """
-    run = Replay(rulebook)
     waiting: list[AnyRecord] = []
     now, ticked = 0.0, False
     for record in records:
         arrived, tick = record.arrived, isinstance(record, Tick)
         if waiting and (arrived > now or tick):
-            run.turn(waiting, now)
+            yield waiting, now
             waiting = []
         if arrived > now or tick:
             ticked = tick
         now = max(now, arrived)
         waiting.append(record if arrived >= now or ticked else msgspec.structs.replace(record, seen=now))
     if waiting:
-        run.turn(waiting, now)
-    run.settle(settle_s)
-    return run
+        yield waiting, now
