@@ -11,6 +11,7 @@ import msgspec
 
 from quell.config.actions import Actions
 from quell.config.complaints import shaped
+from quell.config.git_file import active_of, git_files
 from quell.config.nodes import MAX_BYTES, Document, read_document
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
@@ -29,6 +30,15 @@ MAIN_FILE = "quell.yaml"
 
 
 @dataclass(frozen=True, slots=True)
+class RulesAt:
+    """Where rules/ and playbooks/ are, if not beside quell.yaml, and whose commit they are."""
+
+    directory: pathlib.Path
+    commit: str = ""
+    signer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """What the files say, checked. ``warnings`` are worth a look, but nothing is wrong."""
 
@@ -38,14 +48,20 @@ class Loaded:
 
 
 def load(
-    directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str], *, secrets_needed: bool = True
+    directory: pathlib.Path,
+    specs: Mapping[str, Spec],
+    environ: Mapping[str, str],
+    *,
+    secrets_needed: bool = True,
+    rules: RulesAt | None = None,
 ) -> Loaded:
     """Reads quell.yaml, tokens, rules/ and playbooks/ below a directory. Raises Misconfigured with every problem.
 
     ``specs`` are the installed connectors' declarations by name. Where nothing outside will be asked, secrets are not
-    needed: then none is read, and one that is missing is no problem.
+    needed: then none is read, and one that is missing is no problem. ``rules`` stands for where rules and playbooks
+    are; without it they are beside quell.yaml, or those of the commit in use if quell.yaml names a git repository.
     """
-    reading = _Reading(pathlib.Path(directory), secrets_needed)
+    reading = _Reading(pathlib.Path(directory), secrets_needed, rules)
     loaded = reading.read(specs, environ)
     if loaded is None or reading.problems:
         raise Misconfigured(reading.problems)
@@ -53,11 +69,16 @@ def load(
 
 
 def load_file(
-    path: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str], *, secrets_needed: bool = True
+    path: pathlib.Path,
+    specs: Mapping[str, Spec],
+    environ: Mapping[str, str],
+    *,
+    secrets_needed: bool = True,
+    rules: RulesAt | None = None,
 ) -> Loaded:
     """As `load`, given the path of quell.yaml (or of its directory)."""
     path = pathlib.Path(path)
-    return load(path if path.is_dir() else path.parent, specs, environ, secrets_needed=secrets_needed)
+    return load(path if path.is_dir() else path.parent, specs, environ, secrets_needed=secrets_needed, rules=rules)
 
 
 def check(directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[str, str]) -> list[Problem]:
@@ -70,9 +91,11 @@ def check(directory: pathlib.Path, specs: Mapping[str, Spec], environ: Mapping[s
 def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     """The files that `load` would read now: what a reload on change has to look at."""
     directory = pathlib.Path(directory)
-    found = [directory / MAIN_FILE, *_files(directory, "rules"), *_files(directory, "playbooks")]
-    reading = _Reading(directory)
-    return [*found, directory / tokens_path(reading.document(MAIN_FILE))[0]]
+    main = _Reading(directory).document(MAIN_FILE)
+    rules = git_files(directory, main.value) if main else None
+    if rules is None:
+        rules = [*_files(directory, "rules"), *_files(directory, "playbooks")]
+    return [directory / MAIN_FILE, *rules, directory / tokens_path(main)[0]]
 
 
 def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:
@@ -90,6 +113,7 @@ class _Reading:
 
     directory: pathlib.Path
     secrets_needed: bool = True
+    rules_at: RulesAt | None = None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     _contents: dict[str, bytes] = field(default_factory=dict)
@@ -107,6 +131,7 @@ class _Reading:
         routes: tuple[Route, ...] = ()
         if main is not None:
             settings, routes = read_settings(main, specs, secrets, actions, self.problems)
+        self._find_rules(settings)
         rules = self._rules()
         playbooks = self._playbooks(actions)
         version = self._version()
@@ -129,10 +154,25 @@ class _Reading:
         )
         return Loaded(msgspec.structs.replace(settings, tokens=tokens), rulebook, tuple(sorted(self.warnings)))
 
-    def document(self, name: str, *, private: bool = False) -> Document | None:
+    def _find_rules(self, settings: Settings | None) -> None:
+        """Takes the commit in use for where rules are, if they come from git and nothing else was said."""
+        if settings is None or settings.git is None or self.rules_at is not None:
+            return
+        active = active_of(settings.git)
+        if active is None:
+            self.rules_at = RulesAt(settings.git.keep / "nothing")
+            text = "no commit has been taken up yet: there are no rules and no playbooks"
+            self.warnings.append(Problem(MAIN_FILE, 0, 0, text, "quell serve fetches the first one"))
+        else:
+            self.rules_at = RulesAt(settings.git.keep / active.tree, active.commit, active.signer)
+        if any((self.directory / folder).is_dir() for folder in ("rules", "playbooks")):
+            text = "rules/ and playbooks/ beside it are not read: they come from git"
+            self.warnings.append(Problem(MAIN_FILE, 0, 0, text))
+
+    def document(self, name: str, *, private: bool = False, directory: pathlib.Path | None = None) -> Document | None:
         """One file, relative to the directory; None and a problem when it is beyond reading."""
         try:
-            with (self.directory / name).open("rb") as file:
+            with ((directory or self.directory) / name).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
             self.problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
@@ -143,8 +183,12 @@ class _Reading:
         return document
 
     def _documents(self, folder: str) -> list[Document]:
-        names = [path.relative_to(self.directory).as_posix() for path in _files(self.directory, folder)]
-        return [document for name in names if (document := self.document(name)) is not None]
+        at = self.rules_at or RulesAt(self.directory)
+        names = [path.relative_to(at.directory).as_posix() for path in _files(at.directory, folder)]
+        found = [document for name in names if (document := self.document(name, directory=at.directory)) is not None]
+        for document in found:
+            document.commit, document.signer = at.commit, at.signer
+        return found
 
     def _rules(self) -> Rules:
         rules = Rules(self.problems, self.warnings)

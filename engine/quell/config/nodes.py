@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from quell.errors import Problem
+from quell.model.playbook import Place
 
 MAX_BYTES = 262_144
 """Largest file, in bytes."""
@@ -52,6 +53,8 @@ class Document:
     values: dict[Path, Spot] = field(default_factory=dict)
     keys: dict[Path, Spot] = field(default_factory=dict)
     private: bool = False
+    commit: str = ""
+    signer: str = ""
 
     def problem(
         self,
@@ -83,6 +86,10 @@ class Document:
         while at and at not in self.values:
             at = at[:-1]
         return self.values.get(at, Spot(1, 1))
+
+    def place(self, path: Sequence[str | int]) -> Place:
+        """Where a value was written, and in whose commit."""
+        return Place(file=self.file, line=self.line(path), commit=self.commit, signer=self.signer)
 
     def raw(self, path: Sequence[str | int]) -> str:
         """A scalar as it was written."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from quell.model.playbook import Place
+from quell.sdk.secret import Secret
 from quell.sdk.signatures import Scheme
 
 Scope = Literal["ingest", "read", "act", "approve", "admin"]
@@ -73,6 +75,35 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
 
 
+class GitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A git repository that rules and playbooks come from, instead of the folders beside quell.yaml.
+
+    ``keep`` is where its copy and the commits taken up are kept. Exactly one of ``signers`` (a file of allowed SSH
+    signers), ``gpg_home`` (a directory with a keyring of nothing but allowed keys) and ``unsigned`` is given.
+    ``rewind``: also a commit that does not go on from the one in use is taken. ``tested``: only with its tests passed.
+    """
+
+    url: str
+    keep: pathlib.Path
+    branch: str = "main"
+    folder: str = ""
+    every_s: float = 60.0
+    signers: pathlib.Path | None = None
+    gpg_home: pathlib.Path | None = None
+    unsigned: bool = False
+    rewind: bool = False
+    tested: bool = True
+    user: str = ""
+    token: Secret | None = None
+    ssh_key: pathlib.Path | None = None
+    known_hosts: pathlib.Path | None = None
+    hook_secret: Secret | None = None
+
+    def basic(self) -> str:
+        """User and token as HTTP's basic authentication has them."""
+        return b64encode(f"{self.user}:{self.token.reveal() if self.token else ''}".encode()).decode()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``directory`` holds quell.yaml; ``store`` is a URL, its file path absolute. Sources are in file order."""
 
@@ -80,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 9099
     store: str
+    git: GitSettings | None = None
     sources: tuple[Source, ...] = ()
     limits: Limits = Limits()
     retention: Retention = Retention()

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from quell.config.actions import Actions
 from quell.config.complaints import shaped
 from quell.config.fields import MatcherText, Shape, Size, Span, joined
+from quell.config.git_file import GitShape, read_git
 from quell.config.nodes import Document
 from quell.config.references import INCIDENT_ROOTS, Known
 from quell.config.secrets import Secrets
@@ -126,6 +127,8 @@ class SettingsShape(Shape):
     """URL: sqlite:///FILE (relative to this file), postgresql://USER:PASSWORD@HOST/DATABASE, or env:NAME of it."""
     sources: dict[str, dict[str, Any]] = Field(default={})
     """Connectors by id: what is received, pulled and acted on."""
+    git: GitShape | None = None
+    """A git repository that rules and playbooks come from, instead of the folders beside this file."""
     pages: list[PageShape] = Field(default=[])
     """Where pages go."""
     limits: LimitsShape = LimitsShape()
@@ -184,6 +187,7 @@ def read_settings(
         host=shape.listen[0],
         port=shape.listen[1],
         store=store,
+        git=read_git(document, shape.git, secrets, problems) if shape.git is not None else None,
         sources=sources,
         limits=Limits(**shape.limits.model_dump()),
         retention=Retention(

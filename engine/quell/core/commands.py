@@ -21,6 +21,8 @@ from quell.model.records import CommandRecord, FeedbackRecord
 from quell.model.state import State
 
 MOST_DECLINED = 10_000
+_DONE_ALREADY = frozenset({"replay_quarantined", "drop_quarantined", "take_rules", "refuse_rules"})
+"""What the edges did before they say so: it is only put on the trail."""
 
 
 class Commands:
@@ -39,8 +41,8 @@ class Commands:
         if command.verb in RUN_VERBS:
             out.extend(self._automation.on_command(command, now))
             return False
-        if command.verb in {"replay_quarantined", "drop_quarantined"}:
-            self._audit(command, now, out, command.args.get("note") or "")  # the store did it as it took the command
+        if command.verb in _DONE_ALREADY:
+            self._audit(command, now, out, command.args.get("note") or "")
             return False
         if command.verb in {"silence", "expire_silence"}:
             return self._silence(command, now, out)

@@ -20,6 +20,9 @@ from quell.daemon.body import Limits
 from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
+from quell.daemon.git.candidate import Trial
+from quell.daemon.git.hook import GitHook
+from quell.daemon.git.source import GitSource
 from quell.daemon.http import Front, Server, own_routes, server
 from quell.daemon.inbox import Inbox
 from quell.daemon.ingest import Ingest
@@ -37,9 +40,9 @@ from quell.daemon.status import set_gauges, status_of
 from quell.daemon.taking_up import awaited, waiting
 from quell.daemon.view import EngineView
 from quell.daemon.writer import Writer
-from quell.errors import StoreError
+from quell.errors import Overloaded, StoreError
 from quell.model.decision import Perform, RequestEvidence
-from quell.model.records import DeliveryRecord, StepFinished
+from quell.model.records import AnyRecord, DeliveryRecord, StepFinished
 from quell.replay.deliveries import Deliveries
 from quell.sdk.connector import Connector, Received
 from quell.store.port import Store
@@ -58,6 +61,7 @@ class Daemon:
         config_path: Path,
         store: Store,
         *,
+        trial: Trial,
         restore: Restore,
         kinds: Mapping[str, type[Connector]],
         clock: Clock,
@@ -73,6 +77,7 @@ class Daemon:
         self.exit_code = 0
         self._recovered = False
         self._load = load
+        self._trial = trial
         self._store = store
         self._log = structlog.get_logger("quell.daemon")
         self._started_at = clock.now()
@@ -101,6 +106,10 @@ class Daemon:
         self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)
         self.reloader = Reloader(config_path, self._reload, self.metrics, clock.now)
         self.reloader.version, self.reloader.warnings = loaded.rulebook.version, loaded.warnings
+        self.git = GitSource(
+            lambda: self.settings.git,
+            trial=self._trial, take_up=self.reloader.reload, tell=self._tell, clock=clock, metrics=self.metrics,
+        )  # fmt: skip
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()
@@ -123,7 +132,7 @@ class Daemon:
         )  # fmt: skip
         services = Services(
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
-            delivered=self._delivered, replaying=replaying,
+            delivered=self._delivered, replaying=replaying, git=self.git,
         )  # fmt: skip
 
         async def gauges() -> None:
@@ -135,6 +144,7 @@ class Daemon:
             self.metrics,
             gauges,
             lambda: self.not_ready,
+            GitHook(lambda: self.settings.git, self.git.ask, self.clock.now),
         )
         return server(Front(own, ingest), limits.sent)
 
@@ -158,6 +168,7 @@ class Daemon:
         self.inbox.open()
         self.schedule.start()
         self._spawn(self.reloader.run(), "reload")
+        self._spawn(self.git.run(), "git")
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
@@ -224,6 +235,13 @@ class Daemon:
             self._log.warning("worth a look", problem=str(problem))
         return loaded.rulebook.version
 
+    async def _tell(self, records: list[AnyRecord]) -> None:
+        """Takes in what quell says of itself; when there is no room for it, it is in the log all the same."""
+        try:
+            await self.inbox.put(records, inside=True)
+        except (Overloaded, StoreError) as error:
+            self._log.warning("could not be put on record", records=len(records), error=str(error))
+
     def _perform(self, intents: Sequence[Perform]) -> None:
         self.performer.submit(intents)
 
@@ -251,6 +269,6 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """How everything is."""
         return status_of(
-            self.loop, self.inbox, self.sources, self.reloader, self.clock,
-            started_at=self._started_at, not_ready=self.not_ready,
+            self.loop, self.inbox, self.sources, self.reloader,
+            git=self.git, clock=self.clock, started_at=self._started_at, not_ready=self.not_ready,
         )  # fmt: skip

@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quell.daemon.api.app import PREFIX
 from quell.daemon.connection import Connection, look_after, make_room
+from quell.daemon.git.hook import HOOK_PATH
 from quell.daemon.ingest import error_reply, send_reply
 from quell.daemon.metrics import Metrics
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LOOKS_EVERY = 50
 """Ticks of the server, of a tenth of a second each, between two looks after slow connections."""
-_OWN = frozenset({"/health", "/ready", "/-/healthy", "/-/ready", "/metrics"})
+_OWN = frozenset({"/health", "/ready", "/-/healthy", "/-/ready", "/metrics", HOOK_PATH})
 
 
 class Front:
@@ -51,9 +52,13 @@ def _hung_up(error: RuntimeError) -> bool:
 
 
 def own_routes(
-    api: ASGIApp, metrics: Metrics, gauges: Callable[[], Awaitable[None]], not_ready: Callable[[], str]
+    api: ASGIApp,
+    metrics: Metrics,
+    gauges: Callable[[], Awaitable[None]],
+    not_ready: Callable[[], str],
+    pushed: Callable[[Request], Awaitable[Response]],
 ) -> ASGIApp:
-    """Health, readiness, metrics and the API. ``not_ready`` says why not ("" when ready)."""
+    """Health, readiness, metrics, the hook of a git server, and the API. ``not_ready`` says why not ("" when ready)."""
 
     async def healthy(_request: Request) -> Response:
         return PlainTextResponse("OK")
@@ -76,6 +81,7 @@ def own_routes(
             Route("/ready", ready),
             Route("/-/ready", ready),
             Route("/metrics", numbers),
+            Route(HOOK_PATH, pushed, methods=["POST"]),
             Mount(PREFIX, app=api),
         ]
     )

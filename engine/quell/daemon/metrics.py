@@ -51,6 +51,8 @@ class Metrics:
         )
         self.reloads = Counter("quell_reloads", "Reloads of the configuration, by outcome.", ["outcome"],
                                registry=registry)  # fmt: skip
+        self.commits = Counter("quell_rule_commits", "Commits of rules looked at, by what became of them.", ["outcome"],
+                               registry=registry)  # fmt: skip
         build = Gauge("alertmanager_build_info", "The Alertmanager API that quell speaks.", ["version"],
                       registry=registry)  # fmt: skip
         build.labels(ALERTMANAGER_VERSION).set(1)

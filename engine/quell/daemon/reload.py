@@ -35,6 +35,7 @@ class Reloader:
         self._metrics = metrics
         self._now = now
         self._asked = asyncio.Event()
+        self._digest = ""
         self._log = structlog.get_logger("quell.reload")
 
     def ask(self) -> None:
@@ -43,7 +44,7 @@ class Reloader:
 
     async def run(self, look_every_s: float = _LOOK_EVERY_S) -> None:
         """Looks for changed files until cancelled."""
-        stamp, digest = await asyncio.to_thread(self._look)
+        stamp, self._digest = await asyncio.to_thread(self._look)
         while True:
             asked = True
             try:
@@ -55,9 +56,8 @@ class Reloader:
             new_stamp = await asyncio.to_thread(self._stamp)
             if new_stamp == stamp and not asked:
                 continue
-            stamp, new_digest = await asyncio.to_thread(self._look)
-            if new_digest != digest or asked:
-                digest = new_digest
+            stamp, digest = await asyncio.to_thread(self._look)
+            if digest != self._digest or asked:
                 await self.reload()
 
     def _stamp(self) -> tuple[tuple[str, int, int], ...]:
@@ -69,6 +69,7 @@ class Reloader:
 
     async def reload(self) -> bool:
         """Once, now; whether the new configuration is in use."""
+        _, self._digest = await asyncio.to_thread(self._look)
         try:
             version = await self._load()
         except Misconfigured as error:

@@ -17,14 +17,18 @@ import msgspec
 import structlog
 import uvloop
 
-from quell.config import Loaded, Settings, load_file, unasked
+from quell.config import Loaded, RulesAt, Settings, load_file, unasked
+from quell.config.git_file import active_of
 from quell.core.engine import Engine
 from quell.daemon.claim import claimed
 from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
 from quell.daemon.decider import Decider
+from quell.daemon.git.candidate import Trial
+from quell.daemon.git.first import first_commit, tried_out
 from quell.daemon.http import address, bound
 from quell.daemon.logs import Masker, set_up
+from quell.daemon.secrets_of import secrets_of
 from quell.errors import Misconfigured, Problem, QuellError
 from quell.model.rulebook import Rulebook
 from quell.replay.collector import seldom_collected
@@ -53,6 +57,11 @@ def run(
     loaded = load()
     masker = Masker()
     set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
+    trial = partial(tried_out, load)
+    if loaded.settings.git is not None and active_of(loaded.settings.git) is None:
+        masker.know(secrets_of(loaded.settings))
+        uvloop.run(first_commit(loaded.settings.git, trial, Clock(clock_speed, clock_start).now()))
+        loaded = load()
     log = structlog.get_logger("quell.serve")
     for problem in (*found.problems, *loaded.warnings):
         log.warning("worth a look", problem=str(problem))
@@ -60,9 +69,11 @@ def run(
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
     clock = Clock(clock_speed, clock_start)
     with claimed(loaded.settings.store), seldom_collected():
-        return uvloop.run(
-            _serve(config_path, loaded, load, found.connectors, clock=clock, masker=masker, ready_file=ready_file)
-        )
+        serving = _serve(
+            config_path, loaded, load, found.connectors,
+            trial=trial, clock=clock, masker=masker, ready_file=ready_file,
+        )  # fmt: skip
+        return uvloop.run(serving)
 
 
 async def _serve(
@@ -71,6 +82,7 @@ async def _serve(
     load: Callable[[], Loaded],
     kinds: Mapping[str, type[Connector]],
     *,
+    trial: Trial,
     clock: Clock,
     masker: Masker,
     ready_file: Path | None,
@@ -88,6 +100,7 @@ async def _serve(
         load,
         config_path,
         store,
+        trial=trial,
         restore=restored,
         kinds=kinds,
         clock=clock,
@@ -134,9 +147,14 @@ def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
         ) from error
 
 
-def _loaded(config_path: Path, kinds: Mapping[str, type[Connector]], listen: tuple[str, int] | None) -> Loaded:
+def _loaded(
+    config_path: Path,
+    kinds: Mapping[str, type[Connector]],
+    listen: tuple[str, int] | None,
+    rules: RulesAt | None = None,
+) -> Loaded:
     """What the files say; ``listen`` stands for their address, also when they are read again."""
-    found = load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ)
+    found = load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ, rules=rules)
     found = replace(found, warnings=(*found.warnings, *unasked(found.settings, kinds)))
     if listen is None:
         return found

@@ -6,6 +6,7 @@ from typing import Any
 
 from quell import __version__
 from quell.daemon.clock import Clock
+from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
@@ -19,7 +20,15 @@ def _time(at: float | None) -> str | None:
 
 
 def status_of(
-    loop: Loop, inbox: Inbox, sources: Sources, reloader: Reloader, clock: Clock, *, started_at: float, not_ready: str
+    loop: Loop,
+    inbox: Inbox,
+    sources: Sources,
+    reloader: Reloader,
+    *,
+    git: GitSource,
+    clock: Clock,
+    started_at: float,
+    not_ready: str,
 ) -> dict[str, Any]:
     """All of it, as JSON types."""
     state = loop.decider.state
@@ -37,6 +46,7 @@ def status_of(
             "problems": [str(problem) for problem in reloader.problems],
             "warnings": [str(problem) for problem in reloader.warnings],
             "playbooks": len(loop.rulebook.playbooks),
+            "git": git.status(),
         },
         "inbox": {"records": inbox.waiting, "limit": inbox.limit},
         "backlog": {"records": inbox.behind, "limit": inbox.most_behind, "lag_s": round(loop.lag_s, 3)},

@@ -189,6 +189,7 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | stop | run id | note |
     | pause, unpause | "" (every playbook) | note |
     | replay_quarantined, drop_quarantined | entry of the quarantine | |
+    | take_rules, refuse_rules | commit of the rules | note |
     """
 
     verb: str

@@ -53,6 +53,7 @@ def acting(services: Services) -> APIRouter:
     _runs(router, services)
     _playbooks(router, services)
     _records(router, services)
+    _git(router, services)
     add_acting(router, services)
     quarantine.add_acting(router, services)
     return router
@@ -172,6 +173,15 @@ def _playbooks(router: APIRouter, services: Services) -> None:
     async def unpause(note: Note, by: Approver) -> Response:
         done = await _command(services, by, "unpause", "", note=note.note)
         return answer({"paused_by": services.state.paused_by}) if done else _later("unpause")
+
+
+def _git(router: APIRouter, services: Services) -> None:
+    @router.post("/git/sync", summary="Look at the branch of rules now, and take its newest commit up if it may be")
+    async def sync(_by: Actor) -> Response:
+        if services.git.status() is None:
+            raise HTTPException(409, "rules do not come from git: quell.yaml has no git:")
+        problem = await services.git.look()
+        return answer({"git": services.git.status(), "problem": problem})
 
 
 def _records(router: APIRouter, services: Services) -> None:

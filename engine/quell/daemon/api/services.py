@@ -11,6 +11,7 @@ from fastapi import HTTPException, Request, Response
 
 from quell.daemon.auth import Principal
 from quell.daemon.clock import Clock
+from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
 from quell.daemon.replaying import Replaying
@@ -36,6 +37,7 @@ class Services:
     status: Callable[[], Mapping[str, Any]]
     delivered: Callable[[DeliveryRecord], Received]
     replaying: Replaying
+    git: GitSource
 
     @property
     def state(self) -> State:
