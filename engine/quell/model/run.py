@@ -50,7 +50,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``before`` is what was read before it acted (None: nothing); ``left`` says that the wanted state was there already,
     so that nothing was done and nothing is to be taken back. ``readings`` are those it needs where it stands, ``asked``
     counts all it ever asked for. ``looks`` counts the looks of a wait, ``since`` is when its condition began to hold.
-    ``items`` are the acts of a ``for_each``, one for each item, and ``at_item`` is where it stands.
+    ``items`` are the acts of a ``for_each``, one for each item, and ``at_item`` is where it stands. Steps next to each
+    other with the same ``group`` are under way at once.
     """
 
     id: str
@@ -67,6 +68,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished_at: float | None = None
     due_at: float | None = None
     place: Place | None = None
+    group: str = ""
     before: dict[str, Any] | None = None
     left: bool = False
     readings: tuple[Reading, ...] = ()
