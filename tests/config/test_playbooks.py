@@ -143,8 +143,6 @@ MISTAKES = [
         '7:18: "sre" names nobody',
     ),
     ("need of nobody", STEP.replace(LAST, 'do: approve\n    with: {who: ["role:x"], need: 0}'), '"0" people'),
-    ("blast_radius", STEP + "guards: {blast_radius: {services: 1}}\n", '8:10: "blast_radius" is not supported yet'),
-    ("unless", STEP + "guards: {unless: [freeze]}\n", '"unless" is not supported yet; take it out'),
     ("for_each", STEP + "    for_each: {in: x}\n", '8:5: "for_each" is not supported yet'),
     ("a later step", STEP.replace("text: hello}}", 'text: "${steps.b.output}"}}'), 'step "b" has no result yet'),
     ("the step itself", STEP.replace("text: hello}\n", 'text: "${steps.b.output}"}\n'), 'step "b" has no result yet'),

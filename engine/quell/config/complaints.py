@@ -13,7 +13,7 @@ from quell.config.fields import plain
 from quell.config.nodes import Document
 from quell.errors import Problem
 
-NOT_YET = frozenset({"blast_radius", "unless", "for_each", "parallel", "limit_for", "freeze"})
+NOT_YET = frozenset({"for_each", "parallel", "limit_for"})
 """Words of the playbook language that this version does not speak; saying so beats "unknown key"."""
 
 _WANTED = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -75,6 +77,23 @@ def _name(value: str) -> str:
     return value
 
 
+@cache
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _zone(value: str) -> str:
+    if not _is_zone("UTC"):
+        raise ValueError("this machine has no time zone data; install the Python package tzdata")
+    if not _is_zone(value):
+        raise ValueError(f'"{value}" is not a time zone; write an IANA name such as Europe/Berlin or UTC')
+    return value
+
+
 def _positive(value: float) -> float:
     if value <= 0:
         raise ValueError("it must be longer than nothing")
@@ -104,6 +123,8 @@ MatcherText = Annotated[
     WithJsonSchema({"type": "string", "examples": ['severity="critical"', 'team=~"db|web"']}),
 ]
 Name = Annotated[str, AfterValidator(_name)]
+Zone = Annotated[str, AfterValidator(_zone)]
+"""IANA name of a time zone."""
 
 
 def joined(texts: list[tuple[Matcher, ...]]) -> tuple[Matcher, ...]:

@@ -133,7 +133,7 @@ class _Reading:
             settings, routes = read_settings(main, specs, secrets, actions, self.problems)
         self._find_rules(settings)
         rules = self._rules()
-        playbooks = self._playbooks(actions)
+        playbooks = self._playbooks(actions, rules)
         version = self._version()
         tokens = self._tokens(main)
         if settings is None or self.problems:
@@ -150,6 +150,8 @@ class _Reading:
             dependencies=tuple(rules.dependencies.values()),
             routes=routes,
             playbooks=playbooks,
+            freezes=tuple(rules.freezes),
+            caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )
         return Loaded(msgspec.structs.replace(settings, tokens=tokens), rulebook, tuple(sorted(self.warnings)))
@@ -196,8 +198,9 @@ class _Reading:
             rules.read(document)
         return rules
 
-    def _playbooks(self, actions: Actions) -> tuple[Playbook, ...]:
-        checks = PlaybookChecks(actions, self.problems, self.warnings)
+    def _playbooks(self, actions: Actions, rules: Rules) -> tuple[Playbook, ...]:
+        held_by = {freeze.name for freeze in rules.freezes} | {window.name for window in rules.windows}
+        checks = PlaybookChecks(actions, self.problems, self.warnings, held_by, asked=rules.held)
         found = []
         for document in self._documents("playbooks"):
             if document.value is None:
@@ -206,7 +209,8 @@ class _Reading:
             checks.check(document)
             shape = shaped(PlaybookShape, document, self.problems, value=document.value)
             if shape is not None:
-                found.append(playbook_of(document, shape, actions))
+                found.append(playbook_of(document, shape, actions, held_by))
+        checks.finish()
         return tuple(found)
 
     def _tokens(self, main: Document | None) -> tuple[Token, ...]:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quell.config.actions import Actions
+from quell.config.complaints import did_you_mean
 from quell.config.fields import plain
 from quell.config.nodes import Document, Path
-from quell.config.references import INCIDENT_ROOTS, Known, check_condition, check_templates
-from quell.errors import Problem
+from quell.config.playbook_file import is_name
+from quell.config.references import INCIDENT_ROOTS, Known, bare_expression, check_condition, check_templates
+from quell.errors import ExpressionError, Problem
+from quell.expressions.conditions import names_asked
+from quell.expressions.cron import Cron
 
-ROOTS = INCIDENT_ROOTS | {"playbook", "run", "vars"}
-"""Names that every expression of a run may use."""
+RUN_ROOTS = frozenset({"playbook", "run", "vars"})
+ROOTS = INCIDENT_ROOTS | RUN_ROOTS
+"""Names that every expression of a run may use that is about an incident."""
+GUARD_FUNCTIONS = frozenset({"open_run"})
+"""What a condition under ``unless`` may call: whether a playbook has a run that is not over."""
 
 _PEOPLE = frozenset({"role", "user", "owner", "team"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED = ROOTS | {"steps", "result", "true", "false", "null", "in", "labels"}
+_RESERVED = ROOTS | {"alert", "steps", "result", "true", "false", "null", "in", "labels"}
 _RUN_LATER = "it is there once a run begins, not in the condition for it"
 _RESULT_LATER = "only the check of a step sees its result"
 
@@ -29,7 +37,11 @@ class PlaybookChecks:
     actions: Actions
     problems: list[Problem]
     warnings: list[Problem]
+    held_by: Collection[str] = ()
+    """Names of freezes and maintenance windows."""
     _names: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[Document, Path, str, int]] = field(default_factory=list)
+    """Names of playbooks that were spoken of, each with its place and its column in the text there (0: all of it)."""
 
     def check(self, document: Document) -> None:
         """Everything but the shape."""
@@ -38,28 +50,68 @@ class PlaybookChecks:
             return
         self._name(document, raw.get("playbook"))
         variables = _mapping(raw, "vars")
-        late = tuple(
-            (name, _RUN_LATER) for name in (*variables, *(ROOTS - INCIDENT_ROOTS)) if name not in INCIDENT_ROOTS
-        )
-        before_run = Known(roots=INCIDENT_ROOTS, later=(("result", _RESULT_LATER), *late))
         when = _mapping(raw, "when")
-        check_condition(document, ("when", "if"), when.get("if"), before_run, self.problems)
-        self._variables(document, variables)
-        known = Known(roots=ROOTS | frozenset(variables), later=(("result", _RESULT_LATER),))
-        guards = _mapping(raw, "guards")
-        each = Known(
-            roots=ROOTS, later=tuple((name, "runs are told apart before variables are set") for name in variables)
-        )
-        for index, text in enumerate(_list(guards, "each")):
-            check_condition(document, ("guards", "each", index), text, each, self.problems)
-        locks = guards.get("one_at_a_time")
-        check_templates(document, ("guards", "one_at_a_time"), locks, known, self.problems)
-        ids = self._steps(document, raw, known.roots)
+        about, absent = _about(when)
+        roots = about | RUN_ROOTS
+        never = (("result", _RESULT_LATER), *absent)
+        late = tuple((name, _RUN_LATER) for name in (*variables, *RUN_ROOTS) if name not in about)
+        before_run = Known(roots=about, later=(*never, *late))
+        self._when(document, when, before_run)
+        self._variables(document, variables, roots, never)
+        known = Known(roots=roots | frozenset(variables), later=never)
+        self._guards(document, _mapping(raw, "guards"), variables, known)
+        ids = self._steps(document, raw, known)
         after = Known(roots=known.roots | {"steps"}, steps=ids, all_steps=ids, later=known.later)
         for index, deed in enumerate(_list(raw, "on_failure")):
             if isinstance(deed, dict):
                 path: Path = ("on_failure", index)
                 self.actions.check(document, path, deed, self.problems, known=after, built_in=False)
+
+    def _when(self, document: Document, when: dict[str, Any], known: Known) -> None:
+        check_condition(document, ("when", "if"), when.get("if"), known, self.problems)
+        schedule = when.get("schedule")
+        if isinstance(schedule, str):
+            try:
+                Cron(schedule)
+            except ExpressionError as error:
+                path: Path = ("when", "schedule")
+                self.problems.append(document.problem(path, str(error), offset=error.column))
+
+    def _guards(self, document: Document, guards: dict[str, Any], variables: dict[str, Any], known: Known) -> None:
+        early = tuple((name, "runs are told apart before variables are set") for name in variables)
+        each = Known(roots=known.roots - frozenset(variables), later=(*early, *known.later))
+        for index, text in enumerate(_list(guards, "each")):
+            check_condition(document, ("guards", "each", index), text, each, self.problems)
+        locks = guards.get("one_at_a_time")
+        check_templates(document, ("guards", "one_at_a_time"), locks, known, self.problems)
+        for index, text in enumerate(_list(_mapping(guards, "blast_radius"), "targets")):
+            check_condition(document, ("guards", "blast_radius", "targets", index), text, known, self.problems)
+        asking = replace(known, functions=GUARD_FUNCTIONS)
+        for index, text in enumerate(_list(guards, "unless")):
+            if isinstance(text, str):
+                self._unless(document, ("guards", "unless", index), text, asking)
+
+    def _unless(self, document: Document, path: Path, text: str, known: Known) -> None:
+        if text in self.held_by:
+            return
+        if is_name(text, self.held_by):
+            message = f'there is no freeze and no maintenance window "{text}"'
+            hint = did_you_mean(text, self.held_by, "describe it under freezes: in rules/")
+            self.problems.append(document.problem(path, message, hint))
+            return
+        check_condition(document, path, text, known, self.problems)
+        for name, offset in names_asked(bare_expression(text), GUARD_FUNCTIONS):
+            self.asked.append((document, path, name, offset + max(text.find(bare_expression(text)), 0)))
+
+    def finish(self) -> None:
+        """What can be told only when all playbooks are known."""
+        for document, path, name, offset in self.asked:
+            if name not in self._names:
+                message = f'there is no playbook "{name}"'
+                hint = did_you_mean(name, self._names)
+                self.problems.append(
+                    document.problem(path, message, hint, offset=offset, width=len(name) + 2 * bool(offset))
+                )
 
     def _name(self, document: Document, name: Any) -> None:
         if not isinstance(name, str):
@@ -70,7 +122,9 @@ class PlaybookChecks:
         else:
             self._names[name] = f"{document.file}:{document.line(('playbook',))}"
 
-    def _variables(self, document: Document, variables: dict[str, Any]) -> None:
+    def _variables(
+        self, document: Document, variables: dict[str, Any], roots: frozenset[str], never: tuple[tuple[str, str], ...]
+    ) -> None:
         earlier: set[str] = set()
         for name, value in variables.items():
             path: Path = ("vars", name)
@@ -84,7 +138,7 @@ class PlaybookChecks:
                 (other, "a variable may use earlier ones only") for other in variables if other not in earlier
             )
             later = tuple((other, reason) for other, reason in later if other not in _RESERVED)
-            known = Known(roots=ROOTS | earlier, later=(*later, ("result", _RESULT_LATER)))
+            known = Known(roots=roots | earlier, later=(*later, *never))
             check_templates(document, path, value, known, self.problems)
             earlier.add(name)
 
@@ -104,14 +158,15 @@ class PlaybookChecks:
                 document.problem((*path, "need"), f'"{need}" people cannot approve', "write 1 or more")
             )
 
-    def _steps(self, document: Document, raw: dict[str, Any], roots: frozenset[str]) -> frozenset[str]:
+    def _steps(self, document: Document, raw: dict[str, Any], known_here: Known) -> frozenset[str]:
+        roots, never = known_here.roots, known_here.later
         steps = [(index, step) for index, step in enumerate(_list(raw, "steps")) if isinstance(step, dict)]
         ids = frozenset(step["id"] for _, step in steps if isinstance(step.get("id"), str))
         earlier: dict[str, int] = {}
         changes, approved = False, False
         for index, step in steps:
             path: Path = ("steps", index)
-            known = Known(roots | {"steps"}, frozenset(earlier), ids, (("result", _RESULT_LATER),))
+            known = Known(roots | {"steps"}, frozenset(earlier), ids, never)
             check_condition(document, (*path, "if"), step.get("if"), known, self.problems)
             spec = self.actions.check(document, path, step, self.problems, known=known)
             if step.get("do") == "approve":
@@ -124,8 +179,8 @@ class PlaybookChecks:
                     message = f'the step id "{step_id}" stands here twice (first in line {earlier[step_id]})'
                     self.problems.append(document.problem((*path, "id"), message, "give it another id"))
                 earlier.setdefault(step_id, document.line((*path, "id")))
-            done = Known(roots | {"steps"}, frozenset(earlier), ids, (("result", _RESULT_LATER),))
-            with_result = Known(roots | {"steps", "result"}, frozenset(earlier), ids)
+            done = Known(roots | {"steps"}, frozenset(earlier), ids, never)
+            with_result = Known(roots | {"steps", "result"}, frozenset(earlier), ids, never[1:])
             check_condition(document, (*path, "check"), step.get("check"), with_result, self.problems)
             undo = step.get("undo")
             if isinstance(undo, dict):
@@ -135,6 +190,17 @@ class PlaybookChecks:
             suggestion = "add guards: {cooldown: 30m}, an approve step, or mode: propose"
             self.warnings.append(document.problem(("mode",), message, suggestion))
         return ids
+
+
+def _about(when: dict[str, Any]) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
+    """What the expressions of a playbook may speak of by what begins it, and why not of the rest."""
+    clock = [name for name in ("schedule", "every") if when.get(name) is not None]
+    if clock:
+        reason = "the clock begins this playbook, so there is no incident and no alert"
+        return frozenset({"now"}), tuple((name, reason) for name in sorted((INCIDENT_ROOTS | {"alert"}) - {"now"}))
+    if when.get("alert") is not None:
+        return INCIDENT_ROOTS | {"alert"}, ()
+    return INCIDENT_ROOTS, (("alert", 'only a playbook that an alert begins has one; "alerts" are the incident\'s'),)
 
 
 def _said_by_nobody(who: Any) -> bool:

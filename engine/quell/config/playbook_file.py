@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from quell.config.actions import Actions
-from quell.config.fields import Duration, Name, Shape, Span
+from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone
 from quell.config.nodes import Document
 from quell.config.references import bare_expression
-from quell.model.playbook import Deed, Guards, Mode, Place, Playbook, Retry, Step, Trigger
+from quell.model.playbook import (
+    BlastRadius,
+    Deed,
+    Guards,
+    Mode,
+    Playbook,
+    Retry,
+    Schedule,
+    Step,
+    Trigger,
+)
 
 APPROVAL_TIMEOUT_S = 1800.0
 """How long an approval is waited for when its step does not say."""
 
+_WINDOW_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
+_SHORTEST_PERIOD_S = 60.0
 _STEP_ID = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -25,15 +39,59 @@ def _step_id(value: str) -> str:
     return value
 
 
-class WhenShape(Shape):
-    """When the playbook runs."""
+def _period(value: float) -> float:
+    if value < _SHORTEST_PERIOD_S:
+        raise ValueError("a minute is the shortest time between two runs")
+    return value
 
-    incident: Annotated[list[Trigger], Field(min_length=1)] = Field(default=["opened"])
+
+class WhenShape(Shape):
+    """When the playbook runs: one of incident (opened if nothing is written), alert, schedule, every and by_hand."""
+
+    incident: Annotated[list[Trigger], Field(min_length=1)] | None = None
     """What must happen to an incident."""
+    alert: MatcherText | None = None
+    """An alert that matches fires; once for each of its firings."""
+    schedule: str | None = None
+    """A cron line of five fields, such as "0 9 * * mon-fri"."""
+    zone: Zone = Field(default="UTC", validate_default=True)
+    """IANA name of the time zone of the schedule."""
+    every: Annotated[Span, AfterValidator(_period)] | None = None
+    """At whole multiples of this time since 1970 in UTC: 1h is on the hour."""
+    by_hand: bool = False
+    """Only a person starts it, with "quell run"."""
     if_: str = Field(default="", alias="if")
-    """A CEL condition over incident, suspect, alerts, change and now."""
+    """A CEL condition over incident, suspect, alerts, change and now, and over alert when one begins it."""
     settled_for: Duration = 0.0
     """How long the condition must hold first."""
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> WhenShape:
+        given = [
+            name
+            for name in ("incident", "alert", "schedule", "every", "by_hand")
+            if getattr(self, name) not in (None, False)
+        ]
+        if len(given) > 1:
+            raise ValueError(f"a playbook begins in one way, this one names {' and '.join(given)}; write two playbooks")
+        if self.settled_for and given and given[0] not in {"incident", "alert"}:
+            raise ValueError('"settled_for" goes with incident or alert: nothing else lasts')
+        if "zone" in self.model_fields_set and self.schedule is None:
+            raise ValueError('"zone" is that of a schedule, and there is none')
+        return self
+
+    def scheduled(self) -> Schedule | None:
+        """What the clock begins."""
+        if self.schedule is not None:
+            return Schedule(cron=" ".join(self.schedule.split()), zone=self.zone)
+        return Schedule(every_s=self.every) if self.every is not None else None
+
+    def events(self) -> tuple[Trigger, ...]:
+        """What must happen to an incident; nothing does where something else begins it."""
+        if self.incident is not None:
+            return tuple(dict.fromkeys(self.incident))
+        other = self.alert is not None or self.by_hand or self.scheduled() is not None
+        return () if other else ("opened",)
 
 
 class LimitShape(Shape):
@@ -41,6 +99,45 @@ class LimitShape(Shape):
 
     runs: Annotated[int, Field(ge=1)]
     per: Span
+
+
+def _share(value: object) -> float:
+    """A share of a whole from 0 to 1, written 25% or 0.25. Raises ValueError."""
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    share = float(found[1]) / 100 if found else value
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise ValueError(f'"{value}" is not a share; write one from 0% to 100%')
+    return float(share)
+
+
+_SHARE_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?%$"}, {"type": "number", "minimum": 0, "maximum": 1}]}
+)
+Share = Annotated[float, PlainValidator(_share), _SHARE_SCHEMA]
+Many = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class BlastShape(Shape):
+    """How much a run may touch; what is not known counts against it."""
+
+    targets: list[str] = Field(default=[])
+    """Expressions for the entities it touches; what each names and the suspect if left out."""
+    services: Many | None = None
+    """Most entities it touches."""
+    dependents: Many | None = None
+    """Most entities that need one of those, directly or through others."""
+    replicas: Many | None = None
+    """Most copies of what it touches, by their label "replicas"."""
+    share_of_fleet: Share | None = None
+    """Most of the copies of everything with the same label "fleet", or else of the same kind."""
+    tier_at_least: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Every entity it touches is of this tier or a less important one; 0 matters most."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> BlastShape:
+        if not self.model_fields_set - {"targets"}:
+            raise ValueError("a blast radius limits services, dependents, replicas, share_of_fleet or tier_at_least")
+        return self
 
 
 class GuardsShape(Shape):
@@ -54,6 +151,10 @@ class GuardsShape(Shape):
     """Most runs in a time."""
     one_at_a_time: list[str] = Field(default=[])
     """Locks, shared by all playbooks."""
+    unless: list[str] = Field(default=[])
+    """Freezes and maintenance windows by name, and CEL conditions such as open_run("restore"); none may hold."""
+    blast_radius: BlastShape | None = None
+    """How much it may touch."""
 
 
 class RetryShape(Shape):
@@ -124,13 +225,19 @@ class PlaybookShape(Shape):
     """What is done when a run failed."""
 
 
-def playbook_of(document: Document, shape: PlaybookShape, actions: Actions) -> Playbook:
-    """The playbook, with effect and repeat of its steps as their actions declare them."""
+def playbook_of(document: Document, shape: PlaybookShape, actions: Actions, held_by: Collection[str] = ()) -> Playbook:
+    """The playbook, with effect and repeat of its steps as their actions declare them.
+
+    ``held_by`` are the names of freezes and maintenance windows, which tell them from conditions in ``unless``.
+    """
     guards = shape.guards
     return Playbook(
         name=shape.playbook,
-        place=Place(file=document.file, line=document.line(())),
-        on=tuple(dict.fromkeys(shape.when.incident)),
+        place=document.place(()),
+        on=shape.when.events(),
+        alert=shape.when.alert,
+        schedule=shape.when.scheduled(),
+        by_hand=shape.when.by_hand,
         if_=bare_expression(shape.when.if_),
         settled_for_s=shape.when.settled_for,
         version=shape.version,
@@ -143,11 +250,32 @@ def playbook_of(document: Document, shape: PlaybookShape, actions: Actions) -> P
             limit_runs=guards.limit.runs if guards.limit else 0,
             limit_per_s=guards.limit.per if guards.limit else 0.0,
             one_at_a_time=tuple(guards.one_at_a_time),
+            unless_open=tuple(text for text in guards.unless if is_name(text, held_by)),
+            unless=tuple(bare_expression(text) for text in guards.unless if not is_name(text, held_by)),
+            blast_radius=_blast_radius(guards.blast_radius),
         ),
         timeout_s=shape.timeout,
         vars=shape.vars,
         steps=tuple(_step(document, index, step, actions) for index, step in enumerate(shape.steps)),
         on_failure=tuple(deed.deed(actions) for deed in shape.on_failure),
+    )
+
+
+def is_name(text: str, held_by: Collection[str]) -> bool:
+    """Whether an entry of ``unless`` names a freeze or window, known or not, rather than being a condition."""
+    return text in held_by or _WINDOW_NAME.fullmatch(text) is not None
+
+
+def _blast_radius(shape: BlastShape | None) -> BlastRadius | None:
+    if shape is None:
+        return None
+    return BlastRadius(
+        targets=tuple(bare_expression(text) for text in shape.targets),
+        services=shape.services,
+        dependents=shape.dependents,
+        replicas=shape.replicas,
+        share_of_fleet=shape.share_of_fleet,
+        tier_at_least=shape.tier_at_least,
     )
 
 
@@ -158,7 +286,7 @@ def _step(document: Document, index: int, shape: StepShape, actions: Actions) ->
     return Step(
         id=shape.id,
         do=shape.do,
-        place=Place(file=document.file, line=document.line(("steps", index))),
+        place=document.place(("steps", index)),
         with_=shape.with_,
         if_=bare_expression(shape.if_),
         check=bare_expression(shape.check),

@@ -22,6 +22,9 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "change": frozenset({
         "id", "type", "at", "age", "author", "summary", "commit", "url", "revision", "previous",
     }),
+    "alert": frozenset({
+        "fingerprint", "name", "labels", "annotations", "severity", "entity", "status", "starts_at", "value",
+    }),
     "playbook": frozenset({"name", "version"}),
     "run": frozenset({"id", "by", "dry", "error"}),
 }  # fmt: skip
@@ -39,12 +42,14 @@ class Known:
     """The root names an expression may use at one place, and the steps whose results it may use there.
 
     ``later`` are names that exist elsewhere, with the reason why not here; ``all_steps`` all ids of the playbook.
+    ``functions`` are those that it may call beside the built-in ones.
     """
 
     roots: frozenset[str]
     steps: frozenset[str] = frozenset()
     all_steps: frozenset[str] = frozenset()
     later: tuple[tuple[str, str], ...] = ()
+    functions: frozenset[str] = frozenset()
 
 
 def check_condition(document: Document, path: Path, text: Any, known: Known, problems: list[Problem]) -> None:
@@ -54,7 +59,7 @@ def check_condition(document: Document, path: Path, text: Any, known: Known, pro
     bare = bare_expression(text)
     shift = text.find(bare) if bare != text else 0
     try:
-        found = Condition(bare)
+        found = Condition(bare, known.functions)
     except ExpressionError as error:
         offset = error.column + shift if error.column else 0
         problems.append(document.problem(path, f"the condition cannot be read: {error}", offset=offset))

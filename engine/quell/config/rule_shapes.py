@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from quell.config.fields import Clock, Duration, MatcherText, Shape, Span
+from quell.config.fields import Clock, Duration, MatcherText, Shape, Span, Zone
+from quell.model.playbook import Effect
 from quell.model.rulebook import Weekday
 from quell.model.times import parse_time
 
@@ -16,23 +15,6 @@ _DAYS: dict[str, Weekday] = {
     "mon": "monday", "tue": "tuesday", "wed": "wednesday", "thu": "thursday", "fri": "friday", "sat": "saturday",
     "sun": "sunday",
 }  # fmt: skip
-
-
-@cache
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
-
-
-def _zone(value: str) -> str:
-    if not _is_zone("UTC"):
-        raise ValueError("this machine has no time zone data; install the Python package tzdata")
-    if not _is_zone(value):
-        raise ValueError(f'"{value}" is not a time zone; write an IANA name such as Europe/Berlin or UTC')
-    return value
 
 
 def _moment(value: object) -> float:
@@ -111,11 +93,9 @@ class InhibitShape(Shape):
     """Says that a source or target that matches every alert is meant."""
 
 
-class WindowShape(Shape):
-    """A maintenance window: from starts to ends, or on days from a time of day for a while."""
+class TimesShape(Shape):
+    """From starts to ends, or on days from a time of day for a while."""
 
-    name: RuleName
-    match: list[MatcherText]
     reason: str = ""
     starts: Moment | None = None
     ends: Moment | None = None
@@ -125,26 +105,50 @@ class WindowShape(Shape):
     """Time of day at which it begins, in its zone."""
     for_: Span | None = Field(default=None, alias="for")
     """How long it lasts."""
-    zone: Annotated[str, AfterValidator(_zone)] = Field(default="UTC", validate_default=True)
+    zone: Zone = Field(default="UTC", validate_default=True)
     """IANA name of its time zone."""
-    everything: bool = False
-    """Says that a window over every alert is meant."""
 
     @model_validator(mode="after")
-    def _once_or_again(self) -> WindowShape:
+    def _once_or_again(self) -> TimesShape:
+        what = self._what
         once = self.starts is not None or self.ends is not None
         again = self.from_ is not None or self.for_ is not None or bool(self.days)
         if once == again:
-            raise ValueError("a window has either starts and ends, or from and for (with days and zone)")
+            raise ValueError(f"a {what} has either starts and ends, or from and for (with days and zone)")
         if once and (self.starts is None or self.ends is None):
-            raise ValueError("a window that is held once needs both starts and ends")
+            raise ValueError(f"a {what} that is held once needs both starts and ends")
         if again and (self.from_ is None or self.for_ is None):
-            raise ValueError("a recurring window needs both from and for")
+            raise ValueError(f"a recurring {what} needs both from and for")
         if self.starts is not None and self.ends is not None and self.ends <= self.starts:
-            raise ValueError("the window ends before it starts")
+            raise ValueError(f"the {what} ends before it starts")
         if self.for_ is not None and self.for_ > 7 * 86400:
-            raise ValueError("a recurring window lasts a week at most; use starts and ends")
+            raise ValueError(f"a recurring {what} lasts a week at most; use starts and ends")
         return self
+
+    _what: ClassVar[str] = "window"
+
+
+class WindowShape(TimesShape):
+    """A maintenance window: from starts to ends, or on days from a time of day for a while."""
+
+    name: RuleName
+    match: list[MatcherText]
+    everything: bool = False
+    """Says that a window over every alert is meant."""
+
+
+class FreezeShape(TimesShape):
+    """A time in which playbooks change nothing: from starts to ends, or on days from a time of day for a while."""
+
+    _what: ClassVar[str] = "freeze"
+
+    name: RuleName
+    playbooks: list[str] | None = None
+    """Which playbooks it holds: all if left out, those that name it under "unless" if empty."""
+    except_: list[str] = Field(default=[], alias="except")
+    """Playbooks that it does not hold."""
+    effects: Annotated[list[Effect], Field(min_length=1)] = Field(default=["change"])
+    """It holds playbooks with a step of one of these effects."""
 
 
 class VerdictShape(Shape):
@@ -255,6 +259,7 @@ class RulesShape(Shape):
     mute: list[MuteShape] = Field(default=[])
     inhibit: list[InhibitShape] = Field(default=[])
     windows: list[WindowShape] = Field(default=[])
+    freezes: list[FreezeShape] = Field(default=[])
     triage: TriageShape = TriageShape()
     correlate: CorrelateShape = CorrelateShape()
     topology: TopologyShape = TopologyShape()

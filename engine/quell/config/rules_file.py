@@ -12,10 +12,12 @@ from quell.config.references import Known, check_templates
 from quell.config.rule_shapes import (
     CorrelateShape,
     DependencyShape,
+    FreezeShape,
     InhibitShape,
     MapShape,
     MuteShape,
     RulesShape,
+    TimesShape,
     TriageShape,
     WindowShape,
 )
@@ -23,7 +25,7 @@ from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
-from quell.model.rulebook import Correlate, EdgeKind, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
+from quell.model.rulebook import Correlate, EdgeKind, Freeze, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
 from quell.model.topology import Dependency, Entity
 
 _ENTITY_ROOTS = Known(roots=frozenset({"labels"}))
@@ -47,7 +49,8 @@ _CORRELATE_FIELDS = {
     "quiet": "quiet_s",
     "clear_cause_bar": "clear_cause_bar",
 }
-_NAMED = ("map", "mute", "inhibit", "windows")
+_NAMESAKES = {"freezes": "windows", "windows": "freezes"}
+_NAMED = ("map", "mute", "inhibit", "windows", "freezes")
 
 
 @dataclass(slots=True)
@@ -60,8 +63,11 @@ class Rules:
     mute: list[MuteRule] = field(default_factory=list)
     inhibit: list[InhibitRule] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
+    freezes: list[Freeze] = field(default_factory=list)
     entities: dict[str, Entity] = field(default_factory=dict)
     dependencies: dict[tuple[str, str, str], Dependency] = field(default_factory=dict)
+    held: list[tuple[Document, Path, str, int]] = field(default_factory=list)
+    """Playbooks that freezes name, each with its place and 0: whether there are any is told later."""
     _verdicts: list[TriageRule] = field(default_factory=list)
     _edges: dict[str, EdgeKind] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}})
@@ -85,6 +91,8 @@ class Rules:
             self.inhibit.append(self._inhibit(document, index, inhibition))
         for index, window in enumerate(shape.windows):
             self.windows.append(self._window(document, index, window))
+        for index, freeze in enumerate(shape.freezes):
+            self.freezes.append(_freeze(document, index, freeze))
         self._triage(document, shape.triage)
         self._correlate(document, shape.correlate)
         for index, entity in enumerate(shape.topology.entities):
@@ -147,18 +155,7 @@ class Rules:
         path: Path = ("windows", index)
         matchers = joined(shape.match)
         self._narrow(document, (*path, "match"), matchers, meant=shape.everything, what=f'window "{shape.name}"')
-        return Window(
-            name=shape.name,
-            matchers=matchers,
-            starts_at=shape.starts,
-            ends_at=shape.ends,
-            weekdays=tuple(shape.days),
-            minute=shape.from_,
-            duration_s=shape.for_ or 0.0,
-            zone=shape.zone,
-            reason=shape.reason,
-            place=_place(document, path),
-        )
+        return _times(shape, shape.name, matchers, _place(document, path))
 
     def _triage(self, document: Document, shape: TriageShape) -> None:
         self._take_settings(document, "triage", _TRIAGE_FIELDS, shape)
@@ -222,6 +219,24 @@ class Rules:
             for index, rule in enumerate(rules if isinstance(rules, list) else []):
                 if isinstance(rule, dict) and isinstance(rule.get("name"), str):
                     self._once(document, f"{kind} rule", rule["name"], (*path, index, "name"))
+                    self._told_apart(document, kind, rule["name"], (*path, index, "name"))
+                if kind == "freezes" and isinstance(rule, dict):
+                    self._freeze_names(document, rule, (*path, index))
+
+    def _told_apart(self, document: Document, kind: str, name: str, path: Path) -> None:
+        """Playbooks name both freezes and windows, so the two share their names."""
+        other = _NAMESAKES.get(kind)
+        first = self._first.get((f"{other} rule", name)) if other else None
+        if first is not None:
+            message = f'freezes and windows share their names, and "{name}" is taken (in {first})'
+            self.problems.append(document.problem(path, message, "give it another name"))
+
+    def _freeze_names(self, document: Document, rule: dict[str, Any], path: Path) -> None:
+        for key in ("playbooks", "except"):
+            named = rule.get(key)
+            for index, name in enumerate(named if isinstance(named, list) else []):
+                if isinstance(name, str):
+                    self.held.append((document, (*path, key, index), name, 0))
 
     def _once(self, document: Document, what: str, name: str, path: Path, *, key: bool = False) -> bool:
         """Whether this is the first thing of that name; a second one is a problem."""
@@ -242,5 +257,33 @@ class Rules:
                 check_templates(document, (*path, "set"), rule.get("set"), _ENTITY_ROOTS, self.problems)
 
 
+def _times(shape: TimesShape, name: str, matchers: tuple[Matcher, ...], place: Place) -> Window:
+    return Window(
+        name=name,
+        matchers=matchers,
+        starts_at=shape.starts,
+        ends_at=shape.ends,
+        weekdays=tuple(shape.days),
+        minute=shape.from_,
+        duration_s=shape.for_ or 0.0,
+        zone=shape.zone,
+        reason=shape.reason,
+        place=place,
+    )
+
+
+def _freeze(document: Document, index: int, shape: FreezeShape) -> Freeze:
+    place = _place(document, ("freezes", index))
+    return Freeze(
+        name=shape.name,
+        window=_times(shape, shape.name, (), place),
+        playbooks=tuple(shape.playbooks) if shape.playbooks is not None else None,
+        except_=tuple(shape.except_),
+        effects=tuple(dict.fromkeys(shape.effects)),
+        reason=shape.reason,
+        place=place,
+    )
+
+
 def _place(document: Document, path: Path) -> Place:
-    return Place(file=document.file, line=document.line(path))
+    return document.place(path)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from quell.model.playbook import Place
+from quell.model.rulebook import Caps
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Scheme
 
@@ -115,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...] = ()
     limits: Limits = Limits()
     retention: Retention = Retention()
+    automation: Caps = Caps()
     log: Log = Log()
     tokens: tuple[Token, ...] = ()
     snapshot_every_s: float = 60.0

@@ -21,7 +21,7 @@ from quell.config.sources import read_sources
 from quell.config.store_url import read_store
 from quell.errors import Problem
 from quell.model.playbook import Place
-from quell.model.rulebook import Route
+from quell.model.rulebook import Caps, Route
 from quell.sdk.addresses import Allowed
 from quell.sdk.spec import Spec
 
@@ -111,6 +111,15 @@ class RetentionShape(Shape):
     """How much of those is kept at most; the oldest go first."""
 
 
+class AutomationShape(Shape):
+    """What holds for all playbooks together."""
+
+    changes_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 20
+    """Acts that change something, begun within any hour by all playbooks; a step beyond them waits. 0: none at all."""
+    first_runs_propose: Annotated[int, Field(ge=0, le=1000)] = 0
+    """So many runs of a playbook at a new commit wait for a person, although its mode is enforce."""
+
+
 class LogShape(Shape):
     """What is logged, and how."""
 
@@ -133,6 +142,7 @@ class SettingsShape(Shape):
     """Where pages go."""
     limits: LimitsShape = LimitsShape()
     retention: RetentionShape = RetentionShape()
+    automation: AutomationShape = AutomationShape()
     log: LogShape = LogShape()
     tokens: str | None = None
     """File with API tokens, "tokens.yaml" if left out."""
@@ -198,6 +208,7 @@ def read_settings(
             quarantine_s=shape.retention.quarantine,
             quarantine_bytes=shape.retention.quarantine_size,
         ),
+        automation=Caps(**shape.automation.model_dump()),
         log=Log(level=shape.log.level, format=shape.log.format),
         snapshot_every_s=shape.snapshot_every,
         resolve_timeout_s=shape.resolve_timeout,

@@ -57,31 +57,34 @@ class Condition:
 
     A missing label is "" anywhere below a name ``labels``; any other missing name is an `ExpressionError`, as are a
     syntax error (with its column), an unknown function, and text beyond 4 kB or nested too deep. Whole and floating
-    numbers compare with each other but do not mix in arithmetic.
+    numbers compare with each other but do not mix in arithmetic. ``functions`` are names that it may call beside the
+    built-in ones; the context holds what they do.
     """
 
-    __slots__ = ("_fields", "_needed", "_program", "names", "paths", "text")
+    __slots__ = ("_fields", "_functions", "_needed", "_program", "names", "paths", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, functions: frozenset[str] = frozenset()) -> None:
         self.text = text
+        self._functions = functions
         words = tokens(text)
         _compiled(text)  # so that columns in a complaint are those of what the author wrote
         self._program = _compiled(with_lenient_labels(text, words))
         bound = bound_names(words)
         self.paths = frozenset(path for path in paths(words) if path[0] not in bound)
         self._needed = tuple(self._program.variables())
-        self.names = frozenset(self._needed) - bound
+        self.names = frozenset(self._needed) - bound - functions
         self._fields = _fields(self.paths, bound)
         for function in words:
             called = text[function.start + len(function.text) :].lstrip().startswith("(")
-            if function.kind == "name" and called and function.text not in FUNCTIONS | MACROS | {"in"}:
-                near = difflib.get_close_matches(function.text, FUNCTIONS | MACROS, 1)
+            if function.kind == "name" and called and function.text not in FUNCTIONS | MACROS | functions | {"in"}:
+                near = difflib.get_close_matches(function.text, FUNCTIONS | MACROS | functions, 1)
                 hint = f'; did you mean "{near[0]}"?' if near else ""
                 raise ExpressionError(f'unknown function "{function.text}"{hint}', function.start + 1)
 
     def value(self, context: Mapping[str, Any]) -> Any:
         """The expression's value over plain dictionaries, lists, texts, numbers, times and durations."""
         variables = {name: self._part(name, context[name]) for name in self._needed if name in context}
+        variables |= {name: context[name] for name in self._functions if name in context}
         variables[LABEL_FUNCTION] = _label
         try:
             return self._program.execute(variables)
@@ -103,6 +106,17 @@ class Condition:
         if not isinstance(value, bool):
             raise ExpressionError(f'"{self.text}" is {type(value).__name__}, not true or false')
         return value
+
+
+def names_asked(text: str, functions: frozenset[str]) -> list[tuple[str, int]]:
+    """The texts written out as the only argument of calls of ``functions``, each with its column, from 1."""
+    words = tokens(text)
+    return [
+        (words[index + 2].text[1:-1], words[index + 2].start + 1)
+        for index in range(len(words) - 3)
+        if words[index].text in functions
+        and [words[index + 1].text, words[index + 2].kind, words[index + 3].text] == ["(", "string", ")"]
+    ]
 
 
 def _fields(paths: frozenset[tuple[str, ...]], bound: frozenset[str]) -> dict[str, frozenset[str]]:
