@@ -146,6 +146,9 @@ def test_what_does_not_hold_together_is_refused_and_told_once(origin: Origin, tm
         status = daemon.source.status()
         assert status is not None
         assert status["refused"] == bad
+        daemon.fails = ""
+        assert await daemon.source.look(again=True) == "", "what was wrong was mended here"
+        assert daemon.commit == bad
 
     go(story())
 

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "playbooks": ("runs", "List playbooks."),
     "pause": ("runs", "Keep every playbook from acting."),
     "unpause": ("runs", "Let playbooks act again."),
+    "sync": ("syncing", "Look at the git branch of rules now."),
     "suggest": ("suggesting", "Print rules and dependencies that the past speaks for, to review."),
     "graph": ("estate", "Show what depends on what, and who said so."),
     "quarantine": ("quarantining", "List what could not be read, try it again, put it away."),

@@ -28,6 +28,7 @@ _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _LITERAL_SECRET = re.compile(
     r"(token|secret|password|passwd|key|credential)s?[\"']?\s*:\s*(?!\s|env:|file:|[\"']env:)|postgres(ql)?:"
+    r"|://[^/\s]*@"
 )
 _LOADER: type[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 

@@ -144,7 +144,7 @@ class Daemon:
             self.metrics,
             gauges,
             lambda: self.not_ready,
-            GitHook(lambda: self.settings.git, self.git.ask, self.clock.now),
+            GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
         )
         return server(Front(own, ingest), limits.sent)
 

@@ -180,7 +180,7 @@ def _git(router: APIRouter, services: Services) -> None:
     async def sync(_by: Actor) -> Response:
         if services.git.status() is None:
             raise HTTPException(409, "rules do not come from git: quell.yaml has no git:")
-        problem = await services.git.look()
+        problem = await services.git.look(again=True)
         return answer({"git": services.git.status(), "problem": problem})
 
 

@@ -73,7 +73,8 @@ class Git:
         """Exit code, output and complaints. Raises `GitFailed` when it takes too long or prints too much."""
         process = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", f'ulimit -f {MOST_FILE_KB * 2}; exec "$@"', "sh", "git", *arguments,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if given else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=self._environment(), cwd=self.home, start_new_session=True, limit=MOST_OUTPUT,
         )  # fmt: skip
         try:
@@ -124,15 +125,16 @@ class Git:
 
 
 async def _talk(process: asyncio.subprocess.Process, given: bytes, name: str) -> tuple[int, bytes, bytes]:
-    assert process.stdin is not None, "all three are pipes"
-    assert process.stdout is not None, "all three are pipes"
-    assert process.stderr is not None, "all three are pipes"
+    assert process.stdout is not None, "it is a pipe"
+    assert process.stderr is not None, "it is a pipe"
 
-    async def say(pipe: asyncio.StreamWriter) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):
+    async def say(pipe: asyncio.StreamWriter | None) -> None:
+        if pipe is None:
+            return
+        with suppress(BrokenPipeError, ConnectionResetError, RuntimeError):  # it ended without reading all of it
             pipe.write(given)
             await pipe.drain()
-        pipe.close()
+            pipe.close()
 
     _, out, err = await asyncio.gather(
         say(process.stdin), _bounded(process.stdout, name), _bounded(process.stderr, name)

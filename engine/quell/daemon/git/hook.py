@@ -27,7 +27,7 @@ class GitHook:
         self._ask = ask
         self._now = now
 
-    async def __call__(self, request: Request) -> Response:
+    async def pushed(self, request: Request) -> Response:
         """One delivery."""
         settings = self._settings()
         if settings is None or settings.hook_secret is None:

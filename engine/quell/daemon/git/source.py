@@ -74,10 +74,12 @@ class GitSource:
 
     async def run(self) -> None:
         """Looks at the branch until cancelled."""
+        known = self._settings()
         while True:
             settings = self._settings()
             if settings is not None:
-                await self.look()
+                await self.look(again=settings != known)
+            known = settings
             try:
                 async with asyncio.timeout(settings.every_s if settings is not None else 5.0):
                     await self._asked.wait()
@@ -85,8 +87,11 @@ class GitSource:
                 continue
             self._asked.clear()
 
-    async def look(self) -> str:
-        """Takes up the branch's newest commit if it may; what is wrong, "" when the newest is in use."""
+    async def look(self, *, again: bool = False) -> str:
+        """Takes up the branch's newest commit if it may; what is wrong, "" when the newest is in use.
+
+        A commit that was refused is looked at once, unless ``again``: what was wrong with it may be mended here.
+        """
         settings = self._settings()
         if settings is None:
             return "rules do not come from git: quell.yaml has no git:"
@@ -100,13 +105,16 @@ class GitSource:
                 standing.asked_at, standing.failing_since = now, None
                 if standing.active is not None and newest == standing.active.commit:
                     await self._well(now)
-                elif newest != standing.refused:
+                elif again or newest != standing.refused:
                     await self._take(settings, repository, now)
             except (GitFailed, OSError) as error:
                 await self._unreachable(str(error), now)
             except UnfitCommit as error:
                 standing.refused = newest
                 await self._refuse(newest, str(error), now)
+            except Exception as error:  # noqa: BLE001 - a bug here must not end the daemon: reported, and tried again
+                self._log.exception("looking at the branch failed by a bug")
+                standing.problem = f"{type(error).__name__}: {error}"
             return standing.problem
 
     async def _take(self, settings: GitSettings, repository: Repository, now: float) -> None:
