@@ -9,9 +9,12 @@ QuellError
 ├── ExpressionError(column)      a condition, template or matcher cannot be read or evaluated
 ├── Overloaded                   the inbox is full; answer 503 at once
 ├── ExportError                  an export cannot be made or written; what is missing is said
+├── BacktestError                two versions of the rules cannot be compared; nothing is said of the difference
 ├── PictureError                 a picture cannot be made on this machine; what is missing is said
 └── StoreError                   the store could not keep or give something; nothing was accepted
-    └── Unheard                  or was it? its answer was lost
+    ├── Unheard                  or was it? its answer was lost
+    ├── InUse                    another quell holds it; wait for its end, or use another
+    └── Fenced                   another quell has taken it over; do nothing more
 """
 
 from __future__ import annotations
@@ -106,6 +109,10 @@ class ExportError(QuellError):
     """An export cannot be made or written; the message says what is missing."""
 
 
+class BacktestError(QuellError):
+    """Versions of the rules cannot be had or compared; the message says why."""
+
+
 class PictureError(QuellError):
     """A picture cannot be made on this machine."""
 
@@ -116,3 +123,11 @@ class StoreError(QuellError):
 
 class Unheard(StoreError):
     """The store's answer was lost: what was being written counts if it was kept, which the store knows later."""
+
+
+class InUse(StoreError):
+    """Another quell holds the store; it may be had once that one has ended."""
+
+
+class Fenced(StoreError):
+    """Another quell has taken the store over: whoever hears this must neither write nor act any more."""

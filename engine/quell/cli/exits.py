@@ -1,6 +1,7 @@
 """The one door out of the command: what went wrong becomes a message and an exit code, never a traceback for a user.
 
-0 fine · 1 a check failed or the daemon said no · 2 misconfigured or wrong usage · 3 a bug of ours · 130 interrupted
+0 fine · 1 a check failed or the daemon said no · 2 misconfigured or wrong usage · 3 a bug of ours
+4 another quell has taken the daemon's store over · 130 interrupted
 """
 
 from __future__ import annotations

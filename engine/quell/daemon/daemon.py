@@ -38,6 +38,7 @@ from quell.daemon.secrets_of import secrets_of
 from quell.daemon.sources import Sources
 from quell.daemon.status import set_gauges, status_of
 from quell.daemon.taking_up import awaited, waiting
+from quell.daemon.tenure import Tenure
 from quell.daemon.view import EngineView
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, StoreError
@@ -49,6 +50,8 @@ from quell.store.port import Store
 
 _DRAIN_ACTS_S = 4.0
 _DRAIN_TURNS_S = 3.0
+LOST = 4
+"""The exit code of a daemon whose store another has taken over."""
 
 
 class Daemon:
@@ -83,6 +86,7 @@ class Daemon:
         self._started_at = clock.now()
         self._tasks: list[asyncio.Task[None]] = []
         self.writer = Writer(store)
+        self.tenure = Tenure(self.writer, self._lost)
         self.sources = Sources(kinds, clock.now, self.metrics)
         self._first_sources = self.sources.prepared(loaded.settings)
         self.loop = Loop(
@@ -100,7 +104,7 @@ class Daemon:
         )
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
-            awaited=lambda deed: awaited(self.loop.decider.state, deed),
+            awaited=lambda deed: awaited(self.loop.decider.state, deed), tenure=self.tenure,
             writer=self.writer, clock=clock, metrics=self.metrics, masker=self.masker,
         )  # fmt: skip
         self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)
@@ -154,6 +158,7 @@ class Daemon:
         """Serves (not ready), recovers, reconciles, begins to take records. Raises StoreError when it cannot."""
         if listening is not None:
             self._spawn(self._server.serve(sockets=[listening]), "http")
+        await self.tenure.begin()
         await self.sources.use(self._first_sources, self.settings)
         found = await self.loop.recover()
         self.schedule.cursors = found.cursors
@@ -178,9 +183,9 @@ class Daemon:
         self.not_ready = "shutting down"
         self.inbox.close()
         await self.schedule.stop()
-        await self.performer.stop(_DRAIN_ACTS_S)
+        await self.performer.stop(0.0 if self.tenure.gone else _DRAIN_ACTS_S)
         try:
-            async with asyncio.timeout(_DRAIN_TURNS_S):
+            async with asyncio.timeout(0.0 if self.tenure.gone else _DRAIN_TURNS_S):
                 await self.inbox.empty()
                 await self.loop.idle()
                 if self._recovered:
@@ -195,10 +200,21 @@ class Daemon:
         await self.sources.close()
         try:
             async with asyncio.timeout(2.0):
+                await self.tenure.end()
+        except TimeoutError:
+            self._log.warning("the lease on the store was not given up; the next start may have to wait for its end")
+        try:
+            async with asyncio.timeout(2.0):
                 await self.writer.close()
         except (StoreError, TimeoutError) as error:
             self._log.error("the store was not closed in order; the journal is whole", error=str(error))
         self._log.info("stopped", seq=self.loop.seq)
+
+    def _lost(self) -> None:
+        """Another has taken the store over: all that is under way is its business now."""
+        self.exit_code = LOST
+        self.not_ready = "another quell has taken the store over"
+        self.stopping.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -2,7 +2,8 @@
 
 Only intents that were committed come here. An entry is marked before it is tried, and the answer enters as a
 `StepFinished` record like everything else; the commit that accepts it settles the ledger entry. So what a former
-process left unsettled is truly unknown, and is taken up by what its action declares about being repeated.
+process left unsettled is truly unknown, and is taken up by what its action declares about being repeated. All of it
+happens under the daemon's lease on the store: without it nothing is begun, nothing is sent, no answer is kept.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from quell.daemon.inbox import Inbox
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.metrics import Metrics
 from quell.daemon.sources import Source, Sources
+from quell.daemon.tenure import Tenure
 from quell.daemon.writer import Writer
-from quell.errors import BadPayload, NoAnswer, Overloaded, Refused, StoreError, Unreachable
+from quell.errors import BadPayload, Fenced, NoAnswer, Overloaded, Refused, StoreError, Unreachable
 from quell.model.decision import Perform
 from quell.model.records import StepFinished
 from quell.sdk.connector import Acts, Call, Done, Pending
+from quell.sdk.http_client import permit
 from quell.sdk.spec import ActionSpec
 from quell.store.port import LedgerEntry
 
@@ -62,6 +65,7 @@ class Performer:
         inbox: Inbox,
         *,
         awaited: Callable[[Perform], bool],
+        tenure: Tenure,
         writer: Writer,
         clock: Clock,
         metrics: Metrics,
@@ -71,6 +75,7 @@ class Performer:
         self._secret = secret
         self._inbox = inbox
         self._awaited = awaited
+        self._tenure = tenure
         self._writer = writer
         self._clock = clock
         self._metrics = metrics
@@ -131,6 +136,9 @@ class Performer:
             try:
                 result = await self._tried(deed, again=again) if self._awaited(deed) else self._superseded(deed)
                 await self._hand_in(result)
+            except Fenced as error:  # whoever took the store over does what there is to do about it
+                self._log.error("action left to another quell", key=deed.key, action=deed.action, reason=str(error))
+                self._tenure.fenced(str(error))
             finally:
                 self._acting.discard(deed.key)
 
@@ -161,6 +169,8 @@ class Performer:
             return self._finished(
                 deed, "failed", failure=failure, error=str(error), retry_after_s=error.retry_after_s
             )  # fmt: skip
+        except Fenced:
+            raise
         except (Refused, BadPayload) as error:
             return self._finished(deed, "failed", failure="refused", error=str(error))
         except Exception as error:  # noqa: BLE001 - a connector's bug: reported, and the run goes on with a failed step
@@ -193,7 +203,9 @@ class Performer:
         The time limit is the daemon's time, as the core's is: on a clock that runs faster it is over sooner.
         """
         end = time.monotonic() + self._clock.real_s(deed.timeout_s)
+        permit.set(self._tenure.refusal)
         while True:
+            await self._tenure.sure()
             left_s = end - time.monotonic()
             call = Call(
                 key=deed.token or deed.key,
@@ -220,6 +232,8 @@ class Performer:
         for _ in range(_BEGIN_TRIES):
             try:
                 await self._writer.call(self._writer.store.begin_act, key)
+            except Fenced:
+                raise
             except StoreError as error:
                 said = str(error)
                 self._sparing.error("begin", "action waits: its ledger entry cannot be marked", error=said)
@@ -234,6 +248,8 @@ class Performer:
             try:
                 await self._inbox.put([result], inside=True)
             except (Overloaded, StoreError) as error:
+                if self._tenure.gone:
+                    raise Fenced(self._tenure.gone) from error
                 self._sparing.warning("hand in", "the answer of an action waits", error=str(error))
                 await asyncio.sleep(_AGAIN_S)
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,12 @@ class _Attempt:
     refused: list[str] = field(default_factory=list)
 
 
+permit: ContextVar[Callable[[], str] | None] = ContextVar("quell_http_permit", default=None)
+"""Asked right before a request is sent, by whoever set it for the present task: why it may not be sent; "" if it may.
+
+A process may be stopped for minutes between any two of its instructions, and wake up when somebody else has long done
+its work. This is the last look at whether it may act still.
+"""
 _attempt: ContextVar[_Attempt | None] = ContextVar("quell_http_attempt", default=None)
 
 
@@ -79,6 +85,9 @@ class GuardedHttp:
         Raises `Refused` when ``url`` is not one to ask.
         """
         target = _target(url)
+        asked = permit.get()
+        if asked is not None and (refusal := asked()):
+            raise Unreachable(f"{target.host}:{target.port} was not asked: {refusal}")
         place = f"{target.host}:{target.port}"
         shown, token = _shown(headers, identity)
         trust = self._trust.context(identity) if identity and target.scheme == "https" else True

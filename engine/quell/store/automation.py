@@ -30,7 +30,8 @@ def intend(connection: Connection, seq: int, intents: Iterable[Perform]) -> list
     new = []
     statement = unless_known(connection, LEDGER.c.key, LEDGER.c.n)
     for perform in intents:
-        row = {"key": perform.key, "seq": seq, "at": perform.at, "run": perform.run, "state": "intended", "tries": 0}
+        row = {"key": perform.key, "seq": seq, "at": perform.at, "run": perform.run, "state": "intended", "tries": 0,
+               "lease": 0}  # fmt: skip
         if connection.execute(statement, {**row, "perform": encode(perform), "result": None}).first() is not None:
             new.append(perform)
     return new
@@ -42,9 +43,9 @@ def decided_until(connection: Connection) -> float:
     return max(connection.scalar(select(func.max(each))) or 0.0 for each in times)
 
 
-def begin_act(connection: Connection, key: str) -> None:
+def begin_act(connection: Connection, key: str, lease: int) -> None:
     """Counts one more try of an entry."""
-    _put_entry(connection, begun(_entry_of(connection, key)))
+    _put_entry(connection, begun(_entry_of(connection, key), lease))
 
 
 def finish_act(connection: Connection, result: StepFinished) -> None:
@@ -116,7 +117,16 @@ def append_audits(connection: Connection, seq: int, audits: Sequence[Audit]) -> 
         return
     same_time = select(AUDIT).where(AUDIT.c.at.in_({audit.at for audit in audits}))
     kept = [_audit(row) for row in connection.execute(same_time).mappings()]
-    entries = extend(chain_end(connection, "audit_head"), not_yet_kept(audits, kept))
+    _chain(connection, seq, not_yet_kept(audits, kept))
+
+
+def note(connection: Connection, audits: Iterable[Audit]) -> None:
+    """Chains what no turn decided behind the trail: each comes once, in the transaction that it is about."""
+    _chain(connection, int(get_meta(connection, "applied_seq") or 0), audits)
+
+
+def _chain(connection: Connection, seq: int, audits: Iterable[Audit]) -> None:
+    entries = extend(chain_end(connection, "audit_head"), audits)
     if entries:
         connection.execute(_AUDIT, [_audit_row(seq, entry) for entry in entries])
         set_chain_end(connection, "audit_head", Link(entries[-1].n, entries[-1].hash))
@@ -167,13 +177,14 @@ def _find_entry(connection: Connection, key: str) -> LedgerEntry | None:
 
 def _put_entry(connection: Connection, entry: LedgerEntry) -> None:
     result = None if entry.result is None else encode(entry.result)
-    values = {"state": entry.state, "tries": entry.tries, "result": result}
+    values = {"state": entry.state, "tries": entry.tries, "lease": entry.lease, "result": result}
     connection.execute(update(LEDGER).where(LEDGER.c.key == entry.perform.key).values(values))
 
 
 def _entry(row: RowMapping) -> LedgerEntry:
     result = None if row["result"] is None else decode(row["result"], StepFinished)
-    return LedgerEntry(perform=decode(row["perform"], Perform), state=row["state"], result=result, tries=row["tries"])
+    perform = decode(row["perform"], Perform)
+    return LedgerEntry(perform=perform, state=row["state"], result=result, tries=row["tries"], lease=row["lease"])
 
 
 def _document(value: msgspec.Struct, names: Sequence[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
+from quell.store.port import Lease
 from quell.store.vacuum import adopt, give_back, prepare
 
 T = TypeVar("T")
@@ -50,6 +51,10 @@ class Database(Protocol):
     """
 
     place: str
+    guard: Callable[[Connection], None] | None
+    """Asked in every transaction that writes, first, and before a lost session is taken up again. Raises Fenced."""
+    outlasted: Lease | None
+    """The lease of a former owner that renewed it no more while this one waited for its end."""
 
     def read(self, what: str, then: str, work: Work[T]) -> T:
         """What ``work`` finds; it writes nothing."""
@@ -61,6 +66,10 @@ class Database(Protocol):
         ``kept`` is told the same as soon as it is known to be durable. That is before this returns, or, when the
         database fell silent over the commit and a StoreError was raised for it, once it can be asked again.
         """
+        ...
+
+    def leave_word(self, work: Work[None]) -> None:
+        """Writes although another owns the database now: only what that one does not write itself."""
         ...
 
     def compact(self) -> int:
@@ -77,6 +86,8 @@ class SqliteDatabase:
 
     def __init__(self, file: Path, *, busy_timeout_s: float) -> None:
         self.place = str(file)
+        self.guard: Callable[[Connection], None] | None = None
+        self.outlasted: Lease | None = None
         self._engine = create_engine(
             URL.create("sqlite", database=str(file)),
             # The driver begins and ends no transaction on its own: `transaction` does, once, and visibly.
@@ -105,9 +116,15 @@ class SqliteDatabase:
 
     def write(self, what: str, then: str, work: Work[T], *, kept: Callable[[T], None] = unheard) -> T:
         with self.transaction(what, then) as connection:
+            if self.guard is not None:
+                self.guard(connection)
             result = work(connection)
         kept(result)
         return result
+
+    def leave_word(self, work: Work[None]) -> None:
+        with self.transaction("leave word of what was refused", "nobody else is told") as connection:
+            work(connection)
 
     @contextmanager
     def transaction(self, what: str, then: str) -> Iterator[Connection]:

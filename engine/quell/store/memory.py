@@ -16,12 +16,14 @@ from quell.model.run import Run
 from quell.store.aside import marks, unmatched
 from quell.store.chain import Link, extend, first_break, not_yet_kept
 from quell.store.codec import Blob, Sealed, pack_records, unpack, unpack_records
+from quell.store.lease import ended, this_process
 from quell.store.past import last_words, over_at
 from quell.store.port import (
     Accepted,
     AuditBreak,
     AuditEntry,
     Group,
+    Lease,
     LedgerEntry,
     Quarantined,
     Recovered,
@@ -50,6 +52,26 @@ class MemoryStore:
         self._over: list[Alert] = []
         self._quarantined: list[Quarantined] = []
         self._quarantined_ever = 0
+        self._lease: Lease | None = None
+
+    def lease(self) -> Lease | None:
+        return self._lease
+
+    def lapsed(self, seen: Lease) -> bool:
+        return ended(seen.holder)
+
+    def take_lease(self, seen: Lease | None) -> Lease:
+        assert seen == self._lease, "nobody else can have it"
+        self._lease = Lease(1 if seen is None else seen.number + 1, 0, this_process())
+        return self._lease
+
+    def renew_lease(self) -> None:
+        assert self._lease is not None, "only who took a lease has one"
+        self._lease = msgspec.structs.replace(self._lease, beat=self._lease.beat + 1)
+
+    def give_up_lease(self) -> None:
+        assert self._lease is not None, "only who took a lease has one"
+        self._lease = msgspec.structs.replace(self._lease, holder=None)
 
     def accept(self, accepted: Accepted) -> Group:
         blob = pack_records(accepted.records)  # may refuse: nothing has been changed yet
@@ -74,7 +96,7 @@ class MemoryStore:
         return new
 
     def begin_act(self, key: str) -> None:
-        self._ledger[key] = begun(self._entry(key))
+        self._ledger[key] = begun(self._entry(key), 0 if self._lease is None else self._lease.number)
 
     def finish_act(self, result: StepFinished) -> None:
         self._ledger[result.key] = settled(self._entry(result.key), result)

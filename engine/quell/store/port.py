@@ -70,12 +70,16 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One act on the outside world: the intent, and the result once there is one."""
+    """One act on the outside world: the intent, and the result once there is one.
+
+    ``lease`` is the number under which it was tried last; 0 before it was.
+    """
 
     perform: Perform
     state: LedgerState
     result: StepFinished | None = None
     tries: int = 0
+    lease: int = 0
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,23 @@ class AuditBreak(msgspec.Struct, frozen=True, kw_only=True):
 
     n: int
     text: str
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """A process: ``name`` for people, the rest to tell whether it has ended. ``machine`` is its boot and pid space."""
+
+    name: str
+    machine: str = ""
+    pid: int = 0
+    began: str = ""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """``holder`` None: its owner ended in order, and said so. ``beat`` counts its renewals."""
+
+    number: int
+    beat: int = 0
+    holder: Holder | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +154,31 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Used from one thread at a time (the writer's). Every method raises `StoreError` when it could not be done."""
+    """Used from one thread at a time (the writer's). Every method raises `StoreError` when it could not be done.
+
+    Once `take_lease` was called, everything that is written carries the lease's number. It is refused with `Fenced`
+    when another has taken the next number meanwhile, and the refusal is left for that one's audit trail.
+    """
+
+    def lease(self) -> Lease | None:
+        """Who holds the store, or held it last; None when nobody ever did."""
+        ...
+
+    def lapsed(self, seen: Lease) -> bool:
+        """Whether the owner is known to be no more: it ended in order, its process is gone, it was outlasted."""
+        ...
+
+    def take_lease(self, seen: Lease | None) -> Lease:
+        """Takes the next number. Raises `InUse` when the lease is not as it was ``seen``: its owner lives."""
+        ...
+
+    def renew_lease(self) -> None:
+        """Shows that its owner lives; what was refused to former owners goes into the audit trail. Raises `Fenced`."""
+        ...
+
+    def give_up_lease(self) -> None:
+        """Lets the next owner begin at once."""
+        ...
 
     def accept(self, accepted: Accepted) -> Group:
         """Appends one journal group; durable when it returns.

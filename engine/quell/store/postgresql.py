@@ -20,9 +20,10 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from quell.errors import StoreError, Unheard
+from quell.errors import Fenced, InUse, StoreError, Unheard
 from quell.store.database import Work, migrate, newer, other_schema, unheard, versions
 from quell.store.journal import get_meta, set_meta
+from quell.store.port import Lease
 from quell.store.postgresql_url import Place
 from quell.store.private_loop import PrivateLoop
 from quell.store.session import STATEMENT_S, Backend, Session, Unusable, begun, sqlstate
@@ -119,9 +120,14 @@ class _Asked:
         return await self._connected()
 
     async def _connected(self) -> Session:
-        session = await begun(self._url, patience_s=self._patience_s, writes=self._writes, former=self._former)
+        session = await begun(
+            self._url, patience_s=self._patience_s, writes=self._writes, former=self._former, guard=self._guard()
+        )
         self._session, self._former = session, session.backend
         return session
+
+    def _guard(self) -> Callable[[Connection], None] | None:
+        return None
 
     async def _leave(self) -> None:
         session, self._session = self._session, None
@@ -139,9 +145,10 @@ class _Asked:
                 f"{self.place}: could not hear whether it could {what}: {self._cleared(str(error))}; if it did that "
                 "counts, once the server answers again, and whoever asked is told to ask again"
             ) from error
-        except (SQLAlchemyError, OSError, Unusable) as error:
+        except (SQLAlchemyError, OSError, Unusable, InUse, Fenced) as error:
             reason = self._cleared(_reason(error))
-            raise StoreError(f"{self.place}: could not {what}: {reason}; {then}") from error
+            kind = type(error) if isinstance(error, StoreError) else StoreError
+            raise kind(f"{self.place}: could not {what}: {reason}; {then}") from error
 
 
 class PostgresqlReadOnly(_Asked):
@@ -163,6 +170,8 @@ class PostgresqlDatabase(_Asked):
     _writes = True
 
     def __init__(self, url: str, place: Place, *, busy_timeout_s: float) -> None:
+        self.guard: Callable[[Connection], None] | None = None
+        self.outlasted: Lease | None = None
         self._mark: bytes | None = None
         self._own = secrets.token_bytes(8)
         self._count = 0
@@ -173,17 +182,33 @@ class PostgresqlDatabase(_Asked):
         with self._speaking(what, then):
             return self._loop.run(self._write(work, kept))
 
+    def leave_word(self, work: Work[None]) -> None:
+        with self._speaking("leave word of what was refused", "nobody else is told"):
+            self._loop.run(self._word(work))
+
+    async def _word(self, work: Work[None]) -> None:
+        """Over a session of its own: the lock is the other's."""
+        session = await begun(self._url, patience_s=self._patience_s, writes=True, locks=False)
+        try:
+            await session.connection.run_sync(_within, work)
+        finally:
+            await session.leave()
+
     def compact(self) -> int:
         """Nothing: the server's own autovacuum makes room."""
         return 0
 
     async def _open(self) -> None:
         session = await self._connected()
+        self.outlasted = session.outlasted
         try:
             await session.connection.run_sync(_migrated)
         except CommandError as error:
             raise StoreError(newer(self.place, error)) from error
         self._mark = await session.connection.run_sync(_within, _mark_of)
+
+    def _guard(self) -> Callable[[Connection], None] | None:
+        return self.guard if self._former is not None else None
 
     async def _write(self, work: Work[T], kept: Callable[[T], None]) -> T:
         try:
@@ -203,7 +228,9 @@ class PostgresqlDatabase(_Asked):
             mark = self._next_mark()
             results: list[T] = []
             try:
-                await session.connection.run_sync(_within, partial(_marked, mark=mark, work=work, results=results))
+                await session.connection.run_sync(
+                    _within, partial(_marked, mark=mark, work=work, guard=self.guard, results=results)
+                )
             except BaseException as error:
                 if not _broken(session, error):
                     raise
@@ -235,7 +262,7 @@ class PostgresqlDatabase(_Asked):
             self._mark, doubt.done = found, True
             doubt.kept(doubt.result)
         elif found != self._mark:
-            raise Unusable(_TAKEN_OVER)
+            raise Fenced(_TAKEN_OVER)
         self._doubt = None
 
     def _next_mark(self) -> bytes:
@@ -255,7 +282,11 @@ def _within(connection: Connection, work: Work[T]) -> T:
         return work(connection)
 
 
-def _marked(connection: Connection, *, mark: bytes, work: Work[T], results: list[T]) -> None:
+def _marked(
+    connection: Connection, *, mark: bytes, work: Work[T], guard: Callable[[Connection], None] | None, results: list[T]
+) -> None:
+    if guard is not None:
+        guard(connection)
     set_meta(connection, _MARK, mark)
     results.append(work(connection))
 

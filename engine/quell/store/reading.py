@@ -104,7 +104,8 @@ class Reading:
         """Acts on the outside world that were intended then, in order."""
         for row in self._by(select(LEDGER).where(_within(LEDGER.c.at, since, until)), LEDGER.c.n, 0):
             result = None if row.result is None else decode(row.result, StepFinished)
-            yield LedgerEntry(perform=decode(row.perform, Perform), state=row.state, result=result, tries=row.tries)
+            perform = decode(row.perform, Perform)
+            yield LedgerEntry(perform=perform, state=row.state, result=result, tries=row.tries, lease=row.lease)
 
     def audit(self, since: float = 0.0, until: float = _END) -> Iterator[AuditEntry]:
         """Who did what then, in order."""

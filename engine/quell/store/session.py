@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from typing import Any, NamedTuple
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, NullPool, text
+from sqlalchemy import Connection, NullPool, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from quell.errors import InUse
+from quell.store import lease
+from quell.store.port import Lease
+from quell.store.tables import META
+
+T = TypeVar("T")
 
 OLDEST = 130000
 """The oldest server that is taken: older ones are no longer looked after by anybody."""
@@ -32,6 +41,14 @@ _DURABLE = text(
 _END = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE pid = :pid AND extract(epoch FROM backend_start)::text = :began"
+)
+_LOOK_S = 0.5
+"""Between two looks whether the holder of the lock renews its lease."""
+_OUST = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_locks "
+    "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND (classid::bigint << 32) + objid::bigint = :key "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _TAKE = text("SELECT pg_advisory_lock(:key)")
 _HOLDER = text(
@@ -60,6 +77,8 @@ class Session:
     def __init__(self, engine: AsyncEngine, connection: AsyncConnection, driver: Any) -> None:
         self.connection = connection
         self.backend: Backend | None = None
+        self.outlasted: Lease | None = None
+        """The lease of whoever held the lock, and was found not to renew it any more."""
         self._engine = engine
         self._driver = driver
 
@@ -80,11 +99,20 @@ class Session:
         await self._engine.dispose()
 
 
-async def begun(url: str, *, patience_s: float, writes: bool, former: Backend | None = None) -> Session:
-    """A session; one that ``writes`` holds the lock.
+async def begun(
+    url: str,
+    *,
+    patience_s: float,
+    writes: bool,
+    locks: bool = True,
+    former: Backend | None = None,
+    guard: Callable[[Connection], None] | None = None,
+) -> Session:
+    """A session; one that ``writes`` holds the lock, unless it is not to (``locks``).
 
     ``patience_s`` is waited for a lock. ``former`` is this daemon's session before: where the server did not notice
-    its end it is ended, for it would hold the lock. Raises `Unusable`, or what the driver raises.
+    its end it is ended, for it would hold the lock. ``guard`` raises when another owns the database meanwhile. Raises
+    `Unusable`, `InUse`, or what the driver raises.
     """
     made: list[Any] = []
 
@@ -100,8 +128,10 @@ async def begun(url: str, *, patience_s: float, writes: bool, former: Backend | 
     session = Session(engine, connection, made[-1])
     try:
         session.backend = await connection.run_sync(_settled, writes, former)
-        if writes:
-            await _taken(connection)
+        if guard is not None:
+            await connection.run_sync(_within, guard)
+        if writes and locks:
+            session.outlasted = await _taken(connection)
     except BaseException:
         session.cut()
         await session.leave()
@@ -114,7 +144,7 @@ def _settings(patience_s: float, *, writes: bool) -> dict[str, Any]:
         "timeout": _CONNECT_S,
         "command_timeout": _SILENT_S,
         "server_settings": {
-            "application_name": f"quell {socket.gethostname()[:32]} process {os.getpid()}",
+            "application_name": lease.this_process().name,
             "statement_timeout": _ms(STATEMENT_S),
             "default_transaction_read_only": "off" if writes else "on",
             "lock_timeout": _ms(patience_s),
@@ -146,21 +176,58 @@ def _settled(connection: Connection, writes: bool, former: Backend | None) -> Ba
         return Backend(server.pid, server.began)
 
 
-async def _taken(connection: AsyncConnection) -> None:
-    """Takes the lock, which goes with the session, however that ends."""
+async def _taken(connection: AsyncConnection) -> Lease | None:
+    """Takes the lock, which goes with the session, however that ends.
+
+    A session may outlive its owner's strength: of a process that was stopped, of a machine that vanished. Whoever holds
+    the lock and does not renew its lease for as long as it lasts is ended; its lease is returned.
+    """
+    since = time.monotonic()
+    seen = await connection.run_sync(_within, _lease)
     try:
-        async with connection.begin():
-            await connection.execute(_TAKE, {"key": _LOCK})
-    except Exception as error:
+        await _lock(connection)
+    except DBAPIError as error:
         if sqlstate(error) != "55P03":
             raise
-        async with connection.begin():
-            holder = (await connection.execute(_HOLDER, {"key": _LOCK})).first()
-        name = "unknown" if holder is None else (holder.name or "unknown")
+    else:
+        return None
+    async with connection.begin():
+        holder = (await connection.execute(_HOLDER, {"key": _LOCK})).first()
+    name = "unknown" if holder is None else (holder.name or "unknown")
+    if not await _outlasted(connection, seen, name, since):
         at = f", from {holder.address}" if holder is not None and holder.address else ""
-        raise Unusable(
-            f'another quell uses it ("{name}"{at}): end that one, or give this one a database of its own'
-        ) from None
+        raise InUse(f'another quell uses it ("{name}"{at}): end that one, or give this one a database of its own')
+    async with connection.begin():
+        await connection.execute(_OUST, {"key": _LOCK})
+    await _lock(connection)
+    return seen
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    async with connection.begin():
+        await connection.execute(_TAKE, {"key": _LOCK})
+
+
+async def _outlasted(connection: AsyncConnection, seen: Lease | None, name: str, since: float) -> bool:
+    """Whether the lock's holder owns the lease that was ``seen`` then, and has not renewed it for all its time."""
+    if seen is None or seen.holder is None or seen.holder.name != name:
+        return False
+    while await connection.run_sync(_within, _lease) == seen:
+        left_s = since + lease.LEASE_S - time.monotonic()
+        if left_s <= 0:
+            return True
+        await asyncio.sleep(min(left_s, _LOOK_S))
+    return False
+
+
+def _lease(connection: Connection) -> Lease | None:
+    """Before the schema is brought up to date there may be no table to read it from."""
+    return lease.read(connection) if inspect(connection).has_table(META.name) else None
+
+
+def _within(connection: Connection, work: Callable[[Connection], T]) -> T:
+    with connection.begin():
+        return work(connection)
 
 
 def sqlstate(error: BaseException) -> str:

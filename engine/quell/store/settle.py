@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from quell.errors import StoreError
+from quell.errors import Fenced, StoreError
 from quell.model.records import StepFinished
 from quell.store.port import LedgerEntry
 
@@ -13,11 +13,17 @@ SETTLED = FINAL | {"in_doubt"}
 """States in which nothing is to be tried again: what is in doubt was handed to a person."""
 
 
-def begun(entry: LedgerEntry) -> LedgerEntry:
-    """The entry with one more try. Raises StoreError when it has its final result: it must not be performed again."""
+def begun(entry: LedgerEntry, lease: int) -> LedgerEntry:
+    """The entry with one more try, under the lease of that number.
+
+    Raises StoreError when it has its final result: it must not be performed again; and Fenced when a later owner of
+    the store has begun it meanwhile.
+    """
     if entry.state in FINAL:
         raise StoreError(f'ledger entry "{entry.perform.key}" is already {entry.state}; it is not performed again')
-    return msgspec.structs.replace(entry, state="acting", tries=entry.tries + 1)
+    if entry.lease > lease:
+        raise Fenced(f'ledger entry "{entry.perform.key}" was begun under lease {entry.lease}, this is {lease}')
+    return msgspec.structs.replace(entry, state="acting", tries=entry.tries + 1, lease=lease)
 
 
 def settled(entry: LedgerEntry, result: StepFinished) -> LedgerEntry:

@@ -14,28 +14,35 @@ With PostgreSQL 18 on the same machine, both databases in turn, others busy (mea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import Connection
 
+from quell.errors import Fenced, StoreError
 from quell.model.alert import Alert
 from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
-from quell.store import aside, automation, chain, journal, past, retention
+from quell.store import aside, automation, chain, journal, lease, past, retention
 from quell.store.codec import Sealed
-from quell.store.database import Database
+from quell.store.database import Database, T, Work, unheard
 from quell.store.port import (
     Accepted,
     AuditBreak,
     AuditEntry,
     Group,
+    Lease,
     LedgerEntry,
     Quarantined,
     Recovered,
     Turn,
 )
+
+_REFUSALS_TOLD = 20
+"""An owner that was taken over ends soon; what it wanted meanwhile is told so often."""
 
 
 class SqlStore:
@@ -45,7 +52,69 @@ class SqlStore:
         self._database = database
         self._owed: list[Perform] = []
         """Intents that were committed and not given to whoever committed them yet."""
+        self._lease: Lease | None = None
+        self._beat = 0
+        self._refused = 0
         self._seq = self._database.read("read the journal's end", "the daemon does not start", journal.last_seq)
+
+    def lease(self) -> Lease | None:
+        return self._database.read("read its lease", "the daemon does not start", lease.read)
+
+    def lapsed(self, seen: Lease) -> bool:
+        return lease.ended(seen.holder) or seen == self._database.outlasted
+
+    def take_lease(self, seen: Lease | None) -> Lease:
+        holder = lease.this_process()
+
+        def take(connection: Connection) -> tuple[Lease, int]:
+            return lease.take(connection, seen, holder), journal.last_seq(connection)
+
+        # A former owner may have written until now, so the end of its journal is looked for again.
+        taken, self._seq = self._database.write("take its lease", "the daemon does not start", take)
+        self._lease, self._beat, self._refused = taken, 0, 0
+        self._database.guard = lambda connection: lease.check(connection, taken)
+        return taken
+
+    def renew_lease(self) -> None:
+        owned = self._owned()
+
+        def renew(connection: Connection) -> None:
+            lease.renew(connection, owned, self._beat + 1)
+            automation.note(connection, lease.noted(connection))
+
+        self._write("renew its lease", "it acts only while the lease lasts", renew)
+        self._beat += 1
+
+    def give_up_lease(self) -> None:
+        owned = self._owned()
+        self._write(
+            "give up its lease", "the next start waits a little", lambda connection: lease.give_up(connection, owned)
+        )
+
+    def _owned(self) -> Lease:
+        assert self._lease is not None, "only who took a lease has one"
+        return self._lease
+
+    @property
+    def _number(self) -> int:
+        return 0 if self._lease is None else self._lease.number
+
+    def _write(self, what: str, then: str, work: Work[T], *, kept: Callable[[T], None] = unheard) -> T:
+        try:
+            return self._database.write(what, then, work, kept=kept)
+        except Fenced:
+            self._leave_word(what)
+            raise
+
+    def _leave_word(self, what: str) -> None:
+        """For the audit trail of whoever took the store over."""
+        owned = self._lease
+        if owned is None or owned.holder is None or self._refused >= _REFUSALS_TOLD:
+            return
+        self._refused += 1
+        refusal = lease.Refusal(time.time(), owned.number, owned.holder.name, what)
+        with suppress(StoreError):  # what counts was refused already
+            self._database.leave_word(lambda connection: lease.note(connection, refusal))
 
     def accept(self, accepted: Accepted) -> Group:
         count = len(accepted.records)
@@ -59,7 +128,7 @@ class SqlStore:
             automation.settle(connection, accepted.records)
             return seq
 
-        seq = self._database.write(
+        seq = self._write(
             f"keep {count} record{'s' * (count != 1)}",
             "none of them was accepted, senders are told to send again",
             keep,
@@ -77,7 +146,7 @@ class SqlStore:
             automation.append_audits(connection, turn.seq, turn.audits)
             return automation.intend(connection, turn.seq, turn.intents)
 
-        self._database.write(
+        self._write(
             f"keep what turn {turn.seq} decided",
             "none of its acts is performed until that succeeds",
             keep,
@@ -88,14 +157,14 @@ class SqlStore:
         return owed
 
     def begin_act(self, key: str) -> None:
-        self._database.write(
+        self._write(
             f'mark "{key}" as being tried',
             "it is not performed",
-            lambda connection: automation.begin_act(connection, key),
+            lambda connection: automation.begin_act(connection, key, self._number),
         )
 
     def finish_act(self, result: StepFinished) -> None:
-        self._database.write(
+        self._write(
             f'keep the result of "{result.key}"',
             "it stays unfinished and is reconciled at the next start",
             lambda connection: automation.finish_act(connection, result),
@@ -110,14 +179,14 @@ class SqlStore:
         )
 
     def save_snapshot(self, seq: int, state: bytes | Sealed) -> None:
-        self._database.write(
+        self._write(
             f"keep the snapshot of turn {seq}",
             "the one before it and the journal stay good for a recovery",
             lambda connection: journal.save_snapshot(connection, seq, state),
         )
 
     def recover(self) -> Recovered:
-        return self._database.write("read the snapshots", "the daemon does not start", journal.recover)
+        return self._write("read the snapshots", "the daemon does not start", journal.recover)
 
     def decided_until(self) -> float:
         return self._database.read("read what was decided last", "the daemon does not start", automation.decided_until)
@@ -148,21 +217,21 @@ class SqlStore:
         return self._database.read("read the quarantine", "nothing was changed", aside.size)
 
     def tried_again(self, entry_id: int, reason: str, *, at: float, by: str) -> None:
-        self._database.write(
+        self._write(
             f"note that entry {entry_id} of the quarantine was tried again",
             "it waits as before",
             lambda connection: aside.tried(connection, entry_id, reason, at, by),
         )
 
     def set_aside_again(self, seq: int, entries: Sequence[Quarantined]) -> list[Quarantined]:
-        return self._database.write(
+        return self._write(
             "set records aside again",
             "they are marked as replayed",
             lambda connection: aside.again(connection, seq, entries),
         )
 
     def keep_quarantined(self, entries: Sequence[Quarantined]) -> None:
-        self._database.write(
+        self._write(
             "keep payloads that could not be read",
             "none of them was kept, senders are told to send again",
             lambda connection: aside.keep(connection, entries),
@@ -191,7 +260,7 @@ class SqlStore:
         return self._database.read("read the audit trail", "it was not verified", _first_break)
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:
-        self._database.write(
+        self._write(
             "keep alerts that are over",
             "they are kept with the next snapshot",
             lambda connection: past.keep(connection, alerts),
@@ -223,7 +292,7 @@ class SqlStore:
         quarantine_bytes: int | None = None,
         most: int = 1_000,
     ) -> int:
-        return self._database.write(
+        return self._write(
             "trim old rows",
             "they stay until the next attempt",
             lambda connection: retention.trim(

@@ -51,6 +51,7 @@ LEDGER = Table(
     Column("run", Words, nullable=False, index=True),
     Column("state", Words, nullable=False, index=True),
     Column("tries", Integer, nullable=False),
+    Column("lease", NUMBER, nullable=False),
     Column("perform", LargeBinary, nullable=False),
     Column("result", LargeBinary),
 )
@@ -68,6 +69,17 @@ AUDIT = Table(
     Column("prev_hash", Words, nullable=False),
     Column("hash", Words, nullable=False),
 )
+
+REFUSED = Table(
+    "refused",
+    METADATA,
+    Column("n", NUMBER, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("number", NUMBER, nullable=False),
+    Column("holder", Words, nullable=False),
+    Column("what", Words, nullable=False),
+)
+"""What former owners of the store wanted to do, until the present one moves it into the audit trail."""
 
 INCIDENTS = Table(
     "incidents",
@@ -126,4 +138,4 @@ META = Table(
     Column("name", Words, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
-"""Single facts: ``applied_seq`` (the last group a committed turn covered), both ends of the audit chain."""
+"""Single facts: ``applied_seq`` (the last group a committed turn covered), both ends of the audit chain, the lease."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, bindparam, func, select, text
 
 from quell.errors import StoreError
 from quell.store.backup.copying import FACTS, copy_tables, sums_of, tables_of
 from quell.store.backup.plain import opened
 from quell.store.database import Database
+from quell.store.lease import LEASE
 
-MARK = "mark"
-"""The fact by which PostgreSQL's sessions know their own commits: it belongs to the database, not to its content."""
+_DATABASE_S = ("mark", LEASE)
+"""Facts by which PostgreSQL's sessions and their owners are known: they belong to the database, not to its content."""
 _UNCHANGED = "the store is as it was"
 
 
@@ -40,12 +41,13 @@ def move_in(file: Path, database: Database) -> None:
         connection.execute(text("CREATE TEMPORARY TABLE kept_facts ON COMMIT DROP AS SELECT * FROM meta"))
         connection.execute(text(f"TRUNCATE {', '.join(tables)}"))  # names are the schema's own
         with opened(file, "ro", "read the backup", _UNCHANGED) as source:
-            copied = copy_tables(source, connection, left=frozenset({MARK}))
+            copied = copy_tables(source, connection, left=frozenset(_DATABASE_S))
         if sums_of(connection) != copied:
             raise StoreError(f"{database.place}: does not hold what was written to it; {_UNCHANGED}")
         for table in tables.values():
             _count_on(connection, table)
-        connection.execute(text("INSERT INTO meta SELECT * FROM kept_facts WHERE name = :mark"), {"mark": MARK})
+        kept = text("INSERT INTO meta SELECT * FROM kept_facts WHERE name IN :names")
+        connection.execute(kept.bindparams(bindparam("names", _DATABASE_S, expanding=True)))
 
     database.write("put the backup in place", _UNCHANGED, work)
 
