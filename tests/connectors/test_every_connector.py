@@ -18,6 +18,7 @@ OURS = {
     "http": {"act"},
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
+    "redmine": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
     "webhook": {"receive"},
