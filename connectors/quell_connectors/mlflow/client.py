@@ -1,0 +1,103 @@
+"""The calls to an MLflow registry, each checked and typed."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from quell.errors import Refused
+from quell.sdk.http import Answer, Http, checked
+from quell.sdk.secret import Secret
+from quell_connectors.mlflow.translate import Model, Version, model_of, version_of, versions_of
+
+_API = "/api/2.0/mlflow"
+_PAGES = 20
+"""Pages of a hundred versions that are looked through for an earlier one."""
+
+
+class Client:
+    """Raises `Unreachable`, `NoAnswer`, `Refused`, or `BadPayload` for an answer that cannot be read."""
+
+    def __init__(self, options: Mapping[str, Any], http: Http) -> None:
+        self._http = http
+        self._url = str(options["url"]).rstrip("/")
+        self._user = str(options.get("user") or "")
+        self._password: Secret | None = options.get("password")
+        self._token: Secret | None = options.get("token")
+        self._timeout_s = float(options.get("timeout") or 10.0)
+
+    async def model(self, name: str) -> Model:
+        """A registered model with its tags and aliases."""
+        return model_of((await self._get("registered-models/get", name=name)).body)
+
+    async def version(self, name: str, version: str) -> Version:
+        """One version of a model."""
+        return version_of((await self._get("model-versions/get", name=name, version=version)).body)
+
+    async def versions(self, name: str) -> list[Version]:
+        """All versions of a model, the newest two thousand of them."""
+        if "'" in name and '"' in name:
+            raise Refused(f"MLflow cannot be asked for versions of {name}: its name has both kinds of quotes")
+        quote = '"' if "'" in name else "'"
+        asked = {"filter": f"name={quote}{name}{quote}", "max_results": "100", "order_by": "version_number DESC"}
+        found: list[Version] = []
+        page = ""
+        for _ in range(_PAGES):
+            answer = await self._get("model-versions/search", **asked, **({"page_token": page} if page else {}))
+            versions, page = versions_of(answer.body)
+            found += versions
+            if not page:
+                break
+        return found
+
+    async def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Points an alias to a version, wherever it pointed."""
+        await self._send("POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
+
+    async def delete_alias(self, name: str, alias: str) -> None:
+        """Removes an alias; MLflow takes one that is not there for removed."""
+        await self._send("DELETE", "registered-models/alias", {"name": name, "alias": alias})
+
+    async def set_tag(self, name: str, version: str, key: str, value: str) -> None:
+        """Sets a tag of a version, or of the model for version ""."""
+        await self._send("POST", f"{_of(version)}/set-tag", {**_whose(name, version), "key": key, "value": value})
+
+    async def delete_tag(self, name: str, version: str, key: str) -> None:
+        """Removes a tag; one that is not there is none to MLflow either."""
+        await self._send("DELETE", f"{_of(version)}/delete-tag", {**_whose(name, version), "key": key})
+
+    async def _get(self, path: str, **query: str) -> Answer:
+        return await self._call("GET", path, query=query)
+
+    async def _send(self, method: str, path: str, body: Mapping[str, str]) -> None:
+        await self._call(method, path, body=body)
+
+    async def _call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
+    ) -> Answer:
+        answer = await self._http.request(
+            method,
+            f"{self._url}{_API}/{path}",
+            headers=self._headers(),
+            query=query,
+            json=body,
+            timeout_s=self._timeout_s,
+        )
+        return checked(answer, f"MLflow ({method} {path})", (self._password, self._token))
+
+    def _headers(self) -> dict[str, str]:
+        if self._token:
+            return {"Authorization": f"Bearer {self._token.reveal()}"}
+        if self._user and self._password:
+            said = b64encode(f"{self._user}:{self._password.reveal()}".encode()).decode()
+            return {"Authorization": f"Basic {said}"}
+        return {}
+
+
+def _of(version: str) -> str:
+    return "model-versions" if version else "registered-models"
+
+
+def _whose(name: str, version: str) -> dict[str, str]:
+    return {"name": name, "version": version} if version else {"name": name}

@@ -1,0 +1,43 @@
+"""The actions of the MLflow connector. Each looks first; a dry run looks and then says what would be."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+from quell.errors import Refused
+from quell.sdk.connector import Call, Context, Done
+from quell.sdk.spec import Spec
+from quell_connectors.mlflow.aliases import Aliases
+from quell_connectors.mlflow.client import Client
+from quell_connectors.mlflow.spec import SPEC
+from quell_connectors.mlflow.tags import Tags
+
+
+class MLflow:
+    """Changes where aliases point and what tags say; models, versions and artifacts stay as they are."""
+
+    spec: ClassVar[Spec] = SPEC
+
+    def __init__(self, options: Mapping[str, Any], context: Context) -> None:
+        client = Client(options, context.http)
+        aliases, tags = Aliases(client), Tags(client)
+        self._actions: Mapping[str, Callable[[Call], Awaitable[Done]]] = {
+            "alias": aliases.read,
+            "previous": aliases.previous,
+            "set_alias": aliases.set,
+            "rollback_alias": aliases.roll_back,
+            "delete_alias": aliases.delete,
+            "restore_alias": aliases.restore,
+            "model": tags.read,
+            "tag": tags.set,
+            "untag": tags.remove,
+            "restore_tags": tags.restore,
+        }
+
+    async def act(self, call: Call) -> Done:
+        """Raises `Refused` for what MLflow knows nothing of, `Unreachable` and `NoAnswer` as the client does."""
+        action = self._actions.get(call.action)
+        if action is None:
+            raise Refused(f'mlflow has no action "{call.action}"; it has {", ".join(self._actions)}')
+        return await action(call)
