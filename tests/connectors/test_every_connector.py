@@ -16,6 +16,7 @@ OURS = {
     "console": {"act"},
     "file": {"act"},
     "http": {"act"},
+    "kubernetes": {"act"},
     "mlflow": {"act"},
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
