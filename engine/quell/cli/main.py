@@ -15,6 +15,7 @@ from quell.cli import exits
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("configuration", "Write a configuration to start from, with an admin token."),
     "check": ("configuration", "Check a configuration; show every problem at once."),
+    "test": ("testing", "Try playbooks and rules with scenarios, on a virtual clock."),
     "schema": ("configuration", "Print the JSON Schema of a kind of file, for editors."),
     "explain": ("configuration", "List the actions and connectors that are installed."),
     "serve": ("serving", "Run the daemon."),

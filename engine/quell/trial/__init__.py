@@ -1,0 +1,1 @@
+"""Scenarios of test files, run against the real core on a virtual clock, with nothing outside asked."""

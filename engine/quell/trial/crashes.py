@@ -1,0 +1,91 @@
+"""The same scenario with the machine killed after its commits: everything must come to the same, effects included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from quell.config.scenario import Scenario
+from quell.model.decision import Perform
+from quell.model.rulebook import Rulebook
+from quell.trial.actions import Declared
+from quell.trial.expectations import Failure
+from quell.trial.machine import Moment
+from quell.trial.play import Played, play
+from quell.trial.world import Made
+
+
+class _Everywhere:
+    """Kills once after every commit, but where a person has to look afterwards."""
+
+    def __init__(self) -> None:
+        self._done: set[tuple[Moment, str]] = set()
+
+    def __call__(self, moment: Moment, what: str, deed: Perform | None) -> bool:
+        if (moment, what) in self._done or (deed is not None and _asks_a_person(deed)):
+            return False
+        self._done.add((moment, what))
+        return True
+
+
+class _Once:
+    """Kills at one moment."""
+
+    def __init__(self, moment: Moment, what: str) -> None:
+        self._wanted: tuple[Moment, str] | None = (moment, what)
+
+    def __call__(self, moment: Moment, what: str, _deed: Perform | None) -> bool:
+        if self._wanted != (moment, what):
+            return False
+        self._wanted = None
+        return True
+
+
+def crashed(scenario: Scenario, rulebook: Rulebook, declared: Declared, whole: Played) -> Played:
+    """The scenario under kills; ``whole`` is what came of it without any, and fails nowhere."""
+    found = play(scenario, rulebook, declared, _Everywhere())
+    found.failures += list(_differing(scenario, whole.effects, found.effects))
+    for made in whole.made:
+        if _asks_a_person(made.deed):
+            for failures, kills in _left_in_doubt(scenario, rulebook, declared, made):
+                found.failures += failures
+                found.kills += kills
+    return found
+
+
+def _asks_a_person(deed: Perform) -> bool:
+    return deed.repeat == "never" and deed.effect != "read" and not deed.dry_run
+
+
+def _left_in_doubt(
+    scenario: Scenario, rulebook: Rulebook, declared: Declared, made: Made
+) -> Iterator[tuple[list[Failure], int]]:
+    """An act that may not be repeated, cut off before and after its effect: it has it once at most, and people look.
+
+    Where it had its effect and the person says so, everything comes to the same.
+    """
+    deed, took_effect = made.deed, made.answer.fail in {"", "lost"}
+    for moment in ("begun", "acted"):
+        played = play(scenario, rulebook, declared, _Once(moment, deed.key))
+        times = played.effects[deed.action, deed.token or deed.key]
+        if times > 1:
+            want, got = f"one effect of {deed.action} at most", f"{times} effects, killed when it was {moment}"
+            yield [Failure(scenario.place, 0.0, "crash", want, got)], played.kills
+        else:
+            same = moment == "acted" and took_effect and deed.effect == "change"
+            yield (played.failures if same else []), played.kills
+
+
+def _differing(
+    scenario: Scenario, whole: Counter[tuple[str, str]], found: Counter[tuple[str, str]]
+) -> Iterator[Failure]:
+    for action, token in sorted(whole.keys() | found.keys()):
+        want, got = whole[action, token], found[action, token]
+        if want != got:
+            yield Failure(
+                scenario.place,
+                scenario.ends - scenario.clock,
+                "crash",
+                f"{action} takes effect {want} times ({token})",
+                f"{got} times",
+            )
