@@ -18,6 +18,7 @@ from quell.config.playbook_file import PlaybookShape
 from quell.config.rule_shapes import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
+from quell.config.test_shapes import TrialShape
 
 
 def config_page() -> Iterator[str]:
@@ -40,6 +41,11 @@ def config_page() -> Iterator[str]:
             "Kinds may be spread over files as you like; order within a kind is by file name.",
         ),
         ("playbooks/*.yaml", PlaybookShape, "One playbook a file."),
+        (
+            "*.test.yaml",
+            TrialShape,
+            "Below `playbooks/` or `rules/`; `quell test` runs them: [how](../how-to/test-playbooks.md).",
+        ),
     )
     for name, shape, more in files:
         yield from _file(name, shape, more)

@@ -10,18 +10,19 @@ from pathlib import Path
 import click
 
 from quell.config.building import refused, unasked
-from quell.config.loading import Loaded, load_file
+from quell.config.loading import Loaded, RulesAt, load_file
 from quell.errors import Misconfigured
 from quell.sdk.connector import Connector
 from quell.sdk.registry import find_connectors
 
 
-def loaded_from(path: Path, *, secrets_needed: bool = True) -> Loaded:
+def loaded_from(path: Path, *, secrets_needed: bool = True, rules: RulesAt | None = None) -> Loaded:
     """The checked configuration of a directory or of a quell.yaml. Raises `Misconfigured` with every problem.
 
-    Without ``secrets_needed`` it may refer to secrets that are not here.
+    Without ``secrets_needed`` it may refer to secrets that are not here. ``rules`` says where rules and playbooks are,
+    if not where quell.yaml says.
     """
-    return _loaded(path, _connectors(), secrets_needed=secrets_needed)
+    return _loaded(path, _connectors(), secrets_needed=secrets_needed, rules=rules)
 
 
 def checked_from(path: Path) -> Loaded:
@@ -42,6 +43,12 @@ def _connectors() -> Mapping[str, type[Connector]]:
     return found.connectors
 
 
-def _loaded(path: Path, connectors: Mapping[str, type[Connector]], *, secrets_needed: bool = True) -> Loaded:
+def _loaded(
+    path: Path,
+    connectors: Mapping[str, type[Connector]],
+    *,
+    secrets_needed: bool = True,
+    rules: RulesAt | None = None,
+) -> Loaded:
     specs = {name: connector.spec for name, connector in connectors.items()}
-    return load_file(path, specs, os.environ, secrets_needed=secrets_needed)
+    return load_file(path, specs, os.environ, secrets_needed=secrets_needed, rules=rules)

@@ -12,7 +12,7 @@ import click
 from quell.cli.as_json import as_json, print_json
 from quell.cli.exits import FAILED, FINE, MISCONFIGURED, Failed
 from quell.cli.loading import loaded_from
-from quell.config.loading import MAIN_FILE
+from quell.config.loading import MAIN_FILE, RulesAt
 from quell.model.times import format_duration
 from quell.sdk.registry import specs
 from quell.trial.expectations import Failure
@@ -25,8 +25,13 @@ _PATH = click.Path(exists=True, path_type=Path)
 @click.argument("paths", metavar="PATH...", nargs=-1, type=_PATH)
 @click.option("--crash", is_flag=True, help="Also run every scenario with a kill after every commit.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what happened in every scenario, not only in failed ones.")
+@click.option(
+    "--config",
+    type=_PATH,
+    help="Where quell.yaml is, if not above PATH: its sources say which actions there are.",
+)
 @as_json
-def test(paths: Sequence[Path], *, crash: bool, verbose: bool, as_json: bool) -> int:
+def test(paths: Sequence[Path], *, crash: bool, verbose: bool, config: Path | None, as_json: bool) -> int:
     """Try playbooks and rules: run the scenarios of the *.test.yaml files at PATH (a file or directory; default: here).
 
     Each is played against the real core on a virtual clock; nothing outside is asked. The exit code is 1 if an
@@ -34,8 +39,9 @@ def test(paths: Sequence[Path], *, crash: bool, verbose: bool, as_json: bool) ->
     """
     began = time.perf_counter()
     tried = Tried()
-    for home, files in _by_home(paths or [Path()]).items():
-        stage = Stage.of(home, loaded_from(home, secrets_needed=False), specs())
+    for home, files in _by_home(paths or [Path()], elsewhere=config is not None).items():
+        loaded = loaded_from(config or home, secrets_needed=False, rules=RulesAt(home))
+        stage = Stage.of(home, loaded, specs())
         found = try_files(stage, files, crash=crash)
         tried.trials += found.trials
         tried.problems += found.problems
@@ -50,12 +56,15 @@ def test(paths: Sequence[Path], *, crash: bool, verbose: bool, as_json: bool) ->
     return MISCONFIGURED if tried.problems else FINE if tried.passed else FAILED
 
 
-def _by_home(paths: Sequence[Path]) -> Mapping[Path, list[Path]]:
-    """The test files at the paths, by the directory whose quell.yaml they belong to. Raises `Failed`."""
+def _by_home(paths: Sequence[Path], *, elsewhere: bool) -> Mapping[Path, list[Path]]:
+    """The test files at the paths, by the directory that they belong to. Raises `Failed`.
+
+    It is the one with quell.yaml, or if that is ``elsewhere`` the one above rules/ or playbooks/.
+    """
     found: dict[Path, list[Path]] = {}
     for path in paths:
         for file in [path] if path.is_file() else test_files(path):
-            home = _home_of(file)
+            home = _above_folders(file) if elsewhere else _home_of(file)
             known = found.setdefault(home, [])
             absolute = file.absolute()
             if absolute not in known:
@@ -71,6 +80,12 @@ def _home_of(file: Path) -> Path:
         f"{file}: no {MAIN_FILE} in its directory or above; it says which actions there are. "
         'Run "quell init DIR" and put your playbooks below DIR/playbooks'
     )
+
+
+def _above_folders(file: Path) -> Path:
+    directories = list(file.absolute().parents)
+    inside = (one.parent for one in directories if one.name in {"rules", "playbooks"})
+    return next(inside, directories[0])
 
 
 def _say(tried: Tried, *, verbose: bool, took_s: float) -> None:

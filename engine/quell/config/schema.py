@@ -15,6 +15,7 @@ from quell.config.playbook_file import PlaybookShape
 from quell.config.rule_shapes import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
+from quell.config.test_shapes import TrialShape
 from quell.sdk.spec import ActionSpec, Option, Spec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,7 +37,7 @@ _TYPES: Mapping[str, dict[str, Any]] = {
 
 
 def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
-    """The schemas by name: config (quell.yaml), rules, playbook and tokens.
+    """The schemas by name: config (quell.yaml), rules, playbook, test and tokens.
 
     The ids of sources are the user's choice, so the actions of a connector are offered under its own name.
     """
@@ -55,6 +56,7 @@ def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
         "config": config,
         "rules": _schema(RulesShape, "Rules of quell"),
         "playbook": playbook,
+        "test": _schema(TrialShape, "Tests of playbooks and rules of quell"),
         "tokens": _schema(TokensShape, "API tokens of quell"),
     }
 

@@ -13,6 +13,7 @@ from quell.config.scenario import Scenario
 from quell.config.test_file import Names, scenarios_of
 from quell.errors import Problem
 from quell.model.rulebook import Rulebook
+from quell.model.times import format_duration
 from quell.sdk.spec import Spec
 from quell.trial.actions import Declared, declared
 from quell.trial.crashes import crashed
@@ -51,6 +52,11 @@ class Tried:
     def passed(self) -> bool:
         """Whether every file could be read and every scenario came out as expected."""
         return not self.problems and all(trial.passed for trial in self.trials)
+
+    def complaints(self) -> list[Problem]:
+        """Everything that is wrong, at its place: what is wrong with files, and each expectation that was not met."""
+        unmet = [failure for trial in self.trials for failure in (*trial.failures, *trial.under_kills)]
+        return [*self.problems, *map(_complaint, unmet)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,11 @@ def try_scenario(stage: Stage, scenario: Scenario, *, crash: bool = False) -> Tr
         kills, under_kills = killed.kills, killed.failures
         log = killed.log if under_kills else log
     return Trial(scenario, tuple(whole.failures), tuple(under_kills), kills, time.perf_counter() - began, tuple(log))
+
+
+def _complaint(failure: Failure) -> Problem:
+    message = f"test failed: {failure.what} after {format_duration(failure.after_s)}: want {failure.want}"
+    return Problem(failure.place.file, failure.place.line, 1, message, f"got {failure.got}")
 
 
 def _read(path: Path, base: Path, names: Names, problems: list[Problem]) -> list[Scenario]:
