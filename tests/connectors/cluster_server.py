@@ -95,7 +95,11 @@ class Cluster(Faulty):
         if request.method == "GET":
             return self._log(path, request.query) if tail == "log" else self.objects[path]
         assert request.method == "PATCH", request.method
-        return self._patched(path, tail, request, raw)
+        dry_run = request.query.get("dryRun")
+        assert dry_run in (None, "All")
+        return self.patch(
+            path + (f"/{tail}" if tail else ""), request.headers["Content-Type"], json.loads(raw), dry_run
+        )
 
     def _log(self, path: str, query: Any) -> str:
         text = self.logs.get(path)
@@ -111,14 +115,22 @@ class Cluster(Faulty):
         ]
         start, most = int(query.get("continue") or 0), int(query.get("limit") or 500)
         more = str(start + most) if len(fits) > start + most else ""
-        return {"kind": "List", "metadata": {"continue": more}, "items": fits[start : start + most]}
+        group = folder.partition("/namespaces/")[0].partition("/")[2].partition("/")[2]
+        kinds = {one["kind"] for one in fits} or {"Pod"}
+        listed = {"kind": f"{min(kinds)}List", "apiVersion": group, "metadata": {"continue": more}}
+        return {**listed, "items": fits[start : start + most]}
 
-    def _patched(self, path: str, tail: str, request: web.Request, raw: bytes) -> Any:
+    def patch(self, whole: str, media: str, body: Any, dry_run: str | None = None) -> Any:
+        """What a PATCH of an object or its subresource does and answers."""
         if self.meddle is not None:
             self.meddle()
-        body, now = json.loads(raw), copy.deepcopy(self.objects[path])
-        match request.headers["Content-Type"]:
+        path = whole if whole in self.objects else whole.rpartition("/")[0]
+        tail = whole.removeprefix(path).strip("/")
+        now = copy.deepcopy(self.objects[path])
+        match media:
             case "application/merge-patch+json":
+                now = _merged(now, body)
+            case "application/strategic-merge-patch+json":  # the same for objects without lists, which is all we get
                 now = _merged(now, body)
             case "application/json-patch+json":
                 for step in body:
@@ -136,13 +148,12 @@ class Cluster(Faulty):
         for container in now["spec"].get("template", {}).get("spec", {}).get("containers", []):
             if " " in container["image"]:
                 raise Problem(422, 'Deployment "x" is invalid: spec.template.spec.containers[0].image: Invalid value')
-        if "dryRun" in request.query:
-            assert request.query["dryRun"] == "All"
-            return now
+        if dry_run:
+            return _scale(now) if tail == "scale" else now
         self.put(path, now)
         if "/deployments/" in path:
             self.control(path)
-        return now
+        return _scale(self.objects[path]) if tail == "scale" else self.objects[path]
 
     def control(self, path: str) -> None:
         """What the Deployment controller does: a ReplicaSet for the template, the newest revision for it."""
@@ -161,8 +172,9 @@ class Cluster(Faulty):
             name = f"{deployment['metadata']['name']}-h{newest + 1}"
             same = path.replace("/deployments/", "/replicasets/").rpartition("/")[0] + f"/{name}"
             owner = {"kind": "Deployment", "uid": deployment["metadata"]["uid"], "controller": True}
-            self.put(same, {"metadata": {"name": name, "labels": template["metadata"]["labels"], "annotations": {},
-                            "ownerReferences": [owner]}, "spec": {"template": template}})  # fmt: skip
+            metadata = {"name": name, "labels": template["metadata"]["labels"], "annotations": {}}
+            made = {"kind": "ReplicaSet", "apiVersion": "apps/v1", "metadata": {**metadata, "ownerReferences": [owner]}}
+            self.put(same, {**made, "spec": {"template": template}})
             sets[same] = self.objects[same]
         found = sets[same]
         if int(found["metadata"]["annotations"].get(REVISION, 0)) < newest or newest == 0:
@@ -171,6 +183,14 @@ class Cluster(Faulty):
         deployment["metadata"]["annotations"][REVISION] = found["metadata"]["annotations"][REVISION]
         self.touch(same)
         self.touch(path)
+
+
+def _scale(found: dict[str, Any]) -> dict[str, Any]:
+    """What the scale subresource shows of an object."""
+    return {
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": found["metadata"],
+        "spec": {"replicas": found["spec"]["replicas"]},
+    }  # fmt: skip
 
 
 def _bare(found: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.cluster_server import REVISION, Cluster
+from connectors.deliveries import golden
 from connectors.serving import KEY, Act, serve
 from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context
@@ -54,7 +55,7 @@ def test_a_rollout_goes_back_to_the_revision_before() -> None:
             "quell.dev/undo-rollout": KEY,
         }
         [(_, path, _)] = cluster.written()
-        assert path == CHECKOUT
+        assert path == f"{CHECKOUT}?fieldManager=quell"
         assert cluster.headers[-1]["Content-Type"] == "application/json-patch+json"
         assert cluster.headers[-1]["Authorization"] == "Bearer t0ken-abc"
 
@@ -71,6 +72,37 @@ def test_a_rollout_goes_back_to_what_is_named(to: str, image: str) -> None:
         assert images(cluster) == [f"checkout:{image}"]
 
     at_the_cluster(work)
+
+
+@pytest.mark.parametrize("recorded", golden("kubectl_patches.json"), ids=lambda one: one["command"])
+def test_what_is_left_is_what_kubectl_would_have_left(recorded: dict[str, Any]) -> None:
+    """The patches were recorded from kubectl 1.32 against this very API."""
+
+    async def theirs(cluster: Cluster, act: Act) -> None:
+        for path, media, patch in recorded["patches"]:
+            cluster.patch(path, media, patch)
+
+    async def ours(cluster: Cluster, act: Act) -> None:
+        for action, params in recorded["ours"]:
+            await act(action, **params)
+
+    left, wanted = bare(at_the_cluster(ours)), bare(at_the_cluster(theirs))
+    assert left == wanted
+    assert left != bare(Cluster())
+
+
+def bare(cluster: Cluster) -> Any:
+    """All objects without what differs by nature: versions, our marks, times."""
+    objects = json.loads(json.dumps(cluster.objects))
+    for found in objects.values():
+        del found["metadata"]["resourceVersion"]
+        for metadata in (found["metadata"], found.get("spec", {}).get("template", {}).get("metadata", {})):
+            annotations = metadata.get("annotations", {})
+            for name in ("quell.dev/undo-rollout", "quell.dev/restart"):
+                annotations.pop(name, None)
+            if "kubectl.kubernetes.io/restartedAt" in annotations:
+                annotations["kubectl.kubernetes.io/restartedAt"] = "a time"
+    return objects
 
 
 def test_a_lost_answer_and_a_repeat_go_back_once() -> None:
@@ -219,7 +251,7 @@ def test_pausing_and_resuming_are_states() -> None:
         with pytest.raises(NoAnswer):
             await act("resume", name="checkout")
         assert (await act("resume", name="checkout")).sentence.endswith("is not paused already; left as it is")
-        assert cluster.objects[CHECKOUT]["spec"]["paused"] is False
+        assert "paused" not in cluster.objects[CHECKOUT]["spec"]
 
     at_the_cluster(work)
 
@@ -230,7 +262,7 @@ def test_scaling_keeps_within_its_bounds_and_can_be_undone() -> None:
         assert before.output == {"already": False, "replicas": 3, "at_least": 3, "at_most": 3}
         done = await act("scale", name="checkout", replicas=6, at_least=5)
         assert done.sentence == "deployment shop/checkout is set to 6 replicas; it had 3"
-        assert cluster.written()[-1][1] == f"{CHECKOUT}/scale"
+        assert cluster.written()[-1][1] == f"{CHECKOUT}/scale?fieldManager=quell"
         undone = await act("scale", name="checkout", **{**before.output, "already": None})
         assert undone.output == {"changed": True, "replicas": 3, "before": 6}
         assert (await act("scale", name="checkout", replicas=3)).output == {"changed": False, "replicas": 3}

@@ -83,7 +83,7 @@ class Workloads:
             if bool(at(found, "spec", "paused")) == wanted:
                 return None
             must_be_free(found, place.title)
-            return Change({"metadata": version_of(found), "spec": {"paused": wanted}})
+            return Change({"metadata": version_of(found), "spec": {"paused": wanted or None}})
 
         _, now = await self._cluster.change(place, plan, call.timeout_s, dry_run=call.dry_run)
         word = "paused" if wanted else "not paused"

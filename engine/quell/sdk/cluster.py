@@ -136,7 +136,7 @@ class Cluster:
             f"{place.path}/{change.subresource}".rstrip("/"),
             place.title,
             timeout_s,
-            query={"dryRun": "All"} if dry_run else {},
+            query={"fieldManager": "quell", **({"dryRun": "All"} if dry_run else {})},
             body=msgspec.json.encode(change.patch),
             media=_MEDIA[kind],
         )
