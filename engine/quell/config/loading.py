@@ -133,7 +133,7 @@ class _Reading:
             settings, routes = read_settings(main, specs, secrets, actions, self.problems)
         self._find_rules(settings)
         rules = self._rules()
-        playbooks = self._playbooks(actions, rules)
+        playbooks = self._playbooks(actions, Actions(instances.with_spare(specs)), rules)
         version = self._version()
         tokens = self._tokens(main)
         if settings is None or self.problems:
@@ -198,14 +198,17 @@ class _Reading:
             rules.read(document)
         return rules
 
-    def _playbooks(self, actions: Actions, rules: Rules) -> tuple[Playbook, ...]:
+    def _playbooks(self, configured: Actions, installed: Actions, rules: Rules) -> tuple[Playbook, ...]:
+        """All playbooks. One that is off may name what is ``installed`` only: its sources come before it is let on."""
         held_by = {freeze.name for freeze in rules.freezes} | {window.name for window in rules.windows}
-        checks = PlaybookChecks(actions, self.problems, self.warnings, held_by, asked=rules.held)
+        checks = PlaybookChecks(configured, self.problems, self.warnings, held_by, asked=rules.held)
         found = []
         for document in self._documents("playbooks"):
             if document.value is None:
                 self.warnings.append(Problem(document.file, 0, 0, "the file holds no playbook"))
                 continue
+            off = isinstance(document.value, dict) and document.value.get("mode") == "off"
+            checks.actions = actions = installed if off else configured
             checks.check(document)
             shape = shaped(PlaybookShape, document, self.problems, value=document.value)
             if shape is not None:

@@ -87,6 +87,10 @@ class Instances:
     known: bool = True
     """False when quell.yaml could not be read at all, so that nothing is said about actions."""
 
+    def with_spare(self, specs: Mapping[str, Spec]) -> Instances:
+        """These, and behind them every installed connector under its own name."""
+        return Instances({**specs, **self.specs}, self.known)
+
 
 def instances_of(raw: Any, specs: Mapping[str, Spec]) -> Instances:
     """The sources of a quell.yaml, however wrong the rest of it is."""
