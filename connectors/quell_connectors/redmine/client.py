@@ -114,7 +114,7 @@ class RedmineDesk:
         )
         return any(mark in (journal.notes or "") for journal in found.issue.journals)
 
-    async def comment(self, ticket: Ticket, text: str) -> None:
+    async def comment(self, ticket: Ticket, text: str, mark: str) -> None:  # noqa: ARG002 -- the text has it
         """A note."""
         await self._put(ticket, {"notes": text})
 

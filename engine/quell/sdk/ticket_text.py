@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _CUT = "\n… (cut)"
@@ -59,17 +59,20 @@ def measured(text: str, size: str) -> int:
 class Limits:
     """What a tracker takes at most: ``title`` and ``text`` in characters, ``text`` in bytes if ``size`` says so.
 
-    ``hidden``: marks stand in an HTML comment, which trackers with Markdown do not show.
+    ``marks`` are "shown" below the text, "hidden" in an HTML comment (not shown where there is Markdown), or kept
+    "aside", where the connector puts them.
     """
 
     title: int
     text: int
     size: str = "characters"
-    hidden: bool = False
+    marks: Literal["shown", "hidden", "aside"] = "shown"
 
     def written(self, text: str, said: str, marks: Iterable[str]) -> str:
         """``text`` with its marks behind it, which stay whatever has to be cut. ``said`` explains them to people."""
-        if self.hidden:
+        if self.marks == "aside":
+            return cut(text, self.text, self.size)
+        if self.marks == "hidden":
             foot = f"<!-- {' '.join(marks)} -->"
         else:
             foot = " ".join([clean(said)[:200], *(f"[{mark}]" for mark in marks)]).strip()
@@ -79,10 +82,14 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A ticket as it is to be: ``title`` and ``body`` are cut and marked, ``labels`` are clean lines."""
+    """A ticket as it is to be: ``title`` and ``body`` are cut and marked, ``labels`` are clean lines.
+
+    ``mark`` is that of the key, ``step`` that of the act.
+    """
 
     key: str
     mark: str
+    step: str
     title: str
     body: str
     severity: str = ""
@@ -99,6 +106,7 @@ def draft_of(params: Mapping[str, Any], token: str, limits: Limits) -> Draft:
     return Draft(
         key=key,
         mark=marks[0],
+        step=marks[1],
         title=one_line(said(params, "title") or text.partition("\n")[0] or key, limits.title),
         body=limits.written(text, f"quell, for {key}", marks),
         severity=said(params, "severity").lower(),

@@ -72,8 +72,8 @@ class Desk(Protocol):
         """Whether a comment of the ticket carries the mark."""
         ...
 
-    async def comment(self, ticket: Ticket, text: str) -> None:
-        """One more comment."""
+    async def comment(self, ticket: Ticket, text: str, mark: str) -> None:
+        """One more comment; its text has the mark, if marks are written into texts."""
         ...
 
     async def close(self, ticket: Ticket) -> None:
@@ -202,7 +202,7 @@ class OneOpen:
         mark = step_mark(call.key)
         if await desk.heard(ticket, mark):
             return False
-        await desk.comment(ticket, desk.limits.written(text, "", (mark,)))
+        await desk.comment(ticket, desk.limits.written(text, "", (mark,)), mark)
         return True
 
     async def _named(self, call: Call, desk: Desk) -> Ticket | None:

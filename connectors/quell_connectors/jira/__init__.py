@@ -1,0 +1,5 @@
+"""Tickets in Jira Cloud and Jira Data Center."""
+
+from quell_connectors.jira.connector import Jira
+
+__all__ = ["Jira"]
