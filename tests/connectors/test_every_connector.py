@@ -21,6 +21,7 @@ OURS = {
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
     "redmine": {"act"},
+    "jira": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
     "webhook": {"receive"},
