@@ -36,7 +36,7 @@ class Problem(Exception):
 class Cluster(Faulty):
     """``objects`` by path; ``meddle`` is called before each patch, as somebody else who changes things might come."""
 
-    def __init__(self) -> None:
+    def __init__(self, objects: str = "kubernetes_cluster.json") -> None:
         super().__init__()
         self.objects: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, str] = {}
@@ -44,7 +44,7 @@ class Cluster(Faulty):
         self.version = 1000
         self.meddle: Any = None
         self.no_status = False
-        for path, found in golden("kubernetes_cluster.json").items():
+        for path, found in golden(objects).items():
             self.put(path, found)
 
     def put(self, path: str, found: dict[str, Any]) -> None:
@@ -141,6 +141,10 @@ class Cluster(Faulty):
             raise Problem(
                 409, f"Operation cannot be fulfilled on {path.rpartition('/')[2]}: the object has been modified"
             )
+        if tail == "status" or ("/rollouts/" in path and not self.no_status):
+            # With a status subresource each of the two paths writes its own part only.
+            kept = copy.deepcopy(self.objects[path])
+            now = {**kept, "status": now["status"]} if tail == "status" else {**now, "status": kept["status"]}
         if tail == "scale":
             kept = {**copy.deepcopy(self.objects[path])}
             kept["spec"]["replicas"] = now["spec"]["replicas"]

@@ -12,6 +12,7 @@ from quell.sdk.testkit import check_connector
 FOUND = find_connectors()
 OURS = {
     "alertmanager": {"receive", "serve"},
+    "argo_rollouts": {"act"},
     "cloudevents": {"receive"},
     "console": {"act"},
     "file": {"act"},
