@@ -16,13 +16,16 @@ _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 @click.command("check")
 @click.argument("directory", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--without-secrets", is_flag=True, help="Secrets and tokens need not be here, as where changes are built."
+)
 @as_json
-def check(directory: Path, *, as_json: bool) -> None:
+def check(directory: Path, *, without_secrets: bool, as_json: bool) -> None:
     """Check the configuration in DIRECTORY (or a quell.yaml); show every problem at once."""
     from quell.cli.loading import checked_from
 
     try:
-        found = checked_from(directory)
+        found = checked_from(directory, secrets_needed=not without_secrets)
     except Misconfigured as error:
         if as_json:
             print_json({"fine": False, "problems": error.problems, "warnings": []})

@@ -72,7 +72,7 @@ def export(what: str, config: Path, *, since: float | None, until: float | None,
         raise click.UsageError("--format parquet is not for a terminal; say where it goes with --out FILE")
     settings = loaded_from(config, secrets_needed=False).settings
     since, until = since or 0.0, float("inf") if until is None else until
-    reading = open_for_reading(_store(settings), settings.directory)
+    reading = open_for_reading(store_of(settings), settings.directory)
     try:
         source = _Source(reading, what, since, until)
         hiding = Hiding(settings, everything=what == "quarantine")
@@ -163,7 +163,7 @@ def _stdout() -> IO[bytes]:
     return sys.stdout.buffer
 
 
-def _store(settings: Settings) -> str:
+def store_of(settings: Settings) -> str:
     """The store's URL, also where it is a secret."""
     if not settings.store.startswith(_REFERENCE):
         return settings.store

@@ -25,10 +25,10 @@ def loaded_from(path: Path, *, secrets_needed: bool = True, rules: RulesAt | Non
     return _loaded(path, _connectors(), secrets_needed=secrets_needed, rules=rules)
 
 
-def checked_from(path: Path) -> Loaded:
+def checked_from(path: Path, *, secrets_needed: bool = True) -> Loaded:
     """As `loaded_from`, with every connector set up once, as a start would do, and a few more warnings."""
     connectors = _connectors()
-    found = _loaded(path, connectors)
+    found = _loaded(path, connectors, secrets_needed=secrets_needed)
     problems = refused(found.settings, connectors)
     if problems:
         raise Misconfigured(problems)

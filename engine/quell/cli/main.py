@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serving", "Run the daemon."),
     "demo": ("demo", "Send a recorded alert storm to a daemon and report what became of it."),
     "replay": ("replaying", "Run the core over recorded files, offline."),
+    "backtest": ("backtesting", "Replay recorded history under two versions of the rules; print what differs."),
     "export": ("exporting", "Write what the store holds: records, alerts, incidents, audit, …"),
     "send": ("sending", "Post records from a file to the daemon."),
     "status": ("estate", "Say how the daemon is."),

@@ -58,8 +58,9 @@ def load(
     """Reads quell.yaml, tokens, rules/ and playbooks/ below a directory. Raises Misconfigured with every problem.
 
     ``specs`` are the installed connectors' declarations by name. Where nothing outside will be asked, secrets are not
-    needed: then none is read, and one that is missing is no problem. ``rules`` stands for where rules and playbooks
-    are; without it they are beside quell.yaml, or those of the commit in use if quell.yaml names a git repository.
+    needed: then none is read, and one that is missing is no problem, nor is a missing token file. ``rules`` stands for
+    where rules and playbooks are; without it they are beside quell.yaml, or those of the commit in use if quell.yaml
+    names a git repository.
     """
     reading = _Reading(pathlib.Path(directory), secrets_needed, rules)
     loaded = reading.read(specs, environ)
@@ -218,7 +219,7 @@ class _Reading:
 
     def _tokens(self, main: Document | None) -> tuple[Token, ...]:
         name, wanted = tokens_path(main)
-        if not wanted and not (self.directory / name).exists():
+        if not (wanted and self.secrets_needed) and not (self.directory / name).exists():
             return ()
         document = self.document(str(name), private=True)
         return read_tokens(document, self.problems) if document else ()

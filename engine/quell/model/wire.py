@@ -11,7 +11,7 @@ from quell.model.times import format_time, parse_time
 TIME_FIELDS = frozenset({
     "at", "seen", "starts_at", "ends_at", "updated_at", "onset_seen", "hold_until", "opened_at", "paged_at",
     "resolved_at", "asked_at", "expires_at", "started_at", "finished_at", "due_at", "deadline", "onset",
-    "first_seen", "last_seen", "now", "from_time", "to_time",
+    "first_seen", "last_seen", "now", "from_time", "to_time", "was_at", "now_at",
 })  # fmt: skip
 """Names that hold a time wherever they occur; duration fields end in ``_s`` and stay numbers."""
 

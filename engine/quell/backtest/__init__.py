@@ -1,0 +1,1 @@
+"""Recorded history under two versions of the rules, and what differs."""

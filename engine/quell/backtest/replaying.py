@@ -1,0 +1,139 @@
+"""One version of the rules over a history, in a process of its own: two versions take two processors."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from quell.backtest.course import Course, Task
+from quell.backtest.follow import Follower
+from quell.config.loading import MAIN_FILE, Loaded, RulesAt, load
+from quell.errors import BacktestError, Misconfigured
+from quell.model.records import StepFinished
+from quell.model.rulebook import Rulebook
+from quell.replay.collector import seldom_collected
+from quell.replay.deliveries import deliveries_for
+from quell.replay.reader import Reader, decode_record
+from quell.sdk.registry import load_connectors
+
+_PROBLEMS_KEPT = 20
+_RESULT = b'"step_finished"'
+
+
+def rules_in(directory: Path, config: Path | None = None) -> Loaded:
+    """The checked rules of a directory with its quell.yaml, or with that in ``config``; no secret is read.
+
+    Raises `Misconfigured`, and `BacktestError` when there is no quell.yaml at all.
+    """
+    specs = {name: connector.spec for name, connector in load_connectors().items()}
+    if config is not None:
+        return load(config, specs, os.environ, secrets_needed=False, rules=RulesAt(directory))
+    if not (directory / MAIN_FILE).is_file():
+        raise BacktestError(
+            f"{directory} holds no {MAIN_FILE}; name the one that its rules are read with: --config FILE; "
+            "nothing was compared"
+        )
+    return load(directory, specs, os.environ, secrets_needed=False)
+
+
+def course_of(task: Task) -> Course:
+    """Replays in this process."""
+    began = time.perf_counter()
+    try:
+        config = Path(task.config) if task.config else None
+        rules = rules_in(Path(task.directory), config) if task.directory else None
+        decoding = rules if task.decode_as == task.directory else rules_in(Path(task.decode_as), config)
+        rulebook = rules.rulebook if rules else Rulebook()
+        deliveries = deliveries_for(
+            decoding.settings.sources if decoding else (),
+            load_connectors(),
+            resolve_timeout_s=decoding.settings.resolve_timeout_s if decoding else rulebook.resolve_timeout_s,
+        )
+        reader = Reader(deliveries, strict=task.strict)
+        history = [Path(file) for file in task.history]
+        follower = Follower(rulebook, task.span, recorded_answers(history))
+        with seldom_collected():
+            follower.run(reader.read_all(history), task.settle_s)
+            course = follower.course()
+    except Misconfigured as error:
+        return Course(refused=tuple(error.problems))
+    return msgspec.structs.replace(
+        course,
+        left_out=len(reader.problems),
+        problems=tuple(reader.problems[:_PROBLEMS_KEPT]),
+        took_s=time.perf_counter() - began,
+    )
+
+
+def courses_of(tasks: Sequence[Task]) -> list[Course]:
+    """Replays at one time, each task in a process of its own. Raises `BacktestError` when one of them ends badly."""
+    running = [_Process(task) for task in tasks]
+    try:
+        return [process.course() for process in running]
+    finally:
+        for process in running:
+            process.end()
+
+
+class _Process:
+    """``python -m quell.backtest``; modules that lie where it is started are not imported, whatever they are called."""
+
+    def __init__(self, task: Task) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "quell.backtest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with suppress(BrokenPipeError):  # what it said before it ended is on stderr
+            assert self._process.stdin is not None
+            self._process.stdin.write(msgspec.msgpack.encode(task))
+            self._process.stdin.close()
+
+    def course(self) -> Course:
+        assert self._process.stdout is not None
+        answer = self._process.stdout.read()
+        code = self._process.wait()
+        if code != 0:
+            raise BacktestError(f"a replay ended with code {code}; nothing was compared")
+        return msgspec.msgpack.decode(answer, type=Course)
+
+    def end(self) -> None:
+        """Ends it if it still runs, as after an interruption."""
+        if self._process.poll() is None:
+            self._process.kill()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def recorded_answers(history: Sequence[Path]) -> Mapping[str, StepFinished]:
+    """What was recorded of acts, by ledger key; the last word where there are several. Unreadable lines are nothing."""
+    found: dict[str, StepFinished] = {}
+    for file in history:
+        for line in _lines(file):
+            if _RESULT not in line:
+                continue
+            with suppress(ValueError):
+                record = decode_record(line)
+                if isinstance(record, StepFinished) and record.outcome in {"done", "failed"}:
+                    found[record.key] = record
+    return found
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """The reader tells what is wrong with a file; here it only ends."""
+    with suppress(OSError, EOFError, zlib.error), file.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        if not packed:
+            yield from stream
+            return
+        with gzip.open(stream) as unpacked:
+            yield from unpacked
