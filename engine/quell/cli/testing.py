@@ -103,7 +103,8 @@ def _say(tried: Tried, *, verbose: bool, took_s: float) -> None:
     files = len({trial.scenario.place.file for trial in tried.trials})
     parts = [f"{len(tried.trials) - failed} passed", *([f"{failed} failed"] if failed else [])]
     if tried.problems:
-        parts.append(f"{len(tried.problems)} problems in files that were not tried")
+        count = len(tried.problems)
+        parts.append(f"{count} problem{'s' * (count != 1)} in files that were not tried")
     tests = len(tried.trials)
     click.echo(
         f"{tests} test{'s' * (tests != 1)} in {files} file{'s' * (files != 1)}: {', '.join(parts)} ({took_s:.1f} s)"

@@ -51,7 +51,10 @@ class Fed:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What a person does at a time; ``target`` is as written, ``refused`` what the refusal should say (None: none)."""
+    """What a person does at a time. ``target`` is looked up then, unless it is ``exact``.
+
+    ``refused`` is what the refusal should say, None when there should be none.
+    """
 
     at: float
     by: str
@@ -63,6 +66,7 @@ class Person:
     dry: bool = False
     incident: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
+    exact: bool = False
     refused: str | None = None
 
 

@@ -212,6 +212,7 @@ class _Reading:
             dry=shape.dry,
             incident=shape.incident,
             args=args,
+            exact=shape.command is not None,
             refused="" if refused is True else refused,
         )
 
@@ -244,11 +245,11 @@ class _Reading:
             no_calls_place=self._place((*path, "no_calls")),
         )
 
-    def _many(self, path: Path, wanted: Sequence[Any] | int | None) -> Many | None:
+    def _many(self, path: Path, wanted: Sequence[Any] | None) -> Many | None:
         if wanted is None:
             return None
-        if isinstance(wanted, int):
-            return Many(self._place(path), count=wanted)
+        if self.document.raw(path):  # a number, which stands for as many of any kind
+            return Many(self._place(path), count=len(wanted))
         these = [
             Wanted(
                 one if isinstance(one, dict) else one.model_dump(exclude_unset=True, by_alias=True),

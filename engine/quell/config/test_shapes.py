@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from quell.config.fields import Duration, Shape, Span
+from quell.config.fields import Duration, Shape, Span, plain
 from quell.config.rule_shapes import Moment
 from quell.model.incident import IncidentStatus
 from quell.model.playbook import Mode
@@ -18,6 +18,45 @@ CLOCK = "2026-03-01T10:00:00Z"
 
 def _wanted_step(value: object) -> object:
     return {"state": value} if isinstance(value, str) else value
+
+
+def _so_many(value: object) -> object:
+    """A number stands for as many things of any kind."""
+    return [{}] * value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else value
+
+
+def _word_or_true(value: object) -> object:
+    if value is not True and not (isinstance(value, str) and value):
+        raise ValueError(f'"{plain(value)}" is neither a word nor true')
+    return value
+
+
+def _names_or_true(value: object) -> object:
+    if value is not True and not _is_names(value):
+        raise ValueError(f'"{plain(value)}" is neither a list of names nor true')
+    return value
+
+
+def _names_or_number(value: object) -> object:
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not number and not _is_names(value):
+        raise ValueError(f'"{plain(value)}" is neither a list of names nor a number')
+    return value
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+_MOST = 100_000
+_NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+WordOrTrue = Annotated[
+    Any, AfterValidator(_word_or_true), WithJsonSchema({"anyOf": [{"type": "string"}, {"const": True}]})
+]
+NamesOrTrue = Annotated[Any, AfterValidator(_names_or_true), WithJsonSchema({"anyOf": [_NAMES, {"const": True}]})]
+NamesOrNumber = Annotated[
+    Any, AfterValidator(_names_or_number), WithJsonSchema({"anyOf": [_NAMES, {"type": "integer"}]})
+]
 
 
 class KnownEntityShape(Shape):
@@ -48,9 +87,9 @@ class FedShape(Shape):
     """How long the alert fires; to the end if left out."""
     annotations: dict[str, str] = Field(default={})
     """Of the alert."""
-    value: float | int | None = None
+    value: float | None = None
     """Of the alert."""
-    threshold: float | int | None = None
+    threshold: float | None = None
     """Of the alert."""
     change: dict[str, Any] | None = None
     """A change: kind (deploy, config, flag, …), service or entity, revision, previous, …; the rest is labels."""
@@ -110,11 +149,11 @@ class PersonShape(Shape):
     """With run: as a dry run."""
     incident: str = ""
     """With run: a service, entity or word of the title of the incident meant; the only open one if left out."""
-    ack: str | Literal[True] | None = None
+    ack: WordOrTrue | None = None
     """The incident, by service, entity or word of its title; true is every open one."""
-    resolve: str | Literal[True] | None = None
+    resolve: WordOrTrue | None = None
     """As ack."""
-    reopen: str | Literal[True] | None = None
+    reopen: WordOrTrue | None = None
     """As ack, among those that are resolved."""
     pause: Literal[True] | None = None
     """Keeps every playbook from acting."""
@@ -124,7 +163,7 @@ class PersonShape(Shape):
     """The playbook whose stuck runs let go of their locks."""
     command: CommandShape | None = None
     """Any other command."""
-    refused: str | Literal[True] | None = None
+    refused: WordOrTrue | None = None
     """It is to be refused, with these words in the reason."""
 
     @model_validator(mode="after")
@@ -147,7 +186,7 @@ class WantedIncidentShape(Shape):
     """What the first suspect is: entity, or a kind of change."""
     clear: bool | None = None
     """Whether there is a clear cause."""
-    alerts: int | list[str] | None = None
+    alerts: NamesOrNumber | None = None
     """How many alerts are in it, or their names."""
     severity: str | None = None
     status: IncidentStatus | None = None
@@ -214,26 +253,40 @@ _CALL = {
 }
 
 
+Alerts = Annotated[list[dict[str, str]], BeforeValidator(_so_many, json_schema_input_type=list[dict[str, str]] | int)]
+
+
 class ExpectShape(Shape):
     """What should be the case at a time. Incidents, pages and runs are those so far, and a list names all of them."""
 
     at: Duration
     """When, from the clock on, after all that happens then."""
-    incidents: list[WantedIncidentShape] | int | None = None
+    incidents: (
+        Annotated[
+            list[WantedIncidentShape], BeforeValidator(_so_many, json_schema_input_type=list[WantedIncidentShape] | int)
+        ]
+        | None
+    ) = None
     """All incidents so far but those that were merged or withdrawn, in any order; or how many."""
-    pages: list[WantedPageShape] | int | None = None
+    pages: (
+        Annotated[list[WantedPageShape], BeforeValidator(_so_many, json_schema_input_type=list[WantedPageShape] | int)]
+        | None
+    ) = None
     """All pages so far, in any order; or how many."""
-    held: list[dict[str, str]] | int | None = None
+    held: Alerts | None = None
     """All alerts that fire and are held back now, each by some of its labels; or how many."""
-    muted: list[dict[str, str]] | int | None = None
+    muted: Alerts | None = None
     """All alerts that fire and are muted now."""
-    digest: list[dict[str, str]] | int | None = None
+    digest: Alerts | None = None
     """All alerts that fire and are left to the digest now."""
-    runs: list[WantedRunShape] | int | None = None
+    runs: (
+        Annotated[list[WantedRunShape], BeforeValidator(_so_many, json_schema_input_type=list[WantedRunShape] | int)]
+        | None
+    ) = None
     """All runs so far, in any order; or how many."""
     calls: list[Annotated[dict[str, Any], WithJsonSchema(_CALL)]] | None = None
     """Calls of actions so far, each {ACTION: {some: parameters}, times: 2}; others may have been made, too."""
-    no_calls: list[str] | Literal[True] | None = None
+    no_calls: NamesOrTrue | None = None
     """Actions that were not called so far; true: none was but reads and pages."""
 
 

@@ -27,14 +27,14 @@ def commands_of(person: Person, state: State, number: int) -> list[CommandRecord
         args["roles"] = [*person.roles, *(f"role:{role}" for role in person.roles if ":" not in role)]
     if person.note:
         args["note"] = person.note
-    if person.verb == "run":
+    if person.verb == "run" and not person.exact:
         args |= {"incident": _one_incident(person, state), "dry": "true" if person.dry else ""}
     return [
         CommandRecord(
             at=person.at,
             source="test",
             id=f"person-{number}-{n}",
-            verb=_verb(person),
+            verb=person.verb,
             target=target,
             by=person.by,
             args=args,
@@ -54,11 +54,9 @@ def refusal(command: CommandRecord, audits: list[Audit]) -> str:
     return next(said, "")
 
 
-def _verb(person: Person) -> str:
-    return person.verb
-
-
 def _targets(person: Person, state: State) -> list[str]:
+    if person.exact:
+        return [person.target]
     if person.verb in _OF_INCIDENTS:
         return [incident.id for incident in _incidents(person.target, person.verb, state)]
     if person.verb in {"approve", "reject", "stop", "release"}:
