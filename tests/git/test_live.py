@@ -17,6 +17,17 @@ from faults.waiting import wait_for
 from git.origin import Origin
 from ports import free_port
 
+SCENARIO = """\
+test: somebody is told
+playbooks: [hello]
+feed:
+  - {{at: 0s, alert: {{alertname: HighErrors, service: web, severity: critical}}, for: 30m}}
+  - {{at: 1s, alert: {{alertname: HighLatency, service: web, severity: critical}}, for: 30m}}
+  - {{at: 2s, alert: {{alertname: Crashing, service: web, severity: critical}}, for: 30m}}
+expect:
+  - {{at: 20m, calls: [{{out.print: {{text: hello}}, times: {times}}}]}}
+"""
+
 SECRET = "a secret that both know"
 
 
@@ -55,7 +66,7 @@ def in_use(child: Child) -> str | None:
 
 
 def test_from_the_first_commit_to_one_that_is_refused(child: Child, origin: Origin) -> None:
-    origin.playbook("hello")
+    origin.playbook("hello", mode="enforce")
     first = origin.commit("rules: begin", "ana")
     child.spawn()
     child.wait_ready()
@@ -79,10 +90,18 @@ def test_from_the_first_commit_to_one_that_is_refused(child: Child, origin: Orig
     origin.commit("rules: whoever", "mallory")
     assert "signed by nobody who is allowed to" in quell(child, "sync").stderr
     trail = [one["audit"]["what"] for one in child.api("GET", "/audit")["audit"]]
-    assert sorted(trail) == ["refuse_rules", "refuse_rules", "take_rules"]
+    assert [verb for verb in trail if verb.endswith("_rules")] == ["refuse_rules", "refuse_rules", "take_rules"]
     assert any(one["labels"]["alertname"] == "QuellRulesNotTaken" for one in child.api("GET", "/alerts")["alerts"])
 
     (origin.work / "playbooks/broken.yaml").unlink()
+    origin.write("playbooks/hello.test.yaml", SCENARIO.format(times=2))
+    origin.commit("rules: a test that fails", "ana")
+    said = quell(child, "sync").stderr
+    assert "playbooks/hello.test.yaml:" in said
+    assert 'test "somebody is told" failed' in said
+    assert in_use(child) == second
+
+    origin.write("playbooks/hello.test.yaml", SCENARIO.format(times=1))
     fixed = origin.commit("rules: mended", "ana")
     assert quell(child, "sync").returncode == 0
     assert in_use(child) == fixed

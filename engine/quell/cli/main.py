@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("testing", "Try playbooks and rules with scenarios, on a virtual clock."),
     "schema": ("configuration", "Print the JSON Schema of a kind of file, for editors."),
     "explain": ("configuration", "List the actions and connectors that are installed."),
+    "import": ("taking_over", "Take over Alertmanager's configuration or a workflow of Keep."),
     "serve": ("serving", "Run the daemon."),
     "demo": ("demo", "Send a recorded alert storm to a daemon and report what became of it."),
     "replay": ("replaying", "Run the core over recorded files, offline."),

@@ -25,7 +25,8 @@ from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
 from quell.daemon.decider import Decider
 from quell.daemon.git.candidate import Trial
-from quell.daemon.git.first import first_commit, tried_out
+from quell.daemon.git.first import first_commit
+from quell.daemon.git.trial import tried_out
 from quell.daemon.http import address, bound
 from quell.daemon.logs import Masker, set_up
 from quell.daemon.secrets_of import secrets_of
@@ -57,7 +58,7 @@ def run(
     loaded = load()
     masker = Masker()
     set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
-    trial = partial(tried_out, load)
+    trial = partial(tried_out, load, config_path)
     if loaded.settings.git is not None and active_of(loaded.settings.git) is None:
         masker.know(secrets_of(loaded.settings))
         uvloop.run(first_commit(loaded.settings.git, trial, Clock(clock_speed, clock_start).now()))

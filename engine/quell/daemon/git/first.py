@@ -1,23 +1,16 @@
-"""What is asked of a commit before it is taken up, and the first commit of a daemon that has none yet."""
+"""The first commit of a daemon that has none yet."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
-from quell.config import Loaded, RulesAt
 from quell.config.settings import GitSettings
 from quell.daemon.git.candidate import Trial, fitting, put_in_use
 from quell.daemon.git.commands import GitFailed
 from quell.daemon.git.repository import Repository
 from quell.daemon.git.tree import UnfitCommit
-
-
-def tried_out(load: Callable[..., Loaded], rules: RulesAt) -> None:
-    """Loads the rules of a commit beside this quell.yaml. Raises `Misconfigured`."""
-    load(rules=rules)
 
 
 async def first_commit(settings: GitSettings, trial: Trial, now: float) -> None:

@@ -1,0 +1,1 @@
+"""Other systems' configuration becomes ours: Alertmanager's routes, inhibitions and times, and Keep's workflows."""
