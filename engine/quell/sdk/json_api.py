@@ -66,6 +66,11 @@ class JsonApi:
         answer, who = await self._answer("GET", path, timeout_s=timeout_s, query=query)
         return None if answer.status in {404, 410} else self._read(checked(answer, who, self._hide), shape, who)
 
+    async def is_there(self, path: str, *, timeout_s: float) -> bool:
+        """Whether something is there: 2xx says yes, 404 no. Raises what `checked` raises."""
+        answer, who = await self._answer("GET", path, timeout_s=timeout_s)
+        return answer.status != 404 and bool(checked(answer, who, self._hide))
+
     async def do(self, method: str, path: str, *, timeout_s: float, json: Any = None, about: str = "") -> None:
         """For an answer of which only the status matters."""
         answer, who = await self._answer(method, path, timeout_s=timeout_s, json=json, about=about)

@@ -1,0 +1,47 @@
+"""What the GitHub connector declares."""
+
+from __future__ import annotations
+
+from quell.sdk.spec import Option, Spec
+from quell.sdk.ticket_spec import settle_option, ticket_actions
+
+_REPO = Option(
+    name="repo",
+    type="text",
+    summary="The repository, as owner/name; without it the option repo.",
+    example="octo/shop",
+)
+
+SPEC = Spec(
+    name="github",
+    summary="Opens, comments and closes GitHub issues; one is open per key.",
+    options=(
+        Option(
+            name="url",
+            type="url",
+            summary="Where the API lives; https://HOST/api/v3 for GitHub Enterprise.",
+            default="https://api.github.com",
+        ),
+        Option(
+            name="token",
+            type="secret",
+            summary="A token that may read and write issues (fine-grained: Issues, read and write).",
+            required=True,
+        ),
+        Option(name="repo", type="text", summary="The repository of steps that name none.", example="octo/shop"),
+        Option(
+            name="severity_labels",
+            type="mapping",
+            summary="The label for each severity.",
+            example="{critical: sev1, warning: sev3}",
+        ),
+        settle_option(5.0),
+    ),
+    actions=ticket_actions(
+        _REPO,
+        only=(
+            Option(name="labels", type="list", summary="Labels of a new issue.", example="[quell, drift]"),
+            Option(name="assign", type="text", summary="The login of who gets a new issue."),
+        ),
+    ),
+)

@@ -1,0 +1,43 @@
+"""What the GitLab connector declares."""
+
+from __future__ import annotations
+
+from quell.sdk.spec import Option, Spec
+from quell.sdk.ticket_spec import settle_option, ticket_actions
+
+_PROJECT = Option(
+    name="project",
+    type="text",
+    summary="The project's path or number; without it the option project.",
+    example="shop/checkout",
+)
+
+SPEC = Spec(
+    name="gitlab",
+    summary="Opens, comments and closes GitLab issues; one is open per key.",
+    options=(
+        Option(name="url", type="url", summary="Where GitLab lives.", default="https://gitlab.com"),
+        Option(
+            name="token",
+            type="secret",
+            summary="An access token of scope api, whose user or project is a reporter at least.",
+            required=True,
+        ),
+        Option(name="project", type="text", summary="The project of steps that name none.", example="shop/checkout"),
+        Option(
+            name="severity_labels",
+            type="mapping",
+            summary="The label for each severity.",
+            example="{critical: severity::1}",
+        ),
+        settle_option(2.0),
+    ),
+    actions=ticket_actions(
+        _PROJECT,
+        only=(
+            Option(name="labels", type="list", summary="Labels of a new issue.", example="[quell, drift]"),
+            Option(name="assign", type="text", summary="The user name of who gets a new issue."),
+            Option(name="confidential", type="boolean", summary="Whether only members see a new issue.", default=False),
+        ),
+    ),
+)
