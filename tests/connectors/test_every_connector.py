@@ -22,6 +22,7 @@ OURS = {
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
     "redmine": {"act"},
+    "github": {"act"},
     "jira": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
