@@ -22,6 +22,7 @@ OURS = {
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
     "redmine": {"act"},
+    "gitlab": {"act"},
     "github": {"act"},
     "jira": {"act"},
     "ticket": {"act"},
