@@ -116,7 +116,7 @@ class _Player:
 
     def _log(self, text: str, at: float | None = None) -> None:
         after = format_duration((self._now if at is None else at) - self._scenario.clock)
-        self.played.log.append(f"{after:>8}  {text}")
+        self.played.log.append(f"{after:>8}  {' '.join(text.split())}")
 
 
 def play(scenario: Scenario, rulebook: Rulebook, declared: Declared, kill: Kill | None = None) -> Played:
