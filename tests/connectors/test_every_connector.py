@@ -11,6 +11,7 @@ from quell.sdk.testkit import check_connector
 
 FOUND = find_connectors()
 OURS = {
+    "airflow": {"act"},
     "alertmanager": {"receive", "serve"},
     "argo_rollouts": {"act"},
     "cloudevents": {"receive"},
