@@ -160,7 +160,8 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Playbook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What begins it: incident events ``on``, a matching ``alert``, a ``schedule``, or only a person (``by_hand``).
 
-    ``if_`` is a CEL condition that must hold for ``settled_for_s``.
+    ``if_`` is a CEL condition that must hold for ``settled_for_s``. ``measures`` are the readings that the conditions
+    of its steps name, as they were when it was loaded.
     """
 
     name: str
@@ -180,3 +181,4 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vars: dict[str, Any] = {}
     steps: tuple[Step, ...] = ()
     on_failure: tuple[Deed, ...] = ()
+    measures: tuple[Measure, ...] = ()

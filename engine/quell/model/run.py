@@ -35,6 +35,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int = 1
     output: dict[str, Any] = {}
     value: Any = None
+    sentence: str = ""
     error: str = ""
     asked_at: float = 0.0
     due_at: float | None = None
