@@ -1,0 +1,5 @@
+"""Tickets in ServiceNow."""
+
+from quell_connectors.servicenow.connector import ServiceNow
+
+__all__ = ["ServiceNow"]
