@@ -27,6 +27,7 @@ OURS = {
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
     "redmine": {"act"},
+    "servicenow": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
     "webhook": {"receive"},
