@@ -114,3 +114,13 @@ class Child:
         status, answer = self.ask(method, f"/api/quell/v1{path}", body, headers)
         assert status in {200, 202}, (status, answer, self.log[-3000:])
         return msgspec.json.decode(answer)
+
+    def alert(self, name: str) -> bool:
+        """Sends an alert that pages; whether it was taken."""
+        body = msgspec.json.encode([{"labels": {"alertname": name, "severity": "page-me"}}])
+        return self.ask("POST", "/api/v2/alerts", body, {"content-type": "application/json"})[0] == 200
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs of playbooks."""
+        found: list[dict[str, Any]] = self.api("GET", "/runs?limit=100000")["runs"]
+        return found

@@ -79,9 +79,9 @@ class Forked(Child):
     def log(self) -> str:
         return self._err.read_text()
 
-    def spawn(self) -> None:
+    def spawn(self, *more: str) -> None:
         self._out.write_bytes(b"")
-        arguments = ("-c", str(self._config), "--listen", f"127.0.0.1:{self.port}")
+        arguments = ("-c", str(self._config), "--listen", f"127.0.0.1:{self.port}", *more)
         self.pid = self._nursery.born(
             "faults.nursery_process:serve", *arguments, out=self._out, err=self._err, before=self.before
         )

@@ -23,7 +23,8 @@ _BORN: set[int] = set()
 def life(asked: dict[str, Any]) -> int:
     """What a born process does: ``before`` names what is wrong with its world, ``run`` what it is."""
     for name, value in asked["before"].items():
-        getattr(importlib.import_module("faults.worlds"), name)(value)
+        do = getattr(importlib.import_module("faults.worlds"), name)
+        do(*value) if isinstance(value, list) else do(value)
     module, _, function = asked["run"].partition(":")
     code = getattr(importlib.import_module(module), function)(*asked["arguments"])
     return int(code or 0)

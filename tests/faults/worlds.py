@@ -19,11 +19,15 @@ from typing import Any
 import apscheduler.schedulers.base
 import apscheduler.triggers.interval
 
+from faults.deaths import dies_at, with_target
 from quell.core.engine import Engine
 from quell.daemon import daemon, schedule
 from quell.daemon.clock import Clock
+from quell.store import lease
 from quell.store.port import Accepted, Group
 from quell.store.sql import SqlStore
+
+__all__ = ["dies_at", "with_target"]
 
 _EVERY = 5
 """Steps of SQLite's machine between two looks."""
@@ -94,6 +98,11 @@ class Wall:
 def trims_every(seconds: float) -> None:
     """Old rows are removed this often."""
     daemon._TRIM_EVERY_S = seconds  # type: ignore[attr-defined]
+
+
+def lease_of(seconds: float) -> None:
+    """A lease lasts that long."""
+    lease.LEASE_S = seconds
 
 
 def slow_core(seconds: float) -> None:

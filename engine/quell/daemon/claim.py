@@ -8,14 +8,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from quell.errors import StoreError
+from quell.errors import InUse, StoreError
 
 _SQLITE = "sqlite:///"
 
 
 @contextmanager
 def claimed(store: str) -> Generator[None]:
-    """Holds ``<file>.lock`` while a SQLite file is used. Raises StoreError when another daemon holds it."""
+    """Holds ``<file>.lock`` while a SQLite file is used. Raises InUse when another daemon holds it."""
     if not store.startswith(_SQLITE):
         yield
         return
@@ -32,7 +32,7 @@ def claimed(store: str) -> Generator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise StoreError(
+            raise InUse(
                 f'store "{store}" is in use by another quell (process {holder}); end that one, or give this one its own'
             ) from None
         os.ftruncate(lock, 0)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,7 +31,7 @@ from quell.daemon.git.trial import tried_out
 from quell.daemon.http import address, bound
 from quell.daemon.logs import Masker, set_up
 from quell.daemon.secrets_of import secrets_of
-from quell.errors import Misconfigured, Problem, QuellError
+from quell.errors import InUse, Misconfigured, Problem, QuellError
 from quell.model.rulebook import Rulebook
 from quell.replay.collector import seldom_collected
 from quell.sdk.connector import Connector
@@ -38,6 +39,7 @@ from quell.sdk.registry import find_connectors
 from quell.store.opening import open_store
 
 _SECOND_SIGNAL_CODE = 143
+_STANDBY_LOOK_S = 0.5
 
 
 def run(
@@ -47,10 +49,12 @@ def run(
     clock_speed: float = 1.0,
     clock_start: float | None = None,
     ready_file: Path | None = None,
+    standby: bool = False,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns the exit code.
 
     ``listen`` overrides the file's address; its URL is printed, and written to ``ready_file``, once records are taken.
+    A ``standby`` waits while another has the store, without listening, and takes its place when that one is gone.
     Raises `Misconfigured` and `StoreError` when it cannot begin.
     """
     found = find_connectors()
@@ -69,12 +73,21 @@ def run(
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
     clock = Clock(clock_speed, clock_start)
-    with claimed(loaded.settings.store), seldom_collected():
-        serving = _serve(
-            config_path, loaded, load, found.connectors,
-            trial=trial, clock=clock, masker=masker, ready_file=ready_file,
-        )  # fmt: skip
-        return uvloop.run(serving)
+    said = False
+    while True:
+        try:
+            with claimed(loaded.settings.store), seldom_collected():
+                return uvloop.run(
+                    _serve(config_path, loaded, load, found.connectors,
+                           trial=trial, clock=clock, masker=masker, ready_file=ready_file, standby=standby)
+                )  # fmt: skip
+        except InUse as error:
+            if not standby:
+                raise
+            if not said:
+                log.info("standing by", reason=str(error))
+            said = True
+        time.sleep(_STANDBY_LOOK_S)
 
 
 async def _serve(
@@ -87,15 +100,15 @@ async def _serve(
     clock: Clock,
     masker: Masker,
     ready_file: Path | None,
+    standby: bool,
 ) -> int:
     settings = loaded.settings
-    try:
-        listening = bound(settings.host, settings.port)
-    except OSError as error:
-        raise QuellError(
-            f'cannot listen on "{settings.host}:{settings.port}": {error.strerror}; choose another with --listen'
-        ) from error
-    store = open_store(settings.store, settings.directory)
+    if standby:  # nobody is to believe that somebody listens here before that is so
+        store = open_store(settings.store, settings.directory)
+        listening = _listening(settings)
+    else:
+        listening = _listening(settings)
+        store = open_store(settings.store, settings.directory)
     daemon = Daemon(
         loaded,
         load,
@@ -119,6 +132,15 @@ async def _serve(
     finally:
         await daemon.stop()
     return daemon.exit_code
+
+
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        return bound(settings.host, settings.port)
+    except OSError as error:
+        raise QuellError(
+            f'cannot listen on "{settings.host}:{settings.port}": {error.strerror}; choose another with --listen'
+        ) from error
 
 
 async def _started(daemon: Daemon, listening: socket.socket) -> bool:
