@@ -49,8 +49,8 @@ class Client:
         asked = {name: str(value) for name, value in query.items() if value not in {None, ""}}
         return self._call("GET", path + (f"?{urlencode(asked)}" if asked else ""), None, "")
 
-    def picture(self, path: str) -> bytes:
-        """The bytes of a picture."""
+    def raw(self, path: str) -> bytes:
+        """The bytes of an answer that is no JSON: a picture, a text."""
         return self._asked("GET", path, None, "")
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

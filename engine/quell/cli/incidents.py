@@ -15,7 +15,7 @@ from rich.text import Text
 from quell.cli import looks
 from quell.cli.as_json import print_json
 from quell.cli.asking import Asked, asks_daemon
-from quell.cli.client import segment
+from quell.cli.client import DEFAULT_URL, Client, segment
 from quell.cli.exits import Failed
 from quell.cli.looks import Column
 
@@ -82,7 +82,7 @@ def why(asked: Asked, incident: str, form: str, out: Path | None) -> None:
     if form in {"svg", "png"}:
         if form == "png" and out is None:
             raise click.UsageError(f"a PNG is no text; say where it goes, such as --out {incident}.png")
-        _put(asked.client.picture(f"{place}.{form}"), out)
+        _put(asked.client.raw(f"{place}.{form}"), out)
         return
     answer = asked.client.get(place)
     data = form == "json" or asked.as_json
@@ -243,10 +243,26 @@ def _print_timeline(out: Console, incident: Mapping[str, Any]) -> None:
         looks.lines(out, f"  {looks.clock(entry['at'])}  {what}{'' if by == 'quell' else f' by {by}'}{said}")
 
 
+@click.command("postmortem")
+@click.argument("incident")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there.")
+@click.option("--url", envvar="QUELL_URL", default=DEFAULT_URL, show_default=True, help="Where the daemon is.")
+@click.option("--token", envvar="QUELL_TOKEN", default="", help="The token; QUELL_TOKEN keeps it out of ps.")
+def postmortem(incident: str, output: Path | None, url: str, token: str) -> None:
+    """Draft a post-mortem of INCIDENT as Markdown: timeline, cause, evidence, actions, impact, open questions."""
+    text = Client(url, token).raw(f"/incidents/{segment(incident)}/postmortem").decode()
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {output}")
+
+
 COMMANDS = {
     "incidents": incidents,
     "show": show_incident,
     "why": why,
+    "postmortem": postmortem,
     "ack": _act("ack", "Acknowledge an incident: somebody is on it.", "acknowledged"),
     "resolve": _act("resolve", "Resolve an incident.", "resolved"),
     "reopen": _act("reopen", "Open a resolved incident again.", "open again"),

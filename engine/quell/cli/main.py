@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "incidents": ("incidents", "List incidents."),
     "show": ("incidents", "Show one incident: suspects, alerts, runs, timeline."),
     "why": ("incidents", "Explain an incident: why this cause and not the others."),
+    "postmortem": ("incidents", "Draft a post-mortem of an incident, as Markdown."),
     "ack": ("incidents", "Acknowledge an incident."),
     "resolve": ("incidents", "Resolve an incident."),
     "reopen": ("incidents", "Open a resolved incident again."),

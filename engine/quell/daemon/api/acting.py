@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from quell.daemon.api import quarantine
-from quell.daemon.api.reading import known_incident
+from quell.daemon.api.known import known_incident
 from quell.daemon.api.services import Services, answer, need, put
 from quell.daemon.api.suggesting import add_acting
 from quell.daemon.auth import Principal

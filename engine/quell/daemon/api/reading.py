@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from quell.core.explain import Explanation, why_not
 from quell.core.similar import lines
-from quell.daemon.api import quarantine
+from quell.daemon.api import postmortem, quarantine
+from quell.daemon.api.known import known_incident
 from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
 from quell.daemon.api.suggesting import add_reading
 from quell.errors import PictureError
-from quell.model.incident import Incident
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
 from quell.picture.draw import svg
@@ -32,6 +32,7 @@ def reading(services: Services) -> APIRouter:
     _estate(router, services)
     add_reading(router, services)
     quarantine.add_reading(router, services)
+    postmortem.add_reading(router, services)
     return router
 
 
@@ -161,16 +162,6 @@ def _estate(router: APIRouter, services: Services) -> None:
     @router.get("/audit", summary="Who did what, newest first")
     async def audit(limit: Limit = 1000) -> Response:
         return answer({"audit": await services.writer.call(services.writer.store.audit, limit)})
-
-
-async def known_incident(services: Services, incident_id: str) -> Incident:
-    """An incident of the state, or one that only the store still has. Raises the 404."""
-    found = services.state.incidents.get(incident_id)
-    if found is None:
-        found = await services.writer.call(services.writer.store.incident, incident_id)
-    if found is None:
-        raise HTTPException(404, f'no incident has the id "{incident_id}"')
-    return found
 
 
 def _with_text(told: object) -> dict[str, Any]:
