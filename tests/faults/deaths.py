@@ -18,6 +18,15 @@ from quell.sdk.registry import Found
 from quell.store.port import Accepted, Turn
 from quell.store.sql import SqlStore
 
+
+def _has_result(accepted: Accepted) -> bool:
+    return any(isinstance(record, StepFinished) for record in accepted.records)
+
+
+def _has_intent(turn: Turn) -> bool:
+    return bool(turn.intents)
+
+
 _COMMITS: dict[str, tuple[str, Callable[..., bool]]] = {
     "records": ("accept", lambda accepted: not _has_result(accepted)),
     "result": ("accept", _has_result),
@@ -32,14 +41,6 @@ PLACES = (
     "request before", "request after", "effect after",
 )  # fmt: skip
 """``effect after``: the target has done what it was asked, and its answer is not sent."""
-
-
-def _has_result(accepted: Accepted) -> bool:
-    return any(isinstance(record, StepFinished) for record in accepted.records)
-
-
-def _has_intent(turn: Turn) -> bool:
-    return bool(turn.intents)
 
 
 def with_target(_unused: str) -> None:

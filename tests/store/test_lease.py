@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from postgres_server import execute
 from quell.errors import Fenced, InUse, StoreError
 from quell.store.lease import ended, this_process
 from quell.store.opening import open_for_reading, open_store
@@ -78,22 +80,16 @@ def test_a_lease_that_was_renewed_meanwhile_is_not_to_be_had(tmp_path: Path) -> 
 def test_everything_in_the_name_of_an_older_number_is_refused(pair: tuple[Store, Store], verb: str) -> None:
     first, second = pair
     before = msgspec.msgpack.encode((list(second.groups_after(0)), second.ledger(), second.lease()))
+    given: dict[str, tuple[Any, ...]] = {
+        "accept": (accepted(2),),
+        "commit": (Turn(seq=2, intents=[perform("r/c/1")]),),
+        "begin_act": ("r/a/1",),
+        "finish_act": (finished("r/b/1"),),
+        "save_snapshot": (1, b"state"),
+        "keep_quarantined": ([],),
+    }
     with pytest.raises(Fenced, match=r'another quell \("quell .*", lease 2\) has taken the store over from this one'):
-        match verb:
-            case "accept":
-                first.accept(accepted(2))
-            case "commit":
-                first.commit(Turn(seq=2, intents=[perform("r/c/1")]))
-            case "begin_act":
-                first.begin_act("r/a/1")
-            case "finish_act":
-                first.finish_act(finished("r/b/1"))
-            case "save_snapshot":
-                first.save_snapshot(1, b"state")
-            case "keep_quarantined":
-                first.keep_quarantined([])
-            case _:
-                getattr(first, verb)()
+        getattr(first, verb)(*given.get(verb, ()))
     assert msgspec.msgpack.encode((list(second.groups_after(0)), second.ledger(), second.lease())) == before
 
 
@@ -134,8 +130,6 @@ def test_who_took_over_goes_on_in_the_journal_where_the_former_one_stopped(tmp_p
 
 
 def test_postgresql_tells_who_was_taken_over_when_it_connects_again(postgres_url: str) -> None:
-    from postgres_server import execute
-
     first = open_store(postgres_url, Path())
     first.take_lease(None)
     first.commit(Turn(seq=1, intents=[perform("r/a/1")]))
