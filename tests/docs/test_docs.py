@@ -23,7 +23,12 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
-ENVIRONMENT = {"QUELL_EXAMPLE": "x", "QUELL_STORE": "postgresql://quell:x@db.example.org/quell"}
+ENVIRONMENT = {
+    "QUELL_EXAMPLE": "x",
+    "QUELL_GIT_TOKEN": "x",
+    "QUELL_GIT_HOOK": "x",
+    "QUELL_STORE": "postgresql://quell:x@db.example.org/quell",
+}
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
@@ -139,8 +144,9 @@ def test_examples_of_configuration_load(block: str, tmp_path: Path) -> None:
         (tmp_path / "quell.yaml").write_text("{}\n")
         file.parent.mkdir(exist_ok=True)
     file.write_text(block)
+    (tmp_path / "allowed_signers").touch()
     loaded = load(tmp_path, specs(), ENVIRONMENT)
-    assert not loaded.warnings
+    assert [one for one in loaded.warnings if "no commit has been taken up yet" not in one.message] == []
 
 
 @pytest.mark.needs("promtool", "amtool")
