@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.stage import T0, Stage, incident, playbook, step, suspect, undo
-from quell.core.runs import due
+from quell.core.news import due
 from quell.model.decision import AnyDecision, Perform
 from quell.model.playbook import Guards, Playbook, Retry
 from quell.model.run import Run

@@ -9,18 +9,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from quell.core.context import rendered
-from quell.core.desk import Desk, current, with_current
-from quell.errors import ExpressionError
+from quell.core.desk import Desk
+from quell.core.readings import GRACE_S, ask
+from quell.core.stand import DEED, current, with_current
+from quell.core.undoing import kept, step_of
 from quell.model.decision import Perform
 from quell.model.playbook import Deed, Effect, Playbook, Repeat, Retry, Step
-from quell.model.run import Run, StepRun
+from quell.model.run import Reading, Run, StepRun
 
-GRACE_S = 30.0
-"""How long after an act's own time limit its answer may still come before the act counts as in doubt."""
 DOUBTS = 3
 """How often an act is repeated because its answer never came, before a person is asked."""
 DEED_TIMEOUT_S = 60.0
-UNDO, DEED = "/undo", "on_failure/"
+BEFORE = "before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,6 @@ class Act:
         return self.repeat != "never" or self.effect == "read"
 
 
-def undo_of(step: StepRun, deed: Deed) -> StepRun:
-    """The act that takes a step back, with the parameters that were kept before the step acted."""
-    return StepRun(id=step.id + UNDO, do=deed.do, params=step.undo)
-
-
 def deeds_of(playbook: Playbook) -> tuple[StepRun, ...]:
     """The acts that follow a failure."""
     return tuple(StepRun(id=f"{DEED}{n}", do=deed.do) for n, deed in enumerate(playbook.on_failure, 1))
@@ -60,7 +55,7 @@ def act_at(playbook: Playbook, run: Run) -> Act:
         again = Retry(times=2) if deed.effect != "change" else None
         return Act(deed.do, deed.with_, deed.effect, deed.repeat, DEED_TIMEOUT_S, again, None)
     if run.phase == "undo":
-        step = next(step for step in playbook.steps if step.id == act.id.removesuffix(UNDO))
+        step = next(step for step in playbook.steps if step.id == step_of(act))
         deed = step.undo or Deed(do=act.do)
         return Act(deed.do, deed.with_, deed.effect, deed.repeat, step.timeout_s, step.retry, step)
     step = playbook.steps[run.at_step]
@@ -80,7 +75,7 @@ def performed(desk: Desk, run: Run, at: float) -> Run:
     params = state.params or rendered(dict(act.with_), context)
     undo = state.undo
     if run.phase == "steps" and act.step is not None and act.step.undo is not None and not undo:
-        undo = _kept(act.step.undo, context)
+        undo = kept(act.step.undo, state, params, context)
     attempt = state.attempt + 1
     limit = max(act.timeout_s, 0.0)
     state = replace(
@@ -112,9 +107,36 @@ def performed(desk: Desk, run: Run, at: float) -> Run:
     return replace(with_current(run, state), state="running")
 
 
-def _kept(deed: Deed, context: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = rendered(deed.with_, context)
-    except ExpressionError:
-        return {}
-    return found
+def asked_before(desk: Desk, run: Run, step: Step, at: float) -> Run:
+    """The run with the state before its act asked for. Raises ExpressionError when the act cannot be worded.
+
+    The act's parameters are settled by it: what was asked about is what will be done.
+    """
+    act = current(run)
+    assert act is not None, "only an act changes something"
+    params = act.params or rendered(dict(step.with_), desk.context(run, at))
+    run = with_current(run, replace(act, params=params, readings=()))
+    reading = Reading(
+        name=BEFORE,
+        purpose="before",
+        do=step.before,
+        params={name: value for name, value in params.items() if name in step.before_takes},
+    )
+    return ask(desk, run, reading, min(step.timeout_s, DEED_TIMEOUT_S), at)
+
+
+def told_before(run: Run, at: float) -> Run | str:
+    """The run after the answer on the state before: to act, or done if that is as wanted. A text says what failed."""
+    act = current(run)
+    assert act is not None, "only an act changes something"
+    reading = next(one for one in act.readings if one.purpose == "before")
+    if reading.state == "failed":
+        return f"the state before it cannot be told: {reading.error}"
+    before = {name: value for name, value in reading.output.items() if name != "already"}
+    act = replace(act, before=before, readings=(), due_at=None)
+    if reading.output.get("already") is not True:
+        return with_current(run, replace(act, state="planned"))
+    said = reading.sentence or f"{act.do} has nothing to do"
+    left = "would be left as it is" if run.dry else "left as it is"
+    sentence = f"already so: {said.rstrip('.')}; {left}"
+    return with_current(run, replace(act, state="done", left=True, finished_at=at, sentence=sentence))

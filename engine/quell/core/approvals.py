@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from quell.core.context import rendered
-from quell.core.desk import Desk, asks, current, with_current
+from quell.core.desk import Desk, asks
 from quell.core.plan import binding, foreseen, prepared
+from quell.core.stand import AWAITED, current, with_current, without_rest
 from quell.errors import ExpressionError
 from quell.model.playbook import Playbook, Step
 from quell.model.records import CommandRecord
@@ -179,17 +180,10 @@ def stopped(run: Run, at: float, error: str) -> Run:
             act, state="in_doubt", finished_at=at, due_at=None, error="the run stopped before its answer came"
         )
         run = with_current(run, act)
-    elif act is not None and act.state == "waiting":
+    elif act is not None and act.state in AWAITED:
         state: StepState = "failed" if act.attempt else "skipped"
         run = with_current(run, replace(act, state=state, finished_at=at, due_at=None, sentence=error))
-    return replace(without_rest(run), state="stopped", error=error)
-
-
-def without_rest(run: Run) -> Run:
-    """The run with what was not begun marked as skipped."""
-    steps = tuple(replace(act, state="skipped") if act.state == "planned" else act for act in run.steps)
-    deeds = tuple(replace(act, state="skipped") if act.state == "planned" else act for act in run.deeds)
-    return replace(run, steps=steps, deeds=deeds)
+    return replace(without_rest(run, at), state="stopped", error=error)
 
 
 def _note(command: CommandRecord) -> str:

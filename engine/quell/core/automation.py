@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from quell.core.approvals import approved, refusal, rejected, stopped
 from quell.core.choose import Choice
-from quell.core.desk import Desk, asks, current, idle
+from quell.core.desk import Desk, asks, idle
+from quell.core.news import answer, due, timed
 from quell.core.routes import Routes
-from quell.core.runs import advance, answered, due, settled_doubt, timed
+from quell.core.runs import advance, settled_doubt
+from quell.core.stand import current
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision, IncidentEvent, Perform
 from quell.model.incident import Incident
@@ -58,12 +60,9 @@ class Automation:
         if result.key in self.state.telling:
             return self._paging.answered(result, now)
         run = self.state.runs.get(result.key.partition("/")[0])
-        act = current(run) if run is not None and not run.over else None
-        if run is None or act is None or act.key != result.key or act.state not in {"acting", "in_doubt"}:
-            return []
-        if act.state == "in_doubt" and (result.outcome in {"pending", "in_doubt"} or result.failure == "timeout"):
-            return []  # no news for the people who look
-        self._desk.keep(answered(self._desk, run, result, now), now)
+        told = answer(self._desk, run, result, now) if run is not None and not run.over else None
+        if told is not None:
+            self._desk.keep(told, now)
         return self._desk.taken()
 
     def on_command(self, command: CommandRecord, now: float) -> list[AnyDecision]:

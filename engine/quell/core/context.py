@@ -9,6 +9,11 @@ from typing import Any
 
 import msgspec
 
+from quell.core.catalog import Catalog
+from quell.core.drift import drift_of, kind_of
+from quell.core.stand import current
+from quell.errors import ExpressionError
+from quell.expressions.cel_text import CALL_FUNCTION
 from quell.expressions.conditions import Condition
 from quell.expressions.templates import Template
 from quell.model.alert import Alert
@@ -25,7 +30,24 @@ MOST_ALERTS = 300
 
 def holds(text: str, context: Mapping[str, Any]) -> bool:
     """Whether a condition, bare or written as ``${…}``, is true. Raises ExpressionError."""
-    return _condition(text).holds(context)
+    try:
+        return _condition(text).holds(context)
+    except ExpressionError as error:
+        raise _explained(error, context) from None
+
+
+def value_of(expression: str, context: Mapping[str, Any]) -> Any:
+    """The value of an expression, as plain JSON types. Raises ExpressionError."""
+    try:
+        return plain(_condition(expression).value(context))
+    except ExpressionError as error:
+        raise _explained(error, context) from None
+
+
+def _explained(error: ExpressionError, context: Mapping[str, Any]) -> ExpressionError:
+    """What could not be looked up says more than that the answer lacks something."""
+    asked = context.get(CALL_FUNCTION)
+    return ExpressionError(asked.unknown[-1]) if isinstance(asked, Catalog) and asked.unknown else error
 
 
 @lru_cache(maxsize=4096)
@@ -37,12 +59,17 @@ def _condition(text: str) -> Condition:
 def reads_alerts(text: str) -> bool:
     """Whether a condition may look at an incident's alerts. Raises ExpressionError."""
     paths = _condition(text).paths
-    return any(path[0] == "alerts" or path == ("incident",) or path[:2] == ("incident", "alerts") for path in paths)
+    return any(
+        path[0] in {"alerts", "drift"} or path == ("incident",) or path[:2] == ("incident", "alerts") for path in paths
+    )
 
 
 def rendered(value: Any, context: Mapping[str, Any]) -> Any:
     """The value with its references replaced, as plain JSON types. Raises ExpressionError."""
-    return plain(Template(value).render(context))
+    try:
+        return plain(Template(value).render(context))
+    except ExpressionError as error:
+        raise _explained(error, context) from None
 
 
 def evaluated(expression: str, context: Mapping[str, Any]) -> str:
@@ -97,6 +124,13 @@ def run_context(
     context["steps"] = {
         step.id: {"state": step.state, "output": step.output, "sentence": step.sentence} for step in run.steps
     }
+    if run.drift:
+        context["drift"] = run.drift
+    act = current(run)
+    if act is not None and act.item is not None:
+        context["item"] = act.item
+    if act is not None and act.before is not None:
+        context["before"] = act.before
     if result is not None:
         context["result"] = dict(result)
     return {**run.vars, **context, "vars": run.vars}
@@ -125,7 +159,9 @@ def incident_context(
         "alerts": alerts,
         "suspect": known,
         "change": known.get("change", {}),
+        "drift": drift_of(state, marks),
         "now": _time(at),
+        CALL_FUNCTION: Catalog(state),
     }
 
 
@@ -133,6 +169,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
     return {
         "fingerprint": alert.fingerprint,
         "name": alert.name,
+        "kind": kind_of(alert),
         "labels": alert.labels,
         "severity": alert.severity,
         "entity": alert.entity or "",

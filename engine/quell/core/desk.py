@@ -8,12 +8,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from quell.core.context import run_context
+from quell.core.logbook import noted
 from quell.core.paging import Paging
 from quell.core.routes import Routes
-from quell.model.decision import AnyDecision, Audit, RunChanged
+from quell.core.stand import acts_of, current
+from quell.model.decision import AnyDecision, Audit, IncidentChanged, RunChanged
 from quell.model.playbook import Playbook
-from quell.model.run import Run, StepRun
+from quell.model.run import Run
 from quell.model.state import State
+
+__all__ = ["Desk", "asks", "current", "idle"]
 
 
 class Desk:
@@ -39,8 +43,22 @@ class Desk:
         """Adds one row to the trail."""
         self.decide(Audit(at=at, who=who, what=what, target=target, detail=detail))
 
-    def page(self, run: Run, at: float, reason: str, text: str) -> None:
-        """Tells people about a run through its incident's routes; the trail says so too. A dry run tells nobody."""
+    def note(self, run: Run, what: str, text: str, at: float) -> bool:
+        """Adds an entry to the timeline of the run's incident; False when that is forgotten."""
+        incident = self.state.incidents.get(run.incident)
+        if incident is None:
+            return False
+        incident = noted(incident, at, what, text, f"{run.playbook} ({run.id})")
+        incident = replace(incident, version=incident.version + 1, updated_at=max(at, incident.updated_at))
+        self.state.incidents[incident.id] = incident
+        self.decide(IncidentChanged(at=at, incident=incident, event="updated"))
+        return True
+
+    def page(self, run: Run, at: float, reason: str, text: str) -> int:
+        """Tells people about a run through its incident's routes, and gives how many; the trail says so too.
+
+        A dry run tells nobody.
+        """
         deeds = self.routes.pages(self.state.incidents.get(run.incident), None, at, text, f"{run.id}-{reason}")
         deeds = [replace(deed, run=run.id, dry_run=run.dry) for deed in deeds]
         self.paging.told(deeds, at)
@@ -48,6 +66,7 @@ class Desk:
         told = f"{'would tell' if run.dry else 'told'} {len(deeds)} route{'s' * (len(deeds) != 1)}"
         how = told if deeds else "no route matches, so nobody was told"
         self.audit(at, "quell", "escalate", run.id, f"{text}; {how}")
+        return len(deeds)
 
     @property
     def any_live(self) -> bool:
@@ -84,19 +103,6 @@ class Desk:
         self.decide(RunChanged(at=at, run=run))
 
 
-def current(run: Run) -> StepRun | None:
-    """The step or deed at which the run stands."""
-    acts = run.steps if run.phase == "steps" else run.deeds
-    return acts[run.at_step] if run.at_step < len(acts) else None
-
-
-def with_current(run: Run, act: StepRun) -> Run:
-    """The run with the step or deed at which it stands replaced."""
-    acts = run.steps if run.phase == "steps" else run.deeds
-    acts = (*acts[: run.at_step], act, *acts[run.at_step + 1 :])
-    return replace(run, steps=acts) if run.phase == "steps" else replace(run, deeds=acts)
-
-
 def asks(run: Run) -> bool:
     """Whether the run waits for people to approve it or its step."""
     act = current(run)
@@ -106,5 +112,5 @@ def asks(run: Run) -> bool:
 
 def idle(run: Run) -> bool:
     """Whether the run waits for people and can be called off: for an approval, or held back before it did anything."""
-    held_back = run.state == "waiting" and run.phase == "steps" and not any(step.attempt for step in run.steps)
+    held_back = run.state == "waiting" and run.phase == "steps" and not any(act.attempt for act in acts_of(run))
     return asks(run) or held_back

@@ -8,79 +8,137 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from quell.core.acts import DOUBTS, GRACE_S, Act, act_at, deeds_of, performed, undo_of
-from quell.core.approvals import ask_for_step, expired, stopped, without_rest
-from quell.core.context import holds, plain
-from quell.core.desk import Desk, asks, current, with_current
+from quell.core.acts import DOUBTS, act_at, asked_before, performed
+from quell.core.answers import done_sentence, failed_try, put_off
+from quell.core.approvals import ask_for_step
+from quell.core.builtin import BUILT_IN
+from quell.core.context import plain, rendered
+from quell.core.desk import Desk
+from quell.core.items import begun_items, next_item
+from quell.core.readings import asked, told
+from quell.core.sequel import checked, failed, with_deeds
+from quell.core.stand import AWAITED, current, standing, together, with_current
+from quell.core.undoing import taken_back
+from quell.core.waits import look
 from quell.errors import ExpressionError
 from quell.model.playbook import Step
 from quell.model.records import StepFinished
-from quell.model.run import Run, RunState, StepRun
-from quell.model.times import format_duration
+from quell.model.run import Run, StepRun
 
 
 def advance(desk: Desk, run: Run, at: float) -> Run:
     """Goes on, from where nothing is in flight, up to the next thing to wait for or the end."""
     while not run.over:
-        act = current(run)
-        if act is None:
-            run = _past_last(desk, run)
+        act, whole = current(run), standing(run)
+        if act is None or whole is None:
+            run = _past_last(desk, run, at)
+        elif act.state in AWAITED and not whole.group:
+            return run
+        elif run.phase == "steps" and whole.group:
+            run, waits = _at_once(desk, run, at)
+            if waits:
+                return run
         elif act.state != "planned":
-            run = replace(run, at_step=run.at_step + 1)
-        elif desk.state.paused_by:
-            act = replace(act, sentence=f"held back: {desk.state.paused_by} paused all playbooks")
-            return replace(with_current(run, act), state="waiting")
+            run = next_item(run, at) if whole.items else replace(run, at_step=run.at_step + 1)
         else:
-            run = _begun(desk, run, act, at)
-            act = current(run)
-            if act is not None and act.state in {"acting", "waiting"}:
+            run = _next(desk, run, act, at)
+            if run.state == "waiting":
                 return run
     return run
+
+
+def _next(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
+    """The run with what it stands at begun, or held back while everything is paused."""
+    if desk.state.paused_by:
+        act = replace(act, sentence=f"held back: {desk.state.paused_by} paused all playbooks")
+        return replace(with_current(run, act), state="waiting")
+    return _begun(desk, replace(run, state="running"), act, at)
+
+
+def _at_once(desk: Desk, run: Run, at: float) -> tuple[Run, bool]:
+    """The run with every read of the group begun, and whether it waits for one of them."""
+    members = together(run)
+    for index in members:
+        run = replace(run, at_step=index)
+        act = current(run)
+        if act is not None and act.state == "planned":
+            run = _next(desk, run, act, at)
+            if run.state == "waiting":
+                return run, True
+            if run.over or run.phase != "steps":
+                return run, False
+    under_way = [index for index in members if run.steps[index].state in AWAITED]
+    if under_way:
+        return replace(run, at_step=under_way[0]), True
+    return replace(run, at_step=members[-1] + 1), False
 
 
 def _begun(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
     step = desk.playbook(run).steps[run.at_step] if run.phase == "steps" else None
     try:
-        if step is not None and step.if_ and act.attempt == 0:
-            skipped = _skipped(desk, run, step, act, at)
-            if skipped is not None:
-                return skipped
-        if step is not None and step.do == "approve":
-            if not run.dry:
-                return ask_for_step(desk, run, step, at)
-            return with_current(run, replace(act, state="done", finished_at=at, sentence="would ask for approval"))
+        if step is not None and act.attempt == 0 and act.before is None:
+            stays = _stays(desk, run, step, act, at)
+            if stays is not None:
+                return stays
+        if act.do in BUILT_IN:
+            return _by_itself(desk, run, act, at)
         return performed(desk, run, at)
     except ExpressionError as error:
-        return _failed(desk, run, str(error), at)
+        return failed(desk, run, str(error), at)
 
 
-def _skipped(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run | None:
-    """The run past a step whose condition is false; None when it holds. Raises ExpressionError when nobody can tell."""
+def _stays(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run | None:
+    """The run where its act is not to be performed now: not needed, not yet, or not by a connector. None: perform it.
+
+    Raises ExpressionError when it cannot be told.
+    """
+    if step.needs and next(one.state for one in run.steps if one.id == step.needs) != "done":
+        return with_current(run, replace(act, state="skipped", finished_at=at, sentence="not needed"))
+    if step.for_each is not None and "/" not in act.id:
+        return begun_items(desk, run, step, at)
+    if step.if_:
+        unneeded = _unneeded(desk, run, step, act, at)
+        if unneeded is not None:
+            return unneeded
+    if step.do == "approve":
+        if not run.dry:
+            return ask_for_step(desk, run, step, at)
+        return with_current(run, replace(act, state="done", finished_at=at, sentence="would ask for approval"))
+    if step.wait is not None:
+        seen = look(desk, with_current(run, replace(act, readings=())), step, at)
+        return seen if isinstance(seen, Run) else failed(desk, run, seen, at)
+    return asked_before(desk, run, step, at) if step.before else None
+
+
+def _unneeded(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run | None:
+    """The run past a step whose condition is false, or reading what that needs; None when it holds."""
     try:
-        if holds(step.if_, desk.context(run, at)):
+        found = told(desk, run, step.if_, "if", at)
+        if found is True:
             return None
+        if found is not False:
+            return asked(desk, run, found, "if", at)
     except ExpressionError as error:
         raise ExpressionError(f"its condition cannot be told: {error}") from error
-    return with_current(run, replace(act, state="skipped", finished_at=at, sentence=f"not needed: {step.if_} is false"))
+    sentence = f"not needed: {step.if_} is false"
+    return with_current(run, replace(act, state="skipped", finished_at=at, sentence=sentence))
 
 
-def _past_last(desk: Desk, run: Run) -> Run:
+def _by_itself(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
+    """The run after an act that needs no connector. Raises ExpressionError when it cannot be done."""
+    params = rendered(dict(act_at(desk.playbook(run), run).with_), desk.context(run, at))
+    output, sentence = BUILT_IN[act.do](desk, run, params, act.id.replace("/", "-"), at)
+    act = replace(act, state="done", attempt=1, params=params, output=plain(output), sentence=sentence, readings=())
+    run = with_current(run, replace(act, started_at=at, finished_at=at))
+    return checked(desk, run, at)
+
+
+def _past_last(desk: Desk, run: Run, at: float) -> Run:
     if run.phase == "steps":
         return replace(run, state="done")
     if run.phase == "undo":
-        return _with_deeds(desk, run)
+        return with_deeds(desk, run, at)
     return replace(run, state=run.ends_as or "failed")
-
-
-def _with_deeds(desk: Desk, run: Run) -> Run:
-    """The run at the first of what the playbook does on failure, behind what was undone."""
-    run = without_rest(run)
-    done = run.deeds
-    return replace(run, phase="deeds", state="running", deeds=(*done, *deeds_of(desk.playbook(run))), at_step=len(done))
-
-
-def _ending(desk: Desk, run: Run, ends_as: RunState, error: str) -> Run:
-    return _with_deeds(desk, replace(run, ends_as=ends_as, error=error))
 
 
 def answered(desk: Desk, run: Run, result: StepFinished, at: float) -> Run:
@@ -90,90 +148,20 @@ def answered(desk: Desk, run: Run, result: StepFinished, at: float) -> Run:
     spec = act_at(desk.playbook(run), run)
     run = replace(run, state="running")
     if result.outcome == "pending":
-        return _pending(desk, run, spec, result, at)
+        waiting = put_off(run, spec, result, at)
+        return waiting if isinstance(waiting, Run) else answered(desk, run, waiting, at)
     if result.outcome == "done":
-        output = plain(result.output)
-        act = replace(act, state="done", output=output, sentence=result.sentence, finished_at=at, due_at=None)
-        return _checked(desk, with_current(run, act), spec, at)
+        sentence = done_sentence(run, act, result)
+        act = replace(act, state="done", output=plain(result.output), sentence=sentence, finished_at=at, due_at=None)
+        return advance(desk, checked(desk, with_current(run, replace(act, readings=())), at), at)
     unknown = result.failure == "timeout" and not spec.repeatable and spec.effect == "change" and not run.dry
     if result.outcome == "in_doubt" or unknown:
         return doubted(desk, run, result.error or "its answer never came", at)
+    again = failed_try(run, spec, result, at)
+    if again is not None:
+        return again
     error = result.error or result.failure or "failed"
-    retry = spec.retry
-    if retry is not None and act.attempt <= retry.times and result.failure in retry.on:
-        wait_s = max(retry.wait_s, 0.0)
-        sentence = f"attempt {act.attempt} failed, trying again in {format_duration(wait_s)}"
-        act = replace(act, state="waiting", due_at=at + wait_s, error=error, sentence=sentence)
-        return with_current(run, act)
-    return advance(desk, _failed(desk, run, error, at, result.sentence), at)
-
-
-def _pending(desk: Desk, run: Run, spec: Act, result: StepFinished, at: float) -> Run:
-    """Goes on waiting, up to the act's own time limit; the daemon asks again by itself."""
-    act = current(run)
-    assert act is not None, "only an act is waited for"
-    limit = max(spec.timeout_s, 0.0)
-    since = at if act.started_at is None else act.started_at
-    if at >= since + limit > since:
-        error = f"still not finished after {format_duration(limit)}"
-        late = replace(result, outcome="failed", failure="timeout", error=error)
-        return answered(desk, run, late, at)
-    due = since + limit + GRACE_S + max(result.check_after_s or 0.0, 0.0)
-    return with_current(run, replace(act, due_at=max(due, act.due_at or due), sentence=result.sentence))
-
-
-def _checked(desk: Desk, run: Run, spec: Act, at: float) -> Run:
-    """Goes on after a done act if its check holds. What a dry run only imagined is not checked."""
-    act = current(run)
-    assert act is not None, "the act was just done"
-    if run.phase == "undo" and spec.step is not None:
-        steps = tuple(replace(step, state="undone") if step.id == spec.step.id else step for step in run.steps)
-        return advance(desk, replace(run, steps=steps), at)
-    step = spec.step
-    if step is None or not step.check or (run.dry and step.effect != "read"):
-        return advance(desk, run, at)
-    try:
-        if holds(step.check, desk.context(run, at, act.output)):
-            return advance(desk, run, at)
-    except ExpressionError as untold:
-        return advance(desk, _failed(desk, run, f"its check cannot be told: {untold}", at), at)
-    if step.otherwise == "finish":
-        run = with_current(run, replace(act, sentence=f"no longer needed: {step.check} is false"))
-        return replace(without_rest(run), state="done")
-    error = f"step {step.id}: {step.check} is false"
-    if step.otherwise == "escalate":
-        desk.page(run, at, f"{step.id}-check", f"Playbook {run.playbook} (run {run.id}) stopped: {error}")
-    return stopped(run, at, error)
-
-
-def _failed(desk: Desk, run: Run, error: str, at: float, sentence: str = "") -> Run:
-    """The run after its act failed for good; `advance` goes on from there."""
-    act = current(run)
-    assert act is not None, "only an act fails"
-    act = replace(act, state="failed", error=error, sentence=sentence, finished_at=at, due_at=None)
-    run = with_current(run, act)
-    if run.phase == "deeds":
-        return run
-    if run.phase == "undo":
-        desk.audit(at, "quell", "undo failed", run.id, f"{act.id}: {error}")
-        text = f"Playbook {run.playbook} (run {run.id}) is stuck: {act.id} failed, look at what it left behind. {error}"
-        desk.page(run, at, "stuck", text)
-        return _ending(desk, run, "stuck", f"{act.id}: {error}")
-    step = desk.playbook(run).steps[run.at_step]
-    if step.on_failure == "continue":
-        return run
-    return _unwound(desk, run, step, f"step {act.id}: {error}")
-
-
-def _unwound(desk: Desk, run: Run, step: Step, error: str) -> Run:
-    """The run after a step failed that matters: taken back if the step says so, then what follows a failure."""
-    run = without_rest(run)
-    written = {step.id: step.undo for step in desk.playbook(run).steps if step.undo}
-    taken = [act for act in reversed(run.steps) if act.state == "done" and act.id in written]
-    if step.on_failure != "undo" or run.dry or not taken:
-        return _ending(desk, run, "failed", error)
-    undos = tuple(undo_of(act, written[act.id]) for act in taken)
-    return replace(run, state="running", phase="undo", ends_as="undone", error=error, deeds=undos, at_step=0)
+    return advance(desk, failed(desk, run, error, at, result.sentence), at)
 
 
 def doubted(desk: Desk, run: Run, error: str, at: float) -> Run:
@@ -184,7 +172,7 @@ def doubted(desk: Desk, run: Run, error: str, at: float) -> Run:
     if (spec.repeatable or run.dry) and act.attempt < DOUBTS + (spec.retry.times if spec.retry else 0):
         return advance(desk, with_current(run, replace(act, state="planned", due_at=None, error=error)), at)
     if run.dry or spec.effect != "change":
-        return advance(desk, _failed(desk, run, error, at), at)
+        return advance(desk, failed(desk, run, error, at), at)
     sentence = (
         f"nobody knows whether {act.do} took effect ({error}); look, then `quell approve {run.id}` if it did "
         f"and the run goes on, `quell reject {run.id}` if not and the step counts as failed"
@@ -203,44 +191,6 @@ def settled_doubt(desk: Desk, run: Run, took_effect: bool, by: str, at: float) -
     if took_effect:
         act = replace(act, state="done", sentence=f"{by} says that it took effect", finished_at=at, error="")
         run = with_current(run, act)
-        if run.phase == "undo":
-            spec = act_at(desk.playbook(run), run)
-            return _checked(desk, run, spec, at)
-        return advance(desk, run, at)
+        return advance(desk, taken_back(run, act) if run.phase == "undo" else run, at)
     run = with_current(run, replace(act, state="acting"))
-    return advance(desk, _failed(desk, run, f"{by} says that it did not take effect", at), at)
-
-
-def due(run: Run) -> float | None:
-    """When the run does something without news."""
-    if asks(run) and run.approval is not None:
-        times = [run.approval.expires_at]
-    else:
-        act = current(run)
-        timed = act is not None and act.state in {"acting", "waiting"} and act.due_at is not None
-        times = [act.due_at] if act is not None and timed and act.due_at is not None else []
-    if run.deadline is not None and run.phase == "steps" and run.state in {"running", "waiting"}:
-        times.append(run.deadline)
-    return min(times, default=None)
-
-
-def timed(desk: Desk, run: Run, at: float) -> Run:
-    """The run after what was due at this time."""
-    act = current(run)
-    if asks(run) and run.approval is not None and run.approval.expires_at <= at:
-        return expired(desk, run, at)
-    if run.deadline is not None and run.phase == "steps" and run.deadline <= at:
-        return _out_of_time(desk, run, at)
-    if act is not None and act.state == "waiting":
-        return advance(desk, with_current(run, replace(act, state="planned", due_at=None)), at)
-    return doubted(desk, run, "its answer never came", at)
-
-
-def _out_of_time(desk: Desk, run: Run, at: float) -> Run:
-    playbook, act = desk.playbook(run), current(run)
-    error = f"the run took longer than {format_duration(playbook.timeout_s)}"
-    assert act is not None, "a run without a step left is over"
-    step = playbook.steps[run.at_step]
-    state = "in_doubt" if act.state == "acting" else "skipped"
-    run = with_current(run, replace(act, state=state, due_at=None, finished_at=at, error=error))
-    return advance(desk, _unwound(desk, replace(run, state="running"), step, error), at)
+    return advance(desk, failed(desk, run, f"{by} says that it did not take effect", at), at)

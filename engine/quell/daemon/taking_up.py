@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from quell.core.desk import current
+from collections.abc import Iterator
+
+from quell.core.stand import awaiting, current, each_under_way
 from quell.model.decision import Perform
+from quell.model.run import Run
 from quell.model.state import State
 
 
@@ -16,18 +19,22 @@ def awaited(state: State, deed: Perform) -> bool:
     if not deed.run or not deed.key.startswith(f"{deed.run}/"):
         return True
     run = state.runs.get(deed.run)
-    act = current(run) if run is not None and not run.over else None
-    if act is None or act.key != deed.key:
+    there = awaiting(run, deed.key) if run is not None and not run.over else None
+    act = current(there) if there is not None else None
+    if act is None:
         return False
-    return act.state == "acting" or (act.state == "in_doubt" and deed.repeat != "never")
+    return act.state != "in_doubt" or deed.repeat != "never"
 
 
 def waiting(state: State) -> dict[str, str]:
-    """The keys of all acts that runs wait for, each with its run's id."""
-    return {
-        act.key: run.id
-        for run in state.runs.values()
-        if not run.over
-        for act in (*run.steps, *run.deeds)
-        if act.state == "acting" and act.key
-    }
+    """The keys of all acts and reads that runs wait for, each with its run's id."""
+    return {key: run.id for run in state.runs.values() if not run.over for key in _keys(run)}
+
+
+def _keys(run: Run) -> Iterator[str]:
+    for there in each_under_way(run):
+        act = current(there)
+        assert act is not None, "only acts are under way"
+        if act.state == "acting" and act.key:
+            yield act.key
+        yield from (reading.key for reading in act.readings if reading.state == "asked")

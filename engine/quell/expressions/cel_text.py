@@ -17,8 +17,16 @@ MAX_MACROS = 2
 
 LABEL_FUNCTION = "__label"
 """The reading of a label that may be missing is rewritten to a call of this function."""
+CALL_FUNCTION = "__call"
+"""A call with a dotted name is rewritten to a call of this function, with the name and a list of the arguments."""
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
+FUNCTIONS = frozenset({
+    "size", "contains", "startsWith", "endsWith", "matches", "duration", "timestamp", "string", "int", "uint", "double",
+    "bytes", "type", "dyn", "has", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
+    "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+})  # fmt: skip
+"""What an expression may call, besides the list macros."""
 _WORDS = frozenset({"true", "false", "null", "in"})
 _TOKEN = re.compile(
     r"""
@@ -40,6 +48,16 @@ class Token:
     kind: str
     text: str
     start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call with a dotted name such as ``metrics.error_rate(app)``; ``start`` and ``end`` are of the name."""
+
+    name: str
+    start: int
+    end: int
+    arguments: int
 
 
 def tokens(text: str) -> list[Token]:
@@ -109,6 +127,8 @@ def paths(found: list[Token]) -> frozenset[tuple[str, ...]]:
         after_dot = index > 0 and found[index - 1].text == "."
         if token.kind != "name" or after_dot or token.text in _WORDS or _text_at(found, index + 1) == "(":
             continue
+        if _is_dotted_call(found, index):
+            continue
         path = [token.text]
         at = index + 1
         while _text_at(found, at) == "." and _kind_at(found, at + 1) == "name" and _text_at(found, at + 2) != "(":
@@ -116,6 +136,58 @@ def paths(found: list[Token]) -> frozenset[tuple[str, ...]]:
             at += 2
         result.add(tuple(path))
     return frozenset(result)
+
+
+def _is_dotted_call(found: list[Token], index: int) -> bool:
+    """Whether ``word.word(`` begins there, and is not a function of the language called on a value."""
+    return (
+        found[index].kind == "name"
+        and (index == 0 or found[index - 1].text != ".")
+        and _text_at(found, index + 1) == "."
+        and _kind_at(found, index + 2) == "name"
+        and _text_at(found, index + 3) == "("
+        and found[index + 2].text not in FUNCTIONS | MACROS
+    )
+
+
+def calls(found: list[Token]) -> tuple[Call, ...]:
+    """The calls with a dotted name; a name that a list macro binds is a value, on which there is nothing to call."""
+    bound, closing = bound_names(found), _closing(found)
+    return tuple(
+        Call(
+            f"{token.text}.{found[index + 2].text}",
+            token.start,
+            found[index + 2].start + len(found[index + 2].text),
+            _arguments(found, index + 3, closing.get(index + 3, len(found))),
+        )
+        for index, token in enumerate(found)
+        if _is_dotted_call(found, index) and token.text not in bound
+    )
+
+
+def _arguments(found: list[Token], opening: int, end: int) -> int:
+    if end <= opening + 1:
+        return 0
+    depth = 0
+    count = 1
+    for token in found[opening + 1 : end]:
+        depth += (token.text in _PAIRS) - (token.text in _PAIRS.values())
+        count += token.text == "," and depth == 0
+    return count
+
+
+def _call_edits(found: list[Token]) -> list[tuple[int, int, str]]:
+    closing = _closing(found)
+    opening = {token.start: index for index, token in enumerate(found) if token.text == "("}
+    edits = []
+    for call in calls(found):
+        bracket = min(start for start in opening if start >= call.end)
+        partner = closing.get(opening[bracket])
+        if partner is not None:
+            end = found[partner].start
+            edits.append((call.start, bracket + 1, f'{CALL_FUNCTION}("{call.name}", ['))
+            edits.append((end, end + 1, "])"))
+    return edits
 
 
 def _text_at(found: list[Token], index: int) -> str:
@@ -126,12 +198,13 @@ def _kind_at(found: list[Token], index: int) -> str:
     return found[index].kind if index < len(found) else ""
 
 
-def with_lenient_labels(text: str, found: list[Token]) -> str:
+def rewritten(text: str, found: list[Token]) -> str:
     """The expression with every reading of a label made one that gives "" when the label is missing.
 
-    ``x.labels.team`` and ``x.labels["team"]`` become calls of `LABEL_FUNCTION`; inside ``has(…)`` they stay.
+    ``x.labels.team`` and ``x.labels["team"]`` become calls of `LABEL_FUNCTION`; inside ``has(…)`` they stay. Calls with
+    a dotted name become calls of `CALL_FUNCTION`.
     """
-    edits: list[tuple[int, int, str]] = []
+    edits = _call_edits(found)
     closing = _closing(found)
     spared_until = -1
     for index, token in enumerate(found):

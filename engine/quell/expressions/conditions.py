@@ -12,14 +12,18 @@ from types import ModuleType
 from typing import Any
 
 from quell.errors import ExpressionError
-from quell.expressions.cel_text import LABEL_FUNCTION, MACROS, bound_names, paths, tokens, with_lenient_labels
-
-FUNCTIONS = frozenset({
-    "size", "contains", "startsWith", "endsWith", "matches", "duration", "timestamp", "string", "int", "uint", "double",
-    "bytes", "type", "dyn", "has", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
-    "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
-})  # fmt: skip
-"""What an expression may call, besides the list macros."""
+from quell.expressions.cel_text import (
+    CALL_FUNCTION,
+    FUNCTIONS,
+    LABEL_FUNCTION,
+    MACROS,
+    Call,
+    bound_names,
+    calls,
+    paths,
+    rewritten,
+    tokens,
+)
 
 
 def _cel() -> ModuleType:
@@ -57,27 +61,36 @@ class Condition:
 
     A missing label is "" anywhere below a name ``labels``; any other missing name is an `ExpressionError`, as are a
     syntax error (with its column), an unknown function, and text beyond 4 kB or nested too deep. Whole and floating
-    numbers compare with each other but do not mix in arithmetic. ``functions`` are names that it may call beside the
-    built-in ones; the context holds what they do.
+    numbers compare with each other but do not mix in arithmetic. ``calls`` are those with a dotted name, such as
+    ``metrics.error_rate(app)``; the context answers them: its value of the name `CALL_FUNCTION` is called with the
+    dotted name and the list of arguments. ``functions`` are names without a dot that it may call beside the built-in
+    ones; the context holds what they do.
     """
 
-    __slots__ = ("_fields", "_functions", "_needed", "_program", "names", "paths", "text")
+    __slots__ = ("_fields", "_functions", "_needed", "_program", "calls", "names", "paths", "text")
 
     def __init__(self, text: str, functions: frozenset[str] = frozenset()) -> None:
         self.text = text
         self._functions = functions
         words = tokens(text)
         _compiled(text)  # so that columns in a complaint are those of what the author wrote
-        self._program = _compiled(with_lenient_labels(text, words))
+        self._program = _compiled(rewritten(text, words))
         bound = bound_names(words)
+        self.calls: tuple[Call, ...] = calls(words)
+        called_at = {call.end for call in self.calls}
         self.paths = frozenset(path for path in paths(words) if path[0] not in bound)
         self._needed = tuple(self._program.variables())
         self.names = frozenset(self._needed) - bound - functions
         self._fields = _fields(self.paths, bound)
         for function in words:
             called = text[function.start + len(function.text) :].lstrip().startswith("(")
+            dotted = function.start + len(function.text) in called_at
             if function.kind == "name" and called and function.text not in FUNCTIONS | MACROS | functions | {"in"}:
-                near = difflib.get_close_matches(function.text, FUNCTIONS | MACROS | functions, 1)
+                near = difflib.get_close_matches(
+                    function.text, FUNCTIONS | MACROS | functions, 1, 0.8 if dotted else 0.6
+                )
+                if dotted and not near:
+                    continue
                 hint = f'; did you mean "{near[0]}"?' if near else ""
                 raise ExpressionError(f'unknown function "{function.text}"{hint}', function.start + 1)
 
@@ -86,6 +99,10 @@ class Condition:
         variables = {name: self._part(name, context[name]) for name in self._needed if name in context}
         variables |= {name: context[name] for name in self._functions if name in context}
         variables[LABEL_FUNCTION] = _label
+        if self.calls:
+            if CALL_FUNCTION not in context:
+                raise ExpressionError(f'unknown function "{self.calls[0].name}"', self.calls[0].start + 1)
+            variables[CALL_FUNCTION] = context[CALL_FUNCTION]
         try:
             return self._program.execute(variables)
         except KeyError as error:

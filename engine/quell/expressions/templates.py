@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from quell.errors import ExpressionError
+from quell.expressions.cel_text import Call
 from quell.expressions.conditions import Condition
 from quell.model.times import format_duration, format_time
 
@@ -29,10 +30,13 @@ class Template:
     worse than none. Inside a real expression a missing label is "", as in conditions.
     """
 
-    __slots__ = ("_part", "names", "paths")
+    __slots__ = ("_part", "calls", "names", "paths")
 
     def __init__(self, value: Any) -> None:
         self._part = _part(value)
+        self.calls: tuple[Call, ...] = tuple(
+            call for found in _expressions(self._part) if isinstance(found, Condition) for call in found.calls
+        )
         self.paths: frozenset[tuple[str, ...]] = frozenset(_paths(self._part))
         self.names = frozenset(path[0] for path in self.paths)
 

@@ -1,0 +1,127 @@
+"""Drift of data and models: which alerts speak of it, of what, and whether they say enough to act on.
+
+One drift alert is one test of one column in one window, and tests over many columns and windows cry wolf every day. So
+`validated` counts what the alerts of an incident themselves say: columns, windows, and how large the effect is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Any
+
+from quell.errors import ExpressionError
+from quell.model.alert import Alert
+from quell.model.state import State
+from quell.model.times import format_duration, parse_duration
+
+DRIFT = "drift"
+COLUMNS = ("column", "feature", "field")
+EFFECTS = ("effect", "effect_size", "drift_score", "score", "psi")
+WINDOW = "window"
+
+
+def kind_of(alert: Alert) -> str:
+    """The label ``kind``; "drift" for an alert without one whose name speaks of drift."""
+    kind = alert.labels.get("kind", "")
+    return kind if kind or DRIFT not in alert.name.lower() else DRIFT
+
+
+def speaks_of_drift(alert: Alert) -> bool:
+    """Whether the label ``kind`` is "drift", or the alert's name holds the word."""
+    return kind_of(alert) == DRIFT or DRIFT in alert.name.lower()
+
+
+def drift_of(state: State, marks: Iterable[str]) -> dict[str, str]:
+    """``model`` and ``dataset`` of the first of these alerts that speaks of drift; what it does not say is missing."""
+    for mark in marks:
+        alert = state.alerts.get(mark)
+        if alert is not None and speaks_of_drift(alert):
+            kind, _, name = (alert.entity or "").partition("/")
+            said = {word: alert.labels.get(word) or (name if kind == word else "") for word in ("model", "dataset")}
+            return {word: value for word, value in said.items() if value}
+    return {}
+
+
+def validated(state: State, marks: Iterable[str], wanted: Mapping[str, Any], at: float) -> tuple[dict[str, Any], str]:
+    """The output and the sentence of ``quell.validate_drift``. Raises ExpressionError for what cannot be asked."""
+    model = str(wanted.get("model") or "")
+    need = _needed(wanted.get("need"))
+    fresh_s = _span(wanted.get("fresh_within"))
+    told = [alert for mark in marks if (alert := state.alerts.get(mark)) is not None and speaks_of_drift(alert)]
+    about = [alert for alert in told if not model or _model(alert) in {"", model}]
+    fresh = [alert for alert in about if alert.firing and alert.updated_at >= at - fresh_s]
+    columns = sorted({column for alert in fresh if (column := _first(alert, COLUMNS))})
+    effects = [effect for alert in fresh if (effect := _effect(alert)) is not None]
+    found: dict[str, float | None] = {
+        "columns": float(len(columns)),
+        "windows": float(_windows(fresh)),
+        "effect": max(effects, default=None),
+    }
+    reasons = []
+    if not fresh:
+        of_model = f" of {model}" if model else ""
+        reasons.append(f"no drift alert{of_model} fires and was told within {format_duration(fresh_s)}")
+    for name, least in need.items():
+        value = found[name]
+        if fresh and (value is None or value < least):
+            said = "none is told" if value is None else f"{value:g}"
+            reasons.append(f"{name}: {said}, {least:g} needed")
+    output = {
+        "valid": not reasons,
+        "model": model,
+        "columns": len(columns),
+        "column_names": columns,
+        "windows": _windows(fresh),
+        "effect": found["effect"],
+        "alerts": len(fresh),
+        "reasons": reasons,
+    }
+    largest = "no effect told" if found["effect"] is None else f"effect {found['effect']:g}"
+    seen = f"{len(columns)} columns, {_windows(fresh)} windows, {largest}"
+    what = f"drift of {model}" if model else "drift"
+    return output, f"{what} is not validated: {'; '.join(reasons)}" if reasons else f"{what} is validated: {seen}"
+
+
+def _needed(need: Any) -> dict[str, float]:
+    found = {}
+    for name, least in (need if isinstance(need, Mapping) else {}).items():
+        if name not in {"columns", "windows", "effect"}:
+            raise ExpressionError(f'need: "{name}" is none of columns, windows, effect')
+        if isinstance(least, bool) or not isinstance(least, (int, float)) or not isfinite(least):
+            raise ExpressionError(f'need: "{least}" is not a number for {name}')
+        found[str(name)] = float(least)
+    return found
+
+
+def _span(text: Any) -> float:
+    try:
+        return parse_duration(str(text or "2h"))
+    except ValueError as error:
+        raise ExpressionError(f"fresh_within: {error}") from None
+
+
+def _model(alert: Alert) -> str:
+    kind, _, name = (alert.entity or "").partition("/")
+    return alert.labels.get("model") or (name if kind == "model" else "")
+
+
+def _first(alert: Alert, names: tuple[str, ...]) -> str:
+    said = (alert.labels.get(name) or alert.annotations.get(name) for name in names)
+    return next((text for text in said if text), "")
+
+
+def _effect(alert: Alert) -> float | None:
+    """What an annotation or label says of the effect's size, else the alert's value; its sign does not matter."""
+    text = _first(alert, EFFECTS)
+    try:
+        value = float(text) if text else alert.value
+    except ValueError:
+        value = None
+    return abs(value) if value is not None and isfinite(value) else None
+
+
+def _windows(alerts: list[Alert]) -> int:
+    """Windows that the alerts name; if none does, how often the alert that was told most was told."""
+    named = {alert.labels.get(WINDOW) or alert.annotations.get(WINDOW) or "" for alert in alerts} - {""}
+    return len(named) if named else max((alert.count for alert in alerts), default=0)
