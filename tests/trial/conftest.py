@@ -53,6 +53,6 @@ class House:
 @pytest.fixture
 def house(tmp_path):
     write_starter(tmp_path, "b" * 64, "first")
-    for path in (tmp_path / "playbooks").iterdir():
+    for path in [*(tmp_path / "playbooks").iterdir(), *(tmp_path / "rules").glob("*.test.yaml")]:
         path.unlink()
     return House(tmp_path)

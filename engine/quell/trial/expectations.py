@@ -88,7 +88,9 @@ def _unmatched(many: Many, kind: _Kind, things: Sequence[Any], after_s: float) -
     left = [thing for index, thing in enumerate(things) if index not in taken.values()]
     for index, wanted in enumerate(many.these):
         if index not in taken:
-            yield Failure(wanted.place, after_s, kind.what, _text(wanted.keys), _nearest(wanted, left, kind) or "none")
+            yield Failure(
+                wanted.place, after_s, kind.what, as_written(wanted.keys), _nearest(wanted, left, kind) or "none"
+            )
     if len(taken) == len(many.these) and left:
         want = f"these {len(many.these)} only" if many.these else "none"
         yield Failure(many.place, after_s, kind.what, want, f"also {_listed(map(kind.shown, left))}")
@@ -124,7 +126,7 @@ def _nearest(wanted: Wanted, things: Sequence[Any], kind: _Kind) -> str:
 
 
 def _differing(pairs: Sequence[tuple[str, Any, Any]], wanted: Mapping[str, Any]) -> list[str]:
-    return [f"{name} {_text(got)}" for name, want, got in pairs if name in wanted and want != got]
+    return [f"{name} {as_written(got)}" for name, want, got in pairs if name in wanted and want != got]
 
 
 def _unlike_incident(one: Incident, wanted: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
@@ -192,7 +194,7 @@ def _uncalled(call: WantedCall, made: Sequence[Made], after_s: float) -> Iterato
     fits = [one for one in of_it if _within(call.params, one.deed.params)]
     if len(fits) == call.times or (call.times is None and fits):
         return
-    want = f"{'dry ' * call.dry}{call.action} with {_text(call.params)}, {_times(call.times)}"
+    want = f"{'dry ' * call.dry}{call.action} with {as_written(call.params)}, {_times(call.times)}"
     got = f"{_times(len(fits))}; its calls: {_listed(map(_call, of_it)) or 'none'}"
     yield Failure(call.place, after_s, "calls", want, got)
 
@@ -234,11 +236,11 @@ def _page(one: Page, names: Mapping[str, str]) -> str:
 
 
 def _alert(one: Alert) -> str:
-    return f"{_text(one.labels)} ({one.reason.text})"
+    return f"{as_written(one.labels)} ({one.reason.text})"
 
 
 def _call(one: Made) -> str:
-    return f"{one.deed.action} {_text(one.deed.params)} ({one.answer.fail or 'done'})"
+    return f"{one.deed.action} {as_written(one.deed.params)} ({one.answer.fail or 'done'})"
 
 
 def _listed(texts: Iterator[str] | map[str]) -> str:
@@ -247,12 +249,12 @@ def _listed(texts: Iterator[str] | map[str]) -> str:
     return "; ".join(shown[:MOST_SHOWN]) + more
 
 
-def _text(value: Any) -> str:
+def as_written(value: Any) -> str:
     """A value as it would stand in the file."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_text(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{name}: {as_written(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_text, value)) + "]"
+        return "[" + ", ".join(map(as_written, value)) + "]"
     if isinstance(value, str):
         return value or '""'
     return msgspec.json.encode(value).decode()

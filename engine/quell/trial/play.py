@@ -15,7 +15,7 @@ from quell.model.records import AnyRecord, CommandRecord
 from quell.model.rulebook import Rulebook
 from quell.model.times import format_duration
 from quell.trial.actions import Declared
-from quell.trial.expectations import Failure, unmet
+from quell.trial.expectations import Failure, as_written, unmet
 from quell.trial.machine import Kill, Machine
 from quell.trial.people import NobodyMeant, commands_of, refusal
 from quell.trial.world import Made, World
@@ -140,4 +140,4 @@ def _told(record: AnyRecord) -> str:
         for name, value in msgspec.to_builtins(record).items()
         if name not in {"at", "seen", "id", "source", "starts_at", "kind"}
     }
-    return f"{record.__struct_config__.tag}: {plain}"
+    return f"{record.__struct_config__.tag} {as_written(plain)}"
