@@ -90,8 +90,9 @@ class _Gate:
 class OneOpen:
     """The actions of a ticket connector. One object per connector, so that it remembers."""
 
-    def __init__(self, settle_s: float = 0.0) -> None:
+    def __init__(self, settle_s: float = 0.0, noun: str = "ticket") -> None:
         self._settle_s = settle_s
+        self._noun = noun
         self._gates: dict[str, _Gate] = {}
         self._opened: OrderedDict[str, str] = OrderedDict()
         self._doubt: OrderedDict[str, float] = OrderedDict()
@@ -115,7 +116,7 @@ class OneOpen:
         async with self._alone(scope):
             left_s = 0.0 if call.dry_run else self._unsettled_s(scope, call)
             if left_s > 0:
-                return Pending(left_s, f"waits until {desk.where} would find a ticket that may have been opened")
+                return Pending(left_s, f"waits until {desk.where} would find what may have been opened")
             found = await self._found(desk, scope, draft.mark)
             if found is not None:
                 return await self._was_open(call, desk, found, draft)
@@ -167,7 +168,7 @@ class OneOpen:
     async def _comment(self, call: Call, desk: Desk) -> Done:
         ticket = await self._named(call, desk)
         if ticket is None:
-            raise Refused(f"{_none(call, desk)}; no comment was added")
+            raise Refused(f"{self._none(call, desk)}; no comment was added")
         if call.dry_run:
             return Done(f"would comment on {ticket.name}", _output(ticket))
         new = await self._say(call, desk, ticket, said(call.params, "text"))
@@ -177,9 +178,9 @@ class OneOpen:
     async def _close(self, call: Call, desk: Desk) -> Done:
         ticket = await self._named(call, desk)
         if ticket is None and said(call.params, "id"):
-            raise Refused(f"{_none(call, desk)}; nothing was closed")
+            raise Refused(f"{self._none(call, desk)}; nothing was closed")
         if ticket is None:
-            return Done(f"{_none(call, desk)}; nothing is to be closed", {**_output(None), "closed": False})
+            return Done(f"{self._none(call, desk)}; nothing is to be closed", {**_output(None), "closed": False})
         if not ticket.is_open:
             return Done(f"{ticket.name} is closed; it was closed before", {**_output(ticket), "closed": False})
         if call.dry_run:
@@ -194,7 +195,7 @@ class OneOpen:
         known = ticket is not None and ticket.is_open
         output = {"found": known, "title": ticket.title if ticket is not None else ""}
         if ticket is None:
-            return Done(_none(call, desk), {**_output(None), **output})
+            return Done(self._none(call, desk), {**_output(None), **output})
         return Done(f"{ticket.name} is {'open' if known else 'closed'}", {**_output(ticket), **output})
 
     async def _say(self, call: Call, desk: Desk, ticket: Ticket, text: str) -> bool:
@@ -223,6 +224,12 @@ class OneOpen:
             self._opened.pop(scope, None)
         return await desk.find(mark)
 
+    def _none(self, call: Call, desk: Desk) -> str:
+        number = said(call.params, "id").lstrip("#")
+        if number:
+            return f"{desk.where} has no {number}"
+        return f"no {self._noun} is open for {key_of(call.params)} in {desk.where}"
+
     def _unsettled_s(self, scope: str, call: Call) -> float:
         """Seconds until a search may be believed: nothing is waited for when nothing is in doubt."""
         if scope in self._opened or not self._settle_s:
@@ -250,11 +257,6 @@ def _put(kept: OrderedDict[str, Any], name: str, value: Any) -> None:
     kept.move_to_end(name)
     while len(kept) > _MOST_KEPT:
         kept.popitem(last=False)
-
-
-def _none(call: Call, desk: Desk) -> str:
-    number = said(call.params, "id").lstrip("#")
-    return f"{desk.where} has no {number}" if number else f"no ticket is open for {key_of(call.params)} in {desk.where}"
 
 
 def _output(ticket: Ticket | None, *, created: bool = False, commented: bool = False) -> dict[str, Any]:
