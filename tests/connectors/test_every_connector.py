@@ -27,6 +27,7 @@ OURS = {
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
     "redmine": {"act"},
+    "statuspage": {"act"},
     "servicenow": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
