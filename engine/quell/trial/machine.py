@@ -12,11 +12,12 @@ from typing import Literal
 
 from quell.config.scenario import Answer
 from quell.core.engine import Engine
+from quell.core.stand import awaiting, current
 from quell.model.decision import AnyDecision, Audit, IncidentChanged, Page, Perform, RunChanged
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.rulebook import Rulebook
-from quell.model.run import Run, StepRun
+from quell.model.run import Run
 from quell.model.state import State
 from quell.trial.actions import Declared
 from quell.trial.world import World, call_line, sentence_of
@@ -301,11 +302,6 @@ def awaited(state: State, deed: Perform) -> bool:
     if not deed.run or not deed.key.startswith(f"{deed.run}/"):
         return True
     run = state.runs.get(deed.run)
-    return run is not None and not run.over and any(_awaits(act, deed) for act in (*run.steps, *run.deeds))
-
-
-def _awaits(act: StepRun, deed: Perform) -> bool:
-    if act.key == deed.key:
-        return act.state == "acting" or (act.state == "in_doubt" and deed.repeat != "never")
-    asked = any(reading.key == deed.key and reading.state == "asked" for reading in act.readings)
-    return asked or any(_awaits(item, deed) for item in act.items)
+    there = awaiting(run, deed.key) if run is not None and not run.over else None
+    act = current(there) if there is not None else None
+    return act is not None and (act.state != "in_doubt" or deed.repeat != "never")

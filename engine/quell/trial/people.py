@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quell.config.scenario import Person
-from quell.core.desk import asks, current
+from quell.core.desk import asks
+from quell.core.stand import current
 from quell.model.decision import Audit
 from quell.model.incident import Incident
 from quell.model.records import CommandRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from quell.config.scenario import Scenario
-from quell.model.playbook import Place, Playbook
+from quell.model.playbook import Measure, Place, Playbook
 from quell.model.rulebook import Rulebook
 from quell.model.topology import Dependency, Entity
 
@@ -38,7 +38,14 @@ def staged(rulebook: Rulebook, scenario: Scenario) -> Rulebook:
 
 def _playbooks(rulebook: Rulebook, scenario: Scenario) -> list[Playbook]:
     chosen = [one for one in rulebook.playbooks if scenario.playbooks is None or one.name in scenario.playbooks]
-    return chosen if scenario.mode is None else [replace(one, mode=scenario.mode) for one in chosen]
+    return [
+        replace(one, mode=scenario.mode or one.mode, measures=tuple(_measured(each, scenario) for each in one.measures))
+        for one in chosen
+    ]
+
+
+def _measured(measure: Measure, scenario: Scenario) -> Measure:
+    return replace(measure, do=measure.name, value="result.value") if measure.name in scenario.fakes else measure
 
 
 def _entities(rulebook: Rulebook, scenario: Scenario) -> tuple[Entity, ...]:

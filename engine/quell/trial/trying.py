@@ -82,8 +82,12 @@ class Stage:
         return Names(
             playbooks=frozenset(playbook.name for playbook in self.rulebook.playbooks),
             rules=frozenset(rules),
-            actions=frozenset(self.declared.actions),
+            actions=frozenset(self.declared.actions) | _measures(self.rulebook),
         )
+
+
+def _measures(rulebook: Rulebook) -> frozenset[str]:
+    return frozenset(measure.name for playbook in rulebook.playbooks for measure in playbook.measures)
 
 
 def test_files(directory: Path) -> list[Path]:
