@@ -9,7 +9,7 @@ import pytest
 
 from quell.errors import Refused, Unreachable
 from quell.sdk.addresses import Allowed
-from quell.sdk.http import Answer, checked
+from quell.sdk.http import Answer, checked, path_part
 from quell.sdk.http_client import GuardedHttp
 from quell.sdk.testkit import run
 from sdk.local_server import misbehaving
@@ -278,3 +278,10 @@ def test_checked_quotes_what_the_answer_says(body: bytes, said: str) -> None:
     with pytest.raises(Refused) as caught:
         checked(Answer(404, {}, body), "it")
     assert str(caught.value) == f"it answered 404: {said}"
+
+
+def test_a_name_stays_one_part_of_a_path() -> None:
+    assert path_part("a/../b?c#d é") == "a%2F..%2Fb%3Fc%23d%20%C3%A9"
+    for name in ("", ".", ".."):
+        with pytest.raises(Refused, match=f'"{name}" cannot stand in an address; nothing was asked'):
+            path_part(name)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import msgspec
 
@@ -93,6 +94,13 @@ def _said(body: bytes) -> str:
             if isinstance(told, str) and told.strip():
                 return told.strip().partition("\n")[0][:_MOST_QUOTED]
     return body[:200].decode("utf-8", "replace").strip().partition("\n")[0]
+
+
+def path_part(name: str) -> str:
+    """A name as one part of a path. Raises `Refused` for one that would lead elsewhere: "", "." and ".."."""
+    if name in ("", ".", ".."):
+        raise Refused(f'"{name}" cannot stand in an address; nothing was asked')
+    return quote(name, safe="")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
