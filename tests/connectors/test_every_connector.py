@@ -17,12 +17,14 @@ OURS = {
     "argocd": {"act"},
     "cloudevents": {"receive"},
     "console": {"act"},
+    "flagsmith": {"act"},
     "file": {"act"},
     "github": {"act"},
     "gitlab": {"act"},
     "http": {"act"},
     "jira": {"act"},
     "kubernetes": {"act"},
+    "launchdarkly": {"act"},
     "mlflow": {"act"},
     "pagerduty": {"receive"},
     "prometheus": {"act", "ask", "pull"},
@@ -31,6 +33,7 @@ OURS = {
     "servicenow": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
+    "unleash": {"act"},
     "webhook": {"receive"},
 }
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Literal, cast
-from urllib.parse import quote
 
 from quell.errors import BadPayload
-from quell.sdk.http import Answer, Http, checked
+from quell.sdk.http import Answer, Http, checked, path_part
 from quell.sdk.secret import Secret
 from quell_connectors.airflow.translate import Dag, Run, dag_of, run_of, runs_of, token_of, version_of
 
@@ -132,8 +131,8 @@ class Client:
 
 
 def _dag(dag: str) -> str:
-    return f"dags/{quote(dag, safe='')}"
+    return f"dags/{path_part(dag)}"
 
 
 def _run(dag: str, run_id: str) -> str:
-    return f"{_dag(dag)}/dagRuns/{quote(run_id, safe='')}"
+    return f"{_dag(dag)}/dagRuns/{path_part(run_id)}"

@@ -1,0 +1,69 @@
+"""The calls to Flagsmith's admin API, each checked and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from quell.errors import Refused
+from quell.sdk.http import Answer, Http, checked, path_part
+from quell.sdk.payload import decode
+from quell.sdk.secret import Secret
+
+
+class _State(msgspec.Struct, frozen=True):
+    id: int
+    enabled: bool
+
+
+class _States(msgspec.Struct, frozen=True):
+    results: Sequence[_State]
+
+
+class Client:
+    """Raises `Unreachable`, `NoAnswer`, `Refused`, or `BadPayload` for an answer that cannot be read."""
+
+    def __init__(self, options: Mapping[str, Any], http: Http) -> None:
+        self._http = http
+        self._url = str(options.get("url") or "https://api.flagsmith.com").rstrip("/")
+        self._token: Secret = options["token"]
+        self._timeout_s = float(options.get("timeout") or 10.0)
+
+    async def is_on(self, flag: str, environment: str) -> bool:
+        """Whether a flag is enabled in an environment."""
+        return (await self.state(flag, environment))[0]
+
+    async def state(self, flag: str, environment: str) -> tuple[bool, int]:
+        """Whether a flag is enabled, and the number of its state there. Raises `Refused` when there is no such flag."""
+        answer = await self._call("GET", f"{_path(environment)}/", query={"feature_name": flag})
+        found = decode(answer.body, _States).results
+        if len(found) != 1:
+            raise Refused(f"Flagsmith knows {len(found)} flags named {flag} in {environment}; nothing was changed")
+        return found[0].enabled, found[0].id
+
+    async def switch(self, environment: str, state: int, on: bool) -> None:
+        """Enables or disables; what is left out of the body stays as it is."""
+        await self._call("PUT", f"{_path(environment)}/{state}/", body={"enabled": on})
+
+    async def _call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Answer:
+        answer = await self._http.request(
+            method,
+            f"{self._url}{path}",
+            headers={"Authorization": self._authorization()},
+            query=query,
+            json=body,
+            timeout_s=self._timeout_s,
+        )
+        return checked(answer, f"Flagsmith ({method} {path})", (self._token,))
+
+    def _authorization(self) -> str:
+        token = self._token.reveal()
+        return token if " " in token else f"Api-Key {token}"
+
+
+def _path(environment: str) -> str:
+    return f"/api/v1/environments/{path_part(environment)}/featurestates"
