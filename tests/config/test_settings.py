@@ -2,6 +2,7 @@ import pytest
 
 from config.written import MAIN, SPECS, loaded_from, problems_of, write
 from quell.config import check, load_file, watched
+from quell.config.settings import Acts
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Basic, Bearer, Hmac
 
@@ -16,7 +17,7 @@ sources:
     auth: {hmac: {secret: "env:KEY", old_secret: "file:old", header: X-Hub-Signature, prefix: "sha256=", window: 1m}}
   lab: {use: inbox, auth: {token: "env:KEY"}}
   shop: {use: inbox, auth: {basic: {user: am, password: "env:KEY"}}}
-  anyone: {use: inbox, auth: {open: true}, every: 30s}
+  anyone: {use: inbox, auth: {open: true}, every: 30s, acts: {at_once: 2, per_minute: 30}}
   self: {use: signed, auth: bearer, secret: "env:KEY", every: other}
   ticket:
     use: ticket
@@ -62,6 +63,8 @@ def test_everything_is_read():
     assert settings.source("shop").auth == Basic(user="am", secrets=(Secret("k"),))
     assert (settings.source("anyone").open, settings.source("anyone").every_s) == (True, 30.0)
     own = settings.source("self")
+    assert settings.source("anyone").acts == Acts(at_once=2, per_minute=30)
+    assert own.acts == Acts(at_once=6, per_minute=None)
     assert (own.open, own.auth, own.every_s) == (True, None, None)
     assert own.options == {"auth": "bearer", "secret": Secret("k"), "every": "other"}
     assert settings.source("ticket").options == {
@@ -202,6 +205,7 @@ MISTAKES = [
     ("a wrong choice", _ticket("style: shrt"), '"shrt" is not one of short, long; did you mean "short"?'),
     ("a list for a mapping", _ticket("fields: [a]"), "expected a mapping, found a list"),
     ("a text for a list", _ticket("tags: a"), 'expected a list, found "a"'),
+    ("no place", "sources: {a: {use: inbox, acts: {at_once: 0}}}\n", "greater than or equal to 1"),
     ("asked too often", "sources: {a: {use: inbox, every: 1ms}}\n", '"1ms" is too often'),
     ("no unit in every", "sources: {a: {use: inbox, every: 30}}\n", '1:34: "30" has no unit'),
     (

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import time
 from collections.abc import Coroutine
 from typing import Any
+from urllib.parse import quote, quote_plus
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from daemon.parts import Running, SmallCore, Worker, loaded, running, source
 from quell.config import Loaded
+from quell.config.settings import Acts
+from quell.daemon.answers import MOST_OUTPUT_BYTES, NOTE, bounded, fit, fit_text
 from quell.daemon.clock import Clock
+from quell.daemon.logs import Masker, set_up
 from quell.daemon.serve import restored
 from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
 from quell.model.decision import Perform
@@ -141,9 +150,12 @@ def test_what_is_due_later_is_done_later_and_only_so_many_at_once() -> None:
             return Done("done")
 
         Worker.script = slow
-        async with running(loaded(source("w", "worker"))) as quell:
+        limits = [source(name, "worker", acts=Acts(at_once=16)) for name in ("w", "v")]
+        async with running(loaded(*limits)) as quell:
             records = [
-                AlertRecord(at=1.0, source="t", status="firing", labels={"n": str(n), "act": "w.do", "key": str(n)})
+                AlertRecord(
+                    at=1.0, source="t", status="firing", labels={"n": str(n), "act": f"{'wv'[n % 2]}.do", "key": str(n)}
+                )
                 for n in range(40)
             ]
             late = AlertRecord(at=1.0, source="t", status="firing", labels={"act": "w.do", "key": "late", "due": "0.3"})
@@ -303,3 +315,142 @@ def test_what_is_being_done_at_the_end_is_waited_for_and_kept() -> None:
         assert quell.core.told("run/1") == "done  made it"
 
     go(story())
+
+
+def alerts_for(name: str, count: int, **labels: str) -> list[AlertRecord]:
+    return [
+        AlertRecord(
+            at=1.0,
+            source="t",
+            status="firing",
+            labels={"n": str(n), "act": f"{name}.do", "key": f"{name}{n}", **labels},
+        )
+        for n in range(count)
+    ]
+
+
+def test_one_slow_target_does_not_take_the_places_of_the_others() -> None:
+    async def story() -> None:
+        let_go = asyncio.Event()
+
+        async def stuck(call: Call) -> Done:
+            if call.params["text"] == "slow":
+                await let_go.wait()
+            return Done("done")
+
+        Worker.script = stuck
+        async with running(loaded(source("slow", "worker", acts=Acts(at_once=2)), source("quick", "worker"))) as quell:
+            await quell.daemon.inbox.put(alerts_for("slow", 30, text="slow"))
+            await quell.until(lambda: len(Worker.calls) == 2)
+            await quell.daemon.inbox.put(alerts_for("quick", 20))
+            await quell.until(lambda: all(quell.core.told(f"run/quick{n}") for n in range(20)))
+            assert len([call for call in Worker.calls if call.params["text"] == "slow"]) == 2
+            let_go.set()
+            await quell.until(lambda: all(quell.core.told(f"run/slow{n}") for n in range(30)))
+
+    go(story())
+
+
+def test_no_more_acts_a_minute_than_a_source_is_to_do() -> None:
+    async def story() -> None:
+        Worker.script = lambda call: Done("done")
+        async with running(loaded(source("w", "worker", acts=Acts(per_minute=3)))) as quell:
+            await quell.daemon.inbox.put(alerts_for("w", 5, timeout="0.2"))
+            await quell.until(lambda: all(quell.core.told(f"run/w{n}") for n in range(5)))
+            told = sorted(quell.core.told(f"run/w{n}") for n in range(5))
+            assert told[:3] == ["done  done"] * 3
+            assert all(
+                "unreachable not tried: its source does 3 acts a minute; in 60 s again" in each for each in told[3:]
+            )
+            assert len(Worker.calls) == 3
+            waits = [entry.result.retry_after_s for entry in quell.store.ledger() if entry.result is not None]
+            assert [wait is not None and 55.0 < wait <= 60.0 for wait in waits].count(True) == 2
+            assert {entry.tries for entry in quell.store.ledger()} == {0, 1}
+
+    go(story())
+
+
+SECRET = "pa/ss wörd+&="
+WAYS = (str, lambda secret: quote(secret, safe=""), quote_plus, lambda secret: json.dumps(secret)[1:-1])
+
+
+@st.composite
+def hiding(draw: st.DrawFn) -> Any:
+    """JSON with the secret, in one of the ways it may be written, at some places."""
+    words = st.text(st.characters(codec="utf-8"), max_size=8)
+    way = draw(st.sampled_from(WAYS))
+    with_secret = st.tuples(words, words).map(lambda ends: ends[0] + way(SECRET) + ends[1])
+    leaves = st.one_of(words, with_secret, st.integers(-9, 9), st.booleans(), st.none())
+    tree = st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words | with_secret, inner, max_size=4)
+    )
+    return draw(st.dictionaries(words, tree, max_size=4)), draw(with_secret)
+
+
+@given(hiding())
+def test_a_secret_is_in_nothing_that_is_kept_of_an_answer(answer: tuple[dict[str, Any], str]) -> None:
+    masker = Masker()
+    masker.know([SECRET])
+    output, text = answer
+    kept = msgspec.json.encode([fit(output, masker), fit_text(text, masker)]).decode()
+    for way in WAYS:
+        assert way(SECRET) not in kept
+        assert json.dumps(way(SECRET))[1:-1] not in kept
+
+
+def test_a_secret_that_a_target_repeats_is_told_to_nobody() -> None:
+    async def story() -> None:
+        answers = iter([Done(f"it said {SECRET}", {"it": [SECRET]}), Refused(f"no {SECRET}"), ValueError(SECRET)])
+        Worker.script = lambda call: next(answers)
+        store, log = MemoryStore(), io.StringIO()
+        async with running(loaded(source("w", "worker")), store=store) as quell:
+            set_up(quell.daemon.masker, out=log)
+            quell.daemon.masker.know([SECRET])
+            for name in ("1", "2", "3"):
+                await told_of(quell, name)
+            shown = [(await quell.api("GET", path))[1] for path in ("/ledger", "/audit", "/status", "/runs")]
+        kept = msgspec.json.encode([store.ledger(), store.audit(), list(store.groups_after(0)), shown]).decode()
+        assert "it said ***" in kept
+        assert SECRET not in kept + log.getvalue()
+        assert json.dumps(SECRET)[1:-1] not in kept
+
+    go(story())
+
+
+async def told_of(quell: Running, key: str) -> None:
+    await quell.daemon.inbox.put([
+        AlertRecord(at=1.0, source="t", status="firing", labels={"n": key, "act": "w.do", "key": key})
+    ])  # fmt: skip
+    await quell.until(lambda: quell.core.told(f"run/{key}"))
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.recursive(
+            st.integers(0, 50_000).map(lambda length: "x" * length),
+            lambda inner: st.lists(inner, max_size=3) | st.lists(st.just("y" * 30), min_size=3000, max_size=6000),
+            max_leaves=6,
+        ),
+        max_size=5,
+    )
+)
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+def test_an_output_is_kept_whole_or_says_that_it_was_cut(output: dict[str, Any]) -> None:
+    kept = bounded(output)
+    size = len(msgspec.json.encode(output))
+    assert len(msgspec.json.encode(kept)) <= MOST_OUTPUT_BYTES
+    assert (kept == output) == (size <= MOST_OUTPUT_BYTES)
+    if size > MOST_OUTPUT_BYTES:
+        assert kept[NOTE] == f"the output had {size} bytes; at most 64000 are kept"
+        assert set(kept) - {NOTE} <= set(output)
+
+
+def test_what_is_small_stays_when_something_else_is_too_large() -> None:
+    kept = bounded({"ticket": "OPS-1", "log": ["line " * 50] * 4000, "raw": "x" * 1_000_000})
+    assert kept["ticket"] == "OPS-1"
+    assert kept["raw"].endswith("…")
+    assert kept["log"][0].startswith("line ")
+    many = bounded({f"key{n}": n for n in range(20_000)})
+    assert len(many) > 3_000
+    assert NOTE in many

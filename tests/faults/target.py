@@ -122,7 +122,13 @@ class Target:
             f"  target: {{use: target, url: http://127.0.0.1:{self.port}}}\n"
             f"  out: {{use: file, path: {directory / 'pages.jsonl'}}}\n"
         )
-        return "snapshot_every: 500ms\nallow_addresses: [127.0.0.1]\npages: [{to: out.page}]\n", sources
+        settings = (
+            "snapshot_every: 500ms\n"
+            "automation: {changes_per_hour: 100000}\n"
+            "allow_addresses: [127.0.0.1]\n"
+            "pages: [{to: out.page}]\n"
+        )
+        return settings, sources
 
     def lie(self, **how: float) -> None:
         """How it answers from now on: ``lost``, ``500``, ``429`` (1), ``slow`` and ``late`` (seconds); ``share``."""

@@ -17,6 +17,13 @@ from quell.sdk.signatures import Scheme
 Scope = Literal["ingest", "read", "act", "approve", "admin"]
 
 
+class Acts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is done through a source: acts at once, and begun within any minute (None: as many as there are)."""
+
+    at_once: int = 6
+    per_minute: int | None = None
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """One connector as configured. ``id`` is its place at ``/in/<id>`` and the first half of its actions' names.
 
@@ -31,6 +38,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     every_s: float | None = None
     auth: Scheme | None = None
     open: bool = False
+    acts: Acts = Acts()
     place: Place
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from quell.config.fields import Shape, Span, duration
 from quell.config.nodes import Document, Path
 from quell.config.options import Fault, Unfit, decode_options
 from quell.config.secrets import Secrets
-from quell.config.settings import Source
+from quell.config.settings import Acts, Source
 from quell.errors import Problem
 from quell.model.playbook import Place
 from quell.sdk.secret import Secret
@@ -68,6 +68,15 @@ class AuthShape(Shape):
     """Anybody who can reach the port may deliver."""
 
 
+class ActsShape(Shape):
+    """How much is done through a source, so that it spares its target and the others."""
+
+    at_once: Annotated[int, Field(ge=1, le=16)] = 6
+    """Acts under way at one time; the next ones wait."""
+    per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Acts begun within any minute; what would wait longer than its own time limit fails as unreachable."""
+
+
 class SourceShape(Shape):
     """The keys that every source has; its connector's options stand beside them."""
 
@@ -77,6 +86,8 @@ class SourceShape(Shape):
     """How often a pulling connector is asked."""
     auth: AuthShape | None = None
     """How deliveries prove where they come from; without it an API token with the scope "ingest" is needed."""
+    acts: ActsShape | None = None
+    """How much is done through it."""
 
 
 @dataclass(slots=True)
@@ -147,7 +158,8 @@ class _Reader:
         own = {option.name for option in spec.options}
         every_s = None if "every" in own else self._every()
         auth, is_open = self._auth(own)
-        taken = {"use", *({"every"} - own), *({"auth"} if "auth" not in own or self._mapped_auth() else ())}
+        acts = None if "acts" in own else self._acts()
+        taken = {"use", *({"acts", "every"} - own), *({"auth"} if "auth" not in own or self._mapped_auth() else ())}
         raw = {key: value for key, value in self.entry.items() if key not in taken}
         options, faults = decode_options(spec.options, raw, secret=self.secrets.read)
         for fault in faults:
@@ -160,11 +172,18 @@ class _Reader:
             return None
         place = Place(file=self.document.file, line=self.document.spot(self.path, key=True).line)
         return Source(
-            id=self.name, use=spec.name, options=options, every_s=every_s, auth=auth, open=is_open, place=place
-        )
+            id=self.name, use=spec.name, options=options, every_s=every_s, auth=auth, open=is_open,
+            acts=acts or Acts(), place=place,
+        )  # fmt: skip
 
     def _mapped_auth(self) -> bool:
         return isinstance(self.entry.get("auth"), dict)
+
+    def _acts(self) -> Acts | None:
+        if self.entry.get("acts") is None:
+            return None
+        shape = shaped(ActsShape, self.document, self.problems, path=(*self.path, "acts"), value=self.entry["acts"])
+        return None if shape is None else Acts(**shape.model_dump())
 
     def _every(self) -> float | None:
         if "every" not in self.entry:

@@ -7,7 +7,9 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, MutableMapping
+from json import dumps
 from typing import Any, Literal, TextIO
+from urllib.parse import quote, quote_plus
 
 import structlog
 
@@ -31,7 +33,11 @@ class Masker:
 
     def know(self, secrets: Iterable[str]) -> None:
         """Adds values that must never be shown; they stay known until the end, as old ones may still be in texts."""
-        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SHORTEST)}
+        known = set(self._secrets)
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                # Others repeat them as they stand in an address, or in a JSON document.
+                known |= {secret, quote(secret, safe=""), quote_plus(secret), quote(secret), dumps(secret)[1:-1]}
         self._secrets = tuple(sorted(known, key=lambda secret: (-len(secret), secret)))
 
     @property

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import msgspec
 import structlog
 
 from quell.config.options import SecretReader, decode_options
+from quell.daemon.answers import fit, fit_text
 from quell.daemon.clock import Clock
 from quell.daemon.foreign import awaited, sound_answer
+from quell.daemon.gates import Gate, Gates
 from quell.daemon.inbox import Inbox
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.metrics import Metrics
@@ -32,6 +33,7 @@ from quell.model.decision import Perform
 from quell.model.records import StepFinished
 from quell.sdk.connector import Acts, Call, Done, Pending
 from quell.sdk.http_client import permit
+from quell.sdk.secret import Secret
 from quell.sdk.spec import ActionSpec
 from quell.store.port import LedgerEntry
 
@@ -81,6 +83,7 @@ class Performer:
         self._metrics = metrics
         self._masker = masker
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._gates = Gates()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._acting: set[str] = set()
         self._stopping = False
@@ -129,18 +132,41 @@ class Performer:
     async def _perform(self, deed: Perform, *, again: bool) -> None:
         if deed.due_at is not None:
             await self._clock.sleep_until(deed.due_at)
-        async with self._room:
-            if self._stopping:
-                return
-            self._acting.add(deed.key)
-            try:
-                result = await self._tried(deed, again=again) if self._awaited(deed) else self._superseded(deed)
-                await self._hand_in(result)
-            except Fenced as error:  # whoever took the store over does what there is to do about it
-                self._log.error("action left to another quell", key=deed.key, action=deed.action, reason=str(error))
-                self._tenure.fenced(str(error))
-            finally:
-                self._acting.discard(deed.key)
+        actor = self._actor(deed)
+        if isinstance(actor, str):
+            await self._end(deed, self._finished(deed, "failed", failure="refused", error=actor))
+            return
+        gate = self._gates.of(actor.source)
+        async with gate.places:
+            late = await self._let_through(gate, deed)
+            async with self._room:
+                if not self._stopping:
+                    await self._end(deed, late or partial(self._tried, actor, deed, again=again))
+
+    async def _end(self, deed: Perform, how: StepFinished | Callable[[], Awaitable[StepFinished]]) -> None:
+        """Comes to a result, unless the run has gone on without it, and hands it in."""
+        self._acting.add(deed.key)
+        try:
+            if not self._awaited(deed):
+                how = self._superseded(deed)
+            await self._hand_in(how if isinstance(how, StepFinished) else await how())
+        except Fenced as error:  # whoever took the store over does what there is to do about it
+            self._log.error("action left to another quell", key=deed.key, action=deed.action, reason=str(error))
+            self._tenure.fenced(str(error))
+        finally:
+            self._acting.discard(deed.key)
+
+    async def _let_through(self, gate: Gate, deed: Perform) -> StepFinished | None:
+        """Waits until its source may do one more; the failure of an act that would wait beyond its own time limit."""
+        if deed.effect == "read" or deed.dry_run:
+            return None
+        end = time.monotonic() + self._clock.real_s(deed.timeout_s)
+        while wait_s := gate.wait_s():
+            if time.monotonic() + wait_s > end:
+                error = f"not tried: its source does {gate.limits.per_minute} acts a minute; in {wait_s:.0f} s again"
+                return self._finished(deed, "failed", failure="unreachable", error=error, retry_after_s=wait_s)
+            await asyncio.sleep(wait_s)
+        return None
 
     def _superseded(self, deed: Perform) -> StepFinished:
         """The end of an intent that was not begun before its run went on without it."""
@@ -148,17 +174,14 @@ class Performer:
         error = f"superseded: not begun before run {deed.run} went on without it"
         return self._finished(deed, "failed", failure="refused", error=error)
 
-    async def _tried(self, deed: Perform, *, again: bool) -> StepFinished:
-        actor = self._actor(deed)
-        if isinstance(actor, str):
-            return self._finished(deed, "failed", failure="refused", error=actor)
+    async def _tried(self, actor: _Actor, deed: Perform, *, again: bool) -> StepFinished:
         unmarked = await self._begin(deed.key)
         if unmarked:
             return self._finished(deed, "failed", failure="unreachable", error=unmarked)
         self._log.info("acting", action=deed.action, key=deed.key, dry_run=deed.dry_run)
         try:
             done = await self._done(actor, deed, again=again)
-            return self._finished(deed, "done", sentence=done.sentence, output=plain(done.output))
+            return self._finished(deed, "done", sentence=done.sentence, output=fit(done.output, self._masker))
         except TimeoutError:
             error = f"{deed.action} did not finish within {deed.timeout_s:g} s"
             return self._finished(deed, "failed", failure="timeout", error=error)
@@ -193,6 +216,7 @@ class Performer:
         declared = {option.name for option in spec.params}
         given = {key: value for key, value in deed.params.items() if key in declared}
         params, faults = decode_options(spec.params, given, secret=self._secret)
+        self._masker.know(value.reveal() for value in params.values() if isinstance(value, Secret))
         if faults:
             return "; ".join(f'parameter "{fault.name}": {fault.message}' for fault in faults)
         return _Actor(source, source.connector, spec, params)
@@ -277,8 +301,8 @@ class Performer:
             key=deed.key,
             outcome=outcome,
             failure=failure,
-            error=self._masker.text(error),
-            sentence=self._masker.text(sentence),
+            error=fit_text(error, self._masker),
+            sentence=fit_text(sentence, self._masker),
             output=output or {},
             retry_after_s=retry_after_s,
         )
@@ -287,12 +311,3 @@ class Performer:
 def _tried_before(deed: Perform) -> bool:
     """Whether this is not the first attempt at an act: nobody may know what became of the ones before."""
     return bool(deed.token) and deed.key not in {deed.token, f"{deed.token}/1"}
-
-
-def plain(output: Any) -> dict[str, Any]:
-    """The output of an action as JSON types. Raises what encoding raises when it holds anything else: a bug."""
-    decoded = msgspec.json.decode(msgspec.json.encode(output))
-    msgspec.msgpack.encode(decoded)  # as the journal will have to: numbers beyond 64 bits raise here
-    if not isinstance(decoded, dict):
-        raise TypeError(f"the output of an action is a mapping, not {type(output).__name__}")
-    return decoded
