@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from quell.core.context import rendered
+from quell.core.context import blank, rendered
 from quell.core.desk import Desk, asks
 from quell.core.plan import binding, foreseen, prepared
 from quell.core.stand import AWAITED, current, with_current, without_rest
@@ -126,7 +126,7 @@ def _renewed(desk: Desk, playbook: Playbook, run: Run, approval: Approval) -> Ru
 
     Its variables are told by the clock of when it began, so that time alone voids nothing.
     """
-    incident = desk.state.incidents.get(run.incident)
+    incident = desk.state.incidents.get(run.incident) if run.incident else blank(run.started_at)
     if incident is None:
         return f"incident {run.incident} is forgotten"
     try:

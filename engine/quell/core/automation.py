@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
 from quell.core.approvals import approved, refusal, rejected, stopped
+from quell.core.begin import Beginnings, firing
+from quell.core.blast import Estate
+from quell.core.caps import Budget, Trials
 from quell.core.choose import Choice
+from quell.core.considered import considered
 from quell.core.desk import Desk, asks, idle
+from quell.core.gate import Gate
+from quell.core.graph import Graph
+from quell.core.guards import Guards
 from quell.core.news import answer, due, timed
 from quell.core.routes import Routes
 from quell.core.runs import advance, settled_doubt
+from quell.core.shelf import kept_locks
 from quell.core.stand import current
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision, IncidentEvent, Perform
 from quell.model.incident import Incident
+from quell.model.playbook import Playbook
 from quell.model.records import CommandRecord, StepFinished
 from quell.model.rulebook import Rulebook
 from quell.model.run import Run
 from quell.model.state import State
+from quell.model.times import format_time
 
 KEEP_RUNS_S = 7 * 86_400.0
 """How long a run that is over is remembered at least after its incident is forgotten; guards may need it longer."""
 MOST_DUES = 10_000
-RUN_VERBS = frozenset({"approve", "reject", "run", "stop", "pause", "unpause"})
+RESUMED = "resumed"
+"""What the daemon says when it is there again."""
+RUN_VERBS = frozenset({"approve", "reject", "run", "stop", "release", "pause", "unpause", RESUMED})
 
 
 class Automation:
@@ -29,13 +45,23 @@ class Automation:
     No method raises for what a playbook, an answer or a person got wrong: that becomes a run's state or an audit.
     """
 
-    def __init__(self, rulebook: Rulebook, state: State) -> None:
+    def __init__(self, rulebook: Rulebook, state: State, graph: Callable[[], Graph] | None = None) -> None:
         self.rulebook = rulebook
         self.state = state
         self._routes = Routes(rulebook.routes, state)
         self._desk = Desk(state, self._routes)
         self._paging = self._desk.paging
-        self._choice = Choice(rulebook, self._desk)
+        estate = Estate(graph or _drawn(rulebook, state))
+        guards = Guards(rulebook, state, self._desk.shelf, estate)
+        budget, trials = Budget(rulebook.caps, state), Trials(rulebook.caps, state)
+        self._desk.gate, self._desk.spend, self._desk.ended = (
+            Gate(self._desk, guards, budget),
+            budget.spend,
+            trials.ended,
+        )
+        self._beginnings = Beginnings(self._desk, guards, estate, trials)
+        self._choice = Choice(rulebook.playbooks, self._desk, self._beginnings)
+        self._named = {playbook.name: playbook for playbook in rulebook.playbooks}
         self._dues: dict[str, tuple[Run, float | None]] = {}
         self._next: float | None = None
         self._asked = False
@@ -45,13 +71,31 @@ class Automation:
         self._asked = False
         if event == "opened":
             self._forget(now)
-        for run in self._desk.live():
-            unneeded = (run.trigger == "resolved") == incident.is_open and run.trigger != "command"
-            if run.incident == incident.id and unneeded and idle(run):
+        for run in self._desk.shelf.live_of(incident.id):
+            unneeded = (run.trigger == "resolved") == incident.is_open and run.trigger not in {"command", "alert"}
+            if unneeded and idle(run):
                 self._desk.keep(
                     stopped(run, now, f"no longer needed: incident {incident.id} is {incident.status}"), now
                 )
         self._choice.on_event(incident, event, now)
+        return self._desk.taken()
+
+    def on_alert(self, alert: Alert, now: float) -> list[AnyDecision]:
+        """What the news of an alert begins or settles."""
+        if not self._choice.triggers.any_alert:
+            return []
+        self._asked = False
+        self._choice.on_alert(alert, now)
+        return self._desk.taken()
+
+    def resumed(self, now: float) -> list[AnyDecision]:
+        """After the daemon was down, before time passes up to ``now``: what the clock missed comes once, or not."""
+        self._asked = False
+        for name, time, again_at in self._choice.clockwork.resumed(now):
+            said = (
+                "it begins now, late" if again_at is not None else "that is too long ago, so it waits for the next time"
+            )
+            self._desk.audit(now, "quell", "missed", name, f"the daemon was down at {format_time(time)}; {said}")
         return self._desk.taken()
 
     def on_step_finished(self, result: StepFinished, now: float) -> list[AnyDecision]:
@@ -66,8 +110,10 @@ class Automation:
         return self._desk.taken()
 
     def on_command(self, command: CommandRecord, now: float) -> list[AnyDecision]:
-        """Carries out approve, reject, run, stop, pause and unpause; a refusal is an audit. Other verbs: nothing."""
+        """Carries out the verbs that are about runs; a refusal is an audit. Other verbs: nothing."""
         self._asked = False
+        if command.verb == RESUMED:
+            return []  # `resumed` did what there was to do before time passed
         if command.verb in {"pause", "unpause"}:
             self._pause(command, now)
         elif command.verb == "run":
@@ -76,6 +122,8 @@ class Automation:
             run = self.state.runs.get(command.target)
             if run is None:
                 self._refuse(command, now, f'there is no run "{command.target}"')
+            elif command.verb == "release":
+                self._release(run, command, now)
             elif run.over:
                 self._refuse(command, now, f"run {run.id} is {run.state}")
             else:
@@ -107,7 +155,7 @@ class Automation:
         return self._next
 
     def _earliest(self) -> float | None:
-        if not (self.state.telling or self.state.settling or self._desk.any_live):
+        if not (self.state.telling or self._choice.any_due or self._desk.any_live):
             return None
         times = [self._paging.next_due(), self._choice.next_due(), *map(self._due, self._desk.live())]
         return min((time for time in times if time is not None), default=None)
@@ -138,7 +186,7 @@ class Automation:
 
     def considered(self, incident: Incident, now: float) -> list[tuple[str, str]]:
         """For every playbook, by name, whether its condition holds for the incident now, and if not why not."""
-        return self._choice.considered(incident, now)
+        return considered(self._desk, self._choice, self.rulebook.playbooks, incident, now)
 
     def _told(self, run: Run, command: CommandRecord, now: float) -> Run:
         """The run after a person's word on it."""
@@ -165,19 +213,34 @@ class Automation:
     def _run(self, command: CommandRecord, now: float) -> None:
         name = str(command.args.get("incident") or "")
         dry = str(command.args.get("dry") or "").lower() in {"true", "1", "yes"}
-        playbook, incident = self._choice.playbook(command.target), self.state.incidents.get(name)
+        playbook, incident = self._named.get(command.target), self.state.incidents.get(name)
         if playbook is None:
             self._refuse(command, now, f'there is no playbook "{command.target}"')
-        elif incident is None:
-            self._refuse(command, now, f'there is no incident "{name}"')
+        elif incident is None and (name or _about_incidents(playbook)):
+            missing = (
+                f'there is no incident "{name}"' if name else f"playbook {playbook.name} runs for an incident; name one"
+            )
+            self._refuse(command, now, missing)
         elif playbook.mode == "off" and not dry:
             self._refuse(command, now, f"playbook {playbook.name} is off; only a dry run is possible")
         else:
-            begun = self._choice.begin_by_hand(playbook, incident, command.by, dry, now)
+            begun = self._beginnings.by_hand(playbook, incident, command.by, dry, now)
+            for_incident = f" for incident {incident.id}" if incident is not None else ""
             if isinstance(begun, str):
                 self._refuse(command, now, begun)
             else:
-                self._desk.audit(now, command.by, "run", playbook.name, f"run {begun.id} for incident {incident.id}")
+                self._desk.audit(now, command.by, "run", playbook.name, f"run {begun.id}{for_incident}")
+
+    def _release(self, run: Run, command: CommandRecord, now: float) -> None:
+        """Somebody has looked at what a stuck run left behind: others may go there again."""
+        if run.state != "stuck":
+            self._refuse(command, now, f"run {run.id} is {run.state}, only a stuck run keeps its locks")
+        elif run.released_by:
+            self._refuse(command, now, f"{run.released_by} released run {run.id} already")
+        else:
+            kept = ", ".join(sorted(kept_locks(run))) or "no locks"
+            self._desk.audit(now, command.by, "release", run.id, "; ".join(filter(None, [kept, _note(command)])))
+            self._desk.keep(replace(run, released_by=command.by or "a person"), now)
 
     def _pause(self, command: CommandRecord, now: float) -> None:
         """The switch for all playbooks. What is in flight is awaited; nothing further begins until it is released."""
@@ -197,8 +260,31 @@ class Automation:
         guards = [playbook.guards for playbook in self.rulebook.playbooks]
         keep_s = max([KEEP_RUNS_S, *(max(guard.cooldown_s, guard.limit_per_s) for guard in guards)])
         for run in list(self.state.runs.values()):
-            if run.over and run.incident not in self.state.incidents and run.updated_at + keep_s < now:
+            gone = run.incident not in self.state.incidents and not self._fires(run)
+            if run.over and not run.holds and gone and run.updated_at + keep_s < now:
                 del self.state.runs[run.id]
+                self._desk.shelf.drop(run)
+
+    def _fires(self, run: Run) -> bool:
+        """Whether the firing that began a run goes on: forgotten, the run would begin again."""
+        alert = self.state.alerts.get(run.alert)
+        return alert is not None and alert.firing and firing(alert) == run.event
+
+
+def _about_incidents(playbook: Playbook) -> bool:
+    """Whether a run of the playbook needs an incident, also when a person begins it."""
+    return bool(playbook.on) or playbook.alert is not None
+
+
+def _drawn(rulebook: Rulebook, state: State) -> Callable[[], Graph]:
+    """The graph of what is known, drawn anew for each question; the engine hands over the one that it keeps."""
+
+    def graph() -> Graph:
+        entities = {entity.entity: entity for entity in rulebook.entities} | state.entities
+        dependencies = [*rulebook.dependencies, *state.dependencies.values()]
+        return Graph(entities.values(), dependencies, rulebook.correlate.edges)
+
+    return graph
 
 
 def _note(command: CommandRecord) -> str:

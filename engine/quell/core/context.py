@@ -115,15 +115,15 @@ def run_context(
     state: State, playbook: Playbook, run: Run, at: float, result: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """What a run's expressions see: its own suspect and variables, the incident as it is now, and its steps so far."""
-    incident = state.incidents.get(run.incident) or Incident(
-        id=run.incident, title="", status="resolved", opened_at=run.started_at, updated_at=run.updated_at
-    )
+    incident = state.incidents.get(run.incident) or blank(run.started_at, run.incident)
     context = incident_context(state, incident, run.suspect, at)
     context["playbook"] = {"name": playbook.name, "version": playbook.version}
     context["run"] = {"id": run.id, "by": run.by, "dry": run.dry, "error": run.error}
     context["steps"] = {
         step.id: {"state": step.state, "output": step.output, "sentence": step.sentence} for step in run.steps
     }
+    if run.alert and run.alert in state.alerts:
+        context["alert"] = alert_context(state.alerts[run.alert])
     if run.drift:
         context["drift"] = run.drift
     act = current(run)
@@ -163,6 +163,17 @@ def incident_context(
         "now": _time(at),
         CALL_FUNCTION: Catalog(state),
     }
+
+
+def blank(at: float, name: str = "") -> Incident:
+    """What stands for the incident of a run that has none, or whose incident is forgotten."""
+    return Incident(id=name, title="", status="resolved", opened_at=at, updated_at=at)
+
+
+def alert_context(alert: Alert) -> dict[str, Any]:
+    """What the expressions of a playbook see of the alert that began it. A value that was not told is missing."""
+    known = {**_alert(alert), "annotations": alert.annotations}
+    return known if alert.value is None else {**known, "value": alert.value}
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from quell.core.chronicle import entry
 from quell.core.context import run_context
 from quell.core.logbook import noted
 from quell.core.paging import Paging
 from quell.core.routes import Routes
+from quell.core.shelf import Shelf
 from quell.core.stand import acts_of, current
-from quell.model.decision import AnyDecision, Audit, IncidentChanged, RunChanged
+from quell.model.decision import AnyDecision, Audit, IncidentChanged, Perform, RunChanged
 from quell.model.playbook import Playbook
-from quell.model.run import Run
+from quell.model.run import Run, StepRun
 from quell.model.state import State
+
+Gate = Callable[[Run, StepRun, float], Run | None]
 
 __all__ = ["Desk", "asks", "current", "idle"]
 
@@ -27,6 +31,10 @@ class Desk:
         self.state = state
         self.routes = routes
         self.paging = Paging(state)
+        self.shelf = Shelf(state.runs)
+        self.gate: Gate = lambda _run, _act, _at: None
+        self.spend: Callable[[float], None] = lambda _at: None
+        self.ended: Callable[[Playbook, Run], None] = lambda _playbook, _run: None
         self._live = {name for name, run in state.runs.items() if not run.over}
         self._decisions: list[AnyDecision] = []
 
@@ -38,6 +46,8 @@ class Desk:
     def decide(self, decision: AnyDecision) -> None:
         """Adds one decision."""
         self._decisions.append(decision)
+        if isinstance(decision, Perform) and decision.effect == "change" and not decision.dry_run:
+            self.spend(decision.at)
 
     def audit(self, at: float, who: str, what: str, target: str, detail: str = "") -> None:
         """Adds one row to the trail."""
@@ -59,7 +69,9 @@ class Desk:
 
         A dry run tells nobody.
         """
-        deeds = self.routes.pages(self.state.incidents.get(run.incident), None, at, text, f"{run.id}-{reason}")
+        deeds = self.routes.pages(
+            self.state.incidents.get(run.incident), self.state.alerts.get(run.alert), at, text, f"{run.id}-{reason}"
+        )
         deeds = [replace(deed, run=run.id, dry_run=run.dry) for deed in deeds]
         self.paging.told(deeds, at)
         self._decisions.extend(deeds)
@@ -91,16 +103,23 @@ class Desk:
 
     def keep(self, run: Run, at: float) -> None:
         """Takes the run as it now is; a run that did not change is not told of."""
-        if self.state.runs.get(run.id) == run:
+        before = self.state.runs.get(run.id)
+        if before == run:
             return
         run = replace(run, updated_at=max(at, run.updated_at))
         self.state.runs[run.id] = run
+        self.shelf.put(run)
         if run.over:
             self._live.discard(run.id)
-            self.state.begun.pop(run.id, None)
+            begun = self.state.begun.pop(run.id, None)
+            if begun is not None:
+                self.ended(begun, run)
         else:
             self._live.add(run.id)
         self.decide(RunChanged(at=at, run=run))
+        happened = entry(before, run)
+        if happened is not None:
+            self.note(run, *happened, at)
 
 
 def asks(run: Run) -> bool:

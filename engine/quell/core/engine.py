@@ -15,7 +15,7 @@ import msgspec
 from quell.core.again import Repeats
 from quell.core.agenda import Agenda
 from quell.core.alerts import NOTHING_OBSERVED, Alerts
-from quell.core.automation import Automation
+from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
 from quell.core.explain import Explanation, explain, page_text, why_not
@@ -38,7 +38,7 @@ from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
-from quell.model.records import AnyRecord
+from quell.model.records import AnyRecord, CommandRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
@@ -85,7 +85,7 @@ class Engine:
         self._repeats = Repeats(self.state, self._chart)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
-        self._automation = Automation(rulebook, self.state)
+        self._automation = Automation(rulebook, self.state, lambda: self.graph)
         self._lone = Lone(
             rulebook,
             self.state,
@@ -121,6 +121,9 @@ class Engine:
         """What follows from the passing of time up to ``now`` and from the records. Never raises for their content."""
         out: list[AnyDecision] = []
         now = max(min(now, LATEST), self.state.now) if isfinite(now) else self.state.now
+        if self.state.now and any(_tells_of_return(record) for record in records):
+            out.extend(self._automation.resumed(now))
+            self._agenda.put(self._automation.next_due(), "runs")
         self._advance(now, out)
         followed = len(out)
         for record in in_order(self._repeats.take(records, now, out), now, out):
@@ -263,6 +266,8 @@ class Engine:
             self._observer.follow(decision)
             if type(decision) is AlertChanged:
                 self._page_alone(decision.alert, now, out)
+                alert = self.state.alerts.get(decision.alert.fingerprint)
+                out.extend(self._automation.on_alert(alert, now) if alert is not None else ())
             elif isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
@@ -306,6 +311,10 @@ class Engine:
             else:
                 self._lives.heard_again(alert, now, out)
         self._alerts.unmuted.clear()
+
+
+def _tells_of_return(record: AnyRecord) -> bool:
+    return type(record) is CommandRecord and record.verb == RESUMED
 
 
 def _next_prune(now: float) -> float:

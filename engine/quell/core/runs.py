@@ -48,11 +48,12 @@ def advance(desk: Desk, run: Run, at: float) -> Run:
 
 
 def _next(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
-    """The run with what it stands at begun, or held back while everything is paused."""
+    """The run with what it stands at begun, or held back by a guard, or while everything is paused."""
     if desk.state.paused_by:
         act = replace(act, sentence=f"held back: {desk.state.paused_by} paused all playbooks")
         return replace(with_current(run, act), state="waiting")
-    return _begun(desk, replace(run, state="running"), act, at)
+    held = desk.gate(run, act, at)
+    return held if held is not None else _begun(desk, replace(run, state="running"), act, at)
 
 
 def _at_once(desk: Desk, run: Run, at: float) -> tuple[Run, bool]:

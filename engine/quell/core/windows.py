@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from math import inf
+from math import inf, nan
 from zoneinfo import ZoneInfo
 
 from quell.model.rulebook import Window
@@ -31,6 +31,36 @@ def next_edge(window: Window, now: float) -> float | None:
     Where openings overlap an edge may change nothing; there is never a change without an edge.
     """
     return min((edge for opening in _openings(window, now) for edge in opening if now < edge < inf), default=None)
+
+
+class Hours:
+    """A window that is asked often: what holds up to the next opening or closing is remembered."""
+
+    __slots__ = ("_from", "_to", "_until", "_window")
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._from = self._to = nan
+        self._until: float | None = None
+
+    def open_until(self, at: float) -> float | None:
+        """When the window closes that is open at a time, counting openings that go over into each other as one.
+
+        None while it is closed; infinite when it never closes.
+        """
+        if not self._from <= at < self._to:
+            edge = next_edge(self._window, at)
+            self._from, self._to = at, inf if edge is None else edge
+            self._until = _closing(self._window, at)
+        return self._until
+
+
+def _closing(window: Window, now: float) -> float | None:
+    until: float | None = None
+    for start, end in sorted(_openings(window, now)):
+        if start <= now < end or (until is not None and start <= until):
+            until = end if until is None else max(until, end)
+    return until
 
 
 def _openings(window: Window, now: float) -> Iterator[tuple[float, float]]:

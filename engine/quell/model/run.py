@@ -178,7 +178,18 @@ class Settling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
-    """When a schedule begins its playbook next; ``schedule`` is the one it was worked out from."""
+    """When a schedule begins its playbook next; ``schedule`` is the one it was worked out from.
+
+    ``missed_at`` is the time it stands for, when that came while the daemon was down.
+    """
 
     schedule: Schedule
     due_at: float
+    missed_at: float | None = None
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a playbook, as it is written now (a hash of it), has run to a good end since it came in a commit."""
+
+    version: str
+    done: int = 0

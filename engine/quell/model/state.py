@@ -15,7 +15,7 @@ from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.playbook import Playbook
 from quell.model.records import IncidentRecord
-from quell.model.run import Run, Scheduled, Settling
+from quell.model.run import Run, Scheduled, Settling, Tried
 from quell.model.topology import Change, Dependency, Entity
 
 
@@ -190,6 +190,8 @@ class State(msgspec.Struct, kw_only=True):
     """Keyed ``incident/playbook``, or ``alert:fingerprint/playbook``."""
     scheduled: dict[str, Scheduled] = msgspec.field(default_factory=dict)
     """By playbook."""
+    tried: dict[str, Tried] = msgspec.field(default_factory=dict)
+    """By playbook, of those that came in a commit."""
     changed_at: list[float] = msgspec.field(default_factory=list)
     """When acts of effect "change" were begun within the last hour, in order."""
     telling: dict[str, Telling] = msgspec.field(default_factory=dict)
