@@ -1,4 +1,4 @@
-"""PagerDuty's Events API v2, as a receiver: a tool's ``pagerduty_url`` can point at quell."""
+"""PagerDuty's Events API v2: a tool's ``pagerduty_url`` can point at quell, and quell's own pages go to PagerDuty."""
 
 from quell_connectors.pagerduty.connector import PagerDuty
 

@@ -1,4 +1,4 @@
-"""The receiver: PagerDuty's answers, word for word, around `translate`."""
+"""The receiver: PagerDuty's answers, word for word, around `translate`. What is sent out stands in `acts`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from quell.errors import BadPayload
-from quell.sdk.connector import Context, Received, Rejected, Reply, Request
+from quell.sdk.connector import Call, Context, Done, Received, Rejected, Reply, Request
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
+from quell_connectors.pagerduty.acts import Pages
 from quell_connectors.pagerduty.spec import ENQUEUE, ENQUEUE_CHANGE, SPEC
 from quell_connectors.pagerduty.translate import (
     MAX_BYTES,
@@ -25,7 +26,7 @@ from quell_connectors.pagerduty.translate import (
 
 
 class PagerDuty:
-    """Answers as PagerDuty does: 202 with the key, 400 with every mistake."""
+    """Answers as PagerDuty does: 202 with the key, 400 with every mistake. Sends events of its own, too."""
 
     spec: ClassVar[Spec] = SPEC
 
@@ -33,6 +34,11 @@ class PagerDuty:
         key = options.get("routing_key")
         self._routing_key = key if isinstance(key, Secret) else None
         self._source = context.source
+        self._pages = Pages(options, context.http)
+
+    async def act(self, call: Call) -> Done:
+        """Pages, or says that it is over."""
+        return await self._pages.act(call)
 
     def receive(self, request: Request, now: float) -> Received:
         """Takes one event. An acknowledgement says that a person looks, not that anything changed: nothing is kept."""
