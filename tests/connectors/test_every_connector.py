@@ -26,7 +26,7 @@ OURS = {
     "kubernetes": {"act"},
     "launchdarkly": {"act"},
     "mlflow": {"act"},
-    "pagerduty": {"receive"},
+    "pagerduty": {"act", "receive"},
     "prometheus": {"act", "ask", "pull"},
     "redmine": {"act"},
     "script": {"act"},
