@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from connectors.cluster_server import REVISION, Cluster
 from connectors.deliveries import golden
@@ -495,3 +498,50 @@ def test_in_the_cluster_the_service_account_is_used() -> None:
             run(kubernetes(http, **options).act(Call("k", "pause", {"name": "a"}, NOW)))
         assert http.sent[0].identity == expected
     assert http.sent[0].url == "https://k8s.example/apis/apps/v1/namespaces/default/deployments/a"
+
+
+async def everything(cluster: Cluster, act: Act) -> None:
+    pod = {"pod": "checkout-59c7d6f8b-ccccc"}
+    for action, params in (
+        ("undo_rollout_state", {"name": "checkout"}), ("undo_rollout", {"name": "checkout"}),
+        ("pause", {"name": "checkout"}), ("resume", {"name": "checkout"}),
+        ("scale", {"name": "checkout", "replicas": 5}), ("scale", {"name": "db", "kind": "statefulset", "replicas": 5}),
+        ("restart", {"name": "db", "kind": "statefulset"}), ("restart", {"name": "checkout"}),
+        ("isolate_pod", {**pod, "service": "checkout"}), ("return_pod", pod),
+        ("rollout_status", {"name": "checkout"}), ("history", {"name": "checkout"}), ("describe", {"name": "checkout"}),
+        ("cordon", {"node": "worker-3"}), ("uncordon", {"node": "worker-3"}),
+    ):  # fmt: skip
+        await act(action, **params)
+    cluster.logs = {f"{CORE}/pods/{pod['pod']}": "x"}
+    await act("logs", name="checkout")
+
+
+def test_the_role_in_the_documentation_is_what_is_needed() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "act-on-kubernetes.md").read_text()
+    documents = [
+        one
+        for block in re.findall(r"^```\n(apiVersion.*?)^```", page, re.S | re.M)
+        for one in yaml.safe_load_all(block)
+    ]
+    granted = {
+        (group, resource, verb)
+        for document in documents
+        for rule in document.get("rules", [])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    needed = {right_of(method, path) for method, path, _ in at_the_cluster(everything).requests}
+    assert needed <= granted
+    # Daemon sets are restarted and described like stateful sets; Rollouts are the other connector's.
+    rest = {(group, resource) for group, resource, _ in granted - needed}
+    assert rest == {("apps", "daemonsets"), ("argoproj.io", "rollouts"), ("argoproj.io", "rollouts/status")}
+
+
+def right_of(method: str, path: str) -> tuple[str, str, str]:
+    """What RBAC calls a request."""
+    parts = path.partition("?")[0].strip("/").split("/")
+    group, parts = (parts[1], parts[3:]) if parts[0] == "apis" else ("", parts[2:])
+    parts = parts[2:] if parts[0] == "namespaces" else parts
+    verb = {"PATCH": "patch", "GET": "get" if len(parts) > 1 else "list"}[method]
+    return group, "/".join([parts[0], *parts[2:]]), verb
