@@ -54,6 +54,8 @@ def actions_page() -> Iterator[str]:
 def _action(connector: str, action: ActionSpec) -> Iterator[str]:
     yield from ("", f"## {connector}.{action.name}", "", action.summary, "")
     yield f"Effect: {action.effect}. Repeat: {action.repeat}."
+    if action.before:
+        yield f"Reads the state before with [`{connector}.{action.before}`](#{slug(f'{connector}.{action.before}')})."
     if action.undo:
         yield f"Undone by [`{connector}.{action.undo}`](#{slug(f'{connector}.{action.undo}')})."
     yield from ("", *_options(action.params)) if action.params else ("", "It takes no parameters.")

@@ -27,6 +27,11 @@ ENVIRONMENT = {
     "QUELL_EXAMPLE": "x",
     "QUELL_GIT_TOKEN": "x",
     "QUELL_GIT_HOOK": "x",
+    "AIRFLOW_PASSWORD": "x",
+    "MLFLOW_PASSWORD": "x",
+    "LAUNCHDARKLY_TOKEN": "x",
+    "UNLEASH_TOKEN": "x",
+    "FLAGSMITH_KEY": "x",
     "QUELL_STORE": "postgresql://quell:x@db.example.org/quell",
 }
 
@@ -135,11 +140,20 @@ def test_examples_of_records_are_read(block: str) -> None:
         decode_record(line.encode())
 
 
+def sources_beside(playbook: str) -> str:
+    """The sources that the page of this playbook names for it: what stands in an example that holds nothing else."""
+    page = next(page for page in PAGES if playbook in page.read_text(encoding="utf-8"))
+    found = (re.fullmatch(r"# quell\.yaml\nsources:\n((?: .*\n)+)", block) for block in blocks(page, "yaml"))
+    return "".join(one[1] for one in found if one)
+
+
 @pytest.mark.parametrize("block", all_blocks("yaml"))
 def test_examples_of_configuration_load(block: str, tmp_path: Path) -> None:
     file = tmp_path / file_of(block)
     if file.parent.name == "playbooks":
         write_starter(tmp_path, "0" * 64, "admin")
+        starter = tmp_path / "quell.yaml"
+        starter.write_text(starter.read_text().replace("\nsources:\n", f"\nsources:\n{sources_beside(block)}", 1))
     else:
         (tmp_path / "quell.yaml").write_text("{}\n")
         file.parent.mkdir(exist_ok=True)
