@@ -32,16 +32,22 @@ from quell.model.run import Run
 from quell.replay.run import answer_to, in_shadow, turns
 
 _LASTING = (EntityRecord, DependencyRecord)
+_FORGOTTEN_S = 43_200.0
+"""The core keeps what is over for a day; what returns so much later, as the same firing, had been forgotten."""
 _SILENCING = frozenset({"silence", "expire_silence"})
 
 
 def within(records: Iterable[AnyRecord], span: Span) -> Iterator[AnyRecord]:
-    """The records that matter for a span: all of it and of the time to warm up, and what lasts from before."""
+    """The records that matter for a span: all of it and of the time to warm up, and what lasts from before.
+
+    Where there are more behind its end, the time up to that end has passed without news.
+    """
     from_ = span.since - span.warm_up_s
     latest = 0.0
     for record in records:
         latest = max(latest, record.arrived)
         if latest >= span.until:
+            yield Tick(at=span.until)
             return
         if latest >= from_ or lasts(record):
             yield record
@@ -83,7 +89,6 @@ class Follower:
         self._recorded = recorded
         self._firings: list[_Seen] = []
         self._current: dict[str, int] = {}
-        self._anew: set[str] = set()
         self._heard: list[tuple[str, float, int]] = []
         self._kept = _Kept()
         self._records = 0
@@ -94,22 +99,33 @@ class Follower:
     def run(self, records: Iterable[AnyRecord], settle_s: float) -> None:
         """All of it, and ``settle_s`` more."""
         for arrived, now in turns(within(records, self._span)):
+            self._pass(now)
             self._turn(arrived, now)
         if self._now is not None and settle_s > 0:
-            self._decide((), self._now + settle_s)
+            end = self._now + settle_s
+            self._pass(end)
+            self._decide((), end)
+
+    def _pass(self, until: float) -> None:
+        """Lets time pass as it does for a daemon: what is wanted meanwhile is answered at once, not at the next record.
+
+        Without playbooks nothing is wanted, and the core comes to the same by itself.
+        """
+        while self._modes and self._now is not None:
+            due = self._engine.next_due()
+            if due is None or not self._now < due < until:
+                return
+            self._decide((), due)
 
     def _turn(self, records: Sequence[AnyRecord], now: float) -> None:
-        known = self._engine.state.alerts
-        marks: list[str] = []
-        for record in records:
-            if isinstance(record, AlertRecord) and record.status == "firing":
-                mark = fingerprint(record.labels, record.source, record.key)
-                marks.append(mark)
-                if mark not in known:
-                    self._anew.add(mark)
         self._decide(records, now)
         if now < self._span.since:
             return
+        marks = (
+            fingerprint(record.labels, record.source, record.key)
+            for record in records
+            if isinstance(record, AlertRecord) and record.status == "firing"
+        )
         self._from = now if self._from is None else self._from
         self._to = now
         self._records += sum(not isinstance(record, Tick) for record in records)
@@ -149,8 +165,7 @@ class Follower:
     def _alert(self, alert: Alert, at: float) -> None:
         mark = alert.fingerprint
         index = self._current.get(mark)
-        if index is None or mark in self._anew or self._firings[index].alert.episode != alert.episode:
-            self._anew.discard(mark)
+        if index is None or _is_another(self._firings[index].alert, alert):
             self._current[mark] = len(self._firings)
             self._firings.append(_Seen(alert, at, at >= self._span.since))
         else:
@@ -249,6 +264,13 @@ class Follower:
             at=run.started_at,
             steps=tuple((step.id, step.do, step.state) for step in run.steps),
         )
+
+
+def _is_another(before: Alert, alert: Alert) -> bool:
+    """Whether an alert fires anew. The core counts firings, and begins again once it has forgotten the alert."""
+    if before.episode != alert.episode:
+        return True
+    return not before.firing and before.ends_at is not None and alert.starts_at > before.ends_at + _FORGOTTEN_S
 
 
 def _shown(suspect: Suspect) -> str:
