@@ -125,7 +125,7 @@ MISTAKES = [
     ("a bad id", STEP.replace("id: b", "id: B-1"), '5:9: "B-1" is not a step id'),
     ("an unknown source", STEP.replace("do: console.page\n", "do: kubernetes.scale\n"), 'no source "kubernetes"'),
     ("an action without a dot", STEP.replace("do: console.page\n", "do: page\n"), 'unknown action "page"'),
-    ("wait", STEP.replace("do: console.page\n", "do: wait\n"), '6:9: action "wait" is not supported yet'),
+    ("wait", STEP.replace("do: console.page\n", "do: wait\n"), '6:9: action "wait" needs parameter "until"'),
     (
         "a missing parameter",
         STEP.replace("    with: {text: hello}\n", ""),
@@ -143,7 +143,7 @@ MISTAKES = [
         '7:18: "sre" names nobody',
     ),
     ("need of nobody", STEP.replace(LAST, 'do: approve\n    with: {who: ["role:x"], need: 0}'), '"0" people'),
-    ("for_each", STEP + "    for_each: {in: x}\n", '8:5: "for_each" is not supported yet'),
+    ("for_each", STEP + "    for_each: {in: x}\n", '8:5: "for_each" needs "max"'),
     ("a later step", STEP.replace("text: hello}}", 'text: "${steps.b.output}"}}'), 'step "b" has no result yet'),
     ("the step itself", STEP.replace("text: hello}\n", 'text: "${steps.b.output}"}\n'), 'step "b" has no result yet'),
     ("no such step", STEP.replace("text: hello}\n", 'text: "${steps.c.output}"}\n'), 'unknown step "c"'),

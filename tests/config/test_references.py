@@ -1,9 +1,10 @@
 """What the files may refer to is what the core gives."""
 
-from quell.config.actions import BUILT_IN
+from quell.config.built_in import BUILT_IN
 from quell.config.playbook_checks import ROOTS
 from quell.config.references import FIELDS, INCIDENT_ROOTS, STEP_FIELDS
 from quell.core.context import incident_context, run_context
+from quell.expressions.cel_text import CALL_FUNCTION
 from quell.model.incident import Incident, Suspect
 from quell.model.playbook import Place, Playbook
 from quell.model.run import Run, StepRun
@@ -22,7 +23,7 @@ RUN = Run(
 
 def test_conditions_of_a_playbook_see_what_is_checked_for():
     context = incident_context(STATE, INCIDENT, SUSPECT, 2.0)
-    assert set(context) == INCIDENT_ROOTS
+    assert set(context) == INCIDENT_ROOTS | {CALL_FUNCTION}
     assert {name: set(context[name]) for name in ("incident", "suspect", "change")} == {
         name: set(FIELDS[name]) for name in ("incident", "suspect", "change")
     }
@@ -30,12 +31,12 @@ def test_conditions_of_a_playbook_see_what_is_checked_for():
 
 def test_steps_see_what_is_checked_for():
     context = run_context(STATE, Playbook(name="p", place=Place(file="p", line=1)), RUN, 2.0, {"x": 1})
-    assert set(context) == ROOTS | {"steps", "result"}
+    assert set(context) == ROOTS | {"steps", "result", CALL_FUNCTION}
     assert {name: set(context[name]) for name in ("playbook", "run")} == {
         name: set(FIELDS[name]) for name in ("playbook", "run")
     }
-    assert set(context["steps"]["s"]) == STEP_FIELDS
+    assert set(context["steps"]["s"]) | {"before"} == STEP_FIELDS
 
 
 def test_built_in_actions_need_no_source():
-    assert set(BUILT_IN) == {"approve"}
+    assert {name for name in BUILT_IN if "." not in name} == {"approve", "approve_then", "escalate", "wait"}

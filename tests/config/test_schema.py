@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from config.written import SPECS
-from quell.config.actions import BUILT_IN
+from quell.config.built_in import BUILT_IN
 from quell.config.schema import DIALECT, schemas
 from quell.sdk.registry import find_connectors
 

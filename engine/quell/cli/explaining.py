@@ -12,7 +12,7 @@ from quell.cli import looks
 from quell.cli.as_json import print_json
 from quell.cli.exits import Failed
 from quell.cli.looks import Column
-from quell.config.actions import BUILT_IN
+from quell.config.built_in import BUILT_IN
 from quell.sdk.registry import load_connectors, offers
 from quell.sdk.spec import ActionSpec, Option
 

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quell.config.built_in import BUILT_IN
 from quell.config.complaints import did_you_mean
 from quell.config.nodes import Document, Path
 from quell.config.options import Fault, decode_options
 from quell.config.references import Known, check_templates
 from quell.config.sources import Instances
 from quell.errors import Problem
-from quell.sdk.spec import ActionSpec, Option
+from quell.sdk.spec import ActionSpec
 
-BUILT_IN: Mapping[str, ActionSpec] = {
-    "approve": ActionSpec(
-        name="approve",
-        summary="Waits until people allow the run to go on.",
-        params=(
-            Option(
-                name="who",
-                type="list",
-                required=True,
-                summary="Who may approve: role:…, owner:… or user:….",
-                example='["role:sre"]',
-            ),
-            Option(name="need", type="integer", default=1, summary="How many of them must approve."),
-            Option(name="text", type="text", default="", summary="What they are asked."),
-            Option(name="not_requester", type="boolean", default=False, summary="Whoever asked for the run may not."),
-            Option(name="channel", type="text", default="", summary="Where they are asked."),
-        ),
-        effect="tell",
-        repeat="state",
-    )
-}
-"""Actions that quell itself performs, by their full name."""
-
-NOT_YET = frozenset({"wait", "approve_then", "incident.note"})
-"""Actions of the language that this version does not perform."""
+DEEDS_BUILT_IN = frozenset({"incident.note", "escalate"})
+"""What quell itself does that may also follow a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +50,22 @@ class Actions:
         known: Known,
         verb: str = "do",
         given: frozenset[str] = frozenset(),
-        built_in: bool = True,
+        built_in: bool | Collection[str] = True,
+        inside: str = "with",
     ) -> ActionSpec | None:
         """Checks ``{do: …, with: {…}}``: the action, its parameters, its references. Gives the declaration if found.
 
-        ``given`` are parameters that quell fills in itself and that may be left out.
+        ``given`` are parameters that quell fills in itself and that may be left out; ``built_in`` says which actions
+        of quell itself there are here, ``inside`` under which key the parameters stand.
         """
-        raw = deed.get("with")
+        raw = deed.get(inside)
         params = raw if isinstance(raw, dict) else {}
-        check_templates(document, (*path, "with"), params, known, problems)
+        check_templates(document, (*path, inside), params, known, problems)
         name = deed.get(verb)
         if not isinstance(name, str):
             return None
-        spec = self.find(name) if built_in or name not in BUILT_IN else None
+        here = built_in if isinstance(built_in, bool) else name in built_in
+        spec = self.find(name) if here or name not in BUILT_IN else None
         if spec is None:
             problem = self._unknown(document, (*path, verb), name)
             if problem is not None:
@@ -92,7 +73,7 @@ class Actions:
             return None
         _, faults = decode_options(spec.params, params, skip=_is_template, word="parameter")
         problems.extend(
-            _misfit(document, path, verb, name, fault, missing=fault.name not in params)
+            _misfit(document, (path, verb, inside), name, fault, missing=fault.name not in params)
             for fault in faults
             if fault.name not in given or fault.name in params
         )
@@ -102,8 +83,8 @@ class Actions:
         if not self.instances.known:
             return None
         source, dot, _ = name.partition(".")
-        if name in NOT_YET:
-            return document.problem(path, f'action "{name}" is not supported yet', "take the step out")
+        if name in BUILT_IN:
+            return document.problem(path, f'unknown action "{name}" here', "quell does that as a step of its own only")
         if source in self.instances.specs and self.instances.specs[source] is None:
             return None  # its connector is unknown, which is said at its place
         message = f'unknown action "{name}"'
@@ -119,8 +100,9 @@ def _is_template(value: Any) -> bool:
     return isinstance(value, str) and "${" in value
 
 
-def _misfit(document: Document, path: Path, verb: str, action: str, fault: Fault, *, missing: bool) -> Problem:
+def _misfit(document: Document, place: tuple[Path, str, str], action: str, fault: Fault, *, missing: bool) -> Problem:
+    path, verb, inside = place
     if missing:
         return document.problem((*path, verb), f'action "{action}" {fault.message}', fault.suggestion)
     message = f'{fault.message} of action "{action}"' if fault.key else f'parameter "{fault.name}": {fault.message}'
-    return document.problem((*path, "with", fault.name), message, fault.suggestion, key=fault.key)
+    return document.problem((*path, inside, fault.name), message, fault.suggestion, key=fault.key)

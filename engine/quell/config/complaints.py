@@ -13,8 +13,11 @@ from quell.config.fields import plain
 from quell.config.nodes import Document
 from quell.errors import Problem
 
-NOT_YET = frozenset({"for_each", "parallel", "limit_for"})
+NOT_YET = frozenset({"limit_for"})
 """Words of the playbook language that this version does not speak; saying so beats "unknown key"."""
+
+CHOICES = frozenset({"a step", "a group"})
+"""What pydantic puts into the place of a complaint for a choice between shapes; no key is called so."""
 
 _WANTED = {
     "string_type": "text",
@@ -71,13 +74,14 @@ def wrong_type(value: Any, wanted: str, raw: str = "") -> tuple[str, str]:
 
 
 def _problem(document: Document, shape: type[BaseModel], base: tuple[str | int, ...], details: ErrorDetails) -> Problem:
-    kind, loc, ctx = details["type"], details["loc"], details.get("ctx", {})
+    kind, ctx = details["type"], details.get("ctx", {})
+    loc = tuple(part for part in details["loc"] if part not in CHOICES)
     path = (*base, *loc)
     if kind == "extra_forbidden":
         word = str(loc[-1])
         if word in NOT_YET:
             return document.problem(path, f'"{word}" is not supported yet', "take it out", key=True)
-        inside = shape_at(shape, loc[:-1])
+        inside = shape_at(shape, loc[:-1]) if "parallel" not in _beside(document, path) else None
         return document.problem(
             path, f'unknown key "{word}"', did_you_mean(word, keys_of(inside) if inside else ()), key=True
         )
@@ -87,6 +91,17 @@ def _problem(document: Document, shape: type[BaseModel], base: tuple[str | int, 
         return document.problem(parent, f'{where} "{loc[-1]}"', key=bool(parent) and isinstance(parent[-1], str))
     message, suggestion = _said(details, document.raw(path) if path in document.values else "", ctx)
     return document.problem(path, message, suggestion, offset=int(ctx.get("offset", 0)))
+
+
+def _beside(document: Document, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The keys of the mapping that a path leads into."""
+    here: Any = document.value
+    for part in path[:-1]:
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            return ()
+    return tuple(here) if isinstance(here, dict) else ()
 
 
 def _said(details: ErrorDetails, raw: str, ctx: Mapping[str, Any]) -> tuple[str, str]:

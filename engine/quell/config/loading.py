@@ -12,6 +12,7 @@ import msgspec
 from quell.config.actions import Actions
 from quell.config.complaints import shaped
 from quell.config.git_file import active_of, git_files
+from quell.config.measures import measures_of
 from quell.config.nodes import MAX_BYTES, Document, read_document
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
@@ -202,7 +203,9 @@ class _Reading:
     def _playbooks(self, configured: Actions, installed: Actions, rules: Rules) -> tuple[Playbook, ...]:
         """All playbooks. One that is off may name what is ``installed`` only: its sources come before it is let on."""
         held_by = {freeze.name for freeze in rules.freezes} | {window.name for window in rules.windows}
-        checks = PlaybookChecks(configured, self.problems, self.warnings, held_by, asked=rules.held)
+        measures = measures_of(rules.measures, installed, self.problems)
+        arity = {name: len(measure.params) for name, measure in measures.items()}
+        checks = PlaybookChecks(configured, self.problems, self.warnings, held_by, arity, asked=rules.held)
         found = []
         for document in self._documents("playbooks"):
             if document.value is None:
@@ -213,7 +216,7 @@ class _Reading:
             checks.check(document)
             shape = shaped(PlaybookShape, document, self.problems, value=document.value)
             if shape is not None:
-                found.append(playbook_of(document, shape, actions, held_by))
+                found.append(playbook_of(document, shape, actions, held_by, measures))
         checks.finish()
         return tuple(found)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quell.config.actions import Actions
 from quell.config.complaints import did_you_mean
-from quell.config.fields import plain
+from quell.config.fields import duration
 from quell.config.nodes import Document, Path
 from quell.config.playbook_file import is_name
 from quell.config.references import INCIDENT_ROOTS, Known, bare_expression, check_condition, check_templates
+from quell.config.step_checks import RESULT_LATER, StepChecks, check_deeds
 from quell.errors import ExpressionError, Problem
 from quell.expressions.conditions import names_asked
 from quell.expressions.cron import Cron
@@ -23,11 +24,11 @@ ROOTS = INCIDENT_ROOTS | RUN_ROOTS
 GUARD_FUNCTIONS = frozenset({"open_run"})
 """What a condition under ``unless`` may call: whether a playbook has a run that is not over."""
 
-_PEOPLE = frozenset({"role", "user", "owner", "team"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED = ROOTS | {"alert", "steps", "result", "true", "false", "null", "in", "labels"}
+_RESERVED = ROOTS | {
+    "alert", "steps", "result", "item", "before", "catalog", "true", "false", "null", "in", "labels",
+}  # fmt: skip
 _RUN_LATER = "it is there once a run begins, not in the condition for it"
-_RESULT_LATER = "only the check of a step sees its result"
 
 
 @dataclass(slots=True)
@@ -39,6 +40,8 @@ class PlaybookChecks:
     warnings: list[Problem]
     held_by: Collection[str] = ()
     """Names of freezes and maintenance windows."""
+    measures: Mapping[str, int] = field(default_factory=dict)
+    """How many arguments each measure takes, by name."""
     _names: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[Document, Path, str, int]] = field(default_factory=list)
     """Names of playbooks that were spoken of, each with its place and its column in the text there (0: all of it)."""
@@ -53,19 +56,16 @@ class PlaybookChecks:
         when = _mapping(raw, "when")
         about, absent = _about(when)
         roots = about | RUN_ROOTS
-        never = (("result", _RESULT_LATER), *absent)
+        never = (("result", RESULT_LATER), *absent)
         late = tuple((name, _RUN_LATER) for name in (*variables, *RUN_ROOTS) if name not in about)
         before_run = Known(roots=about, later=(*never, *late))
         self._when(document, when, before_run)
         self._variables(document, variables, roots, never)
         known = Known(roots=roots | frozenset(variables), later=never)
         self._guards(document, _mapping(raw, "guards"), variables, known)
-        ids = self._steps(document, raw, known)
+        ids = self._steps(document, raw, replace(known, measures=self.measures))
         after = Known(roots=known.roots | {"steps"}, steps=ids, all_steps=ids, later=known.later)
-        for index, deed in enumerate(_list(raw, "on_failure")):
-            if isinstance(deed, dict):
-                path: Path = ("on_failure", index)
-                self.actions.check(document, path, deed, self.problems, known=after, built_in=False)
+        check_deeds(self.actions, document, _list(raw, "on_failure"), after, self.problems)
 
     def _when(self, document: Document, when: dict[str, Any], known: Known) -> None:
         check_condition(document, ("when", "if"), when.get("if"), known, self.problems)
@@ -142,54 +142,21 @@ class PlaybookChecks:
             check_templates(document, path, value, known, self.problems)
             earlier.add(name)
 
-    def _approval(self, document: Document, path: Path, params: dict[str, Any]) -> None:
-        """An approval that nobody can give would only be found when it runs out of time."""
-        who, need = params.get("who"), params.get("need", 1)
-        if who == []:
-            message = "nobody may approve this"
-            self.problems.append(document.problem((*path, "who"), message, 'name people, such as ["role:sre"]'))
-        for index, one in enumerate(who if isinstance(who, list) else []):
-            if _said_by_nobody(one):
-                message = f'"{plain(one)}" names nobody'
-                suggestion = "write role:NAME, user:NAME, owner:NAME or team:NAME"
-                self.problems.append(document.problem((*path, "who", index), message, suggestion))
-        if isinstance(need, int) and need < 1:
-            self.problems.append(
-                document.problem((*path, "need"), f'"{need}" people cannot approve', "write 1 or more")
-            )
-
-    def _steps(self, document: Document, raw: dict[str, Any], known_here: Known) -> frozenset[str]:
-        roots, never = known_here.roots, known_here.later
-        steps = [(index, step) for index, step in enumerate(_list(raw, "steps")) if isinstance(step, dict)]
-        ids = frozenset(step["id"] for _, step in steps if isinstance(step.get("id"), str))
-        earlier: dict[str, int] = {}
-        changes, approved = False, False
-        for index, step in steps:
-            path: Path = ("steps", index)
-            known = Known(roots | {"steps"}, frozenset(earlier), ids, never)
-            check_condition(document, (*path, "if"), step.get("if"), known, self.problems)
-            spec = self.actions.check(document, path, step, self.problems, known=known)
-            if step.get("do") == "approve":
-                approved = True
-                self._approval(document, (*path, "with"), _mapping(step, "with"))
-            changes = changes or (spec is not None and spec.effect == "change" and not approved)
-            step_id = step.get("id")
-            if isinstance(step_id, str):
-                if step_id in earlier:
-                    message = f'the step id "{step_id}" stands here twice (first in line {earlier[step_id]})'
-                    self.problems.append(document.problem((*path, "id"), message, "give it another id"))
-                earlier.setdefault(step_id, document.line((*path, "id")))
-            done = Known(roots | {"steps"}, frozenset(earlier), ids, never)
-            with_result = Known(roots | {"steps", "result"}, frozenset(earlier), ids, never[1:])
-            check_condition(document, (*path, "check"), step.get("check"), with_result, self.problems)
-            undo = step.get("undo")
-            if isinstance(undo, dict):
-                self.actions.check(document, (*path, "undo"), undo, self.problems, known=done, built_in=False)
-        if changes and raw.get("mode") == "enforce" and not raw.get("guards"):
+    def _steps(self, document: Document, raw: dict[str, Any], known: Known) -> frozenset[str]:
+        steps = StepChecks(self.actions, self.problems, document, known, _seconds(raw.get("timeout")))
+        steps.check(_list(raw, "steps"))
+        if steps.changes and raw.get("mode") == "enforce" and not raw.get("guards"):
             message = "this playbook changes something by itself, without a guard or an approval before it"
             suggestion = "add guards: {cooldown: 30m}, an approve step, or mode: propose"
             self.warnings.append(document.problem(("mode",), message, suggestion))
-        return ids
+        return steps.ids
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return duration(value)
+    except ValueError:
+        return None
 
 
 def _about(when: dict[str, Any]) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
@@ -201,14 +168,6 @@ def _about(when: dict[str, Any]) -> tuple[frozenset[str], tuple[tuple[str, str],
     if when.get("alert") is not None:
         return INCIDENT_ROOTS | {"alert"}, ()
     return INCIDENT_ROOTS, (("alert", 'only a playbook that an alert begins has one; "alerts" are the incident\'s'),)
-
-
-def _said_by_nobody(who: Any) -> bool:
-    """Whether the text names nobody in a form that an approval understands."""
-    if not isinstance(who, str) or "${" in who:
-        return not isinstance(who, str)
-    kind, colon, name = who.partition(":")
-    return kind not in _PEOPLE or not colon or not name
 
 
 def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:

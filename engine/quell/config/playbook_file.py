@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from quell.config.actions import Actions
 from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone
+from quell.config.measures import called_by
 from quell.config.nodes import Document
 from quell.config.references import bare_expression
-from quell.model.playbook import (
-    BlastRadius,
-    Deed,
-    Guards,
-    Mode,
-    Playbook,
-    Retry,
-    Schedule,
-    Step,
-    Trigger,
-)
+from quell.config.step_file import DeedShape, Entry, run_timeout, steps_of
+from quell.model.playbook import BlastRadius, Guards, Measure, Mode, Playbook, Schedule, Trigger
 
-APPROVAL_TIMEOUT_S = 1800.0
-"""How long an approval is waited for when its step does not say."""
+NO_MEASURES: Mapping[str, Measure] = {}
 
 _WINDOW_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 _SHORTEST_PERIOD_S = 60.0
-_STEP_ID = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-
-
-def _step_id(value: str) -> str:
-    if not _STEP_ID.fullmatch(value):
-        raise ValueError(f'"{value}" is not a step id; use small letters, digits and "_"')
-    return value
 
 
 def _period(value: float) -> float:
@@ -157,51 +141,6 @@ class GuardsShape(Shape):
     """How much it may touch."""
 
 
-class RetryShape(Shape):
-    """Whether a failed step is tried again."""
-
-    times: Annotated[int, Field(ge=1, le=100)]
-    """How often again."""
-    wait: Duration = 10.0
-    """How long in between."""
-    on: list[Literal["unreachable", "timeout", "refused"]] = Field(default=["unreachable", "timeout"])
-    """After which kinds of failure."""
-
-
-class DeedShape(Shape):
-    """An action with its parameters."""
-
-    do: str
-    with_: dict[str, Any] = Field(default={}, alias="with")
-
-    def deed(self, actions: Actions) -> Deed:
-        """As the model has it, with effect and repeat as the action declares them."""
-        spec = actions.find(self.do)
-        if spec is None:
-            return Deed(do=self.do, with_=self.with_)
-        return Deed(do=self.do, with_=self.with_, effect=spec.effect, repeat=spec.repeat)
-
-
-class StepShape(DeedShape):
-    """One step."""
-
-    id: Annotated[str, AfterValidator(_step_id)]
-    """Its name, by which later steps refer to its result as ${steps.<id>.…}."""
-    if_: str = Field(default="", alias="if")
-    """A CEL condition; when it is false the step is skipped, when it cannot be told the step fails."""
-    check: str = ""
-    """A CEL condition on result; when it is false, "otherwise" says what happens."""
-    otherwise: Literal["finish", "stop", "escalate"] | None = None
-    """finish (no longer needed), stop or escalate; an approval that is not given stops the run."""
-    timeout: Span | None = None
-    """How long it may take: 60s, an approval 30m if left out."""
-    retry: RetryShape | None = None
-    undo: DeedShape | None = None
-    """What takes it back."""
-    on_failure: Literal["stop", "continue", "undo"] = "stop"
-    """What happens when it failed for good."""
-
-
 class PlaybookShape(Shape):
     """A playbook: when it runs, under which guards, which steps."""
 
@@ -216,21 +155,29 @@ class PlaybookShape(Shape):
     mode: Mode = "propose"
     """off, shadow (dry runs only), propose (a person approves each run) or enforce."""
     guards: GuardsShape = GuardsShape()
-    timeout: Span = 3600.0
-    """How long a run may take."""
+    timeout: Span | None = None
+    """How long a run may take: 1h, and as long as its waits and approvals may, if left out."""
     vars: dict[str, Any] = Field(default={})
     """Names for values; later ones may use earlier ones."""
-    steps: Annotated[list[StepShape], Field(min_length=1)]
+    steps: Annotated[list[Entry], Field(min_length=1)]
     on_failure: list[DeedShape] = Field(default=[])
     """What is done when a run failed."""
 
 
-def playbook_of(document: Document, shape: PlaybookShape, actions: Actions, held_by: Collection[str] = ()) -> Playbook:
+def playbook_of(
+    document: Document,
+    shape: PlaybookShape,
+    actions: Actions,
+    held_by: Collection[str] = (),
+    measures: Mapping[str, Measure] = NO_MEASURES,
+) -> Playbook:
     """The playbook, with effect and repeat of its steps as their actions declare them.
 
     ``held_by`` are the names of freezes and maintenance windows, which tell them from conditions in ``unless``.
+    ``measures`` are all that the rules describe; the playbook keeps those that it calls.
     """
     guards = shape.guards
+    steps = steps_of(document, shape.steps, actions)
     return Playbook(
         name=shape.playbook,
         place=document.place(()),
@@ -254,10 +201,11 @@ def playbook_of(document: Document, shape: PlaybookShape, actions: Actions, held
             unless=tuple(bare_expression(text) for text in guards.unless if not is_name(text, held_by)),
             blast_radius=_blast_radius(guards.blast_radius),
         ),
-        timeout_s=shape.timeout,
+        timeout_s=shape.timeout or run_timeout(steps),
         vars=shape.vars,
-        steps=tuple(_step(document, index, step, actions) for index, step in enumerate(shape.steps)),
+        steps=steps,
         on_failure=tuple(deed.deed(actions) for deed in shape.on_failure),
+        measures=called_by(steps, measures),
     )
 
 
@@ -276,25 +224,4 @@ def _blast_radius(shape: BlastShape | None) -> BlastRadius | None:
         replicas=shape.replicas,
         share_of_fleet=shape.share_of_fleet,
         tier_at_least=shape.tier_at_least,
-    )
-
-
-def _step(document: Document, index: int, shape: StepShape, actions: Actions) -> Step:
-    spec = actions.find(shape.do)
-    approval = shape.do == "approve"
-    retry = shape.retry
-    return Step(
-        id=shape.id,
-        do=shape.do,
-        place=document.place(("steps", index)),
-        with_=shape.with_,
-        if_=bare_expression(shape.if_),
-        check=bare_expression(shape.check),
-        otherwise=shape.otherwise or ("stop" if approval else "finish"),
-        timeout_s=shape.timeout or (APPROVAL_TIMEOUT_S if approval else 60.0),
-        retry=Retry(times=retry.times, wait_s=retry.wait, on=tuple(retry.on)) if retry else None,
-        undo=shape.undo.deed(actions) if shape.undo else None,
-        on_failure=shape.on_failure,
-        effect=spec.effect if spec else "change",
-        repeat=spec.repeat if spec else "never",
     )

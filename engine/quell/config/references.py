@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from quell.config.complaints import did_you_mean
 from quell.config.nodes import Document, Path
 from quell.errors import ExpressionError, Problem
+from quell.expressions.cel_text import Call
 from quell.expressions.conditions import Condition
 from quell.expressions.templates import Template
+
+CATALOG = "catalog"
+"""Looks up what is known of an entity: ``catalog.service(name)``."""
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "incident": frozenset({
@@ -27,13 +31,14 @@ FIELDS: Mapping[str, frozenset[str]] = {
     }),
     "playbook": frozenset({"name", "version"}),
     "run": frozenset({"id", "by", "dry", "error"}),
+    "drift": frozenset({"model", "dataset"}),
 }  # fmt: skip
 """What the core tells about an incident and a run; `quell.core.context` makes the values."""
 
-STEP_FIELDS = frozenset({"state", "output", "sentence"})
+STEP_FIELDS = frozenset({"state", "output", "sentence", "before"})
 """What is known of a step that is over."""
 
-INCIDENT_ROOTS = frozenset({"incident", "suspect", "alerts", "change", "now"})
+INCIDENT_ROOTS = frozenset({"incident", "suspect", "alerts", "change", "drift", "now"})
 """Names that every expression about an incident may use."""
 
 
@@ -42,7 +47,8 @@ class Known:
     """The root names an expression may use at one place, and the steps whose results it may use there.
 
     ``later`` are names that exist elsewhere, with the reason why not here; ``all_steps`` all ids of the playbook.
-    ``functions`` are those that it may call beside the built-in ones.
+    ``functions`` are those that it may call beside the built-in ones. ``measures`` says how many arguments each measure
+    takes; they are read only where it is ``readable``.
     """
 
     roots: frozenset[str]
@@ -50,6 +56,8 @@ class Known:
     all_steps: frozenset[str] = frozenset()
     later: tuple[tuple[str, str], ...] = ()
     functions: frozenset[str] = frozenset()
+    measures: Mapping[str, int] = field(default_factory=dict)
+    readable: bool = False
 
 
 def check_condition(document: Document, path: Path, text: Any, known: Known, problems: list[Problem]) -> None:
@@ -65,6 +73,7 @@ def check_condition(document: Document, path: Path, text: Any, known: Known, pro
         problems.append(document.problem(path, f"the condition cannot be read: {error}", offset=offset))
         return
     _check_paths(document, path, found.paths, known, problems, text=text)
+    _check_calls(document, path, found.calls, known, problems, text=text)
 
 
 def check_templates(document: Document, path: Path, value: Any, known: Known, problems: list[Problem]) -> None:
@@ -82,6 +91,7 @@ def check_templates(document: Document, path: Path, value: Any, known: Known, pr
             problems.append(document.problem(path, f"the ${{…}} cannot be read: {error}", offset=error.column))
             return
         _check_paths(document, path, found.paths, known, problems, text=value)
+        _check_calls(document, path, found.calls, known, problems, text=value)
 
 
 def bare_expression(text: str) -> str:
@@ -107,6 +117,32 @@ def _check_paths(
             word = ".".join(reference[:length])
             offset = text.find(word) + 1
             problems.append(document.problem(path, message, suggestion, offset=offset, width=len(word)))
+
+
+def _check_calls(
+    document: Document, path: Path, calls: Iterable[Call], known: Known, problems: list[Problem], *, text: str
+) -> None:
+    for call in calls:
+        message, suggestion = _wrong_call(call, known)
+        if message:
+            offset = text.find(call.name) + 1
+            problems.append(document.problem(path, message, suggestion, offset=offset, width=len(call.name)))
+
+
+def _wrong_call(call: Call, known: Known) -> tuple[str, str]:
+    """Message and suggestion; "" when it is fine."""
+    root = call.name.partition(".")[0]
+    wanted = 1 if root == CATALOG and "now" in known.roots else known.measures.get(call.name)
+    if wanted is None:
+        if "now" not in known.roots:
+            return f'unknown function "{call.name}"', ""
+        otherwise = f"describe it under measures: in rules/, or look it up with {CATALOG}.KIND(name)"
+        return f'unknown measure "{call.name}"', did_you_mean(call.name, known.measures, otherwise)
+    if root != CATALOG and not known.readable:
+        return f'the measure "{call.name}" cannot be read here', "read it in check or if of a step, or wait until"
+    if call.arguments != wanted:
+        return f'"{call.name}" takes {wanted} argument{"s" * (wanted != 1)}, found {call.arguments}', ""
+    return "", ""
 
 
 def _wrong_with(reference: tuple[str, ...], known: Known) -> tuple[str, str, int]:

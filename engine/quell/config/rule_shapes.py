@@ -252,6 +252,21 @@ class TopologyShape(Shape):
     dependencies: list[DependencyShape] = Field(default=[])
 
 
+class MeasureShape(Shape):
+    """A named reading that the conditions of playbooks call, such as metrics.error_rate(app)."""
+
+    params: list[str] = Field(default=[])
+    """Names of its arguments, in order; "with" uses them as ${name}."""
+    do: str
+    """The action that reads."""
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    """Parameters of the action."""
+    value: str = "result.value"
+    """A CEL expression on result, the answer of the action: what the call gives."""
+    timeout: Span = 30.0
+    """How long it may take."""
+
+
 class RulesShape(Shape):
     """A rules file: any of these kinds."""
 
@@ -263,3 +278,5 @@ class RulesShape(Shape):
     triage: TriageShape = TriageShape()
     correlate: CorrelateShape = CorrelateShape()
     topology: TopologyShape = TopologyShape()
+    measures: dict[str, MeasureShape] = Field(default={})
+    """Named readings, by name: two words with a dot."""

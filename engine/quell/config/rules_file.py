@@ -15,6 +15,7 @@ from quell.config.rule_shapes import (
     FreezeShape,
     InhibitShape,
     MapShape,
+    MeasureShape,
     MuteShape,
     RulesShape,
     TimesShape,
@@ -68,6 +69,8 @@ class Rules:
     dependencies: dict[tuple[str, str, str], Dependency] = field(default_factory=dict)
     held: list[tuple[Document, Path, str, int]] = field(default_factory=list)
     """Playbooks that freezes name, each with its place and 0: whether there are any is told later."""
+    measures: list[tuple[Document, str, MeasureShape]] = field(default_factory=list)
+    """Measures as they are written: whether their actions exist is told later."""
     _verdicts: list[TriageRule] = field(default_factory=list)
     _edges: dict[str, EdgeKind] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}})
@@ -106,6 +109,7 @@ class Rules:
                 )
         for index, dependency in enumerate(shape.topology.dependencies):
             self._dependency(document, index, dependency)
+        self.measures += [(document, name, measure) for name, measure in shape.measures.items()]
 
     def triage(self) -> Triage:
         """All triage settings and rules together."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from quell.config.actions import BUILT_IN
+from quell.config.actions import DEEDS_BUILT_IN
+from quell.config.built_in import BUILT_IN
 from quell.config.playbook_file import PlaybookShape
 from quell.config.rule_shapes import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
@@ -49,8 +50,10 @@ def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
     playbook = _schema(PlaybookShape, "A playbook of quell")
     steps = {**BUILT_IN, **actions}
     playbook["$defs"]["StepShape"] |= _deed(steps, "do")
-    playbook["$defs"]["DeedShape"] |= _deed(actions, "do")
-    for shape, known in (("StepShape", steps), ("DeedShape", actions)):
+    deeds = {**{name: BUILT_IN[name] for name in sorted(DEEDS_BUILT_IN)}, **actions}
+    playbook["$defs"]["DeedShape"] |= _deed(deeds, "do")
+    playbook["$defs"]["StepShape"]["properties"]["undo"]["anyOf"].insert(0, {"const": True})
+    for shape, known in (("StepShape", steps), ("DeedShape", deeds)):
         playbook["$defs"][shape]["properties"]["do"]["examples"] = list(known)
     return {
         "config": config,

@@ -19,7 +19,7 @@ from quell.expressions.templates import Template
 from quell.model.alert import Alert
 from quell.model.incident import Incident, Suspect
 from quell.model.playbook import Playbook
-from quell.model.run import Run
+from quell.model.run import Run, StepRun
 from quell.model.state import State
 from quell.model.times import format_duration, format_time
 from quell.model.topology import Change
@@ -119,9 +119,7 @@ def run_context(
     context = incident_context(state, incident, run.suspect, at)
     context["playbook"] = {"name": playbook.name, "version": playbook.version}
     context["run"] = {"id": run.id, "by": run.by, "dry": run.dry, "error": run.error}
-    context["steps"] = {
-        step.id: {"state": step.state, "output": step.output, "sentence": step.sentence} for step in run.steps
-    }
+    context["steps"] = {step.id: _step(step) for step in run.steps}
     if run.alert and run.alert in state.alerts:
         context["alert"] = alert_context(state.alerts[run.alert])
     if run.drift:
@@ -134,6 +132,11 @@ def run_context(
     if result is not None:
         context["result"] = dict(result)
     return {**run.vars, **context, "vars": run.vars}
+
+
+def _step(step: StepRun) -> dict[str, Any]:
+    known = {"state": step.state, "output": step.output, "sentence": step.sentence}
+    return known if step.before is None else {**known, "before": step.before}
 
 
 def incident_context(
