@@ -44,6 +44,7 @@ class Cluster(Faulty):
         self.version = 1000
         self.meddle: Any = None
         self.no_status = False
+        self.writes = 0
         for path, found in golden(objects).items():
             self.put(path, found)
 
@@ -155,6 +156,7 @@ class Cluster(Faulty):
         if dry_run:
             return _scale(now) if tail == "scale" else now
         self.put(path, now)
+        self.writes += 1
         if "/deployments/" in path:
             self.control(path)
         return _scale(self.objects[path]) if tail == "scale" else self.objects[path]
