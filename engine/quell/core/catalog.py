@@ -37,10 +37,11 @@ class Catalog:
         return None
 
     def _entity(self, kind: str, name: str) -> Entity | None:
-        entity = self._state.entities.get(name if name.startswith(f"{kind}/") else f"{kind}/{name}")
+        known = self._state.declared | self._state.entities
+        entity = known.get(name if name.startswith(f"{kind}/") else f"{kind}/{name}")
         if entity is not None or not name:
             return entity
-        named = (one for _, one in sorted(self._state.entities.items()) if one.kind == kind)
+        named = (one for _, one in sorted(known.items()) if one.kind == kind)
         return next((one for one in named if one.name == name), None)
 
 

@@ -193,7 +193,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
 
 
 def _suspect(state: State, suspect: Suspect, at: float) -> dict[str, Any]:
-    entity = state.entities.get(suspect.entity)
+    entity = state.entities.get(suspect.entity) or state.declared.get(suspect.entity)
     name = entity.name if entity else suspect.entity.partition("/")[2] or suspect.entity
     known: dict[str, Any] = {
         "entity": suspect.entity,

@@ -73,6 +73,7 @@ class Engine:
     def _set(self, rulebook: Rulebook) -> None:
         """Makes all indexes anew from the state."""
         self.rulebook = rulebook
+        self.state.declared = {entity.entity: entity for entity in rulebook.entities}
         self._agenda = Agenda()
         self._pruning = Pruning(self.state)
         self._chart = Chart(rulebook, self.state)

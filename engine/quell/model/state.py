@@ -169,6 +169,8 @@ class State(msgspec.Struct, kw_only=True):
     changes: dict[str, Change] = msgspec.field(default_factory=dict)
     foreign: dict[str, IncidentRecord] = msgspec.field(default_factory=dict)
     entities: dict[str, Entity] = msgspec.field(default_factory=dict)
+    declared: dict[str, Entity] = msgspec.field(default_factory=dict)
+    """Entities that the rules describe; what records told of one stands in ``entities`` and counts instead."""
     dependencies: dict[str, Dependency] = msgspec.field(default_factory=dict)
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
