@@ -144,7 +144,7 @@ class _Reader:
                 self._report.left_out(place, "route", f"a matcher cannot be read: {error}")
                 continue
             if reached is not None:
-                self.route(place, child, [joined(term, own) for term in reached], receiver)
+                self.route(place, child, joined(reached, own), receiver)
             below.append(own)
             if not child.get("continue") and reached is not None:
                 reached = without(reached, [own])

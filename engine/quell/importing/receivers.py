@@ -79,7 +79,7 @@ def _pagerduty(found: Receiver, place: Sequence[Any], part: str, report: Report)
     variable = "QUELL_" + _UNFIT.sub("_", source).upper()
     found.sources[source] = {"use": "pagerduty", "routing_key": f"env:{variable}"}
     found.secrets[variable] = f'the routing key of receiver "{found.name}"'
-    found.actions.append((f"{source}.trigger", {"key": "${incident}", "summary": "${title}", "severity": "critical"}))
+    found.actions.append((f"{source}.trigger", {}))
     report.carried(place, part, f'source "{source}"; set {variable} to its routing key')
 
 

@@ -53,6 +53,20 @@ def excludes(term: Term, matcher: Matcher) -> bool:
     )
 
 
-def joined(term: Term, more: Term) -> Term:
-    """Both, each matcher once."""
-    return tuple(dict.fromkeys((*term, *more)))
+def joined(terms: Iterable[Term], more: Term) -> list[Term]:
+    """Each term with the matchers of another, less those that nothing can match and matchers that say nothing new."""
+    both = (tuple(dict.fromkeys((*term, *more))) for term in terms)
+    return [_plainer(term) for term in both if not _never(term)]
+
+
+def _never(term: Term) -> bool:
+    return any(excludes(term, matcher) or negated(matcher) in term for matcher in term)
+
+
+def _plainer(term: Term) -> Term:
+    """Without ``a!="x"`` beside ``a="y"``."""
+    equal = {one.name: one.value for one in term if one.is_equal and not one.is_regex}
+    return tuple(
+        one for one in term
+        if one.is_equal or one.is_regex or one.name not in equal or one.value == equal[one.name]
+    )  # fmt: skip
