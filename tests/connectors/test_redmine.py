@@ -155,6 +155,19 @@ def test_a_workflow_that_does_not_let_it_close_is_told(redmine: RealRedmine) -> 
     at(redmine, work, key=CLERK_KEY)
 
 
+def test_an_issue_that_people_opened_again_is_open(redmine: RealRedmine) -> None:
+    async def work(trial: Trial) -> None:
+        first = await trial.ticket()
+        await trial.act("close", key=trackers.KEY)
+        headers = {"X-Redmine-API-Key": KEY}
+        path = f"{redmine.url}/issues/{first.output['id']}.json"
+        await trial.http.request("PUT", path, headers=headers, json={"issue": {"status_id": 2}})
+        again = await trial.ticket("R-2/x")
+        assert (again.output["id"], again.output["created"]) == (first.output["id"], False)
+
+    at(redmine, work)
+
+
 def test_a_project_is_needed(tmp_path: Path) -> None:
     async def work() -> None:
         trial = Trial(Redmine, {"url": "http://r.example", "token": Secret("x")}, Lossy(GuardedHttp()), _Nothing())

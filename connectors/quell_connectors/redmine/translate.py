@@ -20,7 +20,7 @@ class Named(msgspec.Struct, frozen=True):
 
     id: int
     name: str = ""
-    is_closed: bool = False
+    is_closed: bool | None = None
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Journal(msgspec.Struct, frozen=True):
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """An issue. Redmine before 5.0 does not say with an issue whether its status is a closed one."""
+    """An issue. Where the status does not say whether it is a closed one, ``closed_on`` does, until it is reopened."""
 
     id: int
     subject: str = ""
@@ -107,13 +107,14 @@ class Memberships(msgspec.Struct, frozen=True):
 
 def ticket_of(issue: Issue, url: str, key_field: int | None) -> Ticket:
     """An issue as a ticket; the marks of its custom field count as said."""
+    closed = bool(issue.closed_on) if issue.status.is_closed is None else issue.status.is_closed
     own = [str(field.value) for field in issue.custom_fields if field.id == key_field]
     return Ticket(
         str(issue.id),
         f"{url}/issues/{issue.id}",
         issue.subject,
         "\n".join([issue.description or "", *own]),
-        not (issue.status.is_closed or issue.closed_on),
+        not closed,
     )
 
 

@@ -2,8 +2,8 @@
 
 A connector says how its tracker is asked (a `Desk`) and hands its calls to `OneOpen`, which looks before it writes:
 a repeat finds what the first try made. Three things make sure that looking is enough. Calls for one key wait for each
-other. What this process opened is remembered, and asked for by its number, for searches lag behind. And where nobody
-knows what became of an earlier try, the tracker's search is given ``settle_s`` seconds first.
+other. What this process opened or found is remembered, and asked for by its number, for searches lag behind. And where
+nobody knows what became of an earlier try, the tracker's search is given ``settle_s`` seconds first.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ class OneOpen:
         return ticket
 
     async def _was_open(self, call: Call, desk: Desk, found: Ticket, draft: Draft) -> Done:
-        self._doubt.pop(f"{desk.where}\n{draft.mark}", None)
+        scope = f"{desk.where}\n{draft.mark}"
+        self._doubt.pop(scope, None)
+        _put(self._opened, scope, found.id)
         mark, way = step_mark(call.key), said(call.params, "if_open") or "comment"
         which = f"{found.name}, which is open for {draft.key}"
         if mark in found.said and way != "update":
