@@ -1,4 +1,7 @@
-"""LaunchDarkly, Unleash and Flagsmith as their documentation has them: one flag, "new_checkout", that is on."""
+"""LaunchDarkly, Unleash and Flagsmith with one flag, "new_checkout", that is on.
+
+Unleash answers as a real one (7.5) did; LaunchDarkly and Flagsmith as their documentation and source have it.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class PretendLaunchDarkly(PretendFlags):
 
 class PretendUnleash(PretendFlags):
     kind, folder, sent = Unleash, "unleash", TOKEN
-    denied: ClassVar = {"id": "1", "name": "AuthenticationRequired", "message": "You must log in to use Unleash."}
+    denied: ClassVar = {"id": "1", "name": "UnauthorizedError", "message": "You must log in to use Unleash."}
     place = "flag new_checkout of project shop in production"
 
     def flag(self, request: web.Request, body: Any) -> web.Response | None:

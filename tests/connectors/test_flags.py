@@ -112,7 +112,7 @@ def test_faults_are_told_apart_and_show_no_secret(kind: type[PretendFlags], stat
 def test_an_unknown_flag_is_refused_by_a_dry_run_too(kind: type[PretendFlags]) -> None:
     said = {
         "launchdarkly": "answered 404: Unknown feature key nope",
-        "unleash": "answered 404: No feature named nope",
+        "unleash": 'answered 404: There\'s no feature named "nope" in project "shop"',
         "flagsmith": "Flagsmith knows 0 flags named nope in production; nothing was changed",
     }[kind.folder]
 
