@@ -232,7 +232,10 @@ def test_what_cannot_go_back_says_why() -> None:
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_what_others_own_is_refused(name: str, owner: str, dry_run: bool) -> None:
     async def work(cluster: Cluster, act: Act) -> None:
-        for action, params in (("undo_rollout", {}), ("pause", {}), ("scale", {"replicas": 5}), ("restart", {})):
+        for action, params in (
+            ("undo_rollout", {}), ("pause", {}), ("scale", {"replicas": 5}), ("restart", {}),
+            ("undo_rollout_state", {}), ("pause_state", {}), ("scale_state", {"replicas": 5}),
+        ):  # fmt: skip
             with pytest.raises(Refused, match=f"deployment shop/{name} is owned by {owner}"):
                 await act(action, name=name, dry_run=dry_run, **params)
         assert not cluster.written()

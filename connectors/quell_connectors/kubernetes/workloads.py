@@ -1,4 +1,7 @@
-"""Deployments and their like: going back, pausing, scaling, restarting."""
+"""Deployments and their like: going back, pausing, scaling, restarting.
+
+Who owns a workload is looked at when its state is read before an act already, and again by the act.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,7 @@ class Workloads:
         """For the undo: to what runs now, while what we go back to still runs."""
         place, bad = self.place(call), _text(call, "bad")
         found = await self._cluster.get(place, call.timeout_s)
+        must_be_free(found, place.title)
         history = await self.history(call, found)
         target, current = history.target(_text(call, "to")), history.current
         already = target is current or bool(bad and not history.runs(bad))
@@ -94,9 +98,12 @@ class Workloads:
     async def pause_state(self, call: Call) -> Done:
         """Of pause and of resume."""
         place = self.place(call)
-        paused = bool(at(await self._cluster.get(place, call.timeout_s), "spec", "paused"))
-        sentence = f"{place.title} is {'paused' if paused else 'not paused'}"
-        return Done(sentence, {"already": paused == (call.action == "pause_state"), "paused": paused})
+        found = await self._cluster.get(place, call.timeout_s)
+        paused = bool(at(found, "spec", "paused"))
+        already = paused == (call.action == "pause_state")
+        if not already:
+            must_be_free(found, place.title)
+        return Done(f"{place.title} is {'paused' if paused else 'not paused'}", {"already": already, "paused": paused})
 
     async def scale(self, call: Call) -> Done:
         """By the scale subresource, which needs no right to change anything else."""
@@ -120,8 +127,12 @@ class Workloads:
     async def scale_state(self, call: Call) -> Done:
         """For the undo: the number as it is, within bounds that fit it."""
         place = self.place(call)
-        had = _replicas(await self._cluster.get(place, call.timeout_s))
-        state = {"already": had == int(call.params["replicas"]), "replicas": had, "at_least": had, "at_most": had}
+        found = await self._cluster.get(place, call.timeout_s)
+        had = _replicas(found)
+        already = had == int(call.params["replicas"])
+        if not already:
+            must_be_free(found, place.title)
+        state = {"already": already, "replicas": had, "at_least": had, "at_most": had}
         return Done(f"{place.title} has {had} replicas", state)
 
     async def restart(self, call: Call) -> Done:
