@@ -32,6 +32,13 @@ ENVIRONMENT = {
     "LAUNCHDARKLY_TOKEN": "x",
     "UNLEASH_TOKEN": "x",
     "FLAGSMITH_KEY": "x",
+    "JIRA_TOKEN": "x",
+    "GITHUB_TOKEN": "x",
+    "GITLAB_TOKEN": "x",
+    "SERVICENOW_PASSWORD": "x",
+    "REDMINE_KEY": "x",
+    "PAGERDUTY_KEY": "x",
+    "STATUSPAGE_KEY": "x",
     "QUELL_STORE": "postgresql://quell:x@db.example.org/quell",
 }
 
