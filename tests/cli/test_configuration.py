@@ -122,7 +122,8 @@ def test_schema_prints_json_schema(name, capsys):
 def test_schema_all_writes_files(tmp_path, capsys):
     assert run(["schema", "--all", str(tmp_path / "schemas")]) == 0
     assert {path.name for path in (tmp_path / "schemas").iterdir()} == {
-        "config.schema.json", "rules.schema.json", "playbook.schema.json", "tokens.schema.json",
+        "config.schema.json", "rules.schema.json", "playbook.schema.json", "test.schema.json",
+        "tokens.schema.json",
     }  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def test_explain_lists_what_is_installed(capsys):
     assert "ticket.comment" in shown
     assert "console.print" not in shown
     assert run(["explain", "connectors", "nothing"]) == 1
-    assert 'no connector "nothing" is installed; there are: alertmanager' in capsys.readouterr().err
+    assert 'no connector "nothing" is installed; there are: airflow, alertmanager' in capsys.readouterr().err
     assert run(["explain", "actions", "nothing."]) == 1
 
 
@@ -222,7 +223,7 @@ def test_answers_for_programs(started, capsys):
 
     assert set(answer("version")) == {"version"}
     fine = answer("check", str(folder))
-    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 3)
+    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 12)
     connectors = answer("explain", "connectors")
     assert {"http", "alertmanager"} <= {connector["name"] for connector in connectors}
     (http,) = answer("explain", "connectors", "http")

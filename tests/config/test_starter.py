@@ -28,6 +28,9 @@ def test_a_fresh_directory_is_fine_without_any_secret(tmp_path, specs):
     assert {source.id for source in loaded.settings.sources} == {"alertmanager", "console", "ticket", "deploy"}
     assert {playbook.name: playbook.mode for playbook in loaded.rulebook.playbooks} == {
         "collect-diagnostics": "shadow", "open-ticket": "shadow", "rollback-bad-deploy": "shadow",
+        "page-and-escalate": "shadow", "abort-canary": "off", "collect-kubernetes-diagnostics": "off",
+        "drain-endpoint": "off", "pause-retraining-on-drift": "off", "roll-back-model-alias": "off",
+        "rollback-with-argocd": "off", "status-page-note": "off", "turn-flag-off": "off",
     }  # fmt: skip
     assert loaded.rulebook.mute
     assert loaded.rulebook.inhibit
@@ -73,6 +76,18 @@ def test_what_the_starters_say_in_comments_loads_too(tmp_path, specs):
     assert len(book.windows) == 2
     assert len(book.dependencies) == 3
     assert "replicates" in book.correlate.edges
+
+
+def test_what_is_off_can_be_let_on_with_the_sources_in_comments(tmp_path, specs):
+    write_starter(tmp_path, SHA, "first")
+    for path in (tmp_path / "playbooks").glob("*.yaml"):
+        path.write_text(path.read_text().replace('mode: "off"', "mode: shadow"))
+    assert check(tmp_path, specs, {}), "their sources are not there yet"
+    main = tmp_path / "quell.yaml"
+    lines = main.read_text().splitlines()
+    main.write_text("\n".join(line.replace("# ", "", 1) if "{use: " in line else line for line in lines))
+    book = load(tmp_path, specs, {}, secrets_needed=False).rulebook
+    assert {playbook.mode for playbook in book.playbooks} == {"shadow"}
 
 
 def _uncommented(lines):
