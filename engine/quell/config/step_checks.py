@@ -97,7 +97,7 @@ class StepChecks:
         reading = replace(known, readable=True)
         check_condition(self.document, (*path, "if"), step.get("if"), reading, self.problems)
         spec = self._action(path, step, known)
-        if step.get("do") in {"approve", "approve_then"}:
+        if isinstance(step.get("do"), str) and step["do"] in {"approve", "approve_then"}:
             self._approved = True
             self._approval((*path, "with"), _mapping(step, "with"))
         self.changes = self.changes or (spec is not None and spec.effect == "change" and not self._approved)
@@ -130,7 +130,7 @@ class StepChecks:
 
     def _items(self, path: Path, step: dict[str, Any], known: Known) -> Known:
         """Checks ``for_each``; gives what the expressions of the step may use."""
-        if step.get("do") in _NOT_FOR_EACH:
+        if isinstance(step.get("do"), str) and step["do"] in _NOT_FOR_EACH:
             message = f'"{step["do"]}" cannot be done for each item'
             self._problem((*path, "for_each"), message, "make it a step of its own", key=True)
         of = _mapping(step, "for_each").get("in")
