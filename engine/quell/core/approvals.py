@@ -10,47 +10,72 @@ from msgspec.structs import replace
 from quell.core.context import blank, rendered
 from quell.core.desk import Desk, asks
 from quell.core.plan import binding, foreseen, prepared
-from quell.core.stand import AWAITED, current, with_current, without_rest
+from quell.core.stand import AWAITED, current, cut_short, with_current, without_rest
 from quell.errors import ExpressionError
 from quell.model.playbook import Playbook, Step
 from quell.model.records import CommandRecord
-from quell.model.run import Approval, Run, StepState
+from quell.model.run import Approval, Run
 from quell.model.times import format_duration
 
 
 def ask_for_run(desk: Desk, run: Run, at: float) -> Run:
     """The run proposed as a whole: a person has the playbook's own time limit to say yes."""
-    playbook = desk.playbook(run)
+    playbook, incident = desk.playbook(run), desk.state.incidents.get(run.incident)
     run = replace(run, state="proposed", steps=foreseen(desk.state, playbook, run, at))
     approval = Approval(
         step="",
         asked_at=at,
         expires_at=at + max(playbook.timeout_s, 0.0),
-        bound_to=binding(playbook, run),
+        bound_to=binding(playbook, run, incident),
         text=playbook.summary or f"Run {playbook.name}",
+        incident_version=incident.version if incident is not None else 0,
     )
     return replace(run, approval=approval)
 
 
 def ask_for_step(desk: Desk, run: Run, step: Step, at: float) -> Run:
     """The run waiting at its ``approve`` step. Raises ExpressionError when the question cannot be worded."""
-    playbook = desk.playbook(run)
+    playbook, incident = desk.playbook(run), desk.state.incidents.get(run.incident)
     wanted = rendered(step.with_, desk.context(run, at))
     act = current(run)
     assert act is not None, "an approval is asked for at a step"
     run = with_current(run, replace(act, state="waiting", started_at=at, params=wanted, sentence="waits for approval"))
     run = replace(run, state="waiting", steps=foreseen(desk.state, playbook, run, at))
     approval = Approval(
-        step=step.id,
+        step=step.id.partition(".")[0],
         asked_at=at,
         expires_at=at + max(step.timeout_s, 0.0),
         need=_need(wanted),
-        who=_who(wanted),
+        who=_with_owners(desk, _who(wanted)),
         not_requester=wanted.get("not_requester") is True,
-        bound_to=binding(playbook, run),
+        bound_to=binding(playbook, run, incident),
         text=str(wanted.get("text") or playbook.summary or f"Go on with {playbook.name}"),
+        channel=str(wanted.get("channel") or ""),
+        incident_version=incident.version if incident is not None else 0,
     )
+    if approval.channel in desk.routes.names:
+        text = f"{approval.text}. Allow it with: quell approve {run.id}"
+        desk.page(run, at, f"{act.id}-asks".replace("/", "-"), text, only=approval.channel)
     return replace(run, approval=approval)
+
+
+def would_ask(desk: Desk, run: Run, step: Step, at: float) -> str:
+    """What a dry run says of an approval. Raises ExpressionError."""
+    wanted = rendered(step.with_, desk.context(run, at))
+    return f"would ask {_need(wanted)} of {', '.join(_who(wanted)) or 'anybody'} for approval"
+
+
+def _with_owners(desk: Desk, who: tuple[str, ...]) -> tuple[str, ...]:
+    """Those who may approve; the owner of an entity is its team too."""
+    found = []
+    for one in who:
+        found.append(one)
+        kind, _, name = one.partition(":")
+        if kind == "owner":
+            entities = desk.state.entities
+            named = (entities[key] for key in sorted(entities) if key == name or entities[key].name == name)
+            found.extend(f"team:{entity.owner}" for entity in named if entity.owner)
+    return tuple(dict.fromkeys(found))
 
 
 def _need(wanted: Mapping[str, Any]) -> int:
@@ -102,17 +127,23 @@ def approved(desk: Desk, run: Run, command: CommandRecord, at: float) -> Run:
     """The run after a yes that counts: granted, waiting for more, asked again, or no longer needed."""
     playbook, approval = desk.playbook(run), run.approval
     assert approval is not None, "only a run that asks is approved"
+    incident = desk.state.incidents.get(run.incident)
     renewed = _renewed(desk, playbook, run, approval)
     if isinstance(renewed, str):
         desk.audit(at, command.by, "approve", run.id, f"void: {renewed}")
         return stopped(run, at, f"no longer needed: {renewed}")
-    if binding(playbook, renewed) != approval.bound_to:
+    if binding(playbook, renewed, incident) != approval.bound_to:
         renewed = replace(renewed, steps=foreseen(desk.state, playbook, renewed, at))
         span = approval.expires_at - approval.asked_at
         detail = "void: what the run would do has changed since it was asked for; it asks again with the new arguments"
         desk.audit(at, command.by, "approve", run.id, detail)
         fresh = replace(
-            approval, asked_at=at, expires_at=at + span, approved_by=(), bound_to=binding(playbook, renewed)
+            approval,
+            asked_at=at,
+            expires_at=at + span,
+            approved_by=(),
+            bound_to=binding(playbook, renewed, incident),
+            incident_version=incident.version if incident is not None else 0,
         )
         return replace(renewed, approval=fresh)
     approval = replace(approval, approved_by=(*approval.approved_by, command.by))
@@ -166,9 +197,12 @@ def expired(desk: Desk, run: Run, at: float) -> Run:
     within = format_duration(approval.expires_at - approval.asked_at)
     error = f"nobody approved it within {within}"
     desk.audit(at, "quell", "approval expired", run.id, error)
-    step = next((step for step in desk.playbook(run).steps if step.id == approval.step), None)
-    if step is not None and step.otherwise == "escalate":
-        desk.page(run, at, f"{step.id}-expired", f"Playbook {run.playbook} (run {run.id}): {error}. {approval.text}")
+    act = current(run)
+    step = next((one for one in desk.playbook(run).steps if act is not None and one.id == act.id), None)
+    if approval.step and step is not None and step.otherwise == "escalate":
+        desk.page(
+            run, at, f"{approval.step}-expired", f"Playbook {run.playbook} (run {run.id}): {error}. {approval.text}"
+        )
     return stopped(run, at, error)
 
 
@@ -181,8 +215,7 @@ def stopped(run: Run, at: float, error: str) -> Run:
         )
         run = with_current(run, act)
     elif act is not None and act.state in AWAITED:
-        state: StepState = "failed" if act.attempt else "skipped"
-        run = with_current(run, replace(act, state=state, finished_at=at, due_at=None, sentence=error))
+        run = with_current(run, replace(act, state=cut_short(act), finished_at=at, due_at=None, sentence=error))
     return replace(without_rest(run, at), state="stopped", error=error)
 
 

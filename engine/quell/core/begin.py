@@ -148,7 +148,7 @@ class Beginnings:
             started_at=at,
             updated_at=at,
             place=playbook.place,
-            steps=tuple(StepRun(id=step.id, do=step.do, place=step.place) for step in playbook.steps),
+            steps=tuple(StepRun(id=step.id, do=step.do, place=step.place, group=step.group) for step in playbook.steps),
             **given,
         )
         if playbook.mode == "shadow":

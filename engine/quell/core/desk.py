@@ -64,13 +64,18 @@ class Desk:
         self.decide(IncidentChanged(at=at, incident=incident, event="updated"))
         return True
 
-    def page(self, run: Run, at: float, reason: str, text: str) -> int:
+    def page(self, run: Run, at: float, reason: str, text: str, *, only: str = "") -> int:
         """Tells people about a run through its incident's routes, and gives how many; the trail says so too.
 
-        A dry run tells nobody.
+        A dry run tells nobody. ``only`` names the one route to take, whatever it matches.
         """
         deeds = self.routes.pages(
-            self.state.incidents.get(run.incident), self.state.alerts.get(run.alert), at, text, f"{run.id}-{reason}"
+            self.state.incidents.get(run.incident),
+            self.state.alerts.get(run.alert),
+            at,
+            text,
+            f"{run.id}-{reason}",
+            only=only,
         )
         deeds = [replace(deed, run=run.id, dry_run=run.dry) for deed in deeds]
         self.paging.told(deeds, at)

@@ -10,7 +10,7 @@ from quell.core.desk import Desk, asks
 from quell.core.readings import READ_AGAIN, all_told, ask, heard, late, measured
 from quell.core.runs import advance, answered, doubted
 from quell.core.sequel import checked, failed, unwound
-from quell.core.stand import AWAITED, awaiting, current, each_under_way, with_current
+from quell.core.stand import AWAITED, awaiting, current, cut_short, each_under_way, with_current
 from quell.core.waits import judged, look
 from quell.model.playbook import Retry
 from quell.model.records import StepFinished
@@ -119,6 +119,5 @@ def _out_of_time(desk: Desk, run: Run, at: float) -> Run:
     error = f"the run took longer than {format_duration(playbook.timeout_s)}"
     assert act is not None, "a run without a step left is over"
     step = playbook.steps[run.at_step]
-    state = "in_doubt" if act.state == "acting" and not act.items else "skipped"
-    run = with_current(run, replace(act, state=state, due_at=None, finished_at=at, error=error))
+    run = with_current(run, replace(act, state=cut_short(act), due_at=None, finished_at=at, error=error))
     return advance(desk, unwound(desk, replace(run, state="running"), step, error, at), at)

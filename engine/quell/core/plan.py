@@ -10,9 +10,11 @@ import msgspec
 from msgspec.structs import replace
 
 from quell.core.context import evaluated, rendered, run_context, top_suspect
+from quell.core.drift import drift_of
+from quell.core.items import ITEMS, items_of
 from quell.errors import ExpressionError
 from quell.model.incident import Incident
-from quell.model.playbook import Playbook
+from quell.model.playbook import Each, Playbook, Step
 from quell.model.run import Run, StepRun
 from quell.model.state import State
 
@@ -30,7 +32,8 @@ def prepared(state: State, playbook: Playbook, run: Run, incident: Incident, at:
 
     A variable may refer to those written before it.
     """
-    run = replace(run, suspect=top_suspect(incident), vars={}, each="", locks=())
+    drift = drift_of(state, incident.alerts or ((run.alert,) if run.alert else ()))
+    run = replace(run, suspect=top_suspect(incident), drift=drift, vars={}, each="", locks=())
     run = replace(run, each=_each(playbook, run_context(state, playbook, run, at)))
     for name, value in playbook.vars.items():
         found = _placed(f"vars.{name}", value, run_context(state, playbook, run, at))
@@ -61,13 +64,26 @@ def foreseen(state: State, playbook: Playbook, run: Run, at: float) -> tuple[Ste
     """The run's steps with the parameters of those still to come resolved, as far as they can be before they act."""
     context = run_context(state, playbook, run, at)
     return tuple(
-        replace(
-            act, params=_foreseen(step.with_, context), undo=_foreseen(step.undo.with_ if step.undo else {}, context)
-        )
-        if act.state == "planned"
-        else act
+        _ahead(step, act, context) if act.state == "planned" else act
         for step, act in zip(playbook.steps, run.steps, strict=True)
     )
+
+
+def _ahead(step: Step, act: StepRun, context: dict[str, Any]) -> StepRun:
+    """The act with what is known of it ahead; of an undo only what needs nothing that is read before the act."""
+    if step.wait is not None:
+        return act
+    if step.for_each is not None:
+        return replace(act, params=_foreseen_items(step.for_each, context))
+    undo = _foreseen(step.undo.with_, context) if step.undo is not None and not step.undo.takes else {}
+    return replace(act, params=_foreseen(step.with_, context), undo=undo)
+
+
+def _foreseen_items(each: Each, context: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {ITEMS: items_of(each, context)}
+    except ExpressionError:
+        return {}
 
 
 def _foreseen(params: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,12 +95,23 @@ def _foreseen(params: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str
     return found
 
 
-def binding(playbook: Playbook, run: Run) -> str:
-    """16 hex digits of what an approval covers: the playbook, the incident, and what is still to be done."""
+def binding(playbook: Playbook, run: Run, incident: Incident | None) -> str:
+    """16 hex digits of what an approval covers: the playbook in its commit, the incident, what is still to be done.
+
+    Of the incident it covers what people decide by: whether it is open, how severe it is, what is suspected first.
+    Another alert that joins voids no approval.
+    """
     steps = [
         [step.id, step.do, step.with_, act.params, act.undo]
         for step, act in zip(playbook.steps, run.steps, strict=True)
         if act.state == "planned"
     ]
-    covered = [playbook.name, playbook.version, run.incident, run.each, run.vars, steps]
+    first = incident.suspects[0] if incident is not None and incident.suspects else None
+    decided_by = [
+        incident is not None and incident.is_open,
+        incident.severity if incident is not None else "",
+        [first.entity, first.change] if first is not None else None,
+    ]
+    written = [playbook.name, playbook.version, playbook.place.commit, playbook.place.signer]
+    covered = [*written, run.incident, decided_by, run.each, run.vars, steps]
     return blake2b(_SORTED.encode(covered), digest_size=8).hexdigest()

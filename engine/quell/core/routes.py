@@ -27,9 +27,9 @@ class Routes:
         self._routes = [(route, name, _matching(route)) for route, name in zip(routes, _names(routes), strict=True)]
 
     def pages(
-        self, incident: Incident | None, alert: Alert | None, at: float, text: str, reason: str = ""
+        self, incident: Incident | None, alert: Alert | None, at: float, text: str, reason: str = "", *, only: str = ""
     ) -> list[Perform]:
-        """One deed per route that matches, in the order of the file.
+        """One deed per route that matches, in the order of the file; with ``only``, for that one whatever it matches.
 
         The ledger key is ``page/incident/reason/route`` (the second route of a name is ``route-2``). Without an
         incident ``alert-<fingerprint>`` stands in its place, without a reason its version or the alert's episode.
@@ -59,8 +59,13 @@ class Routes:
                 incident=incident.id if incident else "",
             )
             for route, name, matching in self._routes
-            if matching is None or matching.matches(labels)
+            if (name == only if only else matching is None or matching.matches(labels))
         ]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What the routes are called."""
+        return frozenset(name for _, name, _ in self._routes)
 
     def taken(self, alert: Alert) -> tuple[object, ...]:
         """Where a page for this alert alone goes: its routes, each with its parameters as far as labels decide them."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from quell.core.acts import DOUBTS, act_at, asked_before, performed
 from quell.core.answers import done_sentence, failed_try, put_off
-from quell.core.approvals import ask_for_step
+from quell.core.approvals import ask_for_step, would_ask
 from quell.core.builtin import BUILT_IN
 from quell.core.context import plain, rendered
 from quell.core.desk import Desk
@@ -104,7 +104,7 @@ def _stays(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run | N
     if step.do == "approve":
         if not run.dry:
             return ask_for_step(desk, run, step, at)
-        return with_current(run, replace(act, state="done", finished_at=at, sentence="would ask for approval"))
+        return with_current(run, replace(act, state="done", finished_at=at, sentence=would_ask(desk, run, step, at)))
     if step.wait is not None:
         seen = look(desk, with_current(run, replace(act, readings=())), step, at)
         return seen if isinstance(seen, Run) else failed(desk, run, seen, at)
@@ -127,7 +127,7 @@ def _unneeded(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run 
 
 def _by_itself(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
     """The run after an act that needs no connector. Raises ExpressionError when it cannot be done."""
-    params = rendered(dict(act_at(desk.playbook(run), run).with_), desk.context(run, at))
+    params = act.params or rendered(dict(act_at(desk.playbook(run), run).with_), desk.context(run, at))
     output, sentence = BUILT_IN[act.do](desk, run, params, act.id.replace("/", "-"), at)
     act = replace(act, state="done", attempt=1, params=params, output=plain(output), sentence=sentence, readings=())
     run = with_current(run, replace(act, started_at=at, finished_at=at))
