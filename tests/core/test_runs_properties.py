@@ -8,10 +8,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.stage import T0, Stage, incident, playbook, step, suspect, undo
+from core.stage import PLACE, T0, Stage, incident, playbook, step, suspect, undo
 from quell.core.news import due
 from quell.model.decision import AnyDecision, Perform
-from quell.model.playbook import Guards, Playbook, Retry
+from quell.model.playbook import Each, Guards, Measure, Playbook, Retry, Step, Wait
 from quell.model.run import Run
 from quell.model.topology import Change
 
@@ -26,32 +26,52 @@ CONDITIONS = st.sampled_from(
     ["", "", "", "true", "true", "false", 'suspect.kind == "deploy"', "suspect.confidence > 0.5", "oops"]
 )
 CHECKS = st.sampled_from(["", "", "", "", "result.value > 1", "false", "result.oops"])
+READINGS = st.sampled_from(["", "", "", 'metrics.rate("a") > 1', 'metrics.rate("a") > metrics.rate(suspect.service)'])
+EACH = st.none() | st.none() | st.sampled_from([
+    Each(of=["a", "b"], most=3), Each(of=[], most=3), Each(of=["a", "b"], most=1), Each(of="${nothing}", most=1),
+])  # fmt: skip
+WAITS = st.builds(
+    Wait,
+    until=st.sampled_from(["true", "false", "oops", "result.value > 1", 'metrics.rate("a") > 1']),
+    within_s=st.sampled_from([0.0, 60.0, 300.0]),
+    hold_s=st.sampled_from([0.0, 60.0]),
+    every_s=st.sampled_from([0.0, 30.0]),
+    query=st.none() | st.just(undo("app.look", effect="read")),
+)
+RATE = Measure(name="metrics.rate", place=PLACE, do="prom.query", params=("service",))
 RETRIES = st.none() | st.builds(Retry, times=st.integers(0, 2), wait_s=st.sampled_from([0.0, 5.0, 60.0]))
 UNDO = st.builds(undo, with_=PARAMS, effect=EFFECTS, repeat=REPEATS)
 UNDOS = st.one_of(UNDO, UNDO, UNDO, st.none())
 
 
+def plain(draw: Any, number: int) -> dict[str, Any]:
+    """What only an act of a connector may have."""
+    own = draw(st.booleans())
+    return {
+        "with_": draw(PARAMS),
+        "undo": undo("app.back", takes=("app", "was")) if own else draw(UNDOS),
+        "before": draw(st.sampled_from(["", "", "app.state"])),
+        "before_takes": ("app",),
+        "for_each": draw(EACH),
+        "repeat": draw(REPEATS),
+        "effect": draw(EFFECTS),
+        "id": f"s{number}",
+    }
+
+
 @st.composite
 def playbooks(draw: Any, name: str) -> Playbook:
-    steps = [
-        step(
-            f"s{number}",
-            draw(st.sampled_from(["app.act", "app.act", "app.act", "approve"])),
-            with_=draw(PARAMS),
-            if_=draw(CONDITIONS),
-            check=draw(CHECKS),
-            otherwise=draw(st.sampled_from(["finish", "stop", "escalate"])),
-            timeout_s=draw(st.sampled_from([0.0, 10.0, 60.0, 600.0])),
-            retry=draw(RETRIES),
-            undo=draw(UNDOS),
-            on_failure=draw(st.sampled_from(["stop", "continue", "undo", "undo", "undo"])),
-            effect=draw(EFFECTS),
-            repeat=draw(REPEATS),
-        )
-        for number in range(draw(st.integers(1, 4)))
-    ]
+    steps = []
+    for number in range(draw(st.integers(1, 4))):
+        do = draw(st.sampled_from(["app.act", "app.act", "app.act", "approve", "wait", "incident.note", "read"]))
+        given = plain(draw, number) if do == "app.act" else {"id": f"s{number}", "effect": "read", "repeat": "state"}
+        given |= {"with_": {"text": "hello"}} if do == "incident.note" else {}
+        given |= {"wait": draw(WAITS)} if do == "wait" else {}
+        given |= {"group": draw(st.sampled_from(["g", "h"]))} if do == "read" else {}
+        steps.append(drawn(draw, do, given))
     return playbook(
         *steps,
+        measures=(RATE,),
         name=name,
         mode=draw(st.sampled_from(["shadow", "propose", "enforce", "enforce"])),
         on=draw(st.sampled_from([("opened",), ("opened", "suspects_changed"), ("opened", "resolved", "escalated")])),
@@ -70,6 +90,21 @@ def playbooks(draw: Any, name: str) -> Playbook:
     )
 
 
+def drawn(draw: Any, do: str, given: dict[str, Any]) -> Step:
+    name = given.pop("id")
+    return step(
+        name,
+        do,
+        if_=draw(st.one_of(CONDITIONS, READINGS)),
+        check=draw(st.one_of(CHECKS, READINGS)),
+        otherwise=draw(st.sampled_from(["finish", "stop", "escalate"])),
+        timeout_s=draw(st.sampled_from([0.0, 10.0, 60.0, 600.0])),
+        retry=draw(RETRIES),
+        on_failure=draw(st.sampled_from(["stop", "continue", "undo", "undo", "undo"])),
+        **given,
+    )
+
+
 NEWS = st.tuples(
     st.just("news"),
     st.sampled_from(["INC-1", "INC-2"]),
@@ -81,7 +116,7 @@ ANSWERS = st.tuples(
     st.sampled_from([0, 0, 0, 0, 1, 2, 5]),
     st.sampled_from(["done", "done", "done", "done", "failed", "failed", "pending", "in_doubt"]),
     st.sampled_from(["unreachable", "timeout", "refused"]),
-    st.sampled_from([{}, {"value": 2}, {"value": 0.5}]),
+    st.sampled_from([{}, {"value": 2}, {"value": 0.5}, {"already": True}, {"already": False, "was": "v7"}]),
 )
 WORDS = st.tuples(
     st.just("say"),

@@ -1,4 +1,4 @@
-"""Reads of a run: the state before an act, measures in conditions, several reads at once; and undo from what was read."""
+"""Reads of a run: the state before an act, measures, several reads at once; and undo from what was read."""
 
 from __future__ import annotations
 
