@@ -44,7 +44,7 @@ class PretendGitLab(Pretender):
             return {"id": 1, "archived": path[1] == "shop%2Fold", "issues_enabled": True}
         match [request.method, *path[2:]]:
             case ["GET", "issues"]:
-                return self._search(request)
+                return self._list(request)
             case ["POST", "issues"]:
                 return 201, self._made(body)
             case [method, "issues", number, *rest]:
@@ -53,11 +53,13 @@ class PretendGitLab(Pretender):
                 return self._issue(request, method, self.issues[int(number) - 1], rest, body)
         raise Said(404, {"error": "404 Not Found"})
 
-    def _search(self, request: web.Request) -> Any:
+    def _list(self, request: web.Request) -> Any:
         query = request.query
-        assert (query["state"], query["in"], query["scope"]) == ("opened", "description", "all")
-        found = [i for i in self.issues if i["state"] == "opened" and query["search"] in i["description"]]
-        return [_shown(issue) for issue in found[::-1][: int(query["per_page"])]]
+        assert (query["state"], query["sort"], query["order_by"]) == ("opened", "desc", "created_at")
+        own = query["scope"] == "created_by_me"
+        found = [i for i in self.issues if i["state"] == "opened" and not (own and i.get("_others"))]
+        page, size = int(query["page"]), int(query["per_page"])
+        return [_shown(issue) for issue in found[::-1][(page - 1) * size : page * size]]
 
     def _made(self, body: dict[str, Any]) -> dict[str, Any]:
         self._check(body)

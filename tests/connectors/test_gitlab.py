@@ -49,6 +49,28 @@ def test_what_a_new_issue_is_made_of() -> None:
     at(GitLab, gitlab, work, severity_labels={"critical": "severity::1"}, **OPTIONS)
 
 
+@pytest.mark.parametrize("own_only", [False, True])
+def test_an_issue_is_found_behind_those_of_other_people(own_only: bool) -> None:
+    gitlab = PretendGitLab()
+    other = {"title": "other", "description": None, "state": "opened", "_others": True, "_notes": []}
+
+    async def work(trial: Trial) -> None:
+        first = await trial.ticket()
+        gitlab.issues += [{**other, "iid": number} for number in range(2, 402)]
+        trial.restart()
+        assert (await trial.ticket("R-2/x", if_open="skip")).output["id"] == first.output["id"]
+        gitlab.issues[1:1] = [{**other, "iid": number} for number in range(2, 2002)]
+        gitlab.issues.append(gitlab.issues.pop(0) | {"iid": 1, "state": "closed"})
+        trial.restart()
+        if own_only:
+            assert (await trial.ticket("R-3/x")).output["created"] is True
+            return
+        with pytest.raises(Refused, match=r'has more than 2000 open issues, .* set the option "own_only"'):
+            await trial.ticket("R-3/x")
+
+    at(GitLab, gitlab, work, own_only=own_only, **OPTIONS)
+
+
 def test_what_an_alert_says_is_no_command() -> None:
     gitlab = PretendGitLab()
 

@@ -98,13 +98,25 @@ def test_a_page_makes_a_ticket_too() -> None:
     at_the_desk(Ticket, work, **FIELDS)
 
 
-def test_dry_runs_ask_nothing() -> None:
+def test_dry_runs_only_look() -> None:
     async def work(desk: Desk, act: Act) -> None:
-        for action, sentence in (("open", 'a ticket "t" would be open for k'), ("close", "ticket 3 would be closed"),
-                                 ("comment", "ticket 3 would have a comment")):  # fmt: skip
-            done = await act(action, dry_run=True, title="t", key="k", id="3", text="x")
-            assert done.sentence == sentence
-        assert not desk.requests
+        assert (await act("open", dry_run=True, title="t", key="k")).sentence == 'would open "t" for k'
+        assert (await act("close", dry_run=True, key="k")).sentence == "the ticket of k is not open"
+        with pytest.raises(Refused, match="the ticket of k is not open; no comment was added"):
+            await act("comment", dry_run=True, key="k", text="x")
+        await act("open", title="t", key="k")
+        dry = [
+            await act("open", dry_run=True, title="t", key="k"),
+            await act("comment", dry_run=True, key="k", text="x"),
+            await act("close", dry_run=True, key="k"),
+        ]
+        assert [done.sentence for done in dry] == [
+            "ticket 1 is open for k; it was open before",
+            "would comment on ticket 1",
+            "would close ticket 1",
+        ]
+        assert [request[0] for request in desk.requests].count("POST") == 1
+        assert desk.tickets[0]["status"] == "new"
 
     at_the_desk(Ticket, work, **FIELDS)
 

@@ -9,10 +9,11 @@ from quell.errors import Refused
 from quell.sdk.json_api import JsonApi, part
 from quell.sdk.ticket_text import Draft
 from quell.sdk.tickets import Ticket
-from quell_connectors.github.translate import LIMITS, Comment, Found, Issue, Repo, repo_of, ticket_of
+from quell_connectors.github.translate import LIMITS, Comment, Issue, Repo, repo_of, ticket_of
 
 _PAGE = 100
-_MOST_PAGES = 3
+_MOST_PAGES = 20
+_MOST_COMMENT_PAGES = 3
 
 
 class GitHubDesk:
@@ -24,6 +25,7 @@ class GitHubDesk:
         self._api = api
         self._timeout_s = timeout_s
         self._severity_labels: Mapping[str, Any] = options.get("severity_labels") or {}
+        self._user = str(options.get("user") or "")
         owner, repo = repo_of(str(params.get("repo") or options.get("repo") or ""))
         self.where = f"{owner}/{repo}"
         self._place = f"/repos/{part(owner)}/{part(repo)}"
@@ -40,19 +42,19 @@ class GitHubDesk:
                 raise Refused(f'issues of {self.where} cannot be assigned to "{draft.assign}"')
 
     async def find(self, mark: str) -> Ticket | None:
-        """In the newest open issues, then (only if there are more) by search, whose index lags behind."""
+        """Looks through the open issues, newest first. GitHub's search does not see what is hidden, and lags behind."""
+        own = {"creator": self._user} if self._user else {}
         for page in range(1, _MOST_PAGES + 1):
             query = {"state": "open", "sort": "created", "direction": "desc", "per_page": str(_PAGE), "page": str(page)}
             path = f"{self._place}/issues"
-            issues = await self._api.ask("GET", path, list[Issue], timeout_s=self._timeout_s, query=query)
+            issues = await self._api.ask("GET", path, list[Issue], timeout_s=self._timeout_s, query={**query, **own})
             found = _marked(issues, mark)
             if found is not None or len(issues) < _PAGE:
                 return found
-        query = {"q": f'"{mark}" in:body repo:{self.where} is:issue state:open', "per_page": "20"}
-        searched = await self._api.ask("GET", "/search/issues", Found, timeout_s=self._timeout_s, query=query)
-        found = _marked(searched.items, mark)
-        current = None if found is None else await self.get(found.id)
-        return current if current is not None and current.is_open else None
+        raise Refused(
+            f"{self.where} has more than {_PAGE * _MOST_PAGES} open issues, too many to look for the one of this key; "
+            'set the option "user"; nothing was opened'
+        )
 
     async def get(self, number: str) -> Ticket | None:
         """By number."""
@@ -67,6 +69,9 @@ class GitHubDesk:
         body |= {"labels": labels} if labels else {}
         body |= {"assignees": [draft.assign]} if draft.assign else {}
         made = await self._api.ask("POST", f"{self._place}/issues", Issue, timeout_s=self._timeout_s, json=body)
+        opener = made.user.login if made.user is not None else ""
+        if self._user and opener and opener.casefold() != self._user.removeprefix("app/").casefold() + _bot(self._user):
+            raise Refused(f'#{made.number} was opened by "{opener}": the option "user" is wrong, and would not find it')
         return ticket_of(made)
 
     async def update(self, ticket: Ticket, draft: Draft) -> None:
@@ -79,7 +84,7 @@ class GitHubDesk:
         last = max(-(-issue.comments // _PAGE), 1)
         path = f"{self._issue(ticket.id)}/comments"
         # One page more than counted: the count may be older than the comments.
-        for page in range(last + 1, max(last - _MOST_PAGES, 0), -1):
+        for page in range(last + 1, max(last - _MOST_COMMENT_PAGES, 0), -1):
             query = {"per_page": str(_PAGE), "page": str(page)}
             comments = await self._api.ask("GET", path, list[Comment], timeout_s=self._timeout_s, query=query)
             if any(mark in (comment.body or "") for comment in comments):
@@ -99,6 +104,11 @@ class GitHubDesk:
 
     def _issue(self, number: str) -> str:
         return f"{self._place}/issues/{part(number)}"
+
+
+def _bot(user: str) -> str:
+    """What GitHub writes behind the name of an app that opened something."""
+    return "[bot]" if user.startswith("app/") else ""
 
 
 def _marked(issues: list[Issue], mark: str) -> Ticket | None:

@@ -30,6 +30,15 @@ SPEC = Spec(
         ),
         Option(name="repo", type="text", summary="The repository of steps that name none.", example="octo/shop"),
         Option(
+            name="user",
+            type="text",
+            summary=(
+                "Whom the token belongs to (app/NAME for an app): only issues opened by it are looked at, which is "
+                "needed where more than 2,000 are open."
+            ),
+            example="quell-bot",
+        ),
+        Option(
             name="severity_labels",
             type="mapping",
             summary="The label for each severity.",

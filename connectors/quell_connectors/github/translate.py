@@ -19,6 +19,12 @@ UNKNOWN_WAIT_S = 60.0
 """GitHub: wait a minute at least when a secondary limit names no time."""
 
 
+class User(msgspec.Struct, frozen=True):
+    """Whoever did something."""
+
+    login: str = ""
+
+
 class Issue(msgspec.Struct, frozen=True):
     """An issue; a pull request is one too."""
 
@@ -28,13 +34,8 @@ class Issue(msgspec.Struct, frozen=True):
     body: str | None = None
     state: str = "open"
     comments: int = 0
+    user: User | None = None
     pull_request: dict[str, Any] | None = None
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A page of a search."""
-
-    items: list[Issue]
 
 
 class Comment(msgspec.Struct, frozen=True):

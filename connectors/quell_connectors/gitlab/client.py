@@ -12,7 +12,8 @@ from quell.sdk.tickets import Ticket
 from quell_connectors.gitlab.translate import LIMITS, Issue, Note, Project, User, harmless, ticket_of
 
 _PAGE = 100
-_MOST_PAGES = 3
+_MOST_PAGES = 20
+_MOST_NOTE_PAGES = 3
 
 
 class GitLabDesk:
@@ -25,6 +26,7 @@ class GitLabDesk:
         self._timeout_s = timeout_s
         self._severity_labels: Mapping[str, Any] = options.get("severity_labels") or {}
         self._confidential = bool(params.get("confidential"))
+        self._own_only = bool(options.get("own_only"))
         self._assignee: int | None = None
         self.where = str(params.get("project") or options.get("project") or "").strip("/")
         if not self.where:
@@ -47,12 +49,20 @@ class GitLabDesk:
                 raise Refused(f'GitLab knows no user "{name}"')
 
     async def find(self, mark: str) -> Ticket | None:
-        """By search in the descriptions of this project, which GitLab does in its database."""
-        query = {"state": "opened", "search": mark, "in": "description", "per_page": "20", "scope": "all"}
-        path = f"{self._place}/issues"
-        issues = await self._api.ask("GET", path, list[Issue], timeout_s=self._timeout_s, query=query)
-        tickets = (ticket_of(issue) for issue in issues)
-        return next((ticket for ticket in tickets if mark in ticket.said and ticket.is_open), None)
+        """Looks through the open issues, newest first. GitLab's search need not see what is hidden."""
+        scope = "created_by_me" if self._own_only else "all"
+        asked = {"state": "opened", "scope": scope, "order_by": "created_at", "sort": "desc", "per_page": str(_PAGE)}
+        for page in range(1, _MOST_PAGES + 1):
+            query = {**asked, "page": str(page)}
+            path = f"{self._place}/issues"
+            issues = await self._api.ask("GET", path, list[Issue], timeout_s=self._timeout_s, query=query)
+            tickets = [ticket for ticket in map(ticket_of, issues) if mark in ticket.said and ticket.is_open]
+            if tickets or len(issues) < _PAGE:
+                return tickets[0] if tickets else None
+        raise Refused(
+            f"{self.where} has more than {_PAGE * _MOST_PAGES} open issues, too many to look for the one of this key; "
+            'set the option "own_only"; nothing was opened'
+        )
 
     async def get(self, number: str) -> Ticket | None:
         """By its number in the project."""
@@ -76,7 +86,7 @@ class GitLabDesk:
 
     async def heard(self, ticket: Ticket, mark: str) -> bool:
         """Looks through the newest notes."""
-        for page in range(1, _MOST_PAGES + 1):
+        for page in range(1, _MOST_NOTE_PAGES + 1):
             query = {"sort": "desc", "order_by": "created_at", "per_page": str(_PAGE), "page": str(page)}
             path = f"{self._issue(ticket.id)}/notes"
             notes = await self._api.ask("GET", path, list[Note], timeout_s=self._timeout_s, query=query)

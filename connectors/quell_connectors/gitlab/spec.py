@@ -25,6 +25,15 @@ SPEC = Spec(
         ),
         Option(name="project", type="text", summary="The project of steps that name none.", example="shop/checkout"),
         Option(
+            name="own_only",
+            type="boolean",
+            summary=(
+                "Only issues opened with this token are looked at, which is needed where more than 2,000 are open; "
+                "those opened with a token before are not found then."
+            ),
+            default=False,
+        ),
+        Option(
             name="severity_labels",
             type="mapping",
             summary="The label for each severity.",

@@ -59,7 +59,7 @@ class JiraDesk:
         kinds = await self._api.ask_for(place, Kinds, timeout_s=self._timeout_s, query=query)
         form: Form | None = None
         if kinds is not None:  # Jira before 8.4 has no such form to show
-            there = kinds.issue_types or kinds.values
+            there = kinds.all
             kind = one_of([one.name for one in there], kind, f"type of issue for {self.where}")
             number = next(one.id for one in there if one.name == kind)
             form = await self._api.ask_for(f"{place}/{part(number)}", Form, timeout_s=self._timeout_s, query=query)
@@ -171,25 +171,21 @@ class JiraDesk:
         return f"{self._root}/issue/{part(number)}"
 
 
-def _fields(form: Form | None) -> list[Wanted]:
-    return (form.fields or form.values) if form is not None else []
-
-
 def _asked(form: Form | None) -> list[Wanted]:
-    return [field for field in _fields(form) if field.required and not field.has_default_value]
+    return [field for field in (form.all if form is not None else ()) if field.required and not field.has_default_value]
 
 
 def _takes_priority(form: Form | None) -> bool:
-    return form is None or any(field.field_id == "priority" for field in _fields(form))
+    return form is None or any(field.field_id == "priority" for field in form.all)
 
 
 def _priority(form: Form | None, wanted: str, where: str) -> str:
     if not _takes_priority(form):
         raise Refused(f'{where} has no priority in its form for new issues; leave "priority" out')
-    field = next((field for field in _fields(form) if field.field_id == "priority"), None)
-    if field is None or not field.allowed_values:
+    field = next((field for field in (form.all if form is not None else ()) if field.field_id == "priority"), None)
+    if field is None or not field.choices:
         return wanted
-    return one_of([choice.name for choice in field.allowed_values], wanted, f"priority for {where}")
+    return one_of(field.choices, wanted, f"priority for {where}")
 
 
 def _closes(way: Transition, wanted: str) -> bool:

@@ -106,11 +106,10 @@ class Kinds(msgspec.Struct, frozen=True, rename="camel"):
     issue_types: list[Kind] = []
     values: list[Kind] = []
 
-
-class Choice(msgspec.Struct, frozen=True):
-    """A value that a field may have."""
-
-    name: str = ""
+    @property
+    def all(self) -> list[Kind]:
+        """Whatever the list is called."""
+        return self.issue_types or self.values
 
 
 class Wanted(msgspec.Struct, frozen=True, rename="camel"):
@@ -120,7 +119,12 @@ class Wanted(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     required: bool = False
     has_default_value: bool = False
-    allowed_values: list[Choice] | None = None
+    allowed_values: list[Any] | None = None
+
+    @property
+    def choices(self) -> list[str]:
+        """The names of the values that it may have."""
+        return [str(one["name"]) for one in self.allowed_values or () if isinstance(one, dict) and "name" in one]
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -128,6 +132,11 @@ class Form(msgspec.Struct, frozen=True):
 
     fields: list[Wanted] = []
     values: list[Wanted] = []
+
+    @property
+    def all(self) -> list[Wanted]:
+        """Whatever the list is called."""
+        return self.fields or self.values
 
 
 def ticket_of(issue: Issue, url: str) -> Ticket:

@@ -34,9 +34,9 @@ class Ticket:
     async def _open(self, call: Call) -> Done:
         title = _said(call, "title") or _said(call, "text").partition("\n")[0]
         key = _said(call, "key") or _said(call, "incident") or call.key
-        if call.dry_run:
-            return Done(f'a ticket "{title}" would be open for {key}')
         found = await self._client.open_ticket(key, call.timeout_s)
+        if call.dry_run and found is None:
+            return Done(f'would open "{title}" for {key}')
         if found is not None:
             return Done(
                 f"ticket {found.id} is open for {key}; it was open before",
@@ -53,11 +53,11 @@ class Ticket:
         return Done(f"ticket {ticket.id} is open for {key}", {"id": ticket.id, "url": ticket.url, "created": True})
 
     async def _comment(self, call: Call) -> Done:
-        if call.dry_run:
-            return Done(f"{_which(call)} would have a comment")
         number = await self._number(call)
         if number is None:
             raise Refused(f"{_which(call)} is not open; no comment was added")
+        if call.dry_run:
+            return Done(f"would comment on ticket {number}")
         mark = f"[quell {call.key}]"
         if any(mark in text for text in await self._client.comments(number, call.timeout_s)):
             return Done(f"ticket {number} has the comment; it was there before", {"id": number, "created": False})
@@ -65,11 +65,11 @@ class Ticket:
         return Done(f"ticket {number} has the comment", {"id": number, "created": True})
 
     async def _close(self, call: Call) -> Done:
-        if call.dry_run:
-            return Done(f"{_which(call)} would be closed")
         number = await self._number(call)
         if number is None:
             return Done(f"{_which(call)} is not open", {"id": "", "closed": False})
+        if call.dry_run:
+            return Done(f"would close ticket {number}", {"id": number, "closed": False})
         await self._client.close(number, call.key, call.timeout_s)
         return Done(f"ticket {number} is closed", {"id": number, "closed": True})
 
