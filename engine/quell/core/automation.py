@@ -151,7 +151,8 @@ class Automation:
     def next_due(self) -> float | None:
         """When `on_time` would do something next; None: not without news. Asked at every turn, so it is remembered."""
         if not self._asked:
-            self._next, self._asked = self._earliest(), True
+            # Before time is known no schedule says when it is due, so that is not remembered.
+            self._next, self._asked = self._earliest(), bool(self.state.now)
         return self._next
 
     def _earliest(self) -> float | None:
