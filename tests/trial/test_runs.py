@@ -2,6 +2,9 @@
 
 import pytest
 
+from quell.core.engine import Engine
+from quell.trial.machine import Machine
+
 PLAYBOOK = """\
     playbook: fix
     version: 1
@@ -206,3 +209,125 @@ def test_a_person_says_what_became_of_a_doubt(house):
     people = "      - {at: 18m, approve: fix, as: ana, note: I looked}\n"
     text = APPROVED.replace("    people: [", "    people:\n      - ").replace("[sre]}]", "[sre]}")
     assert not house.failures(text + people + "    fake: {deploy.request: {fail: lost}}\n" + DONE)
+
+
+class TestHowSharp:
+    """What is wrong with quell itself, were it so, would be found."""
+
+    def test_acts_that_a_start_forgets(self, fix, monkeypatch):
+        monkeypatch.setattr(Machine, "_reconcile", lambda _machine, _now: None)
+        (trial,) = fix.tried(APPROVED + DONE, crash=True).trials
+        assert trial.failures == ()
+        assert trial.under_kills
+
+    def test_acts_that_a_start_repeats_though_it_must_not(self, house, monkeypatch):
+        house.playbook("fix", NEVER)
+        monkeypatch.setattr(Machine, "_reconcile", _repeats_everything)
+        (trial,) = house.tried(APPROVED + DONE, crash=True).trials
+        assert {(one.what, one.got) for one in trial.under_kills} == {
+            ("crash", "nobody was asked"),
+            ("crash", "it took effect 2 times"),
+        }
+
+    def test_a_state_that_loses_its_runs(self, fix, monkeypatch):
+        whole = Engine.snapshot
+
+        def without_runs(engine):
+            kept, engine.state.runs = engine.state.runs, {}
+            data = whole(engine)
+            engine.state.runs = kept
+            return data
+
+        monkeypatch.setattr(Engine, "snapshot", without_runs)
+        (trial,) = fix.tried(APPROVED + DONE, crash=True).trials
+        assert trial.under_kills
+
+
+def _repeats_everything(machine, now):
+    for entry in list(machine._ledger.values()):
+        if entry.state != "settled":
+            machine._submit(entry.deed, now)
+
+
+def test_measures_are_faked_by_their_name(house):
+    (house.directory / "rules" / "measures.yaml").write_text("""\
+measures:
+  metrics.error_rate:
+    params: [service]
+    do: prometheus.query
+    with: {query: 'sum(errors{service="${service}"})'}
+""")
+    main = house.directory / "quell.yaml"
+    main.write_text(main.read_text().replace("  # prometheus: {", "  prometheus: {"))
+    house.playbook(
+        "watch",
+        """\
+    playbook: watch
+    mode: enforce
+    guards: {each: [incident.id]}
+    steps:
+      - id: calm
+        do: wait
+        with: {until: 'metrics.error_rate(incident.severity) < 0.01', hold: 3m, within: 30m, every: 1m}
+    """,
+    )
+    text = FEED.replace("[fix]", "[watch]") + '    fake: {metrics.error_rate: {"0s": 0.2, "20m": 0.001}}\n'
+    expect = """\
+    expect:
+      - {at: 19m, runs: [{state: running, steps: {calm: verifying}}]}
+      - {at: 30m, runs: [{state: done}]}
+    crash: everywhere
+"""
+    assert not house.failures(text + expect)
+    assert house.failures(text.replace("0.001", "0.1") + expect)
+
+
+def test_the_clock_begins_runs_and_a_freeze_keeps_them(house):
+    (house.directory / "rules" / "freeze.yaml").write_text(
+        "freezes: [{name: month-end, starts: 2026-03-02T00:00:00Z, ends: 2026-03-03T00:00:00Z, reason: books close}]\n"
+    )
+    house.playbook(
+        "nightly",
+        """\
+    playbook: nightly
+    when: {schedule: "0 11 * * *"}
+    mode: enforce
+    guards: {cooldown: 1h}
+    steps: [{id: tidy, do: deploy.put, with: {url: /tidy}}]
+    """,
+    )
+    assert not house.failures("""\
+    test: it tidies up every day, but not while the books close
+    expect:
+      - {at: 59m, runs: []}
+      - {at: 61m, runs: [{state: done}]}
+      - {at: 26h, runs: [{state: done}, {state: skipped, why: books close}], calls: [{deploy.put: {}, times: 1}]}
+      - {at: 50h, calls: [{deploy.put: {url: /tidy}, times: 2}]}
+    crash: everywhere
+    """)
+
+
+def test_a_stuck_run_is_released(house):
+    house.playbook(
+        "stuck",
+        """\
+    playbook: stuck
+    mode: enforce
+    guards: {each: [incident.id], one_at_a_time: [the-lock]}
+    steps:
+      - {id: one, do: deploy.put, with: {url: /one}, undo: {do: deploy.put, with: {url: /un-one}}}
+      - {id: two, do: ticket.open, with: {title: two}, on_failure: undo}
+    """,
+    )
+    text = (
+        FEED.replace("[fix]", "[stuck]")
+        + """\
+    fake:
+      deploy.put: [{ok: {}}, {fail: refused}]
+      ticket.open: {fail: refused}
+    people: [{at: 30m, release: stuck, as: ana}]
+    expect: [{at: 31m, runs: [{state: stuck, steps: {one/undo: failed}}]}]
+    crash: everywhere
+"""
+    )
+    assert not house.failures(text)

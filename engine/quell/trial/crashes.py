@@ -68,9 +68,14 @@ def _left_in_doubt(
     for moment in ("begun", "acted"):
         played = play(scenario, rulebook, declared, _Once(moment, deed.key))
         times = played.effects[deed.action, deed.token or deed.key]
+        wrong = ""
         if times > 1:
-            want, got = f"one effect of {deed.action} at most", f"{times} effects, killed when it was {moment}"
-            yield [Failure(scenario.place, 0.0, "crash", want, got)], played.kills
+            wrong = f"it took effect {times} times"
+        elif deed.effect == "change" and played.kills and not played.asked:
+            wrong = "nobody was asked"
+        if wrong:
+            want = f"{deed.action}, cut off when it was {moment}, takes effect once at most, and a person is asked"
+            yield [Failure(scenario.place, 0.0, "crash", want, wrong)], played.kills
         else:
             same = moment == "acted" and took_effect and deed.effect == "change"
             yield (played.failures if same else []), played.kills

@@ -191,8 +191,9 @@ class Machine:
                 self._ledger[decision.key] = Entry(decision)
                 if live:
                     self._submit(decision)
+        first = self._snapshot is None
         self._commits += 1
-        if live and self._kill is not None and self._commits % SNAPSHOT_EVERY == 0:
+        if live and self._kill is not None and (first or self._commits % SNAPSHOT_EVERY == 0):
             self._snapshot, self._journal = self._engine.snapshot(), []
 
     def _submit(self, deed: Perform, now: float | None = None) -> None:

@@ -34,6 +34,8 @@ class Played:
     made: list[Made] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     kills: int = 0
+    asked: int = 0
+    """How often a person had to look what a crash had left."""
 
 
 class _Player:
@@ -88,6 +90,7 @@ class _Player:
         """A person looks what became of an act that a crash left in doubt, and says it."""
         run = self._machine.state.runs.get(run_id)
         if run is not None and run.state == "in_doubt":
+            self.played.asked += 1
             verb = "approve" if self._world.took_effect(deed) else "reject"
             self._log(f"a person looked and says {verb} to {run.playbook}")
             look = CommandRecord(at=self._now, id=f"look-{deed.key}", verb=verb, target=run_id, by="who looked")
