@@ -33,8 +33,8 @@ class Clockwork:
 
     @property
     def any(self) -> bool:
-        """Whether the clock begins anything."""
-        return bool(self._schedules)
+        """Whether the clock begins anything, or did by the rules of before."""
+        return bool(self._schedules or self._state.scheduled)
 
     def next_due(self) -> float | None:
         """When the clock begins something next; None before time is known."""
@@ -61,10 +61,14 @@ class Clockwork:
         for name, one in sorted(self._state.scheduled.items()):
             if one.due_at > now:
                 continue
-            latest = _latest(one.schedule, one.due_at, now)
-            if latest == now or one.missed_at is not None:
-                continue
-            if now - latest <= LATEST_S:
+            first = one.missed_at or one.due_at
+            latest = _latest(one.schedule, first, now)
+            if latest == now:
+                self._state.scheduled[name] = Scheduled(schedule=one.schedule, due_at=now)
+                if first == now:
+                    continue
+                missed.append((name, first, now))
+            elif now - latest <= LATEST_S:
                 self._state.scheduled[name] = Scheduled(schedule=one.schedule, due_at=now, missed_at=latest)
                 missed.append((name, latest, now))
             else:
