@@ -1,4 +1,4 @@
-"""Commands about playbooks and their runs: runs, approve, reject, stop, run, playbooks, pause, unpause."""
+"""Commands about playbooks and their runs: runs, approve, reject, stop, release, run, playbooks, pause, unpause."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import segment
 from quell.cli.exits import Failed
 from quell.cli.looks import Column
+from quell.model.times import format_duration
 
 
 @click.command("runs")
 @click.argument("run", required=False)
 @click.option("--incident", default="", help="Only runs for this incident.")
+@click.option("--playbook", default="", help="Only runs of this playbook.")
 @asks_daemon
-def runs(asked: Asked, run: str | None, incident: str) -> None:
+def runs(asked: Asked, run: str | None, incident: str, playbook: str) -> None:
     """List runs of playbooks, or show one RUN with its steps."""
     if run:
         answer = asked.client.get(f"/runs/{segment(run)}")
         asked.answer(answer, lambda: _print_run(answer.get("run", answer)))
         return
-    answer = asked.client.get("/runs", incident=incident)
+    answer = asked.client.get("/runs", incident=incident, playbook=playbook)
 
     def show() -> None:
         out = looks.console()
@@ -49,11 +51,11 @@ def runs(asked: Asked, run: str | None, incident: str) -> None:
 
 @click.command("run")
 @click.argument("playbook")
-@click.argument("incident")
+@click.argument("incident", required=False, default="")
 @click.option("--dry", is_flag=True, help="Say what each step would do; change nothing.")
 @asks_daemon
 def run_playbook(asked: Asked, playbook: str, incident: str, dry: bool) -> None:
-    """Run PLAYBOOK for INCIDENT."""
+    """Run PLAYBOOK, for INCIDENT unless it needs none."""
     answer = asked.client.post(f"/playbooks/{segment(playbook)}/run", {"incident": incident, "dry": dry})
     begun = answer.get("runs") or []
     if not begun and not answer.get("accepted"):
@@ -62,7 +64,8 @@ def run_playbook(asked: Asked, playbook: str, incident: str, dry: bool) -> None:
     def show() -> None:
         for item in begun:
             click.echo(f"{item['id']}: {playbook} is {item['state']}{' (dry)' if dry else ''}: {item['why']}")
-        click.echo(f"follow it with: quell runs --incident {incident}")
+        about = f"--incident {incident}" if incident else f"--playbook {playbook}"
+        click.echo(f"follow it with: quell runs {about}")
 
     asked.answer(answer, show)
 
@@ -78,14 +81,32 @@ def playbooks(asked: Asked) -> None:
         if not answer["playbooks"]:
             out.print("no playbooks are loaded")
             return
-        columns = (Column("playbook"), Column("mode"), Column("on", 60), Column("summary", folds=True))
+        columns = (Column("playbook"), Column("mode"), Column("begins", 60, folds=True), Column("summary", folds=True))
         rows = [
-            [item["name"], item.get("mode", "propose"), ", ".join(item.get("on", ("opened",))), item.get("summary", "")]
+            [item["name"], item.get("mode", "propose"), _begins(item), item.get("summary", "")]
             for item in answer["playbooks"]
         ]
         looks.table(out, columns, rows)
 
     asked.answer(answer, show)
+
+
+def _begins(playbook: Mapping[str, Any]) -> str:
+    """What begins a playbook, in a few words."""
+    if playbook.get("by_hand"):
+        return "by hand"
+    if playbook.get("alert") is not None:
+        operators = {(False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"}
+        asked = [
+            f'{one["name"]}{operators[one.get("isRegex", False), one.get("isEqual", True)]}"{one["value"]}"'
+            for one in playbook["alert"]
+        ]
+        return f"alert {', '.join(asked) or 'of any kind'}"
+    schedule = playbook.get("schedule")
+    if schedule is not None:
+        every = schedule.get("every_s")
+        return f"every {format_duration(every)}" if every else f"{schedule['cron']} ({schedule.get('zone', 'UTC')})"
+    return f"incident {', '.join(playbook.get('on', ('opened',)))}"
 
 
 def _decide(name: str, summary: str, done: str) -> click.Command:
@@ -113,11 +134,16 @@ def _switch(name: str, summary: str, done: str) -> click.Command:
     return switch
 
 
+def _about(run: Mapping[str, Any]) -> str:
+    """What a run is for, where it is for anything but the clock or a person."""
+    return f" for {run['incident']}" if run["incident"] else f" for alert {run['alert']}" if run.get("alert") else ""
+
+
 def _row(run: Mapping[str, Any]) -> list[str | Text]:
     return [
         run["id"],
         run["playbook"],
-        run["incident"],
+        run["incident"] or run.get("alert", ""),
         looks.state(run["state"]),
         run["mode"] + (" (dry)" if run.get("dry") else ""),
         looks.ago(run["started_at"]),
@@ -127,9 +153,7 @@ def _row(run: Mapping[str, Any]) -> list[str | Text]:
 
 def _print_run(run: Mapping[str, Any]) -> None:
     out = looks.console()
-    out.print(
-        Text.assemble((run["id"], "bold"), f"  {run['playbook']} for {run['incident']}  ", looks.state(run["state"]))
-    )
+    out.print(Text.assemble((run["id"], "bold"), f"  {run['playbook']}{_about(run)}  ", looks.state(run["state"])))
     out.print(Text(f"started {looks.ago(run['started_at'])} by {run.get('by', 'quell')}: {run['why']}"))
     if run.get("error"):
         out.print(Text(run["error"], style="red"))
@@ -163,6 +187,7 @@ COMMANDS = {
     "approve": _decide("approve", "Say yes to a run that waits for approval.", "approved"),
     "reject": _decide("reject", "Say no to a run that waits for approval.", "rejected"),
     "stop": _decide("stop", "Stop a run before its next step.", "asked to stop"),
+    "release": _decide("release", "Release the locks of a stuck run: somebody has looked.", "its locks are released"),
     "pause": _switch("pause", "Keep every playbook from acting until unpause.", "playbooks are paused"),
     "unpause": _switch("unpause", "Let playbooks act again.", "playbooks act again"),
 }

@@ -13,6 +13,7 @@ import structlog
 
 from quell.config import Loaded
 from quell.config.secrets import Secrets
+from quell.core.automation import RESUMED
 from quell.daemon.api.app import build
 from quell.daemon.api.services import Services
 from quell.daemon.auth import Doors, Tokens
@@ -43,7 +44,7 @@ from quell.daemon.view import EngineView
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, StoreError
 from quell.model.decision import Perform, RequestEvidence
-from quell.model.records import AnyRecord, DeliveryRecord, StepFinished
+from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord, StepFinished
 from quell.replay.deliveries import Deliveries
 from quell.sdk.connector import Connector, Received
 from quell.store.port import Store
@@ -166,6 +167,8 @@ class Daemon:
         self._spawn(self.inbox.run(), "inbox")
         # Asked before time passes: what is decided from then on is begun by this process.
         left = await self.writer.call(self._store.unfinished)
+        if found.last:
+            await self._tell_of_return()
         await self.loop.catch_up()
         self._spawn(self.loop.run(), "loop")
         await self.performer.reconcile(left)
@@ -177,6 +180,13 @@ class Daemon:
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
+
+    async def _tell_of_return(self) -> None:
+        """Journals that nobody was there, before time passes: what the clock should have begun comes once at most."""
+        if any(playbook.schedule is not None for playbook in self.loop.rulebook.playbooks):
+            now = self.clock.now()
+            record = CommandRecord(at=now, seen=now, source="quell", verb=RESUMED, by="quell")
+            await self.inbox.put([record], inside=True)
 
     async def stop(self) -> None:
         """Brings home what was accepted: no new records, the inbox decided over, a snapshot, everything closed."""

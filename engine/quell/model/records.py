@@ -185,9 +185,11 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | silence | silence id (chosen at the edge) | silence: a `quell.model.mute.Silence` as a mapping |
     | expire_silence | silence id | |
     | approve, reject | run id | note |
-    | run | playbook name | incident, dry ("true") |
+    | run | playbook name | incident ("": none), dry ("true") |
+    | release | run id | note |
     | stop | run id | note |
     | pause, unpause | "" (every playbook) | note |
+    | resumed | "" (the daemon is there again after it was down) | |
     | replay_quarantined, drop_quarantined | entry of the quarantine | |
     | take_rules, refuse_rules | commit of the rules | note |
     """

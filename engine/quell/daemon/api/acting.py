@@ -40,9 +40,9 @@ class Judgement(Note):
 
 
 class Wanted(Note):
-    """A run that a person asks for."""
+    """A run that a person asks for; without an incident for a playbook that needs none."""
 
-    incident: str
+    incident: str = ""
     dry: bool = False
 
 
@@ -150,16 +150,20 @@ def _runs(router: APIRouter, services: Services) -> None:
     async def stop(run_id: str, note: Note, by: Approver) -> Response:
         return await act("stop", run_id, note, by)
 
+    @router.post("/runs/{run_id:path}/release", summary="Release the locks of a stuck run: somebody has looked")
+    async def release(run_id: str, note: Note, by: Approver) -> Response:
+        return await act("release", run_id, note, by)
+
 
 def _playbooks(router: APIRouter, services: Services) -> None:
-    @router.post("/playbooks/{name}/run", summary="Run a playbook for an incident")
+    @router.post("/playbooks/{name}/run", summary="Run a playbook, for an incident if it needs one")
     async def run(name: str, wanted: Wanted, by: Actor) -> Response:
         if all(playbook.name != name for playbook in services.loop.rulebook.playbooks):
             raise HTTPException(404, f'no playbook is named "{name}"')
-        incident = await known_incident(services, wanted.incident)
+        incident = (await known_incident(services, wanted.incident)).id if wanted.incident else ""
         before = set(services.state.runs)
         dry = "true" if wanted.dry else ""
-        if not await _command(services, by, "run", name, incident=incident.id, dry=dry, note=wanted.note):
+        if not await _command(services, by, "run", name, incident=incident, dry=dry, note=wanted.note):
             return _later("run")
         new = [run for run_id, run in services.state.runs.items() if run_id not in before and run.playbook == name]
         return answer({"runs": new})

@@ -121,8 +121,12 @@ def _alerts(router: APIRouter, services: Services) -> None:
 
 def _runs(router: APIRouter, services: Services) -> None:
     @router.get("/runs", summary="Runs of playbooks, newest first")
-    async def runs(incident: str = "", limit: Limit = 1000) -> Response:
-        found = [run for run in services.state.runs.values() if not incident or run.incident == incident]
+    async def runs(incident: str = "", playbook: str = "", limit: Limit = 1000) -> Response:
+        found = [
+            run
+            for run in services.state.runs.values()
+            if (not incident or run.incident == incident) and (not playbook or run.playbook == playbook)
+        ]
         found.sort(key=lambda run: (-run.started_at, run.id))
         return answer({"runs": found[:limit]})
 

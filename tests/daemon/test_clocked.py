@@ -1,0 +1,50 @@
+"""Schedules and the daemon: what came while nobody was there comes once, late, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from daemon.parts import loaded, running
+from quell.core.engine import Engine
+from quell.daemon.clock import Clock
+from quell.model.playbook import Place, Playbook, Schedule, Step
+from quell.model.rulebook import Rulebook
+from quell.store.memory import MemoryStore
+
+PLACE = Place(file="playbooks/p.yaml", line=1)
+STEP = Step(id="ask", do="approve", place=PLACE, with_={"who": ["role:sre"]}, effect="tell", repeat="state")
+T0 = 1_700_000_000.0
+
+
+def restored(rulebook: Rulebook, data: bytes | None) -> Engine:
+    return Engine(rulebook) if data is None else Engine.restored(rulebook, data)
+
+
+def test_what_the_clock_missed_while_the_daemon_was_down_comes_once() -> None:
+    playbook = Playbook(name="p", place=PLACE, on=(), schedule=Schedule(every_s=600.0), mode="enforce", steps=(STEP,))
+    plain = loaded()
+    config = msgspec.structs.replace(plain.settings, snapshot_every_s=3600.0)
+    rules = Rulebook(version="1", playbooks=(playbook,))
+    whole = type(plain)(config, rules)
+
+    async def scenario() -> None:
+        store, clock = MemoryStore(), Clock(start=T0)
+        async with running(whole, store=store, restore=restored, clock=clock) as first:
+            await first.post("/in/in", {"alerts": [{"alertname": "a"}]})
+            await first.settled()
+            assert first.daemon.loop.decider.state.runs == {}
+        for hours in (7.0, 7.01):
+            later = Clock(start=T0 + hours * 3600.0)
+            async with running(whole, store=store, restore=restored, clock=later) as second:
+                await second.settled()
+                runs = list(second.daemon.loop.decider.state.runs.values())
+                assert len(runs) == 1
+                assert runs[0].why.startswith("every 10m: ")
+                assert runs[0].started_at - T0 >= 7 * 3600.0
+                assert runs[0].why.endswith(" late")
+                audits = [entry.audit for entry in store.audit(50)]
+                assert [one.what for one in audits].count("missed") == 1
+
+    asyncio.run(scenario())
