@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from quell.errors import Refused
 from quell.model.records import AnyRecord
 from quell.sdk.connector import Call, Context, Done, Pulled
 from quell.sdk.http import checked
+from quell.sdk.moments import read_moment
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
@@ -79,11 +81,11 @@ class Prometheus:
         return records
 
     async def act(self, call: Call) -> Done:
-        """The present value of an expression; it changes nothing, and a dry run does not ask."""
+        """The value of an expression; it changes nothing, and a dry run does not ask."""
         query = str(call.params.get("query") or "")
         if call.dry_run:
             return Done(f"the value of {query} would be known")
-        form = {"query": query, "time": f"{call.now:.3f}"}
+        form = {"query": query, "time": f"{_moment(call):.3f}"}
         output = output_of(series_of(await self._post("/api/v1/query", form, call.timeout_s)))
         value = output["value"]
         return Done(f"{query} is {'unknown' if value is None else f'{value:g}'}", output)
@@ -109,3 +111,12 @@ class Prometheus:
 
     def _who(self) -> str:
         return f'prometheus "{self._context.source}"'
+
+
+def _moment(call: Call) -> float:
+    """The time to ask for. Raises `Refused` when it is none."""
+    at = str(call.params.get("at") or "now")
+    moment = call.now if at == "now" else read_moment(at)
+    if moment is None:
+        raise Refused(f'at: "{at}" is no time; write now, or one such as 2026-03-01T10:00:00Z')
+    return moment

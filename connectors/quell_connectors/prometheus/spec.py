@@ -30,9 +30,10 @@ SPEC = Spec(
     actions=(
         ActionSpec(
             name="query",
-            summary="Asks for the present value of an expression.",
+            summary="Asks for the value of an expression, now or at another time.",
             params=(
                 Option(name="query", type="text", summary="The expression, in PromQL.", required=True, example="up"),
+                Option(name="at", type="text", summary="When: now, or a time.", default="now"),
             ),
             effect="read",
             repeat="state",

@@ -16,6 +16,7 @@ from quell.config.measures import measures_of
 from quell.config.nodes import MAX_BYTES, Document, read_document
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
+from quell.config.references import ANY
 from quell.config.rules_file import Rules
 from quell.config.secrets import Secrets
 from quell.config.settings import Settings, Token
@@ -204,7 +205,7 @@ class _Reading:
         """All playbooks. One that is off may name what is ``installed`` only: its sources come before it is let on."""
         held_by = {freeze.name for freeze in rules.freezes} | {window.name for window in rules.windows}
         measures = measures_of(rules.measures, installed, self.problems)
-        arity = {name: len(measure.params) for name, measure in measures.items()}
+        arity = {name: len(measures[name].params) if name in measures else ANY for name in rules.measures_named}
         checks = PlaybookChecks(configured, self.problems, self.warnings, held_by, arity, asked=rules.held)
         found = []
         for document in self._documents("playbooks"):

@@ -13,6 +13,8 @@ from quell.expressions.cel_text import Call
 from quell.expressions.conditions import Condition
 from quell.expressions.templates import Template
 
+ANY = -1
+"""So many arguments takes a measure that could not be read."""
 CATALOG = "catalog"
 """Looks up what is known of an entity: ``catalog.service(name)``."""
 
@@ -140,7 +142,7 @@ def _wrong_call(call: Call, known: Known) -> tuple[str, str]:
         return f'unknown measure "{call.name}"', did_you_mean(call.name, known.measures, otherwise)
     if root != CATALOG and not known.readable:
         return f'the measure "{call.name}" cannot be read here', "read it in check or if of a step, or wait until"
-    if call.arguments != wanted:
+    if wanted not in {call.arguments, ANY}:
         return f'"{call.name}" takes {wanted} argument{"s" * (wanted != 1)}, found {call.arguments}', ""
     return "", ""
 

@@ -71,6 +71,8 @@ class Rules:
     """Playbooks that freezes name, each with its place and 0: whether there are any is told later."""
     measures: list[tuple[Document, str, MeasureShape]] = field(default_factory=list)
     """Measures as they are written: whether their actions exist is told later."""
+    measures_named: set[str] = field(default_factory=set)
+    """Names of measures, also of those that cannot be read: whoever calls them made no mistake."""
     _verdicts: list[TriageRule] = field(default_factory=list)
     _edges: dict[str, EdgeKind] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}})
@@ -83,6 +85,8 @@ class Rules:
             return
         self._unique_names(document, raw)
         self._entity_templates(document, raw)
+        named = raw.get("measures") if isinstance(raw, dict) else None
+        self.measures_named |= {str(name) for name in named} if isinstance(named, dict) else set()
         shape = shaped(RulesShape, document, self.problems, value=raw)
         if shape is None:
             return

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from quell.core.catalog import entity_of, named
 from quell.core.context import blank, rendered
 from quell.core.desk import Desk, asks
 from quell.core.plan import binding, foreseen, prepared
@@ -72,9 +73,9 @@ def _with_owners(desk: Desk, who: tuple[str, ...]) -> tuple[str, ...]:
         found.append(one)
         kind, _, name = one.partition(":")
         if kind == "owner":
-            entities = desk.state.entities
-            named = (entities[key] for key in sorted(entities) if key == name or entities[key].name == name)
-            found.extend(f"team:{entity.owner}" for entity in named if entity.owner)
+            whole = entity_of(desk.state, name)
+            entities = [whole] if whole is not None else list(named(desk.state, name))
+            found.extend(f"team:{entity.owner}" for entity in entities if entity.owner)
     return tuple(dict.fromkeys(found))
 
 

@@ -73,7 +73,7 @@ class Automation:
             self._forget(now)
         for run in self._desk.shelf.live_of(incident.id):
             unneeded = (run.trigger == "resolved") == incident.is_open and run.trigger not in {"command", "alert"}
-            if unneeded and idle(run):
+            if unneeded and idle(self._desk.playbook(run), run):
                 self._desk.keep(
                     stopped(run, now, f"no longer needed: incident {incident.id} is {incident.status}"), now
                 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+from msgspec.structs import replace
 
 from quell.model.state import State
 from quell.model.topology import Entity
@@ -37,12 +40,27 @@ class Catalog:
         return None
 
     def _entity(self, kind: str, name: str) -> Entity | None:
-        known = self._state.declared | self._state.entities
-        entity = known.get(name if name.startswith(f"{kind}/") else f"{kind}/{name}")
-        if entity is not None or not name:
-            return entity
-        named = (one for _, one in sorted(known.items()) if one.kind == kind)
-        return next((one for one in named if one.name == name), None)
+        whole = name if name.startswith(f"{kind}/") else f"{kind}/{name}"
+        entity = entity_of(self._state, whole)
+        return entity if entity is not None or not name else next(named(self._state, name, kind), None)
+
+
+def entity_of(state: State, key: str) -> Entity | None:
+    """What is known of an entity: what it was told of, and beside that what the rules say."""
+    told, declared = state.entities.get(key), state.declared.get(key)
+    if told is None or declared is None:
+        return told or declared
+    tier = told.tier if told.tier is not None else declared.tier
+    labels = {**declared.labels, **told.labels}
+    return replace(told, labels=labels, owner=told.owner or declared.owner, tier=tier)
+
+
+def named(state: State, name: str, kind: str = "") -> Iterator[Entity]:
+    """The entities of that name, of one kind if it is given, in order of their keys."""
+    for key in sorted(state.entities.keys() | state.declared.keys()):
+        entity = entity_of(state, key)
+        if entity is not None and entity.name == name and kind in {"", entity.kind}:
+            yield entity
 
 
 def known_of(entity: Entity) -> dict[str, Any]:

@@ -134,7 +134,13 @@ def asks(run: Run) -> bool:
     return run.approval is not None and (run.state == "proposed" or in_step)
 
 
-def idle(run: Run) -> bool:
-    """Whether the run waits for people and can be called off: for an approval, or held back before it did anything."""
+def idle(playbook: Playbook, run: Run) -> bool:
+    """Whether the run waits for people and can be called off: for an approval, or held back, before it changed anything.
+
+    One that changed something is not called off: what it asks for may be to take that back.
+    """
+    changing = {step.id for step in playbook.steps if step.effect == "change"}
+    if any(act.state == "done" and not act.left and act.id.partition("/")[0] in changing for act in acts_of(run)):
+        return False
     held_back = run.state == "waiting" and run.phase == "steps" and not any(act.attempt for act in acts_of(run))
     return asks(run) or held_back
