@@ -90,7 +90,7 @@ class SmallCore:
             params = {"text": labels.get("text", "x")} | ({"count": labels["count"]} if "count" in labels else {})
             out.append(Perform(
                 at=now, key=f"run/{labels.get('key', mark)}", action=labels["act"], params=params,
-                effect="change", repeat=labels.get("repeat", "state"),  # type: ignore[arg-type]
+                effect=labels.get("effect", "change"), repeat=labels.get("repeat", "state"),  # type: ignore[arg-type]
                 timeout_s=float(labels.get("timeout", "5")), dry_run="dry" in labels,
                 due_at=now + float(labels["due"]) if "due" in labels else None,
             ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Commands about the daemon and what it knows: status, graph, audit, ledger."""
+"""Commands about the daemon and what it knows: status, graph, ledger."""
 
 from __future__ import annotations
 
@@ -46,32 +46,6 @@ def graph(asked: Asked, entity: str | None, hops: int) -> None:
     """Show what ENTITY (kind/name) depends on and what needs it, and who said so; without it, the whole in numbers."""
     answer = asked.client.get("/graph", entity=entity, hops=hops if entity else None)
     asked.answer(answer, lambda: _show_neighbours(answer, entity, hops) if entity else _show_numbers(answer))
-
-
-@click.command("audit")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@asks_daemon
-def audit(asked: Asked, limit: int) -> None:
-    """List who did what to what, the newest first."""
-    answer = asked.client.get("/audit", limit=limit)
-
-    def show() -> None:
-        columns = (
-            Column("n", 80),
-            Column("when"),
-            Column("who"),
-            Column("what"),
-            Column("target"),
-            Column("detail", 90, folds=True),
-        )
-        rows = []
-        for entry in answer["audit"]:
-            act = entry.get("audit", entry)
-            row = [str(entry.get("n", "")), looks.ago(act["at"]), act["who"], act["what"], act["target"]]
-            rows.append([*row, act.get("detail", "")])
-        _list_or(columns, rows, "nobody did anything yet")
-
-    asked.answer(answer, show)
 
 
 @click.command("ledger")
@@ -182,4 +156,4 @@ def _grow(
             _grow(branch, links, other, hops - 1, passed)
 
 
-COMMANDS = {"status": status, "graph": graph, "audit": audit, "ledger": ledger}
+COMMANDS = {"status": status, "graph": graph, "ledger": ledger}

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from quell.config.secrets import Secrets
 from quell.core.automation import RESUMED
 from quell.daemon.api.app import build
 from quell.daemon.api.services import Services
+from quell.daemon.arguments import Arguments
 from quell.daemon.auth import Doors, Tokens
 from quell.daemon.body import Limits
 from quell.daemon.bounds import Bounds
@@ -43,11 +45,12 @@ from quell.daemon.tenure import Tenure
 from quell.daemon.view import EngineView
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, StoreError
-from quell.model.decision import Perform, RequestEvidence
+from quell.model.decision import Audit, Perform, RequestEvidence
 from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord, StepFinished
 from quell.replay.deliveries import Deliveries
 from quell.sdk.connector import Connector, Received
-from quell.store.port import Store
+from quell.store.opening import MEMORY, open_for_reading
+from quell.store.port import AuditBreak, Store
 
 _DRAIN_ACTS_S = 4.0
 _DRAIN_TURNS_S = 3.0
@@ -83,6 +86,7 @@ class Daemon:
         self._load = load
         self._trial = trial
         self._store = store
+        self._opened_store = loaded.settings.store
         self._log = structlog.get_logger("quell.daemon")
         self._started_at = clock.now()
         self._tasks: list[asyncio.Task[None]] = []
@@ -94,6 +98,7 @@ class Daemon:
             self.writer, clock, self.metrics, restore, loaded.rulebook,
             perform=self._perform,
             ask=self._ask,
+            told=Arguments(self.sources, Secrets(loaded.settings.directory, os.environ).read, self.masker).told,
             snapshot_every_s=loaded.settings.snapshot_every_s,
         )  # fmt: skip
         limits = loaded.settings.limits
@@ -137,7 +142,7 @@ class Daemon:
         )  # fmt: skip
         services = Services(
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
-            delivered=self._delivered, replaying=replaying, git=self.git,
+            delivered=self._delivered, replaying=replaying, audit_break=self._audit_break, git=self.git,
         )  # fmt: skip
 
         async def gauges() -> None:
@@ -250,16 +255,40 @@ class Daemon:
             if getattr(old, name) != getattr(loaded.settings, name):
                 self._log.warning("a changed setting takes effect at the next start", setting=name)
         self.masker.know(secrets_of(loaded.settings))
+        before = self.loop.rulebook.version
         await self.loop.use(loaded.rulebook)
         self.settings = loaded.settings
         self.tokens.use(loaded.settings.tokens)
         self._doors.use(loaded.settings)
         await self.sources.use(prepared, loaded.settings)
         self.schedule.follow()
+        if before != loaded.rulebook.version:
+            await self._note("reload", loaded.rulebook.version, f"rules and playbooks, {before} until now")
         self.reloader.warnings = loaded.warnings
         for problem in loaded.warnings:
             self._log.warning("worth a look", problem=str(problem))
         return loaded.rulebook.version
+
+    async def _note(self, what: str, target: str, detail: str) -> None:
+        """Into the audit trail; the log has it in any case."""
+        entry = Audit(at=self.clock.now(), who="quell", what=what, target=target, detail=detail)
+        self._log.info("noted", what=what, target=target, detail=detail)
+        try:
+            await self.writer.call(self._store.note, [entry])
+        except StoreError as error:
+            self._log.error("the audit trail lacks an entry", what=what, target=target, error=str(error))
+
+    async def _audit_break(self) -> AuditBreak | None:
+        """The first broken row of the audit trail. A long trail is read beside the writer, whom others wait for."""
+        url = self._opened_store
+        if url in MEMORY:
+            return await self.writer.call(self._store.verify_audit)
+
+        def look() -> AuditBreak | None:
+            with closing(open_for_reading(url, self.settings.directory)) as reading:
+                return reading.verify_audit()
+
+        return await asyncio.to_thread(look)
 
     async def _tell(self, records: list[AnyRecord]) -> None:
         """Takes in what quell says of itself; when there is no room for it, it is in the log all the same."""

@@ -56,7 +56,10 @@ _STUCK_WAIT_S = 30.0
 
 
 class Loop:
-    """``perform`` gets intents and ``ask`` requests for evidence, both after the commit of their turn."""
+    """``perform`` gets intents and ``ask`` requests for evidence, both after the commit of their turn.
+
+    ``told`` says an intent in one line, for the audit trail.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Loop:
         *,
         perform: Callable[[Sequence[Perform]], None],
         ask: Callable[[Sequence[RequestEvidence]], None],
+        told: Callable[[Perform], str] | None = None,
         snapshot_every_s: float = 60.0,
     ) -> None:
         self.seq = 0
@@ -83,6 +87,7 @@ class Loop:
         self._saving = Saving(writer, self._past, snapshot_every_s, self._mender.saved)
         self._perform = perform
         self._ask = ask
+        self._told = told
         self._pace = Pace()
         self._decided: Callable[[int], None] = lambda _count: None
         self._holds_time: Callable[[], bool] = lambda: False
@@ -287,7 +292,7 @@ class Loop:
         """
         began = time.perf_counter()
         self._whole = False
-        outcome = Outcome()
+        outcome = Outcome(self._told)
         until = inf if recovering else began + _LONGEST_TURN_S
         records = await self._decide_over(groups, outcome, until, recovering=recovering)
         while patient and self._pace.busy() and time.perf_counter() - began < _SOONEST_TURN_S:

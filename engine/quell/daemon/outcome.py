@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, Audit, IncidentChanged, Perform, RequestEvidence, RunChanged
@@ -17,7 +17,9 @@ class Outcome:
     ``over`` has the last word on each alert that is over, by fingerprint and episode; it is kept with the snapshot.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Perform], str] | None = None) -> None:
+        """``told`` says an intent in one line, for the audit trail."""
+        self._told = told
         self.questions: list[RequestEvidence] = []
         self.over: dict[tuple[str, int], Alert] = {}
         self._incidents: dict[str, Incident] = {}
@@ -58,4 +60,5 @@ class Outcome:
             runs=list(self._runs.values()),
             intents=self._intents,
             audits=self._audits,
+            said={} if self._told is None else {deed.key: self._told(deed) for deed in self._intents},
         )

@@ -13,12 +13,14 @@ from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
+from quell.store import chain
 from quell.store.chain import Link, extend, not_yet_kept
 from quell.store.codec import decode, encode
 from quell.store.journal import get_meta, set_meta
-from quell.store.port import AuditEntry, LedgerEntry
+from quell.store.port import AuditBreak, AuditEntry, LedgerEntry
 from quell.store.settle import begun, settled
 from quell.store.tables import AUDIT, INCIDENTS, LEDGER, RUNS
+from quell.store.told import result_told
 from quell.store.upsert import replacing, unless_known
 
 _AUDIT = insert(AUDIT)
@@ -53,13 +55,17 @@ def finish_act(connection: Connection, result: StepFinished) -> None:
     _put_entry(connection, settled(_entry_of(connection, result.key), result))
 
 
-def settle(connection: Connection, records: Iterable[AnyRecord]) -> None:
+def settle(connection: Connection, records: Iterable[AnyRecord], now: float) -> None:
     """Keeps the results that are among the records; a key that the ledger does not know is somebody else's."""
+    told: list[Audit] = []
     for record in records:
         if isinstance(record, StepFinished):
             entry = _find_entry(connection, record.key)
             if entry is not None:
-                _put_entry(connection, settled(entry, record))
+                after = settled(entry, record)
+                _put_entry(connection, after)
+                told += result_told(entry, after, now)
+    note(connection, told)
 
 
 def unfinished(connection: Connection) -> list[LedgerEntry]:
@@ -122,7 +128,9 @@ def append_audits(connection: Connection, seq: int, audits: Sequence[Audit]) -> 
 
 def note(connection: Connection, audits: Iterable[Audit]) -> None:
     """Chains what no turn decided behind the trail: each comes once, in the transaction that it is about."""
-    _chain(connection, int(get_meta(connection, "applied_seq") or 0), audits)
+    audits = list(audits)
+    if audits:
+        _chain(connection, int(get_meta(connection, "applied_seq") or 0), audits)
 
 
 def _chain(connection: Connection, seq: int, audits: Iterable[Audit]) -> None:
@@ -150,6 +158,15 @@ def all_audits(connection: Connection) -> Iterator[AuditEntry]:
         if len(page) < _AUDIT_PAGE:
             return
         n = page[-1]["n"]
+
+
+def first_break(connection: Connection) -> AuditBreak | None:
+    """The first broken row of the trail."""
+    return chain.first_break(
+        all_audits(connection),
+        anchor=chain_end(connection, "audit_anchor"),
+        head=chain_end(connection, "audit_head"),
+    )
 
 
 def chain_end(connection: Connection, name: str) -> Link:

@@ -9,7 +9,7 @@ import msgspec
 
 from quell.errors import StoreError
 from quell.model.alert import Alert
-from quell.model.decision import Perform
+from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.run import Run
@@ -30,6 +30,7 @@ from quell.store.port import (
     Turn,
 )
 from quell.store.settle import SETTLED, begun, settled
+from quell.store.told import intents_told, result_told
 
 _SNAPSHOTS_KEPT = 2
 
@@ -80,7 +81,7 @@ class MemoryStore:
         self._cursors.update(accepted.cursors)
         self.keep_quarantined(accepted.quarantined)
         self._mark(accepted.records)
-        self._settle(accepted.records)
+        self._settle(accepted.records, accepted.now)
         return Group(seq=self._seq, now=accepted.now, records=accepted.records)
 
     def commit(self, turn: Turn) -> list[Perform]:
@@ -93,6 +94,7 @@ class MemoryStore:
                 self._ledger[perform.key] = LedgerEntry(perform=perform, state="intended")
                 self._ledger_seq[perform.key] = turn.seq
                 new.append(perform)
+        self.note(intents_told(new, turn.said))
         return new
 
     def begin_act(self, key: str) -> None:
@@ -184,6 +186,11 @@ class MemoryStore:
     def verify_audit(self) -> AuditBreak | None:
         return first_break((entry for _, entry in self._trail), anchor=self._anchor, head=self._head)
 
+    def note(self, audits: Sequence[Audit]) -> None:
+        for entry in extend(self._head, audits):
+            self._trail.append((self._applied_seq, entry))
+            self._head = Link(entry.n, entry.hash)
+
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:
         self._over += alerts
 
@@ -254,14 +261,14 @@ class MemoryStore:
         self._applied_seq = turn.seq
         times = {audit.at for audit in turn.audits}
         kept = [entry.audit for _, entry in self._trail if entry.audit.at in times] if times else []
-        for entry in extend(self._head, not_yet_kept(turn.audits, kept)):
-            self._trail.append((turn.seq, entry))
-            self._head = Link(entry.n, entry.hash)
+        self.note(not_yet_kept(turn.audits, kept))
 
-    def _settle(self, records: Sequence[AnyRecord]) -> None:
+    def _settle(self, records: Sequence[AnyRecord], now: float) -> None:
         for record in records:
             if isinstance(record, StepFinished) and record.key in self._ledger:
+                before = self._ledger[record.key]
                 self.finish_act(record)
+                self.note(result_told(before, self._ledger[record.key], now))
 
     def _entry(self, key: str) -> LedgerEntry:
         entry = self._ledger.get(key)

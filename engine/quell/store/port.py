@@ -125,13 +125,17 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """What one turn decided, to be committed before any of its deeds is tried. ``seq``: the last group it covers."""
+    """What one turn decided, to be committed before any of its deeds is tried. ``seq``: the last group it covers.
+
+    ``said`` holds for intents, by their keys, the action and its arguments as the audit trail is to tell them.
+    """
 
     seq: int
     incidents: Sequence[Incident] = ()
     runs: Sequence[Run] = ()
     intents: Sequence[Perform] = ()
     audits: Sequence[Audit] = ()
+    said: Mapping[str, str] = {}
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +196,8 @@ class Store(Protocol):
     def commit(self, turn: Turn) -> list[Perform]:
         """Keeps what a turn decided; returns the intents whose ledger key is new. Durable when it returns.
 
-        Committing a turn again (after a recovery) adds nothing to ledger or audit trail.
+        Committing a turn again (after a recovery) adds nothing to ledger or audit trail. Each new intent to do
+        something that is ``said`` is told in the audit trail; what was tried under a lease is, when it ends.
         """
         ...
 
@@ -279,6 +284,10 @@ class Store(Protocol):
 
     def verify_audit(self) -> AuditBreak | None:
         """The first broken row of the audit trail; None when it is whole."""
+        ...
+
+    def note(self, audits: Sequence[Audit]) -> None:
+        """Puts into the audit trail what no turn decided: it comes once, and not again with a recovery."""
         ...
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:

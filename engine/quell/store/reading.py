@@ -22,9 +22,10 @@ from quell.model.incident import OPEN_STATUSES, Incident
 from quell.model.records import StepFinished
 from quell.model.run import RUN_OVER, Run
 from quell.store import journal, past
+from quell.store.automation import first_break, newest_audits
 from quell.store.codec import Blob, decode, unpack
 from quell.store.database import T, Work
-from quell.store.port import AuditEntry, Group, LedgerEntry, Quarantined
+from quell.store.port import AuditBreak, AuditEntry, Group, LedgerEntry, Quarantined
 from quell.store.tables import AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS, SNAPSHOTS
 
 _ROWS = 200
@@ -112,6 +113,14 @@ class Reading:
         for row in self._by(select(AUDIT).where(_within(AUDIT.c.at, since, until)), AUDIT.c.n, 0):
             audit = Audit(at=row.at, who=row.who, what=row.what, target=row.target, detail=row.detail)
             yield AuditEntry(n=row.n, audit=audit, prev_hash=row.prev_hash, hash=row.hash)
+
+    def verify_audit(self) -> AuditBreak | None:
+        """The first broken row of the whole audit trail; None when it is whole."""
+        return self._look(first_break)
+
+    def newest_audit(self) -> AuditEntry | None:
+        """The last row of the audit trail."""
+        return next(iter(self._look(partial(newest_audits, limit=1))), None)
 
     def quarantine(self, since: float = 0.0, until: float = _END) -> Iterator[Quarantined]:
         """What could not be read then, in order."""

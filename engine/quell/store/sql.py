@@ -23,10 +23,10 @@ from sqlalchemy import Connection
 
 from quell.errors import Fenced, StoreError
 from quell.model.alert import Alert
-from quell.model.decision import Perform
+from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
-from quell.store import aside, automation, chain, journal, lease, past, retention
+from quell.store import aside, automation, journal, lease, past, retention
 from quell.store.codec import Sealed
 from quell.store.database import Database, T, Work, unheard
 from quell.store.port import (
@@ -40,6 +40,7 @@ from quell.store.port import (
     Recovered,
     Turn,
 )
+from quell.store.told import intents_told
 
 _REFUSALS_TOLD = 20
 """An owner that was taken over ends soon; what it wanted meanwhile is told so often."""
@@ -125,7 +126,7 @@ class SqlStore:
             journal.move_cursors(connection, accepted.cursors)
             aside.keep(connection, accepted.quarantined)
             aside.mark(connection, seq, accepted.records)
-            automation.settle(connection, accepted.records)
+            automation.settle(connection, accepted.records, accepted.now)
             return seq
 
         seq = self._write(
@@ -144,7 +145,9 @@ class SqlStore:
             automation.keep_incidents(connection, turn.incidents)
             automation.keep_runs(connection, turn.runs)
             automation.append_audits(connection, turn.seq, turn.audits)
-            return automation.intend(connection, turn.seq, turn.intents)
+            new = automation.intend(connection, turn.seq, turn.intents)
+            automation.note(connection, intents_told(new, turn.said))
+            return new
 
         self._write(
             f"keep what turn {turn.seq} decided",
@@ -257,7 +260,14 @@ class SqlStore:
         )
 
     def verify_audit(self) -> AuditBreak | None:
-        return self._database.read("read the audit trail", "it was not verified", _first_break)
+        return self._database.read("read the audit trail", "it was not verified", automation.first_break)
+
+    def note(self, audits: Sequence[Audit]) -> None:
+        self._write(
+            "put into the audit trail what happened",
+            "it is in the log only",
+            lambda connection: automation.note(connection, audits),
+        )
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:
         self._write(
@@ -312,11 +322,3 @@ class SqlStore:
 
     def close(self) -> None:
         self._database.close()
-
-
-def _first_break(connection: Connection) -> AuditBreak | None:
-    return chain.first_break(
-        automation.all_audits(connection),
-        anchor=automation.chain_end(connection, "audit_anchor"),
-        head=automation.chain_end(connection, "audit_head"),
-    )

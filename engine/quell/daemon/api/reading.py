@@ -167,6 +167,13 @@ def _estate(router: APIRouter, services: Services) -> None:
     async def audit(limit: Limit = 1000) -> Response:
         return answer({"audit": await services.writer.call(services.writer.store.audit, limit)})
 
+    @router.get("/audit/verify", summary="Whether the audit trail is whole; if not, its first broken row")
+    async def verify() -> Response:
+        broken = await services.audit_break()
+        newest = await services.writer.call(services.writer.store.audit, 1)
+        told = {"whole": broken is None, "rows": newest[0].n if newest else 0, "head": newest[0].hash if newest else ""}
+        return answer(told if broken is None else {**told, "row": broken.n, "text": broken.text})
+
 
 def _with_text(told: object) -> dict[str, Any]:
     """An explanation as JSON types, with its ``text``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from quell.model.records import AnyRecord, DeliveryRecord
 from quell.model.state import State
 from quell.model.wire import to_wire
 from quell.sdk.connector import Received
+from quell.store.port import AuditBreak
 
 _INTERNAL = frozenset({"heard", "ended", "late"})
 """Fields of an alert by which the core folds late records; nobody else's business."""
@@ -37,6 +38,7 @@ class Services:
     status: Callable[[], Mapping[str, Any]]
     delivered: Callable[[DeliveryRecord], Received]
     replaying: Replaying
+    audit_break: Callable[[], Awaitable[AuditBreak | None]]
     git: GitSource
 
     @property
