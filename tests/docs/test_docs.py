@@ -18,6 +18,7 @@ from quell.config.starter import write_starter
 from quell.model.records import AnyRecord
 from quell.replay.reader import decode_record
 from quell.sdk.registry import load_connectors, specs
+from quell.trial.trying import Stage, try_files
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -168,6 +169,16 @@ def test_examples_of_configuration_load(block: str, tmp_path: Path) -> None:
     (tmp_path / "allowed_signers").touch()
     loaded = load(tmp_path, specs(), ENVIRONMENT)
     assert [one for one in loaded.warnings if "no commit has been taken up yet" not in one.message] == []
+
+
+def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
+    write_starter(tmp_path, "0" * 64, "admin")
+    (block,) = blocks(DOCS / "how-to" / "test-playbooks.md", "yaml")
+    file = tmp_path / file_of(block)
+    file.write_text(block)
+    tried = try_files(Stage.of(tmp_path, load(tmp_path, specs(), ENVIRONMENT), specs()), [file])
+    assert tried.passed, tried.complaints()
+    assert tried.trials
 
 
 @pytest.mark.needs("promtool", "amtool")

@@ -22,7 +22,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 
 
 @click.command("test")
-@click.argument("paths", metavar="PATH...", nargs=-1, type=_PATH)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=_PATH)
 @click.option("--crash", is_flag=True, help="Also run every scenario with a kill after every commit.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what happened in every scenario, not only in failed ones.")
 @click.option(
@@ -32,7 +32,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 )
 @as_json
 def test(paths: Sequence[Path], *, crash: bool, verbose: bool, config: Path | None, as_json: bool) -> int:
-    """Try playbooks and rules: run the scenarios of the *.test.yaml files at PATH (a file or directory; default: here).
+    """Try playbooks and rules: run the scenarios of the *.test.yaml files at PATH (files or directories; default: here).
 
     Each is played against the real core on a virtual clock; nothing outside is asked. The exit code is 1 if an
     expectation is not met, 2 if a file cannot be read. What a file may hold: docs/how-to/test-playbooks.md.
