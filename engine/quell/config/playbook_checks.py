@@ -58,12 +58,12 @@ class PlaybookChecks:
         roots = about | RUN_ROOTS
         never = (("result", RESULT_LATER), *absent)
         late = tuple((name, _RUN_LATER) for name in (*variables, *RUN_ROOTS) if name not in about)
-        before_run = Known(roots=about, later=(*never, *late))
+        before_run = Known(roots=about, later=(*never, *late), measures=self.measures)
         self._when(document, when, before_run)
         self._variables(document, variables, roots, never)
-        known = Known(roots=roots | frozenset(variables), later=never)
+        known = Known(roots=roots | frozenset(variables), later=never, measures=self.measures)
         self._guards(document, _mapping(raw, "guards"), variables, known)
-        ids = self._steps(document, raw, replace(known, measures=self.measures))
+        ids = self._steps(document, raw, known)
         after = Known(roots=known.roots | {"steps"}, steps=ids, all_steps=ids, later=known.later)
         check_deeds(self.actions, document, _list(raw, "on_failure"), after, self.problems)
 
@@ -138,7 +138,7 @@ class PlaybookChecks:
                 (other, "a variable may use earlier ones only") for other in variables if other not in earlier
             )
             later = tuple((other, reason) for other, reason in later if other not in _RESERVED)
-            known = Known(roots=roots | earlier, later=(*later, *never))
+            known = Known(roots=roots | earlier, later=(*later, *never), measures=self.measures)
             check_templates(document, path, value, known, self.problems)
             earlier.add(name)
 

@@ -20,6 +20,7 @@ _PEOPLE = frozenset({"role", "user", "owner", "team"})
 _NOT_FOR_EACH = frozenset({"approve", "approve_then", "wait"})
 _ITEM_LATER = "only a step with for_each has items"
 _BEFORE_LATER = "only the undo of a step whose action reads the state before it acts sees that"
+_NOT_AT_ONCE = ("undo", "for_each")
 _SPANS = ("within", "every", "hold")
 
 
@@ -69,12 +70,12 @@ class StepChecks:
             if not isinstance(step, dict):
                 continue
             inside = (*path, index)
-            spec = self._step(inside, step, known)
+            spec = self._step(inside, {word: step[word] for word in step if word not in _NOT_AT_ONCE}, known)
             name = step.get("do")
             if spec is not None and (spec.effect != "read" or name in {"wait"}):
                 message = f'"{name}" cannot be done at once with others: {_why_not(spec)}'
                 self._problem((*inside, "do"), message, "make it a step of its own")
-            for word in ("undo", "for_each"):
+            for word in _NOT_AT_ONCE:
                 if word in step:
                     message = f'a read at once with others has no "{word}"'
                     self._problem((*inside, word), message, "take it out", key=True)
