@@ -259,8 +259,10 @@ MISTAKES = [
     ("an empty group", "  - {parallel: []}\n", "at least 1 is needed here"),
     (
         "the result of a neighbour",
-        "  - parallel: [{id: a, do: flow.query, with: {q: x}},\n"
-        "      {id: b, do: flow.query, with: {q: '${steps.a.output.x}'}}]\n",
+        (
+            "  - parallel: [{id: a, do: flow.query, with: {q: x}},\n"
+            "      {id: b, do: flow.query, with: {q: '${steps.a.output.x}'}}]\n"
+        ),
         'step "a" has no result yet at this place',
     ),
     (
