@@ -102,6 +102,13 @@ def incident(connection: Connection, incident_id: str) -> Incident | None:
     return None if document is None else decode(document, Incident)
 
 
+def runs(connection: Connection, since: float) -> list[Run]:
+    """Runs that began since, the first first."""
+    found = connection.scalars(select(RUNS.c.document).where(RUNS.c.updated_at >= since))
+    began = [run for run in (decode(document, Run) for document in found) if run.started_at >= since]
+    return sorted(began, key=lambda run: (run.started_at, run.id))
+
+
 def resolved(connection: Connection, limit: int) -> list[Incident]:
     """The resolved incidents that opened last, newest first."""
     query = select(INCIDENTS.c.document).where(INCIDENTS.c.status == "resolved")

@@ -176,6 +176,10 @@ class MemoryStore:
     def incident(self, incident_id: str) -> Incident | None:
         return self._incidents.get(incident_id)
 
+    def runs(self, since: float = 0.0) -> list[Run]:
+        began = [run for run in self._runs.values() if run.started_at >= since]
+        return sorted(began, key=lambda run: (run.started_at, run.id))
+
     def resolved(self, limit: int = 1000) -> list[Incident]:
         over = [incident for incident in self._incidents.values() if incident.status == "resolved"]
         return sorted(over, key=lambda incident: (-incident.opened_at, incident.id))[:limit]

@@ -274,6 +274,10 @@ class Store(Protocol):
         """An incident, also one that the state has forgotten."""
         ...
 
+    def runs(self, since: float = 0.0) -> list[Run]:
+        """Runs of playbooks that began at ``since`` or later, the first first."""
+        ...
+
     def resolved(self, limit: int = 1000) -> list[Incident]:
         """The resolved incidents that opened last, newest first."""
         ...

@@ -26,6 +26,7 @@ from quell.model.alert import Alert
 from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
+from quell.model.run import Run
 from quell.store import aside, automation, journal, lease, past, retention
 from quell.store.codec import Sealed
 from quell.store.database import Database, T, Work, unheard
@@ -245,6 +246,11 @@ class SqlStore:
             f'read incident "{incident_id}"',
             "nothing was changed",
             lambda connection: automation.incident(connection, incident_id),
+        )
+
+    def runs(self, since: float = 0.0) -> list[Run]:
+        return self._database.read(
+            "read past runs", "nothing was changed", lambda connection: automation.runs(connection, since)
         )
 
     def resolved(self, limit: int = 1000) -> list[Incident]:

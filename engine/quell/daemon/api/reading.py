@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from quell.core.explain import Explanation, why_not
 from quell.core.similar import lines
-from quell.daemon.api import postmortem, quarantine
+from quell.daemon.api import postmortem, quarantine, scoring
 from quell.daemon.api.known import known_incident
 from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
@@ -32,6 +32,7 @@ def reading(services: Services) -> APIRouter:
     _estate(router, services)
     add_reading(router, services)
     quarantine.add_reading(router, services)
+    scoring.add_reading(router, services)
     postmortem.add_reading(router, services)
     return router
 
