@@ -155,8 +155,11 @@ def _print_run(run: Mapping[str, Any]) -> None:
     out = looks.console()
     out.print(Text.assemble((run["id"], "bold"), f"  {run['playbook']}{_about(run)}  ", looks.state(run["state"])))
     out.print(Text(f"started {looks.ago(run['started_at'])} by {run.get('by', 'quell')}: {run['why']}"))
+    if run.get("place"):
+        out.print(Text(f"written in {_place(run['place'])}"))
     if run.get("error"):
         out.print(Text(run["error"], style="red"))
+    acts = [*run.get("steps", ()), *run.get("deeds", ())]
     rows = [
         [
             step["id"],
@@ -164,14 +167,25 @@ def _print_run(run: Mapping[str, Any]) -> None:
             looks.state(step.get("state", "planned")),
             step.get("sentence") or step.get("error") or _planned(step),
         ]
-        for step in run.get("steps", ())
+        for act in acts
+        for step in (act, *act.get("items", ()))
     ]
     looks.table(out, (Column("step"), Column("does", 60), Column("state"), Column("what is true", folds=True)), rows)
     approval = run.get("approval")
     if approval and run["state"] in {"waiting", "proposed"}:
         looks.lines(out, approval.get("text", ""))
+        if approval.get("who"):
+            need = approval.get("need", 1)
+            out.print(Text(f"{need} of {', '.join(approval['who'])} must say yes"))
         text = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC: quell approve {run['id']}"
         out.print(Text(text, style="bold yellow"))
+
+
+def _place(place: Mapping[str, Any]) -> str:
+    """File and line, and in whose commit."""
+    where = f"{place['file']}:{place['line']}"
+    commit, signer = place.get("commit", ""), place.get("signer", "")
+    return where + (f", commit {commit[:12]}" if commit else "") + (f", signed by {signer}" if signer else "")
 
 
 def _planned(step: Mapping[str, Any]) -> str:
