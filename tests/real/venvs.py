@@ -40,7 +40,15 @@ def programs(name: str, packages: Sequence[str]) -> Path:
 
 def _install(home: Path, constraints: Path, packages: Sequence[str]) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, timeout=120)
-    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        str(home / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+    ]
     try:
         made = subprocess.run(
             [*pip, "-c", str(constraints), *packages],
