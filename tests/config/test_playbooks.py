@@ -219,12 +219,22 @@ def test_a_typed_reference_is_not_judged_before_it_has_a_value():
     assert problems_of({"playbooks/p.yaml": step}) == []
 
 
-def test_a_change_without_a_guard_is_worth_a_warning():
+def test_a_change_by_itself_without_a_guard_is_a_problem_and_else_worth_a_warning():
     text = "playbook: p\nmode: enforce\nsteps: [{id: a, do: ticket.close}]\n"
-    assert "without a guard or an approval" in str(loaded_from({"playbooks/p.yaml": text}).warnings[0])
+    (said,) = problems_of({"playbooks/p.yaml": text})
+    assert said.startswith(
+        "playbooks/p.yaml:2:7: this playbook changes something by itself, without a guard or an appr"
+    )
     asked = text.replace("steps: [", 'steps: [{id: q, do: approve, with: {who: ["role:sre"]}}, ')
-    assert not loaded_from({"playbooks/p.yaml": asked}).warnings
-    assert not loaded_from({"playbooks/p.yaml": text + "guards: {cooldown: 1h}\n"}).warnings
+    proposed = text.replace("mode: enforce\n", "")
+    for fine in (asked, proposed):
+        (warning,) = loaded_from({"playbooks/p.yaml": fine}).warnings
+        assert "no guard keeps it from doing so often" in str(warning)
+    assert not loaded_from({"playbooks/p.yaml": text.replace("enforce", "shadow")}).warnings
+    (warning,) = loaded_from({"playbooks/p.yaml": text + "guards: {cooldown: 1h}\n"}).warnings
+    assert str(warning).startswith("playbooks/p.yaml:4:1: nothing limits how much this playbook may touch")
+    whole = text + "guards: {cooldown: 1h, blast_radius: {services: 1}}\n"
+    assert not loaded_from({"playbooks/p.yaml": whole}).warnings
 
 
 def test_tests_and_hidden_files_beside_playbooks_are_left_alone():

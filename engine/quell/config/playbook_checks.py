@@ -12,6 +12,7 @@ from quell.config.complaints import did_you_mean
 from quell.config.fields import duration
 from quell.config.nodes import Document, Path
 from quell.config.playbook_file import is_name
+from quell.config.playbook_lint import Lint
 from quell.config.references import INCIDENT_ROOTS, Known, bare_expression, check_condition, check_templates
 from quell.config.step_checks import RESULT_LATER, StepChecks, check_deeds
 from quell.errors import ExpressionError, Problem
@@ -66,6 +67,7 @@ class PlaybookChecks:
         ids = self._steps(document, raw, known)
         after = Known(roots=known.roots | {"steps"}, steps=ids, all_steps=ids, later=known.later)
         check_deeds(self.actions, document, _list(raw, "on_failure"), after, self.problems)
+        Lint(document, self.actions, self.problems, self.warnings).look()
 
     def _when(self, document: Document, when: dict[str, Any], known: Known) -> None:
         check_condition(document, ("when", "if"), when.get("if"), known, self.problems)
@@ -145,10 +147,6 @@ class PlaybookChecks:
     def _steps(self, document: Document, raw: dict[str, Any], known: Known) -> frozenset[str]:
         steps = StepChecks(self.actions, self.problems, document, known, _seconds(raw.get("timeout")))
         steps.check(_list(raw, "steps"))
-        if steps.changes and raw.get("mode") == "enforce" and not raw.get("guards"):
-            message = "this playbook changes something by itself, without a guard or an approval before it"
-            suggestion = "add guards: {cooldown: 30m}, an approve step, or mode: propose"
-            self.warnings.append(document.problem(("mode",), message, suggestion))
         return steps.ids
 
 

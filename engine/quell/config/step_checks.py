@@ -35,10 +35,7 @@ class StepChecks:
     timeout: float | None = None
     """How long a run may take, in seconds; None: as long as its steps may."""
     ids: frozenset[str] = frozenset()
-    changes: bool = False
-    """Whether something is changed that nobody approved before."""
     _earlier: dict[str, int] = field(default_factory=dict)
-    _approved: bool = False
 
     def check(self, steps: list[Any]) -> None:
         """All steps, as they stand in the file."""
@@ -99,9 +96,7 @@ class StepChecks:
         check_condition(self.document, (*path, "if"), step.get("if"), reading, self.problems)
         spec = self._action(path, step, known)
         if isinstance(step.get("do"), str) and step["do"] in {"approve", "approve_then"}:
-            self._approved = True
             self._approval((*path, "with"), _mapping(step, "with"))
-        self.changes = self.changes or (spec is not None and spec.effect == "change" and not self._approved)
         own = step.get("id")
         done = replace(known, steps=known.steps | {own}) if isinstance(own, str) else known
         with_result = replace(

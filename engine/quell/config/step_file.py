@@ -40,6 +40,8 @@ def _step_id(value: str) -> str:
 
 
 def _own_undo(value: object) -> object:
+    if value is False:
+        return None
     return {"do": OWN_UNDO} if value is True else value
 
 
@@ -97,8 +99,8 @@ class StepShape(DeedShape):
     timeout: Span | None = None
     """How long it may take: 60s, an approval 30m if left out."""
     retry: RetryShape | None = None
-    undo: Annotated[DeedShape | None, BeforeValidator(_own_undo)] = None
-    """What takes it back: an action, or true for the one that the step's own action declares."""
+    undo: Annotated[DeedShape | None, BeforeValidator(_own_undo, json_schema_input_type=DeedShape | bool | None)] = None
+    """What takes it back: an action, true for the one that the step's own action declares, false for nothing at all."""
     on_failure: Literal["stop", "continue", "undo"] = "stop"
     """What happens when it failed for good."""
     for_each: EachShape | None = None

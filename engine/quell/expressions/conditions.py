@@ -18,6 +18,7 @@ from quell.expressions.cel_text import (
     LABEL_FUNCTION,
     MACROS,
     Call,
+    Token,
     bound_names,
     calls,
     paths,
@@ -134,6 +135,40 @@ def names_asked(text: str, functions: frozenset[str]) -> list[tuple[str, int]]:
         if words[index].text in functions
         and [words[index + 1].text, words[index + 2].kind, words[index + 3].text] == ["(", "string", ")"]
     ]
+
+
+def compared(text: str) -> list[tuple[tuple[str, ...], str, int]]:
+    """Plain dotted references that are compared with a text by ``==``, with that text and its column, from 1.
+
+    Raises ExpressionError.
+    """
+    words = tokens(text)
+    found = []
+    for index, word in enumerate(words):
+        if word.text != "==" or not 0 < index < len(words) - 1:
+            continue
+        before, after = words[index - 1], words[index + 1]
+        if after.kind == "string" and before.kind == "name":
+            found.append((_path_ending(words, index - 1), after.text[1:-1], after.start + 1))
+        elif before.kind == "string" and after.kind == "name":
+            found.append((_path_from(words, index + 1), before.text[1:-1], before.start + 1))
+    return found
+
+
+def _path_ending(words: list[Token], index: int) -> tuple[str, ...]:
+    path = [words[index].text]
+    while index >= 2 and words[index - 1].text == "." and words[index - 2].kind == "name":
+        index -= 2
+        path.insert(0, words[index].text)
+    return tuple(path)
+
+
+def _path_from(words: list[Token], index: int) -> tuple[str, ...]:
+    path = [words[index].text]
+    while index + 2 < len(words) and words[index + 1].text == "." and words[index + 2].kind == "name":
+        index += 2
+        path.append(words[index].text)
+    return tuple(path)
 
 
 def _fields(paths: frozenset[tuple[str, ...]], bound: frozenset[str]) -> dict[str, frozenset[str]]:
