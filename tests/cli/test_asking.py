@@ -78,6 +78,18 @@ SUGGESTION = {
     "chance": 0.1,
     "confidence": 0.7,
 }
+TRIED = {
+    **RUN,
+    "id": "R-7",
+    "playbook": "trial",
+    "state": "done",
+    "dry": True,
+    "steps": [
+        {"id": "a", "do": "k.restart", "state": "done", "sentence": "would restart cart, which has 3 replicas now"},
+        {"id": "b", "do": "k.drain", "state": "failed", "error": "no such service"},
+        {"id": "c", "do": "k.note", "state": "skipped"},
+    ],
+}
 ANSWERS = {
     "/incidents": {"incidents": [INCIDENT]},
     "/incidents/INC-1": {
@@ -111,6 +123,12 @@ ANSWERS = {
     },
     "/runs/R-1/release": {"run": {**RUN, "state": "stuck", "released_by": "ana"}},
     "/playbooks/drill/run": {"runs": [{**RUN, "id": "R-9", "incident": "", "state": "running", "why": "ana asked"}]},
+    "/playbooks/trial/run": {"runs": [{**RUN, "id": "R-7", "playbook": "trial", "state": "running", "dry": True}]},
+    "/runs/R-7": {"run": TRIED},
+    "/playbooks/fails/run": {"runs": [{**RUN, "id": "R-8", "playbook": "fails", "state": "running", "dry": True}]},
+    "/runs/R-8": {"run": {**TRIED, "id": "R-8", "state": "failed", "error": "step b: no such service"}},
+    "/playbooks/lasts/run": {"runs": [{**RUN, "id": "R-6", "playbook": "lasts", "state": "running", "dry": True}]},
+    "/runs/R-6": {"run": {**TRIED, "id": "R-6", "state": "running"}},
     "/playbooks/roll-back-deploy/run": {"runs": [], "text": "no run began; the audit trail says why"},
     "/pause": {"paused_by": "you"},
     "/status": {"version": "0.1.0", "now": format_time(NOW), "inbox": {"records": 3}, "config": {"problems": []}},
@@ -230,6 +248,15 @@ def daemon(monkeypatch):
         (["reject", "R-1"], ["R-1: reject: accepted, not decided over yet"]),
         (["release", "R-1", "--note", "looked"], ["R-1: its locks are released, now stuck"]),
         (["run", "drill"], ["R-9: drill is running: ana asked", "quell runs --playbook drill"]),
+        (
+            ["run", "trial", "INC-1", "--dry"],
+            [
+                "R-7: trial (dry): ",
+                "  a: would restart cart, which has 3 replicas now\n  b: failed: no such service\n  c: skipped\n",
+                "nothing was changed",
+            ],
+        ),
+        (["run", "trial", "INC-1", "--dry", "--json"], ['"runs"', '"would restart cart, which has 3 replicas now"']),
         (["runs", "--playbook", "drill"], ["R-1"]),
         (["playbooks"], ["roll-back-deploy", "propose", "Rolls back.", "incident opened"]),
         (["playbooks"], ["0 3 * * * (Europe/Berlin)", "every 1h30m", 'alert team=~"ml|data"', "by hand"]),
@@ -328,6 +355,8 @@ def test_how_the_daemon_says_no(daemon, capsys, words, override, code, message):
         (["why-not", "high"], '"high" names 2 alerts; choose one by its fingerprint:\n  00112233445566aa  HighErrors'),
         (["why-not", "nothing"], 'no alert is named "nothing"; quell alerts --status all lists them'),
         (["run", "roll-back-deploy", "INC-1"], "no run began; the audit trail says why"),
+        (["run", "fails", "INC-1", "--dry"], "R-8 failed: step b: no such service"),
+        (["run", "lasts", "INC-1", "--dry", "--wait", "1s"], "R-6 is not over yet; look again with: quell runs R-6"),
         (["show", "INC-9"], 'nothing at "/incidents/INC-9"'),
         (["status", "--url", "not-an-address"], '"not-an-address" is not an address; write one such as http://'),
         (["status", "--url", "file:///etc/passwd"], "is not an address"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from quell.cli import looks
 from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import segment
 from quell.cli.exits import Failed
+from quell.cli.following import follow, span
 from quell.cli.looks import Column
 from quell.model.times import format_duration
 
@@ -52,14 +54,23 @@ def runs(asked: Asked, run: str | None, incident: str, playbook: str) -> None:
 @click.command("run")
 @click.argument("playbook")
 @click.argument("incident", required=False, default="")
-@click.option("--dry", is_flag=True, help="Say what each step would do; change nothing.")
+@click.option("--dry", is_flag=True, help="Say what each step would do, from real reads; change nothing.")
+@click.option(
+    "--wait", "wait_s", default="60s", callback=span, show_default=True, metavar="SPAN", help="For a dry run's end."
+)
 @asks_daemon
-def run_playbook(asked: Asked, playbook: str, incident: str, dry: bool) -> None:
-    """Run PLAYBOOK, for INCIDENT unless it needs none."""
+def run_playbook(asked: Asked, playbook: str, incident: str, *, dry: bool, wait_s: float) -> None:
+    """Run PLAYBOOK, for INCIDENT unless it needs none.
+
+    A dry run is waited for, and each step is told as soon as it has ended; exit 1 when it failed.
+    """
     answer = asked.client.post(f"/playbooks/{segment(playbook)}/run", {"incident": incident, "dry": dry})
     begun = answer.get("runs") or []
     if not begun and not answer.get("accepted"):
         raise Failed(f"{playbook}: {answer.get('text') or 'no run began'}")
+    if dry and begun:
+        follow(asked, begun, time.monotonic() + wait_s)
+        return
 
     def show() -> None:
         for item in begun:
