@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from quell.config.scenario import Scenario
@@ -44,7 +43,8 @@ class _Once:
 def crashed(scenario: Scenario, rulebook: Rulebook, declared: Declared, whole: Played) -> Played:
     """The scenario under kills; ``whole`` is what came of it without any, and fails nowhere."""
     found = play(scenario, rulebook, declared, _Everywhere())
-    found.failures += list(_differing(scenario, whole.effects, found.effects))
+    if not found.failures:
+        found.failures += _differing(scenario, whole, found)
     for made in whole.made:
         if _asks_a_person(made.deed):
             for failures, kills in _left_in_doubt(scenario, rulebook, declared, made):
@@ -81,16 +81,15 @@ def _left_in_doubt(
             yield (played.failures if same else []), played.kills
 
 
-def _differing(
-    scenario: Scenario, whole: Counter[tuple[str, str]], found: Counter[tuple[str, str]]
-) -> Iterator[Failure]:
-    for action, token in sorted(whole.keys() | found.keys()):
-        want, got = whole[action, token], found[action, token]
+def _differing(scenario: Scenario, whole: Played, found: Played) -> Iterator[Failure]:
+    """Effects, incidents and runs that came out otherwise, though nothing of it was asked about."""
+    after_s = scenario.ends - scenario.clock
+    for action, token in sorted(whole.effects.keys() | found.effects.keys()):
+        want, got = whole.effects[action, token], found.effects[action, token]
         if want != got:
-            yield Failure(
-                scenario.place,
-                scenario.ends - scenario.clock,
-                "crash",
-                f"{action} takes effect {want} times ({token})",
-                f"{got} times",
-            )
+            text = f"{action} takes effect {want} times ({token})"
+            yield Failure(scenario.place, after_s, "crash", text, f"{got} times")
+    for name in sorted(whole.ends.keys() | found.ends.keys()):
+        state, other = whole.ends.get(name, "not there"), found.ends.get(name, "not there")
+        if state != other:
+            yield Failure(scenario.place, after_s, "crash", f"{name} is {state}, as without kills", other)

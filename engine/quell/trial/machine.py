@@ -226,8 +226,9 @@ class Machine:
             if late and flight.answer.takes_s:
                 flight.answer = Answer(fail="timeout")
             takes_s = deed.timeout_s if late else flight.answer.takes_s
-            if takes_s:
-                flight.at = now + takes_s
+            # A call that a crash cut off, and that is made again, is answered when the first was to be.
+            flight.at = self.world.made[deed.key].at + takes_s
+            if flight.at > now:
                 return
         self._flights.remove(flight)
         self._at("acted", deed.key, deed)

@@ -31,6 +31,8 @@ class Played:
 
     failures: list[Failure] = field(default_factory=list)
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ends: dict[str, str] = field(default_factory=dict)
+    """Incidents and runs with the state they have at the end."""
     made: list[Made] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     kills: int = 0
@@ -56,6 +58,9 @@ class _Player:
             self._do(kind, [event for _, _, event in events], at)
         played = self.played
         played.effects = self._world.effects
+        past = self._machine.past
+        played.ends = {f"incident {one.id}": one.status for one in past.incidents.values()}
+        played.ends |= {f"run {one.id} of {one.playbook}": one.state for one in past.runs.values()}
         played.made = list(self._world.made.values())
         played.kills = self._machine.kills
         return played

@@ -28,8 +28,8 @@ class World:
     """The other side. It outlives every crash.
 
     A call with the ledger key of a former one is the same call, made again because its answer was lost: it is told the
-    same. Acts with one token are attempts at one act: what they set, or what the other side knows them by, takes effect
-    once; an act that may never be repeated takes effect whenever it is called.
+    same, at the time when that was due. Acts with one token are attempts at one act: what they set, or what the other
+    side knows them by, takes effect once; an act that may never be repeated takes effect whenever it is called.
     """
 
     def __init__(self, fakes: Mapping[str, Fake], befores: frozenset[str], *, strict: bool) -> None:
@@ -46,15 +46,12 @@ class World:
     def called(self, deed: Perform, now: float) -> Answer:
         """The answer to a call."""
         made = self.made.get(deed.key)
-        again = made is not None
         if made is None:
             made = self.made[deed.key] = Made(deed, now, self._answer(deed, now))
         if deed.effect != "read" and not deed.dry_run and made.answer.fail in {"", "lost"}:
             known = self.effects[deed.action, deed.token or deed.key]
             if not known or deed.repeat == "never":
                 self.effects[deed.action, deed.token or deed.key] += 1
-        if again:
-            return Answer(made.answer.fail, made.answer.output, made.answer.sentence, made.answer.error)
         return made.answer
 
     def refused(self, deed: Perform, now: float, error: str) -> Answer:
