@@ -11,8 +11,9 @@ from quell.sdk.ticket_text import Draft
 from quell.sdk.tickets import Ticket
 from quell_connectors.github.translate import LIMITS, Comment, Issue, Repo, repo_of, ticket_of
 
-_PAGE = 100
-_MOST_PAGES = 20
+_PAGE = 50
+"""Issues can be long, and an answer has 8 MB at most."""
+_MOST_PAGES = 40
 _MOST_COMMENT_PAGES = 3
 
 

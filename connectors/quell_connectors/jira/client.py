@@ -28,7 +28,7 @@ from quell_connectors.jira.translate import (
 )
 
 _FIELDS = "summary,description,labels,status"
-_PAGE = 100
+_PAGE = 50
 _MOST_PAGES = 3
 _OURS = frozenset({"project", "issuetype", "summary", "description", "labels", "priority", "assignee", "reporter"})
 
