@@ -130,7 +130,7 @@ class Lint:
 
     def _times(self, raw: dict[str, Any], steps: list[_Step]) -> None:
         """A step that may take longer than the run is cut off by the run's end, which is no failure of its own."""
-        whole = _seconds(raw.get("timeout", PlaybookShape.model_fields["timeout"].default))
+        whole = _seconds(raw["timeout"]) if "timeout" in raw else float(PlaybookShape.model_fields["timeout"].default)
         for step in steps:
             approval = step.do in _APPROVALS
             own = _seconds(step.raw.get("timeout"))
@@ -214,8 +214,6 @@ def _speaks_of(text: str, name: str) -> bool:
 
 
 def _seconds(value: Any) -> float | None:
-    if isinstance(value, float):
-        return value
     try:
         return duration(value)
     except ValueError:
