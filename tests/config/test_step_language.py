@@ -364,3 +364,13 @@ def test_each_mistake_in_a_measure_is_told_once(rules, said):
     assert [problem for problem in found if said in problem], found
     called = problems(WAIT % ("metrics.rate(suspect.service) < 1", ""), rules=MEASURES + "    unit: ms\n")
     assert len(called) == 1, "who calls a measure that cannot be read made no mistake"
+
+
+def test_a_measure_without_a_source_is_told_to_those_who_call_it():
+    main = "sources:\n  ticket: {use: ticket, url: 'https://t.example'}\n"
+    one = WAIT % ("metrics.rate(suspect.service) < 1", "")
+    for text, told in ((one, ['measure "metrics.rate" asks "flow.query"']), (one + 'mode: "off"\n', [])):
+        with tempfile.TemporaryDirectory() as place:
+            given = {**files(text), "quell.yaml": main}
+            found = check(write(pathlib.Path(place), given), {**SPECS, "flow": FLOW}, {})
+        assert [problem.message for problem in found] == told

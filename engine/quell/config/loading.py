@@ -12,7 +12,7 @@ import msgspec
 from quell.config.actions import Actions
 from quell.config.complaints import shaped
 from quell.config.git_file import active_of, git_files
-from quell.config.measures import measures_of
+from quell.config.measures import measures_of, unanswered
 from quell.config.nodes import MAX_BYTES, Document, read_document
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
@@ -217,7 +217,9 @@ class _Reading:
             checks.check(document)
             shape = shaped(PlaybookShape, document, self.problems, value=document.value)
             if shape is not None:
-                found.append(playbook_of(document, shape, actions, held_by, measures))
+                playbook = playbook_of(document, shape, actions, held_by, measures)
+                self.problems.extend(unanswered(document, playbook.measures, actions))
+                found.append(playbook)
         checks.finish()
         return tuple(found)
 

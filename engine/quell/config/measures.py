@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from quell.config.actions import Actions
@@ -85,6 +85,15 @@ def called_by(steps: Iterable[Step], measures: Mapping[str, Measure]) -> tuple[M
         for text in (step.if_, step.check, step.wait.until if step.wait is not None else ""):
             names |= _called(text)
     return tuple(measures[name] for name in sorted(names & measures.keys()))
+
+
+def unanswered(document: Document, measures: Iterable[Measure], actions: Actions) -> Iterator[Problem]:
+    """The measures that a playbook calls and no configured source answers."""
+    for measure in measures:
+        if actions.instances.known and actions.find(measure.do) is None:
+            source = measure.do.partition(".")[0]
+            message = f'measure "{measure.name}" asks "{measure.do}"'
+            yield document.problem(("steps",), message, f'quell.yaml has no source "{source}"; add it under sources:')
 
 
 def _called(text: Any) -> set[str]:
