@@ -14,12 +14,22 @@ from quell.cli.main import run
 from quell.model.times import format_time
 
 
+SAY_IT = """
+playbook: say-it
+when: {by_hand: true}
+mode: enforce
+steps:
+  - {id: say, do: console.print, with: {text: "Look at ${incident.id}."}}
+"""
+
+
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live") / "conf"
     command = [sys.executable, "-m", "quell.cli", "init", str(folder)]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     (token,) = re.findall(r"qll_admin_[0-9a-f]{64}", said)
+    (folder / "playbooks" / "say-it.yaml").write_text(SAY_IT)
     # Fast, so that what needs a minute of holding back needs a second here.
     with child.daemon(folder, child.free_port(), clock_speed=30.0) as running:
         _tell_of_a_broken_cart(running.url, token)
@@ -125,11 +135,20 @@ def test_records_that_cannot_be_read_are_quarantined(asked, tmp_path):
 
 
 def test_a_playbook_runs_dry_by_hand(asked, incident):
-    assert "(dry)" in asked("run", "open-ticket", incident, "--dry")
+    told = asked("run", "say-it", incident, "--dry")
+    assert "say-it (dry): " in told
+    assert "  say: a print would be on the console\n" in told
+    assert "nothing was changed" in told
     assert 'no playbook is named "nothing"' in asked("run", "nothing", incident, code=1)
     runs = json.loads(asked("runs", "--incident", incident, "--json"))["runs"]
-    mine = next(run for run in runs if run["playbook"] == "open-ticket" and run["by"] == "admin")
-    assert "ticket" in asked("runs", mine["id"])
+    mine = next(run for run in runs if run["playbook"] == "say-it" and run["by"] == "admin")
+    assert "would be on the console" in asked("runs", mine["id"])
+
+
+def test_the_audit_trail_is_verified_and_playbooks_are_scored(asked, incident):
+    assert "the audit trail is whole" in asked("audit", "verify")
+    assert json.loads(asked("audit", "verify", "--json"))["whole"]
+    assert "say-it" in asked("stats", "playbooks", "--since", "7d")
 
 
 def test_an_explanation_is_drawn(asked, incident, tmp_path):
