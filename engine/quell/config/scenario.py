@@ -139,4 +139,5 @@ class Scenario:
     @property
     def ends(self) -> float:
         """The time of the last thing that happens or is expected."""
-        return max([self.clock, *(one.at for one in (*self.feed, *self.people, *self.expects))])
+        told, done, looked = ([one.at for one in many] for many in (self.feed, self.people, self.expects))
+        return max([self.clock, *told, *done, *looked])

@@ -21,7 +21,8 @@ from quell.config.scenario import (
     WantedCall,
 )
 from quell.config.test_feed import entity_of, fed_by
-from quell.config.test_shapes import CLOCK, VERBS, ExpectShape, KnownGraphShape, PersonShape, ScenarioShape, TrialShape
+from quell.config.test_shapes import CLOCK, VERBS, KnownGraphShape, PersonShape, ScenarioShape, TrialShape
+from quell.config.test_wants import ExpectShape
 from quell.errors import Problem
 from quell.model.playbook import Place
 from quell.model.times import parse_time

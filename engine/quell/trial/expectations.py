@@ -14,7 +14,8 @@ from quell.model.decision import Page
 from quell.model.incident import Incident
 from quell.model.playbook import Place
 from quell.model.run import Run, StepRun
-from quell.trial.machine import Machine, run_line
+from quell.trial.machine import Machine
+from quell.trial.past import run_line
 from quell.trial.world import Made
 
 MOST_SHOWN = 8
