@@ -374,3 +374,7 @@ def test_a_measure_without_a_source_is_told_to_those_who_call_it():
             given = {**files(text), "quell.yaml": main}
             found = check(write(pathlib.Path(place), given), {**SPECS, "flow": FLOW}, {})
         assert [problem.message for problem in found] == told
+
+
+def test_that_nothing_takes_a_step_back_can_be_said():
+    assert loaded(PAUSE % ", undo: false").steps[0].undo is None
