@@ -13,6 +13,7 @@ FOUND = find_connectors()
 OURS = {
     "airflow": {"act"},
     "alertmanager": {"receive", "serve"},
+    "alertmanager_poll": {"pull"},
     "argo_rollouts": {"act"},
     "argocd": {"act"},
     "cloudevents": {"receive"},
@@ -27,7 +28,7 @@ OURS = {
     "launchdarkly": {"act"},
     "mlflow": {"act"},
     "pagerduty": {"act", "receive"},
-    "prometheus": {"act", "ask", "pull"},
+    "prometheus": {"act", "ask", "pull", "recall"},
     "redmine": {"act"},
     "script": {"act"},
     "servicenow": {"act"},

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from quell.errors import Refused
+from quell.errors import NoAnswer, Refused
 from quell.model.records import AnyRecord
-from quell.sdk.connector import Call, Context, Done, Pulled
-from quell.sdk.http import checked
+from quell.sdk.connector import Call, Context, Done, Pulled, Recalled
+from quell.sdk.http import Answer, checked
 from quell.sdk.moments import read_moment
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
 from quell_connectors.prometheus.queries import DEFAULTS, queries_for
+from quell_connectors.prometheus.recall import LEAST_STEP_S, Cursor, cursor_at, firing, grid, part
 from quell_connectors.prometheus.spec import SPEC
 from quell_connectors.prometheus.translate import (
     Alerts,
@@ -33,6 +34,8 @@ from quell_connectors.prometheus.translate import (
 _POINTS = 240
 """Points asked for per series; Prometheus gives at most 11,000."""
 _LEAST_STEP_S = 15.0
+_TOO_MUCH = frozenset({400, 413, 422})
+"""Statuses that may mean that a question reaches over too many points or samples; in parts it may be answered."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -80,6 +83,30 @@ class Prometheus:
             records += samples_of(series, entity, metric, self._context.source, to)
         return records
 
+    async def recall(self, from_: float, to: float, step_s: float, cursor: str | None) -> Recalled:
+        """Alerts that fired, in parts of as many points as one answer may hold."""
+        step_s = max(step_s, LEAST_STEP_S)
+        at = cursor_at(cursor) if cursor else Cursor(at=grid(from_, step_s))
+        if at.at > to:
+            return Recalled((), to)
+        points = at.points
+        while True:
+            last = at.at + min(points - 1, (to - at.at) // step_s) * step_s
+            form = {"query": firing(step_s), "start": f"{at.at:.3f}", "end": f"{last:.3f}", "step": f"{step_s:.3f}"}
+            try:
+                answer = await self._ask("/api/v1/query_range", form, self._timeout_s)
+                if answer.status not in _TOO_MUCH or points == 1:
+                    break
+            except NoAnswer:
+                if points == 1:
+                    raise
+            points //= 2
+        series = series_of(checked(answer, self._who(), (self._token,)).body)
+        records, still = part(series, at, last, from_=from_, step_s=step_s, source=self._context.source)
+        if last + step_s > to:
+            return Recalled(records, to)
+        return Recalled(records, last, Cursor(at=last + step_s, points=points, firing=still).text())
+
     async def act(self, call: Call) -> Done:
         """The value of an expression; it changes nothing, and a dry run does not ask."""
         query = str(call.params.get("query") or "")
@@ -97,14 +124,16 @@ class Prometheus:
         return checked(answer, self._who(), (self._token,)).body
 
     async def _post(self, path: str, form: Mapping[str, str], timeout_s: float) -> bytes:
-        answer = await self._context.http.request(
+        return checked(await self._ask(path, form, timeout_s), self._who(), (self._token,)).body
+
+    async def _ask(self, path: str, form: Mapping[str, str], timeout_s: float) -> Answer:
+        return await self._context.http.request(
             "POST",
             self._url + path,
             headers={**self._headers(), "Content-Type": _FORM},
             data=urlencode(form).encode(),
             timeout_s=timeout_s,
         )
-        return checked(answer, self._who(), (self._token,)).body
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token.reveal()}"} if self._token else {}

@@ -22,12 +22,12 @@ def loaded_from(path: Path, *, secrets_needed: bool = True, rules: RulesAt | Non
     Without ``secrets_needed`` it may refer to secrets that are not here. ``rules`` says where rules and playbooks are,
     if not where quell.yaml says.
     """
-    return _loaded(path, _connectors(), secrets_needed=secrets_needed, rules=rules)
+    return _loaded(path, installed(), secrets_needed=secrets_needed, rules=rules)
 
 
 def checked_from(path: Path, *, secrets_needed: bool = True) -> Loaded:
     """As `loaded_from`, with every connector set up once, as a start would do, and a few more warnings."""
-    connectors = _connectors()
+    connectors = installed()
     found = _loaded(path, connectors, secrets_needed=secrets_needed)
     problems = refused(found.settings, connectors)
     if problems:
@@ -35,7 +35,7 @@ def checked_from(path: Path, *, secrets_needed: bool = True) -> Loaded:
     return replace(found, warnings=(*found.warnings, *unasked(found.settings, connectors)))
 
 
-def _connectors() -> Mapping[str, type[Connector]]:
+def installed() -> Mapping[str, type[Connector]]:
     """The installed connectors; what is wrong with others is told."""
     found = find_connectors()
     for problem in found.problems:

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Send a recorded alert storm to a daemon and report what became of it."),
     "replay": ("replaying", "Run the core over recorded files, offline."),
     "backtest": ("backtesting", "Replay recorded history under two versions of the rules; print what differs."),
+    "record": ("recording", "Write what fires at an Alertmanager or Prometheus to files, for replay and backtest."),
+    "import-history": ("history", "Write the alerts that a Prometheus knows of the past to a file, likewise."),
     "export": ("exporting", "Write what the store holds: records, alerts, incidents, audit, …"),
     "send": ("sending", "Post records from a file to the daemon."),
     "status": ("estate", "Say how the daemon is."),

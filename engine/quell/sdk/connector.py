@@ -92,6 +92,15 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """Records of the past, in order of ``at``, up to ``until`` (seconds since 1970); no ``cursor``: that is all."""
+
+    records: Sequence[AnyRecord]
+    until: float
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One action to perform. ``key`` is stable: repeating the call with it must be safe where ``repeat`` says so.
 
@@ -187,6 +196,17 @@ class Asks(Protocol):
     """Answers a request for evidence: samples of ``entity`` in a span of time."""
 
     async def ask(self, entity: str, labels: Mapping[str, str], from_: float, to: float) -> Sequence[AnyRecord]: ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """Tells of the past, one part after another: what happened from ``from_`` to ``to``, for a backtest.
+
+    ``step_s`` is how finely it looks, where its system keeps samples and no events. ``cursor`` is that of the part
+    before (None: the first part); the same cursor gives the same part again.
+    """
+
+    async def recall(self, from_: float, to: float, step_s: float, cursor: str | None) -> Recalled: ...
 
 
 @runtime_checkable

@@ -8,11 +8,11 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import isclass
 
 from quell.errors import Problem
-from quell.sdk.connector import Acts, Asks, Connector, Pulls, Receives, Serves
+from quell.sdk.connector import Acts, Asks, Connector, Pulls, Recalls, Receives, Serves
 from quell.sdk.spec import Spec
 
 GROUP = "quell.connectors"
-VERBS = {"receive": Receives, "serve": Serves, "pull": Pulls, "ask": Asks, "act": Acts}
+VERBS = {"receive": Receives, "serve": Serves, "pull": Pulls, "ask": Asks, "recall": Recalls, "act": Acts}
 """What a connector class may offer, by the name of the method."""
 
 
@@ -62,7 +62,7 @@ def _wrong_with(name: str, loaded: object) -> str:
 
 
 def offers(connector: type[object]) -> frozenset[str]:
-    """The verbs a connector class has: receive, serve, pull, ask, act."""
+    """The verbs a connector class has: receive, serve, pull, ask, recall, act."""
     return frozenset(verb for verb in VERBS if callable(getattr(connector, verb, None)))
 
 
