@@ -10,9 +10,8 @@ from typing import Any
 from quell.config.actions import Actions
 from quell.config.fields import duration
 from quell.config.nodes import Document, Path
-from quell.config.playbook_file import PlaybookShape
 from quell.config.references import bare_expression
-from quell.config.step_file import APPROVAL_TIMEOUT_S
+from quell.config.step_file import APPROVAL_TIMEOUT_S, RUN_TIMEOUT_S
 from quell.errors import ExpressionError, Problem
 from quell.expressions.conditions import Condition, compared
 from quell.model.times import format_duration
@@ -130,12 +129,13 @@ class Lint:
 
     def _times(self, raw: dict[str, Any], steps: list[_Step]) -> None:
         """A step that may take longer than the run is cut off by the run's end, which is no failure of its own."""
-        whole = _seconds(raw["timeout"]) if "timeout" in raw else float(PlaybookShape.model_fields["timeout"].default)
+        whole = _seconds(raw["timeout"]) if "timeout" in raw else RUN_TIMEOUT_S
         for step in steps:
             approval = step.do in _APPROVALS
             own = _seconds(step.raw.get("timeout"))
             span = own if own is not None else APPROVAL_TIMEOUT_S if approval else _STEP_S
-            if step.do == "wait" or whole is None or span <= whole:
+            unsaid = approval and "timeout" not in raw  # then the run may take as much longer
+            if step.do == "wait" or unsaid or whole is None or span <= whole:
                 continue
             place = (*step.path, "timeout") if own is not None else step.path
             said = f'step "{step.name}" may take {format_duration(span)}, the whole run {format_duration(whole)}'

@@ -52,7 +52,6 @@ def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
     playbook["$defs"]["StepShape"] |= _deed(steps, "do")
     deeds = {**{name: BUILT_IN[name] for name in sorted(DEEDS_BUILT_IN)}, **actions}
     playbook["$defs"]["DeedShape"] |= _deed(deeds, "do")
-    playbook["$defs"]["StepShape"]["properties"]["undo"]["anyOf"].insert(0, {"const": True})
     for shape, known in (("StepShape", steps), ("DeedShape", deeds)):
         playbook["$defs"][shape]["properties"]["do"]["examples"] = list(known)
     return {
