@@ -78,7 +78,14 @@ def _alert(draw: st.DrawFn, services: Sequence[str]) -> tuple[float, AnyRecord]:
 @st.composite
 def _other(draw: st.DrawFn) -> tuple[float, AnyRecord]:
     at = float(draw(st.integers(0, 120))) * 15.0
-    kind = draw(st.sampled_from(("deploy", "silence", "expire", "ack", "resolve", "reopen", "run", "pause", "unpause")))
+    kind = draw(
+        st.sampled_from(
+            (
+                "deploy", "silence", "expire", "ack", "resolve", "reopen", "run", "pause", "unpause",
+                "assign", "snooze", "merge", "split",
+            )
+        )
+    )  # fmt: skip
     number = str(draw(st.integers(0, 3)))
     if kind == "deploy":
         return at, deploy(draw(st.sampled_from(SERVICES)), at, name=f"change-{number}")
@@ -88,6 +95,14 @@ def _other(draw: st.DrawFn) -> tuple[float, AnyRecord]:
         return at, says("expire_silence", f"s{number}", at)
     if kind == "run":
         return at, says("run", "ticket", at, incident=number)
+    if kind == "assign":
+        return at, says("assign", number, at, to="bo")
+    if kind == "snooze":
+        return at, says("snooze", number, at, seconds=300.0)
+    if kind == "merge":
+        return at, says("merge", number, at, incident=str(draw(st.integers(0, 3))))
+    if kind == "split":
+        return at, says("split", number, at, alerts=draw(st.integers(0, 3)))
     return at, says(kind, number, at)
 
 
@@ -116,9 +131,12 @@ def _about(engine: Engine, record: AnyRecord) -> AnyRecord:
     def name(number: str) -> str:
         return names[int(number)] if number.isdigit() and int(number) < len(names) else number
 
-    args = (
-        {**record.args, "incident": name(str(record.args.get("incident", "")))} if record.verb == "run" else record.args
-    )
+    args = dict(record.args)
+    if record.verb in {"run", "merge"}:
+        args["incident"] = name(str(args.get("incident", "")))
+    if record.verb == "split" and isinstance(args["alerts"], int):
+        incident = engine.state.incidents.get(name(record.target))
+        args["alerts"] = list(incident.alerts[args["alerts"] :][:1]) if incident is not None else []
     return says(record.verb, name(record.target), record.at - T0, record.by, **args)
 
 

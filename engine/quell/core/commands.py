@@ -12,6 +12,7 @@ from quell.core.habits import Observer
 from quell.core.intake import in_calendar
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted
+from quell.core.people import People
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.model.decision import AnyDecision, Audit, SilenceChanged
@@ -19,21 +20,34 @@ from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.records import CommandRecord, FeedbackRecord
 from quell.model.state import State
+from quell.model.times import format_duration
 
 MOST_DECLINED = 10_000
 _DONE_ALREADY = frozenset({"replay_quarantined", "drop_quarantined", "take_rules", "refuse_rules"})
 """What the edges did before they say so: it is only put on the trail."""
+_OF_PEOPLE = frozenset({"assign", "snooze", "merge", "split"})
+_OF_INCIDENTS = _OF_PEOPLE | {"ack", "resolve", "reopen"}
 
 
 class Commands:
     """One dispatcher for every way in."""
 
-    def __init__(self, state: State, logbook: Logbook, lives: Lives, automation: Automation, alerts: Alerts) -> None:
+    def __init__(
+        self,
+        state: State,
+        logbook: Logbook,
+        lives: Lives,
+        automation: Automation,
+        alerts: Alerts,
+        *,
+        people: People,
+    ) -> None:
         self._state = state
         self._logbook = logbook
         self._lives = lives
         self._automation = automation
         self._alerts = alerts
+        self._people = people
         self._observer = Observer(state)
 
     def take(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
@@ -46,7 +60,7 @@ class Commands:
             return False
         if command.verb in {"silence", "expire_silence"}:
             return self._silence(command, now, out)
-        if command.verb not in {"ack", "resolve", "reopen"}:
+        if command.verb not in _OF_INCIDENTS:
             self._refuse(command, now, out, f'there is no command "{command.verb}"')
             return False
         incident = self._state.incidents.get(command.target)
@@ -59,8 +73,11 @@ class Commands:
     def _on_incident(self, command: CommandRecord, incident: Incident, now: float, out: list[AnyDecision]) -> None:
         note = str(command.args.get("note") or "")
         by = command.by or "a person"
+        if command.verb in _OF_PEOPLE:
+            self._between_people(command, incident, now, out)
+            return
         if command.verb == "ack":
-            if incident.status != "open":
+            if incident.status != "open" and incident.snoozed_until is None:
                 self._refuse(command, now, out, _already(incident))
                 return
             self._lives.acknowledge(incident, by, note or "taken", now, out)
@@ -75,6 +92,33 @@ class Commands:
                 return
             self._lives.reopen(incident, by, note or "opened again by hand", now, out)
         self._audit(command, now, out, note)
+
+    def _between_people(self, command: CommandRecord, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """Assign, snooze, merge, split; the last two are kept as judgements, too, for they say what was wrong."""
+        verb, args, by = command.verb, command.args, command.by or "a person"
+        note = str(args.get("note") or "")
+        why = self._people.refusal(verb, incident, args) if incident.is_open else _already(incident)
+        if why:
+            self._refuse(command, now, out, why)
+            return
+        detail = note
+        if verb == "assign":
+            self._people.assign(incident, str(args["to"]), by, now, out)
+            detail = f"to {args['to']}"
+        elif verb == "snooze":
+            self._people.snooze(incident, float(args["seconds"]), by, now, out)
+            detail = f"for {format_duration(float(args['seconds']))}"
+        elif verb == "merge":
+            gone = self._state.incidents[str(args["incident"])]
+            self._people.merge(incident, gone, by=by, note=note, now=now, out=out)
+            detail = f"absorbs {gone.id}{f': {note}' if note else ''}"
+        else:
+            marks = [str(mark) for mark in args["alerts"]]
+            name = self._people.split(incident, marks, by=by, note=note, now=now, out=out)
+            detail = f"{', '.join(marks)} as {name}{f': {note}' if note else ''}"
+        self._audit(command, now, out, detail)
+        if verb in {"merge", "split"}:
+            out.append(Audit(at=now, who=command.by, what=f"feedback:should_{verb}", target=incident.id, detail=detail))
 
     def feedback(self, record: FeedbackRecord, now: float, out: list[AnyDecision]) -> None:
         """Keeps a judgement in the incident's timeline and the trail, where training finds it; triage heeds it."""

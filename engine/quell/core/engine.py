@@ -30,6 +30,7 @@ from quell.core.logbook import Logbook
 from quell.core.lone import Lone
 from quell.core.order import in_order
 from quell.core.pager import Pager
+from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
@@ -101,13 +102,21 @@ class Engine:
             rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
         )
         self._observer = Observer(self.state)
+        self._people = People(
+            self.state,
+            alerts=self._alerts,
+            logbook=logbook,
+            pager=self._pager,
+            agenda=self._agenda,
+            reconsider=self._groups.reconsider,
+        )
         self._takers = Takers(
             self.state,
             chart=self._chart,
             groups=self._groups,
             alerts=self._alerts,
             lives=self._lives,
-            commands=Commands(self.state, logbook, self._lives, self._automation, self._alerts),
+            commands=Commands(self.state, logbook, self._lives, self._automation, self._alerts, people=self._people),
             automation=self._automation,
             pruning=self._pruning,
             repeats=self._repeats,
@@ -162,6 +171,7 @@ class Engine:
             if incident.is_open or incident.id in self.state.calm_at:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
             self._pager.plan(incident)
+            self._people.plan(incident)
         self._agenda.put(self._automation.next_due(), "runs")
         self._hearing.plan()
         if self.state.now:
@@ -200,6 +210,8 @@ class Engine:
             self._lives.calm(key, at, out)
         elif what == "remind":
             self._pager.remind(key, at, out)
+        elif what == "wake":
+            self._people.wake(key, at, out)
         elif what == "hear":
             self._hearing.hear(at, out)
         elif what == "solve":

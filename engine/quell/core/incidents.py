@@ -18,9 +18,10 @@ from quell.core.lives import Lives
 from quell.core.logbook import CALM_S, Logbook, noted
 from quell.core.pager import Pager
 from quell.core.rank import Changes, Ranker
+from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
 from quell.core.titles import title
-from quell.model.alert import Reason
+from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision, IncidentEvent
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
@@ -39,6 +40,7 @@ class Incidents:
         self._logbook = logbook
         self._pager = pager
         self._lives = lives
+        self._rulings = Rulings(state)
 
     def settle(
         self,
@@ -59,8 +61,11 @@ class Incidents:
         clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
         least = self._rulebook.correlate.least_alerts
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
-        story = continued(self._state, clusters, before, least=least, now=now, merged=merged)
+        free, held, apart = self._rulings.sorted_out(clusters)
+        story = continued(self._state, free, before, least=least, now=now, merged=merged)
+        story = self._with_word(story, held, apart)
         after = {member: name for cluster, name in story for member in cluster.members}
+        after |= {member: name for name, members in apart.items() for member in members}
         told = set(after.values())
         lost: dict[str, list[Member]] = {}
         moved: dict[Member, str | None] = {}
@@ -74,11 +79,43 @@ class Incidents:
         self._pager.hand_on_pages(lost, after, now, out)
         joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
         for cluster, name in story:
-            self._update(name, cluster, ranker, changes, anew=name in joined, now=now, out=out)
+            more = self._rulings.elsewhere(name, before)
+            self._update(name, cluster, ranker, changes, more=more, anew=name in joined, now=now, out=out)
+        for name in sorted(apart.keys() - {name for _, name in story}):
+            self._adopt(name, apart[name], now, out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
         for member in moved:
             self._tell(member, before[member], now, out)
+
+    def _with_word(
+        self, story: list[tuple[Cluster, str]], held: Mapping[str, Cluster], apart: Mapping[str, list[Member]]
+    ) -> list[tuple[Cluster, str]]:
+        """What was concluded, with what people said of it: an incident is what they say it is, and is told once."""
+        if not held and not apart:
+            return story
+        told = {name: cluster for cluster, name in story}
+        for name, cluster in held.items():
+            told[name] = self._rulings.joined(told.get(name), cluster)
+        for name, members in apart.items():
+            if name in told:
+                told[name] = self._rulings.with_apart(told[name], members)
+        return [(cluster, name) for name, cluster in told.items()]
+
+    def _adopt(self, name: str, members: Sequence[Member], now: float, out: list[AnyDecision]) -> None:
+        """Lists what stands in an incident by nothing but a person's word."""
+        known = self._state.incidents[name]
+        marks = tuple(dict.fromkeys((*known.alerts, *(mark for mark, _ in members))))
+        if marks == known.alerts:
+            return
+        alerts = [alert for mark in marks if (alert := self._state.alerts.get(mark)) is not None]
+        grown = msgspec.structs.replace(
+            known,
+            alerts=marks,
+            severity=worst(alert.severity for alert in alerts if alert.severity),
+            entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
+        )
+        self._logbook.keep(grown, "updated", now, out)
 
     def _cluster(self, cause: Cause) -> Cluster:
         alerts = self._state.alerts
@@ -140,6 +177,7 @@ class Incidents:
         ranker: Ranker,
         changes: Changes,
         *,
+        more: Sequence[Alert],
         anew: bool,
         now: float,
         out: list[AnyDecision],
@@ -147,6 +185,8 @@ class Incidents:
         """Brings one incident in line with its cluster. ``anew``: something fires that was not in it before.
 
         It lists an alert by its present firing only; an earlier one whose alert fires elsewhere by now is history.
+        ``more`` belong to it by a person's word, and are explained elsewhere: what it is called and who is suspected is
+        up to the larger part.
         """
         known = self._state.incidents.get(name)
         alerts = [
@@ -154,6 +194,9 @@ class Incidents:
             for mark, episode in cluster.members
             if (alert := self._state.alerts.get(mark)) is not None and alert.episode == episode
         ]
+        own = len(alerts)
+        if more:
+            alerts = sorted((*alerts, *more), key=lambda alert: (alert.starts_at, alert.fingerprint))
         marks = tuple(alert.fingerprint for alert in alerts)
         if known is not None and known.status == "resolved" and not anew:
             if set(marks) <= set(known.alerts):
@@ -185,6 +228,11 @@ class Incidents:
             impact=ranker.impact(cluster.cause),
             changes=tuple(dict.fromkeys(suspect.change for suspect in suspects if suspect.change)),
         )
+        if known is not None and len(more) >= own and known.suspects:
+            seen = msgspec.structs.replace(
+                seen, title=known.title, suspects=known.suspects, no_clear_cause=known.no_clear_cause,
+                impact=known.impact, changes=known.changes,
+            )  # fmt: skip
         if known is None:
             opened = noted(seen, now, "opened", f"{len(alerts)} alerts: {seen.title}")
             self._logbook.keep(opened, "opened", now, out)

@@ -21,7 +21,13 @@ from quell.model.times import format_duration
 TRUST_S = 1800.0
 """How long a person's word that it is over stands against alerts that go on firing."""
 
-ANEW: dict[str, Any] = {"status": "open", "resolved_at": None, "acknowledged_by": "", "acknowledged_before": ""}
+ANEW: dict[str, Any] = {
+    "status": "open",
+    "resolved_at": None,
+    "acknowledged_by": "",
+    "acknowledged_before": "",
+    "snoozed_until": None,
+}
 """The fields of an incident that opens again."""
 
 
@@ -60,7 +66,9 @@ class Lives:
     def acknowledge(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
         """A person takes an incident as it is now; should it become worse than anything told so far, it pages again."""
         told = self._pager.told(incident, seen=True)
-        acked = msgspec.structs.replace(incident, status="acknowledged", acknowledged_by=by, told_severity=told)
+        acked = msgspec.structs.replace(
+            incident, status="acknowledged", acknowledged_by=by, told_severity=told, snoozed_until=None
+        )
         self._logbook.keep(noted(acked, now, "acknowledged", note, by), "acknowledged", now, out)
 
     def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from quell.core.continuity import place_of
+from quell.core.rulings import stale
 from quell.core.telemetry import forget
 from quell.model.alert import Alert
 from quell.model.incident import Incident
@@ -85,6 +86,7 @@ class Pruning:
         state = self._state
         placed = {unit.entity for unit in state.units.values()}
         state.strangers[:] = [entity for entity in state.strangers if entity in placed]
+        _drop(state.rulings, stale(state))
         self._prune_incidents(now)
         self._prune_alerts(now)
         self._prune_changes(now)

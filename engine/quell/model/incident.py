@@ -63,6 +63,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     the page, and ``reminders`` how often. ``told_severity`` is the worst severity that people were told of it, by a
     page or when they acknowledged it (None: nobody was told, or a state of before this was kept).
     ``acknowledged_before`` is who had acknowledged it before it became worse than that and paged again.
+    ``assigned_to`` is whose it is, by a person's word; ``snoozed_until`` when it wakes whoever is called then.
     ``merged_into`` names the survivor of a merge. ``crowd``: its alerts have nothing in common but that they would have
     paged alone at about one time.
     """
@@ -87,6 +88,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     told_severity: str | None = None
     acknowledged_by: str = ""
     acknowledged_before: str = ""
+    assigned_to: str = ""
+    snoozed_until: float | None = None
     resolved_at: float | None = None
     merged_into: str | None = None
     version: int = 1

@@ -182,6 +182,10 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | verb | target | args |
     | --- | --- | --- |
     | ack, resolve, reopen | incident id | note |
+    | assign | incident id | to: a person's id |
+    | snooze | incident id | seconds |
+    | merge | incident id, which stays | incident: the one that goes; note |
+    | split | incident id | alerts: fingerprints, which get an incident of their own; note |
     | silence | silence id (chosen at the edge) | silence: a `quell.model.mute.Silence` as a mapping |
     | expire_silence | silence id | |
     | approve, reject | run id | note |

@@ -88,6 +88,13 @@ class Root(msgspec.Struct, frozen=True, array_like=True, gc=False):
     began: float | None = None
 
 
+class Ruling(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A person's word that an alert belongs to ``incident``: ``apart`` from what explains it, or along with that."""
+
+    incident: str
+    apart: bool = False
+
+
 class Group(msgspec.Struct, kw_only=True, gc=False):
     """Units that could share a cause: the piece of the problem that is solved at once.
 
@@ -179,6 +186,8 @@ class State(msgspec.Struct, kw_only=True):
     """Entities that alerts speak of and the dependency graph does not know, in order of first mention."""
     placed: dict[str, str] = msgspec.field(default_factory=dict)
     """Of live groups: ``fingerprint/episode`` (of a first firing the fingerprint alone) to incident id."""
+    rulings: dict[str, Ruling] = msgspec.field(default_factory=dict)
+    """By fingerprint; they stand while their incident is open."""
     signals: dict[str, Signals] = msgspec.field(default_factory=dict)
     """By entity; what was told of last comes last."""
     telemetry_bytes: int = 0
