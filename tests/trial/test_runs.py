@@ -90,6 +90,17 @@ def test_an_answer_takes_its_time_and_a_late_one_is_a_timeout(fix):
     assert not fix.failures(text + wanted)
 
 
+def test_the_other_side_may_ask_to_be_left_alone(fix):
+    text = FEED + "    fake: {ticket.open: [{fail: unreachable, retry_after: 5m}, {ok: {}}]}\n"
+    wanted = """\
+    expect:
+      - {at: 14m, calls: [{ticket.open: {}, times: 1}]}
+      - {at: 16m, calls: [{ticket.open: {}, times: 2}], runs: [{state: waiting}]}
+    crash: everywhere
+"""
+    assert not fix.failures(text + wanted)
+
+
 def test_a_strict_test_names_every_answer(fix):
     text = APPROVED + "    strict: true\n    fake: {ticket.open: {}}\n"
     assert not fix.failures(text + "    expect: [{at: 20m, runs: [{state: failed, error: the test is strict}]}]\n")

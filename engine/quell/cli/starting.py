@@ -26,6 +26,7 @@ def begin(directory: Path) -> None:
     click.echo(f"  export QUELL_TOKEN={token}\n")
     click.echo("next:")
     click.echo(f"  quell check {directory}")
+    click.echo(f"  quell test {directory}")
     click.echo(f"  quell serve -c {directory / 'quell.yaml'}")
     click.echo("and in another terminal, with the token:")
     click.echo("  quell incidents")
