@@ -71,7 +71,7 @@ def test_broken_entry_points_are_named_and_stop_no_other(monkeypatch: object) ->
         "number": "is not a class; the entry point must name the connector class",
         "specless": 'Specless has no "spec"; set it to a quell.sdk.spec.Spec',
         "typo": said["typo"],
-        "verbless": "Verbless has none of the methods receive, serve, pull, ask, act; it could do nothing",
+        "verbless": "Verbless has none of the methods receive, serve, pull, ask, recall, act; it could do nothing",
     }
     assert said["typo"].startswith("cannot be loaded: AttributeError")
 
