@@ -41,7 +41,7 @@ ANSWERS = st.lists(ANSWER, min_size=1, max_size=3).map(lambda answers: f"[{', '.
 ACTIONS = ("ticket.open", "deploy.put", "ticket.comment", "console.print", "console.page")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fakes=st.dictionaries(st.sampled_from(ACTIONS), ANSWERS),
     acked=st.sampled_from([None, "11m", "13m"]),

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from quell.config.scenario import Answer
+from quell.core.automation import RESUMED
 from quell.core.engine import Engine
 from quell.core.stand import awaiting, current
 from quell.model.decision import AnyDecision, Audit, Perform
-from quell.model.records import AnyRecord, StepFinished
+from quell.model.records import AnyRecord, CommandRecord, StepFinished
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.trial.actions import Declared
@@ -201,10 +202,18 @@ class Machine:
                 self._engine = Engine.restored(self._rulebook, self._snapshot)
             for records, at in self._journal:
                 self._commit(self._engine.decide(records, at), live=False)
-            self._commit(self._engine.decide([], now), live=False)
+            self._commit(self._engine.decide(self._return(now), now), live=False)
             self._reconcile(now)
         except _Killed:
             self._restart(now)
+
+    def _return(self, now: float) -> list[AnyRecord]:
+        """Journals that nobody was there, where the clock may have missed something, as the daemon does."""
+        if all(playbook.schedule is None for playbook in self._rulebook.playbooks):
+            return []
+        record = CommandRecord(at=now, source="quell", verb=RESUMED, by="quell")
+        self._journal.append(([record], now))
+        return [record]
 
     def _reconcile(self, now: float) -> None:
         for entry in list(self._ledger.values()):
