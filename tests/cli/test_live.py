@@ -13,7 +13,6 @@ from quell.cli.demo import child
 from quell.cli.main import run
 from quell.model.times import format_time
 
-
 SAY_IT = """
 playbook: say-it
 when: {by_hand: true}
