@@ -13,7 +13,7 @@ from backtest.shop import START, history, write_history
 from export.story import StoryTeller
 from quell.backtest import replaying
 from quell.backtest.compare import Twins
-from quell.backtest.course import Course, Span, Task
+from quell.backtest.course import Case, Course, Firing, Span, Task, Told
 from quell.backtest.difference import Limits
 from quell.backtest.diffing import difference
 from quell.backtest.follow import Follower, within
@@ -75,6 +75,36 @@ def test_the_other_way_round_is_the_mirror_image(seed, books):
         (turned[one.what], one.now, one.was) for one in back.incidents if one.what in {"opened", "gone"}
     )
     assert sum(one.count for one in there.verdicts) == sum(one.count for one in back.verdicts)
+
+
+def test_what_was_told_long_before_told_of_something_else():
+    """One incident that swallows the pages of a week keeps none of them."""
+
+    def told(at, incident, firing):
+        return Told(at=at, incident=incident, firing=firing, severity="critical", why="w")
+
+    def case(name, *firings):
+        return Case(id=name, title=name, status="open", at=0.0, severity="", cause="", confidence=0.0, firings=firings)
+
+    marks = [f"m{n}" for n in range(4)]
+    times = [0.0, 3600.0, 5 * 3600.0, 100 * 3600.0]
+    heard = tuple((mark, at, n) for n, (mark, at) in enumerate(zip(marks, times, strict=True)))
+
+    def seen(incidents, pages, cases):
+        firings = tuple(
+            Firing(mark=mark, at=at, name=mark, labels={}, incident=incident)
+            for mark, at, incident in zip(marks, times, incidents, strict=True)
+        )
+        return Course(from_=0.0, to=1e6, records=4, firings=firings, heard=heard, pages=pages, cases=cases)
+
+    apart = seen(
+        "abcd", tuple(told(times[n], "abcd"[n], n) for n in range(4)), tuple(case("abcd"[n], n) for n in range(4))
+    )
+    together = seen("xxxx", (told(0.0, "x", 0),), (case("x", 0, 1, 2, 3),))
+    found = compare(apart, together)
+    assert [(page.what, page.alert) for page in found.pages] == [("lost", "m2"), ("lost", "m3"), ("earlier", "m1")]
+    assert [one.what for one in found.incidents] == ["merged"]
+    assert not compare(apart, together, Limits(earlier_s=1e9)).failed
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -145,6 +175,14 @@ def test_what_was_recorded_of_an_act_answers_it(tmp_path):
     again = course(book, history(), recorded=recorded)
     assert {run.state for run in again.runs} == {"done"}
     assert {run.mode for run in again.runs} == {"enforce"}
+
+
+def test_the_state_before_an_act_is_taken_to_be_another_one():
+    step = Step(id="off", do="flag.off", place=PLACE, effect="change", repeat="state", before="flag.look")
+    book = Rulebook(version="6", playbooks=(Playbook(name="off", place=PLACE, mode="enforce", steps=(step,)),))
+    found = course(book, history())
+    assert {run.state for run in found.runs} == {"done"}
+    assert {run.steps for run in found.runs} == {(("off", "flag.off", "done"),)}
 
 
 def test_markdown_is_bounded_and_forms_nothing():

@@ -148,10 +148,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What closes the gate, besides a lost page whose alert, fingerprint or incident is not ``allowed``.
 
-    ``later_s``: a page that comes so much later; ``new_pages`` and ``new_incidents``: more than so many (None: any).
+    ``later_s``: a page that comes so much later. ``earlier_s``: what was told so much earlier was told of something
+    else. ``new_pages`` and ``new_incidents``: more than so many (None: any).
     """
 
     allowed: frozenset[str] = frozenset()
-    later_s: float | None = None
+    later_s: float = 4 * 3600.0
+    earlier_s: float = 4 * 3600.0
     new_pages: int | None = None
     new_incidents: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from math import inf
 
 from quell.backtest.compare import Twins
-from quell.backtest.course import Course, Firing, Told
+from quell.backtest.course import Firing, Told
 from quell.backtest.difference import Limits, PageDifference
 from quell.core.severity import rank
 
@@ -17,9 +17,10 @@ def page_differences(twins: Twins, limits: Limits) -> list[PageDifference]:
     """Lost pages first; within a kind by time.
 
     A page is kept if, under the new version, an incident pages that the alert it stood for is in, or the incident that
-    its incident is matched with. One by which an incident became worse is kept if one as grave is told of it.
+    its incident is matched with, unless that was so long before that it told of something else. One by which an
+    incident became worse is kept if one as grave is told of it.
     """
-    found = [*_of_old(twins, limits), *_of_new(twins)]
+    found = [*_of_old(twins, limits), *_of_new(twins, limits.earlier_s)]
     return sorted(found, key=_place)
 
 
@@ -32,7 +33,7 @@ def _of_old(twins: Twins, limits: Limits) -> Iterator[PageDifference]:
     met: set[int] = set()
     for page in twins.was.pages:
         firing = twins.was.firings[page.firing]
-        pages = _answering(twins, page)
+        pages = _answering(twins, page, limits.earlier_s)
         if page.rise:
             if not any(rank(other.severity) >= rank(page.severity) for other in pages.values()):
                 yield _lost(twins, page, firing, limits)
@@ -63,7 +64,7 @@ def _counterpart(page: Told, pages: Mapping[int, Told], met: Set[int]) -> tuple[
     return min(pages.items(), key=lambda item: (item[0] in met, abs(item[1].at - page.at), item[0]))
 
 
-def _answering(twins: Twins, page: Told) -> dict[int, Told]:
+def _answering(twins: Twins, page: Told, earlier_s: float) -> dict[int, Told]:
     """The pages under the new version that tell of the same, by number, in order of time."""
     incidents: set[str] = set()
     for firing in twins.twins_of(page.firing):
@@ -77,7 +78,7 @@ def _answering(twins: Twins, page: Told) -> dict[int, Told]:
     return {
         number: other
         for number, other in enumerate(twins.now.pages)
-        if other.incident in incidents or other.firing in stands
+        if (other.incident in incidents or other.firing in stands) and other.at >= page.at - earlier_s
     }
 
 
@@ -106,8 +107,10 @@ def _lost(twins: Twins, page: Told, firing: Firing, limits: Limits) -> PageDiffe
     )
 
 
-def _of_new(twins: Twins) -> Iterator[PageDifference]:
-    old = _telling(twins.was)
+def _of_new(twins: Twins, earlier_s: float) -> Iterator[PageDifference]:
+    old: dict[str, list[Told]] = {}
+    for page in twins.was.pages:
+        old.setdefault(page.incident, []).append(page)
     for page in twins.now.pages:
         before = twins.twins_before(page.firing)
         incidents = {twins.was.firings[index].incident for index in before} - {None}
@@ -115,10 +118,10 @@ def _of_new(twins: Twins) -> Iterator[PageDifference]:
         paired = None if case is None else twins.pairing.back.get(case)
         if paired is not None:
             incidents.add(twins.was.cases[paired].id)
-        told = [severity for name in incidents if name for severity in old.get(name, ())]
-        told += [other.severity for other in twins.was.pages if other.firing in before]
-        known = any(rank(severity) >= rank(page.severity) for severity in told) if page.rise else bool(told)
-        if known:
+        told = [other for name in incidents if name for other in old.get(name, ())]
+        told += [other for other in twins.was.pages if other.firing in before]
+        told = [other for other in told if other.at >= page.at - earlier_s]
+        if any(not page.rise or rank(other.severity) >= rank(page.severity) for other in told):
             continue
         firing = twins.now.firings[page.firing]
         yield PageDifference(
@@ -135,22 +138,14 @@ def _of_new(twins: Twins) -> Iterator[PageDifference]:
         )
 
 
-def _telling(course: Course) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for page in course.pages:
-        found.setdefault(page.incident, []).append(page.severity)
-    return found
-
-
 def closes(pages: Sequence[PageDifference], limits: Limits) -> Iterator[str]:
     """Why pages close the gate."""
     lost = [page for page in pages if page.what == "lost" and not page.allowed]
     if lost:
         yield f"{_counted(len(lost), 'page')} lost: {_named(lost)}"
-    if limits.later_s is not None:
-        late = [page for page in pages if page.what == "later" and page.later_s > limits.later_s]
-        if late:
-            yield f"{_counted(len(late), 'page')} later than allowed: {_named(late)}"
+    late = [page for page in pages if page.what == "later" and page.later_s > limits.later_s]
+    if late:
+        yield f"{_counted(len(late), 'page')} later than allowed: {_named(late)}"
     new = [page for page in pages if page.what == "new"]
     if limits.new_pages is not None and len(new) > limits.new_pages:
         yield f"{_counted(len(new), 'new page')}, {limits.new_pages} allowed: {_named(new)}"

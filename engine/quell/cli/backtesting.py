@@ -103,7 +103,22 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
     metavar="NAME",
     help="This page may be lost: a rule's name, a fingerprint, or an incident's id under --from.",
 )
-@click.option("--most-later", callback=_span, metavar="TIME", help="Fail when a page comes so much later, such as 10m.")
+@click.option(
+    "--most-later",
+    default="4h",
+    show_default=True,
+    callback=_span,
+    metavar="TIME",
+    help="Fail when a page comes so much later.",
+)
+@click.option(
+    "--most-earlier",
+    default="4h",
+    show_default=True,
+    callback=_span,
+    metavar="TIME",
+    help="A page that came so much earlier told of something else: then it is lost.",
+)
 @click.option("--most-new-pages", type=click.IntRange(0), metavar="N", help="Fail on more new pages than that.")
 @click.option("--most-new-incidents", type=click.IntRange(0), metavar="N", help="Fail on more new incidents than that.")
 @click.option("--rows", type=click.IntRange(0), default=30, show_default=True, help="Rows of each table at most.")
@@ -124,7 +139,8 @@ def backtest(  # noqa: PLR0917 -- click calls by name
     settle_s: float,
     strict: bool,
     allowed: Sequence[str],
-    most_later: float | None,
+    most_later: float,
+    most_earlier: float,
     most_new_pages: int | None,
     most_new_incidents: int | None,
     rows: int,
@@ -147,7 +163,11 @@ def backtest(  # noqa: PLR0917 -- click calls by name
     from_, since = _time_or_version(from_, since, "HEAD")
     to, until = _time_or_version(to, until, "")
     limits = Limits(
-        allowed=frozenset(allowed), later_s=most_later, new_pages=most_new_pages, new_incidents=most_new_incidents
+        allowed=frozenset(allowed),
+        later_s=most_later,
+        earlier_s=most_earlier,
+        new_pages=most_new_pages,
+        new_incidents=most_new_incidents,
     )
     with _unable(), tempfile.TemporaryDirectory(prefix="quell-backtest-") as scratch:
         config = config if config is None or config.is_dir() else config.absolute().parent
