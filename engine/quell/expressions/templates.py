@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from quell.errors import ExpressionError
@@ -92,7 +93,9 @@ def _part(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=4096)
 def _text(text: str) -> Any:
+    """Remembered: runs render the same few texts again and again."""
     if "${" not in text:
         return text
     pieces: list[str | _Reference | Condition] = []
