@@ -32,7 +32,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 )
 @as_json
 def test(paths: Sequence[Path], *, crash: bool, verbose: bool, config: Path | None, as_json: bool) -> int:
-    """Try playbooks and rules: run the scenarios of the *.test.yaml files at PATH (files or directories; default: here).
+    """Try playbooks and rules: run the scenarios of the *.test.yaml files at PATH, a file or directory (default: here).
 
     Each is played against the real core on a virtual clock; nothing outside is asked. The exit code is 1 if an
     expectation is not met, 2 if a file cannot be read. What a file may hold: docs/how-to/test-playbooks.md.
