@@ -246,6 +246,21 @@ def test_the_journal_of_the_store_is_the_history(rules, backtest):
     assert START
 
 
+def test_a_journal_in_postgresql_is_read_too(rules, backtest, postgres):
+    url = postgres.new_store()
+    store = open_store(url, rules)
+    for record in history():
+        store.accept(Accepted(now=record.arrived, records=[record]))
+    settings = (rules / "quell.yaml").read_text().replace("sqlite:///quell.db", "env:QUELL_TEST_STORE")
+    (rules / "quell.yaml").write_text(settings)
+    mute(rules)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("QUELL_TEST_STORE", url)
+        told = backtest("--since", "2026-03-01T10:05:00Z", code=1, history=False)
+    store.close()
+    assert told.startswith("FAILED: 1 page lost: JobFailed\n")
+
+
 def test_lines_that_cannot_be_read_are_told(backtest, recorded):
     with recorded.open("a") as stream:
         stream.write("{nonsense\n")

@@ -9,7 +9,7 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.shop import SETTINGS
@@ -96,6 +96,7 @@ def test_none_is_missed_for_being_short():
     assert len(ended["A"]) == 1
 
 
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10_000),
     most=st.sampled_from([1, 2, 3, 7, 50, MOST_POINTS]),
