@@ -54,7 +54,9 @@ def config_page() -> Iterator[str]:
 def _file(name: str, shape: type[BaseModel], more: str) -> Iterator[str]:
     schema = shape.model_json_schema(by_alias=True)
     defs: Mapping[str, Any] = schema.get("$defs", {})
-    headings = dict(_headings("", schema, defs))
+    headings: dict[str, str] = {}
+    for inner, path in _headings("", schema, defs):
+        headings.setdefault(inner, path)
     yield from ("", f"## {name}", "", schema.get("description", ""), *([more] if more else []))
     yield from ("", *_keys(schema, defs, headings))
     for found, path in headings.items():
@@ -64,12 +66,20 @@ def _file(name: str, shape: type[BaseModel], more: str) -> Iterator[str]:
 def _headings(path: str, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every mapping below a mapping with the path of its first place, depth first."""
     for key, value in schema.get("properties", {}).items():
-        found = _reference(value)
-        if found is not None:
-            name, many = found
-            below = f"{path}{key}{many}"
+        for number, (name, many) in enumerate(_references(value)):
+            below = f"{path}{key}{many}" + (f" ({name.removesuffix('Shape').lower()})" if number else "")
             yield name, below
             yield from _headings(f"{below}.", defs[name], defs)
+
+
+def _references(node: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """All definitions that a node refers to: several where a list holds mappings of different kinds."""
+    items = node.get("items")
+    kinds = items.get("oneOf", ()) if isinstance(items, dict) else ()
+    if kinds:
+        return [(name, "[]") for kind in kinds if (found := _reference(kind)) is not None for name in found[:1]]
+    found = _reference(node)
+    return [] if found is None else [found]
 
 
 def _reference(node: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -88,8 +98,8 @@ def _keys(schema: Mapping[str, Any], defs: Mapping[str, Any], headings: Mapping[
     rows = []
     for key, node in schema.get("properties", {}).items():
         meaning = node.get("description", "") or texts.get(key, "")
-        if not meaning and (found := _reference(node)) is not None:
-            meaning = defs[found[0]].get("description", "")
+        if not meaning and len(found := _references(node)) == 1:
+            meaning = defs[found[0][0]].get("description", "")
         default = "*required*" if key in required else _default(node)
         rows.append((f"`{key}`", _type(node, headings), default, " ".join(meaning.split())))
     yield from table(("Key", "Type", "Default", "Meaning"), rows)
@@ -124,8 +134,9 @@ def _type(node: Mapping[str, Any], headings: Mapping[str, str]) -> str:
     if "$ref" in node:
         path = headings[str(node["$ref"]).rpartition("/")[2]]
         return f"[{path}](#{slug(path)})"
-    if "anyOf" in node:
-        return " or ".join(_type(option, headings) for option in node["anyOf"] if option.get("type") != "null")
+    if "anyOf" in node or "oneOf" in node:
+        options = node.get("anyOf") or node["oneOf"]
+        return " or ".join(_type(option, headings) for option in options if option.get("type") != "null")
     if "enum" in node:
         return " or ".join(f"`{choice}`" for choice in node["enum"])
     if "const" in node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from generating.markdown import literal, slug, table
+from quell.config.built_in import BUILT_IN
 from quell.sdk.connector import Connector
 from quell.sdk.registry import VERBS, load_connectors, offers
 from quell.sdk.spec import ActionSpec, Option
@@ -46,18 +47,22 @@ def actions_page() -> Iterator[str]:
         "*Effect* read and tell need no guard, change does. *Repeat* says what happens when quell was stopped in the "
         "middle of an act: `state`, `keyed` and `lookup` make a second try harmless, after `never` a person is asked."
     )
+    yield ""
+    yield "What quell does by itself comes first, and needs no source."
+    for action in BUILT_IN.values():
+        yield from _action("", action)
     for name, connector in our_connectors().items():
         for action in connector.spec.actions:
-            yield from _action(name, action)
+            yield from _action(f"{name}.", action)
 
 
-def _action(connector: str, action: ActionSpec) -> Iterator[str]:
-    yield from ("", f"## {connector}.{action.name}", "", action.summary, "")
+def _action(source: str, action: ActionSpec) -> Iterator[str]:
+    yield from ("", f"## {source}{action.name}", "", action.summary, "")
     yield f"Effect: {action.effect}. Repeat: {action.repeat}."
     if action.before:
-        yield f"Reads the state before with [`{connector}.{action.before}`](#{slug(f'{connector}.{action.before}')})."
+        yield f"Reads the state before with [`{source}{action.before}`](#{slug(f'{source}{action.before}')})."
     if action.undo:
-        yield f"Undone by [`{connector}.{action.undo}`](#{slug(f'{connector}.{action.undo}')})."
+        yield f"Undone by [`{source}{action.undo}`](#{slug(f'{source}{action.undo}')})."
     yield from ("", *_options(action.params)) if action.params else ("", "It takes no parameters.")
 
 

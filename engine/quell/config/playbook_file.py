@@ -160,6 +160,7 @@ class PlaybookShape(Shape):
     vars: dict[str, Any] = Field(default={})
     """Names for values; later ones may use earlier ones."""
     steps: Annotated[list[Entry], Field(min_length=1)]
+    """What is done, in order."""
     on_failure: list[DeedShape] = Field(default=[])
     """What is done when a run failed."""
 
