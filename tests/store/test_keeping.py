@@ -12,7 +12,7 @@ import pytest
 from quell.model.alert import Alert, Heard
 from quell.store import vacuum
 from quell.store.opening import open_store
-from quell.store.port import Accepted, Quarantined, Store, Turn
+from quell.store.port import Accepted, Quarantined, ShownRow, Store, Turn
 from quell.store.vacuum import INCREMENTAL
 from store.values import accepted, alert, audit, incident, perform, seqs_of
 
@@ -190,3 +190,14 @@ def test_a_file_from_before_that_somebody_reads_is_opened_as_it_is(tmp_path: Pat
         store = open_store(URL, tmp_path, busy_timeout_s=0.05)
         assert store.accept(accepted(1)).seq == 1
         store.close()
+
+
+def test_what_is_shown_is_kept_by_its_place(store: Store) -> None:
+    first = ShownRow(source="slack", channel="#a", key="INC-1", at=1.0)
+    second = ShownRow(source="slack", channel="#b", key="INC-1", at=2.0, own=True)
+    store.keep_shown([first, second])
+    placed = msgspec.structs.replace(first, ts="17.1", stands="C1", state="placed", sent="ff", told=3.5, telling=4.5)
+    store.keep_shown([placed])
+    assert store.shown() == [placed, second]
+    store.keep_shown([], [placed])
+    assert store.shown() == [second]

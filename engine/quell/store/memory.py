@@ -27,6 +27,7 @@ from quell.store.port import (
     LedgerEntry,
     Quarantined,
     Recovered,
+    ShownRow,
     Turn,
 )
 from quell.store.settle import SETTLED, begun, settled
@@ -54,6 +55,7 @@ class MemoryStore:
         self._quarantined: list[Quarantined] = []
         self._quarantined_ever = 0
         self._lease: Lease | None = None
+        self._shown: dict[tuple[str, str, str], ShownRow] = {}
 
     def lease(self) -> Lease | None:
         return self._lease
@@ -194,6 +196,14 @@ class MemoryStore:
         for entry in extend(self._head, audits):
             self._trail.append((self._applied_seq, entry))
             self._head = Link(entry.n, entry.hash)
+
+    def shown(self) -> list[ShownRow]:
+        return sorted(self._shown.values(), key=lambda row: (row.at, row.source, row.key))
+
+    def keep_shown(self, kept: Sequence[ShownRow], gone: Sequence[ShownRow] = ()) -> None:
+        for row in gone:
+            self._shown.pop((row.source, row.channel, row.key), None)
+        self._shown.update(((row.source, row.channel, row.key), row) for row in kept)
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:
         self._over += alerts

@@ -98,6 +98,29 @@ class AuditBreak(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class ShownRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that shows something: ``key`` (an incident, a run, a digest) in a ``channel`` of a chat ``source``.
+
+    ``state``: "wanted" (never sent), "posting" (sent, and nobody knows whether it arrived), "placed" (it stands at
+    ``ts`` in ``stands``, which is the channel as the vendor calls it). ``sent`` is a hash of what it shows. In its
+    thread everything was told up to ``told``; up to ``telling`` it was tried (0: nothing is under way). ``own``: a
+    person asked for it for themselves. ``at`` is when the row was made.
+    """
+
+    source: str
+    channel: str
+    key: str
+    ts: str = ""
+    thread: str = ""
+    stands: str = ""
+    state: str = "wanted"
+    sent: str = ""
+    told: float = 0.0
+    telling: float = 0.0
+    own: bool = False
+    at: float = 0.0
+
+
 class Holder(msgspec.Struct, frozen=True):
     """A process: ``name`` for people, the rest to tell whether it has ended. ``machine`` is its boot and pid space."""
 
@@ -292,6 +315,14 @@ class Store(Protocol):
 
     def note(self, audits: Sequence[Audit]) -> None:
         """Puts into the audit trail what no turn decided: it comes once, and not again with a recovery."""
+        ...
+
+    def shown(self) -> list[ShownRow]:
+        """What stands where people talk."""
+        ...
+
+    def keep_shown(self, kept: Sequence[ShownRow], gone: Sequence[ShownRow] = ()) -> None:
+        """Keeps what stands there now, by source, channel and key, and forgets others."""
         ...
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:

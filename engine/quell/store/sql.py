@@ -27,7 +27,7 @@ from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
 from quell.model.run import Run
-from quell.store import aside, automation, journal, lease, past, retention
+from quell.store import aside, automation, journal, lease, past, retention, shown
 from quell.store.codec import Sealed
 from quell.store.database import Database, T, Work, unheard
 from quell.store.port import (
@@ -39,6 +39,7 @@ from quell.store.port import (
     LedgerEntry,
     Quarantined,
     Recovered,
+    ShownRow,
     Turn,
 )
 from quell.store.told import intents_told
@@ -273,6 +274,16 @@ class SqlStore:
             "put into the audit trail what happened",
             "it is in the log only",
             lambda connection: automation.note(connection, audits),
+        )
+
+    def shown(self) -> list[ShownRow]:
+        return self._database.read("read what stands in chats", "nothing is shown there", shown.rows)
+
+    def keep_shown(self, kept: Sequence[ShownRow], gone: Sequence[ShownRow] = ()) -> None:
+        self._write(
+            "keep where messages stand",
+            "none is sent before that succeeds",
+            lambda connection: shown.keep(connection, kept, gone),
         )
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:

@@ -132,6 +132,24 @@ ALERTS = Table(
 )
 """Alerts that are over, many to a row as they were kept together; ``last_at`` is when the last of them ended."""
 
+SHOWN = Table(
+    "shown",
+    METADATA,
+    Column("source", Words, primary_key=True),
+    Column("channel", Words, primary_key=True),
+    Column("key", Words, primary_key=True),
+    Column("ts", Words, nullable=False),
+    Column("thread", Words, nullable=False),
+    Column("stands", Words, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("sent", Words, nullable=False),
+    Column("told", Float, nullable=False),
+    Column("telling", Float, nullable=False),
+    Column("own", Boolean, nullable=False),
+    Column("at", Float, nullable=False),
+)
+"""Which message shows what, where people talk; see `quell.store.port.ShownRow`."""
+
 META = Table(
     "meta",
     METADATA,
