@@ -22,6 +22,7 @@ from faults.nursery import Forked, Nursery
 from faults.target import Target, write_playbooks
 from faults.waiting import wait_for
 from ports import free_port
+from postgres_server import Databases
 
 LIE = {"lost": 1, "500": 1, "429": 1, "slow": 0.05, "late": 0.05, "share": 0.3}
 OVER = {"done", "failed", "undone", "stuck", "stopped", "skipped"}
@@ -119,8 +120,11 @@ class Story:
         self.target.close()
 
 
-def killed(directory: Path, nursery: Nursery, *, kills: int, seed: int, lies: bool = False) -> None:
+def killed(
+    directory: Path, nursery: Nursery, *, kills: int, seed: int, lies: bool = False, store: str = "sqlite:///quell.db"
+) -> None:
     story = Story(directory, nursery, seed=seed)
+    story.config.write_text(story.config.read_text().replace("sqlite:///quell.db", store))
     try:
         if lies:
             story.target.lie(**LIE, seed=seed)
@@ -145,3 +149,11 @@ def test_a_target_that_lies(tmp_path: Path, nursery: Nursery) -> None:
 @pytest.mark.parametrize(("seed", "lies"), [(11, False), (12, False), (13, True), (14, True)])
 def test_ninety_kills(tmp_path: Path, nursery: Nursery, seed: int, lies: bool) -> None:
     killed(tmp_path / "quell", nursery, kills=90, seed=seed, lies=lies)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "lies"), [(15, False), (16, True)])
+def test_thirty_kills_on_postgresql(
+    tmp_path: Path, nursery: Nursery, postgres: Databases, seed: int, lies: bool
+) -> None:
+    killed(tmp_path / "quell", nursery, kills=30, seed=seed, lies=lies, store=postgres.new_store())

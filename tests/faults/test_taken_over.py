@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from ports import free_port
 from postgres_server import Databases
 
 LEASE_S = 1.0
+ROUNDS = 12
 WORLD = {"lease_of": LEASE_S, "with_target": ""}
 
 
@@ -130,3 +133,55 @@ def test_one_that_is_not_to_wait_says_who_has_the_store(pair: tuple[Forked, Fork
     assert second.wait() == 1
     assert "another quell" in second.log
     assert first.end() == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [31])
+def test_owners_that_die_or_stop_again_and_again(
+    pair: tuple[Forked, Forked], target: Target, config: Path, tmp_path: Path, seed: int
+) -> None:
+    """One stands by, the other is killed or stopped while it acts; a stopped one wakes up and stands by next."""
+    chance = random.Random(seed)
+    owner, waiting = pair
+    target.lie(slow=0.1, late=0.05, share=0.5, seed=seed)
+    ways: Counter[str] = Counter()
+    for turn in range(ROUNDS):
+        stand_by(waiting, tmp_path / f"turn-{turn}")
+        owner.alert(f"turn-{turn}")
+        time.sleep(chance.random() * 0.8)
+        way = chance.choice(["killed", "stopped"])
+        ways[way] += 1
+        if way == "killed":
+            owner.kill()
+        else:
+            owner.send(signal.SIGSTOP)
+            while config.read_text().startswith("store: sqlite") and in_a_transaction(owner.directory / "quell.db"):
+                owner.send(signal.SIGCONT)
+                time.sleep(0.02)
+                owner.send(signal.SIGSTOP)
+            (config.parent / "quell.db.lock").unlink(missing_ok=True)
+        waiting.wait_ready()
+        if way == "stopped":
+            owner.send(signal.SIGCONT)
+            assert owner.ends_within(20.0)
+            assert owner.wait() == 4, owner.log[-3000:]
+        assert "Traceback" not in owner.log, owner.log[-3000:]
+        owner, waiting = waiting, owner
+    target.lie()
+    wait_for("runs to be over or a question", lambda: states(owner) <= {"done", "undone", "in_doubt"})
+    effects = target.effects()
+    for run in owner.runs():
+        name = f"{run['playbook']}-{run['id']}"
+        expected = {"on": 1, "job": 1} | ({"off": 1} if run["state"] == "undone" else {"ticket": 1})
+        assert {kind: effects.get(f"{kind} {name}", 0) for kind in expected} == expected, run
+    assert target.twice() == []
+    counts = Counter(f"{run['playbook']} {run['state']}" for run in owner.runs())
+    print(f"\nseed {seed}: owners {dict(ways)}; runs {dict(counts)}; nothing twice, nothing missing")
+    assert owner.end() == 0
+
+
+def stand_by(child: Forked, logs: Path) -> None:
+    logs.mkdir()
+    child.logs_in(logs)
+    child.spawn("--standby")
+    wait_for("one to stand by", lambda: "standing by" in child.log)

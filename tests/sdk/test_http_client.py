@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from quell.errors import Refused, Unreachable
+from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.addresses import Allowed
 from quell.sdk.http import Answer, checked, path_part
-from quell.sdk.http_client import GuardedHttp
+from quell.sdk.http_client import GuardedHttp, permit
 from quell.sdk.testkit import run
 from sdk.local_server import misbehaving
 
@@ -71,6 +71,20 @@ def test_json_query_and_headers_arrive() -> None:
     assert request.startswith(b"GET /fine?a=1+2 HTTP/1.1\r\n")
     assert request.endswith(b'{"x": [1]}')
     assert b"User-Agent: quell\r\n" in request
+
+
+def test_nothing_is_sent_without_a_permit_where_one_is_asked_for() -> None:
+    said = ["", "the lease ran out"]
+    token = permit.set(lambda: said[0])
+    try:
+        assert ask("/fine").body == b"fine"
+        said.reverse()
+        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:\d+ was not asked: the lease ran out") as caught:
+            ask("/fine")
+        assert not isinstance(caught.value, NoAnswer), "it is known not to have been sent"
+        assert ask.seen == []  # type: ignore[attr-defined]
+    finally:
+        permit.reset(token)
 
 
 def test_redirects_are_not_followed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,20 @@ def test_numbers_grow_also_over_restarts(url: str, tmp_path: Path) -> None:
     left = store.lease()
     assert left is not None
     assert (left.number, left.holder, store.lapsed(left)) == (3, None, True)
+    store.close()
+
+
+def test_numbers_go_on_behind_those_of_acts_that_a_backup_brought(tmp_path: Path) -> None:
+    store = open_store("sqlite:///quell.db", tmp_path)
+    store.commit(Turn(seq=1, intents=[perform("r/a/1")]))
+    store.close()
+    connection = sqlite3.connect(tmp_path / "quell.db")
+    connection.execute("UPDATE ledger SET lease = 7, state = 'acting'")
+    connection.commit()
+    connection.close()
+    store = open_store("sqlite:///quell.db", tmp_path)
+    assert store.take_lease(store.lease()).number == 8
+    store.begin_act("r/a/1")
     store.close()
 
 

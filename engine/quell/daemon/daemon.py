@@ -323,7 +323,8 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """How everything is."""
-        return status_of(
+        told = status_of(
             self.loop, self.inbox, self.sources, self.reloader,
             git=self.git, clock=self.clock, started_at=self._started_at, not_ready=self.not_ready,
         )  # fmt: skip
+        return {**told, "lease": {"number": self.tenure.number, "held": self.tenure.held}}

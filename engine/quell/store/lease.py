@@ -12,14 +12,14 @@ import socket
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from quell.errors import Fenced, InUse
 from quell.model.decision import Audit
 from quell.store.codec import decode, encode
 from quell.store.journal import get_meta, set_meta
 from quell.store.port import Holder, Lease
-from quell.store.tables import REFUSED
+from quell.store.tables import LEDGER, REFUSED
 
 LEASE = "lease"
 """The name of the fact that holds it."""
@@ -82,7 +82,9 @@ def take(connection: Connection, seen: Lease | None, holder: Holder) -> Lease:
     found = read(connection)
     if found != seen:
         raise InUse(f'another quell uses it ("{_named(found)}"): end that one, or give this one a store of its own')
-    lease = Lease(1 if found is None else found.number + 1, 0, holder)
+    # A backup that was put back may bring acts with it that were begun under a greater number than is known here.
+    begun = connection.scalar(select(func.max(LEDGER.c.lease))) or 0
+    lease = Lease(max(begun, 0 if found is None else found.number) + 1, 0, holder)
     set_meta(connection, LEASE, encode(lease))
     return lease
 
