@@ -34,6 +34,7 @@ from quell.model.times import format_time
 KEEP_RUNS_S = 7 * 86_400.0
 """How long a run that is over is remembered at least after its incident is forgotten; guards may need it longer."""
 MOST_DUES = 10_000
+SWEEP_S = 3600.0
 RESUMED = "resumed"
 """What the daemon says when it is there again."""
 RUN_VERBS = frozenset({"approve", "reject", "run", "stop", "release", "pause", "unpause", RESUMED})
@@ -257,7 +258,10 @@ class Automation:
         self._desk.audit(now, command.by, command.verb, command.target, f"refused: {why}")
 
     def _forget(self, now: float) -> None:
-        """Runs long over whose incident is forgotten, and that no guard asks about any more, go."""
+        """Runs long over whose incident is forgotten, and that no guard asks about any more, go. Looks once an hour."""
+        if now < self.state.runs_swept_at + SWEEP_S:
+            return
+        self.state.runs_swept_at = now
         guards = [playbook.guards for playbook in self.rulebook.playbooks]
         keep_s = max([KEEP_RUNS_S, *(max(guard.cooldown_s, guard.limit_per_s) for guard in guards)])
         for run in list(self.state.runs.values()):

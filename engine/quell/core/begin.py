@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from quell.core.approvals import ask_for_run
 from quell.core.blast import Estate, targets_of
 from quell.core.caps import Trials
-from quell.core.context import blank, run_context
+from quell.core.context import blank
 from quell.core.desk import Desk
-from quell.core.guards import Block, Guards, Seen
-from quell.core.plan import prepared, run_id
+from quell.core.guards import Block, Guards
+from quell.core.plan import planned, run_id
 from quell.core.runs import advance
 from quell.errors import ExpressionError
 from quell.model.alert import Alert
@@ -94,14 +94,12 @@ class Beginnings:
             why += f": {' '.join(playbook.if_.split())}"
         if playbook.settled_for_s > 0:
             why += f" held for {format_duration(playbook.settled_for_s)}"
-        run, error = self._prepared(playbook, self._new(playbook, call, why, at), call, at)
+        run, seen, error = self._prepared(playbook, self._new(playbook, call, why, at), call, at)
         prior = self._prior(run)
         if any(other.state != "skipped" for other in prior):
             return
         going = self._overlapping(run)
-        block = (
-            Block(error) if error else going or self._guards.blocked(playbook, run, self._seen(playbook, run, at), at)
-        )
+        block = Block(error) if error else going or self._guards.blocked(playbook, run, lambda: seen, at)
         if block is None:
             self._begin(playbook, self._numbered(run), at)
         elif not prior and not self._said(run, block):
@@ -115,12 +113,12 @@ class Beginnings:
         why = f"{by} asked for it" + (" as a dry run" if dry else "")
         event = "" if incident is not None else format_time(at)
         call = Call(trigger="command", said=why, incident=incident, event=event)
-        run, error = self._prepared(playbook, self._new(playbook, call, why, at, by=by, dry=dry), call, at)
+        run, seen, error = self._prepared(playbook, self._new(playbook, call, why, at, by=by, dry=dry), call, at)
         if error:
             return error
         if dry and self._desk.state.paused_by:
             return f"{self._desk.state.paused_by} paused all playbooks"
-        block = None if dry else self._guards.blocked(playbook, run, self._seen(playbook, run, at), at)
+        block = None if dry else self._guards.blocked(playbook, run, lambda: seen, at)
         if block is not None:
             return block.said
         going = next((other for other in self._prior(run) if not other.over), None) or self._going_dry(run)
@@ -159,21 +157,15 @@ class Beginnings:
         why = f"{why}; it waits for a person, as commit {playbook.place.commit[:12]} changed it: {left} to go"
         return replace(run, mode="propose", why=why)
 
-    def _prepared(self, playbook: Playbook, run: Run, call: Call, at: float) -> tuple[Run, str]:
-        """The run with all that its playbook says of it resolved, and what could not be told."""
+    def _prepared(self, playbook: Playbook, run: Run, call: Call, at: float) -> tuple[Run, Mapping[str, Any], str]:
+        """The run with all that its playbook says of it resolved, what its expressions see, what could not be told."""
         state = self._desk.state
         try:
-            run = prepared(state, playbook, run, call.incident or blank(at), at)
-            targets = targets_of(playbook, run, lambda: run_context(state, playbook, run, at), self._estate)
+            run, seen = planned(state, playbook, run, call.incident or blank(at), at)
+            targets = targets_of(playbook, run, seen, self._estate)
         except ExpressionError as error:
-            return run, str(error)
-        return replace(run, targets=targets), ""
-
-    def _seen(self, playbook: Playbook, run: Run, at: float) -> Seen:
-        def context() -> Mapping[str, Any]:
-            return run_context(self._desk.state, playbook, run, at)
-
-        return context
+            return run, {}, str(error)
+        return replace(run, targets=targets), seen, ""
 
     def _prior(self, run: Run) -> list[Run]:
         """Runs about the same, in the same life of the incident."""

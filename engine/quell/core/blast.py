@@ -75,23 +75,20 @@ class Estate:
         return len(seen) - first
 
 
-def targets_of(
-    playbook: Playbook, run: Run, context: Callable[[], Mapping[str, Any]], estate: Estate
-) -> tuple[str, ...]:
+def targets_of(playbook: Playbook, run: Run, context: Mapping[str, Any], estate: Estate) -> tuple[str, ...]:
     """The entities that a run touches; a text that names none stays as it is. Raises ExpressionError with the place.
 
     Those that the playbook names, else what its identity names and the suspect, or the entity of the alert.
     """
     blast = playbook.guards.blast_radius
     if blast is not None and blast.targets:
-        seen = context()
-        texts = [text for expression in blast.targets for text in _texts(expression, seen)]
+        texts = [text for expression in blast.targets for text in _texts(expression, context)]
         return tuple(dict.fromkeys(estate.entity(text) or text for text in texts))
     identity = _identity(playbook, run)
     found = [name for text in identity if (name := estate.entity(text)) is not None]
     if run.suspect is not None:
         found.append(run.suspect.entity)
-    elif run.alert and (alert := context().get("alert")):
+    elif run.alert and (alert := context.get("alert")):
         found += [alert["entity"]] if alert["entity"] else []
     return tuple(dict.fromkeys(found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ from quell.core.clockwork import Clockwork
 from quell.core.desk import Desk
 from quell.core.settling import Waiting
 from quell.core.triggers import TRIGGERS, Triggers
-from quell.core.views import View
+from quell.core.views import View, words_of
 from quell.model.alert import Alert
 from quell.model.decision import IncidentEvent
 from quell.model.incident import Incident
@@ -29,13 +29,14 @@ class Choice:
         self.triggers = Triggers(playbooks)
         self.clockwork = Clockwork(playbooks, desk.state)
         self.waiting = Waiting(desk.state)
+        self._words = words_of(playbook.if_ for playbook in playbooks)
 
     def on_event(self, incident: Incident, event: IncidentEvent, at: float) -> None:
         """Begins or settles the playbooks that listen to the event, and looks again at those that settle."""
         trigger = TRIGGERS.get(event)
         fitting = trigger if (trigger == "resolved") != incident.is_open else None
         settling = {name: one for name, one in self.waiting.of(incident.id).items() if self._goes_on(one, incident)}
-        view = View(self._state, incident, None, at)
+        view = View(self._state, incident, None, at, self._words)
         listening = self.triggers.on(fitting)
         names = listening if not settling else self._ordered({*listening, *settling})
         for name in names:
@@ -45,8 +46,7 @@ class Choice:
             if name in settling:
                 self._settle(playbook, view, settling[name], at)
             elif fitting is not None:
-                waiting = Settling(playbook=name, incident=incident.id, trigger=fitting)
-                self._called(playbook, of_incident(incident, fitting), view, waiting, at)
+                self._called(playbook, view, lambda: of_incident(incident, fitting), at)
 
     def on_alert(self, alert: Alert, at: float) -> None:
         """Begins or settles the playbooks that an alert calls for; one that is over or muted calls for none."""
@@ -65,8 +65,7 @@ class Choice:
             if name in settling:
                 self._settle(playbook, view, settling[name], at)
             else:
-                waiting = Settling(playbook=name, incident="", trigger="alert", alert=alert.fingerprint)
-                self._called(playbook, of_alert(alert, incident), view, waiting, at)
+                self._called(playbook, view, lambda: of_alert(alert, incident), at)
 
     def _ordered(self, names: Iterable[str]) -> list[str]:
         rank = self.triggers.rank
@@ -115,13 +114,16 @@ class Choice:
         else:
             self.waiting.put(replace(settling, since=None, due_at=None))
 
-    def _called(self, playbook: Playbook, call: Call, view: View, waiting: Settling, at: float) -> None:
-        if self._beginnings.answered(playbook, call):
-            return
-        if playbook.settled_for_s > 0:
+    def _called(self, playbook: Playbook, view: View, of: Callable[[], Call], at: float) -> None:
+        """Begins or settles a playbook; most are asked for their condition only."""
+        if not playbook.settled_for_s:
+            if view.surely(playbook.if_) and not self._beginnings.answered(playbook, call := of()):
+                self._beginnings.begin(playbook, call, at)
+        elif not self._beginnings.answered(playbook, call := of()):
+            about = "" if call.alert is not None or call.incident is None else call.incident.id
+            alert = call.alert.fingerprint if call.alert is not None else ""
+            waiting = Settling(playbook=playbook.name, incident=about, trigger=call.trigger, alert=alert)
             self._settle(playbook, view, waiting, at)
-        elif view.surely(playbook.if_):
-            self._beginnings.begin(playbook, call, at)
 
     def _settle(self, playbook: Playbook, view: View, settling: Settling, at: float) -> None:
         if not view.surely(playbook.if_):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from quell.core.catalog import Catalog
-from quell.core.drift import drift_of, kind_of
+from quell.core.drift import drift_of, kind_of, speaks_of_drift
 from quell.core.stand import current
 from quell.errors import ExpressionError
 from quell.expressions.cel_text import CALL_FUNCTION
@@ -33,7 +33,7 @@ def holds(text: str, context: Mapping[str, Any]) -> bool:
     try:
         return _condition(text).holds(context)
     except ExpressionError as error:
-        raise _explained(error, context) from None
+        raise explained(error, context) from None
 
 
 def value_of(expression: str, context: Mapping[str, Any]) -> Any:
@@ -41,13 +41,13 @@ def value_of(expression: str, context: Mapping[str, Any]) -> Any:
     try:
         return plain(_condition(expression).value(context))
     except ExpressionError as error:
-        raise _explained(error, context) from None
+        raise explained(error, context) from None
 
 
-def _explained(error: ExpressionError, context: Mapping[str, Any]) -> ExpressionError:
+def explained(error: ExpressionError, context: Mapping[str, Any]) -> ExpressionError:
     """What could not be looked up says more than that the answer lacks something."""
-    asked = context.get(CALL_FUNCTION)
-    return ExpressionError(asked.unknown[-1]) if isinstance(asked, Catalog) and asked.unknown else error
+    catalog = context.get(CALL_FUNCTION)
+    return ExpressionError(catalog.unknown.pop()) if isinstance(catalog, Catalog) and catalog.unknown else error
 
 
 @lru_cache(maxsize=4096)
@@ -56,20 +56,30 @@ def _condition(text: str) -> Condition:
     return Condition(bare[2:-1] if bare.startswith("${") and bare.endswith("}") else bare)
 
 
-def reads_alerts(text: str) -> bool:
-    """Whether a condition may look at an incident's alerts. Raises ExpressionError."""
-    paths = _condition(text).paths
-    return any(
-        path[0] in {"alerts", "drift"} or path == ("incident",) or path[:2] == ("incident", "alerts") for path in paths
-    )
+Depth = Literal["nothing", "alerts", "incident"]
+"""What a condition may look at of an incident's alerts: nothing, ``alerts``, or those of ``incident`` too."""
+
+
+@lru_cache(maxsize=4096)
+def asked(text: str) -> tuple[Condition, Depth]:
+    """A condition, and how deep it looks. Raises ExpressionError."""
+    condition = _condition(text)
+    if any(path == ("incident",) or path[:2] == ("incident", "alerts") for path in condition.paths):
+        return condition, "incident"
+    return condition, "alerts" if any(path[0] in {"alerts", "drift"} for path in condition.paths) else "nothing"
 
 
 def rendered(value: Any, context: Mapping[str, Any]) -> Any:
     """The value with its references replaced, as plain JSON types. Raises ExpressionError."""
     try:
-        return plain(Template(value).render(context))
+        return plain((_template(value) if isinstance(value, str) else Template(value)).render(context))
     except ExpressionError as error:
-        raise _explained(error, context) from None
+        raise explained(error, context) from None
+
+
+@lru_cache(maxsize=4096)
+def _template(text: str) -> Template:
+    return Template(text)
 
 
 def evaluated(expression: str, context: Mapping[str, Any]) -> str:
@@ -144,7 +154,8 @@ def incident_context(
 ) -> dict[str, Any]:
     """What is known of an incident at a time. Without a suspect, ``suspect`` and ``change`` are empty."""
     marks = incident.alerts[:MOST_ALERTS] if with_alerts else ()
-    alerts = [_alert(state.alerts[name]) for name in marks if name in state.alerts]
+    members = [_known(state.alerts[name]) for name in marks if name in state.alerts]
+    alerts = [shown for _, shown, _ in members]
     known = _suspect(state, suspect, at) if suspect is not None else {}
     return {
         "incident": {
@@ -162,7 +173,7 @@ def incident_context(
         "alerts": alerts,
         "suspect": known,
         "change": known.get("change", {}),
-        "drift": drift_of(state, marks),
+        "drift": drift_of(state, [alert.fingerprint for alert, _, drifts in members if drifts]),
         "now": _time(at),
         CALL_FUNCTION: Catalog(state),
     }
@@ -175,11 +186,25 @@ def blank(at: float, name: str = "") -> Incident:
 
 def alert_context(alert: Alert) -> dict[str, Any]:
     """What the expressions of a playbook see of the alert that began it. A value that was not told is missing."""
-    known = {**_alert(alert), "annotations": alert.annotations}
+    known = {**_shown(alert), "annotations": alert.annotations}
     return known if alert.value is None else {**known, "value": alert.value}
 
 
-def _alert(alert: Alert) -> dict[str, Any]:
+def _known(alert: Alert) -> tuple[Alert, dict[str, Any], bool]:
+    """What expressions see of an alert, and whether it speaks of drift: made once for each state that it is in."""
+    known = _ALERTS.get(alert.fingerprint)
+    if known is None or known[0] is not alert:
+        if len(_ALERTS) >= _MOST_KNOWN:
+            _ALERTS.clear()
+        known = _ALERTS[alert.fingerprint] = alert, _shown(alert), speaks_of_drift(alert)
+    return known
+
+
+_ALERTS: dict[str, tuple[Alert, dict[str, Any], bool]] = {}
+_MOST_KNOWN = 5_000
+
+
+def _shown(alert: Alert) -> dict[str, Any]:
     return {
         "fingerprint": alert.fingerprint,
         "name": alert.name,

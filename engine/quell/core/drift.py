@@ -7,6 +7,7 @@ One drift alert is one test of one column in one window, and tests over many col
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -23,13 +24,19 @@ WINDOW = "window"
 
 def kind_of(alert: Alert) -> str:
     """The label ``kind``; "drift" for an alert without one whose name speaks of drift."""
-    kind = alert.labels.get("kind", "")
-    return kind if kind or DRIFT not in alert.name.lower() else DRIFT
+    return _judged(alert.name, alert.labels.get("kind", ""))[0]
 
 
 def speaks_of_drift(alert: Alert) -> bool:
     """Whether the label ``kind`` is "drift", or the alert's name holds the word."""
-    return kind_of(alert) == DRIFT or DRIFT in alert.name.lower()
+    return _judged(alert.name, alert.labels.get("kind", ""))[1]
+
+
+@lru_cache(maxsize=4096)
+def _judged(name: str, kind: str) -> tuple[str, bool]:
+    """The kind of an alert, and whether it speaks of drift."""
+    named = DRIFT in name.lower()
+    return (kind if kind or not named else DRIFT), named or kind == DRIFT
 
 
 def drift_of(state: State, marks: Iterable[str]) -> dict[str, str]:

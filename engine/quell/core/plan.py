@@ -28,19 +28,27 @@ def run_id(playbook: str, incident: str, trigger: str, each: str, number: int) -
 
 
 def prepared(state: State, playbook: Playbook, run: Run, incident: Incident, at: float) -> Run:
-    """The run with its suspect, identity, variables and locks as they are now. Raises ExpressionError with the place.
+    """As `planned`, the run alone."""
+    return planned(state, playbook, run, incident, at)[0]
 
-    A variable may refer to those written before it.
+
+def planned(state: State, playbook: Playbook, run: Run, incident: Incident, at: float) -> tuple[Run, Mapping[str, Any]]:
+    """The run with its suspect, identity, variables and locks as they are now, and what its expressions see then.
+
+    A variable may refer to those written before it. Raises ExpressionError with the place.
     """
     drift = drift_of(state, incident.alerts or ((run.alert,) if run.alert else ()))
     run = replace(run, suspect=top_suspect(incident), drift=drift, vars={}, each="", locks=())
-    run = replace(run, each=_each(playbook, run_context(state, playbook, run, at)))
-    for name, value in playbook.vars.items():
-        found = _placed(f"vars.{name}", value, run_context(state, playbook, run, at))
-        run = replace(run, vars={**run.vars, name: found})
     context = run_context(state, playbook, run, at)
+    roots, found = context.keys(), dict[str, Any]()
+    each = _each(playbook, context)
+    for name, value in playbook.vars.items():
+        found[name] = _placed(f"vars.{name}", value, context)
+        seen = {one: value for one, value in found.items() if one not in roots}
+        context = {**seen, **context, "vars": found}
+    run = replace(run, each=each, vars=found)
     locks = [str(_placed("guards.one_at_a_time", lock, context)) for lock in playbook.guards.one_at_a_time]
-    return replace(run, locks=tuple(dict.fromkeys(locks)))
+    return replace(run, locks=tuple(dict.fromkeys(locks))), context
 
 
 def _each(playbook: Playbook, context: Mapping[str, Any]) -> str:

@@ -2,51 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable
 
-from quell.core.context import alert_context, blank, holds, incident_context, reads_alerts, top_suspect
+from quell.core.context import alert_context, asked, blank, explained, incident_context, top_suspect
 from quell.errors import ExpressionError
+from quell.expressions.conditions import Facts
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.state import State
 
+_WORD = re.compile(r"\w+")
+
+
+def words_of(conditions: Iterable[str]) -> frozenset[str]:
+    """Every word of some conditions: what has another name none of them can read."""
+    return frozenset(word for text in conditions for word in _WORD.findall(text))
+
 
 class View:
-    """The incident (or none) and the alert (or none) as they are at a time."""
+    """The incident (or none) and the alert (or none) as they are at a time.
 
-    def __init__(self, state: State, incident: Incident | None, alert: Alert | None, at: float) -> None:
+    ``words`` are all that the conditions to be asked consist of; without them they may be any.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        incident: Incident | None,
+        alert: Alert | None,
+        at: float,
+        words: frozenset[str] | None = None,
+    ) -> None:
         self._state = state
         self._incident = incident or blank(at)
         self._alert = alert
         self._at = at
-        self._bare: dict[str, Any] | None = None
-        self._whole: dict[str, Any] | None = None
+        self._words = words
+        self._made: dict[str, Facts] = {}
 
-    def holds(self, condition: str) -> bool:
+    def holds(self, text: str) -> bool:
         """Whether a condition is true, no condition always is. Raises ExpressionError when it cannot be told."""
-        return not condition or holds(condition, self._context(condition))
-
-    def surely(self, condition: str) -> bool:
-        """As `holds`; what cannot be told is false."""
+        if not text:
+            return True
+        condition, depth = asked(text)
+        facts = self._facts(depth)
         try:
-            return self.holds(condition)
+            return condition.holds_over(facts)
+        except ExpressionError as error:
+            raise explained(error, facts.context) from None
+
+    def surely(self, text: str) -> bool:
+        """As `holds`; what cannot be told is false."""
+        if not text:
+            return True
+        try:
+            condition, depth = asked(text)
+            return condition.holds_over(self._facts(depth))
         except ExpressionError:
             return False
 
-    def _context(self, condition: str) -> Mapping[str, Any]:
-        """Without the alerts where the condition does not read them: with hundreds of them they cost the most."""
-        if reads_alerts(condition):
-            if self._whole is None:
-                self._whole = self._made(with_alerts=True)
-            return self._whole
-        if self._bare is None:
-            self._bare = self._made(with_alerts=False)
-        return self._bare
+    def _facts(self, depth: str) -> Facts:
+        """Without the alerts where a condition does not read them: with hundreds of them they cost the most."""
+        return self._made.get(depth) or self._facts_with(depth)
 
-    def _made(self, *, with_alerts: bool) -> dict[str, Any]:
+    def _facts_with(self, depth: str) -> Facts:
         suspect = top_suspect(self._incident)
-        context = incident_context(self._state, self._incident, suspect, self._at, with_alerts=with_alerts)
+        context = incident_context(self._state, self._incident, suspect, self._at, with_alerts=depth != "nothing")
+        alerts = context["alerts"]
+        if self._words is not None and alerts:
+            read = [name for name in alerts[0] if name in self._words]
+            alerts = [{name: alert[name] for name in read} for alert in alerts]
+        context["alerts"] = alerts
+        context["incident"] = {**context["incident"], "alerts": alerts if depth == "incident" else []}
         if self._alert is not None:
             context["alert"] = alert_context(self._alert)
-        return context
+        found = self._made[depth] = Facts(context)
+        return found

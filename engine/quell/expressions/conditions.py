@@ -57,6 +57,27 @@ def _label(labels: Any, name: Any) -> Any:
     return labels.get(name, "")
 
 
+class Facts:
+    """What several expressions are asked over, one after the other: handed to the evaluator once, by the first.
+
+    Handing over costs far more than asking: an incident with 60 alerts a millisecond, a condition on it microseconds.
+    """
+
+    __slots__ = ("_shared", "context")
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        self.context = context
+        self._shared: Any = None
+
+    def shared(self) -> Any:
+        """The evaluator's own form of it."""
+        if self._shared is None:
+            values = {name: value for name, value in self.context.items() if not callable(value)}
+            functions = {name: value for name, value in self.context.items() if callable(value)}
+            self._shared = _CEL.Context(variables=values, functions={**functions, LABEL_FUNCTION: _label})
+        return self._shared
+
+
 class Condition:
     """One CEL expression. ``names`` are the root names it needs, ``paths`` its plain dotted references.
 
@@ -97,6 +118,9 @@ class Condition:
 
     def value(self, context: Mapping[str, Any]) -> Any:
         """The expression's value over plain dictionaries, lists, texts, numbers, times and durations."""
+        return self._evaluated(self._variables(context))
+
+    def _variables(self, context: Mapping[str, Any]) -> dict[str, Any]:
         variables = {name: self._part(name, context[name]) for name in self._needed if name in context}
         variables |= {name: context[name] for name in self._functions if name in context}
         variables[LABEL_FUNCTION] = _label
@@ -104,8 +128,11 @@ class Condition:
             if CALL_FUNCTION not in context:
                 raise ExpressionError(f'unknown function "{self.calls[0].name}"', self.calls[0].start + 1)
             variables[CALL_FUNCTION] = context[CALL_FUNCTION]
+        return variables
+
+    def _evaluated(self, over: Any) -> Any:
         try:
-            return self._program.execute(variables)
+            return self._program.execute(over)
         except KeyError as error:
             raise ExpressionError(f'"{error.args[0]}" is not there in "{self.text}"') from None
         except Exception as error:  # noqa: BLE001 - the engine raises what it likes; all of it is told as one error
@@ -120,7 +147,13 @@ class Condition:
 
     def holds(self, context: Mapping[str, Any]) -> bool:
         """Whether the condition is true. Raises ExpressionError when it is neither true nor false."""
-        value = self.value(context)
+        return self._told(self.value(context))
+
+    def holds_over(self, facts: Facts) -> bool:
+        """As `holds`, over facts that other expressions are asked over too."""
+        return self._told(self._evaluated(facts.shared()))
+
+    def _told(self, value: Any) -> bool:
         if not isinstance(value, bool):
             raise ExpressionError(f'"{self.text}" is {type(value).__name__}, not true or false')
         return value

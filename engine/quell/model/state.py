@@ -205,6 +205,8 @@ class State(msgspec.Struct, kw_only=True):
     """By playbook, of those that came in a commit."""
     changed_at: list[float] = msgspec.field(default_factory=list)
     """When acts of effect "change" were begun within the last hour, in order."""
+    runs_swept_at: float = 0.0
+    """When runs that nobody needs any more were last looked for."""
     telling: dict[str, Telling] = msgspec.field(default_factory=dict)
     """Pages that are not known to have arrived, by ledger key."""
     spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
