@@ -113,7 +113,7 @@ def test_commands_import_only_what_they_need():
     assert shown.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("name", ["config", "rules", "playbook", "tokens"])
+@pytest.mark.parametrize("name", ["config", "rules", "playbook", "tokens", "people"])
 def test_schema_prints_json_schema(name, capsys):
     assert run(["schema", name]) == 0
     assert json.loads(capsys.readouterr().out)["$schema"].startswith("https://json-schema.org/")
@@ -123,7 +123,7 @@ def test_schema_all_writes_files(tmp_path, capsys):
     assert run(["schema", "--all", str(tmp_path / "schemas")]) == 0
     assert {path.name for path in (tmp_path / "schemas").iterdir()} == {
         "config.schema.json", "rules.schema.json", "playbook.schema.json", "test.schema.json",
-        "tokens.schema.json",
+        "tokens.schema.json", "people.schema.json",
     }  # fmt: skip
 
 

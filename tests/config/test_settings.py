@@ -295,4 +295,4 @@ def test_the_path_of_the_main_file_will_do_and_its_files_can_be_watched(tmp_path
     place = write(tmp_path, {"rules/a.yaml": "mute: []\n", "playbooks/p.test.yaml": "x"})
     assert load_file(place / "quell.yaml", SPECS, {}).settings.directory == place
     names = {path.relative_to(place).as_posix() for path in watched(place)}
-    assert names == {"quell.yaml", "tokens.yaml", "rules/a.yaml"}
+    assert names == {"quell.yaml", "tokens.yaml", "people.yaml", "rules/a.yaml"}

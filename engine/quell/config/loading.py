@@ -10,6 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from quell.config.actions import Actions
+from quell.config.chat_file import people_path, read_people
 from quell.config.complaints import shaped
 from quell.config.git_file import active_of, git_files
 from quell.config.measures import measures_of, unanswered
@@ -19,7 +20,7 @@ from quell.config.playbook_file import PlaybookShape, playbook_of
 from quell.config.references import ANY
 from quell.config.rules_file import Rules
 from quell.config.secrets import Secrets
-from quell.config.settings import Settings, Token
+from quell.config.settings import Person, Settings, Token
 from quell.config.settings_file import read_settings, read_tokens, tokens_path
 from quell.config.sources import Instances, instances_of
 from quell.errors import Misconfigured, Problem
@@ -98,7 +99,7 @@ def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     rules = git_files(directory, main.value) if main else None
     if rules is None:
         rules = [*_files(directory, "rules"), *_files(directory, "playbooks")]
-    return [directory / MAIN_FILE, *rules, directory / tokens_path(main)[0]]
+    return [directory / MAIN_FILE, *rules, directory / tokens_path(main)[0], directory / people_path(main)[0]]
 
 
 def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:
@@ -138,7 +139,7 @@ class _Reading:
         rules = self._rules()
         playbooks = self._playbooks(actions, Actions(instances.with_spare(specs)), rules)
         version = self._version()
-        tokens = self._tokens(main)
+        tokens, people = self._tokens(main), self._people(main)
         if settings is None or self.problems:
             return None
         rulebook = Rulebook(
@@ -157,7 +158,8 @@ class _Reading:
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )
-        return Loaded(msgspec.structs.replace(settings, tokens=tokens), rulebook, tuple(sorted(self.warnings)))
+        settings = msgspec.structs.replace(settings, tokens=tokens, people=people)
+        return Loaded(settings, rulebook, tuple(sorted(self.warnings)))
 
     def _find_rules(self, settings: Settings | None) -> None:
         """Takes the commit in use for where rules are, if they come from git and nothing else was said."""
@@ -229,6 +231,13 @@ class _Reading:
             return ()
         document = self.document(str(name), private=True)
         return read_tokens(document, self.problems) if document else ()
+
+    def _people(self, main: Document | None) -> tuple[Person, ...]:
+        name, wanted = people_path(main)
+        if not wanted and not (self.directory / name).exists():
+            return ()
+        document = self.document(str(name), private=True)
+        return read_people(document, self.problems) if document else ()
 
     def _version(self) -> str:
         """A hash of the names and contents of quell.yaml, rules and playbooks."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from quell.config.actions import DEEDS_BUILT_IN
 from quell.config.built_in import BUILT_IN
+from quell.config.chat_file import PeopleShape
 from quell.config.playbook_file import PlaybookShape
 from quell.config.rule_shapes import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
@@ -38,7 +39,7 @@ _TYPES: Mapping[str, dict[str, Any]] = {
 
 
 def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
-    """The schemas by name: config (quell.yaml), rules, playbook, test and tokens.
+    """The schemas by name: config (quell.yaml), rules, playbook, test, tokens and people.
 
     The ids of sources are the user's choice, so the actions of a connector are offered under its own name.
     """
@@ -60,6 +61,7 @@ def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
         "playbook": playbook,
         "test": _schema(TrialShape, "Tests of playbooks and rules of quell"),
         "tokens": _schema(TokensShape, "API tokens of quell"),
+        "people": _schema(PeopleShape, "People of quell"),
     }
 
 

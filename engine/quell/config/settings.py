@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quell.model.mute import Matcher
 from quell.model.playbook import Place
 from quell.model.rulebook import Caps
 from quell.sdk.secret import Secret
@@ -84,6 +85,36 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
 
 
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who acts from where people talk. ``ids`` are what vendors call them, by connector or by source id.
+
+    ``scopes`` and ``roles`` are as a token's.
+    """
+
+    id: str
+    name: str = ""
+    email: str = ""
+    scopes: frozenset[Scope] = frozenset()
+    roles: frozenset[str] = frozenset()
+    ids: Mapping[str, str] = {}
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel of a chat source, with what is shown there; no matchers match everything."""
+
+    source: str
+    channel: str
+    matchers: tuple[Matcher, ...] = ()
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """Where incidents are shown; above so many open ones in a room new ones are told of in one message."""
+
+    rooms: tuple[Room, ...] = ()
+    digest_above: int = 20
+    link: str = ""
+
+
 class GitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A git repository that rules and playbooks come from, instead of the folders beside quell.yaml.
 
@@ -127,6 +158,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     automation: Caps = Caps()
     log: Log = Log()
     tokens: tuple[Token, ...] = ()
+    people: tuple[Person, ...] = ()
+    chat: Chat = Chat()
     snapshot_every_s: float = 60.0
     resolve_timeout_s: float = 300.0
     allow_addresses: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from quell.config.actions import Actions
+from quell.config.chat_file import ChatShape, as_role, read_chat
 from quell.config.complaints import shaped
 from quell.config.fields import MatcherText, Shape, Size, Span, joined
 from quell.config.git_file import GitShape, read_git
@@ -32,7 +33,6 @@ PAGE_PARAMS = frozenset({"text", "incident", "title", "severity"})
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):(?P<port>\d{1,5})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_ROLE = re.compile(r"(?:(?:role|team|owner):)?[^\s:]+")
 _DAY_S = 86400.0
 
 
@@ -52,12 +52,6 @@ def _digest(value: str) -> str:
     if not _SHA256.fullmatch(value):
         raise ValueError("a token is stored as its SHA-256, 64 hexadecimal digits")
     return value
-
-
-def _role(value: str) -> str:
-    if not _ROLE.fullmatch(value):
-        raise ValueError(f'"{value}" is not a role; write a name such as sre, or team:NAME or owner:NAME')
-    return value if ":" in value else f"role:{value}"
 
 
 Listen = Annotated[tuple[str, int], PlainValidator(_listen), WithJsonSchema({"type": "string"})]
@@ -146,6 +140,9 @@ class SettingsShape(Shape):
     log: LogShape = LogShape()
     tokens: str | None = None
     """File with API tokens, "tokens.yaml" if left out."""
+    people: str | None = None
+    """File with people, "people.yaml" if left out."""
+    chat: ChatShape = ChatShape()
     snapshot_every: Span = 60.0
     """How often the state is written down, to make restarts short; a large one for few records up to ten times less."""
     resolve_timeout: Span = 300.0
@@ -164,7 +161,7 @@ class TokenShape(Shape):
     scopes: Annotated[list[Scope], Field(min_length=1)]
     by: str = ""
     """Who acts with it; its id if left out."""
-    roles: list[Annotated[str, AfterValidator(_role)]] = Field(default=[])
+    roles: list[Annotated[str, AfterValidator(as_role)]] = Field(default=[])
     """Whose approval it gives, as playbooks ask for it: sre stands for role:sre; team:NAME and owner:NAME too."""
 
 
@@ -209,6 +206,7 @@ def read_settings(
             quarantine_bytes=shape.retention.quarantine_size,
         ),
         automation=Caps(**shape.automation.model_dump()),
+        chat=read_chat(document, shape.chat, [str(name) for name in shape.sources], problems),
         log=Log(level=shape.log.level, format=shape.log.format),
         snapshot_every_s=shape.snapshot_every,
         resolve_timeout_s=shape.resolve_timeout,
