@@ -242,6 +242,13 @@ MISTAKES = [
         'p.yaml:3:28: "flow.pause" cannot be done at once with others: its effect is change',
     ),
     (
+        "an approval at once with others",
+        "  - parallel: [{id: a, do: approve_then, with: {do: flow.query, args: {q: x}, who: ['role:x']}}]\n",
+        '"approve_then" cannot be done at once with others: it waits',
+    ),
+    ("a wait with a check", WAIT % ("'true'", "") + "    check: result.x\n", '"wait" has no "check"'),
+    ("a note again", "  - {id: a, do: incident.note, with: {text: x}, retry: {times: 1}}\n", 'has no "retry"'),
+    (
         "a wait at once with others",
         "  - parallel: [{id: a, do: wait, with: {until: 'true', within: 1m}}]\n",
         '"wait" cannot be done at once with others: it waits',

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quell.errors import ExpressionError
+from quell.expressions.cel_text import CALL_FUNCTION
 from quell.expressions.conditions import Condition
 
 CONTEXT = {
@@ -183,3 +184,44 @@ def test_nothing_else_is_raised_whatever_the_text(text):
 def test_nothing_else_is_raised_for_any_text(text):
     with contextlib.suppress(ExpressionError):
         Condition(text).value({})
+
+
+def test_calls_with_a_dotted_name_are_answered_by_the_context():
+    asked = []
+
+    def answer(name, arguments):
+        asked.append((name, arguments))
+        return {"dag": "d", "value": 2.0}
+
+    condition = Condition(
+        'catalog.model(m).dag == "d" && alerts.exists(a, metrics.rate(a.labels.app, [1, 2]).value > 1.0)'
+    )
+    assert [(call.name, call.arguments) for call in condition.calls] == [("catalog.model", 1), ("metrics.rate", 2)]
+    assert condition.names == {"m", "alerts"}
+    assert condition.paths == {("m",), ("alerts",)}
+    context = {"m": "churn", "alerts": [{"labels": {}}], CALL_FUNCTION: answer}
+    assert condition.holds(context)
+    assert asked == [("catalog.model", ["churn"]), ("metrics.rate", ["", [1, 2]])]
+
+
+def test_calls_may_stand_in_one_another_and_take_nothing():
+    condition = Condition("a.b(c.d(), 'x(,)', {'k': [1, 2]}) == 1")
+    assert [(call.name, call.arguments) for call in condition.calls] == [("a.b", 3), ("c.d", 0)]
+    assert condition.holds({CALL_FUNCTION: lambda name, _: 1 if name == "a.b" else 0})
+
+
+def test_a_call_that_nobody_answers_is_an_error_with_its_column():
+    with pytest.raises(ExpressionError) as caught:
+        Condition("1 < metrics.rate(2)").value({})
+    assert (str(caught.value), caught.value.column) == ('unknown function "metrics.rate"', 5)
+
+
+@pytest.mark.parametrize("text", ["a.contains('b')", "labels.x.size()"])
+def test_functions_of_values_are_no_calls_of_their_own(text):
+    assert Condition(text).calls == ()
+
+
+@pytest.mark.parametrize("text", ["a.b.c.d(1)", "a.exists(b, b.rate(1))"])
+def test_only_two_words_with_a_dot_name_a_call(text):
+    with pytest.raises(ExpressionError, match="unknown function"):
+        Condition(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,14 @@ _PEOPLE = frozenset({"role", "user", "owner", "team"})
 _NOT_FOR_EACH = frozenset({"approve", "approve_then", "wait"})
 _ITEM_LATER = "only a step with for_each has items"
 _BEFORE_LATER = "only the undo of a step whose action reads the state before it acts sees that"
+_NOT_OF: Mapping[str, tuple[str, ...]] = {
+    "approve": ("check", "retry"),
+    "wait": ("check", "otherwise", "retry"),
+    "incident.note": ("retry",),
+    "escalate": ("retry",),
+    "quell.validate_drift": ("retry",),
+}
+"""Keys of a step that mean nothing where quell itself does it."""
 _NOT_AT_ONCE = ("undo", "for_each")
 _SPANS = ("within", "every", "hold")
 
@@ -69,8 +78,8 @@ class StepChecks:
             inside = (*path, index)
             spec = self._step(inside, {word: step[word] for word in step if word not in _NOT_AT_ONCE}, known)
             name = step.get("do")
-            if spec is not None and (spec.effect != "read" or name in {"wait"}):
-                message = f'"{name}" cannot be done at once with others: {_why_not(spec)}'
+            if spec is not None and (spec.effect != "read" or str(name) in _NOT_FOR_EACH):
+                message = f'"{name}" cannot be done at once with others: {_why_not(spec, str(name))}'
                 self._problem((*inside, "do"), message, "make it a step of its own")
             for word in _NOT_AT_ONCE:
                 if word in step:
@@ -95,7 +104,11 @@ class StepChecks:
         reading = replace(known, readable=True)
         check_condition(self.document, (*path, "if"), step.get("if"), reading, self.problems)
         spec = self._action(path, step, known)
-        if isinstance(step.get("do"), str) and step["do"] in {"approve", "approve_then"}:
+        name = str(step.get("do"))
+        for word in _NOT_OF.get(name, ()):
+            if word in step:
+                self._problem((*path, word), f'"{name}" has no "{word}"', "take it out", key=True)
+        if name in {"approve", "approve_then"}:
             self._approval((*path, "with"), _mapping(step, "with"))
         own = step.get("id")
         done = replace(known, steps=known.steps | {own}) if isinstance(own, str) else known
@@ -250,8 +263,8 @@ def _members(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for step in members if isinstance(step, dict)] if isinstance(members, list) else []
 
 
-def _why_not(spec: ActionSpec) -> str:
-    return "it waits" if spec.name == "wait" else f"its effect is {spec.effect}, and only reads are allowed here"
+def _why_not(spec: ActionSpec, name: str = "") -> str:
+    return "it waits" if name in _NOT_FOR_EACH else f"its effect is {spec.effect}, and only reads are allowed here"
 
 
 def _said_by_nobody(who: Any) -> bool:

@@ -87,6 +87,7 @@ def performed(desk: Desk, run: Run, at: float) -> Run:
         undo=undo,
         started_at=at,
         due_at=at + limit + GRACE_S,
+        sentence=f"{act.do} is under way",
         error="",
     )
     desk.decide(

@@ -113,7 +113,7 @@ def cut_short(act: StepRun) -> StepState:
 
 def without(act: StepRun) -> StepRun:
     """The act skipped, if it was not begun."""
-    return replace(act, state="skipped", due_at=None) if act.state == "planned" else act
+    return replace(act, state="skipped", due_at=None, sentence="never begun") if act.state == "planned" else act
 
 
 def without_rest(run: Run, at: float) -> Run:
