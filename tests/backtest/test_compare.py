@@ -230,6 +230,24 @@ def test_a_replay_that_ends_badly_is_told(monkeypatch, capfd):
         courses_of([Task(directory="", decode_as="", history=())] * 2)
 
 
+def test_an_interruption_ends_the_replays(monkeypatch):
+    ended = []
+    monkeypatch.setattr(replaying, "LEAST_BYTES", -1)
+
+    class Interrupted(replaying._Process):
+        def course(self):
+            raise KeyboardInterrupt
+
+        def end(self):
+            super().end()
+            ended.append(self._process.returncode)
+
+    monkeypatch.setattr(replaying, "_Process", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        courses_of([Task(directory="", decode_as="", history=())] * 2)
+    assert len(ended) == 2
+
+
 def test_modules_where_it_is_called_are_not_imported(tmp_path, monkeypatch):
     for name in ("msgspec", "quell", "yaml"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")

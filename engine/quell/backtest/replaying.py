@@ -114,7 +114,10 @@ class _Process:
 
     def __init__(self, task: Task) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "quell.backtest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-P", "-m", "quell.backtest"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the command, which ends this
         )
         with suppress(BrokenPipeError):  # what it said before it ended is on stderr
             assert self._process.stdin is not None

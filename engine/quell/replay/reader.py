@@ -1,7 +1,8 @@
 """Reads the public records format: JSON lines, plain or gzipped, into typed records in order of arrival.
 
-A line that cannot be read becomes a `Problem` and is left out; reading goes on. Nothing is sorted within a file:
-lines arrive as a daemon would see them, and a clock that steps back is held at the latest arrival so far.
+Lines of Alertmanager's own event recorder are read, too. A line that cannot be read becomes a `Problem` and is left
+out; reading goes on. Nothing is sorted within a file: lines arrive as a daemon would see them, and a clock that steps
+back is held at the latest arrival so far.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from quell.errors import BadPayload, Misconfigured, Problem
 from quell.model.mismatch import place_and_reason
 from quell.model.records import AlertRecord, AnyRecord, DeliveryRecord
 from quell.model.wire import times_from_text
+from quell.replay.alertmanager_events import recorded_event
 from quell.replay.deliveries import Deliveries
 from quell.replay.usual import usual_line
 
@@ -53,8 +55,12 @@ class Reader:
                 continue
             self.lines += 1
             try:
-                record = usual_line(text) or decode_record(text)
-                yield from self._expand(record, number, path)
+                record = usual_line(text)
+                events = recorded_event(text, str(number)) if record is None else None
+                if events is not None:
+                    yield from events
+                else:
+                    yield from self._expand(record or decode_record(text), number, path)
             except ValueError as error:
                 self._report(path, number, str(error))
 
