@@ -5,9 +5,9 @@
 
 Every incident is news to the core's automation as it opens, and again as its first suspect changes. Playbooks are a
 mixture of what teams write: for incidents of one team or all, with settling, for single alerts, by the clock, by hand;
-conditions on severity, suspect and change, one in five on all alerts, which costs most; guards with identity, cooldown, limit, locks, freezes, `unless` and
-blast radius. About one in fifty fits an incident and begins (or is held by a guard, which is told): that is planned,
-its parameters resolved, and its intent decided. Runs of the past are there to be looked through: 5,000 of them.
+conditions on severity, suspect and change, one in five on all alerts, which costs most; guards with identity, cooldown,
+limit, locks, freezes, `unless` and blast radius. About one in fifty fits an incident and begins (or is held by a guard,
+which is told): that is planned, its parameters resolved, and its intent decided. 5,000 runs of the past are there.
 
 The goal is held against the first news, the opening: that is when all playbooks are chosen from and most begin. Time is
 the processor's, so that what else the machine does counts less; the store and the deeds are not in it.

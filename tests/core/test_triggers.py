@@ -212,3 +212,44 @@ def test_an_approval_without_an_incident_holds():
     stage.say("approve")
     assert stage.run.state == "running"
     assert len(stage.performs) == 1
+
+
+def test_why_each_playbook_did_or_did_not_run_is_told_whatever_begins_it():
+    other = (Matcher(name="alertname", value="Other"),)
+    books = (
+        watcher(name="a"),
+        watcher(name="b", if_="alert.value > 1.0"),
+        watcher(name="c", settled_for_s=300.0),
+        playbook(name="d", on=(), alert=other),
+        clocked(Schedule(every_s=HOUR), name="e"),
+        playbook(name="f", on=(), by_hand=True),
+        playbook(name="g", guards=Guards(cooldown_s=600.0)),
+        watcher(name="h", mode="off"),
+    )
+    stage = Stage(*books)
+    about = incident(alerts=("d1",))
+    tells(stage, alert(value=0.5))
+    assert (
+        dict(stage.automation.considered(about, T0))["g"] == "has no condition, but it waits until the incident opens"
+    )
+    stage.say("run", "f")
+    stage.news(incident("INC-0"))
+    stage.answer()
+    stage.at(60).news(about)
+    found = dict(stage.automation.considered(about, stage.now))
+    ran = {one.playbook: one.id for one in stage.runs}
+    assert found == {
+        "a": f"alert Drift: run {ran['a']} is running",
+        "b": "alert Drift: its condition is false",
+        "c": "alert Drift: its condition holds, and must hold until 2023-11-14T22:18:20.000Z",
+        "d": "no alert of the incident is one that it waits for",
+        "e": "the clock begins it, next at 2023-11-14T23:00:00.000Z, not an incident",
+        "f": "only a person begins it",
+        "g": f"cooldown of 10m after run {stage.runs[-2].id} holds until 2023-11-14T22:23:20.000Z",
+        "h": "is off",
+    }
+    muted = alert(mutings=(Muting(kind="silence", by="s1"),), episode=2)
+    tells(stage, muted)
+    assert dict(stage.automation.considered(about, stage.now))["a"] == "alert Drift: it is muted by silence s1"
+    tells(stage, alert(status="resolved", episode=2))
+    assert dict(stage.automation.considered(about, stage.now))["a"] == "alert Drift: it is resolved"

@@ -62,7 +62,10 @@ def explain(state: State, incident: Incident, automation: Automation, graph: Gra
     alerts = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
     cause = incident.suspects[0] if incident.suspects else None
     change = state.changes.get(cause.change) if cause is not None and cause.change else None
-    runs = tuple(run for run in state.runs.values() if run.incident == incident.id)
+    marks = frozenset(incident.alerts)
+    runs = tuple(
+        run for run in state.runs.values() if run.incident == incident.id or (not run.incident and run.alert in marks)
+    )
     held = held_back(alerts)
     considered = tuple(automation.considered(incident, state.now))
     judged = candidates(incident, alerts, graph)
