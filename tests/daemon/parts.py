@@ -315,7 +315,7 @@ async def running(
     kept = store if store is not None else MemoryStore()
     daemon = Daemon(
         first, load or (lambda: first), path, kept,
-        trial=lambda _rules: None, restore=restore, kinds=kinds, clock=clock or Clock(),
+        trial=lambda _rules, _given_up: None, restore=restore, kinds=kinds, clock=clock or Clock(),
     )  # fmt: skip
     listening = bound("127.0.0.1", 0)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:

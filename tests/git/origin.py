@@ -28,15 +28,16 @@ class Origin:
         self.keys.mkdir(parents=True)
         self._home = directory / "home"
         self._home.mkdir()
-        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare), cwd=directory)
-        self._git("init", "--quiet", "--initial-branch=main", str(self.work), cwd=directory)
-        self._git("remote", "add", "origin", str(self.bare))
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare), cwd=directory)
+        self.git("init", "--quiet", "--initial-branch=main", str(self.work), cwd=directory)
+        self.git("remote", "add", "origin", str(self.bare))
 
     @property
     def url(self) -> str:
         return f"file://{self.bare}"
 
-    def _git(self, *arguments: str, cwd: Path | None = None) -> str:
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        """What a command said."""
         environment = {
             "PATH": os.environ["PATH"], "HOME": str(self._home), "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_AUTHOR_NAME": "Ana", "GIT_AUTHOR_EMAIL": "ana@example.com",
@@ -73,23 +74,30 @@ class Origin:
         self, message: str = "rules: change", signer: str = "", *, push: bool = True, force: bool = False
     ) -> str:
         """Commits everything; its id."""
-        self._git("add", "--all")
+        self.git("add", "--all")
         signing = ["-c", "gpg.format=ssh", "-c", f"user.signingKey={self.key(signer)}"] if signer else []
-        self._git(*signing, "commit", "--quiet", "--allow-empty", "-m", message, *(["-S"] if signer else []))
+        self.git(*signing, "commit", "--quiet", "--allow-empty", "-m", message, *(["-S"] if signer else []))
         if push:
-            self._git("push", "--quiet", *(["--force"] if force else []), "origin", "HEAD:main")
-        return self._git("rev-parse", "HEAD")
+            self.git("push", "--quiet", *(["--force"] if force else []), "origin", "HEAD:main")
+        return self.git("rev-parse", "HEAD")
+
+    def commit_with(self, *options: str) -> str:
+        """Commits everything, signed as the options of git say; its id."""
+        self.git("add", "--all")
+        self.git(*options, "commit", "--quiet", "--allow-empty", "-S", "-m", "rules: change")
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return self.git("rev-parse", "HEAD")
 
     def back(self, steps: int = 1) -> None:
         """Forgets the newest commits."""
-        self._git("reset", "--quiet", "--hard", f"HEAD~{steps}")
+        self.git("reset", "--quiet", "--hard", f"HEAD~{steps}")
 
     def odd(self, mode: str, name: str, target: str) -> None:
         """Puts what is no plain file into the next commit: a link (120000) or a submodule (160000)."""
         if mode == "160000":
-            self._git("update-index", "--add", "--cacheinfo", f"{mode},{target},{name}")
-            self._git("commit", "--quiet", "-m", "odd")
-            self._git("push", "--quiet", "origin", "HEAD:main")
+            self.git("update-index", "--add", "--cacheinfo", f"{mode},{target},{name}")
+            self.git("commit", "--quiet", "-m", "odd")
+            self.git("push", "--quiet", "origin", "HEAD:main")
             return
         path = self.work / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Daemon:
             metrics=Metrics(),
         )  # fmt: skip
 
-    def _trial(self, rules: RulesAt) -> None:
+    def _trial(self, rules: RulesAt, _given_up: threading.Event) -> None:
         self.tried.append(rules)
         if self.fails:
             raise Misconfigured([Problem("playbooks/a.yaml", 3, 1, self.fails)])

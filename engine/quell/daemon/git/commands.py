@@ -54,13 +54,17 @@ class Access:
 
 @dataclass(slots=True)
 class Git:
-    """Commands in one bare repository. ``home`` is an empty directory that stands for the user's own."""
+    """Commands in one bare repository. ``home`` is an empty directory that stands for the user's own.
+
+    ``keyring`` is GPG's directory; without it GPG knows no key.
+    """
 
     repository: Path
     home: Path
     access: Access
     settings: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 60.0
+    keyring: Path | None = None
 
     async def run(self, *arguments: str, given: bytes = b"", codes: Sequence[int] = (0,)) -> bytes:
         """What the command printed. Raises `GitFailed`."""
@@ -99,6 +103,7 @@ class Git:
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",
             "HOME": str(self.home),
+            "GNUPGHOME": str(self.keyring or self.home / "no-keyring"),
             "GIT_DIR": str(self.repository),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -153,9 +158,9 @@ async def _bounded(stream: asyncio.StreamReader, name: str) -> bytes:
 
 
 def _said(complaint: bytes) -> str:
-    """The last lines that git wrote, on one line."""
+    """The last lines that git wrote, on one line; the other side may have put anything into them."""
     lines = [line.strip() for line in complaint.decode("utf-8", "replace").splitlines() if line.strip()]
-    return "; ".join(lines[-3:])[:300]
+    return "".join(letter if letter.isprintable() else "?" for letter in "; ".join(lines[-3:])[:300])
 
 
 def _quoted(path: Path) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from quell.daemon.git.tree import UnfitCommit
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _CANDIDATE = "refs/quell/candidate"
+MOST_KEPT = 512_000_000
+"""Bytes of the copy; beyond, it is made anew. Who pushes what is refused, again and again, must not fill the disk."""
+_ABANDONED_S = 600.0
+"""After this long a lock or an unfinished pack is nobody's any more: no command takes so long."""
 _VERDICTS = {
     "N": "is not signed",
     "B": "has a bad signature",
@@ -40,11 +47,15 @@ class Repository:
         if settings.token and settings.user:
             header = f"Authorization: Basic {settings.basic()}"
         access = Access(protocol, header, settings.ssh_key, settings.known_hosts)
-        checking = {}
+        # Each commit says itself by which program its signature is checked: only the one that knows our list may.
+        checking = {"gpg.program": "false", "gpg.x509.program": "false", "gpg.ssh.program": "false"}
         if settings.signers is not None:
-            checking = {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": str(settings.signers)}
-        home = settings.keep / "home"
-        return cls(settings, Git(settings.keep / "repository.git", home, access, checking))
+            checking["gpg.ssh.program"] = "ssh-keygen"
+            checking["gpg.ssh.allowedSignersFile"] = str(settings.signers)
+        if settings.gpg_home is not None:
+            checking["gpg.program"] = "gpg"
+        git = Git(settings.keep / "repository.git", settings.keep / "home", access, checking, keyring=settings.gpg_home)
+        return cls(settings, git)
 
     async def newest(self) -> str:
         """The commit that the branch names now. Raises `GitFailed`."""
@@ -59,6 +70,9 @@ class Repository:
 
     async def fetch(self) -> str:
         """Brings the branch here; the commit that it names. Raises `GitFailed`."""
+        if await asyncio.to_thread(_swept, self.git.repository) > MOST_KEPT:
+            await asyncio.to_thread(shutil.rmtree, self.git.repository)
+            await self._prepare()
         wanted = f"+refs/heads/{self.settings.branch}:{_CANDIDATE}"
         await self.git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self.settings.url, wanted)
         return (await self.git.run("rev-parse", "--verify", f"{_CANDIDATE}^{{commit}}")).decode().strip()
@@ -72,9 +86,8 @@ class Repository:
         """Who signed the commit; "" where nobody has to. Raises `UnfitCommit` when it is nobody who may."""
         if self.settings.unsigned:
             return ""
-        told = await self.git.run("log", "-1", "--no-show-signature", "--format=%G?%x00%GS%x00%GF", commit)
-        verdict, _, rest = told.decode("utf-8", "replace").strip("\n").partition("\0")
-        name, _, print_ = rest.partition("\0")
+        told = await self.git.run("log", "-1", "--no-show-signature", "--format=%G?%x00%GF%x00%GS", commit)
+        verdict, print_, name = told.decode("utf-8", "replace").strip("\n").split("\0", 2)
         trusted = {"G", "U"} if self.settings.gpg_home is not None else {"G"}  # a keyring of our own is the list
         if verdict not in trusted:
             why = _VERDICTS.get(verdict, "has a signature that cannot be checked")
@@ -88,14 +101,20 @@ class Repository:
         return text[:200]
 
     async def _prepare(self) -> None:
-        await asyncio.to_thread(_make, self.git.home, self.settings)
+        await asyncio.to_thread(self.git.home.mkdir, parents=True, exist_ok=True, mode=0o700)
         if not (self.git.repository / "HEAD").exists():
             await self.git.run("init", "--quiet", "--bare", "--template=", str(self.git.repository))
 
 
-def _make(home: Path, settings: GitSettings) -> None:
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if settings.gpg_home is not None:
-        link = home / ".gnupg"
-        if not link.is_symlink():
-            link.symlink_to(settings.gpg_home)
+def _swept(repository: Path) -> int:
+    """Removes what a command that was cut off has left, which would keep git from working; the bytes of the rest."""
+    long_ago, kept = time.time() - _ABANDONED_S, 0
+    for path in repository.rglob("*"):
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            left = path.name.endswith(".lock") or path.name.startswith("tmp_")
+            if left and found.st_mtime < long_ago and not path.is_dir():
+                path.unlink()
+            else:
+                kept += found.st_size
+    return kept

@@ -102,15 +102,16 @@ class GitSource:
             now = self._clock.now()
             try:
                 newest = await repository.newest()
-                standing.asked_at, standing.failing_since = now, None
+                standing.asked_at = now
                 if standing.active is not None and newest == standing.active.commit:
                     await self._well(now)
                 elif again or newest != standing.refused:
                     await self._take(settings, repository, now)
+                standing.failing_since = None
             except (GitFailed, OSError) as error:
                 await self._unreachable(str(error), now)
             except UnfitCommit as error:
-                standing.refused = newest
+                standing.refused, standing.failing_since = newest, None
                 await self._refuse(newest, str(error), now)
             except Exception as error:  # noqa: BLE001 - a bug here must not end the daemon: reported, and tried again
                 self._log.exception("looking at the branch failed by a bug")
@@ -120,7 +121,7 @@ class GitSource:
     async def _take(self, settings: GitSettings, repository: Repository, now: float) -> None:
         before = self.standing.active
         fresh = await fitting(repository, before, self._trial, now)
-        await asyncio.to_thread(put_in_use, settings.keep, fresh)
+        await asyncio.to_thread(put_in_use, settings.keep, fresh, before)
         if not await self._take_up():
             await asyncio.to_thread(put_in_use, settings.keep, before)
             raise UnfitCommit(f"commit {fresh.commit[:12]} could not be taken up; the log says why")

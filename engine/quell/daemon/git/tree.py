@@ -19,6 +19,8 @@ FOLDERS = ("rules", "playbooks")
 MOST_FILES = 2_000
 MOST_FILE_BYTES = 262_144
 MOST_BYTES = 20_000_000
+_LONGEST_NAME, _LONGEST_PART = 1_000, 255
+"""Bytes of a path and of each part of it: no file system takes longer parts."""
 _SUFFIXES = (".yaml", ".yml")
 _PLAIN = {"100644", "100755"}
 
@@ -80,8 +82,9 @@ def _path(raw: bytes, base: PurePosixPath) -> PurePosixPath:
         raise UnfitCommit(f"the file name {raw!r} is not UTF-8") from None
     path = PurePosixPath(text)
     odd = any(part in {"..", ".git"} or part.lower() == ".git" for part in path.parts)
-    if odd or path.is_absolute() or "\\" in text or any(ord(letter) < 32 for letter in text):
-        raise UnfitCommit(f"the file name {text!r} is not taken")
+    long = len(raw) > _LONGEST_NAME or any(len(part.encode()) > _LONGEST_PART for part in path.parts)
+    if odd or long or path.is_absolute() or "\\" in text or any(ord(letter) < 32 for letter in text):
+        raise UnfitCommit(f"the file name {text[:100]!r} is not taken")
     return path.relative_to(base)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,23 +18,31 @@ from quell.trial.trying import test_files
 
 MOST_S = 300.0
 """Within this time all tests of a commit must be through."""
+_LOOK_S = 0.2
 
 
-def tried_out(load: Callable[..., Loaded], config: Path, rules: RulesAt) -> None:
+def tried_out(load: Callable[..., Loaded], config: Path, rules: RulesAt, given_up: threading.Event) -> None:
     """Loads the rules, and runs their tests in a process of their own. Raises `Misconfigured` with all that is wrong.
 
-    A process of its own keeps a slow or endless test from the daemon, which goes on deciding.
+    A process of its own keeps a slow or endless test from the daemon, which goes on deciding; ``given_up`` ends it.
     """
     loaded: Loaded = load(rules=rules)
     if loaded.settings.git is None or not loaded.settings.git.tested or not test_files(rules.directory):
         return
     command = [sys.executable, "-m", "quell.cli", "test", str(rules.directory), "--config", str(config), "--json"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=MOST_S, check=False)  # noqa: S603 - our own program
-    except subprocess.TimeoutExpired:
-        raise Misconfigured([Problem("*.test.yaml", 0, 0, f"the tests took longer than {MOST_S:g} s")]) from None
-    if done.returncode != 0:
-        raise Misconfigured(_problems(done.stdout, done.stderr))
+    until = time.monotonic() + MOST_S
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own
+        while True:
+            try:
+                out, err = process.communicate(timeout=_LOOK_S)
+                break
+            except subprocess.TimeoutExpired:
+                if given_up.is_set() or time.monotonic() > until:
+                    process.kill()
+                    text = f"the tests took longer than {MOST_S:g} s"
+                    raise Misconfigured([Problem("*.test.yaml", 0, 0, text)]) from None
+    if process.returncode != 0:
+        raise Misconfigured(_problems(out, err))
 
 
 def _problems(out: bytes, err: bytes) -> list[Problem]:
