@@ -59,7 +59,7 @@ class Story:
         for _ in range(self.chance.randint(1, 3)):
             self.child.alert(f"alert-{self.seed}-{self.alerts}")
             self.alerts += 1
-        if self.child.ends_within(0.4 + self.chance.random()):
+        if self.child.ends_within(0.3 + 0.7 * self.chance.random()):
             assert self.child.wait() == -9, self.child.log[-3000:]
             self.kills[place] += 1
         else:

@@ -31,7 +31,7 @@ def target() -> Iterator[Target]:
     made.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def config(request: pytest.FixtureRequest, tmp_path: Path, target: Target) -> Path:
     written = write_config(tmp_path / "quell", *target.settings(tmp_path / "quell"))
     write_playbooks(tmp_path / "quell")
