@@ -104,6 +104,21 @@ def test_a_change_is_checked_and_tested(place, name):
 
 
 @pytest.mark.parametrize("name", ["github/check/3", "gitlab/quell-check/script"])
+def test_secrets_and_tokens_are_not_needed(place, name, monkeypatch):
+    monkeypatch.delenv("HOOK_SECRET", raising=False)
+    (place / "quell.yaml").write_text(
+        "tokens: tokens.yaml\n"
+        'sources:\n  console: {use: console}\n  hook: {use: webhook, auth: {token: "env:HOOK_SECRET"}}\n'
+    )
+    ran = run(place, name)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with_secrets = subprocess.run(["quell", "check", "."], cwd=place, capture_output=True, text=True, check=False)
+    assert with_secrets.returncode == 2
+    assert "tokens.yaml" in with_secrets.stderr
+    assert "HOOK_SECRET" in with_secrets.stderr
+
+
+@pytest.mark.parametrize("name", ["github/check/3", "gitlab/quell-check/script"])
 def test_a_mistake_fails_the_job(place, name):
     (place / "rules" / "mine.yaml").write_text("mute: 7\n")
     ran = run(place, name)
