@@ -295,3 +295,50 @@ def test_whatever_stands_in_it_a_report_comes_out(value: Any) -> None:
             continue
         for name, text in found.files.items():
             assert read_document(name, text.encode())[1] == []
+
+
+ACTIVE = """\
+route:
+  receiver: chat
+  routes: [{{receiver: office, matchers: ['severity="ticket"'], active_time_intervals: [{names}]}}]
+receivers: [{{name: chat}}, {{name: office}}]
+time_intervals:
+  - {{name: mornings, time_intervals: [{{times: [{{start_time: "06:00", end_time: "14:00"}}]}}]}}
+  - {{name: evenings, time_intervals: [{{times: [{{start_time: "14:00", end_time: "22:00"}}]}}]}}
+  - {{name: december, time_intervals: [{{months: [december]}}]}}
+"""
+
+
+def test_a_route_with_several_active_times_is_muted_outside_of_all_of_them() -> None:
+    """Outside of each would be always: nobody would ever be told."""
+    values, _ = taken(ACTIVE.format(names="mornings, evenings"))
+    (window,) = values["rules/windows.yaml"]["windows"]
+    assert (window["from"], window["for"]) == ("22:00", "8h")
+    values, found = taken(ACTIVE.format(names="mornings, december"))
+    assert "rules/windows.yaml" not in values, "in December it is active all day"
+    left = [item.part for item in found.report.items if item.fate == "left out"]
+    assert 'active_time_intervals "mornings"' in left
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.slack.com/services/T0AAAAAAA/B0AAAAAAA/abcdEFGHijklMNOPqrstUVWX",
+        "https://hook.example/alerts?token=hunter2",
+        "https://hook.example/a?b=0123456789abcdef0123",
+        "https://ana:hunter2@hook.example/",
+    ],
+)
+def test_an_address_that_is_a_secret_goes_into_no_file(url: str) -> None:
+    config = {"route": {"receiver": "a"}, "receivers": [{"name": "a", "webhook_configs": [{"url": url}]}]}
+    _, found = taken(as_yaml(config))
+    assert not any(part in text for text in found.files.values() for part in ("hunter2", "T0AAAAAAA", "0123456789"))
+    assert any(item.fate == "left out" and "secret" in item.text for item in found.report.items)
+
+
+def test_what_a_webhook_needs_besides_its_address_is_said() -> None:
+    hook = {"url": "http://hook.example/alertmanager-webhook-receiver", "http_config": {"basic_auth": {}}}
+    config = {"route": {"receiver": "a"}, "receivers": [{"name": "a", "webhook_configs": [hook]}]}
+    values, found = taken(as_yaml(config))
+    assert values["quell.yaml"]["sources"]["webhook-a"]["url"] == hook["url"]
+    assert any(item.fate == "left out" and "http_config" in item.part for item in found.report.items)

@@ -103,3 +103,37 @@ def test_what_is_computed_is_left_out_and_the_playbook_is_off(action: str, said:
     (left,) = [item for item in report.items if item.fate == "left out"]
     assert said in left.text
     assert left.line == 5
+
+
+SAY = "{name: say, provider: {type: console, with: {message: hi}}}"
+
+
+def test_each_trigger_has_a_file_of_its_own_below_the_directory(tmp_path: Path) -> None:
+    """Whoever hands out a workflow must not choose where it is written."""
+    away = "../../../escaped"
+    triggers = f"[{{type: '{away}'}}, {{type: incident}}, {{type: incident, events: [updated]}}]"
+    path = tmp_path / "workflow.yaml"
+    path.write_text(f"workflow:\n  id: a\n  triggers: {triggers}\n  actions: [{SAY}]\n")
+    out = tmp_path / "deep/er/quell"
+    assert run(["import", str(path), "--out", str(out)]) == 0
+    written = sorted(each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("*.yaml"))
+    assert written == [
+        "deep/er/quell/playbooks/a-escaped.yaml",
+        "deep/er/quell/playbooks/a-incident-2.yaml",
+        "deep/er/quell/playbooks/a-incident.yaml",
+        "deep/er/quell/quell.yaml",
+        "workflow.yaml",
+    ]
+
+
+def test_a_constant_that_is_computed_is_left_out_like_a_step() -> None:
+    (one,), report = read(f"workflow:\n  id: a\n  consts: {{when: 'keep.utcnow()'}}\n  actions: [{SAY}]\n")
+    assert one.playbook["mode"] == "off"
+    assert [item.part for item in report.items if item.fate == "left out"] == ['constant "when"']
+
+
+def test_an_address_with_a_secret_is_not_written_down() -> None:
+    step = "{name: s, provider: {type: http, with: {url: 'https://x.example/?token=abc', method: POST}}}"
+    (one,), report = read(f"workflow:\n  id: a\n  actions: [{SAY}, {step}]\n")
+    assert "abc" not in str(one.playbook)
+    assert any("secret" in item.text for item in report.items)

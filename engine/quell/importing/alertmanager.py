@@ -186,24 +186,40 @@ class _Reader:
         return free
 
     def _mute_times(self, path: Path, route: Mapping[str, Any], terms: Sequence[Term]) -> None:
-        for key in ("mute_time_intervals", "active_time_intervals"):
-            for name in map(str, _list(route.get(key))):
-                part, found = f'{key} "{name}"', self._intervals.get(name)
-                if found is None:
-                    self._report.left_out((*path, key), part, "there is no time interval of that name")
-                elif isinstance(found, str):
-                    self._report.left_out((*path, key), part, found)
-                elif terms:
-                    self._window(path, key, name, found, terms)
+        """Muted in any of its mute times; of its active times, muted outside of all of them."""
+        for name in map(str, _list(route.get("mute_time_intervals"))):
+            found = self._named((*path, "mute_time_intervals"), f'mute_time_intervals "{name}"', name)
+            if found is not None and terms:
+                self._windows_of(path, "mute_time_intervals", [name], found, terms)
+        active = [str(name) for name in _list(route.get("active_time_intervals"))]
+        if not active:
+            return
+        key = "active_time_intervals"
+        each = [self._named((*path, key), f'{key} "{name}"', name) for name in active]
+        known = [found for found in each if found is not None]
+        if len(known) < len(each):
+            rest = [name for name, found in zip(active, each, strict=True) if found is not None]
+            if rest:
+                why = "the route is also active in what could not be carried, so none of its times is"
+                self._report.left_out((*path, key), f'{key} "{", ".join(rest)}"', why)
+        elif terms:
+            self._windows_of(path, key, active, [part for found in known for part in found], terms)
 
-    def _window(
-        self, path: Path, key: str, name: str, found: Iterable[tuple[str, bytearray]], terms: Sequence[Term]
+    def _named(self, path: Path, part: str, name: str) -> list[tuple[str, bytearray]] | None:
+        found = self._intervals.get(name)
+        if isinstance(found, list):
+            return found
+        self._report.left_out(path, part, found or "there is no time interval of that name")
+        return None
+
+    def _windows_of(
+        self, path: Path, key: str, names: Sequence[str], found: Iterable[tuple[str, bytearray]], terms: Sequence[Term]
     ) -> None:
         zones: dict[str, bytearray] = {}
         for zone, inside in found:
             known = zones.setdefault(zone, bytearray(len(inside)))
             zones[zone] = bytearray(a | b for a, b in zip(known, inside, strict=True))
-        active = key == "active_time_intervals"
+        active, name = key == "active_time_intervals", ", ".join(names)
         if active and len(zones) > 1:
             self._report.left_out((*path, key), f'{key} "{name}"', "its parts are in several time zones")
             return

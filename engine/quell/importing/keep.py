@@ -7,7 +7,7 @@ a step is left out, said in the report and in the file, and the playbook is off 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ _KNOWN = {
     "services", "debug", "state",
 }  # fmt: skip
 _LEAST_EVERY_S = 60
+_LONGEST_NAME = 60
 
 
 @dataclass(slots=True)
@@ -51,16 +52,17 @@ def workflows_from(document: Document, report: Report) -> list[Workflow]:
     for name in raw.keys() - _KNOWN:
         report.left_out((root, name), name, "quell has nothing like it")
     base = _UNFIT.sub("-", str(raw.get("id") or raw.get("name") or "workflow").lower()).strip("-") or "workflow"
-    found = []
+    base = base[:_LONGEST_NAME]
+    found: list[Workflow] = []
     for index, trigger in enumerate(triggers):
-        kind = str(trigger.get("type") or "manual")
-        one = Workflow(base if len(triggers) == 1 else f"{base}-{kind}")
+        kind = _UNFIT.sub("-", str(trigger.get("type") or "manual").lower()).strip("-")[:_LONGEST_NAME]
+        one = Workflow(base if len(triggers) == 1 else _free(f"{base}-{kind}", found))
         when = _when(trigger, (root, "triggers", index), one, report)
         steps = _steps(raw, root, one, report, index == 0)
         if not steps:
             report.left_out((root,), f"workflow for trigger {kind}", "none of its steps can be said here")
             continue
-        consts = {str(name): template(value) for name, value in _mapping(raw.get("consts")).items()}
+        consts = _consts(raw, root, one, report, index == 0)
         one.playbook = {
             "playbook": one.name,
             "version": 1,
@@ -73,6 +75,27 @@ def workflows_from(document: Document, report: Report) -> list[Workflow]:
         mode = one.playbook["mode"]
         report.carried((root,), f"workflow for trigger {kind}", f'playbook "{one.name}", mode {mode}')
         found.append(one)
+    return found
+
+
+def _free(name: str, taken: Sequence[Workflow]) -> str:
+    """A name of its own: it is the name of a file, too."""
+    used, free, number = {one.name for one in taken}, name, 1
+    while free in used:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _consts(raw: Mapping[str, Any], root: str, one: Workflow, report: Report, tell: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in _mapping(raw.get("consts")).items():
+        try:
+            found[str(name)] = template(value)
+        except Untold as error:
+            one.whole = False
+            if tell:
+                report.left_out((root, "consts", name), f'constant "{name}"', str(error))
     return found
 
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from quell.importing.receivers import unfit_address
+
 _UNFIT = re.compile(r"[^a-z0-9_]+")
 _REFERENCE = re.compile(r"\{\{\{?\s*(.*?)\s*\}?\}\}", re.DOTALL)
 _PLACE = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
@@ -65,6 +67,8 @@ def _http(step_id: str, params: dict[str, Any]) -> Action:
     url = params.get("url")
     if not isinstance(url, str) or method not in _HTTP_VERBS:
         raise Untold("it has no address, or a method that is not known")
+    if "://" in url and unfit_address(url).startswith("seems"):
+        raise Untold("its address seems to hold a secret, which may not stand in a file that goes to git")
     told: dict[str, Any] = {"url": url, "method": method}
     body = params.get("body")
     if isinstance(body, dict):

@@ -6,11 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from quell.importing.report import Report
 
 _UNFIT = re.compile(r"[^a-z0-9]+")
+_TELLING = re.compile(r"token|secret|passw|signature|^sig$|^(api_?|access_?)?key$|auth", re.IGNORECASE)
+"""Names of parameters in an address whose values are secrets."""
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
 _CONSOLE: tuple[str, dict[str, Any]] = ("console.page", {})
 _BODY = {
     "incident": "${incident}", "title": "${title}", "severity": "${severity}", "text": "${text}",
@@ -40,7 +43,7 @@ def receiver_of(raw: Mapping[str, Any], path: tuple[str | int, ...], report: Rep
             if kind == "webhook_configs" and isinstance(given.get("url"), str):
                 _webhook(found, given, place, part, report)
             elif kind == "pagerduty_configs" and (given.get("routing_key") or given.get("routing_key_file")):
-                _pagerduty(found, place, part, report)
+                _pagerduty(found, given, place, part, report)
             else:
                 _elsewhere(found, kind, place, part, report)
     return found
@@ -57,13 +60,10 @@ def _source(found: Receiver, kind: str) -> str:
 
 def _webhook(found: Receiver, given: Mapping[str, Any], place: Sequence[Any], part: str, report: Report) -> None:
     url = str(given["url"])
-    try:
-        parts = urlsplit(url)
-        plain = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        plain = False
-    if not plain:
-        report.left_out(place, part, "its address cannot stand in a file here; add a source of the kind http by hand")
+    _rest(given, ("url", "send_resolved"), place, part, report)
+    wrong = unfit_address(url)
+    if wrong:
+        report.left_out(place, part, f"its address {wrong}; add a source of the kind http by hand")
         found.actions.append(_CONSOLE)
         found.changed = "its pages are printed where quell runs until you name another action"
         return
@@ -74,7 +74,37 @@ def _webhook(found: Receiver, given: Mapping[str, Any], place: Sequence[Any], pa
     report.changed(place, part, f'source "{source}"; {found.changed}')
 
 
-def _pagerduty(found: Receiver, place: Sequence[Any], part: str, report: Report) -> None:
+def unfit_address(url: str) -> str:
+    """Why an address may not be written into a file that others read; "" if it may."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        values = parse_qsl(parts.query)
+    except ValueError:
+        plain, values = False, []
+    if not plain:
+        return "is no plain address"
+    said = [*parts.path.split("/"), *(value for _, value in values)]
+    if "@" in parts.netloc or any(map(_like_a_secret, said)) or any(_TELLING.search(name) for name, _ in values):
+        return "seems to hold a secret, which may not stand in a file that goes to git"
+    return ""
+
+
+def _like_a_secret(text: str) -> bool:
+    """What nobody would type, such as the last part of the address that Slack gives out for a channel."""
+    text = _REFERENCE.sub("", text)
+    return (len(text) >= 16 and any(letter.isdecimal() for letter in text)) or (len(text) >= 20 and text.isalnum())
+
+
+def _rest(given: Mapping[str, Any], known: Sequence[str], place: Sequence[Any], part: str, report: Report) -> None:
+    """Settings of a receiver that are not looked at."""
+    rest = [str(name) for name in given if name not in known]
+    if rest:
+        report.left_out(place, f"{', '.join(rest)} of {part}", "write it by hand where the source or the page needs it")
+
+
+def _pagerduty(found: Receiver, given: Mapping[str, Any], place: Sequence[Any], part: str, report: Report) -> None:
+    _rest(given, ("routing_key", "routing_key_file", "send_resolved"), place, part, report)
     source = _source(found, "pagerduty")
     variable = "QUELL_" + _UNFIT.sub("_", source).upper()
     found.sources[source] = {"use": "pagerduty", "routing_key": f"env:{variable}"}
