@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from math import inf
 
 from quell.chatops.marks import mark_of_incident, mark_of_run
 from quell.core.severity import rank
@@ -248,9 +249,9 @@ def in_a_line(incident: Incident) -> str:
     return f"**{incident.id}** {severity}{clean(incident.title)} (since {clock(incident.opened_at)}{taken})"
 
 
-def story(incident: Incident, after: float) -> tuple[str, float, bool]:
+def story(incident: Incident, after: float, until: float = inf) -> tuple[str, float, bool]:
     """What happened to it after a time, in lines; the time of the last of it, and whether it must be heard now."""
-    entries = [entry for entry in incident.timeline if entry.at > after]
+    entries = [entry for entry in incident.timeline if after < entry.at <= until]
     if not entries:
         return "", after, False
     lines = []
