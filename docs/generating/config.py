@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from generating.markdown import literal, slug, table
 from quell.config.fields import Shape
 from quell.config.playbook_file import PlaybookShape
+from quell.config.references import FIELDS, STEP_FIELDS
 from quell.config.rule_shapes import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
@@ -49,6 +50,48 @@ def config_page() -> Iterator[str]:
     )
     for name, shape, more in files:
         yield from _file(name, shape, more)
+    yield from _names()
+
+
+_MEANING: Mapping[str, str] = {
+    "incident": "The incident as it is now; `age` is a duration, `alerts` as below.",
+    "suspect": "The first suspect when the run began; `service` is its name. Empty where nothing is suspected.",
+    "change": "The same as `suspect.change`. What is not known of it is missing.",
+    "alert": "The alert that begins the playbook, with `when: {alert: …}` only.",
+    "playbook": "The playbook itself.",
+    "run": "The run; `error` once it failed.",
+    "drift": "Of the first alert of the incident that speaks of drift.",
+}
+
+
+def _names() -> Iterator[str]:
+    """The names that expressions may use."""
+    yield from ("", "## Names in expressions", "")
+    yield (
+        "Conditions (`if`, `check`, `until`, `unless`, `each`) are CEL, and so is what stands in `${…}`. In a condition "
+        'a label that is missing is ""; any other name that is missing makes the condition untold, which counts as '
+        "false where a playbook is chosen and fails a step."
+    )
+    rows = [
+        (f"`{root}`", ", ".join(f"`{field}`" for field in sorted(fields)), _MEANING[root])
+        for root, fields in FIELDS.items()
+    ]
+    rows += [
+        ("`alerts`", "as `alert`, but no `annotations`, no `value`", "The incident's, by onset, 300 at most."),
+        ("`now`", "", "The time."),
+        ("`vars`", "yours", "The variables of the playbook; each is also a name of its own."),
+        ("`steps.<id>`", ", ".join(f"`{field}`" for field in sorted(STEP_FIELDS)), "An earlier step."),
+        ("`result`", "as the action answers", "In `check`, and in `until` of a wait with a `query`."),
+        ("`item`", "", "In a step with `for_each`."),
+        ("`before`", "as the action reads", "In `undo` of a step whose action reads the state before."),
+        (
+            "`catalog.KIND(name)`",
+            "its labels, `entity`, `kind`, `name`, `owner`, `tier`",
+            "What is known of an entity.",
+        ),
+        ("`NAME.NAME(…)`", "", "A measure of the rules; in `if` and `check` of steps and in `until` only."),
+    ]
+    yield from ("", *table(("Name", "Fields", "Meaning"), rows))
 
 
 def _file(name: str, shape: type[BaseModel], more: str) -> Iterator[str]:

@@ -24,6 +24,7 @@ _STATE = {
     "withdrawn": "dim", "expired": "dim", "page": "bold red", "hold": "yellow", "digest": "cyan", "muted": "dim",
     "waiting": "bold yellow", "proposed": "bold yellow", "running": "cyan", "done": "green", "failed": "bold red",
     "stuck": "bold red", "in_doubt": "bold magenta", "stopped": "dim", "skipped": "dim", "undone": "magenta",
+    "acting": "cyan", "reading": "cyan", "verifying": "cyan",
 }  # fmt: skip
 _PIPE_WIDTH = 1000
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))

@@ -29,7 +29,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
         "id", "type", "at", "age", "author", "summary", "commit", "url", "revision", "previous",
     }),
     "alert": frozenset({
-        "fingerprint", "name", "labels", "annotations", "severity", "entity", "status", "starts_at", "value",
+        "fingerprint", "name", "kind", "labels", "annotations", "severity", "entity", "status", "starts_at", "value",
     }),
     "playbook": frozenset({"name", "version"}),
     "run": frozenset({"id", "by", "dry", "error"}),
