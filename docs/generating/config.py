@@ -68,9 +68,9 @@ def _names() -> Iterator[str]:
     """The names that expressions may use."""
     yield from ("", "## Names in expressions", "")
     yield (
-        "Conditions (`if`, `check`, `until`, `unless`, `each`) are CEL, and so is what stands in `${…}`. In a condition "
-        'a label that is missing is ""; any other name that is missing makes the condition untold, which counts as '
-        "false where a playbook is chosen and fails a step."
+        "Conditions (`if`, `check`, `until`, `unless`, `each`) are CEL, and so is what stands in `${…}`. In a "
+        'condition a label that is missing is ""; any other name that is missing makes the condition untold, which '
+        "counts as false where a playbook is chosen and fails a step."
     )
     rows = [
         (f"`{root}`", ", ".join(f"`{field}`" for field in sorted(fields)), _MEANING[root])
