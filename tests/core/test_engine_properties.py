@@ -31,6 +31,7 @@ from core.scene import (
 from quell.core.engine import Engine
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Perform
 from quell.model.mute import Matcher
+from quell.model.playbook import Schedule
 from quell.model.records import AlertRecord, AnyRecord, CommandRecord, StepFinished
 from quell.model.rulebook import InhibitRule, Rulebook, Triage
 
@@ -42,6 +43,8 @@ BOOK = rulebook(
         playbook(on=("opened",)),
         playbook("settled", on=("opened", "suspects_changed"), if_="size(incident.alerts) >= 3", settled_for_s=60.0),
         playbook("asks", on=("escalated", "resolved"), mode="propose"),
+        playbook("alone", on=(), alert=(Matcher(name="severity", value="critical"),), settled_for_s=30.0),
+        playbook("clock", on=(), schedule=Schedule(every_s=900.0)),
     ),
     inhibit=(
         InhibitRule(
