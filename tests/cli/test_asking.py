@@ -110,6 +110,7 @@ ANSWERS = {
     f"/alerts/{FINGERPRINT}/why-not": {"text": "HighErrors is held: it may still resolve by itself"},
     "/runs": {"runs": [RUN]},
     "/runs/R-1": {"run": RUN},
+    "/runs/R-2": {"run": {**RUN, "id": "R-2", "state": "stuck", "targets": ["service/cart"], "locks": ["deploys"]}},
     "/runs/R-1/approve": {"run": RUN},
     "/runs/R-1/reject": {"accepted": True, "text": "reject: accepted, not decided over yet"},
     "/playbooks": {
@@ -246,6 +247,7 @@ def daemon(monkeypatch):
         (["runs", "R-1"], ["would be sent", "quell approve R-1"]),
         (["approve", "R-1"], ["R-1: approved"]),
         (["reject", "R-1"], ["R-1: reject: accepted, not decided over yet"]),
+        (["runs", "R-2"], ["touches service/cart", "locks deploys", "has looked: quell release R-2"]),
         (["release", "R-1", "--note", "looked"], ["R-1: its locks are released, now stuck"]),
         (["run", "drill"], ["R-9: drill is running: ana asked", "quell runs --playbook drill"]),
         (

@@ -48,3 +48,25 @@ def test_what_the_clock_missed_while_the_daemon_was_down_comes_once() -> None:
                 assert [one.what for one in audits].count("missed") == 1
 
     asyncio.run(scenario())
+
+
+def test_people_begin_and_release_runs_by_the_api() -> None:
+    by_hand = Playbook(name="drill", place=PLACE, on=(), by_hand=True, mode="enforce", steps=(STEP,))
+    about = Playbook(name="about", place=PLACE, mode="enforce", steps=(STEP,))
+    plain = loaded()
+    whole = type(plain)(plain.settings, Rulebook(version="1", playbooks=(by_hand, about)))
+
+    async def scenario() -> None:
+        async with running(whole, restore=restored, clock=Clock(start=T0)) as quell:
+            status, answer = await quell.api("POST", "/playbooks/drill/run", {})
+            assert (status, answer["runs"][0]["state"]) == (200, "waiting")
+            name = answer["runs"][0]["id"]
+            status, answer = await quell.api("POST", f"/runs/{name}/release", {"note": "x"})
+            assert (status, answer["error"]) == (409, f"run {name} is waiting, only a stuck run keeps its locks")
+            status, answer = await quell.api("POST", "/playbooks/about/run", {})
+            assert (status, answer["error"]) == (409, "playbook about runs for an incident; name one")
+            status, answer = await quell.api("GET", "/runs?playbook=drill")
+            assert [one["id"] for one in answer["runs"]] == [name]
+            assert (await quell.api("GET", "/runs?playbook=about"))[1]["runs"] == []
+
+    asyncio.run(scenario())

@@ -168,8 +168,14 @@ def _print_run(run: Mapping[str, Any]) -> None:
     out.print(Text(f"started {looks.ago(run['started_at'])} by {run.get('by', 'quell')}: {run['why']}"))
     if run.get("place"):
         out.print(Text(f"written in {_place(run['place'])}"))
+    for word, key in (("touches", "targets"), ("locks", "locks")):
+        if run.get(key):
+            out.print(Text(f"{word} {', '.join(run[key])}"))
     if run.get("error"):
         out.print(Text(run["error"], style="red"))
+    if run["state"] == "stuck":
+        released = f"released by {run['released_by']}" if run.get("released_by") else ""
+        out.print(Text(released or f"keeps its locks until somebody has looked: quell release {run['id']}"))
     acts = [*run.get("steps", ()), *run.get("deeds", ())]
     rows = [
         [
