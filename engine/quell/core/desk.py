@@ -135,7 +135,7 @@ def asks(run: Run) -> bool:
 
 
 def idle(playbook: Playbook, run: Run) -> bool:
-    """Whether the run waits for people and can be called off: for an approval, or held back, before a change of its own.
+    """Whether the run waits for people and can be called off: for an approval, or held back, before it changed a thing.
 
     One that changed something is not called off: what it asks for may be to take that back.
     """
