@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from backtest.shop import START, history, write_history
 from export.story import StoryTeller
 from quell.backtest import replaying
+from quell.backtest.answers import Answers, Deed, read_deeds, write_deeds
 from quell.backtest.compare import Twins
 from quell.backtest.course import Case, Course, Firing, Span, Task, Told
 from quell.backtest.difference import Limits
 from quell.backtest.diffing import difference
 from quell.backtest.follow import Follower, within
-from quell.backtest.replaying import course_of, courses_of, recorded_answers
+from quell.backtest.replaying import course_of, courses_of
 from quell.backtest.text import MOST_LETTERS, lines, markdown
 from quell.backtest.versions import Version
 from quell.errors import BacktestError
 from quell.export.lines import record_line
+from quell.model.decision import Perform
 from quell.model.mute import Matcher
 from quell.model.playbook import Place, Playbook, Step
 from quell.model.records import AlertRecord, CommandRecord, DependencyRecord, StepFinished
@@ -49,7 +51,7 @@ def story(seed, count=150):
 
 
 def course(book, records, span=None, recorded=None):
-    follower = Follower(book, span or Span(), recorded or {})
+    follower = Follower(book, span or Span(), recorded or Answers())
     follower.run(records, 15.0)
     return follower.course()
 
@@ -171,11 +173,36 @@ def test_what_was_recorded_of_an_act_answers_it(tmp_path):
     ]
     file = tmp_path / "h.jsonl"
     file.write_bytes(b"".join(record_line(each) + b"\n" for each in [*history(), *answers]) + b"junk\n")
-    recorded = recorded_answers([file])
-    assert set(recorded) == {answer.key for answer in answers}
+    recorded = Answers([file])
+    assert len(recorded) == len(answers)
     again = course(book, history(), recorded=recorded)
     assert {run.state for run in again.runs} == {"done"}
     assert {run.mode for run in again.runs} == {"enforce"}
+
+
+def test_a_question_is_answered_as_it_was_then_whatever_the_incident_is_called(tmp_path):
+    def asked(at, value, key, effect="read"):
+        perform = Perform(at=at, key=key, action="probe.look", params={"a": 1, "b": 2}, effect=effect, repeat="state")
+        return Deed(perform=perform, result=StepFinished(at=at, key=key, outcome="done", output={"value": value}))
+
+    deeds = [asked(30.0, "late", "R-1/s/2"), asked(10.0, "early", "R-1/s/1"), asked(20.0, "act", "R-1/s/3", "change")]
+    write_deeds(tmp_path / "deeds", deeds)
+    answers = Answers(deeds=read_deeds(str(tmp_path / "deeds")))
+
+    def told(now, key="R-9/s/1", **changes):
+        deed = msgspec.structs.replace(deeds[0].perform, key=key, **changes)
+        found = answers.to(deed, now)
+        assert (found.key, found.at) == (key, now)
+        return found.output.get("value", found.failure)
+
+    assert told(5.0) == "early"
+    assert told(29.0) == "early"
+    assert told(30.0) == told(90.0) == "late"
+    assert told(90.0, params={"b": 2, "a": 1}) == "late"
+    assert told(90.0, params={"b": 3}) == "refused"
+    assert told(90.0, key="R-1/s/1") == "early"
+    assert told(90.0, key="R-1/s/3", effect="change") == "act"
+    assert told(90.0, effect="change") == ""
 
 
 def test_the_state_before_an_act_is_taken_to_be_another_one():

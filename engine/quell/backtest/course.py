@@ -26,12 +26,14 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What a process of its own replays. ``directory`` "": no rules; deliveries are read as ``decode_as`` says.
 
-    ``config`` is the directory of the quell.yaml that the rules are read with; "": their own.
+    ``config`` is the directory of the quell.yaml that the rules are read with; "": their own. ``deeds`` is a file with
+    what was recorded of acts (`quell.backtest.answers`); "": only what the history holds.
     """
 
     directory: str
     decode_as: str
     config: str = ""
+    deeds: str = ""
     history: tuple[str, ...]
     span: Span = Span()
     settle_s: float = 15.0

@@ -1,16 +1,14 @@
 """Follows the core through a history; nothing is performed.
 
-Playbooks that act by themselves run dry, and what they want done is answered by what was recorded of it, or, where
-nothing was, as in a replay: an effect by the sentence that would be true, a question by "nothing outside is asked".
+Playbooks that act by themselves run dry, and what they want done is answered as `quell.backtest.answers` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
+from quell.backtest.answers import Answers
 from quell.backtest.course import Case, Course, Firing, Planned, Span, Told
 from quell.core.engine import Engine
 from quell.core.severity import severity_of
@@ -24,12 +22,11 @@ from quell.model.records import (
     CommandRecord,
     DependencyRecord,
     EntityRecord,
-    StepFinished,
     Tick,
 )
 from quell.model.rulebook import Rulebook
 from quell.model.run import Run
-from quell.replay.run import answer_to, in_shadow, turns
+from quell.replay.run import in_shadow, turns
 
 _LASTING = (EntityRecord, DependencyRecord)
 _FORGOTTEN_S = 43_200.0
@@ -80,13 +77,13 @@ class _Kept:
 class Follower:
     """Feeds an engine turn by turn. A firing that comes after the core forgot the alert is another firing."""
 
-    def __init__(self, rulebook: Rulebook, span: Span, recorded: Mapping[str, StepFinished]) -> None:
+    def __init__(self, rulebook: Rulebook, span: Span, answers: Answers) -> None:
         self._engine = Engine(in_shadow(rulebook))
         self._modes: dict[str, Mode] = {playbook.name: playbook.mode for playbook in rulebook.playbooks}
         self._version = rulebook.version
         self._alarming = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
         self._span = span
-        self._recorded = recorded
+        self._answers = answers
         self._firings: list[_Seen] = []
         self._current: dict[str, int] = {}
         self._heard: list[tuple[str, float, int]] = []
@@ -136,13 +133,9 @@ class Follower:
         while True:
             decisions = self._engine.decide(records, now)
             self._follow(decisions)
-            records = [self._answer(each, now) for each in decisions if isinstance(each, Perform) and each.run]
+            records = [self._answers.to(each, now) for each in decisions if isinstance(each, Perform) and each.run]
             if not records:
                 return
-
-    def _answer(self, deed: Perform, now: float) -> StepFinished:
-        known = self._recorded.get(deed.key)
-        return answer_to(deed, now) if known is None else msgspec.structs.replace(known, at=now, seen=now)
 
     def _follow(self, decisions: Sequence[AnyDecision]) -> None:
         paging: list[Page] = []

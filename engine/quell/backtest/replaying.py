@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import subprocess
 import sys
 import time
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
+from quell.backtest.answers import Answers, read_deeds
 from quell.backtest.course import Course, Task
 from quell.backtest.follow import Follower
 from quell.config.loading import MAIN_FILE, Loaded, RulesAt, load
 from quell.errors import BacktestError, Misconfigured
-from quell.model.records import StepFinished
 from quell.model.rulebook import Rulebook
 from quell.replay.collector import seldom_collected
 from quell.replay.deliveries import deliveries_for
-from quell.replay.reader import Reader, decode_record
+from quell.replay.reader import Reader
 from quell.sdk.connector import Connector
 from quell.sdk.registry import load_connectors
 
 LEAST_BYTES = 1_000_000
 """A smaller history is replayed sooner than another process has begun."""
 _PROBLEMS_KEPT = 20
-_RESULT = b'"step_finished"'
 
 
 def rules_in(directory: Path, config: Path | None = None) -> Loaded:
@@ -71,7 +68,7 @@ def course_of(task: Task) -> Course:
         )
         reader = Reader(deliveries, strict=task.strict)
         history = [Path(file) for file in task.history]
-        follower = Follower(rulebook, task.span, recorded_answers(history))
+        follower = Follower(rulebook, task.span, Answers(history, read_deeds(task.deeds)))
         with seldom_collected():
             follower.run(reader.read_all(history), task.settle_s)
             course = follower.course()
@@ -139,29 +136,3 @@ class _Process:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process.wait()
-
-
-def recorded_answers(history: Sequence[Path]) -> Mapping[str, StepFinished]:
-    """What was recorded of acts, by ledger key; the last word where there are several. Unreadable lines are nothing."""
-    found: dict[str, StepFinished] = {}
-    for file in history:
-        for line in _lines(file):
-            if _RESULT not in line:
-                continue
-            with suppress(ValueError):
-                record = decode_record(line)
-                if isinstance(record, StepFinished) and record.outcome in {"done", "failed"}:
-                    found[record.key] = record
-    return found
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    """The reader tells what is wrong with a file; here it only ends."""
-    with suppress(OSError, EOFError, zlib.error), file.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        if not packed:
-            yield from stream
-            return
-        with gzip.open(stream) as unpacked:
-            yield from unpacked

@@ -52,8 +52,11 @@ def compared(
     settle_s: float,
     strict: bool = False,
     config: Path | None = None,
+    deeds: Path | None = None,
 ) -> Compared:
     """Replays the history under both versions at one time. The same rules are replayed once.
+
+    ``deeds`` is a file with what was recorded of acts beside the history.
 
     Raises `Misconfigured`, also for a history that cannot be opened, and `BacktestError`.
     """
@@ -68,6 +71,7 @@ def compared(
             settle_s=settle_s,
             strict=strict,
             config=str(config or ""),
+            deeds=str(deeds or ""),
         )
         for version, other in ((was, now), (now, was))
     ]

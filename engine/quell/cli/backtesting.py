@@ -172,8 +172,17 @@ def backtest(  # noqa: PLR0917 -- click calls by name
     with _unable(), tempfile.TemporaryDirectory(prefix="quell-backtest-") as scratch:
         config = config if config is None or config.is_dir() else config.absolute().parent
         versions = versions_of(directory, (from_, to), Path(scratch), config)
-        span, files = history_of(config or directory, history, Path(scratch), (since, until), warm_up_s)
-        found = compared(versions, files, span, limits, settle_s=settle_s, strict=strict, config=config)
+        told = history_of(config or directory, history, Path(scratch), (since, until), warm_up_s)
+        found = compared(
+            versions,
+            told.files,
+            told.span,
+            limits,
+            settle_s=settle_s,
+            strict=strict,
+            config=config,
+            deeds=told.deeds,
+        )
     for problem in found.problems:
         click.echo(str(problem), err=True)
     _print(found.difference, rows, as_json=as_json, as_markdown=as_markdown, out=out)

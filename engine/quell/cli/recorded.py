@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import msgspec
 
+from quell.backtest.answers import Deed, write_deeds
 from quell.backtest.course import Span
 from quell.backtest.follow import lasts
 from quell.cli.exporting import store_of
@@ -26,24 +28,33 @@ LAST_S = 7 * 86400.0
 _NAMES = ("*.jsonl", "*.jsonl.gz")
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is compared, the files that hold it, and one with what was recorded of acts, if there is one."""
+
+    span: Span
+    files: Sequence[Path]
+    deeds: Path | None = None
+
+
 def history_of(
     directory: Path,
     named: Sequence[Path],
     scratch: Path,
     asked: tuple[float | None, float | None],
     warm_up_s: float,
-) -> tuple[Span, list[Path]]:
-    """What is compared, and the files that hold it; a store's journal is written below ``scratch`` first.
+) -> History:
+    """The history as it was asked for; a store's journal and ledger are written below ``scratch`` first.
 
     ``asked``: from when, until when; None where nobody said. Raises `StoreError` and `Misconfigured`.
     """
     since, until = asked
     end = float("inf") if until is None else until
     if named:
-        return Span(since=since or 0.0, until=end, warm_up_s=warm_up_s), _files(named)
+        return History(Span(since=since or 0.0, until=end, warm_up_s=warm_up_s), _files(named))
     begin = (time.time() if until is None else until) - LAST_S if since is None else since
     span = Span(since=begin, until=end, warm_up_s=warm_up_s)
-    return span, [_from_store(directory, scratch, span)]
+    return _from_store(directory, scratch, span)
 
 
 def _files(named: Sequence[Path]) -> list[Path]:
@@ -57,20 +68,22 @@ def _files(named: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _from_store(directory: Path, scratch: Path, span: Span) -> Path:
+def _from_store(directory: Path, scratch: Path, span: Span) -> History:
     """Reads beside a daemon, without its lock."""
     settings = loaded_from(directory, secrets_needed=False).settings
     try:
         reading = open_for_reading(store_of(settings), settings.directory)
     except StoreError as error:
         raise StoreError(f"{error}; name recorded files with --history FILE") from error
-    file = scratch / "journal.jsonl"
+    file, deeds = scratch / "journal.jsonl", scratch / "deeds"
     try:
         with opened_lines(file) as out:
             write_lines(record_lines(_groups(reading, span), slices), out)
+        ledger = reading.ledger(span.since - span.warm_up_s, span.until)
+        write_deeds(deeds, (Deed(perform=one.perform, result=one.result) for one in ledger if one.result is not None))
     finally:
         reading.close()
-    return file
+    return History(span, [file], deeds)
 
 
 def _groups(reading: Reading, span: Span) -> Iterator[Group]:
