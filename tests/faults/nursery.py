@@ -98,10 +98,13 @@ class Forked(Child):
         """Whether it has said so."""
         return self._out.read_bytes().startswith(b"quell listening on")
 
+    def state(self) -> str:
+        """How the kernel has it: R, S or D while it goes on, T when it is stopped, Z when it has ended."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def alive(self) -> bool:
         """Whether the process has not ended."""
-        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state not in {"Z", "X"}
+        return self.state() not in {"Z", "X"}
 
     def ends_within(self, seconds: float) -> bool:
         """Whether it ended by itself in that time."""

@@ -37,10 +37,24 @@ mode: enforce
 guards: {each: [incident.id]}
 timeout: 1h
 steps:
-  - {id: on, do: target.on, with: {name: "goes-on-${run.id}"}, timeout: 5s, retry: RETRY}
+  - {id: on, do: target.on, with: {name: "goes-on-${run.id}"}, timeout: 5s, retry: RETRY, undo: false}
   - {id: ticket, do: target.ticket, with: {name: "goes-on-${run.id}"}, timeout: 5s, retry: RETRY}
   - {id: job, do: target.job, with: {name: "goes-on-${run.id}"}, timeout: 5s, retry: RETRY}
   - {id: sms, do: target.sms, with: {name: "goes-on-${run.id}"}, timeout: 5s}
+  - id: each
+    for_each: {in: '["a", "b", "c"]', max: 3}
+    do: target.ticket
+    with: {name: "each-${item}-${run.id}"}
+    timeout: 5s
+    retry: RETRY
+  - id: holds
+    do: wait
+    with:
+      until: result.already
+      hold: 0s
+      within: 10m
+      every: 1s
+      query: {do: target.look, with: {name: "goes-on-${run.id}"}}
   - {id: end, do: target.ticket, with: {name: "end-${run.id}"}, timeout: 5s, retry: RETRY}
 """
 GOES_BACK = """
@@ -55,7 +69,7 @@ steps:
     with: {name: "goes-back-${run.id}"}
     timeout: 5s
     retry: RETRY
-    undo: {do: target.off, with: {name: "goes-back-${run.id}"}}
+    undo: true
   - {id: job, do: target.job, with: {name: "goes-back-${run.id}"}, timeout: 5s, retry: RETRY}
   - {id: fails, do: target.fail, with: {name: "x"}, on_failure: undo}
 """
@@ -69,7 +83,8 @@ class TargetConnector:
         summary="For tests.",
         options=(Option(name="url", type="url", summary="Where it is.", required=True),),
         actions=(
-            ActionSpec(name="on", summary="Switches on.", params=_NAME, repeat="state", undo="off"),
+            ActionSpec(name="on", summary="Switches on.", params=_NAME, repeat="state", undo="off", before="look"),
+            ActionSpec(name="look", summary="Says how the switch is.", params=_NAME, effect="read", repeat="state"),
             ActionSpec(name="off", summary="Switches off.", params=_NAME, repeat="state"),
             ActionSpec(name="ticket", summary="Opens a ticket.", params=_NAME, repeat="keyed"),
             ActionSpec(name="job", summary="Makes a job.", params=_NAME, repeat="lookup"),
@@ -88,6 +103,10 @@ class TargetConnector:
         name = call.params["name"]
         if call.action == "fail":
             raise Refused("it is not to be")
+        if call.action == "look":
+            answer = checked(await self._http.request("GET", f"{self._url}/"), "target")
+            switches = msgspec.json.decode(answer.body)["switches"]
+            return Done(f"{name} was looked at", {"already": switches.get(name, False)})
         if call.dry_run:
             return Done(f"would {call.action} {name}")
         if call.action == "job":

@@ -27,6 +27,7 @@ from postgres_server import Databases
 LIE = {"lost": 1, "500": 1, "429": 1, "slow": 0.05, "late": 0.05, "share": 0.3}
 OVER = {"done", "failed", "undone", "stuck", "stopped", "skipped"}
 ONCE = {"on": "on", "ticket": "ticket", "job": "job", "sms": "sms", "end": "ticket"}
+EACH = ("a", "b", "c")
 
 
 class Story:
@@ -96,6 +97,10 @@ class Story:
         for run in runs:
             name = f"{run['playbook']}-{run['id']}"
             for step in run["steps"]:
+                if step["id"] == "each":
+                    found = sum(effects.pop(f"ticket each-{item}-{run['id']}", 0) for item in EACH)
+                    assert found == (len(EACH) if step.get("state") == "done" else 0), (run["id"], step, found)
+                    counts["each"] += found
                 if step["id"] not in ONCE:
                     continue
                 counted = f"end-{run['id']}" if step["id"] == "end" else name

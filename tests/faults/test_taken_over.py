@@ -60,12 +60,20 @@ def stop_in_the_middle_of_an_act(first: Forked, target: Target) -> None:
     first.alert("taken-over")
     wait_for("the first effect", target.effects)
     time.sleep(0.3)
-    first.send(signal.SIGSTOP)
-    while in_a_transaction(first.directory / "quell.db"):  # whoever is stopped there keeps everybody out
-        first.send(signal.SIGCONT)
-        time.sleep(0.02)
-        first.send(signal.SIGSTOP)
+    stop(first)
     target.lie()
+
+
+def stop(child: Forked) -> None:
+    """SIGSTOP, outside of SQLite's transactions: whoever is stopped within one keeps everybody out."""
+    file = child.directory / "quell.db"
+    while True:
+        child.send(signal.SIGSTOP)
+        wait_for("it to stand still", lambda: child.state() == "T")
+        if not file.exists() or not in_a_transaction(file):
+            return
+        child.send(signal.SIGCONT)
+        time.sleep(0.02)
 
 
 def states(child: Forked) -> set[str]:
@@ -154,11 +162,7 @@ def test_owners_that_die_or_stop_again_and_again(
         if way == "killed":
             owner.kill()
         else:
-            owner.send(signal.SIGSTOP)
-            while config.read_text().startswith("store: sqlite") and in_a_transaction(owner.directory / "quell.db"):
-                owner.send(signal.SIGCONT)
-                time.sleep(0.02)
-                owner.send(signal.SIGSTOP)
+            stop(owner)
             (config.parent / "quell.db.lock").unlink(missing_ok=True)
         waiting.wait_ready()
         if way == "stopped":
