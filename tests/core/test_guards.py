@@ -146,6 +146,7 @@ ESTATE = {
         Entity(entity="service/cache", labels={"fleet": "databases", "replicas": "12"}),
         Entity(entity="service/lost", labels={"replicas": "many"}),
         Entity(entity="job/web", labels={"replicas": "1"}),
+        Entity(entity="service/alerted"),
     ),
     "dependencies": (
         Dependency(from_="service/web", to="service/checkout", type="calls"),
@@ -168,6 +169,7 @@ BLAST = [
     ("lost", {"replicas": 5}, 'how many replicas service/lost has is not known (its label "replicas")'),
     ("nowhere", {"dependents": 5}, '"service/nowhere" is not in the dependency graph'),
     ("nowhere", {"services": 1}, ""),
+    ("alerted", {"dependents": 5}, '"service/alerted" is not in the dependency graph'),
 ]
 
 

@@ -52,10 +52,14 @@ class Estate:
         return services[0] if len(services) == 1 else found[0] if len(found) == 1 else None
 
     def known(self, name: str) -> Entity | None:
-        """What is known of an entity."""
+        """What is known of an entity; None of one that only alerts speak of: nobody told what depends on it."""
         graph = self.graph()
         number = graph.number.get(name)
-        return None if number is None else graph.entities[number]
+        if number is None:
+            return None
+        entity = graph.entities[number]
+        told = entity.labels or entity.owner or entity.sources or entity.tier is not None
+        return entity if told or graph.out[number] or graph.inn[number] else None
 
     def copies(self, fleet: str) -> int:
         """How many copies a fleet has, as far as they are known."""
