@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from core.stage import Stage, playbook, step, undo
 from quell.core.engine import Engine
 from quell.daemon.serve import restored
 from quell.errors import QuellError
+from quell.model.playbook import Retry
 from quell.model.records import AlertRecord, AnyRecord, DependencyRecord
 from quell.model.rulebook import Rulebook
+from quell.model.state import State
 
 T0 = 1_700_000_000.0
 CALLS = (("a", "b"), ("b", "c"), ("d", "c"))
@@ -71,3 +74,26 @@ def test_an_incident_goes_on_over_an_upgrade(later: float) -> None:
 def test_a_state_that_no_version_here_wrote_is_refused_in_words() -> None:
     with pytest.raises(QuellError, match="nothing is lost: start the version that wrote it"):
         restored(Rulebook(), msgspec.msgpack.encode({"groups": {"1": "later"}}))
+
+
+def test_a_run_goes_on_over_an_upgrade() -> None:
+    acted = step("act", undo=undo("app.back"), retry=Retry(times=1, wait_s=5.0), on_failure="undo")
+    stage = Stage(playbook(acted, step("verify"), on_failure=(undo("pager.call", effect="tell"),)))
+    stage.news()
+    raw: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.state), strict=False)
+    (begun,) = raw["begun"].values()
+    for name in ("backoff", "most_s"):
+        begun["steps"][0]["retry"].pop(name)
+    for deed in (begun["steps"][0]["undo"], *begun["on_failure"]):
+        deed.pop("takes")
+    (run,) = raw["runs"].values()
+    assert not {"readings", "items", "before", "group"} & run["steps"][0].keys(), "what is not there takes no room"
+    stage.state = msgspec.msgpack.decode(msgspec.msgpack.encode(raw), type=State)
+    stage.restart()
+    stage.fail("unreachable")
+    stage.at(5)
+    stage.answer()
+    stage.fail()
+    stage.answer()
+    assert stage.keys == ["act/1", "act/2", "verify/1", "on_failure/1/1"]
+    assert (stage.run.state, stage.states) == ("failed", ["done", "failed"])
