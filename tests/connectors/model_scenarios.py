@@ -108,6 +108,33 @@ async def a_rollback_survives_every_cut(act: Act, wire: Wire, name: str) -> None
         assert (await act("alias", **params)).output["points_to"] == "2", faults
 
 
+async def a_repeat_of_a_rollback_leaves_what_somebody_chose_meanwhile(act: Act, wire: Wire, name: str) -> None:
+    params = {"model": name, "alias": "champion"}
+    await act("set_alias", version="3", **params)
+    wire.faults = ["", "cut"]
+    with pytest.raises(Unreachable):
+        await act("rollback_alias", call_key="run-1/r", **params)
+    await act("set_alias", version="1", **params)  # somebody was quicker while quell was away
+    with pytest.raises(Refused, match="neither 3, where this step found it, nor 2: somebody changed it since"):
+        await act("rollback_alias", call_key="run-1/r", **params)
+    assert (await act("alias", **params)).output["points_to"] == "1"
+
+
+async def an_undo_leaves_tags_that_somebody_changed_since(act: Act, wire: Wire, name: str) -> None:
+    params = {"model": name, "tags": {"quell.hold": "INC-1", "owner": "quell"}}
+    declared = {"model", "version", "were", "wanted"}
+    before = await act("model", **params)
+    await act("tag", **params)
+    await act("tag", model=name, tags={"owner": "bea"})  # somebody else
+    said = await undone(act, "restore_tags", dict(before.output), params, declared)
+    assert said == f"model {name} has no quell.hold; owner was changed since and is left as it is"
+    tags = (await act("model", model=name)).output["tags"]
+    assert (tags.get("quell.hold"), tags["owner"]) == (None, "bea")
+    await act("tag", model=name, tags={"quell.hold": "INC-2"})
+    said = await undone(act, "restore_tags", dict(before.output), params, declared)
+    assert said == f"model {name} has other owner, quell.hold now; left as it is"
+
+
 async def states_survive_every_cut(act: Act, wire: Wire, name: str) -> None:
     for fault in ("cut", "lost"):
         for action, params in (
@@ -143,14 +170,14 @@ async def tags_are_set_removed_and_given_back(act: Act, wire: Wire, name: str) -
         assert (await act("tag", **params)).sentence == f"{shown} has quell.hold=INC-1, owner=quell, frozen=true"
         assert (await act("model", **params)).output["already"] is True
         assert (await act("tag", **params)).sentence.endswith("already; left as it is")
-        said = await undone(act, "restore_tags", dict(before.output), params, {"model", "version", "were"})
+        said = await undone(act, "restore_tags", dict(before.output), params, {"model", "version", "were", "wanted"})
         assert said == f"{shown} has no quell.hold, {f'owner={owner}' if owner else 'no owner'}, no frozen"
     names = {"model": name, "names": ["owner", "none"]}
     before = await act("model", **names)
     assert (before.output["already"], before.output["were"]) == (False, {"owner": "ana", "none": None})
     assert (await act("untag", **names)).sentence == f"model {name} has no owner, no none"
     assert (await act("model", **names)).output["already"] is True
-    await undone(act, "restore_tags", dict(before.output), names, {"model", "version", "were"})
+    await undone(act, "restore_tags", dict(before.output), names, {"model", "version", "were", "wanted"})
     read = (await act("model", model=name)).output
     assert (read["tags"]["owner"], read["latest"], read["already"]) == ("ana", "3", False)
 
@@ -185,6 +212,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     an_undo_leaves_what_somebody_changed_since,
     a_rollback_goes_one_version_back_however_often_it_is_repeated,
     a_rollback_survives_every_cut,
+    a_repeat_of_a_rollback_leaves_what_somebody_chose_meanwhile,
+    an_undo_leaves_tags_that_somebody_changed_since,
     states_survive_every_cut,
     tags_are_set_removed_and_given_back,
     what_mlflow_knows_nothing_of_is_refused_in_its_words,

@@ -265,7 +265,9 @@ def test_pausing_and_resuming_are_states() -> None:
 def test_scaling_keeps_within_its_bounds_and_can_be_undone() -> None:
     async def work(cluster: Cluster, act: Act) -> None:
         before = await act("scale_state", name="checkout", replicas=6)
-        assert before.output == {"already": False, "replicas": 3, "at_least": 3, "at_most": 3}
+        assert before.output == {
+            "already": False, "replicas": 3, "at_least": 3, "at_most": 3, "only_from": 6,
+        }  # fmt: skip
         done = await act("scale", name="checkout", replicas=6, at_least=5)
         assert done.sentence == "deployment shop/checkout is set to 6 replicas; it had 3"
         assert cluster.written()[-1][1] == f"{CHECKOUT}/scale?fieldManager=quell"
@@ -279,6 +281,36 @@ def test_scaling_keeps_within_its_bounds_and_can_be_undone() -> None:
         assert cluster.objects[f"{APPS}/statefulsets/db"]["spec"]["replicas"] == 1
         with pytest.raises(Refused, match=r'is scaled by autoscaler "web" \(2 to 10\), which would set it back'):
             await act("scale", name="web", replicas=9)
+
+    at_the_cluster(work)
+
+
+def test_an_undo_leaves_the_number_that_somebody_has_set_since() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        before = await act("scale_state", name="checkout", replicas=6)
+        await act("scale", name="checkout", replicas=6)
+        cluster.objects[CHECKOUT]["spec"]["replicas"] = 20
+        undone = await act("scale", name="checkout", **{**before.output, "already": None})
+        assert undone.sentence == (
+            "deployment shop/checkout has 20 replicas, not 6: somebody set them since; left as it is"
+        )
+        assert undone.output == {"changed": False, "replicas": 20}
+        assert cluster.objects[CHECKOUT]["spec"]["replicas"] == 20
+
+    at_the_cluster(work)
+
+
+def test_a_text_that_is_a_number_of_one_revision_and_a_tag_of_another_is_refused() -> None:
+    """Many number their images: "2" is then not revision 2, and a rollback there would deploy something very old."""
+
+    async def work(cluster: Cluster, act: Act) -> None:
+        numbered = cluster.objects[f"{APPS}/replicasets/checkout-7b8c9d4f5"]
+        numbered["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example/shop/checkout:2"
+        for params in ({"to": "2"}, {"bad": "2"}):
+            for action in ("undo_rollout", "undo_rollout_state"):
+                with pytest.raises(Refused, match=r'"2" is revision 2 .* is also what revision 3 '):
+                    await act(action, name="checkout", **params)
+        assert cluster.written() == []
 
     at_the_cluster(work)
 

@@ -85,14 +85,23 @@ class History:
         return found
 
     def runs(self, text: str) -> bool:
-        """Whether the present revision is meant."""
-        return text == str(self.current.number) or self.current.is_meant(text)
+        """Whether the present revision is meant. Raises `Refused` as `find` does."""
+        return self.current.is_meant(text) or self.find(text) is self.current
 
     def find(self, text: str) -> Revision | None:
-        """By number, else the newest that is meant by the text."""
+        """By number, or the newest that is meant by the text.
+
+        Raises `Refused` when these are two: many number their images, and a rollback to another one is no rollback.
+        """
         number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
         exact = next((one for one in self.revisions if one.number == number), None)
-        return exact or next((one for one in self.revisions if one.is_meant(text)), None)
+        named = next((one for one in self.revisions if one.is_meant(text)), None)
+        if exact is not None and named is not None and not exact.is_meant(text):
+            raise Refused(
+                f'"{text}" is {exact.title} of {self.title} and is also what {named.title} runs; name the ReplicaSet: '
+                f"{exact.replica_set} or {named.replica_set}. Nothing was done"
+            )
+        return exact or named
 
 
 def going_back(deployment: Object, target: Revision, key: str) -> Change:

@@ -84,6 +84,11 @@ _ROLLOUTS = (
             _REPLICAS,
             Option(name="at_least", type="integer", summary="Fewer are refused.", default=1),
             Option(name="at_most", type="integer", summary="More are refused.", default=50),
+            Option(
+                name="only_from",
+                type="integer",
+                summary="Only while it has so many: an undo leaves alone what somebody else has set since.",
+            ),
         ),
         repeat="state",
         undo="scale",

@@ -108,10 +108,11 @@ class Workloads:
     async def scale(self, call: Call) -> Done:
         """By the scale subresource, which needs no right to change anything else."""
         place, wanted = self.place(call), int(call.params["replicas"])
+        only_from = call.params.get("only_from")
         _within(call, wanted)
 
         async def plan(found: Object) -> Change | None:
-            if _replicas(found) == wanted:
+            if _replicas(found) == wanted or (only_from is not None and _replicas(found) != int(only_from)):
                 return None
             must_be_free(found, place.title)
             await self._no_autoscaler(call, found, place)
@@ -119,20 +120,23 @@ class Workloads:
 
         before, now = await self._cluster.change(place, plan, call.timeout_s, dry_run=call.dry_run)
         had = _replicas(before)
+        if now is None and had != wanted:
+            kept = f"{place.title} has {had} replicas, not {only_from}: somebody set them since; left as it is"
+            return Done(kept, {"changed": False, "replicas": had})
         if now is None:
             return Done(f"{place.title} has {had} replicas already; left as it is", {"changed": False, "replicas": had})
         sentence = f"{place.title} {'would be' if call.dry_run else 'is'} set to {wanted} replicas; it had {had}"
         return Done(sentence, {"changed": True, "replicas": wanted, "before": had})
 
     async def scale_state(self, call: Call) -> Done:
-        """For the undo: the number as it is, within bounds that fit it."""
+        """For the undo: the number as it is, within bounds that fit it, while ours stands."""
         place = self.place(call)
         found = await self._cluster.get(place, call.timeout_s)
-        had = _replicas(found)
-        already = had == int(call.params["replicas"])
+        had, wanted = _replicas(found), int(call.params["replicas"])
+        already = had == wanted
         if not already:
             must_be_free(found, place.title)
-        state = {"already": already, "replicas": had, "at_least": had, "at_most": had}
+        state = {"already": already, "replicas": had, "at_least": had, "at_most": had, "only_from": wanted}
         return Done(f"{place.title} has {had} replicas", state)
 
     async def restart(self, call: Call) -> Done:

@@ -52,6 +52,11 @@ class Aliases:
             if not call.dry_run and current != target:
                 await self._client.version(name, target)
                 await self._client.set_tag(name, "", f"{_MARK}{alias}", f"{call.key} {was}>{target}")
+        elif current not in (was, target):
+            raise Refused(
+                f"{_points(name, alias, current)}, which is neither {was}, where this step found it, nor {target}: "
+                "somebody changed it since; it was left as it is"
+            )
         done = await self._pointed(call, name, alias, current, target)
         return Done(done.sentence, {**done.output, "points_to": was})
 

@@ -130,6 +130,11 @@ CHANGES = (
                 required=True,
                 example="{quell.hold: null}",
             ),
+            Option(
+                name="wanted",
+                type="mapping",
+                summary="What the change made of them, null for one it removed; other values are left as they are.",
+            ),
         ),
         effect="change",
         repeat="state",

@@ -31,6 +31,7 @@ class Tags:
             "aliases": model.aliases,
             "tags": now,
             "were": {key: now.get(key) for key in wanted},
+            "wanted": wanted,
             "already": bool(wanted) and all(now.get(key) == value for key, value in wanted.items()),
         }
         return Done(f"{_shown(name, version)} has {len(now)} tags and {len(model.aliases)} aliases", output)
@@ -44,8 +45,17 @@ class Tags:
         return await self._made(call, _wanted(call), "names")
 
     async def restore(self, call: Call) -> Done:
-        """Gives tags their former values, or removes them."""
-        return await self._made(call, _as_texts(call.params.get("were") or {}), "were")
+        """Gives tags their former values, or removes them; leaves those that somebody else has changed since."""
+        were, left = (_as_texts(call.params.get(name) or {}) for name in ("were", "wanted"))
+        now = await self._now(*_whose(call)) if left else {}
+        others = {key for key, value in left.items() if key in were and now.get(key) not in (value, were[key])}
+        mine = {key: value for key, value in were.items() if key not in others}
+        if others and not mine:
+            return Done(f"{_shown(*_whose(call))} has other {', '.join(sorted(others))} now; left as it is")
+        done = await self._made(call, mine, "were")
+        if not others:
+            return done
+        return Done(f"{done.sentence}; {', '.join(sorted(others))} was changed since and is left as it is", done.output)
 
     async def _made(self, call: Call, wanted: Mapping[str, str | None], param: str) -> Done:
         if not wanted or len(wanted) > _MOST:
