@@ -32,6 +32,7 @@ OURS = {
     "redmine": {"act"},
     "script": {"act"},
     "servicenow": {"act"},
+    "slack": {"act"},
     "statuspage": {"act"},
     "ticket": {"act"},
     "topology": {"receive"},
