@@ -29,6 +29,23 @@ def test_one_ticket_whatever_is_lost_although_the_search_lags_behind(seed: int) 
     at(Jira, PretendJira(), lambda trial: trackers.any_faults(trial, 15, seed), **CLOUD)
 
 
+@pytest.mark.parametrize("restarted", [True, False])
+def test_the_wait_counts_from_the_end_of_a_try_that_took_long(restarted: bool) -> None:
+    """Jira opens the ticket just before the call is given up; its search then still lags behind."""
+
+    async def work(trial: Trial) -> None:
+        trial.http.faults = ["lost"]
+        with pytest.raises(NoAnswer):
+            await trial.ticket()
+        trial.now += 20.0  # the call took that long, and the ticket was made at the end of it
+        if restarted:
+            trial.restart()
+        await trial.ticket(again=True)
+        assert len(await trial.about()) == 1
+
+    at(Jira, PretendJira(), work, **CLOUD)
+
+
 def test_without_the_wait_the_lag_would_make_two() -> None:
     async def work(trial: Trial) -> None:
         trial.http.faults = ["lost"]

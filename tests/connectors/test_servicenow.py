@@ -63,6 +63,8 @@ def test_with_a_bearer_token_other_states_and_comments_for_the_caller() -> None:
         [record] = servicenow.records
         assert record["comments"].count("hello") == 1
         assert record["work_notes"] == ""
+        await trial.act("comment", "R-3/say", key=KEY, text='[code]<a href="https://x">click</a>[/CODE]')
+        assert '(code)<a href="https://x">click</a>(/code)' in record["comments"]
         await trial.act("close", key=KEY)
         assert record["state"] == "3"
         assert (await trial.act("find", key=KEY)).output["found"] is False
@@ -84,6 +86,8 @@ def test_with_a_bearer_token_other_states_and_comments_for_the_caller() -> None:
         ({"priority": "P1"}, 'priority "P1" is not 1, 2 or 3'),
         ({"assign": "nobody"}, 'ServiceNow has no user "nobody"'),
         ({"assign": "twin"}, 'ServiceNow has more than one user "twin"'),
+        ({"assign": "javascript:gs.getUserID()"}, "which would run it as a script"),
+        ({"group": " JavaScript:gs.getUserID()"}, "which would run it as a script"),
         ({"assign": "ana^ORuser_name=root"}, "cannot be looked for in ServiceNow: it has a ^"),
         ({"group": "Nobody"}, 'ServiceNow has no group "Nobody"'),
     ],

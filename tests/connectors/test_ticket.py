@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -42,6 +43,28 @@ def test_a_search_that_finds_more_than_asked_for_is_sorted_out() -> None:
         await act("open", title="b", key="inc-10")
         done = await act("open", title="a", key="inc-1")
         assert done.output["id"] == "2"
+
+    at_the_desk(Ticket, work, **FIELDS)
+
+
+def test_two_runs_for_one_key_at_once_open_one_ticket() -> None:
+    async def work(desk: Desk, act: Act) -> None:
+        both = await asyncio.gather(
+            act("open", title="a", key="inc-1"), act("open", call_key="run-2/s/1", title="b", key="inc-1")
+        )
+        assert sorted(done.output["created"] for done in both) == [False, True]
+        assert len(desk.tickets) == 1
+
+    at_the_desk(Ticket, work, **FIELDS)
+
+
+@pytest.mark.parametrize("number", ["..", "."])
+def test_an_id_does_not_lead_to_another_place_of_the_api(number: str) -> None:
+    async def work(desk: Desk, act: Act) -> None:
+        for action in ("comment", "close"):
+            with pytest.raises(Refused, match="cannot stand in an address"):
+                await act(action, id=number, text="hello")
+        assert desk.requests == []
 
     at_the_desk(Ticket, work, **FIELDS)
 

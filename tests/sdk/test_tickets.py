@@ -139,13 +139,13 @@ def test_after_a_lost_answer_the_search_gets_its_time(fault: Exception) -> None:
             await tickets.act(call(), shelf)
         shelf.fault = None
         waits = await tickets.act(call(NOW + 4), shelf)
-        assert waits == Pending(6.0, "waits until OPS would find what may have been opened")
+        assert waits == Pending(10.0, "waits until OPS would find what may have been opened")
         assert isinstance(await tickets.act(call(NOW + 4, dry_run=True), shelf), Done)
         shelf.hidden = False
-        done = await tickets.act(call(NOW + 10), shelf)
+        done = await tickets.act(call(NOW + 14), shelf)
         assert isinstance(done, Done)
         assert (done.output["id"], done.output["created"], len(shelf.tickets)) == ("OPS-1", True, 1)
-        assert isinstance(await tickets.act(call(NOW + 10, again=True), shelf), Done)
+        assert isinstance(await tickets.act(call(NOW + 14, again=True), shelf), Done)
 
     run(work())
 

@@ -10,7 +10,18 @@ from quell.errors import Refused
 from quell.sdk.json_api import JsonApi, part
 from quell.sdk.ticket_text import Draft
 from quell.sdk.tickets import Ticket
-from quell_connectors.servicenow.translate import FIELDS, LIMITS, Ids, One, Record, Some, rank_of, ticket_of, value
+from quell_connectors.servicenow.translate import (
+    FIELDS,
+    LIMITS,
+    Ids,
+    One,
+    Record,
+    Some,
+    harmless,
+    rank_of,
+    ticket_of,
+    value,
+)
 
 _TABLE = re.compile(r"[a-z0-9_]+")
 _CLOSED = ("6", "7", "8")
@@ -81,7 +92,7 @@ class ServiceNowDesk:
 
     async def comment(self, ticket: Ticket, text: str, mark: str) -> None:  # noqa: ARG002 -- the text has it
         """One more work note or comment."""
-        await self._patch(ticket, {self._notes: text})
+        await self._patch(ticket, {self._notes: harmless(text)})
 
     async def close(self, ticket: Ticket) -> None:
         """Sets the fields that close it, and looks whether they did: rules of the table may undo it."""

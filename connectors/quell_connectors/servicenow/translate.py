@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -13,6 +14,7 @@ from quell.sdk.tickets import Ticket
 
 LIMITS = Limits(title=160, text=4000)
 """The usual lengths of short_description and description; the table cuts off what is longer, and our marks with it."""
+_CODE = re.compile(r"\[(/?)code\]", re.IGNORECASE)
 FIELDS = "sys_id,number,short_description,description,correlation_id,state,active"
 
 
@@ -63,10 +65,17 @@ def ticket_of(record: Record, url: str, table: str, closed: Collection[str]) -> 
 
 
 def value(text: str) -> str:
-    """A value in an encoded query. Raises `Refused` for one that would end its condition."""
+    """A value in an encoded query. Raises `Refused` for one that would end its condition, or be run as a script."""
     if "^" in text:
         raise Refused(f'"{text}" cannot be looked for in ServiceNow: it has a ^')
+    if "javascript:" in text.casefold():
+        raise Refused(f'"{text[:80]}" is not looked for in ServiceNow, which would run it as a script')
     return text
+
+
+def harmless(text: str) -> str:
+    """A work note or comment in which nothing counts as HTML: ServiceNow shows what stands in [code] as such."""
+    return _CODE.sub(r"(\1code)", text)
 
 
 def rank_of(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from quell.sdk.http import Answer, Http, checked
+from quell.sdk.http import Answer, Http, checked, path_part
 from quell.sdk.secret import Secret
 from quell_connectors.ticket.translate import Fields, Ticket
 
@@ -72,6 +72,10 @@ class Client:
 
 
 def _filled(path: str, **values: str) -> str:
+    """Raises `Refused` for an id such as ``..``, which would lead to another place of the API."""
+    place, mark, query = path.partition("?")
     for name, value in values.items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    return path
+        hole = f"{{{name}}}"
+        place = place.replace(hole, path_part(value)) if hole in place else place
+        query = query.replace(hole, quote(value, safe=""))
+    return f"{place}{mark}{query}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 from quell.errors import Refused
 from quell.sdk.connector import Call, Context, Done
@@ -19,12 +21,15 @@ class Ticket:
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         self._client = Client(options, context.http)
+        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def act(self, call: Call) -> Done:
         """Opens, comments or closes."""
         match call.action:
             case "open":
-                return await self._open(call)
+                # Two runs for one key must not both look before either has opened.
+                async with self._gates.setdefault(_key(call), asyncio.Lock()):
+                    return await self._open(call)
             case "comment":
                 return await self._comment(call)
             case "close":
@@ -33,7 +38,7 @@ class Ticket:
 
     async def _open(self, call: Call) -> Done:
         title = _said(call, "title") or _said(call, "text").partition("\n")[0]
-        key = _said(call, "key") or _said(call, "incident") or call.key
+        key = _key(call)
         found = await self._client.open_ticket(key, call.timeout_s)
         if call.dry_run and found is None:
             return Done(f'would open "{title}" for {key}')
@@ -86,6 +91,10 @@ class Ticket:
 def _said(call: Call, name: str) -> str:
     value = call.params.get(name)
     return "" if value is None else str(value)
+
+
+def _key(call: Call) -> str:
+    return _said(call, "key") or _said(call, "incident") or call.key
 
 
 def _which(call: Call) -> str:

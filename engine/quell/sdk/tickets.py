@@ -95,7 +95,8 @@ class OneOpen:
         self._noun = noun
         self._gates: dict[str, _Gate] = {}
         self._opened: OrderedDict[str, str] = OrderedDict()
-        self._doubt: OrderedDict[str, float] = OrderedDict()
+        self._doubt: OrderedDict[str, float | None] = OrderedDict()
+        """Since when a try is known to be over of which nobody knows what it did; None until somebody comes again."""
 
     async def act(self, call: Call, desk: Desk) -> Done | Pending:
         """Opens, comments, closes or finds. Raises what the desk raises."""
@@ -123,12 +124,12 @@ class OneOpen:
             await desk.ready(draft)
             if call.dry_run:
                 return Done(f'would open "{draft.title}" in {desk.where} for {draft.key}', _output(None))
-            ticket = await self._open(call, desk, scope, draft)
+            ticket = await self._open(desk, scope, draft)
         return Done(f"{ticket.name} is open for {draft.key}", _output(ticket, created=True))
 
-    async def _open(self, call: Call, desk: Desk, scope: str, draft: Draft) -> Ticket:
+    async def _open(self, desk: Desk, scope: str, draft: Draft) -> Ticket:
         """Whatever ends this without a clear answer, a time limit too, leaves a doubt."""
-        _put(self._doubt, scope, call.now)
+        _put(self._doubt, scope, None)
         try:
             ticket = await desk.open(draft)
         except NoAnswer:
@@ -233,13 +234,18 @@ class OneOpen:
         return f"no {self._noun} is open for {key_of(call.params)} in {desk.where}"
 
     def _unsettled_s(self, scope: str, call: Call) -> float:
-        """Seconds until a search may be believed: nothing is waited for when nothing is in doubt."""
-        if scope in self._opened or not self._settle_s:
+        """Seconds until a search may be believed: nothing is waited for when nothing is in doubt.
+
+        They count from the first call after the doubtful one, which may have taken long before it was given up.
+        """
+        in_doubt = call.again or scope in self._doubt
+        if scope in self._opened or not self._settle_s or not in_doubt:
             return 0.0
-        if call.again and scope not in self._doubt:
-            _put(self._doubt, scope, call.now)
         since = self._doubt.get(scope)
-        return 0.0 if since is None else since + self._settle_s - call.now
+        if since is None:
+            since = call.now
+            _put(self._doubt, scope, since)
+        return since + self._settle_s - call.now
 
     @asynccontextmanager
     async def _alone(self, scope: str) -> AsyncIterator[None]:
