@@ -151,6 +151,26 @@ def test_a_refused_rollback_leaves_auto_sync_as_it_was() -> None:
     at_argo(work, denied={"sync"})
 
 
+def test_a_rollback_that_argo_has_no_time_for_leaves_auto_sync_as_it_was() -> None:
+    async def work(server: ArgoServer, act: Act) -> None:
+        server.faults = [None, None, 503]
+        with pytest.raises(Unreachable, match="answered 503"):
+            await act("rollback", app="checkout", to=GOOD)
+        assert automated(server) == {"prune": True, "selfHeal": True}
+        assert server.started == 0
+
+    at_argo(work)
+
+
+def test_a_rollback_that_somebody_has_begun_is_theirs() -> None:
+    async def work(server: ArgoServer, act: Act) -> None:
+        server.stale = False
+        server.app["operation"] = {"sync": {"revision": GOOD}, "initiatedBy": {"username": "ana"}}
+        assert (await act("rollback_state", app="checkout", to=GOOD)).output["already"] is True
+
+    at_argo(work)
+
+
 def test_an_operation_under_way_is_left_or_ended_as_the_step_says() -> None:
     async def work(server: ArgoServer, act: Act) -> None:
         server.stale, server.steps = False, 99

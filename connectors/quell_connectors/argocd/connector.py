@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
-from quell.errors import Refused, Unreachable
+from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context, Done, Pending
 from quell.sdk.spec import Spec
 from quell_connectors.argocd.client import Busy, Client
@@ -95,7 +95,9 @@ class ArgoCD:
             await self._client.rollback(app.name, target, bool(call.params.get("prune")), call.timeout_s)
         except Busy as error:
             return Pending(_CHECK_S, str(error))  # perhaps with ours, which the cache does not show yet
-        except Refused as error:
+        except NoAnswer:
+            raise  # perhaps it was begun
+        except (Refused, Unreachable) as error:
             await self._as_it_was(call, app, error)
             raise
         self._remember(call, app)
@@ -131,7 +133,9 @@ class ArgoCD:
 
     async def _rollback_state(self, call: Call, app: App) -> Done:
         target = app.entry(_text(call, "to"))
-        already = app.runs(target) or _left(call, app) is not None
+        # What somebody else is deploying right now is theirs: an undo of ours must not take it back.
+        under_way = app.operation.busy and app.operation.revisions == target.revisions
+        already = app.runs(target) or under_way or _left(call, app) is not None
         return self._state(app, already, ", ".join(target.revisions))
 
     async def _sync_state(self, call: Call, app: App) -> Done:
@@ -197,8 +201,8 @@ class ArgoCD:
             if not await self._client.may(action, app, call.timeout_s):
                 raise Refused(f"Argo CD does not allow our account to {action} {app.name}; nothing was done")
 
-    async def _as_it_was(self, call: Call, app: App, why: Refused) -> None:
-        """Turns auto-sync on again after a refusal. Raises `Refused` with both when that fails too."""
+    async def _as_it_was(self, call: Call, app: App, why: Refused | Unreachable) -> None:
+        """Turns auto-sync on again when nothing was begun. Raises `Refused` with both when that fails too."""
         if not app.auto_sync:
             return
         try:
