@@ -14,7 +14,7 @@ from quell.sdk.payload import check_size, convert, decode
 from quell_connectors.slack.modal import CALLBACK, Kept
 from quell_connectors.slack.text import typed
 
-_MENTION = re.compile(r"\s*<@[UW][A-Z0-9]+(\|[^>]*)?>[\s,:]*")
+_LEADING = re.compile(r"\s*<@[UW][A-Z0-9]+(\|[^>]*)?>[\s,:]*")
 
 
 class _Command(msgspec.Struct, frozen=True):
@@ -38,11 +38,16 @@ class _Event(msgspec.Struct, frozen=True):
     thread_ts: str = ""
 
 
+class _Authorization(msgspec.Struct, frozen=True):
+    user_id: str | None = None
+
+
 class _Callback(msgspec.Struct, frozen=True):
     type: str = ""
     event_id: str = ""
     challenge: str = ""
     event: _Event = _Event()
+    authorizations: list[_Authorization] = []
 
 
 class _User(msgspec.Struct, frozen=True):
@@ -154,10 +159,20 @@ def _event(callback: _Callback) -> Said | None:
         channel=event.channel,
         thread=event.thread_ts,
         message=event.ts,
-        text=typed(_MENTION.sub(" ", event.text, count=1)),
+        text=typed(_without_us(callback)),
         at=_seconds(event.ts),
         reply_to={"answer_in": event.thread_ts if direct else event.thread_ts or event.ts},
     )
+
+
+def _without_us(callback: _Callback) -> str:
+    """What was said to the app, without its own mention; others who are named stay."""
+    text = callback.event.text
+    for one in callback.authorizations:
+        ours = re.compile(rf"\s*<@{re.escape(one.user_id)}(\|[^>]*)?>[\s,:]*") if one.user_id else None
+        if ours is not None and ours.search(text):
+            return ours.sub(" ", text, count=1)
+    return _LEADING.sub("", text, count=1) if callback.event.type == "app_mention" else text
 
 
 def _interaction(told: _Interaction) -> Said | None:

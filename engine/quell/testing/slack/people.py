@@ -59,7 +59,13 @@ def direct(slack: FakeSlack, text: str, user: str) -> Envelope:
 
 def _event(slack: FakeSlack, event: dict[str, Any], thread: str) -> Envelope:
     whole = {**event, "ts": slack.next_ts(), **({"thread_ts": thread} if thread else {})}
-    payload = {"type": "event_callback", "team_id": "T0FAKE000", "event_id": slack.next_id("Ev"), "event": whole}
+    payload = {
+        "type": "event_callback",
+        "team_id": "T0FAKE000",
+        "event_id": slack.next_id("Ev"),
+        "authorizations": [{"user_id": slack.bot_user, "is_bot": True}],
+        "event": whole,
+    }
     return Envelope(slack.next_id("e"), "events_api", payload)
 
 
