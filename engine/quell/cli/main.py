@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suggest": ("suggesting", "Print rules and dependencies that the past speaks for, to review."),
     "graph": ("estate", "Show what depends on what, and who said so."),
     "quarantine": ("quarantining", "List what could not be read, try it again, put it away."),
-    "stats": ("scoring", "Say how playbooks do, and how right they were in shadow."),
+    "stats": ("scoring", "Say what came in and what became of it, and how playbooks did."),
     "audit": ("auditing", "List who did what, and verify that the list is whole."),
     "ledger": ("estate", "List acts on the outside world."),
     "backup": ("backing_up", "Write all that must survive into one file, and try it out."),

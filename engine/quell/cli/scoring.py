@@ -1,4 +1,4 @@
-"""The command ``stats``: how playbooks do."""
+"""The command ``stats``: what a while came to, and how playbooks did."""
 
 from __future__ import annotations
 
@@ -13,9 +13,27 @@ from quell.cli.looks import Column
 from quell.model.times import format_duration
 
 
-@click.group("stats")
-def stats() -> None:
-    """Say how things went over a while."""
+@click.group("stats", invoke_without_command=True)
+@click.option("--since", default="7d", show_default=True, metavar="SPAN", help="What began within that time.")
+@click.option("--diff", is_flag=True, help="Print only the suggested change of the rules, for git apply.")
+@asks_daemon
+@click.pass_context
+def stats(context: click.Context, asked: Asked, *, since: str, diff: bool) -> None:
+    """Say what came in and what became of it: pages, what was held, times, first causes, minutes saved, noise.
+
+    What the figures mean is in docs/how-to/read-the-numbers.md.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    answer = asked.client.get("/stats", since=since)
+
+    def show() -> None:
+        if diff:
+            click.echo(answer["diff"], nl=False)
+        else:
+            click.echo(f"{answer['title']}\n\n{answer['text']}")
+
+    asked.answer(answer, show)
 
 
 @stats.command("playbooks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -100,6 +101,21 @@ def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     if rules is None:
         rules = [*_files(directory, "rules"), *_files(directory, "playbooks")]
     return [directory / MAIN_FILE, *rules, directory / tokens_path(main)[0], directory / people_path(main)[0]]
+
+
+def rule_texts(settings: Settings) -> dict[str, str]:
+    """The files below rules/ that are in use, by their names; without those that cannot be read just now."""
+    directory = settings.directory
+    if settings.git is not None:
+        active = active_of(settings.git)
+        if active is None:
+            return {}
+        directory = settings.git.keep / active.tree
+    texts = {}
+    for path in _files(directory, "rules"):
+        with suppress(OSError, UnicodeDecodeError):
+            texts[path.relative_to(directory).as_posix()] = path.read_text(encoding="utf-8")
+    return texts
 
 
 def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:

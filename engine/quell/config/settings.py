@@ -144,6 +144,16 @@ class GitSettings(msgspec.Struct, frozen=True, kw_only=True):
         return b64encode(f"{self.user}:{self.token.reveal() if self.token else ''}".encode()).decode()
 
 
+class DigestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """At the times of ``cron`` in ``zone`` the figures of ``over_s`` seconds go to ``action`` with ``params``."""
+
+    action: str
+    params: Mapping[str, Any] = {}
+    cron: str = "0 9 * * mon"
+    zone: str = "UTC"
+    over_s: float = 7 * 86400.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``directory`` holds quell.yaml; ``store`` is a URL, its file path absolute. Sources are in file order."""
 
@@ -156,6 +166,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     retention: Retention = Retention()
     automation: Caps = Caps()
+    digest: DigestSettings | None = None
     log: Log = Log()
     tokens: tuple[Token, ...] = ()
     people: tuple[Person, ...] = ()

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from quell.config.actions import Actions
 from quell.config.chat_file import ChatShape, as_role, read_chat
 from quell.config.complaints import shaped
+from quell.config.digest_file import DigestShape, read_digest
 from quell.config.fields import MatcherText, Shape, Size, Span, joined
 from quell.config.git_file import GitShape, read_git
 from quell.config.nodes import Document
@@ -137,6 +138,8 @@ class SettingsShape(Shape):
     limits: LimitsShape = LimitsShape()
     retention: RetentionShape = RetentionShape()
     automation: AutomationShape = AutomationShape()
+    digest: DigestShape | None = None
+    """What is told regularly of how things went, and where."""
     log: LogShape = LogShape()
     tokens: str | None = None
     """File with API tokens, "tokens.yaml" if left out."""
@@ -186,6 +189,7 @@ def read_settings(
             actions.check(
                 document, ("pages", index), page, problems, known=known, verb="to", given=PAGE_PARAMS, built_in=False
             )
+    digest = read_digest(document, shape.digest if shape is not None else None, actions, problems)
     if shape is None:
         return None, ()
     store = read_store(document, shape.store, secrets, problems)
@@ -207,6 +211,7 @@ def read_settings(
         ),
         automation=Caps(**shape.automation.model_dump()),
         chat=read_chat(document, shape.chat, [str(name) for name in shape.sources], problems),
+        digest=digest,
         log=Log(level=shape.log.level, format=shape.log.format),
         snapshot_every_s=shape.snapshot_every,
         resolve_timeout_s=shape.resolve_timeout,

@@ -9,13 +9,14 @@ import yaml
 
 from quell.model.habits import Suggestion
 
-_PLACES: Mapping[str, tuple[str, ...]] = {
+PLACES: Mapping[str, tuple[str, ...]] = {
     "dependency": ("topology", "dependencies"),
     "hold": ("triage", "rules"),
     "digest": ("triage", "rules"),
     "inhibit": ("inhibit",),
     "map": ("map",),
 }
+"""Where a suggestion of each kind stands in a rules file."""
 _WIDTH = 116
 _UNFOLDED = 1_000_000
 
@@ -25,16 +26,19 @@ def rules_file(suggestions: Sequence[Suggestion], head: str) -> str:
     lines = [*_comment(head, "")]
     by_place: dict[tuple[str, ...], list[Suggestion]] = {}
     for one in suggestions:
-        by_place.setdefault(_PLACES[one.kind], []).append(one)
+        by_place.setdefault(PLACES[one.kind], []).append(one)
     for place, found in by_place.items():
         lines += ["", *(f"{'  ' * depth}{name}:" for depth, name in enumerate(place))]
-        indent = "  " * len(place)
-        for one in found:
-            sure = f"{one.id}, {one.confidence:.0%} sure: {one.text}"
-            for said in (sure, *one.evidence):
-                lines += _comment(said, indent)
-            lines += _entry(one.rule, indent)
+        lines += entries(found, "  " * len(place))
     return "\n".join(lines) + "\n"
+
+
+def entries(suggestions: Sequence[Suggestion], indent: str) -> Iterator[str]:
+    """Lines of a list: each rule under comments that say how sure it is and what speaks for it."""
+    for one in suggestions:
+        for said in (f"{one.id}, {one.confidence:.0%} sure: {one.text}", *one.evidence):
+            yield from _comment(said, indent)
+        yield from _entry(one.rule, indent)
 
 
 def _entry(rule: Mapping[str, Any], indent: str) -> Iterator[str]:

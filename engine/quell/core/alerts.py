@@ -77,7 +77,8 @@ class Alerts:
             self._words.share(record.labels)
         alert, what = folded.alert, folded.what
         if what == "returned":
-            alert = msgspec.structs.replace(alert, incident=None)
+            before = alert.count - 1  # this record is the episode's own
+            alert = msgspec.structs.replace(alert, incident=None, paged_at=None, held_for="", before=before)
         self._state.alerts[mark] = alert
         if known is None or not alert.firing or not known.firing or known.ends_at is not None:
             self._pruning.alert(alert)
@@ -207,7 +208,10 @@ class Alerts:
             verdict = slow_burn(alert, now, paged=True)
         else:
             verdict = Judgement("page", stands_for(incident), due)
-        return self._judged_so(alert, verdict)
+        judged = self._judged_so(alert, verdict)
+        if judged.paged_at is None and incident.paged_at is not None:
+            judged = msgspec.structs.replace(judged, paged_at=incident.paged_at)
+        return judged
 
     def page_over(self, incident: Incident, now: float, *, acted: bool) -> None:
         """Learns whether anybody did anything about the page of an incident that is over."""
@@ -277,8 +281,15 @@ class Alerts:
         self._agenda.put(verdict.hold_until, "judge", alert.fingerprint)
         if (verdict.handling, verdict.reason, verdict.hold_until) == (alert.handling, alert.reason, alert.hold_until):
             return alert
+        held_for = alert.held_for
+        if verdict.handling == "page" != alert.handling and alert.paged_at is None and alert.reason.code != "new":
+            held_for = alert.reason.code
         return msgspec.structs.replace(
-            alert, handling=verdict.handling, reason=verdict.reason, hold_until=verdict.hold_until
+            alert,
+            handling=verdict.handling,
+            reason=verdict.reason,
+            hold_until=verdict.hold_until,
+            held_for=held_for,
         )
 
 

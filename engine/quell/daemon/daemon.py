@@ -23,6 +23,7 @@ from quell.daemon.body import Limits
 from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
+from quell.daemon.digest import Digest
 from quell.daemon.git.candidate import Trial
 from quell.daemon.git.hook import GitHook
 from quell.daemon.git.source import GitSource
@@ -33,6 +34,7 @@ from quell.daemon.keeping import Retaining
 from quell.daemon.logs import Masker
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
+from quell.daemon.past_figures import PastFigures
 from quell.daemon.perform import Performer
 from quell.daemon.reload import Reloader
 from quell.daemon.replaying import Replaying
@@ -120,6 +122,9 @@ class Daemon:
             lambda: self.settings.git,
             trial=self._trial, take_up=self.reloader.reload, tell=self._tell, clock=clock, metrics=self.metrics,
         )  # fmt: skip
+        self.figures = PastFigures(
+            self.loop, self.writer, clock, settings=lambda: self.settings, store_url=self._opened_store
+        )
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()
@@ -143,6 +148,7 @@ class Daemon:
         services = Services(
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
             delivered=self._delivered, replaying=replaying, audit_break=self._audit_break, git=self.git,
+            figures=self.figures,
         )  # fmt: skip
 
         async def gauges() -> None:
@@ -183,6 +189,8 @@ class Daemon:
         self._spawn(self.reloader.run(), "reload")
         self._spawn(self.git.run(), "git")
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
+        digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
+        self._spawn(digest.run(), "digest")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 

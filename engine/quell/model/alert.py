@@ -56,7 +56,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     id, ``episode`` counts firings after a true resolution, ``flaps`` quick returns, ``count`` all deliveries.
     ``heard`` and ``ended`` are the latest firings and resolutions told, in event time, of which fold makes the rest;
     ``late`` pairs a resolution with its first arrival, where that was later.
-    ``closes_at`` is when a firing alert that nobody repeats any more counts as over for correlation.
+    ``paged_at`` is when people were first called by it in this episode (None: never), and ``held_for`` the code for
+    which it had not paged until it did ("": it had not been held); ``before`` is what ``count`` was when the episode
+    began.
     """
 
     fingerprint: str
@@ -87,6 +89,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     heard: tuple[Heard, ...] = ()
     ended: tuple[float, ...] = ()
     late: tuple[tuple[float, float], ...] = ()
+    paged_at: float | None = None
+    held_for: str = ""
+    before: int = 0
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from quell.daemon.clock import Clock
 from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
+from quell.daemon.past_figures import PastFigures
 from quell.daemon.replaying import Replaying
 from quell.daemon.writer import Writer
 from quell.model.alert import Alert
@@ -40,6 +41,7 @@ class Services:
     replaying: Replaying
     audit_break: Callable[[], Awaitable[AuditBreak | None]]
     git: GitSource
+    figures: PastFigures
 
     @property
     def state(self) -> State:

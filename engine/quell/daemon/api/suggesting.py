@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from quell.core.suggest import Suggested, suggested
 from quell.daemon.api.services import Services, answer, need, put
 from quell.daemon.auth import Principal
+from quell.daemon.past_figures import suggested_now
 from quell.model.records import FeedbackRecord
-from quell.model.state import State
 
 Actor = Annotated[Principal, Depends(need("act"))]
 
@@ -30,7 +27,7 @@ def add_reading(router: APIRouter, services: Services) -> None:
 
     @router.get("/suggestions", summary="Rules and dependencies that the past speaks for; none is in force")
     async def suggestions() -> Response:
-        found = await _suggested(services)
+        found = await suggested_now(services.loop)
         return answer({name: getattr(found, name) for name in found.__struct_fields__})
 
 
@@ -39,7 +36,7 @@ def add_acting(router: APIRouter, services: Services) -> None:
 
     @router.post("/suggestions/{suggestion_id}/reject", summary="Turn a suggestion down, for good")
     async def reject(suggestion_id: str, why: Rejection, by: Actor) -> Response:
-        known = {one.id for one in (await _suggested(services)).suggestions}
+        known = {one.id for one in (await suggested_now(services.loop)).suggestions}
         if suggestion_id in services.state.habits.declined:
             return answer({"rejected": suggestion_id, "text": "it was turned down before"})
         if suggestion_id not in known:
@@ -51,16 +48,3 @@ def add_acting(router: APIRouter, services: Services) -> None:
         if not await put(services, [record]):
             return answer({"accepted": True, "text": "accepted, not decided over yet"}, 202)
         return answer({"rejected": suggestion_id, "text": "it will not be suggested again"})
-
-
-async def _suggested(services: Services) -> Suggested:
-    """What is suggested, found in a thread of its own on a copy, so that the loop goes on."""
-    state, rulebook = services.state, services.loop.rulebook
-    parts = State(
-        now=state.now,
-        entities=dict(state.entities),
-        dependencies=dict(state.dependencies),
-        strangers=list(state.strangers),
-        habits=msgspec.msgpack.decode(msgspec.msgpack.encode(state.habits), type=type(state.habits)),
-    )
-    return await asyncio.to_thread(suggested, parts, rulebook)

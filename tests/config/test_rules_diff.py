@@ -1,0 +1,85 @@
+"""Suggestions as a diff: it applies, says what it did and the rules, and touches nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quell.config.rules_diff import rules_diff
+from quell.model.habits import Suggestion
+
+HOLD = {"name": "QueueBlip heals itself", "match": ['alertname="QueueBlip"'], "verdict": "hold", "hold": "5m"}
+HIDES = {"name": "A hides B", "source": ['alertname="A"'], "target": ['alertname="B"'], "equal": ["service"]}
+
+
+def suggestion(kind: Any, rule: dict[str, Any]) -> Suggestion:
+    return Suggestion(
+        id=f"sug-{kind}", kind=kind, text=f"{kind} it", evidence=("seen 40 times",), rule=rule, support=40, chance=0.0,
+        confidence=0.9,
+    )  # fmt: skip
+
+
+def applied(tmp_path: Path, files: dict[str, str], *suggestions: Suggestion) -> dict[str, str]:
+    """The files after `git apply` of the diff."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    diff = rules_diff(suggestions, files)
+    subprocess.run(["git", "apply", "-"], input=diff.encode(), cwd=tmp_path, check=True)
+    return {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.yaml")}
+
+
+LISTED = """# what we decided
+triage:
+  rules:
+    - name: "first"
+      match: ['alertname="Old"']
+      verdict: digest
+      reason: |
+        long
+        text
+
+  flap_count: 5  # ours
+mute: []
+"""
+
+
+def test_a_rule_joins_the_list_there_is(tmp_path: Path) -> None:
+    after = applied(tmp_path, {"rules/a.yaml": "map: []\n", "rules/triage.yaml": LISTED}, suggestion("hold", HOLD))
+    assert set(after) == {"rules/a.yaml", "rules/triage.yaml"}
+    was, now = yaml.safe_load(LISTED), yaml.safe_load(after["rules/triage.yaml"])
+    assert now["triage"]["rules"] == [*was["triage"]["rules"], HOLD]
+    assert now["triage"]["flap_count"] == 5
+    assert "# ours" in after["rules/triage.yaml"]
+    assert "# sug-hold, 90% sure: hold it" in after["rules/triage.yaml"]
+
+
+def test_without_a_list_it_gets_a_file(tmp_path: Path) -> None:
+    files = {"rules/suggested.yaml": "triage: {rules: []}\n"}
+    after = applied(tmp_path, files, suggestion("hold", HOLD), suggestion("inhibit", HIDES))
+    now = yaml.safe_load(after["rules/suggested-2.yaml"])
+    assert now == {"triage": {"rules": [HOLD]}, "inhibit": [HIDES]}
+    assert after["rules/suggested.yaml"] == files["rules/suggested.yaml"]
+
+
+def test_each_kind_goes_where_its_list_is(tmp_path: Path) -> None:
+    files = {"rules/one.yaml": "inhibit:\n- name: x\n  source: []\n  target: [a]", "rules/triage.yaml": LISTED}
+    after = applied(tmp_path, files, suggestion("inhibit", HIDES), suggestion("hold", HOLD))
+    assert yaml.safe_load(after["rules/one.yaml"])["inhibit"][1] == HIDES
+    assert len(yaml.safe_load(after["rules/triage.yaml"])["triage"]["rules"]) == 2
+
+
+def test_nothing_suggested_changes_nothing() -> None:
+    assert rules_diff((), {"rules/a.yaml": LISTED}) == ""
+
+
+@given(st.text(max_size=60))
+def test_any_file_is_left_whole(text: str) -> None:
+    diff = rules_diff([suggestion("hold", HOLD)], {"rules/a.yaml": text})
+    assert "+    - name" in diff or "+- name" in diff.replace("+  ", "+")
+    assert not [line for line in diff.splitlines() if line.startswith("-") and not line.startswith(("---", "-triage"))]
