@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,24 @@ def test_a_good_one_is_taken_up_between_two_turns() -> None:
             assert rules.version == "2"
             _, state = await quell.api("GET", "/status")
             assert state["config"]["version"] == "2"
+
+    go(story())
+
+
+def test_what_was_read_last_is_in_use_however_slow_the_reading_before_it() -> None:
+    """A file that changes while a commit is taken up: the slower reading of the two must not win."""
+    first, stale, newest = (loaded(version=version) for version in ("1", "stale", "newest"))
+    readings = iter([(0.3, stale), (0.0, newest)])
+
+    def load() -> Loaded:
+        wait_s, found = next(readings)
+        time.sleep(wait_s)
+        return found
+
+    async def story() -> None:
+        async with running(first, load=load) as quell:
+            await asyncio.gather(quell.daemon.reloader.reload(), quell.daemon.reloader.reload())
+            assert quell.core.rulebook.version == "newest"
 
     go(story())
 

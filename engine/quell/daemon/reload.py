@@ -35,6 +35,7 @@ class Reloader:
         self._metrics = metrics
         self._now = now
         self._asked = asyncio.Event()
+        self._one = asyncio.Lock()
         self._digest = ""
         self._log = structlog.get_logger("quell.reload")
 
@@ -68,7 +69,14 @@ class Reloader:
         return stamp_of(files), digest_of(files)
 
     async def reload(self) -> bool:
-        """Once, now; whether the new configuration is in use."""
+        """Once, now; whether the new configuration is in use.
+
+        One after another: a file changed and a commit taken at once must not end with the older of both in use.
+        """
+        async with self._one:
+            return await self._reloaded()
+
+    async def _reloaded(self) -> bool:
         _, self._digest = await asyncio.to_thread(self._look)
         try:
             version = await self._load()
