@@ -73,6 +73,16 @@ def test_faults_are_told_apart_and_show_no_secret(status: int) -> None:
     pretended(work, token=TOKEN)
 
 
+def test_a_server_that_repeats_who_asked_shows_no_password() -> None:
+    async def work(mlflow: PretendMLflow, act: Act, wire: Wire) -> None:
+        mlflow.faults = [403]
+        with pytest.raises(Refused) as caught:
+            await act("model", model="churn")
+        assert str(caught.value) == "MLflow (GET registered-models/get) answered 403: no: ***"
+
+    pretended(work, user="ana", password=Secret("pw"))
+
+
 def test_a_connection_that_breaks_after_the_work_leaves_one_effect() -> None:
     async def work(mlflow: PretendMLflow, act: Act, wire: Wire) -> None:
         mlflow.faults = ["", "", "cut"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from quell.errors import BadPayload
 from quell.sdk.http import Answer, Http, checked, path_part
+from quell.sdk.json_api import basic
 from quell.sdk.secret import Secret
 from quell_connectors.airflow.translate import Dag, Run, dag_of, run_of, runs_of, token_of, version_of
 
@@ -26,6 +26,7 @@ class Client:
         self._url = str(options["url"]).rstrip("/")
         self._user = str(options.get("user") or "")
         self._password: Secret | None = options.get("password")
+        self._basic = basic(self._user, self._password) if self._user and self._password else None
         self._token: Secret | None = options.get("token")
         api = str(options.get("api") or "auto")
         self._api: Api | None = None if api == "auto" else cast("Api", api)
@@ -73,7 +74,7 @@ class Client:
 
     def _checked(self, answer: Answer, method: str, path: str) -> Answer:
         who = f"Airflow ({method} {path.partition('?')[0]})"
-        return checked(answer, who, (self._password, self._token, self._jwt))
+        return checked(answer, who, (self._password, self._token, self._jwt, self._basic))
 
     async def _answered(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """The answer, whatever its status. A token that is no longer taken is renewed, once."""
@@ -124,10 +125,9 @@ class Client:
         """What the options alone allow to send."""
         if self._token:
             return {"Authorization": f"Bearer {self._token.reveal()}"}
-        if self._api == "v2" or not (self._user and self._password):
+        if self._api == "v2" or not self._basic:
             return {}
-        said = b64encode(f"{self._user}:{self._password.reveal()}".encode()).decode()
-        return {"Authorization": f"Basic {said}"}
+        return {"Authorization": self._basic.reveal()}
 
 
 def _dag(dag: str) -> str:

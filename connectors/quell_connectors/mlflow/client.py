@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 from quell.errors import Refused
 from quell.sdk.http import Answer, Http, checked
+from quell.sdk.json_api import basic
 from quell.sdk.secret import Secret
 from quell_connectors.mlflow.translate import Model, Version, model_of, version_of, versions_of
 
@@ -23,7 +23,9 @@ class Client:
         self._http = http
         self._url = str(options["url"]).rstrip("/")
         self._user = str(options.get("user") or "")
-        self._password: Secret | None = options.get("password")
+        password: Secret | None = options.get("password")
+        self._basic = basic(self._user, password) if self._user and password else None
+        self._password = password
         self._token: Secret | None = options.get("token")
         self._timeout_s = float(options.get("timeout") or 10.0)
 
@@ -84,14 +86,13 @@ class Client:
             json=body,
             timeout_s=self._timeout_s,
         )
-        return checked(answer, f"MLflow ({method} {path})", (self._password, self._token))
+        return checked(answer, f"MLflow ({method} {path})", (self._password, self._token, self._basic))
 
     def _headers(self) -> dict[str, str]:
         if self._token:
             return {"Authorization": f"Bearer {self._token.reveal()}"}
-        if self._user and self._password:
-            said = b64encode(f"{self._user}:{self._password.reveal()}".encode()).decode()
-            return {"Authorization": f"Basic {said}"}
+        if self._basic:
+            return {"Authorization": self._basic.reveal()}
         return {}
 
 
