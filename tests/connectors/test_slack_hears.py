@@ -9,7 +9,7 @@ import pytest
 
 from connectors.slackland import ANA, BO, HOME, Ears, card, connector, eventually, listening
 from quell.errors import Refused
-from quell.sdk.chat import Answer, Button, Field, Line, Listens, Modal, Said
+from quell.sdk.chat import Answer, Button, Field, Line, Listens, Modal, Picture, Said
 from quell.sdk.secret import Secret
 from quell.sdk.testkit import run
 from quell.testing.slack import FakeSlack, click, command, direct, mention, submit
@@ -266,3 +266,17 @@ def test_a_bad_app_token_is_said_and_not_tried_for_ever() -> None:
     with pytest.raises(Refused, match="app_token"):
         run(connector(slack, app_token=Secret("")).listen(Ears().hear))
     assert slack.count("apps.connections.open") == 1
+
+
+def test_a_private_answer_may_hold_a_picture() -> None:
+    walk = Picture(mark="INC-3f9a1c/4", alt="payments-db → checkout", png=b"\x89PNG picture")
+    ears = Ears(Answer(card=card(picture=walk, buttons=())))
+
+    async def work() -> None:
+        async with listening(ears) as (server, _):
+            await server.deliver(command(server.slack, "graph INC-3f9a1c", ANA))
+            await eventually(lambda: server.slack.private)
+            assert server.slack.private[0].blocks[-1]["type"] == "image"
+            assert list(server.slack.uploads.values()) == [walk.png]
+
+    run(work())

@@ -174,7 +174,7 @@ def test_a_picture_is_uploaded_once_and_shown_when_slack_has_looked_at_it() -> N
     async def work() -> None:
         placed = await shows.show(card(picture=walk), HOME, None, "mine")
         shown = slack.at(placed.channel, placed.ts)
-        assert [block["type"] for block in shown.blocks][-2:] == ["image", "actions"]
+        assert [block["type"] for block in shown.blocks][-2:] == ["actions", "image"]
         await shows.show(card(2, picture=walk), HOME, placed, "mine")
 
     run(work())

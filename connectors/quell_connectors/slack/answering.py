@@ -26,7 +26,7 @@ class Answering:
         """Raises what the calls raise."""
         if answer.modal is not None:
             await self._open(said, answer.modal)
-        body = _body(answer)
+        body = await self._body(answer)
         if body is None:
             return
         if answer.replace and answer.card is not None and said.message:
@@ -90,18 +90,18 @@ class Answering:
         what = answer.card if answer.card is not None else answer.text
         await self._messages.reply(said.channel, thread, what, f"answer/{said.id}", again=False)
 
+    async def _body(self, answer: Answer) -> dict[str, Any] | None:
+        """A text, a card, or the card under the text."""
+        if answer.card is None:
+            return text_body(answer.text) if answer.text else None
+        card = answer.card
+        above = kit.line_blocks([Line(answer.text, "cause")]) if answer.text else []
+        picture = await self._messages.picture(card) if answer.private else None
+        return {"text": kit.summary(card), "blocks": [*above, *kit.blocks(card, picture)][: kit.MOST_BLOCKS]}
+
     def _response_url(self, said: Said) -> str:
         """Where to answer, if it leads to Slack: the address came from outside."""
         url = said.reply_to.get("response_url", "")
         parts = urlsplit(url)
         slack = parts.scheme == "https" and ((parts.hostname or "") + "/").endswith(".slack.com/")
         return url if slack or (url and parts.netloc == self._home) else ""
-
-
-def _body(answer: Answer) -> dict[str, Any] | None:
-    """A text, a card, or the card under the text."""
-    if answer.card is None:
-        return text_body(answer.text) if answer.text else None
-    card = answer.card
-    above = kit.line_blocks([Line(answer.text, "cause")]) if answer.text else []
-    return {"text": kit.summary(card), "blocks": [*above, *kit.blocks(card)][: kit.MOST_BLOCKS]}

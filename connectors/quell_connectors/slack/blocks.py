@@ -38,9 +38,12 @@ _OVER = {
 
 
 def blocks(card: Card, picture: Block | None = None) -> list[Block]:
-    """The card from top to bottom: what and how bad, the lines, the picture, the buttons."""
+    """The card from top to bottom: what and how bad, the lines, the buttons, the picture.
+
+    The picture comes last: on a phone it would push the buttons out of sight.
+    """
     made = [_header(card), *_standing(card)]
-    tail = [*([picture] if picture else []), *_actions(card.buttons)]
+    tail = [*_actions(card.buttons), *([picture] if picture else [])]
     return made + _fitted(card, MOST_BLOCKS - len(made) - len(tail)) + tail
 
 
@@ -56,7 +59,8 @@ def summary(card: Card) -> str:
 def line_blocks(lines: Iterable[Line]) -> list[Block]:
     """Lines alone, as in dialogs."""
     made: list[Block] = []
-    for kind, group in groupby(lines, key=lambda line: line.kind):
+    said = [line for line in lines if plain(line.text, 10)]
+    for kind, group in groupby(said, key=lambda line: line.kind):
         made += _LOOKS[kind]([line.text for line in group])
     return made
 
@@ -94,16 +98,26 @@ def _standing(card: Card) -> list[Block]:
 
 def _fitted(card: Card, room: int) -> list[Block]:
     """As many of the lines as fit; the last ones are left out first, and counted."""
-    lines = list(card.lines)
-    while True:
-        made = line_blocks(lines)
-        left_out = len(card.lines) - len(lines)
-        if left_out:
-            where = "open in quell" if card.link else f"say: show {card.key}"
-            made.append(_context(mrkdwn(f"{left_out} more line{'s' * (left_out > 1)} left out here; {where}", 300)))
-        if not lines or (len(made) <= room and sum(map(_size, made)) <= MOST_IN_ALL):
-            return made[:room]
-        lines.pop()
+    made = _first(card, len(card.lines))
+    if _fits(made, room):
+        return made
+    low, high = 0, len(card.lines)
+    while high - low > 1:  # the first ``low`` lines fit, the first ``high`` do not
+        middle = (low + high) // 2
+        low, high = (middle, high) if _fits(_first(card, middle), room) else (low, middle)
+    return _first(card, low)[:room]
+
+
+def _first(card: Card, count: int) -> list[Block]:
+    made = line_blocks(card.lines[:count])
+    if missing := len(card.lines) - count:
+        where = "open in quell" if card.link else f"say: show {card.key}"
+        made.append(_context(mrkdwn(f"{missing} more line{'s' * (missing > 1)} left out here; {where}", 300)))
+    return made
+
+
+def _fits(made: list[Block], room: int) -> bool:
+    return len(made) <= room and sum(map(_size, made)) <= MOST_IN_ALL
 
 
 def _size(block: Block) -> int:

@@ -69,6 +69,10 @@ class Messages:
                 break
         return None
 
+    async def picture(self, card: Card) -> dict[str, Any] | None:
+        """The card's picture, once Slack has it."""
+        return await self._pictures.block(card.picture) if card.picture is not None else None
+
     async def id_of(self, channel: str) -> str:
         """The id of a channel by its name; ids are what they are. Raises `Refused` when there is no such channel."""
         if _ID.fullmatch(channel):
@@ -98,7 +102,7 @@ class Messages:
 
     async def _edit(self, card: Card, placed: Placed, key: str) -> Placed:
         where = await self.id_of(placed.channel)
-        picture = await self._pictures.block(card.picture) if card.picture is not None else None
+        picture = await self.picture(card)
         body: dict[str, Any] = {"text": kit.summary(card), "metadata": mark(key, card), "parse": "none"}
         try:
             await self._web.chat_update(channel=where, ts=placed.ts, blocks=kit.blocks(card, picture), **body)

@@ -27,7 +27,7 @@ pre{background:#f8f8f8;border:1px solid #ddd;border-radius:4px;padding:8px; marg
 font:12px/1.5 "DejaVu Sans Mono",monospace;white-space:pre-wrap;word-break:break-word}
 code{background:#f8f8f8;border:1px solid #ddd;border-radius:3px;color:#c01343;padding:1px 3px;
  font:12px "DejaVu Sans Mono",monospace}
-a{color:#1264a3;text-decoration:none}img{max-width:100%;border-radius:6px; border:1px solid #ddd}
+a{color:#1264a3;text-decoration:none}img{max-width:480px;border-radius:6px; border:1px solid #ddd}
 .actions{display:flex;gap:8px;flex-wrap:wrap}
 .button{border:1px solid #bbb;border-radius:4px; padding:4px 12px;font-weight:700;font-size:13px;background:#fff}
 .primary{background:#007a5a;color:#fff;border-color:#007a5a}.danger{color:#e01e5a;border-color:#e01e5a}

@@ -1,0 +1,139 @@
+"""Draws docs/pictures/slack-*.png: cards and dialogs as Slack shows them, by Debian's chromium.
+
+    python docs/draw_cards.py [--out FOLDER] [--html]
+
+The recorded storm is replayed, and the incident is taken that blames a change with most confidence. What is drawn are
+the blocks that the Slack connector sends. With --html the pages are written as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quell.chatops.cards import approval_card, digest_card, incident_card
+from quell.core.engine import Engine
+from quell.model.incident import Incident
+from quell.model.playbook import Place
+from quell.model.rulebook import Rulebook
+from quell.model.run import Approval, Run, StepRun
+from quell.picture.draw import svg
+from quell.replay.deliveries import deliveries_for
+from quell.replay.reader import Reader
+from quell.replay.run import replayed
+from quell.sdk.chat import Button, Card, Field, Modal, Said
+from quell.sdk.registry import load_connectors
+from quell.testing.slack import dialog, page
+from quell_connectors.slack.blocks import blocks, picture_block
+from quell_connectors.slack.modal import view
+
+HERE = Path(__file__).parent
+STORM = HERE.parent / "examples" / "storm" / "stream.jsonl.gz"
+LINK = "https://quell.example"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One picture: a page, and how high it is in pixels."""
+
+    name: str
+    html: str
+    height: int
+
+
+def main() -> None:
+    """Replays, makes the cards, draws them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--out", type=Path, default=HERE / "pictures")
+    parser.add_argument("--html", action="store_true")
+    asked = parser.parse_args()
+    engine: Engine = replayed(Reader(deliveries_for((), load_connectors()), strict=True).read(STORM), Rulebook()).engine
+    for sheet in sheets(engine):
+        target = asked.out / f"slack-{sheet.name}.png"
+        shot(sheet, target)
+        if asked.html:
+            target.with_suffix(".html").write_text(sheet.html, encoding="utf-8")
+        print(f"{target}: {target.stat().st_size} bytes")
+
+
+def sheets(engine: Engine) -> list[Sheet]:
+    """What is drawn."""
+    told = [found for name in engine.state.incidents if (found := engine.explain(name)) and found.change]
+    explanation = max(told, key=lambda one: one.cause.confidence if one.cause else 0.0)
+    incident = engine.state.incidents[explanation.incident]
+    card = incident_card(engine.state, incident, LINK)
+    run = _run(incident)
+    approval = approval_card(engine.state, run, LINK)
+    walk = svg(explanation).encode()
+    many = list(engine.state.incidents.values())
+    return [
+        Sheet("incident", page([_shown(card, picture_block("how trouble travelled", file_id="F0WALK0000"))],
+                               files={"F0WALK0000": walk}), 900),
+        Sheet("approval", page([_shown(approval)]), 420),
+        Sheet("digest", page([_shown(digest_card("digest/incidents", many, 1))]), 520),
+        Sheet("dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000"))), 560),
+    ]  # fmt: skip
+
+
+def _shown(card: Card, picture: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"blocks": blocks(card, picture)}
+
+
+def _dialog(approval: Card) -> Modal:
+    return Modal(
+        title=approval.title,
+        submit=Button(verb="approve", label="Approve", value=approval.key),
+        lines=tuple(line for line in approval.lines if line.kind != "note"),
+        fields=(Field(name="because", label="Because", optional=True),),
+    )
+
+
+def _run(incident: Incident) -> Run:
+    """A run that waits for a yes, of the starter that takes a deploy back."""
+    at = incident.opened_at
+    return Run(
+        id="R-0c7e5f91",
+        playbook="rollback-bad-deploy",
+        incident=incident.id,
+        state="waiting",
+        mode="enforce",
+        why="the first cause is a deploy shortly before it began",
+        started_at=at,
+        updated_at=at,
+        steps=(
+            StepRun(id="quiet", do="argocd.auto_sync", params={"app": "checkout", "on": False}),
+            StepRun(id="back", do="argocd.rollback", params={"app": "checkout", "id": 41}),
+        ),
+        targets=("checkout",),
+        place=Place(file="playbooks/rollback-bad-deploy.yaml", line=14, commit="3f9c2d1e0a5577ab"),
+        approval=Approval(step="", asked_at=at, expires_at=at + 900.0, who=("team payments",)),
+    )
+
+
+def shot(sheet: Sheet, target: Path) -> None:
+    """Draws a page as it would be on a screen with twice as many dots."""
+    program = shutil.which("chromium")
+    if program is None:
+        raise SystemExit("chromium is not on PATH; on Debian: apt-get install chromium")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "page.html"
+        source.write_text(sheet.html, encoding="utf-8")
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--hide-scrollbars",
+            "--disable-gpu",
+            f"--user-data-dir={folder}/profile",
+        ]
+        flags += [f"--window-size=720,{sheet.height}", f"--screenshot={target}", source.as_uri()]
+        command = [program, *flags]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 -- our own page
+
+
+if __name__ == "__main__":
+    main()
