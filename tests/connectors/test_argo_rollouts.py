@@ -48,6 +48,22 @@ def test_an_update_is_aborted_by_the_patch_of_the_plugin_and_retried() -> None:
     at_the_cluster(work)
 
 
+def test_an_undo_leaves_a_later_update_alone() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        before = await act("abort_state", name="checkout")
+        images = before.output["images"]
+        await act("abort", name="checkout", images=images)
+        # Somebody deploys again, and aborts that: it is not ours to begin anew, nor to abort or promote.
+        cluster.objects[ROLLOUT]["spec"]["template"]["spec"]["containers"][0]["image"] = "checkout:v10"
+        for action in ("retry", "abort", "promote_full"):
+            done = await act(action, name="checkout", images=images)
+            assert done.output["changed"] is False
+            assert "is to run checkout:v10 by now, not " in done.sentence
+        assert cluster.objects[ROLLOUT]["status"]["abort"] is True
+
+    at_the_cluster(work)
+
+
 def test_what_is_not_updated_cannot_be_aborted() -> None:
     async def work(cluster: Cluster, act: Act) -> None:
         with pytest.raises(Refused, match="rollout shop/healthy is not being updated: there is nothing to abort"):

@@ -122,16 +122,22 @@ class ArgoRollouts:
 
     async def _set(self, call: Call, wanted: Plan, there: str, then: str) -> Done:
         """Writes what is wanted, with the sentence for what is ``there`` already and for what is so ``then``."""
-        place = self._place(call)
+        place, images = self._place(call), [str(image) for image in call.params.get("images") or ()]
 
         async def plan(found: Object) -> Change | None:
-            return wanted(Rollout.of(found), found, place)
+            rollout = Rollout.of(found)
+            return None if images and images != list(rollout.images) else wanted(rollout, found, place)
 
         try:
             before, now = await self._cluster.change(place, plan, call.timeout_s, dry_run=call.dry_run)
         except Missing:
             before, now = await self._without_status(call, plan, place)
         output = Rollout.of(before).output()
+        if images and images != output["images"]:
+            kept = (
+                f"{place.title} is to run {', '.join(output['images'])} by now, not {', '.join(images)}; left as it is"
+            )
+            return Done(kept, {"changed": False, "before": output})
         if now is None:
             return Done(f"{place.title} is {there} already; left as it is", {"changed": False, "before": output})
         verb = "would be" if call.dry_run else "is"

@@ -15,6 +15,12 @@ _STEP = Option(
     summary="The step it waits at, as `status` says it (0 for blue-green); at another one nothing is done.",
     required=True,
 )
+_IMAGES = Option(
+    name="images",
+    type="list",
+    summary="Only while its template has these images, as `status` says them: a later update is left as it is.",
+    example="[registry.example/checkout:v9]",
+)
 
 
 def _state(of: str) -> ActionSpec:
@@ -35,7 +41,7 @@ SPEC = Spec(
         ActionSpec(
             name="abort",
             summary="Stops an update and sends all requests to the stable version again.",
-            params=_ROLLOUT,
+            params=(*_ROLLOUT, _IMAGES),
             repeat="state",
             undo="retry",
             before="abort_state",
@@ -43,7 +49,7 @@ SPEC = Spec(
         ActionSpec(
             name="retry",
             summary="Begins an aborted update anew.",
-            params=_ROLLOUT,
+            params=(*_ROLLOUT, _IMAGES),
             repeat="state",
             undo="abort",
             before="retry_state",
@@ -67,13 +73,13 @@ SPEC = Spec(
         ActionSpec(
             name="promote",
             summary="Ends the pause that a canary or blue-green update waits in.",
-            params=(*_ROLLOUT, _STEP),
+            params=(*_ROLLOUT, _STEP, _IMAGES),
             repeat="state",
         ),
         ActionSpec(
             name="promote_full",
             summary="Takes an update to its end at once, without the steps and analyses that are left.",
-            params=_ROLLOUT,
+            params=(*_ROLLOUT, _IMAGES),
             repeat="state",
         ),
         ActionSpec(
