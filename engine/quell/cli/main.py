@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("incidents", "Show one incident: suspects, alerts, runs, timeline."),
     "why": ("incidents", "Explain an incident: why this cause and not the others."),
     "postmortem": ("incidents", "Draft a post-mortem of an incident, as Markdown."),
+    "say": ("saying", "Say a command in words, as people do in chats."),
     "ack": ("incidents", "Acknowledge an incident."),
     "resolve": ("incidents", "Resolve an incident."),
     "reopen": ("incidents", "Open a resolved incident again."),

@@ -21,6 +21,7 @@ from quell.daemon.arguments import Arguments
 from quell.daemon.auth import Doors, Tokens
 from quell.daemon.body import Limits
 from quell.daemon.bounds import Bounds
+from quell.daemon.chat.chat import Chat
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
 from quell.daemon.digest import Digest
@@ -122,6 +123,10 @@ class Daemon:
             lambda: self.settings.git,
             trial=self._trial, take_up=self.reloader.reload, tell=self._tell, clock=clock, metrics=self.metrics,
         )  # fmt: skip
+        self.chat = Chat(
+            self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
+            settings=lambda: self.settings,
+        )  # fmt: skip
         self.figures = PastFigures(
             self.loop, self.writer, clock, settings=lambda: self.settings, store_url=self._opened_store
         )
@@ -138,7 +143,7 @@ class Daemon:
         ingest = Ingest(
             self.sources, self.inbox, self.loop,
             view=view, clock=self.clock, metrics=self.metrics, masker=self.masker, doors=self._doors,
-            limits=limits, bounds=bounds, not_ready=lambda: self.not_ready,
+            limits=limits, bounds=bounds, not_ready=lambda: self.not_ready, heard=self.chat.heard,
         )  # fmt: skip
         replaying = Replaying(
             self.sources, self.inbox, self.loop,
@@ -149,6 +154,7 @@ class Daemon:
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
             delivered=self._delivered, replaying=replaying, audit_break=self._audit_break, git=self.git,
             figures=self.figures,
+            chat=self.chat,
         )  # fmt: skip
 
         async def gauges() -> None:
@@ -186,6 +192,7 @@ class Daemon:
         await self._tell_again()
         self.inbox.open()
         self.schedule.start()
+        await self.chat.start()
         self._spawn(self.reloader.run(), "reload")
         self._spawn(self.git.run(), "git")
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
@@ -205,6 +212,7 @@ class Daemon:
         """Brings home what was accepted: no new records, the inbox decided over, a snapshot, everything closed."""
         self.not_ready = "shutting down"
         self.inbox.close()
+        await self.chat.stop()
         await self.schedule.stop()
         await self.performer.stop(0.0 if self.tenure.gone else _DRAIN_ACTS_S)
         try:
@@ -270,6 +278,7 @@ class Daemon:
         self._doors.use(loaded.settings)
         await self.sources.use(prepared, loaded.settings)
         self.schedule.follow()
+        self.chat.follow()
         if before != loaded.rulebook.version:
             await self._note("reload", loaded.rulebook.version, f"rules and playbooks, {before} until now")
         self.reloader.warnings = loaded.warnings

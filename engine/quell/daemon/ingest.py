@@ -26,6 +26,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.sources import Source, Sources
 from quell.errors import BadPayload, Overloaded, StoreError
 from quell.model.records import CommandRecord
+from quell.sdk.chat import Heard
 from quell.sdk.connector import Received, Reply, Request, View
 from quell.store.port import Quarantined
 
@@ -74,7 +75,9 @@ class Ingest:
         limits: Limits,
         bounds: Bounds,
         not_ready: Callable[[], str],
+        heard: Callable[[Source, Heard], None],
     ) -> None:
+        self._heard = heard
         self._sources = sources
         self._inbox = inbox
         self._loop = loop
@@ -182,6 +185,10 @@ class Ingest:
 
     def _received(self, source: Source, request: Request) -> Received | Reply:
         now = self._clock.now()
+        if source.hears is not None and request.path.startswith("/in/") and source.receives is None:
+            heard = called(source.hears.heard, request, now)
+            self._heard(source, heard)
+            return heard.reply
         # A path of its own beats the drop-in API: a connector may have both verbs.
         if source.receives is not None and (source.serves is None or request.path.startswith("/in/")):
             if request.method not in {"POST", "PUT"}:

@@ -32,7 +32,9 @@ from quell.daemon.saving import Saving
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.decision import AnyDecision, Perform, RequestEvidence
+from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
+from quell.model.run import Run
 from quell.store.port import Group, Recovered
 
 _RECOVERED_BEFORE_READY = 10_000
@@ -89,6 +91,8 @@ class Loop:
         self._ask = ask
         self._told = told
         self._pace = Pace()
+        self.told: Callable[[Sequence[Incident], Sequence[Run]], None] = lambda _incidents, _runs: None
+        """Is told after its commit what a turn made of incidents and runs; not of what a recovery decides again."""
         self._decided: Callable[[int], None] = lambda _count: None
         self._holds_time: Callable[[], bool] = lambda: False
         self._backlog = Backlog(writer)
@@ -306,6 +310,7 @@ class Loop:
             self._decided(records)
             self._perform(new)
             self._ask(outcome.questions)
+            self.told(outcome.incidents, outcome.runs)
         self._passed.committed(self.seq)
         self._metrics.turn_seconds.observe(time.perf_counter() - began)
 

@@ -53,6 +53,13 @@ class Metrics:
                                registry=registry)  # fmt: skip
         self.commits = Counter("quell_rule_commits", "Commits of rules looked at, by what became of them.", ["outcome"],
                                registry=registry)  # fmt: skip
+        self.chat_calls = Counter(
+            "quell_chat_calls", "Messages posted or edited where people talk, by source.", ["source"], registry=registry
+        )
+        self.chat_lag = Gauge(
+            "quell_chat_lag_seconds", "Age of the oldest message that is not true any more.", ["source"],
+            registry=registry,
+        )  # fmt: skip
         build = Gauge("alertmanager_build_info", "The Alertmanager API that quell speaks.", ["version"],
                       registry=registry)  # fmt: skip
         build.labels(ALERTMANAGER_VERSION).set(1)

@@ -48,6 +48,16 @@ class Outcome:
                     pass
 
     @property
+    def incidents(self) -> list[Incident]:
+        """The last word on each incident."""
+        return list(self._incidents.values())
+
+    @property
+    def runs(self) -> list[Run]:
+        """The last word on each run."""
+        return list(self._runs.values())
+
+    @property
     def anything(self) -> bool:
         """Whether there is something to commit."""
         return bool(self._incidents or self._runs or self._intents or self._audits)

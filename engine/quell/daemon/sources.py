@@ -15,6 +15,7 @@ from quell.daemon.logs import Sparing
 from quell.daemon.metrics import Metrics
 from quell.errors import Misconfigured, Problem
 from quell.model.rulebook import NOWHERE
+from quell.sdk.chat import Hears
 from quell.sdk.connector import Connector, Pulls, Receives, Serves
 from quell.sdk.http_client import GuardedHttp
 
@@ -44,10 +45,12 @@ class Source:
     # Looked up once: whether an object has a protocol's verbs costs as much as reading a small delivery.
     receives: Receives | None = field(init=False)
     serves: Serves | None = field(init=False)
+    hears: Hears | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.receives = self.connector if isinstance(self.connector, Receives) else None
         self.serves = self.connector if isinstance(self.connector, Serves) else None
+        self.hears = self.connector if isinstance(self.connector, Hears) else None
 
     @property
     def id(self) -> str:
@@ -136,7 +139,7 @@ class Sources:
         """The sources that take a request at ``path``: the one of ``/in/<id>``, or those with the longest such path."""
         if path.startswith("/in/"):
             source = self._sources.get(path[4:].partition("/")[0])
-            return [source] if source is not None and (source.receives or source.serves) else []
+            return [source] if source is not None and (source.receives or source.serves or source.hears) else []
         owners: list[Source] = []
         length = 0
         for owned, source in self._by_path:

@@ -122,7 +122,7 @@ class Modal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What to say to somebody; nothing at all when it is empty.
+    """What to say to somebody; nothing at all when it is empty. ``ok`` False: what was asked for was not done.
 
     ``private``: only they see it. ``replace``: the message that was clicked becomes ``card``. ``modal`` is opened if
     the vendor can; one that cannot shows its lines with its button instead.
@@ -133,6 +133,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     private: bool = True
     replace: bool = False
     modal: Modal | None = None
+    ok: bool = True
 
 
 Hear = Callable[[Said], Awaitable[Answer]]

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quell.daemon.api import quarantine
 from quell.daemon.api.known import known_incident
+from quell.daemon.api.saying import add_saying
 from quell.daemon.api.services import Services, answer, need, put
 from quell.daemon.api.suggesting import add_acting
 from quell.daemon.auth import Principal
+from quell.daemon.commanding import commanded
 from quell.daemon.lines import MOST_REJECTED_BYTES, read_lines
 from quell.model.records import CommandRecord, FeedbackRecord, Verdict
 from quell.model.run import Run
@@ -21,9 +23,6 @@ Actor = Annotated[Principal, Depends(need("act"))]
 Approver = Annotated[Principal, Depends(need("approve"))]
 Sender = Annotated[Principal, Depends(need("ingest"))]
 _SOURCE = "api"
-_REFUSED = "refused: "
-"""So begins what the core's audit says of a command that it did not carry out."""
-_AUDITS_READ = 200
 
 
 class Note(BaseModel):
@@ -55,6 +54,7 @@ def acting(services: Services) -> APIRouter:
     _records(router, services)
     _git(router, services)
     add_acting(router, services)
+    add_saying(router, services)
     quarantine.add_acting(router, services)
     return router
 
@@ -67,25 +67,10 @@ async def _command(
     full: dict[str, Any] = {name: value for name, value in args.items() if value}
     full["roles"] = by.roles(wanted)
     record = CommandRecord(at=now, seen=now, source=_SOURCE, verb=verb, target=target, by=by.by, args=full)
-    if not await put(services, [record]):
-        return False
-    why = await _refusal(services, record)
+    why = await commanded(services.loop, services.inbox, services.writer, record)
     if why:
         raise HTTPException(409, why)
-    return True
-
-
-async def _refusal(services: Services, command: CommandRecord) -> str:
-    """Why the core refused a command, as the audit trail says; "" when it did what was asked, now or a moment ago."""
-    newest = await services.writer.call(services.writer.store.audit, _AUDITS_READ)
-    said = [
-        entry.audit.detail
-        for entry in newest
-        if entry.audit.at >= command.at
-        and (entry.audit.who, entry.audit.what, entry.audit.target) == (command.by, command.verb, command.target)
-    ]
-    refused = [detail.removeprefix(_REFUSED) for detail in said if detail.startswith(_REFUSED)]
-    return refused[0] if refused and len(refused) == len(said) else ""
+    return why is not None
 
 
 def _later(what: str) -> Response:

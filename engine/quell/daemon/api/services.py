@@ -10,6 +10,7 @@ import msgspec
 from fastapi import HTTPException, Request, Response
 
 from quell.daemon.auth import Principal
+from quell.daemon.chat.chat import Chat
 from quell.daemon.clock import Clock
 from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
@@ -42,6 +43,7 @@ class Services:
     audit_break: Callable[[], Awaitable[AuditBreak | None]]
     git: GitSource
     figures: PastFigures
+    chat: Chat
 
     @property
     def state(self) -> State:
