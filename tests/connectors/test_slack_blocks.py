@@ -14,7 +14,7 @@ from connectors.deliveries import GOLDEN
 from connectors.slackland import card
 from quell.sdk.chat import Button, Card, Field, Line, Modal, Said
 from quell.testing.slack import kit
-from quell_connectors.slack.blocks import blocks, picture_block, summary
+from quell_connectors.slack.blocks import blocks, picture_block, summary, text_blocks
 from quell_connectors.slack.modal import view
 from quell_connectors.slack.text import cut, mrkdwn, plain, preformatted, typed
 
@@ -118,6 +118,13 @@ def test_buttons_beyond_a_row_stand_in_a_menu_unless_they_ask_first() -> None:
     labels = [one["text"]["text"] for one in made if one["type"] == "button"]
     assert labels == ["Acknowledge", "Resolve", "Silence 1h", "Why?", "Run…", "Not actionable"]
     assert [one["value"] for one in made[-1]["options"]] == [f"merge {VALUE}", f"split {VALUE}"]
+
+
+@pytest.mark.parametrize("text", ["", "one", "line & more\n" * 300, "&" * 20_000, "\n" * 9])
+def test_a_long_text_is_several_sections(text: str) -> None:
+    made = text_blocks(text)
+    assert kit.problems(made, kit.MESSAGE_BLOCKS, {}) == []
+    assert kit.characters(made) <= kit.MOST_IN_ALL
 
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=400) | st.sampled_from(["", "&" * 4000, "`" * 90, "**a**" * 700])

@@ -97,6 +97,23 @@ def test_a_click_comes_back_with_its_value_and_may_replace_the_card() -> None:
     run(work())
 
 
+def test_a_stale_click_is_told_to_who_clicked_and_the_card_is_what_it_is_now() -> None:
+    now = card(2, status="acknowledged", buttons=())
+    ears = Ears(Answer(text="already acknowledged by bo", card=now, replace=True))
+
+    async def work() -> None:
+        async with listening(ears) as (server, slack):
+            placed = await slack.show(card(), HOME, None, "root")
+            message = server.slack.at(placed.channel, placed.ts)
+            await server.deliver(click(server.slack, message, "Acknowledge", ANA))
+            await eventually(lambda: message.edits)
+            (told,) = server.slack.private
+            assert (told.text, told.only_for) == ("already acknowledged by bo", ANA)
+            assert "already" not in str(message.blocks)
+
+    run(work())
+
+
 def test_a_card_that_only_one_person_sees_is_replaced_where_they_see_it() -> None:
     answers = iter([Answer(card=card()), Answer(card=card(2, title="checkout is well", buttons=()), replace=True)])
 

@@ -26,12 +26,14 @@ class Answering:
         """Raises what the calls raise."""
         if answer.modal is not None:
             await self._open(said, answer.modal)
-        body = await self._body(answer)
+        if answer.replace and answer.card is not None and said.message:
+            await self._replace(said, answer, answer.card)
+            return
+        by_url = bool(self._response_url(said)) and not said.message
+        body = await self._body(answer, with_picture=answer.private or by_url)
         if body is None:
             return
-        if answer.replace and answer.card is not None and said.message:
-            await self._replace(said, answer.card, body)
-        elif answer.private:
+        if answer.private:
             await self._privately(said, body)
         else:
             await self._openly(said, answer, body)
@@ -47,12 +49,16 @@ class Answering:
             blocks = [*kit.line_blocks(modal.lines), *kit.actions([modal.submit])]
             await self._privately(said, {"text": mrkdwn(modal.title, 300) or "quell", "blocks": blocks})
 
-    async def _replace(self, said: Said, card: Card, body: dict[str, Any]) -> None:
+    async def _replace(self, said: Said, answer: Answer, card: Card) -> None:
+        """What only they see says it above the card; what all see is the card, and they are told."""
         url = self._response_url(said)
         if url and said.reply_to.get("private"):
-            await self._web.to_response_url(url, {"replace_original": True, **body})
+            body = await self._body(answer, with_picture=True)
+            await self._web.to_response_url(url, {"replace_original": True, **(body or {})})
             return
         placed = Placed(channel=said.channel, ts=said.message, thread=said.thread)
+        if answer.text:
+            await self._privately(said, text_body(answer.text))
         await self._messages.show(card, said.channel, placed, card.key, again=False)
 
     async def _privately(self, said: Said, body: dict[str, Any]) -> None:
@@ -90,13 +96,13 @@ class Answering:
         what = answer.card if answer.card is not None else answer.text
         await self._messages.reply(said.channel, thread, what, f"answer/{said.id}", again=False)
 
-    async def _body(self, answer: Answer) -> dict[str, Any] | None:
+    async def _body(self, answer: Answer, *, with_picture: bool) -> dict[str, Any] | None:
         """A text, a card, or the card under the text."""
         if answer.card is None:
             return text_body(answer.text) if answer.text else None
         card = answer.card
         above = kit.line_blocks([Line(answer.text, "cause")]) if answer.text else []
-        picture = await self._messages.picture(card) if answer.private else None
+        picture = await self._messages.picture(card) if with_picture else None
         return {"text": kit.summary(card), "blocks": [*above, *kit.blocks(card, picture)][: kit.MOST_BLOCKS]}
 
     def _response_url(self, said: Said) -> str:

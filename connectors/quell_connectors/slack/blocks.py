@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from quell.sdk.chat import Button, Card, Line
-from quell_connectors.slack.text import mrkdwn, plain, preformatted
+from quell_connectors.slack.text import cut, mrkdwn, plain, preformatted
 
 Block = dict[str, Any]
 
@@ -62,6 +62,14 @@ def line_blocks(lines: Iterable[Line]) -> list[Block]:
     said = [line for line in lines if plain(line.text, 10)]
     for kind, group in groupby(said, key=lambda line: line.kind):
         made += _LOOKS[kind]([line.text for line in group])
+    return made
+
+
+def text_blocks(text: str) -> list[Block]:
+    """Text alone, in as many sections as it needs."""
+    keep = MOST_IN_ALL
+    while sum(map(_size, made := _sections(cut(text, keep).split("\n")))) > MOST_IN_ALL:
+        keep = keep * 3 // 4
     return made
 
 

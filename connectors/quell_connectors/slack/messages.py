@@ -128,9 +128,7 @@ def mark(key: str, card: Card | None) -> dict[str, Any]:
 
 def text_body(text: str) -> dict[str, Any]:
     """A message of text alone."""
-    written = mrkdwn(text, kit.MOST_TEXT) or " "
-    section = {"type": "section", "text": {"type": "mrkdwn", "text": written, "verbatim": True}}
-    return {"text": mrkdwn(text, MOST_TEXT) or " ", "blocks": [section]}
+    return {"text": mrkdwn(text, MOST_TEXT) or " ", "blocks": kit.text_blocks(text)}
 
 
 def _plain_card(card: Card) -> dict[str, Any]:
