@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.stage import PLACE, T0, Stage, incident, playbook, step, suspect, undo
 from quell.core.news import due
-from quell.model.decision import AnyDecision, Perform
+from quell.model.decision import AnyDecision, Audit, Perform
 from quell.model.playbook import Each, Guards, Measure, Playbook, Retry, Step, Wait
 from quell.model.run import Run
 from quell.model.topology import Change
@@ -183,12 +183,14 @@ def check_world(stage: Stage, over: dict[str, Run]) -> None:
 
 
 def check_intents(stage: Stage, decisions: list[AnyDecision]) -> None:
+    said = [one for one in stage.decisions if isinstance(one, Audit) and one.what == "approve"]
+    granted = {one.target for one in said if not one.detail.startswith(("refused", "void"))}
     for one in decisions:
         if isinstance(one, Perform):
             run = stage.state.runs[one.run]
             assert not run.dry or one.dry_run or one.effect == "read", "a dry run only reads"
             asked = run.mode == "propose" and not run.dry and not one.key.startswith("page/")
-            assert not asked or run.approval.approved_by, "nothing is done before the approval"
+            assert not asked or one.run in granted, "nothing is done before the approval"
 
 
 @settings(max_examples=400, deadline=None)
