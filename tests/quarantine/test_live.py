@@ -84,7 +84,9 @@ def test_what_a_wrong_mapping_refused_is_replayed_by_the_command(tmp_path: Path)
         assert "give the ids of entries, or --all" in quell(child, "quarantine", "replay", code=1)
         assert "nothing waits" in quell(child, "quarantine", "replay", "--all")
         trail = [(row["audit"]["who"], row["audit"]["what"]) for row in child.api("GET", "/audit")["audit"]]
-        assert trail == [("ana", "drop_quarantined"), *[("ana", "replay_quarantined")] * 4]
+        put_away = [one for one in trail if one[1].endswith("_quarantined")]
+        assert put_away == [("ana", "drop_quarantined"), *[("ana", "replay_quarantined")] * 4]
+        assert ("quell", "reload") in trail, "the mapping was put right meanwhile"
         assert child.end() == 0
         assert "Traceback" not in child.log
     finally:
@@ -117,7 +119,8 @@ def test_replays_that_are_killed_in_between_apply_everything_once(tmp_path: Path
             child.api("POST", "/quarantine/replay", {"ids": left[start : start + 100]})
         assert child.api("GET", "/status")["quarantine"] == {"waiting": 0}
         assert alerts(child) == {f"p{number}": 1 for number in range(300)}
-        trail = [row["audit"]["target"] for row in child.api("GET", "/audit?limit=10000")["audit"]]
+        entries = [row["audit"] for row in child.api("GET", "/audit?limit=10000")["audit"]]
+        trail = [entry["target"] for entry in entries if entry["what"].endswith("_quarantined")]
         assert sorted(map(int, trail)) == ids
         assert child.end() == 0
     finally:
