@@ -49,7 +49,8 @@ class PretendStatuspage(Pretender):
                 return found[(page - 1) * size : page * size]
             case ["POST", _, "incidents"]:
                 number = f"inc{len(self.incidents) + 1}"
-                one = {"id": number, "shortlink": f"https://stspg.example/{number}", "metadata": {}, "updates": []}
+                one = {"id": number, "shortlink": f"https://stspg.example/{number}", "metadata": {}, "updates": [],
+                       "components": {}}  # fmt: skip
                 self._set(one, body["incident"])
                 self.incidents.append(one)
                 return 201, _shown(one)
@@ -69,11 +70,13 @@ class PretendStatuspage(Pretender):
             raise Said(422, {"error": ["Metadata top-level values must be objects"]})
         if len(given.get("body", "")) > 25_000 or len(given.get("name", "")) > 255:
             raise Said(422, {"error": ["Body is too long"]})
-        one.update({name: value for name, value in given.items() if name != "body"})
+        one.update({name: value for name, value in given.items() if name not in {"body", "components"}})
+        one["components"] |= given.get("components", {})
         if "body" in given:
             one["updates"].append({"status": one["status"], "body": given["body"]})
             self.told += bool(given.get("deliver_notifications", True))
 
 
 def _shown(one: dict[str, Any]) -> dict[str, Any]:
-    return {**one, "incident_updates": one["updates"][::-1]}
+    components = [{"id": number, "name": number, "status": status} for number, status in one["components"].items()]
+    return {**one, "incident_updates": one["updates"][::-1], "components": components}

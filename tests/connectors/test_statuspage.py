@@ -57,6 +57,20 @@ def test_one_incident_is_open_per_key_and_told_of() -> None:
     at(Statuspage, page, work, **OPTIONS)
 
 
+def test_what_is_over_leaves_no_component_broken_but_those_of_others() -> None:
+    page = PretendStatuspage()
+
+    async def work(trial: Trial) -> None:
+        await note(trial, components={"checkout": "partial_outage", "cart": "major_outage"})
+        await note(trial, "R-2/note", key="cart", title="Carts are slow", components={"cart": "degraded_performance"})
+        await trial.act("resolve", key="checkout")
+        first, second = page.incidents
+        assert first["components"] == {"c1": "operational", "c2": "major_outage"}
+        assert second["components"] == {"c2": "degraded_performance"}
+
+    at(Statuspage, page, work, **OPTIONS)
+
+
 def test_the_public_sees_no_marks() -> None:
     page = PretendStatuspage()
 

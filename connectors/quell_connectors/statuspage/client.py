@@ -89,9 +89,23 @@ class StatuspageDesk:
         await self._patch(ticket, changed)
 
     async def close(self, ticket: Ticket) -> None:
-        """Resolves it."""
+        """Resolves it; Statuspage leaves its components as bad as they were said to be, so they are told as well."""
         body = cut(said(self._params, "text"), LIMITS.text) or "This incident has been resolved."
-        await self._patch(ticket, {"status": "resolved", "body": body, **self._more()})
+        well = dict.fromkeys(await self._only_in(ticket), "operational")
+        components = {"components": well} if well else {}
+        await self._patch(ticket, {"status": "resolved", "body": body, **components, **self._more()})
+
+    async def _only_in(self, ticket: Ticket) -> list[str]:
+        """The components that an incident says are not well, and no other that is open."""
+        own = await self._api.ask("GET", self._incident(ticket.id), Incident, timeout_s=self._timeout_s)
+        bad = [one.id for one in own.components or () if one.status != "operational"]
+        others: set[str] = set()
+        if bad:
+            query = {"page": "1", "per_page": str(_PAGE)}
+            path = f"{self._place}/incidents/unresolved"
+            unresolved = await self._api.ask("GET", path, list[Incident], timeout_s=self._timeout_s, query=query)
+            others = {one.id for each in unresolved if each.id != ticket.id for one in each.components or ()}
+        return [component for component in bad if component not in others]
 
     async def _look_up_components(self) -> None:
         wanted: Mapping[str, Any] = self._params.get("components") or {}

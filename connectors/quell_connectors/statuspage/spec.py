@@ -66,7 +66,7 @@ SPEC = Spec(
         ),
         ActionSpec(
             name="resolve",
-            summary="Resolves the incident on the page; its components are operational again.",
+            summary="Resolves the incident on the page; components that no other open one has are operational again.",
             params=(
                 _PAGE,
                 *_WHICH,

@@ -18,6 +18,14 @@ _OVER = frozenset({"resolved", "completed", "postmortem"})
 _MOST_STEPS = 40
 
 
+class Component(msgspec.Struct, frozen=True):
+    """A component of a page, or of an incident on it."""
+
+    id: str
+    name: str = ""
+    status: str = ""
+
+
 class Incident(msgspec.Struct, frozen=True):
     """An incident of a page. ``metadata`` is ours: objects by name, which the public does not see."""
 
@@ -26,6 +34,7 @@ class Incident(msgspec.Struct, frozen=True):
     status: str = ""
     shortlink: str | None = None
     metadata: dict[str, Any] | None = None
+    components: list[Component] | None = None
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -34,13 +43,6 @@ class Incident(msgspec.Struct, frozen=True):
         if not isinstance(own, dict):
             return ()
         return (str(own.get("key") or ""), *str(own.get("steps") or "").split())
-
-
-class Component(msgspec.Struct, frozen=True):
-    """A component of a page."""
-
-    id: str
-    name: str = ""
 
 
 def ticket_of(incident: Incident, url: str) -> Ticket:
