@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quell.chatops.cards import approval_card, digest_card, incident_card
+from quell.chatops.cards import approval_card, digest_card, incident_card, story
 from quell.core.engine import Engine
 from quell.model.incident import Incident
 from quell.model.playbook import Place
@@ -29,12 +29,13 @@ from quell.replay.run import replayed
 from quell.sdk.chat import Button, Card, Field, Modal, Said
 from quell.sdk.registry import load_connectors
 from quell.testing.slack import dialog, page
-from quell_connectors.slack.blocks import blocks, picture_block
+from quell_connectors.slack.blocks import blocks, picture_block, text_blocks
 from quell_connectors.slack.modal import view
 
 HERE = Path(__file__).parent
 STORM = HERE.parent / "examples" / "storm" / "stream.jsonl.gz"
 LINK = "https://quell.example"
+_WALK = "F0WALK0000"
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,21 @@ def sheets(engine: Engine) -> list[Sheet]:
     approval = approval_card(engine.state, run, LINK)
     walk = svg(explanation).encode()
     many = list(engine.state.incidents.values())
+    picture = picture_block("how trouble travelled", file_id=_WALK)
+    told, _, _ = story(incident, 0.0)
+    why = f"{incident.id}\n{explanation.text}"
+    talk = [
+        {"blocks": text_blocks(told), "reply": True},
+        {"who": "ana", "text": "@quell why", "reply": True, "when": "03:14"},
+        {"blocks": text_blocks(why), "reply": True, "when": "03:14", "only_for": "ana"},
+    ]
     return [
-        Sheet("incident", page([_shown(card, picture_block("how trouble travelled", file_id="F0WALK0000"))],
-                               files={"F0WALK0000": walk}), 900),
+        Sheet("incident", page([_shown(card, picture)], files={_WALK: walk}), 960),
+        Sheet("thread", page([_shown(card), *talk]), 1000),
         Sheet("approval", page([_shown(approval)]), 420),
-        Sheet("digest", page([_shown(digest_card("digest/incidents", many, 1))]), 520),
-        Sheet("dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000"))), 560),
-    ]  # fmt: skip
+        Sheet("digest", page([_shown(digest_card("digest/incidents", many, 1))]), 350),
+        Sheet("dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000"))), 520),
+    ]
 
 
 def _shown(card: Card, picture: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ APPROVE = Modal(
     ),
     fields=(
         Field(name="reason", label="Because", optional=True),
-        Field(name="mode", label="How", value="fast", choices=(("fast", "At once"), ("slow", "One by one"))),
+        Field(name="mode", label="How", value="fast", choices=(("", "One by one"), ("fast", "At once"))),
     ),
 )
 
@@ -150,11 +150,15 @@ def test_a_dialog_shows_arguments_commit_and_reach_and_comes_back_with_what_was_
             await server.deliver(submit(server.slack, view, ANA, reason="it is 3 a.m."))
             await eventually(lambda: server.slack.private)
             assert server.slack.private[0].text == "approved"
+            again = {**view, "hash": "another"}
+            await server.deliver(submit(server.slack, again, ANA, mode="One by one"))
+            await eventually(lambda: len(ears.heard) == 3)
 
     run(work())
     said = ears.heard[1]
     assert (said.verb, said.value, said.channel) == ("approve", "R-1|7|waiting", HOME)
     assert said.fields == {"reason": "it is 3 a.m.", "mode": "fast"}
+    assert ears.heard[2].fields == {"reason": "", "mode": ""}
 
 
 def test_a_dialog_that_comes_too_late_is_a_private_message_with_its_button() -> None:

@@ -12,6 +12,8 @@ from quell_connectors.slack.blocks import MOST_VALUE, Block, line_blocks
 from quell_connectors.slack.text import plain
 
 CALLBACK = "quell"
+CHOICE = "="
+"""Before the value of a choice, which may be empty, and to Slack may not."""
 MOST_BLOCKS = 100
 MOST_METADATA = 3000
 _MOST_TITLE = 24
@@ -63,9 +65,9 @@ def _lines(modal: Modal) -> list[Block]:
 def _input(field: Field) -> Block:
     element: Block = {"action_id": "value"}
     if field.choices:
-        options = [_option(value, label) for value, label in field.choices[:_MOST_CHOICES] if len(value) <= 150]
+        options = [_option(value, label) for value, label in field.choices[:_MOST_CHOICES] if len(value) < 150]
         element |= {"type": "static_select", "options": options}
-        chosen = next((one for one in options if field.value and one["value"] == field.value), None)
+        chosen = next((one for one in options if one["value"] == CHOICE + field.value), None)
         if chosen is not None:
             element["initial_option"] = chosen
     else:
@@ -82,7 +84,7 @@ def _input(field: Field) -> Block:
 
 
 def _option(value: str, label: str) -> Block:
-    return {"text": _text(label, 75, value or "-"), "value": value}
+    return {"text": _text(label, 75, value or "-"), "value": CHOICE + value}
 
 
 def _text(text: str, most: int, otherwise: str) -> Block:

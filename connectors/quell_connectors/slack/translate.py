@@ -11,7 +11,7 @@ import msgspec
 from quell.errors import BadPayload
 from quell.sdk.chat import Said
 from quell.sdk.payload import check_size, convert, decode
-from quell_connectors.slack.modal import CALLBACK, Kept
+from quell_connectors.slack.modal import CALLBACK, CHOICE, Kept
 from quell_connectors.slack.text import typed
 
 _LEADING = re.compile(r"\s*<@[UW][A-Z0-9]+(\|[^>]*)?>[\s,:]*")
@@ -206,7 +206,9 @@ def _interaction(told: _Interaction) -> Said | None:
 def _submission(told: _Interaction, view: _View) -> Said:
     kept = decode(view.private_metadata.encode(), Kept)
     fields = {
-        name: filled.selected_option.value if filled.selected_option is not None else filled.value or ""
+        name: filled.selected_option.value.removeprefix(CHOICE)
+        if filled.selected_option is not None
+        else filled.value or ""
         for name, inputs in view.state.values.items()
         for filled in inputs.values()
     }

@@ -109,16 +109,15 @@ def _interaction(slack: FakeSlack, message: Message, action: dict[str, Any], use
 
 
 def submit(slack: FakeSlack, view: dict[str, Any], user: str, **fields: str) -> Envelope:
-    """Fills the dialog and sends it."""
+    """Fills the dialog and sends it: texts as they are typed, choices as they read."""
     values: dict[str, Any] = {}
     for block in view["blocks"]:
         if block["type"] == "input":
             filled = fields.get(block["block_id"])
             element = block["element"]
             if element["type"] == "static_select":
-                chosen = next(
-                    (one for one in element["options"] if one["value"] == filled), element.get("initial_option")
-                )
+                first = (element.get("initial_option") or {"text": {"text": ""}})["text"]["text"]
+                chosen = next((one for one in element["options"] if one["text"]["text"] == (filled or first)), None)
                 given: dict[str, Any] = {"type": "static_select", "selected_option": chosen}
             else:
                 given = {"type": "plain_text_input", "value": filled or element.get("initial_value")}
