@@ -257,7 +257,7 @@ async def test_runs_by_words() -> None:
         assert (await Talk.say("unpause all")).text == "Playbooks act again"
         assert "say which run" in (await Talk.say("approve")).text
         assert "no run has the id" in (await Talk.say("stop R-none")).text
-        assert "1 alerts in" in (await Talk.say("stats 1d")).text or "alerts in" in (await Talk.say("stats")).text
+        assert "1 incident" in (await Talk.say("stats 1d")).text
         assert "No source here knows who is on call" in (await Talk.say("oncall")).text
         assert "incidents [team:NAME]" in (await Talk.say("help")).text
 

@@ -123,13 +123,13 @@ class Daemon:
             lambda: self.settings.git,
             trial=self._trial, take_up=self.reloader.reload, tell=self._tell, clock=clock, metrics=self.metrics,
         )  # fmt: skip
-        self.chat = Chat(
-            self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
-            settings=lambda: self.settings,
-        )  # fmt: skip
         self.figures = PastFigures(
             self.loop, self.writer, clock, settings=lambda: self.settings, store_url=self._opened_store
         )
+        self.chat = Chat(
+            self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
+            settings=lambda: self.settings, figures=self.figures.since,
+        )  # fmt: skip
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()

@@ -194,10 +194,10 @@ class Listens(Protocol):
 
 @runtime_checkable
 class Hears(Protocol):
-    """Hears by HTTP: requests at ``/in/<source-id>`` that the source's ``auth`` believed."""
+    """Hears by HTTP, at ``/in/<source-id>``; checks itself what no ``auth`` of the source has checked."""
 
     def heard(self, request: Request, now: float) -> Heard:
-        """What the request said; pure and quick, as the vendor waits for the reply. Raises `BadPayload`."""
+        """What a request said that is signed right; pure and quick, for the vendor waits. Raises `BadPayload`."""
         ...
 
     async def answer(self, said: Said, answer: Answer) -> None:

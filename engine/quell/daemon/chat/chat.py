@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from math import isfinite
@@ -28,6 +28,7 @@ from quell.errors import ConnectorError, Refused
 from quell.model.incident import Incident
 from quell.model.run import Run
 from quell.sdk.chat import Answer, Heard, Listens, Said, Shows
+from quell.stats.figures import Figures
 from quell.store.port import ShownRow
 
 _LONGEST_PAUSE_S = 5.0
@@ -50,6 +51,7 @@ class Chat:
         clock: Clock,
         metrics: Metrics,
         settings: Callable[[], Settings],
+        figures: Callable[[float], Awaitable[Figures]],
     ) -> None:
         self._sources = sources
         self._loop = loop
@@ -66,6 +68,7 @@ class Chat:
                 clock=clock,
                 sources=sources,
                 board=self.board,
+                figures=figures,
                 people=lambda: settings().people,
                 link=lambda: settings().chat.link,
             )

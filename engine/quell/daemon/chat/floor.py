@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from quell.model.incident import Incident
 from quell.model.records import AnyRecord, CommandRecord
 from quell.model.run import Run
 from quell.model.state import State
+from quell.stats.figures import Figures
 
 LATER = "it is accepted and will be decided over in a moment"
 _LEAST_PREFIX = 7
@@ -46,7 +47,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Parts of the daemon, and where incidents are shown."""
+    """Parts of the daemon, and where incidents are shown. ``figures`` are those of the last so many seconds."""
 
     loop: Loop
     inbox: Inbox
@@ -54,6 +55,7 @@ class Floor:
     clock: Clock
     sources: Sources
     board: Board
+    figures: Callable[[float], Awaitable[Figures]]
     people: Callable[[], tuple[Person, ...]] = field(default=tuple)
     link: Callable[[], str] = field(default=str)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from quell.chatops.cards import clean, clock, gravest_first, in_a_line, incident_card
 from quell.chatops.grammar import Command, help_text
-from quell.chatops.numbers import stats_text
 from quell.daemon.chat.floor import Asker, Floor, Unfit
 from quell.daemon.chat.rooms import labels_of
 from quell.daemon.foreign import awaited
@@ -18,6 +17,7 @@ from quell.picture.draw import svg
 from quell.picture.png import png
 from quell.sdk.chat import Answer, Card, Line, Picture
 from quell.sdk.connector import Acts, Call, Done
+from quell.stats.text import sections, title
 
 MOST_LISTED = 25
 _DAY_S = 86400.0
@@ -95,7 +95,11 @@ class Telling:
 
     async def stats(self, command: Command, _asker: Asker) -> Answer:
         over_s = command.seconds or 7 * _DAY_S
-        return Answer(text=stats_text(self._floor.state, self._floor.clock.now(), over_s))
+        figures = await self._floor.figures(over_s)
+        lines = [f"**{title(figures)}**"]
+        for head, told in sections(figures):
+            lines += ["", f"**{head}**", *(clean(line) for line in told)]
+        return Answer(text="\n".join(lines))
 
     async def silences(self, _command: Command, _asker: Asker) -> Answer:
         now = self._floor.clock.now()
