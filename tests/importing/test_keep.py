@@ -137,3 +137,14 @@ def test_an_address_with_a_secret_is_not_written_down() -> None:
     (one,), report = read(f"workflow:\n  id: a\n  actions: [{SAY}, {step}]\n")
     assert "abc" not in str(one.playbook)
     assert any("secret" in item.text for item in report.items)
+
+
+def test_a_secret_in_plain_words_is_not_written_down() -> None:
+    body = "{team: a, auth: {api_key: hunter2}}"
+    step = f"{{name: s, provider: {{type: http, with: {{url: 'https://x.example/', method: POST, body: {body}}}}}}}"
+    text = f"workflow:\n  id: a\n  consts: {{slack_token: hunter2, team: a}}\n  actions: [{SAY}, {step}]\n"
+    (one,), report = read(text)
+    assert "hunter2" not in str(one.playbook)
+    assert (one.playbook["vars"], one.playbook["mode"]) == ({"team": "a"}, "off")
+    assert sum("seems to" in item.text for item in report.items) == 2
+    assert not any("hunter2" in item.text for item in report.items)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quell.config.nodes import Document, Path
-from quell.importing.keep_steps import Untold, action_of, template
+from quell.importing.keep_steps import Untold, action_of, holds_secret, template
 from quell.importing.report import Report
 from quell.model.mute import Matcher
 
@@ -90,12 +90,16 @@ def _free(name: str, taken: Sequence[Workflow]) -> str:
 def _consts(raw: Mapping[str, Any], root: str, one: Workflow, report: Report, tell: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in _mapping(raw.get("consts")).items():
+        why = "it seems to be a secret, which may not stand in a file that goes to git"
         try:
-            found[str(name)] = template(value)
+            if not holds_secret(value, str(name)):
+                found[str(name)] = template(value)
+                continue
         except Untold as error:
-            one.whole = False
-            if tell:
-                report.left_out((root, "consts", name), f'constant "{name}"', str(error))
+            why = str(error)
+        one.whole = False
+        if tell:
+            report.left_out((root, "consts", name), f'constant "{name}"', why)
     return found
 
 

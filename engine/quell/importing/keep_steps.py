@@ -21,6 +21,7 @@ _INCIDENT = {
     "id": "incident.id", "name": "incident.title", "user_generated_name": "incident.title",
     "severity": "incident.severity", "status": "incident.status", "services": "incident.entities",
 }  # fmt: skip
+_SECRET_NAME = re.compile(r"token|secret|passw|api_?key|credential", re.IGNORECASE)
 _HTTP_VERBS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
 
 
@@ -69,6 +70,8 @@ def _http(step_id: str, params: dict[str, Any]) -> Action:
         raise Untold("it has no address, or a method that is not known")
     if "://" in url and unfit_address(url).startswith("seems"):
         raise Untold("its address seems to hold a secret, which may not stand in a file that goes to git")
+    if holds_secret(params.get("body")):
+        raise Untold("its body seems to hold a secret, which may not stand in a file that goes to git")
     told: dict[str, Any] = {"url": url, "method": method}
     body = params.get("body")
     if isinstance(body, dict):
@@ -80,6 +83,15 @@ def _http(step_id: str, params: dict[str, Any]) -> Action:
             "its headers may hold secrets; name them under the source in quell.yaml and write the step by hand"
         )
     return Action({"id": step_id, "do": "web.request", "with": told}, {"web": {"use": "http"}})
+
+
+def holds_secret(value: Any, name: str = "") -> bool:
+    """Whether a text stands plainly under a name such as ``api_key``."""
+    if isinstance(value, Mapping):
+        return any(holds_secret(item, str(key)) for key, item in value.items())
+    if isinstance(value, list):
+        return any(holds_secret(item, name) for item in value)
+    return isinstance(value, str) and bool(value) and "${" not in value and bool(_SECRET_NAME.search(name))
 
 
 def _pagerduty(step_id: str, params: dict[str, Any]) -> Action:
