@@ -47,7 +47,7 @@ class Child:
         assert self._process is not None
         return self._process
 
-    def spawn(self) -> None:
+    def spawn(self, *options: str) -> None:
         command = [
             sys.executable,
             "-c",
@@ -57,6 +57,7 @@ class Child:
             str(self._config),
             "--listen",
             f"127.0.0.1:{self.port}",
+            *options,
         ]
         self._lines = queue.Queue()
         with (self._config.parent / "err.log").open("a") as err:

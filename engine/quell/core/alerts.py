@@ -77,8 +77,9 @@ class Alerts:
             self._words.share(record.labels)
         alert, what = folded.alert, folded.what
         if what == "returned":
-            before = alert.count - 1  # this record is the episode's own
-            alert = msgspec.structs.replace(alert, incident=None, paged_at=None, held_for="", before=before)
+            alert = msgspec.structs.replace(alert, incident=None)
+            if known is not None and not known.firing:  # or else its end was never told, and these go on
+                alert = msgspec.structs.replace(alert, paged_at=None, held_for="", before=alert.count - 1)
         self._state.alerts[mark] = alert
         if known is None or not alert.firing or not known.firing or known.ends_at is not None:
             self._pruning.alert(alert)

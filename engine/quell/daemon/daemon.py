@@ -130,6 +130,7 @@ class Daemon:
             self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
             settings=lambda: self.settings, figures=self.figures.since,
         )  # fmt: skip
+        self.digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()
@@ -196,8 +197,7 @@ class Daemon:
         self._spawn(self.reloader.run(), "reload")
         self._spawn(self.git.run(), "git")
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
-        digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
-        self._spawn(digest.run(), "digest")
+        self._spawn(self.digest.run(), "digest")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 

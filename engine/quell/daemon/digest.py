@@ -71,8 +71,8 @@ class Digest:
         """Takes the digest that was due last one step further, if there is something to do. Raises StoreError."""
         now = self._clock.now()
         due = last_due(digest, now)
-        if due is None:
-            return
+        if due is None or due <= self._figures.known_since:
+            return  # a digest of the time before there was a quell is of use to nobody
         token = f"digest/{format_time(due)}"
         if token in self._over:
             return

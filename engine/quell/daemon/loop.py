@@ -29,6 +29,7 @@ from quell.daemon.passed import Passed
 from quell.daemon.recovery import READ_AT_ONCE, next_groups, taken_up
 from quell.daemon.saved import packed
 from quell.daemon.saving import Saving
+from quell.daemon.tallied import Tallied
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.decision import AnyDecision, Perform, RequestEvidence
@@ -90,6 +91,7 @@ class Loop:
         self._perform = perform
         self._ask = ask
         self._told = told
+        self._tallied = Tallied(metrics)
         self._pace = Pace()
         self.told: Callable[[Sequence[Incident], Sequence[Run]], None] = lambda _incidents, _runs: None
         """Is told after its commit what a turn made of incidents and runs; not of what a recovery decides again."""
@@ -322,7 +324,10 @@ class Loop:
         for group in groups:
             if self._turning_over is None and group.records:
                 self._turning_over = group.now
-            outcome.add(await self._decide(group, recovering=recovering))
+            decisions = await self._decide(group, recovering=recovering)
+            outcome.add(decisions)
+            if not recovering:
+                self._tallied.take(decisions)
             self.seq = max(self.seq, group.seq)
             records += len(group.records)
             if time.perf_counter() >= until:

@@ -34,6 +34,24 @@ class Metrics:
             "quell_lag_seconds", "Age of the oldest record that is not decided over yet.", registry=registry
         )
         self.incidents_open = Gauge("quell_incidents_open", "Incidents open or acknowledged.", registry=registry)
+        self.incident_events = Counter(
+            "quell_incident_events", "What happened to incidents: opened, resolved, merged, ….", ["event"],
+            registry=registry,
+        )  # fmt: skip
+        self.pages = Counter(
+            "quell_pages", "Times that people were called: first, as it became worse (rise), again (reminder).",
+            ["kind"], registry=registry,
+        )  # fmt: skip
+        self.not_paged = Counter(
+            "quell_alerts_not_paged", "Alerts that ended without a page, by how they were handled and why.",
+            ["handling", "code"], registry=registry,
+        )  # fmt: skip
+        self.acknowledged_seconds = Histogram(
+            "quell_acknowledged_seconds",
+            "From the opening of an incident until a person took it first.",
+            buckets=(30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200),
+            registry=registry,
+        )
         self.alerts_firing = Gauge("quell_alerts_firing", "Alerts that fire.", registry=registry)
         self.poisoned = Counter(
             "quell_records_poisoned", "Records on which the core failed; they are in quarantine.", registry=registry

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from math import inf
 
 import msgspec
 
@@ -49,6 +50,12 @@ class PastFigures:
         self._settings = settings
         self._store_url = store_url
         self._one = asyncio.Lock()
+
+    @property
+    def known_since(self) -> float:
+        """From when on something is known, within a few weeks; infinity for nothing yet."""
+        habits = self._loop.decider.state.habits
+        return habits.older.since or habits.newer.since or inf
 
     async def since(self, span_s: float, until: float | None = None) -> Figures:
         """The figures of so many seconds up to ``until`` (None: now). Raises StoreError."""

@@ -1,0 +1,54 @@
+"""Pages, incidents and what did not page, counted for Prometheus as they are decided; not again by a recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quell.daemon.metrics import Metrics
+from quell.model.alert import Alert
+from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
+from quell.model.incident import Incident
+
+MOST_REMEMBERED = 50_000
+_TAKEN = frozenset({"acknowledged", "snoozed"})
+_QUIET = frozenset({"updated", "suspects_changed"})
+
+
+class Tallied:
+    """Remembers which firings it has counted: their ends may be told more than once."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._ended: dict[tuple[str, int, float], None] = {}
+
+    def take(self, decisions: Iterable[AnyDecision]) -> None:
+        """Counts what was decided."""
+        for decision in decisions:
+            match decision:
+                case AlertChanged(alert=alert):
+                    if not alert.firing:
+                        self._end(alert)
+                case IncidentChanged(event=event) if event not in _QUIET:
+                    self._metrics.incident_events.labels(event).inc()
+                    if event == "acknowledged":
+                        self._acknowledged(decision.incident, decision.at)
+                case Page():
+                    kind = "reminder" if decision.reminder else "rise" if decision.rise else "first"
+                    self._metrics.pages.labels(kind).inc()
+                case _:
+                    pass
+
+    def _end(self, alert: Alert) -> None:
+        firing = (alert.fingerprint, alert.episode, alert.onset_seen)
+        if alert.paged_at is not None or alert.handling == "page" or firing in self._ended:
+            return
+        self._ended[firing] = None
+        if len(self._ended) > MOST_REMEMBERED:
+            for old in list(self._ended)[: MOST_REMEMBERED // 2]:
+                del self._ended[old]
+        self._metrics.not_paged.labels(alert.handling, alert.reason.code).inc()
+
+    def _acknowledged(self, incident: Incident, at: float) -> None:
+        """Only the first time: whoever takes it after it became worse takes something else."""
+        if sum(entry.what in _TAKEN for entry in incident.timeline) == 1:
+            self._metrics.acknowledged_seconds.observe(max(at - incident.opened_at, 0.0))
