@@ -9,6 +9,7 @@ the blocks that the Slack connector sends. With --html the pages are written as 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import tempfile
@@ -26,7 +27,7 @@ from quell.picture.draw import svg
 from quell.replay.deliveries import deliveries_for
 from quell.replay.reader import Reader
 from quell.replay.run import replayed
-from quell.sdk.chat import Button, Card, Field, Modal, Said
+from quell.sdk.chat import Button, Card, Field, Line, Modal, Said
 from quell.sdk.registry import load_connectors
 from quell.testing.slack import dialog, page
 from quell_connectors.slack.blocks import blocks, picture_block, text_blocks
@@ -40,11 +41,10 @@ _WALK = "F0WALK0000"
 
 @dataclass(frozen=True)
 class Sheet:
-    """One picture: a page, and how high it is in pixels."""
+    """One picture: a page."""
 
     name: str
     html: str
-    height: int
 
 
 def main() -> None:
@@ -73,19 +73,22 @@ def sheets(engine: Engine) -> list[Sheet]:
     walk = svg(explanation).encode()
     many = list(engine.state.incidents.values())
     picture = picture_block("how trouble travelled", file_id=_WALK)
+    way = " → ".join(incident.suspects[0].path)
+    graph = Card(key="graph", version=1, title=f"How trouble travelled in {incident.id}", lines=(Line(way, "cause"),))
     told, _, _ = story(incident, 0.0)
-    why = f"{incident.id}\n{explanation.text}"
-    talk = [
-        {"blocks": text_blocks(told), "reply": True},
-        {"who": "ana", "text": "@quell why", "reply": True, "when": "03:14"},
-        {"blocks": text_blocks(why), "reply": True, "when": "03:14", "only_for": "ana"},
+    thread = [
+        {"blocks": text_blocks(told)},
+        {"who": "ana", "text": "@quell graph", "when": "03:14"},
+        {**_shown(graph, picture), "when": "03:14"},
+        {"who": "ana", "text": "@quell ack", "when": "03:15"},
+        {"blocks": text_blocks(f"**{incident.id}** is acknowledged by ana"), "when": "03:15"},
     ]
     return [
-        Sheet("incident", page([_shown(card, picture)], files={_WALK: walk}), 960),
-        Sheet("thread", page([_shown(card), *talk]), 1000),
-        Sheet("approval", page([_shown(approval)]), 420),
-        Sheet("digest", page([_shown(digest_card("digest/incidents", many, 1))]), 350),
-        Sheet("dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000"))), 520),
+        Sheet("incident", page([_shown(card)])),
+        Sheet("thread", page(thread, "incidents, a thread", {_WALK: walk})),
+        Sheet("approval", page([_shown(approval)])),
+        Sheet("digest", page([_shown(digest_card("digest/incidents", many, 1))])),
+        Sheet("dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000")))),
     ]
 
 
@@ -125,23 +128,23 @@ def _run(incident: Incident) -> Run:
 
 
 def shot(sheet: Sheet, target: Path) -> None:
-    """Draws a page as it would be on a screen with twice as many dots."""
+    """Draws a page, as high as it is."""
+    measuring = "<script>document.documentElement.dataset.high = document.body.scrollHeight</script></body>"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "page.html"
+        source.write_text(sheet.html.replace("</body>", measuring), encoding="utf-8")
+        measured = re.search(r'data-high="(\d+)"', _chromium(folder, "--window-size=720,100", "--dump-dom", source))
+        high = int(measured[1]) if measured else 900
+        _chromium(folder, f"--window-size=720,{high}", f"--screenshot={target}", source)
+
+
+def _chromium(folder: str, size: str, what: str, source: Path) -> str:
     program = shutil.which("chromium")
     if program is None:
         raise SystemExit("chromium is not on PATH; on Debian: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "page.html"
-        source.write_text(sheet.html, encoding="utf-8")
-        flags = [
-            "--headless",
-            "--no-sandbox",
-            "--hide-scrollbars",
-            "--disable-gpu",
-            f"--user-data-dir={folder}/profile",
-        ]
-        flags += [f"--window-size=720,{sheet.height}", f"--screenshot={target}", source.as_uri()]
-        command = [program, *flags]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 -- our own page
+    flags = ["--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu", f"--user-data-dir={folder}/profile"]
+    command = [program, *flags, size, what, source.as_uri()]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout  # noqa: S603 -- our page
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ ENVIRONMENT = {
     "REDMINE_KEY": "x",
     "PAGERDUTY_KEY": "x",
     "STATUSPAGE_KEY": "x",
+    "SLACK_APP_TOKEN": "x",
+    "SLACK_BOT_TOKEN": "x",
+    "SLACK_SIGNING_SECRET": "x",
     "QUELL_STORE": "postgresql://quell:x@db.example.org/quell",
 }
 
