@@ -296,6 +296,6 @@ def test_checked_quotes_what_the_answer_says(body: bytes, said: str) -> None:
 
 def test_a_name_stays_one_part_of_a_path() -> None:
     assert path_part("a/../b?c#d é") == "a%2F..%2Fb%3Fc%23d%20%C3%A9"
-    for name in ("", ".", ".."):
+    for name in ("", ".", "..", "..;a", ";"):
         with pytest.raises(Refused, match=f'"{name}" cannot stand in an address; nothing was asked'):
             path_part(name)

@@ -238,6 +238,6 @@ def test_credentials_and_parts_of_paths() -> None:
     assert basic("ana", Secret("pw")).reveal() == "Basic YW5hOnB3"
     assert str(basic("ana", Secret("pw"))) == "***"
     assert part("a/../b?c#d") == "a%2F..%2Fb%3Fc%23d"
-    for nothing in ("", ".", ".."):
+    for nothing in ("", ".", "..", "..;x"):
         with pytest.raises(Refused, match="is no name"):
             part(nothing)

@@ -97,8 +97,8 @@ def _said(body: bytes) -> str:
 
 
 def path_part(name: str) -> str:
-    """A name as one part of a path. Raises `Refused` for one that would lead elsewhere: "", "." and ".."."""
-    if name in ("", ".", ".."):
+    """A name as one part of a path. Raises `Refused` for one that would lead elsewhere: "", ".", ".." and "..;a"."""
+    if name.partition(";")[0] in ("", ".", ".."):
         raise Refused(f'"{name}" cannot stand in an address; nothing was asked')
     return quote(name, safe="")
 

@@ -118,7 +118,10 @@ def bearer(token: Secret) -> Secret:
 
 
 def part(text: str) -> str:
-    """One part of a path, which cannot leave its place. Raises `Refused` for what would be none."""
-    if not text.strip("."):
+    """One part of a path, which cannot leave its place. Raises `Refused` for what would be none.
+
+    What comes behind a semicolon some servers do not read: ``..;x`` leads as far as ``..`` there.
+    """
+    if not text.partition(";")[0].strip("."):
         raise Refused(f'"{text}" is no name; nothing was asked')
     return quote(text, safe="")
