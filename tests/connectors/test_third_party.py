@@ -51,7 +51,7 @@ def test_the_registry_finds_it_beside_ours_and_it_keeps_the_rules() -> None:
 
     assert found.problems == ()
     assert "alertmanager" in found.connectors
-    statuspage = found.connectors["statuspage"]
+    statuspage = found.connectors["vendor_status"]
     assert offers(statuspage) == {"pull", "act"}
     check_connector(statuspage)
 
@@ -71,4 +71,4 @@ def test_its_own_tests_pass_against_the_installed_wheel(site: Path) -> None:
 
 
 def test_uninstalled_it_is_gone() -> None:
-    assert "statuspage" not in find_connectors().connectors
+    assert "vendor_status" not in find_connectors().connectors

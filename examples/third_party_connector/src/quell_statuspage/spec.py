@@ -5,7 +5,7 @@ from __future__ import annotations
 from quell.sdk.spec import ActionSpec, Option, Spec
 
 SPEC = Spec(
-    name="statuspage",
+    name="vendor_status",
     summary="Asks a status page how its components are, and posts updates.",
     options=(
         Option(
