@@ -193,6 +193,23 @@ def test_the_copy_does_not_grow_without_end(origin: Origin, tmp_path: Path, monk
     go(story())
 
 
+def test_a_branch_that_names_a_tag_is_not_taken_up_again_and_again(origin: Origin, tmp_path: Path) -> None:
+    """Git itself lets nobody push that; a server may say it all the same."""
+    origin.playbook("a")
+    good = origin.commit()
+    origin.git("tag", "-a", "-m", "release", "v1")
+    origin.git("push", "--quiet", "origin", "v1")
+    (origin.bare / "refs/heads/main").write_text(origin.git("rev-parse", "v1") + "\n")
+    daemon = Daemon(origin, tmp_path / "here")
+
+    async def story() -> None:
+        for _ in range(3):
+            assert await daemon.source.look() == ""
+        assert (daemon.commit, daemon.loads, daemon.acts()) == (good, 1, [("take_rules", good)])
+
+    go(story())
+
+
 def test_a_name_longer_than_files_have_makes_the_commit_unfit(origin: Origin, tmp_path: Path) -> None:
     origin.playbook("a")
     origin.commit()

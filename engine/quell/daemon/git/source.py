@@ -121,6 +121,9 @@ class GitSource:
     async def _take(self, settings: GitSettings, repository: Repository, now: float) -> None:
         before = self.standing.active
         fresh = await fitting(repository, before, self._trial, now)
+        if fresh is before:  # the branch names it in another way, or went back to it meanwhile
+            await self._well(now)
+            return
         await asyncio.to_thread(put_in_use, settings.keep, fresh, before)
         if not await self._take_up():
             await asyncio.to_thread(put_in_use, settings.keep, before)
