@@ -14,10 +14,12 @@ PRIVATE: tuple[Network, ...] = tuple(
     ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
 METADATA: frozenset[Address] = frozenset(
-    ip_address(text) for text in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+    ip_address(text) for text in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 )
 """Where clouds hand out credentials; only an entry that names the very address opens them."""
 
+_INSIDE = tuple(ip_network(text) for text in ("192.0.0.0/24", "fec0::/10"))
+"""Networks that are not the internet's, which not every version of Python knows."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 
@@ -79,4 +81,5 @@ class Allowed:
             return f"{address} is this very machine"
         if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
             return f"{address} is no address of a service"
-        return "" if address.is_global else f"{address} is inside a private network"
+        inside = not address.is_global or any(address in network for network in _INSIDE)
+        return f"{address} is inside a private network" if inside else ""
