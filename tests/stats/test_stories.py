@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from core.scene import Scene, deploy, ends, fires, outage, playbook, rulebook, says
+from quell.config.rules_diff import rules_diff
+from quell.core.suggest import suggested
 from quell.model.mute import Matcher
 from quell.model.playbook import Place, Step
 from quell.model.rulebook import Triage, TriageRule
+from quell.stats.changes import suggested_for
 from quell.stats.figures import Figures, Held
+from quell.stats.text import plain
 from stats.telling import counted, feedback
 
 FAULT = ("ledger", "payments", "checkout", "frontend")
@@ -187,3 +193,28 @@ def test_nothing_to_compare_with_says_nothing() -> None:
     scene.wait(1000.0)
     (saved,) = counted(scene).saved
     assert (saved.minutes, saved.sure) == (None, "not at all")
+
+
+def test_a_noisy_rule_comes_with_a_change_of_the_rules() -> None:
+    scene = Scene()
+    for number in range(30):
+        at = 7200.0 * number
+        scene.tell(fires("cache", at, "QueueBlip"), ends("cache", at + 120.0, "QueueBlip"))
+    scene.tell(fires("cart", 216_000.0, "Once"), ends("cart", 216_100.0, "Once"))
+    scene.wait(230_000.0)
+    figures, changes = suggested_for(counted(scene), suggested(scene.engine.state, scene.rulebook).suggestions)
+    blip, once = figures.noisiest
+    assert (blip.rule, blip.firings, blip.pages, blip.held, once.rule) == ("QueueBlip", 30, 2, 28, "Once")
+    assert held(figures, "chronic").paged_later == 2
+    assert held(figures, "waiting_for_company").firings > 2
+    assert [change.id for change in changes] == [blip.change]
+    assert blip.text.startswith("QueueBlip: hold it for ")
+    assert once.change == ""
+    assert once.text.startswith("nothing to suggest")
+    diff = rules_diff(changes, {})
+    assert diff.startswith("--- /dev/null\n+++ b/rules/suggested.yaml\n")
+    text = plain(msgspec.structs.replace(figures, diff=diff))
+    head, _, rest = text.partition("Noisiest rules\n  ")
+    assert head
+    assert rest.startswith("QueueBlip: fired 30 times, 2 pages, 2 of them for nothing: QueueBlip: hold it for ")
+    assert "Suggested change of the rules, not in force:\n--- /dev/null" in text

@@ -30,6 +30,9 @@ NOTHING_OBSERVED = Triaged()
 STEADY = frozenset({"low_severity", "not_severe", "waiting_for_company", "in_incident"})
 """Codes of verdicts whose words do not change as time passes, nor with the alert's annotations."""
 
+NO_REASON = frozenset({"new", "over"})
+"""Codes that do not say what kept an alert from paging while it fired."""
+
 
 def stands_for(incident: Incident) -> Reason:
     """Why an alert pages that stands for an incident's page."""
@@ -282,8 +285,9 @@ class Alerts:
         self._agenda.put(verdict.hold_until, "judge", alert.fingerprint)
         if (verdict.handling, verdict.reason, verdict.hold_until) == (alert.handling, alert.reason, alert.hold_until):
             return alert
+        pages, over = verdict.handling == "page" != alert.handling, verdict.reason.code == "over"
         held_for = alert.held_for
-        if verdict.handling == "page" != alert.handling and alert.paged_at is None and alert.reason.code != "new":
+        if (pages or over) and alert.paged_at is None and alert.reason.code not in NO_REASON:
             held_for = alert.reason.code
         return msgspec.structs.replace(
             alert,

@@ -8,6 +8,7 @@ from quell.daemon.metrics import Metrics
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
+from quell.stats.counting import OVER
 
 MOST_REMEMBERED = 50_000
 _TAKEN = frozenset({"acknowledged", "snoozed"})
@@ -46,7 +47,10 @@ class Tallied:
         if len(self._ended) > MOST_REMEMBERED:
             for old in list(self._ended)[: MOST_REMEMBERED // 2]:
                 del self._ended[old]
-        self._metrics.not_paged.labels(alert.handling, alert.reason.code).inc()
+        code, handling = alert.reason.code, alert.handling
+        if code == OVER and alert.held_for:
+            code, handling = alert.held_for, "hold"
+        self._metrics.not_paged.labels(handling, code).inc()
 
     def _acknowledged(self, incident: Incident, at: float) -> None:
         """Only the first time: whoever takes it after it became worse takes something else."""

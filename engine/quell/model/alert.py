@@ -57,8 +57,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     ``heard`` and ``ended`` are the latest firings and resolutions told, in event time, of which fold makes the rest;
     ``late`` pairs a resolution with its first arrival, where that was later.
     ``paged_at`` is when people were first called by it in this episode (None: never), and ``held_for`` the code for
-    which it had not paged until it did ("": it had not been held); ``before`` is what ``count`` was when the episode
-    began.
+    which it had not paged until it did, or until it was over ("": it had not been held); ``before`` is what ``count``
+    was when the episode began.
     """
 
     fingerprint: str

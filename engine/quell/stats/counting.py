@@ -1,7 +1,6 @@
 """Counts: incidents first, then alerts, runs and what people said; the figures at the end.
 
-What is kept in between grows with incidents, rules and runs, not with alerts or events: months of them are counted in a
-few megabytes.
+What is kept in between grows with incidents, rules and runs, not with alerts or events.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ MOST_RULES = 10_000
 OTHERS = "(all other rules)"
 FOLDED = "in_incident"
 """The code of alerts that did not page because their incident speaks for them: they are told of, not held."""
+OVER = "over"
+"""The code of alerts that ended while they were held; why they were is in ``held_for``."""
 _FEEDBACK = "feedback:"
 _FIRST_CAUSE = ("right_cause", "wrong_cause")
 
@@ -98,6 +99,8 @@ class Counting:
     def _hold(self, alert: Alert, rule: _Rule, course: Course | None, *, paged: bool) -> None:
         """One that did not page, or not at once."""
         code, handling = (alert.held_for, "hold") if paged else (alert.reason.code, alert.handling)
+        if code == OVER and alert.held_for:
+            code, handling = alert.held_for, "hold"
         if code == FOLDED:
             self._folded += not paged
             return
