@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from connectors.slackland import HOME, card, connector
+from connectors.slackland import ANA, HOME, card, connector
 from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.chat import Picture, Placed, Shows
 from quell.sdk.connector import Call, Done
@@ -64,6 +64,21 @@ def test_after_a_connection_that_was_cut_before_it_arrived_it_is_posted() -> Non
         with pytest.raises(NoAnswer):
             await shows.show(card(), HOME, None, "mine")
         await shows.show(card(), HOME, None, "mine", again=True)
+
+    run(work())
+    assert len(slack.messages) == 1
+
+
+def test_what_was_lost_to_one_person_is_found_there() -> None:
+    slack = FakeSlack()
+    shows = connector(slack)
+
+    async def work() -> None:
+        slack.lose_answer("chat.postMessage")
+        with pytest.raises(NoAnswer):
+            await shows.show(card(), ANA, None, "mine")
+        placed = await shows.show(card(2), ANA, None, "mine", again=True)
+        assert placed.channel == "D0ANA0000"
 
     run(work())
     assert len(slack.messages) == 1
@@ -190,6 +205,24 @@ def test_the_card_is_there_before_its_picture_and_without_it_when_that_fails() -
     methods = [asked.method for asked in slack.asked]
     assert methods[:2] == ["chat.postMessage", "files.getUploadURLExternal"]
     assert "image" not in {block["type"] for block in slack.messages[0].blocks}
+
+
+def test_a_picture_that_slack_refuses_is_left_out_and_not_tried_again() -> None:
+    slack = FakeSlack()
+    shows = connector(slack)
+    walk = Picture(mark="m", alt="walk", png=b"png")
+
+    async def work() -> None:
+        placed = await shows.show(card(picture=walk), HOME, None, "mine")
+        slack.files.clear()  # taken away: a file of that name is not one that may be shown
+        for version in (2, 3):
+            await shows.show(card(version, picture=walk), HOME, placed, "mine")
+
+    run(work())
+    assert "image" not in {block["type"] for block in slack.messages[0].blocks}
+    assert slack.messages[0].metadata["event_payload"]["version"] == 3
+    assert slack.count("files.getUploadURLExternal") == 1
+    assert slack.count("chat.update") == 4
 
 
 def test_over_a_real_connection_a_lost_answer_makes_no_second_message() -> None:

@@ -13,7 +13,7 @@ from quell.sdk.secret import Secret
 from quell.sdk.signatures import Hmac, refusal
 from quell.sdk.spec import Spec
 from quell_connectors.slack.answering import Answering
-from quell_connectors.slack.messages import Messages
+from quell_connectors.slack.messages import Messages, is_person
 from quell_connectors.slack.seen import Seen
 from quell_connectors.slack.socket import Socket
 from quell_connectors.slack.spec import API_URL, SPEC
@@ -83,7 +83,7 @@ class Slack:
         thread = given.get("thread", "")
         where = f"{channel}, in the thread {thread}" if thread else channel
         if call.dry_run:
-            if not channel.startswith("U"):
+            if not is_person(channel):
                 await self._web.conversations_info(channel=await self._messages.id_of(channel))
             return Done(f"would post to {where}")
         what: Card | str = text

@@ -18,7 +18,8 @@ MOST_TEXT = 3500
 _PAGES = 5
 _PAGE = 200
 _LIST_PAGE = 999
-_ID = re.compile(r"[CDGUW][A-Z0-9]{6,}")
+_ID = re.compile(r"[CDG][A-Z0-9]{6,}")
+_PERSON = re.compile(r"[UW][A-Z0-9]{6,}")
 
 
 class Messages:
@@ -74,10 +75,13 @@ class Messages:
         return await self._pictures.block(card.picture) if card.picture is not None else None
 
     async def id_of(self, channel: str) -> str:
-        """The id of a channel by its name; ids are what they are. Raises `Refused` when there is no such channel."""
+        """The id of a channel by its name, or of what is said to one person. Raises `Refused` when there is none."""
         if _ID.fullmatch(channel):
             return channel
         name = channel.removeprefix("#")
+        if is_person(channel) and name not in self._ids:
+            opened = (await self._web.conversations_open(users=channel)).get("channel") or {}
+            self._ids[name] = str(opened.get("id"))
         if not name:
             raise Refused("no channel is named; nothing was posted")
         cursor = ""
@@ -107,6 +111,7 @@ class Messages:
         try:
             await self._web.chat_update(channel=where, ts=placed.ts, blocks=kit.blocks(card, picture), **body)
         except BadPicture:
+            self._pictures.refuse(card.picture)
             await self._web.chat_update(channel=where, ts=placed.ts, blocks=kit.blocks(card), **body)
         return Placed(channel=where, ts=placed.ts, thread=placed.thread)
 
@@ -118,6 +123,11 @@ class Messages:
             return await self._edit(card, posted, key)
         except (Refused, Unreachable):
             return posted
+
+
+def is_person(channel: str) -> bool:
+    """Whether it is somebody's member ID."""
+    return _PERSON.fullmatch(channel) is not None
 
 
 def mark(key: str, card: Card | None) -> dict[str, Any]:

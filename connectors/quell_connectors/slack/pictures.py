@@ -16,7 +16,7 @@ _MOST_KEPT = 500
 
 
 class Pictures:
-    """Files by the mark of their picture."""
+    """Files by the mark of their picture; "" for one that Slack refused."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
@@ -27,10 +27,24 @@ class Pictures:
         if not picture.png:
             return picture_block(picture.alt, url=picture.url) if picture.url.startswith("https://") else None
         try:
-            file_id = self._files.get(picture.mark) or await self._uploaded(picture)
-        except (Refused, Unreachable):
+            known = self._files.get(picture.mark)
+            file_id = await self._uploaded(picture) if known is None else known
+        except Unreachable:
+            return None
+        except Refused:
+            self.refuse(picture)
             return None
         return picture_block(picture.alt, file_id=file_id) if file_id else None
+
+    def refuse(self, picture: Picture | None) -> None:
+        """Slack does not want it, so it is not tried with every edit of its card."""
+        if picture is not None:
+            self._keep(picture.mark, "")
+
+    def _keep(self, mark: str, file_id: str) -> None:
+        if len(self._files) >= _MOST_KEPT:
+            self._files.pop(next(iter(self._files)))
+        self._files[mark] = file_id
 
     async def _uploaded(self, picture: Picture) -> str:
         name = "".join(sign if sign.isalnum() else "-" for sign in picture.mark)[:80] + ".png"
@@ -41,9 +55,7 @@ class Pictures:
         for wait in _WAITS_S:
             found: dict[str, Any] = (await self._web.files_info(file=file_id)).get("file") or {}
             if found.get("mimetype"):
-                if len(self._files) >= _MOST_KEPT:
-                    self._files.pop(next(iter(self._files)))
-                self._files[picture.mark] = file_id
+                self._keep(picture.mark, file_id)
                 return file_id
             await asyncio.sleep(wait)
         return ""

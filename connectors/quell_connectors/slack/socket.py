@@ -67,15 +67,17 @@ class Socket:
                 await line.close()
                 if any(word in str(error) for word in _NEVER):
                     raise
-                wait = pause
+                failed, wait = str(error), pause
             except Unreachable as error:
                 await line.close()
-                wait = max(pause, error.retry_after_s or 0.0)
+                failed, wait = str(error), max(pause, error.retry_after_s or 0.0)
             except BaseException:
                 await line.close()
                 raise
             else:
                 return line
+            if pause == 1.0:
+                log.warning("slack: not connected, so nobody is heard there: %s; trying on", failed)
             await asyncio.sleep(wait)
             pause = min(pause * 2.0, LONGEST_PAUSE_S)
 

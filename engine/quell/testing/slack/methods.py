@@ -180,6 +180,11 @@ def _info(slack: FakeSlack, args: Args) -> Args:
     return _no("channel_not_found") if name is None else {"ok": True, "channel": {"id": channel, "name": name}}
 
 
+def _open(slack: FakeSlack, args: Args) -> Args:
+    user = str(args.get("users") or "")
+    return {"ok": True, "channel": {"id": _channel(slack, user)}} if user.startswith("U") else _no("user_not_found")
+
+
 def _list(slack: FakeSlack, _args: Args) -> Args:
     seen = [{"id": one, "name": name} for one, name in slack.channels.items() if one[0] == "C"]
     return {"ok": True, "channels": seen, "response_metadata": {"next_cursor": ""}}
@@ -244,6 +249,7 @@ _METHODS: dict[str, Callable[[FakeSlack, Args], Args]] = {
     "conversations.history": _history,
     "conversations.info": _info,
     "conversations.list": _list,
+    "conversations.open": _open,
     "conversations.replies": _replies,
     "files.completeUploadExternal": _complete_upload,
     "files.getUploadURLExternal": _upload_url,

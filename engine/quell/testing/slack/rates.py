@@ -15,6 +15,7 @@ PER_MINUTE: Mapping[str, int] = {
     "conversations.history": 50,
     "conversations.info": 50,
     "conversations.list": 20,
+    "conversations.open": 50,
     "conversations.replies": 50,
     "files.completeUploadExternal": 100,
     "files.getUploadURLExternal": 100,
