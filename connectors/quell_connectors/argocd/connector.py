@@ -202,13 +202,16 @@ class ArgoCD:
                 raise Refused(f"Argo CD does not allow our account to {action} {app.name}; nothing was done")
 
     async def _as_it_was(self, call: Call, app: App, why: Refused | Unreachable) -> None:
-        """Turns auto-sync on again when nothing was begun. Raises `Refused` with both when that fails too."""
+        """Turns auto-sync on again when nothing was begun. Raises ``why`` with both when that fails too."""
         if not app.auto_sync:
             return
         try:
             await self._client.set_auto_sync(app.name, app.automated, call.timeout_s)
         except (Unreachable, Refused) as error:
-            raise Refused(f"{why}; auto-sync is off and could not be turned on again: {error}") from error
+            both = f"{why}; auto-sync is off and could not be turned on again: {error}"
+            if isinstance(why, Unreachable):  # a later try goes on from here
+                raise Unreachable(both, why.retry_after_s) from error
+            raise Refused(both) from error
 
 
 def _left(call: Call, app: App) -> Done | None:
