@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from generating.chat import chat_page
 from generating.commands import commands_page
 from generating.config import config_page
 from generating.connectors import actions_page, connectors_page
@@ -36,6 +37,7 @@ def pages() -> dict[str, str]:
         "actions.md": actions_page,
         "config.md": config_page,
         "commands.md": commands_page,
+        "chat-commands.md": chat_page,
         "http-api.md": http_api_page,
     }
     return {name: NOTE + "\n" + "\n".join(make()).rstrip() + "\n" for name, make in makers.items()}

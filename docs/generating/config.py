@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from generating.markdown import literal, slug, table
+from quell.config.chat_file import PeopleShape
 from quell.config.fields import Shape
 from quell.config.playbook_file import PlaybookShape
 from quell.config.references import FIELDS, STEP_FIELDS
@@ -27,8 +28,8 @@ def config_page() -> Iterator[str]:
     yield "# Configuration files"
     yield ""
     yield (
-        "A configuration is a directory: `quell.yaml`, optionally `tokens.yaml`, and any number of YAML files below "
-        "`rules/` and `playbooks/`. Unknown and repeated keys are errors; `quell check DIR` shows all of them at once. "
+        "A configuration is a directory: `quell.yaml`, optionally `tokens.yaml` and `people.yaml`, and any number of YAML "
+        "files below `rules/` and `playbooks/`. Unknown and repeated keys are errors; `quell check DIR` shows all of them at once. "
         "Durations are written `90s`, `15m`, `1h30m`, `2d`; sizes `512kB`, `8MB`; matchers as in Alertmanager, "
         '`severity="critical"`, `team=~"db|web"`. Secrets never stand in a file: write `env:NAME` or `file:/path`.'
     )
@@ -36,6 +37,7 @@ def config_page() -> Iterator[str]:
         ("quell.yaml", SettingsShape, ""),
         ("sources.<id>", SourceShape, "In `quell.yaml`; the options of its [connector](connectors.md) stand beside."),
         ("tokens.yaml", TokensShape, "Written by `quell init`."),
+        ("people.yaml", PeopleShape, "[Who acts from where people talk](../how-to/chat-commands.md)."),
         (
             "rules/*.yaml",
             RulesShape,
