@@ -210,6 +210,6 @@ def test_a_run_stopped_among_items_does_no_further_one():
 
 def test_items_foreseen_are_part_of_what_is_approved():
     stage = begun(step("ask", "approve", effect="tell"), each("${vars.pods}"), vars={"pods": ["a", "b"]})
-    assert stage.run.steps[1].params == {"for_each": ["a", "b"]}
+    assert stage.run.steps[1].params == {"for_each": ["a", "b"], "each": [{"pod": "a"}, {"pod": "b"}]}
     stage.say("approve")
     assert stage.performs[-1].params == {"pod": "a"}

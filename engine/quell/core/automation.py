@@ -140,6 +140,7 @@ class Automation:
                     self._desk.decide(decision)
                 continue
             if self._choice.next_due() == next_due:
+                self._forget(next_due)  # where no incident ever opens, the clock's runs must go too
                 self._choice.on_time(next_due, next_due)
                 continue
             for name in [run.id for run in self._desk.live() if self._due(run) == next_due]:

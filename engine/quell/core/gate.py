@@ -14,7 +14,7 @@ from quell.core.caps import Budget
 from quell.core.chronicle import HELD
 from quell.core.desk import Desk
 from quell.core.guards import Block, Guards
-from quell.core.stand import acts_of, with_current
+from quell.core.stand import acts_of, unread, with_current
 from quell.model.run import Run, StepRun
 
 ASK_AGAIN_S = 60.0
@@ -42,9 +42,8 @@ class Gate:
         if sentence != act.sentence:
             self._desk.note(run, HELD, f"step {act.id} of run {run.id} is {sentence}", at)
         due_at = block.until if block.until is not None and isfinite(block.until) else at + ASK_AGAIN_S
-        return replace(
-            with_current(run, replace(act, state="waiting", sentence=sentence, due_at=due_at)), state="waiting"
-        )
+        act = replace(unread(run, act), state="waiting", sentence=sentence, due_at=due_at)
+        return replace(with_current(run, act), state="waiting")
 
     def _came_up(self, run: Run, at: float) -> Block | None:
         """Guards are asked again before the first change of a run that did not begin at this moment."""

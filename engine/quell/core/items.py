@@ -16,6 +16,9 @@ from quell.model.run import Run, StepRun
 ITEMS = "for_each"
 """The parameter under which the list is kept that the step goes over, such as for those who approve it."""
 
+EACH = "each"
+"""The same for what is done for each item of it, in order: what was approved is done so."""
+
 
 def items_of(each: Each, context: dict[str, Any]) -> list[Any]:
     """The list. Raises ExpressionError when it is none, too long or holds nothing somewhere."""
@@ -39,12 +42,15 @@ def begun_items(desk: Desk, run: Run, step: Step, at: float) -> Run:
     if not found:
         done = replace(whole, state="done", started_at=at, finished_at=at, sentence="nothing to do: the list is empty")
         return with_current(run, done)
+    worded = whole.params.get(EACH)
+    params = worded if isinstance(worded, list) and len(worded) == len(found) else [{}] * len(found)
     items = tuple(
-        StepRun(id=f"{whole.id}/{number}", do=whole.do, item=item, place=whole.place)
-        for number, item in enumerate(found, 1)
+        StepRun(id=f"{whole.id}/{number}", do=whole.do, item=item, place=whole.place, params=given)
+        for number, (item, given) in enumerate(zip(found, params, strict=True), 1)
     )
-    params = {ITEMS: found}
-    return with_current(run, replace(whole, state="acting", params=params, items=items, at_item=0, started_at=at))
+    return with_current(
+        run, replace(whole, state="acting", params={ITEMS: found}, items=items, at_item=0, started_at=at)
+    )
 
 
 def next_item(run: Run, at: float) -> Run:

@@ -120,4 +120,8 @@ def _out_of_time(desk: Desk, run: Run, at: float) -> Run:
     assert act is not None, "a run without a step left is over"
     step = playbook.steps[run.at_step]
     run = with_current(run, replace(act, state=cut_short(act), due_at=None, finished_at=at, error=error))
+    if act.state == "acting" and step.effect == "change" and not run.dry:
+        unknown = f"{error}, and nobody knows whether {act.do} took effect: it had not answered by then; look"
+        desk.audit(at, "quell", "in doubt", run.id, f"{act.id}: {unknown}")
+        desk.page(run, at, f"{act.id}-in-doubt".replace("/", "-"), f"Playbook {run.playbook} (run {run.id}): {unknown}")
     return advance(desk, unwound(desk, replace(run, state="running"), step, error, at), at)

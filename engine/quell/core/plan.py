@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from quell.core.context import evaluated, rendered, run_context, top_suspect
 from quell.core.drift import drift_of
-from quell.core.items import ITEMS, items_of
+from quell.core.items import EACH, ITEMS, items_of
 from quell.errors import ExpressionError
 from quell.model.incident import Incident
 from quell.model.playbook import Each, Playbook, Step
@@ -82,16 +82,19 @@ def _ahead(step: Step, act: StepRun, context: dict[str, Any]) -> StepRun:
     if step.wait is not None:
         return act
     if step.for_each is not None:
-        return replace(act, params=_foreseen_items(step.for_each, context))
+        return replace(act, params=_foreseen_items(step, step.for_each, context))
     undo = _foreseen(step.undo.with_, context) if step.undo is not None and not step.undo.takes else {}
     return replace(act, params=_foreseen(step.with_, context), undo=undo)
 
 
-def _foreseen_items(each: Each, context: dict[str, Any]) -> dict[str, Any]:
+def _foreseen_items(step: Step, each: Each, context: dict[str, Any]) -> dict[str, Any]:
+    """The list, and what is done for each of its items if none of that needs an answer that is not there yet."""
     try:
-        return {ITEMS: items_of(each, context)}
+        items = items_of(each, context)
     except ExpressionError:
         return {}
+    params = [_foreseen(step.with_, {**context, "item": item}) for item in items]
+    return {ITEMS: items, EACH: params} if params and all(params) else {ITEMS: items}
 
 
 def _foreseen(params: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

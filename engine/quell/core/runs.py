@@ -17,7 +17,7 @@ from quell.core.desk import Desk
 from quell.core.items import begun_items, next_item
 from quell.core.readings import asked, told
 from quell.core.sequel import checked, failed, with_deeds
-from quell.core.stand import AWAITED, current, standing, together, with_current
+from quell.core.stand import AWAITED, current, standing, together, unread, with_current
 from quell.core.undoing import taken_back
 from quell.core.waits import look
 from quell.errors import ExpressionError
@@ -50,7 +50,7 @@ def advance(desk: Desk, run: Run, at: float) -> Run:
 def _next(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
     """The run with what it stands at begun, or held back by a guard, or while everything is paused."""
     if desk.state.paused_by:
-        act = replace(act, sentence=f"held back: {desk.state.paused_by} paused all playbooks")
+        act = replace(unread(run, act), sentence=f"held back: {desk.state.paused_by} paused all playbooks")
         return replace(with_current(run, act), state="waiting")
     held = desk.gate(run, act, at)
     return held if held is not None else _begun(desk, replace(run, state="running"), act, at)

@@ -31,8 +31,18 @@ def checked(desk: Desk, run: Run, at: float) -> Run:
         if not isinstance(found, bool):
             return asked(desk, run, found, "check", at)
     except ExpressionError as untold:
-        return failed(desk, run, f"its check cannot be told: {untold}", at)
+        return _unchecked(desk, run, step, f"its check cannot be told: {untold}", at)
     return run if found else _refuted(desk, run, step, act, at)
+
+
+def _unchecked(desk: Desk, run: Run, step: Step, error: str, at: float) -> Run:
+    """The run after a check that cannot be told: it failed, but what acted was done, so that is taken back too."""
+    act = current(run)
+    assert act is not None, "the act was just done"
+    if step.effect == "read":
+        return failed(desk, run, error, at)
+    run = with_current(run, replace(act, state="done", error=error, due_at=None))
+    return run if step.on_failure == "continue" else unwound(desk, run, step, f"step {act.id}: {error}", at)
 
 
 def _refuted(desk: Desk, run: Run, step: Step, act: StepRun, at: float) -> Run:

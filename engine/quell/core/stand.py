@@ -37,6 +37,14 @@ def with_current(run: Run, act: StepRun) -> Run:
     return replace(run, steps=acts) if run.phase == "steps" else replace(run, deeds=acts)
 
 
+def unread(run: Run, act: StepRun) -> StepRun:
+    """The act while something holds it back: what was read for it grows old, so it is read anew once it may begin.
+
+    An act that was tried keeps what was true before that, and an undo what it was told.
+    """
+    return replace(act, before=None, readings=()) if run.phase == "steps" and not act.attempt else act
+
+
 def together(run: Run) -> range:
     """The indexes of the acts that are under way at once: the members of a group of reads, else the one."""
     here = run.at_step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -46,9 +46,12 @@ class Template:
         """Whether it holds no reference at all."""
         return not self.paths and not _expressions(self._part)
 
-    def render(self, context: Mapping[str, Any]) -> Any:
-        """The value with every reference replaced. Raises ExpressionError."""
-        return _rendered(self._part, context)
+    def render(self, context: Mapping[str, Any], as_text: Callable[[Any], str] | None = None) -> Any:
+        """The value with every reference replaced; ``as_text`` makes text of what stands within text.
+
+        Raises ExpressionError, and so may ``as_text``.
+        """
+        return _rendered(self._part, context, as_text or text_of)
 
 
 class _Reference:
@@ -169,22 +172,23 @@ def _paths(part: Any) -> set[tuple[str, ...]]:
     return {path for found in _expressions(part) for path in found.paths}
 
 
-def _rendered(part: Any, context: Mapping[str, Any]) -> Any:
+def _rendered(part: Any, context: Mapping[str, Any], as_text: Callable[[Any], str]) -> Any:
     if isinstance(part, (_Reference, Condition)):
         return part.value(context)
     if isinstance(part, _Text):
-        text = "".join(piece if isinstance(piece, str) else _as_text(piece.value(context)) for piece in part.pieces)
+        text = "".join(piece if isinstance(piece, str) else as_text(piece.value(context)) for piece in part.pieces)
         if len(text) > MAX_TEXT:
             raise ExpressionError(f"a text of {len(text)} characters came out, {MAX_TEXT} are allowed")
         return text
     if isinstance(part, dict):
-        return {name: _rendered(item, context) for name, item in part.items()}
+        return {name: _rendered(item, context, as_text) for name, item in part.items()}
     if isinstance(part, list):
-        return [_rendered(item, context) for item in part]
+        return [_rendered(item, context, as_text) for item in part]
     return part
 
 
-def _as_text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as it stands within text."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -196,5 +200,5 @@ def _as_text(value: Any) -> str:
     if isinstance(value, datetime):
         return format_time(value.timestamp())
     if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=_as_text)
+        return json.dumps(value, ensure_ascii=False, default=text_of)
     return str(value)

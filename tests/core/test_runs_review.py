@@ -1,0 +1,94 @@
+"""What must not go wrong at night: effects that nobody takes back, truths that grew old, texts that change a query."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from core.stage import PLACE, Stage, playbook, step, undo
+from quell.model.playbook import Each, Measure, Schedule, Step
+
+RATE = Measure(name="metrics.rate", place=PLACE, do="prom.query", params=("service",),
+               with_={"query": 'rate{service="${service}"}'}, value="result.value")  # fmt: skip
+BACK = undo("argocd.sync", with_={"app": "a"}, repeat="state")
+
+
+def begun(*steps: Step, **given: object) -> Stage:
+    stage = Stage(playbook(*steps, **given))
+    stage.news()
+    return stage
+
+
+@pytest.mark.parametrize("check", ["result.healthy", "metrics.rate('a') < 1.0"])
+def test_a_change_whose_check_cannot_be_told_is_taken_back_like_any_other(check):
+    changes = step("roll", check=check, otherwise="stop", undo=BACK, on_failure="undo", repeat="state")
+    stage = begun(changes, measures=(RATE,))
+    stage.answer(output={})
+    if stage.performs[-1].effect == "read":
+        stage.fail("refused")
+    assert stage.performs[-1].action == "argocd.sync", "what was done is taken back"
+    stage.answer()
+    assert (stage.run.state, stage.states) == ("undone", ["undone"])
+    assert "its check cannot be told" in stage.run.error
+
+
+@pytest.mark.parametrize("held", ["paused", "between"])
+def test_what_was_read_before_an_act_is_read_anew_after_it_was_held_back(held):
+    pause = step("pause", "airflow.pause", with_={"dag": "train"}, before="airflow.is_paused", before_takes=("dag",),
+                 undo=undo("airflow.unpause", takes=("dag",)), on_failure="undo", repeat="state")  # fmt: skip
+    stage = begun(pause)
+    stage.say("pause")
+    stage.answer(output={"already": False})
+    assert [one.action for one in stage.performs] == ["airflow.is_paused"]
+    stage.at(1800).say("unpause")
+    assert [one.action for one in stage.performs] == ["airflow.is_paused"] * 2, "ana may have paused it meanwhile"
+    stage.answer(output={"already": True}, sentence="DAG train is paused")
+    assert [one.effect for one in stage.performs] == ["read", "read"]
+    assert stage.run.steps[0].left
+
+
+@pytest.mark.parametrize("bad", ['a"} or vector(0) or x{s="', "a'", "a\\", "a`", "a\nb"])
+def test_a_text_that_would_end_the_quotes_of_a_query_is_refused(bad):
+    given = {"ours": {"app": bad}}
+    stage = begun(step("act", if_="metrics.rate(vars.ours.app) > 0.5"), measures=(RATE,), vars=given)
+    assert stage.performs == []
+    assert stage.run.state == "failed"
+    assert "metrics.rate" in stage.run.error
+    assert "quote" in stage.run.error
+
+
+def test_a_query_that_is_an_argument_as_a_whole_goes_through_as_it_is():
+    whole = Measure(name="metrics.of", place=PLACE, do="prom.query", params=("query",), with_={"query": "${query}"})
+    stage = begun(step("act", if_="metrics.of('up{job=\"a\"}') > 0.5"), measures=(whole,))
+    assert stage.performs[-1].params == {"query": 'up{job="a"}'}
+
+
+def test_an_approval_covers_what_is_done_for_each_item():
+    ask = step("ask", "approve", timeout_s=300.0)
+    each = step("roll", with_={"app": "${item}", "why": "${incident.title}"}, for_each=Each(of=["a", "b"], most=3))
+    stage = begun(ask, each)
+    stage.at(10)
+    about = stage.state.incidents["INC-1"]
+    stage.news(replace(about, title="another title"), "updated")
+    stage.say("approve")
+    if stage.run.state == "waiting":
+        stage.say("approve")
+        return  # asked again
+    assert stage.performs[-1].params["why"] == about.title
+
+
+def test_a_run_whose_time_is_over_tells_people_of_the_change_that_had_not_answered():
+    stage = begun(step("roll", timeout_s=5000.0, on_failure="undo"), timeout_s=600.0)
+    stage.at(600)
+    (told,) = [one for one in stage.performs if one.effect == "tell"]
+    assert "nobody knows whether argocd.rollback took effect" in told.params["text"]
+    assert (stage.run.state, stage.states) == ("failed", ["in_doubt"])
+
+
+def test_runs_of_the_clock_are_forgotten_where_no_incident_ever_opens():
+    note = step("note", "quell.validate_drift", effect="read")
+    stage = Stage(playbook(note, on=(), schedule=Schedule(every_s=3600.0)))
+    for day in range(1, 20):
+        stage.at(day * 86_400.0)
+        stage.state.now = stage.now
+    assert 7 * 24 <= len(stage.runs) <= 9 * 24
