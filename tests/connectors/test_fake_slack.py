@@ -38,6 +38,7 @@ def test_the_unchanged_sdk_posts_edits_and_uploads() -> None:
     run(work())
 
 
+@pytest.mark.long
 def test_its_retry_of_limits_waits_as_long_as_it_is_told() -> None:
     async def work() -> None:
         async with running(FakeSlack()) as server:

@@ -101,6 +101,7 @@ async def test_a_card_is_there_within_two_seconds_and_its_buttons_act_as_who_cli
         assert [one.audit.who for one in place.store.audit(50) if one.audit.what == "ack"] == ["ana"]
 
 
+@pytest.mark.long
 @in_a_loop
 async def test_commands_and_mentions_in_the_thread_are_answered_within_a_second() -> None:
     async with slack_running(FakeSlack()) as server, at_slack(server) as place:
@@ -121,6 +122,7 @@ async def test_commands_and_mentions_in_the_thread_are_answered_within_a_second(
         assert sum("How trouble travelled" in one.text for one in slack.messages) == 1
 
 
+@pytest.mark.long
 @in_a_loop
 async def test_an_approval_shows_what_will_be_done_and_is_given_by_a_dialog() -> None:
     async with slack_running(FakeSlack()) as server, at_slack(server) as place:
