@@ -5,6 +5,7 @@ What is kept in between grows with incidents, rules and runs, not with alerts or
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -33,7 +34,6 @@ class _Rule:
     firings: int = 0
     events: int = 0
     pages: int = 0
-    useless_pages: int = 0
     held: int = 0
     not_actionable: int = 0
 
@@ -59,6 +59,8 @@ class Counting:
         """By verdict, or first cause: the last word on each target."""
         self._rules: dict[str, _Rule] = {}
         self._held: dict[tuple[str, str], _Held] = {}
+        self._unheeded: list[tuple[str, str]] = []
+        """Rules that paged, and the incidents over which no person did anything."""
         self._changed: set[str] = set()
         self._runs: list[Run] = []
         self._alerts = self._events = self._firing = self._folded = 0
@@ -92,7 +94,8 @@ class Counting:
         rule.firings += 1
         rule.events += events
         rule.pages += paged
-        rule.useless_pages += paged and course is not None and not course.by_hand and course.resolved_at is not None
+        if paged and course is not None and not course.by_hand and course.resolved_at is not None:
+            self._unheeded.append((alert.name, alert.incident or ""))
         rule.not_actionable += self._was_said("not_actionable", alert)
         self._hold(alert, rule, course, paged=paged)
 
@@ -216,13 +219,15 @@ class Counting:
         return Times(**{name: one.value() for name, one in zip(names, spans, strict=True)}, never_acknowledged=never)
 
     def _noisiest(self) -> tuple[Noisy, ...]:
+        helped = {run.incident for run in self._runs if run.state == "done" and not run.dry and run.mode != "shadow"}
+        useless = Counter(name for name, incident in self._unheeded if incident not in helped)
         found = [
             Noisy(
                 rule=name or "(without a name)",
                 firings=rule.firings,
                 events=rule.events,
                 pages=rule.pages,
-                useless_pages=rule.useless_pages,
+                useless_pages=useless[name],
                 held=rule.held,
                 not_actionable=rule.not_actionable,
             )

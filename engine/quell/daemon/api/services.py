@@ -25,7 +25,7 @@ from quell.model.wire import to_wire
 from quell.sdk.connector import Received
 from quell.store.port import AuditBreak
 
-_INTERNAL = frozenset({"heard", "ended", "late"})
+_INTERNAL = frozenset({"heard", "ended", "late", "before"})
 """Fields of an alert by which the core folds late records; nobody else's business."""
 
 
