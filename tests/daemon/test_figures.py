@@ -28,7 +28,7 @@ from quell.store.opening import open_store
 from quell.store.port import Store
 
 FAULT = ("ledger", "payments", "checkout", "frontend")
-DAILY = DigestSettings(action="w.do", params={"text": "${title}\n${text}"}, cron="0 12 * * *", over_s=7 * 86_400.0)
+DAILY = DigestSettings(action="w.do", params={"text": "${text}"}, cron="0 12 * * *", over_s=7 * 86_400.0)
 NOON = 1_700_049_600.0
 """2023-11-15 12:00 UTC, the first noon after `T0`."""
 
@@ -142,7 +142,7 @@ def test_a_digest_is_told_once_also_over_restarts(tmp_path: Path) -> None:
         (call,) = Worker.calls
         assert call.key == "digest/2023-11-15T12:00:00.000Z"
         assert call.params["text"].startswith(
-            "quell, 7d from 2023-11-08 12:00 UTC to 2023-11-15 12:00 UTC\nFrom events"
+            "quell, 7d from 2023-11-08 12:00 UTC to 2023-11-15 12:00 UTC\n\nFrom events"
         )
         assert "12 events → 4 alerts → 1 incident → 1 page" in call.params["text"]
         async with daemon(whole, open_store("sqlite:///quell.db", tmp_path), NOON + 86_400.0) as quell:
@@ -164,6 +164,7 @@ def test_a_digest_that_does_not_arrive_is_told_again(tmp_path: Path) -> None:
         Worker.script = unreachable
         async with daemon(config(tmp_path, digest=DAILY), store, NOON - 9000.0) as quell:
             await to_noon(quell)
+            await quell.daemon.digest.tell_due(DAILY)
             for attempt, wait_s in enumerate((10.0, 30.0, 90.0), 1):
                 await until(quell, lambda count=attempt: len(Worker.calls) == count)
                 await quell.settled()
@@ -191,6 +192,7 @@ def test_a_digest_that_is_refused_is_given_up(tmp_path: Path) -> None:
         Worker.script = refused
         async with daemon(config(tmp_path, digest=DAILY), MemoryStore(), NOON - 9000.0) as quell:
             await to_noon(quell)
+            await quell.daemon.digest.tell_due(DAILY)
             await until(quell, lambda: Worker.calls)
             await quell.settled()
             quell.daemon.clock.not_before(NOON + 7200.0)

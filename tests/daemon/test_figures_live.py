@@ -12,7 +12,7 @@ from quell.cli.main import run
 
 DIGEST = 'digest: {to: console.print, cron: "0 * * * *", over: 7d}\n'
 SOURCES = "  alertmanager: {use: alertmanager}\n  console: {use: console}\n"
-HOUR_S = 1.5
+HOUR_S = 1.0
 
 
 def told(child: Child) -> dict[str, str]:

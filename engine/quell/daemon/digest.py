@@ -104,7 +104,7 @@ class Digest:
 
     async def _deed(self, digest: DigestSettings, token: str, attempt: int, due: float) -> Perform:
         figures = await self._figures.since(digest.over_s, due)
-        context = {"title": title(figures), "text": plain(figures)}
+        context = {"title": title(figures), "text": f"{title(figures)}\n\n{plain(figures)}"}
         params = dict(context)
         for name, value in digest.params.items():
             try:

@@ -11,6 +11,8 @@ from quell.stats.spans import Share, Span
 
 MOST_HELD = 8
 MOST_NOISY = 5
+MOST_DIFF = 40
+"""Lines of the suggested change in a text; a message has its limits."""
 
 
 def sections(figures: Figures) -> Iterator[tuple[str, list[str]]]:
@@ -37,7 +39,10 @@ def plain(figures: Figures) -> str:
     """All sections in one text; with the changes that are suggested, as a diff, at its end."""
     blocks = ["\n".join([head, *(f"  {line}" for line in lines)]) for head, lines in sections(figures)]
     if figures.diff:
-        blocks.append("Suggested change of the rules, not in force:\n" + figures.diff.rstrip())
+        lines = figures.diff.rstrip().splitlines()
+        if len(lines) > MOST_DIFF:
+            lines = [*lines[:MOST_DIFF], "… quell stats --diff prints all of it"]
+        blocks.append("\n".join(["Suggested change of the rules, not in force:", *lines]))
     return "\n\n".join(blocks)
 
 
