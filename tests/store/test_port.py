@@ -120,6 +120,20 @@ def test_only_new_intents_are_returned(store: Store) -> None:
     assert [entry.perform.key for entry in store.unfinished()] == ["r/a/1", "r/b/1", "r/c/1"]
 
 
+def test_a_name_that_comes_again_long_after_is_another_intent(store):
+    """Ids are short, and the core forgets them before the ledger does: no page may be lost to an old one."""
+    day_s = 86_400.0
+    store.commit(turn_with_intents(1, "page/INC-abc123/2/on-call", at=1000.0))
+    store.commit(turn_with_intents(2, "r/still/1", at=1000.0))
+    store.finish_act(finished("page/INC-abc123/2/on-call"))
+    assert store.commit(turn_with_intents(3, "page/INC-abc123/2/on-call", at=1000.0 + 4 * day_s)) == []
+    later = store.commit(turn_with_intents(4, "page/INC-abc123/2/on-call", "r/still/1", at=1000.0 + 90 * day_s))
+    assert [one.key for one in later] == ["page/INC-abc123/2/on-call"], "what is not settled keeps its key"
+    entry = store.ledger()[0]
+    assert (entry.perform.at, entry.state, entry.result) == (1000.0 + 90 * day_s, "intended", None)
+    assert store.commit(turn_with_intents(5, "page/INC-abc123/2/on-call", at=1000.0 + 90 * day_s)) == []
+
+
 def test_an_act_goes_from_intent_to_result(store: Store) -> None:
     intent = perform("r/a/1", params={"deep": {"list": [1, 2.5, None, "ü"]}}, due_at=5.0)
     store.commit(Turn(seq=1, intents=[intent]))

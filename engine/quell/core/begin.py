@@ -189,7 +189,10 @@ class Beginnings:
 
     def _numbered(self, run: Run) -> Run:
         number = 0
-        about = (run.playbook, run.incident, f"{run.trigger}\x00{run.event}" if run.event else run.trigger, run.each)
+        event = f"{run.trigger}\x00{run.event}" if run.event else run.trigger
+        if run.alert:  # its episodes are counted anew once it was forgotten, and the ledger remembers for longer
+            event += f"\x00{run.started_at:.3f}"
+        about = (run.playbook, run.incident, event, run.each)
         while (name := run_id(*about, number)) in self._desk.state.runs:
             number += 1
         return replace(run, id=name)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from quell.errors import StoreError
 from quell.model.decision import Audit, Perform
@@ -18,7 +18,7 @@ from quell.store.chain import Link, extend, not_yet_kept
 from quell.store.codec import decode, encode
 from quell.store.journal import get_meta, set_meta
 from quell.store.port import AuditBreak, AuditEntry, LedgerEntry
-from quell.store.settle import begun, settled
+from quell.store.settle import begun, outlived, settled
 from quell.store.tables import AUDIT, INCIDENTS, LEDGER, RUNS
 from quell.store.told import result_told
 from quell.store.upsert import replacing, unless_known
@@ -34,9 +34,21 @@ def intend(connection: Connection, seq: int, intents: Iterable[Perform]) -> list
     for perform in intents:
         row = {"key": perform.key, "seq": seq, "at": perform.at, "run": perform.run, "state": "intended", "tries": 0,
                "lease": 0}  # fmt: skip
-        if connection.execute(statement, {**row, "perform": encode(perform), "result": None}).first() is not None:
+        row |= {"perform": encode(perform), "result": None}
+        if connection.execute(statement, row).first() is not None or (
+            _given_up(connection, perform) and connection.execute(statement, row).first() is not None
+        ):
             new.append(perform)
     return new
+
+
+def _given_up(connection: Connection, perform: Perform) -> bool:
+    """Whether a row gave up its key: it is of long ago, when something else that is forgotten had the same name."""
+    known = _find_entry(connection, perform.key)
+    if known is None or not outlived(known, perform):
+        return False
+    connection.execute(delete(LEDGER).where(LEDGER.c.key == perform.key))
+    return True
 
 
 def decided_until(connection: Connection) -> float:

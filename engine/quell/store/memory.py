@@ -30,7 +30,7 @@ from quell.store.port import (
     ShownRow,
     Turn,
 )
-from quell.store.settle import SETTLED, begun, settled
+from quell.store.settle import SETTLED, begun, outlived, settled
 from quell.store.told import intents_told, result_told
 
 _SNAPSHOTS_KEPT = 2
@@ -92,7 +92,9 @@ class MemoryStore:
         self._append_audits(turn)
         new = []
         for perform in turn.intents:
-            if perform.key not in self._ledger:
+            known = self._ledger.get(perform.key)
+            if known is None or outlived(known, perform):
+                self._ledger.pop(perform.key, None)
                 self._ledger[perform.key] = LedgerEntry(perform=perform, state="intended")
                 self._ledger_seq[perform.key] = turn.seq
                 new.append(perform)

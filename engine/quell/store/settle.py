@@ -5,12 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from quell.errors import Fenced, StoreError
+from quell.model.decision import Perform
 from quell.model.records import StepFinished
 from quell.store.port import LedgerEntry
 
 FINAL = frozenset({"done", "failed"})
 SETTLED = FINAL | {"in_doubt"}
 """States in which nothing is to be tried again: what is in doubt was handed to a person."""
+
+
+OUTLIVED_S = 5 * 86_400.0
+"""Two intents of one key whose times are further apart are not one: a recovery decides the same at the same time."""
+
+
+def outlived(entry: LedgerEntry, perform: Perform) -> bool:
+    """Whether an entry is of something else that had the same name long ago: names are short, and their things go."""
+    return entry.state in SETTLED and perform.at - entry.perform.at > OUTLIVED_S
 
 
 def begun(entry: LedgerEntry, lease: int) -> LedgerEntry:
