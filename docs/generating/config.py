@@ -28,8 +28,9 @@ def config_page() -> Iterator[str]:
     yield "# Configuration files"
     yield ""
     yield (
-        "A configuration is a directory: `quell.yaml`, optionally `tokens.yaml` and `people.yaml`, and any number of YAML "
-        "files below `rules/` and `playbooks/`. Unknown and repeated keys are errors; `quell check DIR` shows all of them at once. "
+        "A configuration is a directory: `quell.yaml`, optionally `tokens.yaml` and `people.yaml`, and any number of "
+        "YAML files below `rules/` and `playbooks/`. Unknown and repeated keys are errors; `quell check DIR` shows all "
+        "of them at once. "
         "Durations are written `90s`, `15m`, `1h30m`, `2d`; sizes `512kB`, `8MB`; matchers as in Alertmanager, "
         '`severity="critical"`, `team=~"db|web"`. Secrets never stand in a file: write `env:NAME` or `file:/path`.'
     )

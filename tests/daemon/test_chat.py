@@ -5,19 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from core.scene import labels, playbook, rulebook
 from daemon.chatroom import Room, Talk, in_a_loop
-from daemon.parts import KINDS, TOKEN, Running, loaded, running, source, token
+from daemon.parts import KINDS, TOKEN, Running, Worker, loaded, running, source, token
 from quell.config import Loaded
 from quell.config.settings import Chat, Person
 from quell.config.settings import Room as Where
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
+from quell.errors import Unreachable
 from quell.model.playbook import Place, Step
 from quell.model.records import AlertRecord
 from quell.sdk.chat import Answer, Card
+from quell.sdk.connector import Call, Done
+from quell.sdk.spec import ActionSpec, Option, Spec
 from quell.store.memory import MemoryStore
 from quell.store.port import Store
 
@@ -63,7 +68,7 @@ async def talking(store: Store | None = None, conf: Loaded | None = None) -> Asy
     Talk.room = Room(time.monotonic)
     async with running(
         conf or config(), store=store, restore=lambda book, data: Engine.restored(book, data) if data else Engine(book),
-        kinds={**KINDS, "talk": Talk}, clock=Clock(speed=SPEED),
+        kinds={**KINDS, "talk": Talk, "duty": Duty}, clock=Clock(speed=SPEED),
     ) as place:  # fmt: skip
         await place.until(lambda: Talk.heard)
         yield place
@@ -260,6 +265,36 @@ async def test_runs_by_words() -> None:
         assert "1 incident" in (await Talk.say("stats 1d")).text
         assert "No source here knows who is on call" in (await Talk.say("oncall")).text
         assert "incidents [team:NAME]" in (await Talk.say("help")).text
+
+
+class Duty(Worker):
+    """Knows who is called."""
+
+    spec: ClassVar[Spec] = Spec(
+        name="duty",
+        summary="For tests.",
+        actions=(
+            ActionSpec(
+                name="oncall", summary="Who.", effect="read", params=(Option(name="team", type="text", summary="Of."),)
+            ),
+        ),
+    )
+
+    async def act(self, call: Call) -> Done:
+        if call.params["team"] == "gone":
+            raise Unreachable("no way")
+        return Done(f"ana is called for {call.params['team'] or 'everything'}")
+
+
+@in_a_loop
+async def test_who_is_on_call_is_asked_of_those_who_know() -> None:
+    sources = (source("chat", "talk"), source("duty", "duty"), source("worker", "worker"))
+    conf = config()
+    conf = Loaded(replace(conf.settings, sources=sources), conf.rulebook)
+    async with talking(conf=conf):
+        assert (await Talk.say("oncall")).text == "duty: ana is called for everything"
+        assert (await Talk.say("oncall web")).text == "duty: ana is called for web"
+        assert (await Talk.say("oncall gone")).text == "duty could not be asked: no way"
 
 
 @in_a_loop

@@ -311,3 +311,16 @@ async def test_what_the_state_forgot_is_forgotten() -> None:
     place.board.changed([incident], [])
     await place.quiet()
     assert place.store.shown() == []
+
+
+@in_a_loop
+async def test_a_restart_drops_what_the_state_has_forgotten() -> None:
+    place = Virtual()
+    place.put("INC-1", "opened")
+    place.put("INC-2", "opened")
+    await place.quiet()
+    del place.state.incidents["INC-1"]
+    place.start()
+    await place.quiet()
+    assert [row.key for row in place.store.shown()] == ["INC-2"]
+    assert len(place.room.cards) == 2, "the message stays as it is"

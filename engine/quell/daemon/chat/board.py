@@ -23,6 +23,7 @@ from quell.store.port import ShownRow
 
 DIGEST = "digest"
 """The key of the message that lists many."""
+SWEEP_EVERY_S = 3600.0
 _ASKS = frozenset({"proposed", "waiting"})
 _Key = tuple[str, str, str]
 
@@ -40,6 +41,7 @@ class Board:
         self.rows: dict[_Key, ShownRow] = {}
         self._by_key: dict[str, set[_Key]] = {}
         self._open: dict[tuple[str, str], set[str]] = {}
+        self._swept_at = steady()
         self.use(chat)
 
     def use(self, chat: Chat) -> None:
@@ -76,6 +78,14 @@ class Board:
         for run in list(state.runs.values()):
             self.run(run)
         self._digests()
+        self._forget_some()
+
+    def _forget_some(self) -> None:
+        """Rows of what the state has forgotten are looked at once more, and go."""
+        self._swept_at = self._steady()
+        for row in list(self.rows.values()):
+            if row.key != DIGEST and self.over(row):
+                self.want(row)
 
     def changed(self, incidents: Iterable[Incident], runs: Iterable[Run]) -> None:
         """These are not what they were."""
@@ -87,6 +97,8 @@ class Board:
             if about is not None:
                 self.incident(about)
         self._digests()
+        if self._steady() > self._swept_at + SWEEP_EVERY_S:
+            self._forget_some()
 
     def incident(self, incident: Incident) -> None:
         """Its messages are to show it as it is now, and it gets those that it should have."""

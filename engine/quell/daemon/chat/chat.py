@@ -96,6 +96,11 @@ class Chat:
             self._shown_by = self._settings().chat
             self.board.use(self._shown_by)
         present = {source.id: source for source in self._sources}
+        for room in self._shown_by.rooms:
+            source = present.get(room.source)
+            if source is None or not isinstance(source.connector, Shows):
+                _log.warning(f"room {room.source}", "a room's source shows nothing", source=room.source,
+                             channel=room.channel)  # fmt: skip
         for key, (connector, task) in list(self._tasks.items()):
             source = present.get(key[0])
             if source is None or source.connector is not connector:

@@ -22,6 +22,8 @@ from quell.stats.text import sections, title
 MOST_LISTED = 25
 _DAY_S = 86400.0
 _ASK_S = 10.0
+ON_CALL = frozenset({"oncall", "on_call"})
+"""What a connector calls the read by which it says who is called now; a parameter ``team`` is filled in."""
 _SEVERITIES = {"high": frozenset({"critical", "high", "error", "page"})}
 """``sev:high`` means what wakes people, whatever it is called."""
 
@@ -139,15 +141,18 @@ class Telling:
     async def oncall(self, command: Command, _asker: Asker) -> Answer:
         """Whatever connector knows who is called is asked; one that does not answer is said to."""
         asked = [
-            (source.id, source.connector)
+            (source.id, source.connector, spec)
             for source in self._floor.sources
-            if (spec := source.connector.spec.action("oncall")) is not None and spec.effect == "read"
+            for spec in source.connector.spec.actions
+            if spec.name in ON_CALL and spec.effect == "read"
         ]
         lines = []
-        for source, connector in asked:
+        for source, connector, spec in asked:
             assert isinstance(connector, Acts)
-            params = {"team": command.about} if command.about else {}
-            call = Call(key=f"oncall/{source}", action="oncall", params=params, now=self._floor.clock.now())
+            wanted = {"team": command.about} if command.about else {}
+            params = {option.name: wanted.get(option.name, option.default) for option in spec.params}
+            now = self._floor.clock.now()
+            call = Call(key=f"oncall/{source}", action=spec.name, params=params, now=now, timeout_s=_ASK_S)
             try:
                 async with asyncio.timeout(_ASK_S):
                     answer = await awaited(connector.act(call))
