@@ -144,7 +144,7 @@ def test_a_changed_argument_voids_the_approval_and_it_is_asked_for_again():
     stage.at(100).say("approve")
     approval = stage.run.approval
     assert (stage.run.state, stage.performs) == ("proposed", [])
-    assert "void" in stage.audits[-1]
+    assert "refused: what the run would do has changed" in stage.audits[-1]
     assert (approval.approved_by, approval.asked_at, approval.expires_at) == ((), T0 + 100, T0 + 700)
     assert approval.bound_to != bound_to
     assert stage.run.steps[0].params["to"] == "v7"

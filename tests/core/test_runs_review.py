@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from core.stage import PLACE, Stage, playbook, step, undo
-from quell.model.playbook import Each, Measure, Schedule, Step
+from core.stage import PLACE, Guards, Stage, incident, playbook, step, undo
+from quell.model.playbook import BlastRadius, Each, Measure, Schedule, Step
+from quell.model.topology import Entity
 
 RATE = Measure(name="metrics.rate", place=PLACE, do="prom.query", params=("service",),
                with_={"query": 'rate{service="${service}"}'}, value="result.value")  # fmt: skip
@@ -92,3 +93,26 @@ def test_runs_of_the_clock_are_forgotten_where_no_incident_ever_opens():
         stage.at(day * 86_400.0)
         stage.state.now = stage.now
     assert 7 * 24 <= len(stage.runs) <= 9 * 24
+
+
+def test_a_yes_to_what_has_changed_since_is_refused_and_says_so():
+    roll = step("roll", with_={"to": "${suspect.change.previous}"})
+    stage = Stage(playbook(roll, mode="propose"))
+    stage.news()
+    stage.state.changes["c1"] = replace(stage.state.changes["c1"], previous="v7")
+    stage.say("approve")
+    assert stage.audits[-1].startswith(f"ana approve {stage.run.id}: refused: what the run would do has changed")
+    assert (stage.run.state, stage.performs) == ("proposed", [])
+
+
+def test_the_items_of_a_list_count_for_the_blast_radius():
+    drain = step("drain", with_={"service": "${item}"}, for_each=Each(of="${incident.entities}", most=10))
+    guards = Guards(blast_radius=BlastRadius(services=2))
+    names = ("service/checkout", "service/cart", "service/web")
+    stage = Stage(playbook(drain, guards=guards))
+    stage.state.entities |= {name: Entity(entity=name) for name in names}
+    stage.restart().news(incident(entities=names))
+    assert (stage.run.state, stage.performs) == ("skipped", [])
+    assert "services may be 2 at most" in stage.run.error
+    stage.news(incident("INC-2", entities=names[:2]))
+    assert stage.run.state == "running"

@@ -131,12 +131,14 @@ def approved(desk: Desk, run: Run, command: CommandRecord, at: float) -> Run:
     incident = desk.state.incidents.get(run.incident)
     renewed = _renewed(desk, playbook, run, approval)
     if isinstance(renewed, str):
-        desk.audit(at, command.by, "approve", run.id, f"void: {renewed}")
+        desk.audit(at, command.by, "approve", run.id, f"refused: no longer needed: {renewed}; the run is stopped")
         return stopped(run, at, f"no longer needed: {renewed}")
     if binding(playbook, renewed, incident) != approval.bound_to:
         renewed = replace(renewed, steps=foreseen(desk.state, playbook, renewed, at))
         span = approval.expires_at - approval.asked_at
-        detail = "void: what the run would do has changed since it was asked for; it asks again with the new arguments"
+        detail = (
+            "refused: what the run would do has changed since it was asked for; it asks again with the new arguments"
+        )
         desk.audit(at, command.by, "approve", run.id, detail)
         fresh = replace(
             approval,

@@ -7,13 +7,15 @@ whatever limit would need it, and the sentence says what is missing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from quell.core.context import rendered
 from quell.core.graph import Graph
+from quell.core.items import items_of
 from quell.errors import ExpressionError
 from quell.model.playbook import BlastRadius, Playbook
 from quell.model.run import Run
@@ -82,7 +84,8 @@ class Estate:
 def targets_of(playbook: Playbook, run: Run, context: Mapping[str, Any], estate: Estate) -> tuple[str, ...]:
     """The entities that a run touches; a text that names none stays as it is. Raises ExpressionError with the place.
 
-    Those that the playbook names, else what its identity names and the suspect, or the entity of the alert.
+    Those that the playbook names, else what its identity names and the suspect, or the entity of the alert, and those
+    of its lists that name one, as far as they are known by then.
     """
     blast = playbook.guards.blast_radius
     if blast is not None and blast.targets:
@@ -94,7 +97,16 @@ def targets_of(playbook: Playbook, run: Run, context: Mapping[str, Any], estate:
         found.append(run.suspect.entity)
     elif run.alert and (alert := context.get("alert")):
         found += [alert["entity"]] if alert["entity"] else []
+    found += [name for text in _listed(playbook, context) if (name := estate.entity(text)) is not None]
     return tuple(dict.fromkeys(found))
+
+
+def _listed(playbook: Playbook, context: Mapping[str, Any]) -> Iterator[str]:
+    """The items of what changes one thing after the other; a list that needs an answer is not known yet."""
+    for step in playbook.steps:
+        if step.for_each is not None and step.effect == "change":
+            with suppress(ExpressionError):
+                yield from (item for item in items_of(step.for_each, context) if isinstance(item, str))
 
 
 def _texts(expression: str, context: Mapping[str, Any]) -> list[str]:

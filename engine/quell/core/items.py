@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ EACH = "each"
 """The same for what is done for each item of it, in order: what was approved is done so."""
 
 
-def items_of(each: Each, context: dict[str, Any]) -> list[Any]:
+def items_of(each: Each, context: Mapping[str, Any]) -> list[Any]:
     """The list. Raises ExpressionError when it is none, too long or holds nothing somewhere."""
     found = rendered(each.of, context)
     if not isinstance(found, list):
