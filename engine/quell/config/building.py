@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from quell.config.settings import Settings, Source
 from quell.errors import Misconfigured, Problem
 from quell.sdk.connector import Connector, Context
+from quell.sdk.dial import Dials, nowhere
 from quell.sdk.http import Http, NoHttp
 from quell.sdk.registry import offers
 
 
 def set_up(source: Source, kind: type[Connector], http: Http, *, resolve_timeout_s: float = 300.0) -> Connector:
     """The connector of a source. Raises `Misconfigured` with everything that its constructor does not accept."""
-    context = Context(source=source.id, http=http, resolve_timeout_s=resolve_timeout_s)
+    dial = http.dial if isinstance(http, Dials) else nowhere
+    context = Context(source=source.id, http=http, resolve_timeout_s=resolve_timeout_s, dial=dial)
     try:
         return kind(source.options, context)
     except Misconfigured as error:

@@ -41,6 +41,7 @@ from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.mute import Matcher, Silence
 from quell.model.records import AnyRecord
+from quell.sdk.dial import Dial, nowhere
 from quell.sdk.http import Http
 from quell.sdk.spec import Spec
 
@@ -155,11 +156,15 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a connector is built with besides its options: its source id and an HTTP client that is its own."""
+    """What a connector is built with besides its options: its source id and an HTTP client that is its own.
+
+    ``dial`` connects for vendors that speak no HTTP: see `quell.sdk.dial`.
+    """
 
     source: str
     http: Http
     resolve_timeout_s: float = 300.0
+    dial: Dial = nowhere
 
 
 class Connector(Protocol):

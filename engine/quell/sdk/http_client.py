@@ -18,6 +18,7 @@ from yarl import URL
 
 from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.addresses import Allowed
+from quell.sdk.dial import dialled
 from quell.sdk.http import Answer
 from quell.sdk.identity import Identity, Trust, token_in
 
@@ -126,6 +127,13 @@ class GuardedHttp:
             raise Refused(f"{place} was not asked: the request cannot be written ({type(error).__name__})") from None
         finally:
             _attempt.reset(mark)
+
+    async def dial(self, host: str, port: int, timeout_s: float) -> socket.socket:
+        """A connection for what is not HTTP, under the same guard and permit. Raises `Unreachable`."""
+        asked = permit.get()
+        if asked is not None and (refusal := asked()):
+            raise Unreachable(f"{host}:{port} was not asked: {refusal}")
+        return await dialled(self._allowed, host, port, min(self._connect_timeout_s, timeout_s))
 
     async def close(self) -> None:
         """Closes the session; a later request opens a new one."""
