@@ -88,9 +88,9 @@ class Room:
         self._lost()
         return Placed(channel=channel, ts=f"r{len(self.reply_keys)}", thread=thread)
 
-    def once(self) -> bool:
-        """Whether nothing stands there twice."""
-        return max(Counter((where, key) for (where, _), key in self.keys.items()).values(), default=1) == 1
+    def once(self, channel: str = "#incidents") -> bool:
+        """Whether nothing stands in a channel twice."""
+        return max(Counter(key for (where, _), key in self.keys.items() if where == channel).values(), default=1) == 1
 
     def of(self, key: str, channel: str = "#incidents") -> Card:
         (found,) = [card for place, card in self.cards.items() if self.keys[place] == key and place[0] == channel]

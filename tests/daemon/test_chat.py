@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,9 +10,10 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from core.scene import labels, playbook, rulebook
+from core.scene import consistent, labels, playbook, rulebook
 from daemon.chatroom import Room, Talk, in_a_loop
 from daemon.parts import KINDS, TOKEN, Running, Worker, loaded, running, source, token
+from quell.chatops.forms import FORMS
 from quell.config import Loaded
 from quell.config.settings import Chat, Person
 from quell.config.settings import Room as Where
@@ -368,3 +370,40 @@ async def test_nothing_said_is_a_bug() -> None:
             answer = await Talk.say(text)
             assert "quell failed" not in answer.text
             assert not answer.ok
+
+
+@in_a_loop
+async def test_whatever_is_said_in_whatever_order_the_core_stays_whole() -> None:
+    chance = random.Random(11)
+    async with talking() as place:
+        await trouble(place)
+        await trouble(place, "disk", "warehouse", "reports")
+        engine: Any = place.daemon.loop.decider
+        done: set[str] = set()
+        for _ in range(150):
+            names = [*engine.state.incidents, "INC-none"]
+            runs = [*engine.state.runs, "R-none"]
+            alerts = [alert.name or mark for mark, alert in engine.state.alerts.items()]
+            pools = {
+                "incident": names, "other": names, "run": runs, "playbook": ["rollback", "drill", "x"],
+                "person": ["@bo", "me", "x"], "span": ["30m", "7d"], "alerts": [*alerts, *engine.state.alerts],
+                "silence": [*engine.state.silences, "0"], "filters": ["sev:high", "team:x", "status:all"],
+                "about": ["run", "x"], "all": ["all"], "matchers": ["service=cart", *names],
+            }  # fmt: skip
+            form = chance.choice([one for one in FORMS if one.verb != "resolve"])
+            words = [form.verb]
+            for slot in form.slots:
+                if slot not in form.optional or chance.random() < 0.8:
+                    words += ["for"] if (form.verb, slot) == ("silence", "span") else []
+                    words.append(chance.choice(pools[slot]))
+            words += ["--dry"] if form.dry else []
+            words += ["because", "of", "chance"] if form.because else []
+            thread = chance.choice([ts for _, ts in Talk.room.cards] or [""])
+            answer = await Talk.say(" ".join(words), who=chance.choice(["U1", "U1", "U2"]), thread=thread)
+            assert "quell failed" not in answer.text, words
+            assert answer.text or answer.card, words
+            consistent(engine)
+            done |= {form.verb} if answer.ok else set()
+        assert len(done) >= 12, done
+        assert place.store.verify_audit() is None
+        assert Talk.room.once()

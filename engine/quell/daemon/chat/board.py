@@ -135,11 +135,14 @@ class Board:
         named = [room for room in self._rooms.all if room.channel == channel]
         return named[:1] or [Room(source=rooms[0].source, channel=channel)]
 
-    def subscribe(self, source: str, channel: str, key: str) -> None:
-        """Somebody wants to see an incident for themselves."""
+    def subscribe(self, source: str, channel: str, key: str) -> bool:
+        """Somebody wants to see an incident for themselves; whether their source can show it."""
         if (source, channel, key) not in self.rows:
             self._make(source, channel, key, own=True)
-        self.want(self.rows[source, channel, key], urgent=True)
+        row = self.rows.get((source, channel, key))
+        if row is not None:
+            self.want(row, urgent=True)
+        return row is not None
 
     def at(self, source: str, stands: str, ts: str) -> ShownRow | None:
         """The row of the message that stands there."""
@@ -167,6 +170,8 @@ class Board:
                     self._make(room.source, room.channel, name)
 
     def _make(self, source: str, channel: str, key: str, *, own: bool = False) -> None:
+        if source not in self.outboxes:
+            return  # it shows nothing, or not yet: when it does, everything is looked at again
         row = ShownRow(source=source, channel=channel, key=key, own=own, at=self._now())
         self.put(row)
         self.want(row)

@@ -212,9 +212,8 @@ class Doing:
 
     async def subscribe(self, command: Command, asker: Asker) -> Answer:
         incident = self._floor.incident(command.incident, asker)
-        if not asker.own:
+        if not asker.own or not self._floor.board.subscribe(asker.source, asker.own, incident.id):
             raise Unfit("there is nowhere to show it to you: say it where people talk")
-        self._floor.board.subscribe(asker.source, asker.own, incident.id)
         return Answer(text=f"The card of {incident.id} comes to you, and is kept up to date")
 
     async def unsubscribe(self, command: Command, asker: Asker) -> Answer:
