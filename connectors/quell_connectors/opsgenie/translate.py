@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -17,6 +18,8 @@ MAX_BYTES = 512 * 1024
 SEVERITIES: Mapping[str, str] = {"P1": "critical", "P2": "error", "P3": "warning", "P4": "notice", "P5": "info"}
 """What Opsgenie's priorities mean; it takes P3 where none is given."""
 _TEAM = "team"
+_AROUND = re.compile(r"^\s*\[[^\]]*\]\s*|\s*\([^()]*\)\s*$")
+"""What Alertmanager and others put around a title: ``[FIRING:2] … (labels)``."""
 
 
 class Party(msgspec.Struct, frozen=True):
@@ -89,9 +92,11 @@ def to_alert(alert: NewAlert, source: str, scope: str, now: float) -> AlertRecor
     """A firing alert. Raises `BadPayload` for labels that cannot be kept."""
     labels, annotations = sorted_out(alert.details or {})
     labels |= {name: value for name, value in _tags(alert).items() if name not in labels}
-    own = {"entity": alert.entity, "source": alert.source, _TEAM: _team(alert)}
+    # An address as source says where the sender lives, which is no property of what is wrong.
+    from_ = "" if _is_address(alert.source) else alert.source
+    own = {"entity": alert.entity, "source": from_, _TEAM: _team(alert)}
     labels |= {name: value for name, value in own.items() if value and name not in labels}
-    labels = common_names({"alertname": " ".join(alert.message.split()[:6])[:128], **labels})
+    labels = common_names({"alertname": " ".join(_AROUND.sub("", alert.message).split()[:6])[:128], **labels})
     priority = (alert.priority or "P3").upper()
     labels.setdefault("severity", SEVERITIES[priority])
     labels["priority"] = priority
@@ -102,8 +107,7 @@ def to_alert(alert: NewAlert, source: str, scope: str, now: float) -> AlertRecor
     problem = label_problem(labels) or annotation_problem(annotations)
     if problem:
         raise BadPayload(f"details: {problem}", field="details")
-    links = (str((alert.details or {}).get(name) or "") for name in ("url", "link", "generatorURL", "runbook_url"))
-    url = next((link for link in links if link.startswith(("http://", "https://"))), "")
+    links = [(alert.details or {}).get(name) for name in ("url", "link", "generatorURL", "runbook_url")]
     return AlertRecord(
         at=now,
         seen=now,
@@ -112,7 +116,7 @@ def to_alert(alert: NewAlert, source: str, scope: str, now: float) -> AlertRecor
         labels=labels,
         annotations=annotations,
         key=key_of(alias_of(alert), scope),
-        url=url,
+        url=next((str(link) for link in (*links, alert.source) if _is_address(link)), ""),
     )
 
 
@@ -150,6 +154,10 @@ def _tags(alert: NewAlert) -> dict[str, str]:
 def _is_pair(tag: str) -> bool:
     name, _, value = tag.partition("=" if "=" in tag else ":")
     return name.strip().replace("_", "").replace(".", "").replace("-", "").isalnum() and bool(value.strip("/ "))
+
+
+def _is_address(text: object) -> bool:
+    return isinstance(text, str) and text.startswith(("http://", "https://"))
 
 
 def _listed(tags: list[str] | str | None) -> list[str]:
