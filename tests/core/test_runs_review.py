@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.stage import PLACE, Guards, Stage, incident, playbook, step, undo
-from quell.model.playbook import BlastRadius, Each, Measure, Schedule, Step
+from quell.model.playbook import BlastRadius, Each, Measure, Retry, Schedule, Step
 from quell.model.topology import Entity
 
 RATE = Measure(name="metrics.rate", place=PLACE, do="prom.query", params=("service",),
@@ -116,3 +116,25 @@ def test_the_items_of_a_list_count_for_the_blast_radius():
     assert "services may be 2 at most" in stage.run.error
     stage.news(incident("INC-2", entities=names[:2]))
     assert stage.run.state == "running"
+
+
+@pytest.mark.parametrize("answer", [{"failure": "timeout"}, {"failure": "unreachable", "unknown": True}])
+def test_a_change_that_may_have_taken_effect_is_taken_back_too(answer):
+    changes = step("roll", undo=BACK, on_failure="undo", repeat="state", retry=Retry(times=1, wait_s=5.0))
+    stage = begun(changes)
+    stage.answer(outcome="failed", error="cut off", **answer)
+    stage.restart().at(5)
+    stage.answer(outcome="failed", failure="refused", error="403")
+    assert stage.performs[-1].action == "argocd.sync"
+    stage.answer()
+    assert (stage.run.state, stage.states) == ("undone", ["undone"])
+
+
+def test_a_change_that_was_surely_not_made_is_not_taken_back():
+    stage = begun(step("roll", undo=BACK, on_failure="undo", repeat="state"))
+    stage.fail("unreachable")
+    assert (stage.run.state, len(stage.performs)) == ("failed", 1)
+    asked = begun(step("roll", undo=BACK, on_failure="undo", repeat="never"))
+    asked.fail("timeout")
+    asked.say("reject")
+    assert (asked.run.state, [one.effect for one in asked.performs]) == ("failed", ["change", "tell"])

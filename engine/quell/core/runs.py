@@ -158,6 +158,8 @@ def answered(desk: Desk, run: Run, result: StepFinished, at: float) -> Run:
     unknown = result.failure == "timeout" and not spec.repeatable and spec.effect == "change" and not run.dry
     if result.outcome == "in_doubt" or unknown:
         return doubted(desk, run, result.error or "its answer never came", at)
+    if spec.effect == "change" and not run.dry and (result.unknown or result.failure == "timeout"):
+        run = with_current(run, replace(act, unknown=True))
     again = failed_try(run, spec, result, at)
     if again is not None:
         return again
@@ -193,5 +195,5 @@ def settled_doubt(desk: Desk, run: Run, took_effect: bool, by: str, at: float) -
         act = replace(act, state="done", sentence=f"{by} says that it took effect", finished_at=at, error="")
         run = with_current(run, act)
         return advance(desk, taken_back(run, act) if run.phase == "undo" else run, at)
-    run = with_current(run, replace(act, state="acting"))
+    run = with_current(run, replace(act, state="acting", unknown=False))
     return advance(desk, failed(desk, run, f"{by} says that it did not take effect", at), at)

@@ -28,7 +28,10 @@ def kept(deed: Deed, act: StepRun, params: Mapping[str, Any], context: Mapping[s
 
 
 def undos(run: Run, steps: Iterable[Step]) -> tuple[StepRun, ...]:
-    """The acts that take back what the run did, the last first; what was found as wanted is left as it was."""
+    """The acts that take back what the run did, the last first; what was found as wanted is left as it was.
+
+    One that failed and may have taken effect all the same counts as done.
+    """
     written = {step.id: step.undo for step in steps if step.undo}
     return tuple(
         StepRun(
@@ -36,7 +39,8 @@ def undos(run: Run, steps: Iterable[Step]) -> tuple[StepRun, ...]:
             place=act.place,
         )
         for act in reversed(list(acts_of(run)))
-        if act.state == "done" and not act.left and step_of(act) in written
+        if (act.state == "done" or (act.state == "failed" and act.unknown))
+        and not act.left and step_of(act) in written
     )  # fmt: skip
 
 

@@ -184,14 +184,15 @@ class Performer:
             return self._finished(deed, "done", sentence=done.sentence, output=fit(done.output, self._masker))
         except TimeoutError:
             error = f"{deed.action} did not finish within {deed.timeout_s:g} s"
-            return self._finished(deed, "failed", failure="timeout", error=error)
+            return self._finished(deed, "failed", failure="timeout", error=error, unknown=_effective(deed))
         except Unreachable as error:
             # What may have been done and must not be done twice counts as a timeout: the core lets people look.
             unknown = isinstance(error, NoAnswer) and deed.repeat == "never"
             failure = "timeout" if unknown else "unreachable"
+            lost = isinstance(error, NoAnswer) and _effective(deed)
             return self._finished(
-                deed, "failed", failure=failure, error=str(error), retry_after_s=error.retry_after_s
-            )  # fmt: skip
+                deed, "failed", failure=failure, error=str(error), retry_after_s=error.retry_after_s, unknown=lost
+            )
         except Fenced:
             raise
         except (Refused, BadPayload) as error:
@@ -293,6 +294,7 @@ class Performer:
         sentence: str = "",
         output: dict[str, Any] | None = None,
         retry_after_s: float | None = None,
+        unknown: bool = False,
     ) -> StepFinished:
         return StepFinished(
             at=self._clock.now(),
@@ -305,7 +307,13 @@ class Performer:
             sentence=fit_text(sentence, self._masker),
             output=output or {},
             retry_after_s=retry_after_s,
+            unknown=unknown,
         )
+
+
+def _effective(deed: Perform) -> bool:
+    """Whether an act leaves anything behind."""
+    return deed.effect != "read" and not deed.dry_run
 
 
 def _tried_before(deed: Perform) -> bool:

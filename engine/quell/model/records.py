@@ -209,7 +209,8 @@ class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_
 
     ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done.
     ``sentence`` says what is true now (or would be, after a dry run). ``retry_after_s`` is how long the other side
-    wants to be left alone after an "unreachable": no retry is made before.
+    wants to be left alone after an "unreachable": no retry is made before. ``unknown`` says of a failure that it may
+    have taken effect all the same.
     """
 
     key: str
@@ -220,6 +221,7 @@ class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_
     error: str = ""
     check_after_s: float | None = None
     retry_after_s: float | None = None
+    unknown: bool = False
 
 
 class Tick(Record, frozen=True, kw_only=True, tag="tick", omit_defaults=True, gc=False):

@@ -51,6 +51,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``before`` is what was read before it acted (None: nothing); ``left`` says that the wanted state was there already,
     so that nothing was done and nothing is to be taken back. ``readings`` are those it needs where it stands, ``asked``
     counts all it ever asked for. ``looks`` counts the looks of a wait, ``since`` is when its condition began to hold.
+    ``unknown`` says of a failed one that it may have taken effect all the same, so that it is taken back too.
     ``items`` are the acts of a ``for_each``, one for each item, and ``at_item`` is where it stands. Steps next to each
     other with the same ``group`` are under way at once.
     """
@@ -72,6 +73,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str = ""
     before: dict[str, Any] | None = None
     left: bool = False
+    unknown: bool = False
     readings: tuple[Reading, ...] = ()
     asked: int = 0
     looks: int = 0

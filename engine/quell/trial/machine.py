@@ -259,6 +259,7 @@ def finished(deed: Perform, answer: Answer, now: float) -> StepFinished:
         failure=failure,
         error=error or f"{deed.action}: {failure}",
         retry_after_s=answer.retry_after_s,
+        unknown=answer.fail in {"lost", "timeout"} and deed.effect != "read" and not deed.dry_run,
     )
 
 
