@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+import pytest
 from msgspec.structs import replace
 
 from core.scene import consistent, labels, playbook, rulebook
@@ -407,3 +408,16 @@ async def test_whatever_is_said_in_whatever_order_the_core_stays_whole() -> None
         assert len(done) >= 12, done
         assert place.store.verify_audit() is None
         assert Talk.room.once()
+
+
+@in_a_loop
+async def test_a_card_gets_its_picture_with_a_later_edit() -> None:
+    pytest.importorskip("resvg_py")
+    async with talking() as place:
+        name = await trouble(place)
+        await place.until(lambda: name in Talk.room.keys.values())
+        await place.until(lambda: card_of(name).picture is not None)
+        picture = card_of(name).picture
+        assert picture is not None
+        assert picture.png.startswith(b"\x89PNG")
+        assert "service/ledger → service/payments" in picture.alt

@@ -18,7 +18,7 @@ from quell.daemon.chat.rooms import Rooms
 from quell.model.incident import Incident
 from quell.model.run import Run
 from quell.model.state import State
-from quell.sdk.chat import Card
+from quell.sdk.chat import Card, Picture
 from quell.store.port import ShownRow
 
 DIGEST = "digest"
@@ -29,12 +29,19 @@ _Key = tuple[str, str, str]
 
 
 class Board:
-    """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock."""
+    """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock, ``picture`` the latest there is."""
 
     def __init__(
-        self, state: Callable[[], State], chat: Chat, *, now: Callable[[], float], steady: Callable[[], float]
+        self,
+        state: Callable[[], State],
+        chat: Chat,
+        *,
+        now: Callable[[], float],
+        steady: Callable[[], float],
+        picture: Callable[[Incident], Picture | None] = lambda _incident: None,
     ) -> None:
         self._state = state
+        self._picture = picture
         self._now = now
         self._steady = steady
         self.outboxes: dict[str, Outbox] = {}
@@ -144,6 +151,11 @@ class Board:
             self.want(row, urgent=True)
         return row is not None
 
+    def drawn(self, key: str) -> None:
+        """There is another picture of an incident."""
+        for each in self._by_key.get(key, ()):
+            self.want(self.rows[each])
+
     def at(self, source: str, stands: str, ts: str) -> ShownRow | None:
         """The row of the message that stands there."""
         for row in self.rows.values():
@@ -193,7 +205,8 @@ class Board:
             return digest_card(f"{DIGEST}/{channel}", found, self._chat.digest_above)
         incident = state.incidents.get(key)
         if incident is not None:
-            return incident_card(state, incident, self._chat.link)
+            card = incident_card(state, incident, self._chat.link)
+            return msgspec.structs.replace(card, picture=self._picture(incident))
         run = state.runs.get(key)
         return approval_card(state, run, self._chat.link) if run is not None else None
 
@@ -206,5 +219,8 @@ class Board:
 
 def digest_of(card: Card) -> str:
     """A hash of all that can be seen of a card."""
-    seen = msgspec.structs.replace(card, version=0)
+    picture = card.picture
+    if picture is not None:  # its mark says all of it
+        picture = msgspec.structs.replace(picture, png=b"")
+    seen = msgspec.structs.replace(card, version=0, picture=picture)
     return blake2b(msgspec.json.encode(seen), digest_size=8).hexdigest()

@@ -16,6 +16,7 @@ from quell.config.settings import Settings
 from quell.daemon.chat.board import Board
 from quell.daemon.chat.desk import Desk
 from quell.daemon.chat.floor import Asker, Floor
+from quell.daemon.chat.pictures import Pictures
 from quell.daemon.chat.sender import Sender
 from quell.daemon.clock import Clock
 from quell.daemon.inbox import Inbox
@@ -58,7 +59,10 @@ class Chat:
         self._writer = writer
         self._metrics = metrics
         self._settings = settings
-        self.board = Board(self._state, settings().chat, now=clock.now, steady=time.monotonic)
+        self._pictures = Pictures(self._explained, self._drawn, time.monotonic)
+        self.board = Board(
+            self._state, settings().chat, now=clock.now, steady=time.monotonic, picture=self._pictures.of
+        )
         self._shown_by = settings().chat
         self.desk = Desk(
             Floor(
@@ -77,6 +81,7 @@ class Chat:
         self._answering: set[asyncio.Task[None]] = set()
         self._news: dict[str, asyncio.Event] = {}
         self._loaded = False
+        self._drawing: asyncio.Task[None] | None = None
 
     def _state(self) -> Any:
         return self._loop.decider.state
@@ -85,6 +90,7 @@ class Chat:
         """Takes over what a former process left, and begins."""
         self.board.load(await self._writer.call(self._writer.store.shown))
         self._loaded = True
+        self._drawing = asyncio.create_task(self._pictures.run(), name="pictures")
         self._loop.told = self.changed
         self.follow()
 
@@ -125,6 +131,7 @@ class Chat:
         """Hears and sends nothing more; what is not sent is known to be untrue at the next start."""
         self._loop.told = lambda _incidents, _runs: None
         tasks = [task for _, task in self._tasks.values()] + list(self._answering)
+        tasks += [self._drawing] if self._drawing is not None else []
         self._tasks.clear()
         for task in tasks:
             task.cancel()
@@ -135,6 +142,13 @@ class Chat:
         if incidents or runs:
             self.board.changed(incidents, runs)
             self._wake()
+
+    def _explained(self, name: str) -> Any:
+        return self._loop.decider.explain(name)
+
+    def _drawn(self, name: str) -> None:
+        self.board.drawn(name)
+        self._wake()
 
     def _wake(self) -> None:
         for news in self._news.values():
