@@ -169,3 +169,33 @@ def test_merged_again_after_a_split() -> None:
     consistent(scene.engine)
     assert mark in scene.engine.state.incidents[shop.id].alerts
     assert scene.engine.state.incidents[own.id].merged_into == shop.id
+
+
+def test_a_snooze_does_not_outlive_its_incident() -> None:
+    scene, shop, lab = two()
+    scene.tell(says("snooze", shop.id, 130.0, seconds=600), says("resolve", shop.id, 200.0, "bo"))
+    scene.tell(says("ack", shop.id, 210.0, "cy"))
+    assert scene.engine.state.incidents[shop.id].status == "resolved"
+    scene.tell(says("reopen", shop.id, 215.0, "bo"), says("snooze", shop.id, 220.0, seconds=600))
+    scene.tell(says("merge", lab.id, 230.0, incident=shop.id), says("ack", shop.id, 240.0, "cy"))
+    gone = scene.engine.state.incidents[shop.id]
+    assert (gone.status, gone.merged_into) == ("merged", lab.id)
+    assert [text for text in scene.audits if text.startswith("cy ack")] == [
+        f"cy ack {shop.id}: refused: incident {shop.id} is already resolved by ana",
+        f"cy ack {shop.id}: refused: incident {shop.id} was merged into {lab.id}",
+    ]
+    consistent(scene.engine)
+
+
+def test_what_is_split_off_while_snoozed_calls_again_too() -> None:
+    scene, shop, _ = two()
+    scene.tell(says("snooze", shop.id, 130.0, seconds=1800))
+    mark = next(one for one in shop.alerts if scene.engine.state.alerts[one].entity == "service/frontend")
+    before = set(scene.engine.state.incidents)
+    scene.tell(says("split", shop.id, 140.0, alerts=[mark]))
+    (new,) = set(scene.engine.state.incidents) - before
+    scene.restart()
+    scene.wait(1931.0)
+    part = scene.engine.state.incidents[new]
+    assert (part.status, part.acknowledged_by, part.snoozed_until) == ("open", "", None)
+    assert {shop.id, new} <= {page.incident for page in scene.pages if page.at >= T0 + 1930.0}

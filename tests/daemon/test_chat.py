@@ -21,6 +21,7 @@ from quell.config.settings import Room as Where
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
 from quell.errors import Unreachable
+from quell.model.mute import Matcher
 from quell.model.playbook import Place, Step
 from quell.model.records import AlertRecord
 from quell.sdk.chat import Answer, Card
@@ -421,3 +422,59 @@ async def test_a_card_gets_its_picture_with_a_later_edit() -> None:
         assert picture is not None
         assert picture.png.startswith(b"\x89PNG")
         assert "service/ledger → service/payments" in picture.alt
+
+
+@in_a_loop
+async def test_what_waits_to_be_posted_is_no_thread() -> None:
+    async with talking() as place:
+        Talk.room.down = True
+        name = await trouble(place)
+        await place.until(lambda: any(row.key == name for row in place.daemon.chat.board.rows.values()))
+        said = await Talk.say("ack")
+        assert "say which incident" in said.text
+        assert status(place, name) == "open"
+
+
+@in_a_loop
+async def test_who_is_named_for_one_source_is_nobody_else_there() -> None:
+    eve = Person(id="eve", scopes=frozenset({"read"}), ids={"chat": "U1"})
+    fay = Person(id="fay", scopes=frozenset({"read"}), ids={"talk": "U8", "chat": "U6"})
+    async with talking(conf=config(people=(ANA, fay, eve))) as place:
+        name = await trouble(place)
+        assert (await Talk.say(f"ack {name}", who="U1")).text == 'eve may not ack: it needs the scope "act".'
+        assert 'quell does not know you ("U8" in chat)' in (await Talk.say(f"why {name}", who="U8")).text
+        assert (await Talk.say(f"why {name}", who="U6")).ok
+
+
+@in_a_loop
+async def test_what_has_gone_to_another_room_crowds_none() -> None:
+    quiet = Where(source="chat", channel="#quiet", matchers=(Matcher(name="severity", value="warning"),))
+    loud = Where(source="chat", channel="#incidents", matchers=(Matcher(name="severity", value="critical"),))
+    async with talking(conf=config(chat=Chat(rooms=(quiet, loud), digest_above=1))) as place:
+        first = await trouble(place, severity="warning")
+        await place.until(lambda: any(channel == "#quiet" for channel, _ in Talk.room.cards))
+        incidents = place.daemon.loop.decider.state.incidents
+        now = place.daemon.clock.now()
+        worse = AlertRecord(
+            at=now, seen=now, status="firing", labels=labels("ledger", "Down"), source="prom", starts_at=now
+        )
+        await place.daemon.inbox.put([worse])
+        await place.until(lambda: incidents[first].severity == "critical")
+        await place.until(lambda: any(channel == "#incidents" for channel, _ in Talk.room.cards))
+        assert (await Talk.say(f"resolve {first}")).ok
+        second = await trouble(place, "disk", "warehouse", "reports", severity="warning")
+        await place.until(lambda: ("#quiet", second) in {(at[0], key) for at, key in Talk.room.keys.items()}, 10.0)
+        assert not any(key.startswith("digest/") for key in Talk.room.keys.values())
+
+
+@in_a_loop
+async def test_decisions_go_on_whatever_becomes_of_showing_them() -> None:
+    async with talking() as place:
+
+        def broken(_incidents: Any, _runs: Any) -> None:
+            raise ValueError("a bug")
+
+        place.daemon.loop.told = broken
+        name = await trouble(place)
+        assert (await Talk.say(f"ack {name}")).ok
+        assert status(place, name) == "acknowledged"

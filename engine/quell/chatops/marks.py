@@ -34,7 +34,7 @@ def mark_of_run(run: Run) -> str:
 
 def standing(incident: Incident) -> str:
     """What a person who clicks takes for granted."""
-    return incident.status if incident.snoozed_until is None else "snoozed"
+    return "snoozed" if incident.is_open and incident.snoozed_until is not None else incident.status
 
 
 def asking(run: Run) -> str:

@@ -77,7 +77,7 @@ class Commands:
             self._between_people(command, incident, now, out)
             return
         if command.verb == "ack":
-            if incident.status != "open" and incident.snoozed_until is None:
+            if not incident.is_open or (incident.status != "open" and incident.snoozed_until is None):
                 self._refuse(command, now, out, _already(incident))
                 return
             self._lives.acknowledge(incident, by, note or "taken", now, out)

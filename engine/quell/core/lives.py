@@ -73,7 +73,9 @@ class Lives:
 
     def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
         """Ends an incident."""
-        incident = msgspec.structs.replace(self._state.incidents[name], status="resolved", resolved_at=now)
+        incident = msgspec.structs.replace(
+            self._state.incidents[name], status="resolved", resolved_at=now, snoozed_until=None
+        )
         lasted = format_duration(now - incident.opened_at)
         self._logbook.keep(noted(incident, now, "resolved", f"{why} (after {lasted})", by), "resolved", now, out)
         over = self._state.incidents[name]

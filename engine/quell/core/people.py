@@ -113,7 +113,9 @@ class People:
         self._rulings.absorb(gone.id, incident.id)
         self._rulings.rule([*self._own(incident), *moving], incident.id, apart=False)
         said = f": {note}" if note else ""
-        merged = msgspec.structs.replace(gone, status="merged", merged_into=incident.id, resolved_at=now)
+        merged = msgspec.structs.replace(
+            gone, status="merged", merged_into=incident.id, resolved_at=now, snoozed_until=None
+        )
         self._logbook.keep(noted(merged, now, "merged", f"into {incident.id}{said}", by), "merged", now, out)
         alerts = self._known(dict.fromkeys((*incident.alerts, *moving)))
         whole = msgspec.structs.replace(
@@ -157,6 +159,7 @@ class People:
         self._logbook.keep(noted(less, now, "split", f"{names} stand apart as {name}{said}", by), "split", now, out)
         self._rulings.rule(marks, name, apart=True)
         self._move(marks, name, now, out)
+        self.plan(self._state.incidents[name])
         for each, part in ((name, alerts), (incident.id, rest)):
             if not any(alert.firing for alert in part):
                 self._logbook.watch(each, now + CALM_S)
@@ -196,7 +199,7 @@ class People:
 
 _INHERITED = (
     "status", "paged_at", "page_alert", "page_record", "reminded_at", "reminders", "told_severity",
-    "acknowledged_by", "acknowledged_before", "assigned_to",
+    "acknowledged_by", "acknowledged_before", "assigned_to", "snoozed_until",
 )  # fmt: skip
 """What a part keeps of the incident it is split off: who was told, who took it."""
 _PAGE = ("paged_at", "page_alert", "page_record", "reminded_at", "reminders")

@@ -312,9 +312,17 @@ class Loop:
             self._decided(records)
             self._perform(new)
             self._ask(outcome.questions)
-            self.told(outcome.incidents, outcome.runs)
+            self._tell(outcome)
         self._passed.committed(self.seq)
         self._metrics.turn_seconds.observe(time.perf_counter() - began)
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Says what a turn made; whoever fails on that keeps nobody from being paged by the next."""
+        try:
+            self.told(outcome.incidents, outcome.runs)
+        except Exception as error:  # noqa: BLE001 - somebody else's bug: reported, and deciding goes on
+            said = f"{type(error).__name__}: {error}"
+            self._sparing.error("told", "what was decided could not be shown", error=said)
 
     async def _decide_over(
         self, groups: Iterable[Group], outcome: Outcome, until: float, *, recovering: bool = False

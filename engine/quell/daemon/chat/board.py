@@ -110,12 +110,13 @@ class Board:
     def incident(self, incident: Incident) -> None:
         """Its messages are to show it as it is now, and it gets those that it should have."""
         loud = bool(incident.timeline) and incident.timeline[-1].what in LOUD
-        for room in self._rooms.of(self._state(), incident):
-            opened = self._open.setdefault((room.source, room.channel), set())
-            if not incident.is_open:
+        rooms = self._rooms.of(self._state(), incident) if incident.is_open else []
+        mine = {(room.source, room.channel) for room in rooms}
+        for at, opened in self._open.items():
+            if at not in mine:  # it is over, or what is known of it now belongs elsewhere: here it crowds nobody
                 opened.discard(incident.id)
-                continue
-            opened.add(incident.id)
+        for room in rooms:
+            self._open.setdefault((room.source, room.channel), set()).add(incident.id)
             if (room.source, room.channel, incident.id) in self.rows or (self.crowded(room) and not loud):
                 continue
             self._make(room.source, room.channel, incident.id)
@@ -157,7 +158,9 @@ class Board:
             self.want(self.rows[each])
 
     def at(self, source: str, stands: str, ts: str) -> ShownRow | None:
-        """The row of the message that stands there."""
+        """The row of the message that stands there; what is not posted yet stands nowhere."""
+        if not ts:
+            return None
         for row in self.rows.values():
             if row.source == source and row.ts == ts and stands in {row.stands, row.channel}:
                 return row

@@ -14,7 +14,7 @@ from quell.config.settings import Person
 from quell.daemon.auth import Principal
 from quell.daemon.chat.dialogs import SUBMIT, Dialogs
 from quell.daemon.chat.doing import Doing
-from quell.daemon.chat.floor import Asker, Floor, Unfit
+from quell.daemon.chat.floor import Asker, Floor, Unfit, person_called
 from quell.daemon.chat.telling import Telling
 from quell.errors import QuellError
 from quell.sdk.chat import Answer, Said
@@ -106,11 +106,8 @@ class Desk:
 
     def _known(self, source: str, who: str) -> Principal | None:
         found = self._floor.sources.get(source)
-        kinds = (source, found.kind if found is not None else "")
-        for person in self._floor.people():
-            if who and any(person.ids.get(kind) == who for kind in kinds):
-                return principal_of(person)
-        return None
+        person = person_called(self._floor.people(), who, source, found.kind if found is not None else "")
+        return principal_of(person) if person is not None else None
 
     def _again(self, key: str) -> bool:
         """Whether a delivery was heard before."""

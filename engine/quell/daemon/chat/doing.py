@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from quell.chatops.cards import clean, clock
 from quell.chatops.grammar import Command
-from quell.daemon.chat.floor import LATER, Asker, Floor, Unfit
+from quell.daemon.chat.floor import LATER, Asker, Floor, Unfit, person_called
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.mute import Matcher
@@ -58,10 +58,11 @@ class Doing:
         if name.lower() == "me":
             return asker.principal.by
         source = self._floor.sources.get(asker.source)
-        kinds = {asker.source, source.kind if source is not None else ""}
+        called = person_called(people, name, asker.source, source.kind if source is not None else "")
+        if called is not None:
+            return called.id
         for person in people:
-            called = {person.ids[kind] for kind in kinds if kind in person.ids}
-            if name in called or name.lower() in {person.id.lower(), person.name.lower(), person.email.lower()}:
+            if name.lower() in {person.id.lower(), person.name.lower(), person.email.lower()}:
                 return person.id
         if people:
             raise Unfit(f'nobody in people.yaml is "{name}"')

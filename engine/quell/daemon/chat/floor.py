@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,17 @@ class Asker:
     about: str = ""
     own: str = ""
     id: str = ""
+
+
+def called_there(person: Person, source: str, kind: str) -> str:
+    """What somebody is called in a source: by its own id if people.yaml says so, else by its kind; "" for nobody."""
+    return person.ids.get(source) or person.ids.get(kind, "")
+
+
+def person_called(people: Sequence[Person], who: str, source: str, kind: str) -> Person | None:
+    """Whom a source calls that: who is named for this very source goes before who is named for all of its kind."""
+    named = [person for person in people if who and called_there(person, source, kind) == who]
+    return next((person for person in named if person.ids.get(source) == who), named[0] if named else None)
 
 
 @dataclass(frozen=True, slots=True)
