@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.stage import T0, Stage, incident, playbook, step, suspect
 from quell.model.playbook import Guards
@@ -257,3 +258,18 @@ def test_a_second_approval_covers_what_is_left_then():
     stage.say("approve", by="ben")
     stage.answer()
     assert (stage.run.state, stage.states) == ("done", ["done"] * 4)
+
+
+def test_a_yes_to_what_was_asked_before_is_no_yes_to_what_is_asked_now():
+    stage = proposed()
+    shown = stage.run.approval.bound_to
+    stage.state.changes["c1"] = replace(stage.state.changes["c1"], previous="v7")
+    stage.at(10).say("approve", bound=shown)
+    assert stage.run.approval.bound_to != shown, "it asks again"
+    stage.at(10).say("approve", by="bo", bound=shown)
+    assert (stage.run.state, stage.run.approval.approved_by, stage.performs) == ("proposed", (), [])
+    assert stage.audits[-1] == (
+        f"bo approve {stage.run.id}: refused: it asks for something else than what bo was shown; look at it again"
+    )
+    stage.at(11).say("approve", by="bo", bound=stage.run.approval.bound_to)
+    assert stage.performs[0].params == {"app": "checkout", "to": "v7"}

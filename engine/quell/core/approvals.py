@@ -96,7 +96,8 @@ def _who(wanted: Mapping[str, Any]) -> tuple[str, ...]:
 def refusal(run: Run, command: CommandRecord, at: float) -> str:
     """Why this person's yes does not count, "" when it does.
 
-    Roles are known at the edge: where it hands them over in ``args.roles`` they are held against ``who``.
+    Roles are known at the edge: where it hands them over in ``args.roles`` they are held against ``who``. So is what
+    the person was shown: a yes that comes with ``args.bound`` is one to that, and to nothing that is asked since.
     """
     approval = run.approval
     if approval is None or not asks(run):
@@ -109,6 +110,8 @@ def refusal(run: Run, command: CommandRecord, at: float) -> str:
         return f"{command.by} asked for this run, somebody else must approve it"
     if command.by in approval.approved_by:
         return f"{command.by} has approved already, {approval.need} different people are needed"
+    if command.args.get("bound", approval.bound_to) != approval.bound_to:
+        return f"it asks for something else than what {command.by} was shown; look at it again"
     return role_refusal(approval, command)
 
 

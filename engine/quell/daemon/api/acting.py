@@ -119,7 +119,8 @@ def _runs(router: APIRouter, services: Services) -> None:
     async def act(verb: str, run_id: str, note: Note, by: Principal) -> Response:
         approval = known(run_id).approval
         wanted = approval.who if approval is not None else ()
-        if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note):
+        bound = approval.bound_to if approval is not None and verb == "approve" else ""
+        if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note, bound=bound):
             return _later(verb)
         return answer({"run": known(run_id)})
 

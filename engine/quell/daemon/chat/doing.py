@@ -185,7 +185,9 @@ class Doing:
     async def _on_run(self, command: Command, asker: Asker, done: str) -> Answer:
         run = self._floor.run(command.run, asker, live=command.verb != "release")
         wanted = run.approval.who if run.approval is not None else ()
-        later = await self._floor.command(asker, command.verb, run.id, wanted=wanted, note=command.because)
+        # Between here and the turn that takes it another's yes may have it ask anew.
+        bound = run.approval.bound_to if run.approval is not None and command.verb == "approve" else None
+        later = await self._floor.command(asker, command.verb, run.id, wanted=wanted, note=command.because, bound=bound)
         now = self._floor.state.runs.get(run.id, run)
         return Answer(text=later or f"{run.id} ({clean(run.playbook)}): {done}; it is {now.state}")
 
