@@ -141,7 +141,12 @@ def test_a_playbook_runs_dry_by_hand(asked, incident):
     assert 'no playbook is named "nothing"' in asked("run", "nothing", incident, code=1)
     runs = json.loads(asked("runs", "--incident", incident, "--json"))["runs"]
     mine = next(run for run in runs if run["playbook"] == "say-it" and run["by"] == "admin")
-    assert "would be on the console" in asked("runs", mine["id"])
+    told = asked("runs", mine["id"])
+    assert "would be on the console" in told
+    assert "done (dry run: nothing was done)" in told
+    assert "done (dry)" in asked("ledger", "--run", mine["id"])
+    began = asked("run", "say-it", incident)
+    assert f"follow it with: quell runs {began.partition(':')[0]}\n" in began
 
 
 def test_the_audit_trail_is_verified_and_playbooks_are_scored(asked, incident):

@@ -58,7 +58,7 @@ def test_an_explanation_tells_the_whole_story():
     text = scene.text()
     assert f"{scene.incident.id} is open: service/ledger" in text
     assert "  path: service/ledger → service/payments → service/checkout → service/frontend" in text
-    assert "Runner-up: service/payments" in text
+    assert "Runner-up: service/payments (<1%): " in text
     assert "Paged at 2023-11-14T22:13:50.000Z for HighErrorRate." in text
     assert "Held back: 2 alerts: part of an incident, which pages once for all its alerts" in text
     assert "Muted: 1 alert: muted by silence s1 (ana: planned work)" in text

@@ -63,6 +63,8 @@ def test_it_tells_the_whole_course() -> None:
         next(row for row in course if "HighErrorRate begins at service/ledger" in row)
     )
     assert any("the last alert is over" in row for row in course)
+    assert len([row for row in course if "begins" in row and "playbook tell" in row]) == 1
+    assert not [row for row in course if "run begun" in row or "run ended" in row]
     done = part(text, "What was done")
     assert "**tell** (run `" in done
     assert draft(material(scene)) == text

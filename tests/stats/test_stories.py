@@ -54,6 +54,9 @@ def test_an_outage_from_events_to_one_page() -> None:
     assert times.resolve.median_s is not None
     assert 900.0 <= times.resolve.median_s <= 1300.0
     assert times.never_acknowledged == 0
+    text = plain(told)
+    assert "acknowledged after 3m (1 incident)" in text
+    assert "nine of ten" not in text
 
 
 def test_deliveries_of_a_second_firing_are_its_own() -> None:
@@ -217,4 +220,5 @@ def test_a_noisy_rule_comes_with_a_change_of_the_rules() -> None:
     head, _, rest = text.partition("Noisiest rules\n  ")
     assert head
     assert rest.startswith("QueueBlip: fired 30 times, 2 pages, 2 of them for nothing: QueueBlip: hold it for ")
+    assert "\n  Once: fired once, 0 pages\n" in text
     assert "Suggested change of the rules, not in force:\n--- /dev/null" in text

@@ -13,6 +13,7 @@ from rich.tree import Tree
 from quell.cli import looks
 from quell.cli.asking import Asked, asks_daemon
 from quell.cli.looks import Column
+from quell.model.shares import percent
 
 _EDGES_SHOWN = 200
 
@@ -68,7 +69,10 @@ def ledger(asked: Asked, run: str) -> None:
             result = entry.get("result") or {}
             said = result.get("sentence") or result.get("error") or ""
             act = entry["perform"]
-            rows.append([act["key"], act["action"], looks.state(entry["state"]), str(entry.get("tries", 0)), said])
+            state = looks.state(entry["state"])
+            if act.get("dry_run"):
+                state.append(" (dry)")
+            rows.append([act["key"], act["action"], state, str(entry.get("tries", 0)), said])
         _list_or(columns, rows, "nothing was done yet")
 
     asked.answer(answer, show)
@@ -147,9 +151,7 @@ def _grow(
     for other, edge in links.get(entity, ()) if hops else ():
         said = ", ".join(edge.get("sources", ())) or "a record without a source"
         sure = edge.get("confidence", 1.0)
-        note = f"  {edge.get('type', 'depends_on')}, says {said}" + (
-            f", {looks.percent(sure)} sure" if sure < 1 else ""
-        )
+        note = f"  {edge.get('type', 'depends_on')}, says {said}" + (f", {percent(sure)} sure" if sure < 1 else "")
         branch = tree.add(Text.assemble(other, (note, "dim")))
         if other not in passed:
             passed.add(other)

@@ -18,6 +18,7 @@ from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import DEFAULT_URL, Client, segment
 from quell.cli.exits import Failed
 from quell.cli.looks import Column
+from quell.model.shares import percent
 
 _RUNNERS_UP = 4
 _ALERTS_SHOWN = 30
@@ -159,11 +160,11 @@ def _print_suspects(out: Console, incident: Mapping[str, Any]) -> None:
         out.print("runners-up:", style="bold")
     for suspect in suspects[1 : 1 + _RUNNERS_UP]:
         lost = f": {suspect['lost_because']}" if suspect.get("lost_because") else ""
-        looks.lines(out, f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}{lost}")
+        looks.lines(out, f"  {percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}{lost}")
 
 
 def _print_suspect(out: Console, suspect: Mapping[str, Any]) -> None:
-    out.print(Text(f"  {looks.percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}", style="bold"))
+    out.print(Text(f"  {percent(suspect.get('confidence', 0.0)):>4}  {looks.suspect(suspect)}", style="bold"))
     if len(suspect.get("path", ())) > 1:
         looks.lines(out, f"        {looks.path(suspect['path'])}")
     for evidence in suspect.get("evidence", ()):
@@ -216,9 +217,9 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
         dry = " (dry run: nothing was done)" if run.get("dry") else ""
         out.print(Text.assemble(f"  {run['id']}  {run['playbook']}  ", looks.state(run["state"]), dry))
         looks.lines(out, f"      {run['why']}", "dim")
-        for step in run.get("steps", ()):
-            if step.get("sentence"):
-                looks.lines(out, f"      {step['id']}: {step['sentence']}")
+        for step in (*run.get("steps", ()), *run.get("deeds", ())):
+            if looks.said(step):
+                looks.lines(out, f"      {step['id']}: {looks.said(step)}")
         if run["state"] in {"waiting", "proposed"} and run.get("approval"):
             looks.lines(out, f"      {run['approval'].get('text', '')}")
             out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
@@ -229,7 +230,7 @@ def _print_similar(out: Console, similar: Mapping[str, Any]) -> None:
         if likes:
             out.print(f"\n{what}:", style="bold")
         for like in likes or ():
-            looks.lines(out, f"  {looks.percent(like['likeness']):>4}  {like['incident']}  {like['title']}")
+            looks.lines(out, f"  {percent(like['likeness']):>4}  {like['incident']}  {like['title']}")
             looks.lines(out, f"        {looks.ago(like['opened_at'])}: {like['text']}", "dim")
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from quell.model.shares import percent
 from quell.model.times import parse_time
 
 _SEVERITY = {
@@ -106,9 +107,12 @@ def clock(at: str | float | None) -> str:
     return "-" if moment is None else time.strftime("%H:%M:%S", time.gmtime(moment))
 
 
-def percent(share: float) -> str:
-    """A probability as people read it."""
-    return "<1%" if 0.0 < share < 0.005 else f"{share:.0%}"
+def said(step: Mapping[str, Any]) -> str:
+    """What is known of a step: what is true of it, and why its last try failed while another is waited for."""
+    sentence, error = step.get("sentence") or "", step.get("error") or ""
+    if sentence and error and step.get("state") == "waiting":
+        return f"{sentence}: {error}"
+    return sentence or error
 
 
 def lines(out: Console, text: str, style: str = "") -> None:

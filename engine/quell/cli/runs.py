@@ -75,7 +75,9 @@ def run_playbook(asked: Asked, playbook: str, incident: str, *, dry: bool, wait_
     def show() -> None:
         for item in begun:
             click.echo(f"{item['id']}: {playbook} is {item['state']}{' (dry)' if dry else ''}: {item['why']}")
-        about = f"--incident {incident}" if incident else f"--playbook {playbook}"
+        about = (
+            begun[0]["id"] if len(begun) == 1 else f"--incident {incident}" if incident else f"--playbook {playbook}"
+        )
         click.echo(f"follow it with: quell runs {about}")
 
     asked.answer(answer, show)
@@ -164,7 +166,8 @@ def _row(run: Mapping[str, Any]) -> list[str | Text]:
 
 def _print_run(run: Mapping[str, Any]) -> None:
     out = looks.console()
-    out.print(Text.assemble((run["id"], "bold"), f"  {run['playbook']}{_about(run)}  ", looks.state(run["state"])))
+    dry = " (dry run: nothing was done)" if run.get("dry") else ""
+    out.print(Text.assemble((run["id"], "bold"), f"  {run['playbook']}{_about(run)}  ", looks.state(run["state"]), dry))
     out.print(Text(f"started {looks.ago(run['started_at'])} by {run.get('by', 'quell')}: {run['why']}"))
     if run.get("place"):
         out.print(Text(f"written in {_place(run['place'])}"))
@@ -182,7 +185,7 @@ def _print_run(run: Mapping[str, Any]) -> None:
             step["id"],
             step["do"],
             looks.state(step.get("state", "planned")),
-            step.get("sentence") or step.get("error") or _planned(step),
+            looks.said(step) or _planned(step),
         ]
         for act in acts
         for step in (act, *act.get("items", ()))

@@ -67,7 +67,10 @@ def _row(score: Mapping[str, Any]) -> list[str]:
     extra = [f"{score[name]} {name.replace('_', ' ')}" for name in ("in_doubt", "undone") if score.get(name)]
     outcomes = [f"{count} {state.replace('_', ' ')}" for state, count in score.get("outcomes", {}).items()]
     if "undone" in score.get("outcomes", {}):
-        extra = [text if not text.endswith("undone") else f"{score['undone']} steps taken back" for text in extra]
+        extra = [
+            text if not text.endswith("undone") else f"{score['undone']} step{'s' * (score['undone'] != 1)} taken back"
+            for text in extra
+        ]
     held = [f"{count} {guard}" for guard, count in score.get("held", {}).items()]
     return [
         score["playbook"],

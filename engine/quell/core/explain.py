@@ -14,6 +14,7 @@ from quell.core.trial import Candidate, candidates
 from quell.model.alert import Alert, Handling, Reason
 from quell.model.incident import Incident, Suspect
 from quell.model.run import Run
+from quell.model.shares import percent
 from quell.model.state import State
 from quell.model.times import format_time
 from quell.model.topology import Change
@@ -163,7 +164,7 @@ def _lines(
     elif cause is not None:
         lines.append("No change is near enough to blame.")
     for rejected in judged[1:]:
-        lines.append(f"Runner-up: {rejected.entity} ({rejected.confidence:.0%}): {rejected.lost_because}")
+        lines.append(f"Runner-up: {rejected.entity} ({percent(rejected.confidence)}): {rejected.lost_because}")
         lines += _points(rejected, MOST_POINTS)
     if incident.impact:
         lines.append("Reaches: " + ", ".join(incident.impact[:MOST_LINES]))

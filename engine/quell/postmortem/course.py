@@ -18,8 +18,14 @@ Told = tuple[float, str, str]
 
 def course(incident: Incident, alerts: Sequence[Alert], runs: Sequence[Run], changes: Sequence[Change]) -> list[Told]:
     """Everything with a time, in order."""
-    found = [*_changes(changes), *_alerts(alerts), *_runs(runs)]
-    found += [(entry.at, f"{entry.what.replace('_', ' ')}: {entry.text}", entry.by) for entry in incident.timeline]
+    told = {run.id for run in runs}
+    found = [*_changes(changes), *_alerts(alerts)]
+    found += [
+        (entry.at, f"{entry.what.replace('_', ' ')}: {entry.text}", entry.by)
+        for entry in incident.timeline
+        if not (entry.what in {"run_begun", "run_ended"} and any(each in entry.text for each in told))
+    ]
+    found += _runs(runs)
     return sorted(found, key=lambda told: told[0])
 
 

@@ -10,6 +10,7 @@ from quell.core.trial import Candidate
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.run import Run, StepRun
+from quell.model.shares import percent
 from quell.model.topology import Change, Entity
 from quell.postmortem.course import course
 from quell.postmortem.markdown import bullets, code, moment, plain, span, table
@@ -51,8 +52,12 @@ def draft(material: Material) -> str:
 
 
 def began_at(material: Material) -> float:
-    """The first abnormal signal: an alert of the incident, or trouble at the first suspect."""
-    onset = [one.onset for one in material.incident.suspects[:1] if one.onset is not None]
+    """The first abnormal signal: an alert of the incident, or trouble at the first suspect.
+
+    Where a change is blamed, the suspect's onset is when it is thought to have begun to do harm, which nobody saw.
+    """
+    first = material.incident.suspects[:1]
+    onset = [one.onset for one in first if one.onset is not None and one.change is None]
     times = [*(alert.starts_at for alert in material.alerts), *onset, material.incident.opened_at]
     return min(times)
 
@@ -108,7 +113,7 @@ def _cause(material: Material) -> list[str]:
     others = incident.suspects[1 : 1 + MOST_RIVALS]
     if others:
         rows = [
-            [code(one.entity), f"{one.confidence:.0%}", plain(one.lost_because or "ranked lower")] for one in others
+            [code(one.entity), percent(one.confidence), plain(one.lost_because or "ranked lower")] for one in others
         ]
         lines += ["", "Others that were suspected:", "", *table(("suspect", "sure", "why it lost"), rows)]
     return lines

@@ -123,12 +123,15 @@ def _playbooks(figures: Figures) -> Iterator[str]:
         if not score.runs and not score.held and not score.shadow.runs:
             continue
         outcomes = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in score.outcomes.items())
-        parts = [outcomes or "no run"]
+        parts = [outcomes or ("none for real" if score.shadow.runs else "no run")]
         if score.held:
             parts.append(f"{sum(score.held.values())} held by guards")
         if score.shadow.runs:
             known = score.shadow.agreed + score.shadow.disagreed
-            parts.append(f"shadow agreed in {score.shadow.agreed} of {known}")
+            if known:
+                parts.append(f"shadow agreed in {score.shadow.agreed} of {known}")
+            else:
+                parts.append(f"{_many(score.shadow.runs, 'run')} in shadow, none to compare with what people did yet")
         if score.playbook in saved:
             parts.append(_saved(saved[score.playbook]))
         yield f"{score.playbook}: {'; '.join(parts)}"
@@ -146,7 +149,7 @@ def _saved(saved: Saved) -> str:
 def _noisy(noisy: Noisy) -> str:
     useless = f", {noisy.useless_pages} of them for nothing" if noisy.useless_pages else ""
     text = f": {noisy.text}" if noisy.change else ""
-    return f"{noisy.rule}: fired {noisy.firings} times, {_many(noisy.pages, 'page')}{useless}{text}"
+    return f"{noisy.rule}: fired {_times_of(noisy.firings)}, {_many(noisy.pages, 'page')}{useless}{text}"
 
 
 def _share(share: Share) -> str:
@@ -158,7 +161,12 @@ def _share(share: Share) -> str:
 def _span(span: Span) -> str:
     if span.median_s is None or span.p90_s is None:
         return "-"
-    return f"{format_duration(span.median_s)} (nine of ten within {format_duration(span.p90_s)})"
+    middle = format_duration(span.median_s)
+    return middle if span.count == 1 else f"{middle} (nine of ten within {format_duration(span.p90_s)})"
+
+
+def _times_of(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _many(count: int, word: str) -> str:

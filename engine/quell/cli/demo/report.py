@@ -13,6 +13,7 @@ from rich.text import Text
 
 from quell.cli import looks
 from quell.cli.looks import Column
+from quell.model.shares import percent
 
 _EVIDENCE_SHOWN = 5
 _RUNNERS_UP_SHOWN = 3
@@ -64,7 +65,7 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
         out.print(_line(f"no clear cause; trouble is seen at {first['entity']} only{f': {why}' if why else ''}"))
         return
     lead = "no clear cause; best candidate" if incident.get("no_clear_cause") else "first cause"
-    out.print(_line(Text.assemble(f"{lead}: ", (looks.suspect(first), "bold"), f"  {looks.percent(sure)}")))
+    out.print(_line(Text.assemble(f"{lead}: ", (looks.suspect(first), "bold"), f"  {percent(sure)}")))
     if len(first.get("path", ())) > 1:
         out.print(_line(f"path: {looks.path(first['path'])}", 4))
     for evidence in first.get("evidence", ())[:_EVIDENCE_SHOWN]:
@@ -72,7 +73,7 @@ def _print_incident(out: Console, answer: Mapping[str, Any]) -> None:
     _print_changes(out, answer.get("changes") or [], first)
     for other in others:
         lost = f": {other['lost_because']}" if other.get("lost_because") else ""
-        out.print(_line(f"runner-up: {looks.suspect(other)}  {looks.percent(other.get('confidence', 0.0))}{lost}"))
+        out.print(_line(f"runner-up: {looks.suspect(other)}  {percent(other.get('confidence', 0.0))}{lost}"))
 
 
 def _print_changes(out: Console, changes: Sequence[Mapping[str, Any]], first: Mapping[str, Any]) -> None:
