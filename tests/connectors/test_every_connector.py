@@ -30,7 +30,7 @@ OURS = {
     "launchdarkly": {"act"},
     "mlflow": {"act"},
     "opsgenie": {"receive"},
-    "pagerduty": {"act", "receive"},
+    "pagerduty": {"act", "pull", "receive"},
     "prometheus": {"act", "ask", "pull", "recall"},
     "redmine": {"act"},
     "script": {"act"},

@@ -11,7 +11,8 @@ from quell.sdk.http import Http
 from quell.sdk.secret import Secret
 from quell.sdk.ticket_text import Limits, said, step_mark
 from quell_connectors.pagerduty import events
-from quell_connectors.pagerduty.client import Events, Incidents
+from quell_connectors.pagerduty.client import Events, Incidents, Rest
+from quell_connectors.pagerduty.oncall import on_call
 
 _NOTE = Limits(title=250, text=20_000)
 
@@ -34,7 +35,9 @@ class Pages:
                 return await self._change(call)
             case "note":
                 return await self._note(call)
-        raise Refused(f'no action "{call.action}"; there are trigger, acknowledge, resolve, change, note')
+            case "oncall":
+                return await on_call(Rest(self._http, self._options), call)
+        raise Refused(f'no action "{call.action}"; there are trigger, acknowledge, resolve, change, note, oncall')
 
     async def _trigger(self, call: Call) -> Done:
         key = events.key_of(call.params, call.key)

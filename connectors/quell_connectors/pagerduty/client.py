@@ -72,17 +72,27 @@ class Events:
             raise Refused(f"{who} answered 400: {told}")
 
 
-class Incidents:
-    """PagerDuty's REST API, as far as notes go."""
+class Rest:
+    """PagerDuty's REST API."""
 
-    def __init__(self, http: Http, options: Mapping[str, Any]) -> None:
-        token, user = options.get("token"), str(options.get("user") or "")
-        if not isinstance(token, Secret) or not user:
-            raise Refused("a note needs the source's options token and user; nothing was written")
-        headers = {"Accept": "application/json", "From": user}
+    def __init__(self, http: Http, options: Mapping[str, Any], user: str = "") -> None:
+        token = options.get("token")
+        if not isinstance(token, Secret) or not token:
+            raise Refused("pagerduty needs the source's option token, a REST API key; nothing was asked")
+        headers = {"Accept": "application/json", **({"From": user} if user else {})}
         credentials = {"Authorization": Secret(f"Token token={token.reveal()}")}
         url = str(options.get("api_url") or API_URL)
-        self._api = JsonApi(http, url, "PagerDuty", credentials, headers=headers, hide=(token,), judge=_judge)
+        self.api = JsonApi(http, url, "PagerDuty", credentials, headers=headers, hide=(token,), judge=_judge)
+
+
+class Incidents:
+    """Incidents by the REST API, as far as notes go."""
+
+    def __init__(self, http: Http, options: Mapping[str, Any]) -> None:
+        user = str(options.get("user") or "")
+        if not isinstance(options.get("token"), Secret) or not user:
+            raise Refused("a note needs the source's options token and user; nothing was written")
+        self._api = Rest(http, options, user).api
 
     async def open_one(self, key: str, timeout_s: float) -> tuple[str, str] | None:
         """Id and address of the incident that is open for a key."""

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from quell.errors import BadPayload
-from quell.sdk.connector import Call, Context, Done, Received, Rejected, Reply, Request
+from quell.sdk.connector import Call, Context, Done, Pulled, Received, Rejected, Reply, Request
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
 from quell_connectors.pagerduty.acts import Pages
+from quell_connectors.pagerduty.client import Rest
 from quell_connectors.pagerduty.spec import ENQUEUE, ENQUEUE_CHANGE, SPEC
 from quell_connectors.pagerduty.translate import (
     MAX_BYTES,
@@ -23,6 +24,8 @@ from quell_connectors.pagerduty.translate import (
     to_alert,
     to_change,
 )
+from quell_connectors.pagerduty.watch import watched
+from quell_connectors.pagerduty.webhooks import SIGNATURE, doubt, read_webhook, to_command
 
 
 class PagerDuty:
@@ -33,15 +36,37 @@ class PagerDuty:
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         key = options.get("routing_key")
         self._routing_key = key if isinstance(key, Secret) else None
+        signed = options.get("webhook_secret")
+        self._webhook_secret = signed if isinstance(signed, Secret) else None
         self._source = context.source
+        self._options = options
+        self._http = context.http
         self._pages = Pages(options, context.http)
 
     async def act(self, call: Call) -> Done:
         """Pages, or says that it is over."""
         return await self._pages.act(call)
 
+    async def pull(self, cursor: str | None, now: float) -> Pulled:
+        """What people did since the cursor, when the source is to watch."""
+        if not self._options.get("watch"):
+            return Pulled((), cursor)
+        return await watched(Rest(self._http, self._options), self._source, cursor, now)
+
+    def _webhook(self, request: Request, now: float) -> Received:
+        """One event of a webhook subscription, believed by its signature only."""
+        if why := doubt(request, self._webhook_secret, now):
+            return Received((), _reply(401, {"error": why}))
+        try:
+            command = to_command(read_webhook(request.body), self._source, now)
+        except BadPayload as error:
+            return Received((), _reply(400, {"error": str(error)}), (Rejected(str(error), request.body),))
+        return Received((command,) if command is not None else (), _reply(200, {"status": "ok"}))
+
     def receive(self, request: Request, now: float) -> Received:
         """Takes one event. An acknowledgement says that a person looks, not that anything changed: nothing is kept."""
+        if SIGNATURE in request.headers:
+            return self._webhook(request, now)
         if len(request.body) > MAX_BYTES:
             return _invalid([f"Event is too large (maximum is {MAX_BYTES} bytes)"], request.body[:4096], 413)
         try:

@@ -28,7 +28,10 @@ _SAID = (
 
 SPEC = Spec(
     name="pagerduty",
-    summary="Takes alerts and changes sent to the PagerDuty Events API v2, and sends such events to PagerDuty.",
+    summary=(
+        "Takes alerts and changes sent to the PagerDuty Events API v2, sends such events to PagerDuty, and hears what "
+        "people do there."
+    ),
     options=(
         Option(
             name="routing_key",
@@ -44,7 +47,11 @@ SPEC = Spec(
             summary="Where events are sent to; https://events.eu.pagerduty.com in Europe.",
             default=EVENTS_URL,
         ),
-        Option(name="token", type="secret", summary="A REST API key, for notes only."),
+        Option(
+            name="token",
+            type="secret",
+            summary="A REST API key, for notes, for who is on call and for watch; reading is enough for the last two.",
+        ),
         Option(
             name="api_url",
             type="url",
@@ -52,6 +59,20 @@ SPEC = Spec(
             default=API_URL,
         ),
         Option(name="user", type="text", summary="The e-mail address of the user who writes notes."),
+        Option(
+            name="webhook_secret",
+            type="secret",
+            summary=(
+                "The secret that signs webhooks (v3) sent to /in/<source-id>; two with a comma between them while it "
+                "is being changed. Without it no webhook is believed."
+            ),
+        ),
+        Option(
+            name="watch",
+            type="boolean",
+            summary="Whether the REST API is asked what people did, each time as long after the last as every says.",
+            default=False,
+        ),
     ),
     actions=(
         ActionSpec(
@@ -72,6 +93,8 @@ SPEC = Spec(
             effect="tell",
             repeat="keyed",
             undo="resolve",
+            taken="acknowledge",
+            over="resolve",
         ),
         ActionSpec(
             name="acknowledge",
@@ -105,6 +128,17 @@ SPEC = Spec(
             ),
             effect="tell",
             repeat="lookup",
+        ),
+        ActionSpec(
+            name="oncall",
+            summary="Who is called now, the first to be called first.",
+            params=(
+                Option(name="team", type="text", summary="A part of the name of an escalation policy or schedule."),
+                Option(name="schedule", type="text", summary="The id of a schedule.", example="PI7DH85"),
+                Option(name="policy", type="text", summary="The id of an escalation policy.", example="PT20YPA"),
+            ),
+            effect="read",
+            repeat="state",
         ),
     ),
     paths=(ENQUEUE, ENQUEUE_CHANGE),

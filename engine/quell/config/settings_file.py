@@ -14,6 +14,7 @@ from quell.config.chat_file import ChatShape, as_role, read_chat
 from quell.config.complaints import shaped
 from quell.config.digest_file import DigestShape, read_digest
 from quell.config.fields import MatcherText, Shape, Size, Span, joined
+from quell.config.follow import following
 from quell.config.git_file import GitShape, read_git
 from quell.config.nodes import Document
 from quell.config.references import INCIDENT_ROOTS, Known
@@ -25,7 +26,7 @@ from quell.errors import Problem
 from quell.model.playbook import Place
 from quell.model.rulebook import Caps, Route
 from quell.sdk.addresses import Allowed
-from quell.sdk.spec import Spec
+from quell.sdk.spec import ActionSpec, Spec
 
 PAGE_ROOTS = INCIDENT_ROOTS | {"text", "title", "severity", "labels"}
 """Names that the parameters of a page may refer to."""
@@ -70,6 +71,8 @@ class PageShape(Shape):
     """Its parameters, with ${incident.…} references."""
     match: list[MatcherText] = Field(default=[])
     """Matchers over the labels of the alert that pages; none match every incident."""
+    follow: bool = False
+    """Whether what was paged there is acknowledged, resolved and opened again as the incident is, and the other way."""
 
 
 class LimitsShape(Shape):
@@ -183,12 +186,15 @@ def read_settings(
     if not isinstance(raw, dict):
         return None, ()
     sources = read_sources(document, raw.get("sources"), specs, secrets, problems)
+    found: dict[int, ActionSpec] = {}
     for index, page in enumerate(raw["pages"] if isinstance(raw.get("pages"), list) else []):
         if isinstance(page, dict):
             known = Known(roots=PAGE_ROOTS)
-            actions.check(
+            spec = actions.check(
                 document, ("pages", index), page, problems, known=known, verb="to", given=PAGE_PARAMS, built_in=False
             )
+            if spec is not None:
+                found[index] = spec
     digest = read_digest(document, shape.digest if shape is not None else None, actions, problems)
     if shape is None:
         return None, ()
@@ -218,10 +224,19 @@ def read_settings(
         allow_addresses=tuple(shape.allow_addresses),
         open_on_loopback=shape.open_on_loopback,
     )
-    return settings, _routes(document, shape.pages, problems)
+    more: dict[int, dict[str, Any]] = {}
+    for index, page in enumerate(shape.pages):
+        if page.follow and index in found:
+            more[index], problem = following(
+                document, ("pages", index), page.to, spec=found[index], sources=sources, actions=actions
+            )
+            problems += [problem] if problem is not None else []
+    return settings, _routes(document, shape.pages, more, problems)
 
 
-def _routes(document: Document, pages: list[PageShape], problems: list[Problem]) -> tuple[Route, ...]:
+def _routes(
+    document: Document, pages: list[PageShape], more: Mapping[int, Mapping[str, Any]], problems: list[Problem]
+) -> tuple[Route, ...]:
     """The routes, each under a name of its own: what was told to whom is remembered by it."""
     routes: dict[str, Route] = {}
     named = {page.name for page in pages}
@@ -233,17 +248,18 @@ def _routes(document: Document, pages: list[PageShape], problems: list[Problem])
         if name in routes:
             message = f'the page name "{name}" stands here twice (first in line {routes[name].place.line})'
             problems.append(document.problem(("pages", index, "name"), message, "give it another name"))
-        routes.setdefault(name, _route(document, index, page, name))
+        routes.setdefault(name, _route(document, index, page, name, more.get(index, {})))
     return tuple(routes.values())
 
 
-def _route(document: Document, index: int, page: PageShape, name: str) -> Route:
+def _route(document: Document, index: int, page: PageShape, name: str, more: Mapping[str, Any]) -> Route:
     return Route(
         name=name,
         action=page.to,
         params=page.with_,
         matchers=joined(page.match),
         place=Place(file=document.file, line=document.line(("pages", index))),
+        **more,
     )
 
 

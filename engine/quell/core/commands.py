@@ -8,6 +8,7 @@ import msgspec
 
 from quell.core.alerts import Alerts
 from quell.core.automation import RUN_VERBS, Automation
+from quell.core.elsewhere import Elsewhere
 from quell.core.habits import Observer
 from quell.core.intake import in_calendar
 from quell.core.lives import Lives
@@ -41,6 +42,7 @@ class Commands:
         alerts: Alerts,
         *,
         people: People,
+        elsewhere: Elsewhere,
     ) -> None:
         self._state = state
         self._logbook = logbook
@@ -48,10 +50,13 @@ class Commands:
         self._automation = automation
         self._alerts = alerts
         self._people = people
+        self._elsewhere = elsewhere
         self._observer = Observer(state)
 
     def take(self, command: CommandRecord, now: float, out: list[AnyDecision]) -> bool:
         """Does what was asked; returns whether alerts must be judged again."""
+        if command.verb == "follow":
+            return self._elsewhere.take(command, now, out)
         if command.verb in RUN_VERBS:
             out.extend(self._automation.on_command(command, now))
             return False

@@ -30,7 +30,7 @@ class Desk:
     def __init__(self, state: State, routes: Routes) -> None:
         self.state = state
         self.routes = routes
-        self.paging = Paging(state)
+        self.paging = Paging(state, routes)
         self.shelf = Shelf(state.runs)
         self.gate: Gate = lambda _run, _act, _at: None
         self.spend: Callable[[float], None] = lambda _at: None

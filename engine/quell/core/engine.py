@@ -18,7 +18,9 @@ from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
+from quell.core.elsewhere import Elsewhere
 from quell.core.explain import Explanation, explain, page_text, why_not
+from quell.core.following import Following
 from quell.core.graph import Graph
 from quell.core.groups import Groups
 from quell.core.habits import Observer
@@ -32,6 +34,7 @@ from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
+from quell.core.routes import Routes
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
 from quell.core.thrift import shared
@@ -88,6 +91,7 @@ class Engine:
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
+        self._following = Following(self.state, Routes(rulebook.routes, self.state))
         self._lone = Lone(
             rulebook,
             self.state,
@@ -116,7 +120,15 @@ class Engine:
             groups=self._groups,
             alerts=self._alerts,
             lives=self._lives,
-            commands=Commands(self.state, logbook, self._lives, self._automation, self._alerts, people=self._people),
+            commands=Commands(
+                self.state,
+                logbook,
+                self._lives,
+                self._automation,
+                self._alerts,
+                people=self._people,
+                elsewhere=Elsewhere(self.state, self._lives, logbook, self._following),
+            ),
             automation=self._automation,
             pruning=self._pruning,
             repeats=self._repeats,
@@ -286,6 +298,7 @@ class Engine:
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
                 if decision.event == "reopened":
                     self._pager.plan(self.state.incidents[decision.incident.id])
+                out.extend(self._following.changed(self.state.incidents[decision.incident.id], now))
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
                     out.extend(self._hearing.questions(decision.incident, now))

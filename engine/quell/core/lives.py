@@ -71,6 +71,20 @@ class Lives:
         )
         self._logbook.keep(noted(acked, now, "acknowledged", note, by), "acknowledged", now, out)
 
+    def let_go(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
+        """Nobody has it any more: who is called is reminded of it as of any page that nobody took."""
+        free = msgspec.structs.replace(
+            incident,
+            status="open",
+            acknowledged_by="",
+            acknowledged_before=incident.acknowledged_by or incident.acknowledged_before,
+            snoozed_until=None,
+            reminded_at=None if incident.paged_at is None else now,
+            reminders=0,
+        )
+        self._logbook.keep(noted(free, now, "let go", note, by), "updated", now, out)
+        self._pager.plan(self._state.incidents[incident.id])
+
     def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
         """Ends an incident."""
         incident = msgspec.structs.replace(

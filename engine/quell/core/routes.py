@@ -62,6 +62,26 @@ class Routes:
             if (name == only if only else matching is None or matching.matches(labels))
         ]
 
+    def following(self, name: str) -> Route | None:
+        """The route of that name if what it calls people for follows the incident."""
+        return next((route for route, own, _ in self._routes if own == name and route.source), None)
+
+    def told(self, route: Route, incident: Incident, at: float, action: str, key: str) -> Perform:
+        """The deed that says how the incident stands, with the route's own parameters as far as the action has them."""
+        labels = labels_of(incident, self._state.alerts.get(incident.page_alert or (incident.alerts or ("",))[0]))
+        params = self._params(route, incident, {"text": "", "incident": incident.id}, labels, at)
+        return Perform(
+            at=at,
+            key=key,
+            token=key,
+            action=action,
+            params={name: value for name, value in params.items() if name in route.shared},
+            effect="tell",
+            repeat="state",
+            timeout_s=PAGE_TIMEOUT_S,
+            incident=incident.id,
+        )
+
     @property
     def names(self) -> frozenset[str]:
         """What the routes are called."""

@@ -35,6 +35,7 @@ from quell.daemon.keeping import Retaining
 from quell.daemon.logs import Masker
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
+from quell.daemon.naming import Naming
 from quell.daemon.past_figures import PastFigures
 from quell.daemon.perform import Performer
 from quell.daemon.reload import Reloader
@@ -108,6 +109,7 @@ class Daemon:
         self.inbox = Inbox(
             self.writer, clock, self.metrics, self.loop.take, limit=limits.inbox, most_behind=limits.backlog
         )
+        self.inbox.named = Naming(self.sources, lambda: self.settings.people).named
         self.loop.follow(
             lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time
         )

@@ -74,6 +74,8 @@ class Inbox:
         self._clock = clock
         self._metrics = metrics
         self._hand_over = hand_over
+        self.named: Callable[[Sequence[AnyRecord]], Sequence[AnyRecord]] = lambda records: records
+        """What is put is kept under the names that this gives to people."""
         self._puts: list[_Put] = []
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
@@ -158,7 +160,7 @@ class Inbox:
         if full := self.full(size, inside=inside):
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
-        put = _Put(records, quarantined, cursors or {}, size, asyncio.get_running_loop().create_future())
+        put = _Put(self.named(records), quarantined, cursors or {}, size, asyncio.get_running_loop().create_future())
         self.waiting += size
         self.arrived += 1
         self._empty.clear()

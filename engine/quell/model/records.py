@@ -184,6 +184,8 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | ack, resolve, reopen | incident id | note |
     | assign | incident id | to: a person's id |
     | snooze | incident id | seconds |
+    | follow | incident id ("": found by ``there``) | status there (open, acknowledged, resolved) or "note"; note; |
+    | | | there: its id there; echo: our own deed made it so; who: id, name, email of the person |
     | merge | incident id, which stays | incident: the one that goes; note |
     | split | incident id | alerts: fingerprints, which get an incident of their own; note |
     | silence | silence id (chosen at the edge) | silence: a `quell.model.mute.Silence` as a mapping |

@@ -158,12 +158,20 @@ class Correlate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Where pages go: the ``action`` (``connector.verb``) is performed with ``params`` for incidents that match."""
+    """Where pages go: the ``action`` (``connector.verb``) is performed with ``params`` for incidents that match.
+
+    With a ``source`` what was paged there follows the incident: ``taken`` and ``over`` are the actions that say so,
+    given those of the parameters that are in ``shared``.
+    """
 
     name: str
     action: str
     params: dict[str, Any] = {}
     matchers: tuple[Matcher, ...] = ()
+    source: str = ""
+    taken: str = ""
+    over: str = ""
+    shared: tuple[str, ...] = ()
     place: Place = NOWHERE
 
 

@@ -153,11 +153,39 @@ class Signals(msgspec.Struct, kw_only=True):
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
-    """A page under way: its latest intent, how often it was tried, when it is tried again (None: answer awaited)."""
+    """A page under way: its latest intent, how often it was tried, when it is tried again (None: answer awaited).
+
+    ``unsure``: an attempt was made of which nobody knows whether it arrived.
+    """
 
     deed: Perform
     attempt: int = 1
     due_at: float | None = None
+    unsure: bool = False
+
+
+class Followed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an incident stands where a route called people, and what is known of that here.
+
+    ``said`` is how it stands there as far as is known ("": nobody was called), told at ``heard_at`` by its own clock;
+    ``there`` is its id there. ``status`` is how it stands here (open, acknowledged, resolved) since ``changed_at``.
+    ``firm``: it is open although somebody took it before, for what they took was less. ``keys`` are deeds under way,
+    ``sent`` counts them; ``crossed``: a word that does not hold here passed them on the way, and nobody knows which of
+    both was first there.
+    """
+
+    incident: str
+    source: str
+    route: str = ""
+    said: str = ""
+    heard_at: float = 0.0
+    there: str = ""
+    status: str = "open"
+    changed_at: float = 0.0
+    crossed: bool = False
+    firm: bool = False
+    keys: tuple[str, ...] = ()
+    sent: int = 0
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -209,6 +237,8 @@ class State(msgspec.Struct, kw_only=True):
     """When runs that nobody needs any more were last looked for."""
     telling: dict[str, Telling] = msgspec.field(default_factory=dict)
     """Pages that are not known to have arrived, by ledger key."""
+    followed: dict[str, tuple[Followed, ...]] = msgspec.field(default_factory=dict)
+    """By incident id: how it stands where routes called people."""
     spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
     """Of the last minute, by ``trace/span``: entity, when it arrived, the key of its parent."""
     orphans: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)

@@ -36,7 +36,9 @@ class ActionSpec:
     its own mark first: repeat it), "never" (ask a person). ``undo`` names the action that takes it back. ``before``
     names a ``read`` action of the same connector that is asked for the state before a change, with those of the
     parameters that it declares: its output says whether the wanted state is there ``already``, and holds what the undo
-    needs, under the names of the undo action's parameters.
+    needs, under the names of the undo action's parameters. Of an action that calls people, ``taken`` and ``over`` name
+    those of the same connector that say there that somebody took it, and that it is over: a page can follow its
+    incident then.
     """
 
     name: str
@@ -46,6 +48,8 @@ class ActionSpec:
     repeat: Repeat = "never"
     undo: str = ""
     before: str = ""
+    taken: str = ""
+    over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

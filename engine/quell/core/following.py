@@ -1,0 +1,193 @@
+"""Pages that follow their incident: what people are called for elsewhere stands there as the incident stands here.
+
+Two systems are changed by people at one time, and their words pass each other on the way. So quell keeps how each
+incident stands there as far as it knows, and says what differs, one deed at a time, until nothing does. A word from
+there changes the incident here, unless it is older than what a person did here and that will be heard there. Words come
+twice and in any order: one that is older than another from there says nothing any more.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from quell.core.routes import Routes
+from quell.model.decision import Perform
+from quell.model.incident import Incident
+from quell.model.state import Followed, State, Telling
+
+FOLLOW = "follow/"
+"""So begin the ledger keys of deeds that say how an incident stands."""
+NOTE = "note"
+
+
+def standing(incident: Incident) -> str:
+    """Open, acknowledged or resolved: what is merged or withdrawn is over, too."""
+    return incident.status if incident.is_open else "resolved"
+
+
+def is_page(deed: Perform) -> bool:
+    """Whether a deed tells people of an incident, and does not say how it stands."""
+    return not deed.key.startswith(FOLLOW)
+
+
+class Following:
+    """All that it remembers is in ``state.followed``; deeds that it makes are told again as pages are."""
+
+    def __init__(self, state: State, routes: Routes) -> None:
+        self._state = state
+        self._routes = routes
+
+    def paged(self, deed: Perform) -> None:
+        """Remembers that people are being called by a route that follows its incident."""
+        incident = self._state.incidents.get(deed.incident)
+        if incident is None or deed.dry_run:
+            return
+        name = deed.token.split("/", 3)[-1]
+        route = self._routes.following(name)
+        if route is None:
+            return
+        known = next((one for one in self._of(incident.id) if (one.source, one.route) == (route.source, name)), None)
+        if known is None:
+            self._make_room()
+            known = Followed(
+                incident=incident.id, source=route.source, route=name, status=standing(incident), changed_at=deed.at
+            )
+        self._keep(replace(known, keys=(*self._under_way(known), deed.key)))
+
+    def changed(self, incident: Incident, at: float) -> list[Perform]:
+        """What is to be said there after news of an incident, if anything."""
+        deeds: list[Perform] = []
+        now = standing(incident)
+        for known in self._of(incident.id):
+            if known.status != now:
+                again = known.status == "acknowledged" and now == "open"
+                known = replace(known, status=now, changed_at=at, firm=again)  # noqa: PLW2901
+                self._keep(known)
+            deeds += self._say(known, incident, at)
+        return deeds
+
+    def heard(self, incident: Incident, source: str, there: str, status: str, at: float, *, echo: bool) -> bool:
+        """Notes how an incident stands there; whether it comes to stand so here, too.
+
+        ``at`` is when it came to that there. An ``echo`` is of our own deed and changes nothing here; it tells
+        which of that deed and of what people did there came last, so that what was lost of ours is said again.
+        """
+        all_known = [known for known in self._of(incident.id) if known.source == source]
+        if not all_known and echo:
+            return False
+        if not all_known:
+            self._make_room()
+            all_known = [Followed(incident=incident.id, source=source, status=standing(incident))]
+        if any(at < known.heard_at for known in all_known):
+            return False
+        now = standing(incident)
+        newest = max(all_known, key=lambda known: known.changed_at)
+        changeable = now != status and incident.status not in {"merged", "withdrawn"} and not echo
+        taken = changeable and not (at < newest.changed_at and _stays(now, status, firm=newest.firm))
+        alone = len(all_known) == 1  # else nobody knows which of them it is about, and all are told anew
+        for known in all_known:
+            heard = replace(known, heard_at=at, there=there or known.there)
+            if alone:
+                crossed = not taken and not echo and now != status and bool(self._under_way(known))
+                heard = replace(heard, said=status, crossed=crossed or (echo and known.crossed))
+            self._keep(replace(heard, status=status, changed_at=at, firm=False) if taken else heard)
+        return taken
+
+    def named(self, source: str, there: str) -> str:
+        """The incident that is called so there; "" when none is known to be."""
+        every = (known for several in self._state.followed.values() for known in several)
+        found = (known.incident for known in every if known.source == source and known.there == there)
+        return next(found, "") if there else ""
+
+    def wanted(self, deed: Perform) -> bool:
+        """Whether a deed of ours that did not arrive is still to be said."""
+        known = next((one for one in self._of(deed.incident) if deed.key in one.keys), None)
+        incident = self._state.incidents.get(deed.incident)
+        return known is not None and incident is not None and self._action(known) == (deed.action, True)
+
+    def again(self, key: str, deed: Perform) -> None:
+        """A deed that did not arrive is tried once more, under a key of its own."""
+        for known in self._of(deed.incident):
+            if key in known.keys:
+                self._keep(replace(known, keys=tuple(deed.key if one == key else one for one in known.keys)))
+
+    def settled(self, deed: Perform, at: float, *, arrived: bool, unsure: bool = False) -> list[Perform]:
+        """What is to be said after a deed was answered or given up; ``unsure``: nobody knows whether it arrived."""
+        known = next((one for one in self._of(deed.incident) if deed.key in one.keys), None)
+        if known is None:
+            return []
+        known = replace(known, keys=tuple(key for key in known.keys if key != deed.key))
+        route = self._routes.following(known.route)
+        if known.crossed:
+            known = replace(known, crossed=False)
+        elif route is not None and (arrived or unsure):
+            said = {route.taken: "acknowledged", route.over: "resolved"}.get(deed.action, "open")
+            if (said == "open" and known.said == "acknowledged") or (said == "acknowledged" and known.said != "open"):
+                said = known.said  # a page does not take back what somebody took, nor is taken what is over
+            known = replace(known, said=said)
+        self._keep(known)
+        incident = self._state.incidents.get(deed.incident)
+        return [] if incident is None else self._say(known, incident, at)
+
+    def say(self, incident: Incident, at: float) -> list[Perform]:
+        """What is to be said there now."""
+        return [deed for known in self._of(incident.id) for deed in self._say(known, incident, at)]
+
+    def _say(self, known: Followed, incident: Incident, at: float) -> list[Perform]:
+        route = self._routes.following(known.route)
+        action, differs = self._action(known)
+        if route is None or not differs or self._under_way(known):
+            return []
+        key = f"{FOLLOW}{incident.id}/{known.sent + 1}/{known.route}"
+        if action == route.action:
+            text = f"{incident.title} is open again"
+            pages = self._routes.pages(incident, None, at, text, only=known.route)
+            deeds = [replace(page, key=key, token=key) for page in pages]
+        else:
+            deeds = [self._routes.told(route, incident, at, action, key)]
+        for deed in deeds:
+            self._state.telling[deed.key] = Telling(deed=deed)
+        self._keep(replace(known, sent=known.sent + 1, keys=(key,)))
+        return deeds
+
+    def _action(self, known: Followed) -> tuple[str, bool]:
+        """The action that would bring it there to where it is here, and whether that is needed and possible."""
+        route = self._routes.following(known.route)
+        if route is None or not known.said or known.said == known.status:
+            return "", False
+        if known.status == "resolved":
+            return route.over, True
+        if known.said == "resolved":
+            return route.action, True
+        if known.status == "open":  # nothing takes an acknowledgement back, but to end it and call anew
+            return route.over, not known.firm
+        return route.taken, True
+
+    def _under_way(self, known: Followed) -> tuple[str, ...]:
+        return tuple(key for key in known.keys if key in self._state.telling)
+
+    def _of(self, incident: str) -> tuple[Followed, ...]:
+        return self._state.followed.get(incident, ())
+
+    def _keep(self, known: Followed) -> None:
+        place = (known.source, known.route)
+        others = [one for one in self._of(known.incident) if (one.source, one.route) != place]
+        self._state.followed[known.incident] = tuple(sorted([*others, known], key=lambda one: (one.source, one.route)))
+
+    def _make_room(self) -> None:
+        """Forgets what is known of incidents that are forgotten."""
+        for name in [name for name in self._state.followed if name not in self._state.incidents]:
+            del self._state.followed[name]
+
+
+def _stays(now: str, status: str, *, firm: bool) -> bool:
+    """Whether what was done here later than a word from there holds there as well, once it is heard.
+
+    To resolve holds always, to acknowledge what is open there, and to open again what is over there. Somebody who took
+    something less than it has become since has not taken that.
+    """
+    if now == "resolved":
+        return True
+    if now == "acknowledged":
+        return status == "open"
+    return status == "resolved" or firm

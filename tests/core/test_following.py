@@ -1,0 +1,297 @@
+"""Pages that follow their incident: people act here and there at once, words pass each other, and both end alike."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.scene import T0, Scene, outage, rulebook, says
+from quell.core.engine import Engine
+from quell.core.following import standing
+from quell.model.decision import Perform
+from quell.model.incident import Incident
+from quell.model.records import AnyRecord, CommandRecord, StepFinished
+from quell.model.rulebook import Route
+
+ROUTE = Route(
+    name="on-call",
+    action="pd.trigger",
+    params={"routing_key": "env:KEY", "links": ["https://wiki"]},
+    source="pd",
+    taken="pd.acknowledge",
+    over="pd.resolve",
+    shared=("key", "incident", "routing_key"),
+)
+EXAMPLES = 5_000 if os.environ.get("QUELL_LONG") else 150
+
+
+_BEGUN: dict[str, tuple[bytes, list[Perform]]] = {}
+"""By route: what is known once an outage is an incident and people are called, so that no test has to wait for that."""
+
+
+class There:
+    """What people are called by: it takes events, people act in it, and every difference is told some time later."""
+
+    def __init__(self, skew: float = 0.0) -> None:
+        self.skew = skew
+        self.status = ""
+        self.history: list[str] = []
+        self.words: list[CommandRecord] = []
+
+    def take(self, deed: Perform, now: float) -> None:
+        new = {"pd.trigger": "open", "pd.acknowledge": "acknowledged", "pd.resolve": "resolved"}[deed.action]
+        may = {"open": ("", "resolved"), "acknowledged": ("open",), "resolved": ("open", "acknowledged")}[new]
+        if self.status in may:
+            self._turn(deed.incident, new, now, echo=True)
+
+    def act(self, verb: str, name: str, now: float) -> None:
+        old, new = {
+            "ack": ("open", "acknowledged"),
+            "unack": ("acknowledged", "open"),
+            "reopen": ("resolved", "open"),
+            "resolve": ("", "resolved"),
+        }[verb]
+        if (self.status == old) if old else self.status in {"open", "acknowledged"}:
+            self._turn(name, new, now)
+
+    def _turn(self, name: str, status: str, now: float, *, echo: bool = False) -> None:
+        self.status = status
+        self.history.append(status)
+        number = len(self.history)
+        args: dict[str, Any] = {"status": status, "there": "P1", "echo": echo}
+        at = now + self.skew + number * 1e-3
+        self.words.append(
+            CommandRecord(
+                at=at, seen=now, source="pd", id=f"w{number}", verb="follow", target=name, by="bob", args=args
+            )
+        )
+
+
+class Two:
+    """Quell and the other, with a line between them that loses, repeats and reorders."""
+
+    def __init__(self, route: Route = ROUTE, skew: float = 0.0) -> None:
+        self.book = rulebook(routes=(route,))
+        self.engine = Engine(self.book)
+        self.there = There(skew)
+        self.now = T0
+        self.waiting: list[Perform] = []
+        self.deeds: list[Perform] = []
+        if route.source not in _BEGUN:
+            for record in outage():
+                self.tell(record, at=record.at)
+            self.tell(at=T0 + 120.0)
+            _BEGUN[route.source] = self.engine.snapshot(), self.deeds
+        snapshot, deeds = _BEGUN[route.source]
+        self.engine, self.now = Engine.restored(self.book, snapshot), T0 + 120.0
+        self.deeds, self.waiting = [*deeds], [*deeds]
+        (self.name,) = self.engine.state.incidents
+
+    def tell(self, *records: AnyRecord, at: float | None = None) -> None:
+        self.now = max(self.now, self.now if at is None else at)
+        for decision in self.engine.decide(records, self.now):
+            if isinstance(decision, Perform):
+                self.waiting.append(decision)
+                self.deeds.append(decision)
+
+    def answer(self, how: str = "done", nth: int = 0) -> None:
+        """The other hears a deed, or does not, or does and nobody knows."""
+        deed = self.waiting.pop(nth)
+        if how in {"done", "in_doubt"}:
+            self.there.take(deed, self.now)
+        outcome: Any = "failed" if how == "unreachable" else how
+        failure = how if how == "unreachable" else ""
+        self.tell(StepFinished(at=self.now, key=deed.key, outcome=outcome, failure=failure))
+
+    def hear(self, nth: int = 0, *, again: bool = False) -> None:
+        word = self.there.words[nth]
+        if not again:
+            del self.there.words[nth]
+        self.tell(word)
+
+    def say(self, verb: str, by: str = "ana") -> None:
+        self.tell(says(verb, self.name, self.now - T0, by))
+
+    def act(self, verb: str) -> None:
+        self.there.act(verb, self.name, self.now)
+
+    def restart(self) -> None:
+        self.engine = Engine.restored(self.book, self.engine.snapshot())
+
+    def calm(self) -> None:
+        """The line is well again and everything said arrives."""
+        for _ in range(2000):
+            for _ in range(100):
+                if self.waiting:
+                    self.answer()
+                if self.there.words:
+                    self.hear()
+            assert not self.waiting, "it flips for ever"
+            if not self.engine.state.telling:
+                return
+            self.tell(at=self.now + 60.0)
+        raise AssertionError("it does not come to rest")
+
+    @property
+    def incident(self) -> Incident:
+        return self.engine.state.incidents[self.name]
+
+    @property
+    def actions(self) -> list[str]:
+        return [deed.action.removeprefix("pd.") for deed in self.deeds]
+
+
+def called() -> Two:
+    two = Two()
+    two.calm()
+    assert (two.there.status, two.incident.status, two.actions) == ("open", "open", ["trigger"])
+    return two
+
+
+def test_what_a_person_does_here_is_done_there_once() -> None:
+    two = called()
+    two.say("ack")
+    two.calm()
+    two.say("resolve")
+    two.calm()
+    two.say("reopen")
+    two.calm()
+    assert two.actions == ["trigger", "acknowledge", "resolve", "trigger"]
+    assert two.there.status == standing(two.incident) == "open"
+    ack = two.deeds[1]
+    assert ack.key == ack.token == f"follow/{two.name}/1/on-call"
+    assert ack.params == {"incident": two.name, "routing_key": "env:KEY"}
+    assert (ack.repeat, ack.effect) == ("state", "tell")
+
+
+def test_what_a_person_does_there_is_done_here_and_not_sent_back() -> None:
+    two = called()
+    for verb, status in (("ack", "acknowledged"), ("unack", "open"), ("ack", "acknowledged"), ("resolve", "resolved")):
+        two.act(verb)
+        two.calm()
+        assert standing(two.incident) == two.there.status == status
+    assert [(one.what, one.by) for one in two.incident.timeline[-4:]] == [
+        ("acknowledged", "bob"),
+        ("let go", "bob"),
+        ("acknowledged", "bob"),
+        ("resolved", "bob"),
+    ]
+    two.act("reopen")
+    two.calm()
+    assert two.incident.status == "open"
+    assert two.actions == ["trigger"]
+
+
+def test_a_word_that_comes_twice_or_late_says_nothing() -> None:
+    two = called()
+    two.act("ack")
+    two.hear(again=True)
+    two.act("resolve")
+    two.hear(1)
+    assert two.incident.status == "resolved"
+    two.hear()
+    two.calm()
+    assert two.incident.status == "resolved"
+    assert [one.what for one in two.incident.timeline].count("acknowledged") == 1
+
+
+def test_an_hour_without_the_other_loses_nothing() -> None:
+    two = Two()
+    two.say("ack")
+    for _ in range(60):
+        while two.waiting:
+            two.answer("unreachable")
+        two.tell(at=two.now + 60.0)
+        two.restart()
+    two.calm()
+    assert two.there.history == ["open", "acknowledged"]
+    assert two.now - T0 < 3600.0 + 600.0
+
+
+def test_what_is_over_before_it_was_heard_there_is_not_called_for() -> None:
+    two = Two()
+    two.answer("unreachable")
+    two.say("resolve")
+    two.calm()
+    assert (two.there.history, two.incident.status) == ([], "resolved")
+
+
+def test_what_may_have_been_heard_is_ended_there() -> None:
+    two = Two()
+    two.answer("in_doubt")
+    two.say("resolve")
+    two.calm()
+    assert two.there.status == "resolved"
+
+
+def test_only_the_last_of_many_acts_is_said() -> None:
+    two = called()
+    two.say("ack")
+    two.answer("unreachable")
+    two.say("resolve")
+    two.calm()
+    assert two.actions[-1] == "resolve"
+    assert two.there.history == ["open", "resolved"]
+
+
+def test_notes_from_there_stand_in_the_timeline() -> None:
+    two = called()
+    word = CommandRecord(
+        at=two.now, source="pd", id="n1", verb="follow", by="bob", args={"status": "note", "there": "P1", "note": "db"}
+    )
+    two.tell(word, word)
+    assert (two.incident.timeline[-1].what, two.incident.timeline[-1].text) == ("note", "db")
+    two.tell(CommandRecord(at=two.now, source="pd", id="n2", verb="follow", args={"status": "note", "there": "P2"}))
+    assert [one.text for one in two.incident.timeline if one.what == "note"] == ["db"]
+
+
+def test_what_is_not_about_our_incidents_leaves_no_trace() -> None:
+    scene = Scene()
+    scene.tell(says("follow", "somebody-elses", status="resolved"))
+    assert scene.decisions == []
+
+
+def test_a_route_that_does_not_follow_is_left_alone() -> None:
+    two = Two(Route(name="on-call", action="pd.trigger"))
+    two.calm()
+    two.say("resolve")
+    assert (two.actions, two.engine.state.followed) == (["trigger"], {})
+    two.act("ack")
+    two.calm()
+    assert two.incident.status in {"acknowledged", "resolved"}
+
+
+HERE = ("ack", "resolve", "reopen")
+ELSEWHERE = ("ack", "unack", "resolve", "reopen")
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32), st.sampled_from((0.0, -5.0, 5.0, 90.0, -90.0)))
+def test_both_end_alike_whatever_people_do_and_however_words_travel(seed: int, skew: float) -> None:
+    chance = random.Random(seed)
+    two = Two(skew=skew)
+    for _ in range(chance.randrange(3, 25)):
+        two.tell(at=two.now + chance.choice((0.0, 0.5, 3.0, 20.0)))
+        what = chance.random()
+        if what < 0.25:
+            two.say(chance.choice(HERE))
+        elif what < 0.5:
+            two.act(chance.choice(ELSEWHERE))
+        elif what < 0.75 and two.waiting:
+            two.answer(chance.choice(("done", "done", "unreachable", "in_doubt")), chance.randrange(len(two.waiting)))
+        elif what < 0.97 and two.there.words:
+            two.hear(chance.randrange(len(two.there.words)), again=chance.random() < 0.2)
+        else:
+            two.restart()
+    chance.shuffle(two.there.words)
+    two.calm()
+    if two.there.status:
+        assert standing(two.incident) == two.there.status, (two.actions, two.there.history)
+    before = len(two.deeds)
+    two.tell(at=two.now + 1.0)
+    two.calm()
+    assert len(two.deeds) == before
