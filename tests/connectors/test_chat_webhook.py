@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.pretend import Pretender, served
@@ -173,10 +173,18 @@ def test_what_says_nothing_is_refused() -> None:
         post_of({"text": " "}, 100)
 
 
-@given(st.sampled_from(sorted(CHATS)), st.text(max_size=300), st.text(max_size=300))
-def test_every_post_fits(kind: str, text: str, title: str) -> None:
-    chat = CHATS[kind]
-    params = {**PAGE, "text": (text + "*") * 200, "title": title}
-    body = json.dumps(chat.write(post_of(params, chat.most)), ensure_ascii=False)
-    most = {"teams": 28_000 * 2, "mattermost": 16_383, "discord": 6_000, "webex": 7_439 + 1_000}[kind]
-    assert len(body) <= most
+FULL = st.text(max_size=20) | st.sampled_from(["*", "@", "\U0001f525", "語", '"', "a\n", "\U0001f525\n"])
+
+
+@settings(max_examples=40)
+@given(FULL, FULL, st.integers(0, 1500))
+def test_every_post_fits(text: str, title: str, link: int) -> None:
+    params = {**PAGE, "text": (text or "x") * 8_000, "title": title * 300, "link": "https://e.example/" + "a" * link}
+    written = {kind: chat.write(post_of(params, chat.most, chat.size)) for kind, chat in CHATS.items()}
+    assert len(json.dumps(written["teams"])) <= 28_000
+    [attachment] = written["mattermost"]["attachments"]
+    assert len(attachment["text"]) <= 16_383
+    [embed] = written["discord"]["embeds"]
+    assert len(embed["description"]) <= 4_096
+    assert len(embed.get("title", "")) <= 256
+    assert len(written["webex"]["text"].encode()) <= 7_439

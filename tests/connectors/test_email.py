@@ -255,6 +255,15 @@ def test_what_is_no_address_is_refused(address: Any) -> None:
         letter_of({"text": "x", "to": [address]}, OPTIONS, "mail", "k", NOW)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("sender", "quell"), ("to", ["ana"]), ("host", "smtp example"), ("name", "a\r\nMAIL FROM:<x>"), ("name", "ä")],
+)
+def test_what_is_wrong_in_the_options_is_told_at_once(option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"is no (e-mail address|name of a machine)"):
+        built(25, **{option: value})
+
+
 def test_a_mail_to_nobody_or_about_nothing_is_refused() -> None:
     for params, said in (
         ({"text": "x"}, 'needs a "to"'),

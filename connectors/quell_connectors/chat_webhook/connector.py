@@ -40,7 +40,7 @@ class ChatWebhook:
         """Posts. A dry run asks Discord whether the webhook is there; the others cannot be asked."""
         if call.action != "send":
             raise Refused(f'no action "{call.action}"; there is send')
-        post = post_of(call.params, self._chat.most)
+        post = post_of(call.params, self._chat.most, self._chat.size)
         what = f'"{post.headline or post.text.partition(chr(10))[0][:80]}" to {self._chat.name}'
         if call.dry_run:
             if self._chat.answers:

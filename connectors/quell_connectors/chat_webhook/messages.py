@@ -11,6 +11,11 @@ from quell.errors import Refused
 from quell.sdk.ticket_text import clean, cut, one_line, said
 
 MAX_TITLE = 200
+_MAX_EMBED_TITLE = 120
+"""Discord takes 256 characters, and each may be written as two."""
+_MAX_LINK = 1000
+_MAX_LINES = 40
+"""Of a card of Teams: each line is a part of its own, and a message may have 28 kB."""
 _WORST = frozenset({"critical", "crit", "page", "emergency", "fatal", "disaster", "blocker", "p1", "sev1"})
 _BAD = frozenset({"high", "error", "err", "major", "p2", "sev2"})
 _MILD = frozenset({"info", "informational", "none", "debug", "notice", "low", "p4", "p5"})
@@ -34,23 +39,26 @@ class Post:
         return f"{self.severity.upper()}: {self.title}" if self.severity and self.title else self.title
 
 
-def post_of(params: Mapping[str, Any], most: int) -> Post:
-    """Raises `Refused` when it would say nothing. ``most`` is how many characters of text the chat takes."""
-    text, title = cut(said(params, "text"), most).strip(), one_line(said(params, "title"), MAX_TITLE)
+def post_of(params: Mapping[str, Any], most: int, size: str = "characters") -> Post:
+    """Raises `Refused` when it would say nothing. ``most`` is how many characters (or bytes) of text the chat takes."""
+    text, title = cut(said(params, "text"), most, size).strip(), one_line(said(params, "title"), MAX_TITLE)
     incident = one_line(said(params, "incident"), 80)
     head, _, rest = text.partition("\n")
     if title and incident and head.startswith(f"{incident} ") and rest.strip():
         text = rest.strip()  # the headline of a page says it already: the cause comes first
     if not text and not title:
         raise Refused('chat_webhook.send needs a "text"; nothing was posted')
-    return Post(title, text, one_line(said(params, "severity"), 20), incident, clean(said(params, "link")).strip())
+    link = clean(said(params, "link")).strip()
+    severity = one_line(said(params, "severity"), 20)
+    return Post(title, text, severity, incident, link if len(link) <= _MAX_LINK else "")
 
 
 def teams(post: Post) -> dict[str, Any]:
     """An Adaptive Card, as Teams' workflows take it. Runs of text show what they are given; text blocks have markup."""
     weight = {"weight": "Bolder", "size": "Medium", "color": _mood(post.severity)}
     body = [_runs(post.headline, **weight)] if post.headline else []
-    body += [_runs(line) for line in post.text.splitlines() if line.strip()]
+    lines = [line for line in post.text.splitlines() if line.strip()]
+    body += [_runs(line) for line in lines[:_MAX_LINES]] + ([_runs("… (cut)")] if len(lines) > _MAX_LINES else [])
     body += [_runs(f"Incident {post.incident}", isSubtle=True, size="Small")] if post.incident else []
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -86,7 +94,7 @@ def discord(post: Post) -> dict[str, Any]:
     """A message with an embed. Nobody is mentioned, whatever it says."""
     embed: dict[str, Any] = {"description": _unmarked(post.text), "color": _colour(post.severity)}
     if post.headline:
-        embed["title"] = _unmarked(post.headline)
+        embed["title"] = _unmarked(one_line(post.headline, _MAX_EMBED_TITLE))
     if post.link:
         embed |= {"url": post.link} if post.headline else {"description": f"{embed['description']}\n{post.link}"}
     if post.incident:
@@ -102,9 +110,10 @@ def webex(post: Post) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """``most``: characters of text. ``answers``: whether a GET of the webhook tells of it and posts nothing.
+    """One kind. ``most``: characters of text, or bytes if ``size`` says so, so that the whole fits.
 
-    ``query`` asks for an answer that comes only after the message was kept.
+    ``answers``: whether a GET of the webhook tells of it and posts nothing. ``query`` asks for an answer that comes
+    only after the message was kept.
     """
 
     name: str
@@ -112,13 +121,14 @@ class Chat:
     write: Callable[[Post], dict[str, Any]]
     answers: bool = False
     query: Mapping[str, str] | None = None
+    size: str = "characters"
 
 
 CHATS: Mapping[str, Chat] = {
-    "teams": Chat("Microsoft Teams", 12_000, teams),  # a card may have 28 kB
-    "mattermost": Chat("Mattermost", 7_000, mattermost),  # twice as long with every sign escaped; 16,383 are taken
-    "discord": Chat("Discord", 2_000, discord, answers=True, query={"wait": "true"}),  # 4,096 are taken
-    "webex": Chat("Webex", 2_200, webex),  # 7,439 bytes are taken, three to a sign at most for most scripts
+    "teams": Chat("Microsoft Teams", 7_000, teams, size="bytes"),  # 28 kB as JSON, where a byte may become three
+    "mattermost": Chat("Mattermost", 7_000, mattermost),  # 16,383 characters, where one may be written as two
+    "discord": Chat("Discord", 1_500, discord, answers=True, query={"wait": "true"}),  # 4,096, the same
+    "webex": Chat("Webex", 5_000, webex, size="bytes"),  # 7,439 bytes
 }
 
 

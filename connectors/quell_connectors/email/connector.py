@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,13 +15,14 @@ from quell.sdk.identity import Identity, Trust
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
 from quell.sdk.ticket_text import said
-from quell_connectors.email.letter import Letter, letter_of
+from quell_connectors.email.letter import Letter, address_of, letter_of
 from quell_connectors.email.session import Server, Taken, delivered
 from quell_connectors.email.spec import PORTS, SPEC
 
 LONGEST_S = 20.0
 """One conversation takes no longer, so that a server that hangs is heard of within the step."""
 _REMEMBERED = 1000
+_HOST = re.compile(r"[A-Za-z0-9:._-]{1,253}")
 
 
 class Email:
@@ -37,6 +39,11 @@ class Email:
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         password = options.get("password")
         self._password = password if isinstance(password, Secret) and password else None
+        for place in ("host", "name"):
+            if not _HOST.fullmatch(said(options, place) or "x"):
+                raise ValueError(f'{place}: "{said(options, place)}" is no name of a machine')
+        for address in (options.get("sender"), *(options.get("to") or ())):
+            address_of(address)
         if options.get("encryption") == "none" and self._password:
             raise ValueError("a password is not sent in the clear; use encryption starttls or tls, or no password")
         if bool(options.get("user")) != bool(self._password) and options.get("user"):

@@ -40,23 +40,26 @@ class Letter:
 
 
 def address_of(text: object) -> Address:
-    """An address, with or without a name before it. Raises `Refused` for anything else."""
+    """An address, with or without a name before it. Raises ValueError for anything else."""
     found = _NAMED.fullmatch(text.strip()) if isinstance(text, str) else None
     name, spec = (found[1] or "", found[2] or found[3]) if found else ("", "")
     if not _ADDRESS.fullmatch(spec):
         shown = one_line(str(text), 80)
-        raise Refused(f'"{shown}" is no e-mail address; write one such as ana@example.org; nothing was sent')
+        raise ValueError(f'"{shown}" is no e-mail address; write one such as ana@example.org')
     user, _, domain = spec.rpartition("@")
     try:
         return Address(display_name=one_line(name, 80), username=user, domain=domain)
     except (MessageError, ValueError) as error:
-        raise Refused(f'"{one_line(spec, 80)}" is no e-mail address ({error}); nothing was sent') from error
+        raise ValueError(f'"{one_line(spec, 80)}" is no e-mail address ({error})') from error
 
 
 def letter_of(params: Mapping[str, Any], options: Mapping[str, Any], source: str, key: str, now: float) -> Letter:
     """The mail that a step or a page asks for. Raises `Refused` when it says nothing or goes to nobody."""
-    sender = address_of(options.get("sender"))
-    recipients = _recipients(params.get("to") or options.get("to") or ())
+    try:
+        sender = address_of(options.get("sender"))
+        recipients = _recipients(params.get("to") or options.get("to") or ())
+    except ValueError as error:
+        raise Refused(f"{error}; nothing was sent") from error
     text = cut(said(params, "text"), MAX_TEXT).strip()
     severity, incident = one_line(said(params, "severity"), 20), one_line(said(params, "incident"), 80)
     subject = one_line(said(params, "subject"), MAX_SUBJECT) or _subject(params, text, severity)
