@@ -138,6 +138,7 @@ async def test_in_a_thread_the_incident_may_be_left_out() -> None:
         name = await trouble(place)
         await place.until(lambda: name in Talk.room.keys.values())
         ((channel, ts),) = [at for at, key in Talk.room.keys.items() if key == name]
+        await place.until(lambda: place.daemon.chat.board.at("chat", channel, ts) is not None)
         assert (await Talk.say("ack", thread=ts, channel=channel)).text == f"{name}: acknowledged by ana"
         assert "say which incident" in (await Talk.say("ack")).text
         await place.until(

@@ -142,7 +142,7 @@ class Loop:
 
     async def passed(self, seq: int, timeout_s: float) -> bool:
         """Waits until the turn of group ``seq`` is committed; False if that took longer, or would: see ``lag_s``."""
-        if self._passed.seq < seq and self.lag_s > timeout_s:
+        if self._passed.seq < seq and self._clock.real_s(self.lag_s) > timeout_s:
             return False
         return await self._passed.reach(seq, timeout_s)
 
