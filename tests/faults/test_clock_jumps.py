@@ -128,3 +128,26 @@ def test_after_a_jump_back_timers_and_pulls_go_on(tmp_path: Path, nursery: Nurse
         wait_for("further pulls", lambda: Asked.count > before + 2, within_s=20)
         assert child.end() == 0
         assert "wall clock went back" in child.log
+
+
+SCHEDULED = """\
+playbook: look
+when: {every: 10m}
+mode: enforce
+steps:
+  - id: judge
+    do: quell.validate_drift
+"""
+
+
+def test_what_a_schedule_missed_while_the_machine_slept_comes_once(tmp_path: Path, nursery: Nursery) -> None:
+    wall = Wall(tmp_path / "wall")
+    playbooks = tmp_path / "quell" / "playbooks"
+    playbooks.mkdir(parents=True)
+    (playbooks / "look.yaml").write_text(SCHEDULED)
+    with daemon(tmp_path, nursery, wall, "") as child:
+        wall.ahead(20 * HOUR)
+        wait_for("the late run", lambda: child.api("GET", "/runs")["runs"], within_s=20)
+        time.sleep(0.5)
+        assert len(child.api("GET", "/runs")["runs"]) <= 2
+        assert child.end() == 0

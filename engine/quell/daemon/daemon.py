@@ -187,8 +187,8 @@ class Daemon:
         self._spawn(self.inbox.run(), "inbox")
         # Asked before time passes: what is decided from then on is begun by this process.
         left = await self.writer.call(self._store.unfinished)
-        if found.last:
-            await self._tell_of_return()
+        await self._tell_of_return()
+        self.loop.returned = self._tell_of_return
         await self.loop.catch_up()
         self._spawn(self.loop.run(), "loop")
         await self.performer.reconcile(left)
@@ -203,12 +203,22 @@ class Daemon:
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 
-    async def _tell_of_return(self) -> None:
-        """Journals that nobody was there, before time passes: what the clock should have begun comes once at most."""
+    async def _tell_of_return(self) -> bool:
+        """Journals that nobody was there, before time passes: what the clock should have begun comes once at most.
+
+        The first record of a new store it is, too: before time is known, the clock begins nothing. Whether there was a
+        need to, and it could be done.
+        """
         if any(playbook.schedule is not None for playbook in self.loop.rulebook.playbooks):
             now = self.clock.now()
             record = CommandRecord(at=now, seen=now, source="quell", verb=RESUMED, by="quell")
-            await self.inbox.put([record], inside=True)
+            try:
+                await self.inbox.put([record], inside=True)
+            except (Overloaded, StoreError) as error:
+                self._log.error("schedules may come more than once: the return could not be kept", error=str(error))
+                return False
+            return True
+        return False
 
     async def stop(self) -> None:
         """Brings home what was accepted: no new records, the inbox decided over, a snapshot, everything closed."""
@@ -275,6 +285,8 @@ class Daemon:
         self.masker.know(secrets_of(loaded.settings))
         before = self.loop.rulebook.version
         await self.loop.use(loaded.rulebook)
+        if not self.loop.decider.state.now:
+            await self._tell_of_return()
         self.settings = loaded.settings
         self.tokens.use(loaded.settings.tokens)
         self._doors.use(loaded.settings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
 
@@ -52,6 +52,8 @@ _HELD_UP_S = 0.2
 """Timers let what waits for its commit go first, but no longer than this: it may be nothing that brings a group."""
 _LOOK_S = 0.05
 """Between two looks while a timer is due and waits."""
+_SLEPT_S = 60.0
+"""A timer that is so late tells that the machine slept: what the clock should have begun meanwhile comes once."""
 _STORE = "the store"
 """How everything begins that is broken until the store can be used again."""
 _STUCK_WAIT_S = 30.0
@@ -95,6 +97,8 @@ class Loop:
         self._pace = Pace()
         self.told: Callable[[Sequence[Incident], Sequence[Run]], None] = lambda _incidents, _runs: None
         """Is told after its commit what a turn made of incidents and runs; not of what a recovery decides again."""
+        self.returned: Callable[[], Awaitable[bool]] | None = None
+        """Journals that nobody was there for a while, though the process lives; False when nobody needs to know."""
         self._decided: Callable[[int], None] = lambda _count: None
         self._holds_time: Callable[[], bool] = lambda: False
         self._backlog = Backlog(writer)
@@ -242,7 +246,7 @@ class Loop:
             async with self._turning:
                 if self._backlog:
                     await self._catch_up_some()
-                elif self._timer_due():
+                elif self._timer_due() and not (self._slept() and self.returned and await self.returned()):
                     await self._pass_time()
                 if self._saving.due and (data := self._written_down()) is not None:
                     self._saving.keep_meanwhile(self.seq, data)
@@ -281,6 +285,11 @@ class Loop:
         late_s = -1.0 if due is None else self._clock.real_s(self._clock.now() - max(due, self._timers_after))
         # A group that is being committed has its time already; running timers beyond it would make a replay differ.
         return late_s >= 0 and not self._holds_time() and (late_s >= _HELD_UP_S or not self._pace.busy())
+
+    def _slept(self) -> bool:
+        """Whether timers are so late that the machine must have slept, or its clock jumped."""
+        due = self.decider.next_due()
+        return due is not None and self._clock.real_s(self._clock.now() - max(due, self._timers_after)) >= _SLEPT_S
 
     async def _pass_time(self) -> None:
         due, now = self.decider.next_due(), self._clock.now()
