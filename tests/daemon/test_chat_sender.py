@@ -13,7 +13,7 @@ from quell.config.settings import Chat
 from quell.config.settings import Room as Where
 from quell.daemon.chat.board import DIGEST, Board
 from quell.daemon.chat.sender import Sender
-from quell.errors import Refused
+from quell.errors import NoAnswer, Refused
 from quell.model.incident import Incident, TimelineEntry
 from quell.model.run import Approval, Run
 from quell.model.state import State
@@ -324,3 +324,32 @@ async def test_a_restart_drops_what_the_state_has_forgotten() -> None:
     await place.quiet()
     assert [row.key for row in place.store.shown()] == ["INC-2"]
     assert len(place.room.cards) == 2, "the message stays as it is"
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+@in_a_loop
+async def test_what_never_gets_an_answer_holds_up_nothing_else(urgent: bool) -> None:
+    """Slack says ``internal_error`` to one message, whatever is done about it."""
+    place = Virtual()
+    place.put("INC-1", "opened")
+    bad = "R-1" if urgent else "INC-1"
+    taken = place.room.show
+
+    def show(card: Card, channel: str, placed: Placed | None, key: str, again: bool) -> Placed:
+        if key == bad:
+            raise NoAnswer("internal_error")
+        return taken(card, channel, placed, key, again)
+
+    place.room.show = show  # type: ignore[method-assign]
+    if urgent:
+        place.ask("R-1", "INC-1")
+    place.at = 1.0
+    for number in range(2, 12):
+        place.put(f"INC-{number}", "opened")
+    await place.until(60.0)
+    names = {f"INC-{number}" for number in range(1, 12)} - {bad}
+    assert set(place.room.keys.values()) == names
+    place.room.show = taken  # type: ignore[method-assign]
+    await place.until(200.0)
+    assert bad in place.room.keys.values()
+    assert place.room.once()

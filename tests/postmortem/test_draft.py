@@ -8,9 +8,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.scene import Scene, deploy, ends, outage, playbook, rulebook, says
+from core.scene import T0, Scene, deploy, ends, outage, playbook, rulebook, says
 from quell.model.alert import Alert
 from quell.model.incident import Incident, Suspect, TimelineEntry
+from quell.model.records import FeedbackRecord
 from quell.postmortem.draft import Material, draft
 from quell.postmortem.markdown import code, plain
 
@@ -114,3 +115,19 @@ def test_plain_and_code_stay_on_one_line(text: str) -> None:
     assert "\n" not in plain(text)
     assert "<" not in plain(text).replace("\\<", "")
     assert code(text).count("`") in {0, 2}
+
+
+def test_who_confirmed_or_denied_the_cause_is_heard() -> None:
+    scene, now = story(), 4000.0
+    for verdict, note, expected in (
+        ("right_cause", "", None),
+        ("wrong_cause", "it was the *switch*", "ana says that the first suspect was not the cause: it was the"),
+    ):
+        now += 10.0
+        at = T0 + now
+        scene.tell(
+            FeedbackRecord(at=at, seen=at, verdict=verdict, incident=scene.incidents[0].id, by="ana", note=note)  # type: ignore[arg-type]
+        )
+        asked = part(draft(material(scene)), "Open questions")
+        assert "Nobody has confirmed it" not in asked
+        assert expected is None or expected in asked

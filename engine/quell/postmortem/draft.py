@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from quell.core.explain import Explanation
 from quell.core.trial import Candidate
 from quell.model.alert import Alert
-from quell.model.incident import Incident
+from quell.model.incident import Incident, TimelineEntry
 from quell.model.run import Run, StepRun
 from quell.model.shares import percent
 from quell.model.topology import Change, Entity
@@ -18,6 +18,9 @@ from quell.postmortem.markdown import bullets, code, moment, plain, span, table
 MOST_ALERTS = 40
 MOST_RIVALS = 4
 MOST_TOLD = 200
+TAKEN = frozenset({"acknowledged", "snoozed"})
+RIGHT, WRONG = "right cause", "wrong cause"
+"""How the timeline says what a person thinks of the first suspect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ def began_at(material: Material) -> float:
 
 def _short(material: Material) -> list[str]:
     incident, began = material.incident, began_at(material)
-    taken = next((entry for entry in incident.timeline if entry.what == "acknowledged"), None)
+    taken = next((entry for entry in incident.timeline if entry.what in TAKEN), None)
     rows = [
         ["Incident", f"{code(incident.id)}, {plain(incident.severity or 'no severity')}, {incident.status}"],
         ["First abnormal signal", moment(began)],
@@ -202,19 +205,28 @@ def _alerts(material: Material) -> list[str]:
     return [*lines, "", f"{more} more are not shown."] if more > 0 else lines
 
 
+def _said_of_cause(incident: Incident) -> TimelineEntry | None:
+    """The last word of a person on the first suspect."""
+    judged = (entry for entry in reversed(incident.timeline) if entry.what == "feedback")
+    return next((entry for entry in judged if entry.text.startswith((RIGHT, WRONG))), None)
+
+
 def questions(material: Material) -> Iterator[str]:
     """What the record does not answer."""
     incident = material.incident
-    confirmed = any(entry.what == "feedback" and "confirmed" in entry.text for entry in incident.timeline)
-    if not confirmed and incident.suspects:
+    said = _said_of_cause(incident)
+    if incident.suspects and said is None:
         yield f"Was {code(incident.suspects[0].entity)} the cause? Nobody has confirmed it."
+    if said is not None and said.text.startswith(WRONG):
+        why = plain(said.text.removeprefix(WRONG).removeprefix(": "))
+        yield f"{plain(said.by)} says that the first suspect was not the cause{f': {why}' if why else ''}. What was it?"
     if incident.no_clear_cause or not incident.suspects:
         yield "What was the cause? What would have shown it (an alert, a dependency, a change that was not on record)?"
     if incident.is_open:
         yield "It is still open: what is left to do?"
     if incident.paged_at is None:
         yield "Nobody was paged. Should somebody have been?"
-    elif not any(entry.what == "acknowledged" for entry in incident.timeline):
+    elif not any(entry.what in TAKEN for entry in incident.timeline):
         yield "Nobody acknowledged it. Did the page reach the right people?"
     began = began_at(material)
     if incident.paged_at is not None and incident.paged_at - began > 300:

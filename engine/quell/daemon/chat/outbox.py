@@ -16,6 +16,8 @@ from quell.sdk.chat import Pace
 Place = tuple[str, str]
 """A channel, and the key of what is shown there."""
 Kind = Literal["card", "story"]
+FIRST_BEHIND_S, LONGEST_BEHIND_S = 2.0, 60.0
+"""For so long others go before what got no answer."""
 _AT_ONCE, _CARD, _STORY = 0, 1, 2
 """What must be heard now, then what is shown, then what can be read in its thread."""
 
@@ -30,11 +32,15 @@ class Item:
 
 @dataclass(slots=True)
 class _Waiting:
-    """``since`` is when it first became untrue, ``not_before`` when it may be tried again."""
+    """``since`` is when it first became untrue, ``not_before`` when it may be tried again.
+
+    ``lost`` is how often nobody knew what became of it.
+    """
 
     since: float
     rank: int
     not_before: float = 0.0
+    lost: int = 0
 
 
 class Outbox:
@@ -109,14 +115,19 @@ class Outbox:
         """There was nothing to send."""
         self._begun.pop(item, None)
 
-    def later(self, item: Item, until: float, *, all_of_it: bool) -> None:
-        """It could not be sent, and is tried again from then on; ``all_of_it``: nor can anything else before."""
+    def later(self, item: Item, until: float, *, all_of_it: bool, lost: bool = False) -> None:
+        """It could not be sent, and is tried again from then on; ``all_of_it``: nor can anything else before.
+
+        What was ``lost`` may be what the vendor cannot stand about this one: others go before it is tried again.
+        """
         waiting = self._begun.pop(item, None)
         if waiting is not None:
             since = self._waiting.get(item)
             waiting.rank = min(waiting.rank, since.rank) if since is not None else waiting.rank
             self._waiting[item] = waiting
-            waiting.not_before = 0.0 if all_of_it else until
+            waiting.lost += lost
+            behind_s = min(FIRST_BEHIND_S * 2.0 ** (waiting.lost - 1), LONGEST_BEHIND_S) if lost else 0.0
+            waiting.not_before = until + behind_s if lost or not all_of_it else 0.0
         if all_of_it:
             self._blocked_until = max(self._blocked_until, until)
 

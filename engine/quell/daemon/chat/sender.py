@@ -74,7 +74,7 @@ class Sender:
             else:
                 await self._show(item, row)
         except NoAnswer as error:
-            self._failed(item, error, "unreachable", all_of_it=True)
+            self._failed(item, error, "unreachable", all_of_it=True, lost=True)
         except Unreachable as error:
             self._failed(item, error, "unreachable", all_of_it=True, retry_after_s=error.retry_after_s)
         except (Refused, BadPayload) as error:
@@ -173,12 +173,19 @@ class Sender:
         self._report("ok", "")
 
     def _failed(
-        self, item: Item, error: Exception, state: str, *, all_of_it: bool, retry_after_s: float | None = None
+        self,
+        item: Item,
+        error: Exception,
+        state: str,
+        *,
+        all_of_it: bool,
+        lost: bool = False,
+        retry_after_s: float | None = None,
     ) -> None:
         wait_s = retry_after_s if retry_after_s is not None else self._wait_s
         if all_of_it:
             self._wait_s = min(self._wait_s * 2.0, _LONGEST_WAIT_S)
-        self.outbox.later(item, self._steady() + wait_s, all_of_it=all_of_it)
+        self.outbox.later(item, self._steady() + wait_s, all_of_it=all_of_it, lost=lost)
         text = (
             str(error) if isinstance(error, Unreachable | Refused | StoreError) else f"{type(error).__name__}: {error}"
         )
