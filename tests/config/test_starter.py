@@ -30,7 +30,7 @@ def test_a_fresh_directory_is_fine_without_any_secret(tmp_path, specs):
         "collect-diagnostics": "shadow", "open-ticket": "shadow", "rollback-bad-deploy": "shadow",
         "page-and-escalate": "shadow", "abort-canary": "off", "collect-kubernetes-diagnostics": "off",
         "drain-endpoint": "off", "pause-retraining-on-drift": "off", "roll-back-model-alias": "off",
-        "rollback-with-argocd": "off", "status-page-note": "off", "turn-flag-off": "off",
+        "pagerduty-cause": "off", "rollback-with-argocd": "off", "status-page-note": "off", "turn-flag-off": "off",
     }  # fmt: skip
     assert loaded.rulebook.mute
     assert loaded.rulebook.inhibit
