@@ -301,3 +301,41 @@ def test_a_private_answer_may_hold_a_picture() -> None:
             assert list(server.slack.uploads.values()) == [walk.png]
 
     run(work())
+
+
+def test_a_dialog_from_what_only_one_person_sees_shows_nothing_to_others() -> None:
+    async def hear(said: Said) -> Answer:
+        if said.fields:
+            return Answer(text="too late", card=card(2, title="checkout is well", buttons=()), replace=True)
+        return Answer(modal=APPROVE) if said.verb else Answer(card=card())
+
+    async def work() -> None:
+        async with listening(Ears(hear)) as (server, _):
+            await server.deliver(command(server.slack, "show INC-3f9a1c", ANA))
+            await eventually(lambda: server.slack.private)
+            (shown,) = server.slack.private
+            await server.deliver(click(server.slack, shown, "Why?", ANA))
+            await eventually(lambda: server.slack.views)
+            await server.deliver(submit(server.slack, server.slack.views[0], ANA, reason="now"))
+            await eventually(lambda: shown.edits or server.slack.messages)
+            assert server.slack.messages == []
+            assert "checkout is well" in str(shown.blocks)
+            assert "too late" in str(shown.blocks)
+
+    run(work())
+
+
+def test_what_all_may_see_of_a_click_stands_in_the_thread_of_the_card() -> None:
+    async def hear(said: Said) -> Answer:
+        return Answer(text="R-1 is running", private=False) if said.fields else Answer(modal=APPROVE)
+
+    async def work() -> None:
+        async with listening(Ears(hear)) as (server, slack):
+            placed = await slack.show(card(), HOME, None, "root")
+            await server.deliver(click(server.slack, server.slack.at(HOME, placed.ts), "Why?", ANA))
+            await eventually(lambda: server.slack.views)
+            await server.deliver(submit(server.slack, server.slack.views[0], ANA, reason="now"))
+            await eventually(lambda: len(server.slack.messages) == 2)
+            assert (server.slack.messages[1].text, server.slack.messages[1].thread_ts) == ("R-1 is running", placed.ts)
+
+    run(work())

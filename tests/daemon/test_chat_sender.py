@@ -294,7 +294,7 @@ async def test_what_is_refused_in_one_channel_holds_up_nothing_else() -> None:
             raise Refused("not in channel")
         return await show(card, channel, placed, key, again=again)
 
-    place.show = picky  # type: ignore[method-assign]
+    place.show = picky
     place.chat = Chat(rooms=(Where(source="slack", channel="#closed"), ROOM))
     place.start()
     place.put("INC-1", "opened")
@@ -340,7 +340,7 @@ async def test_what_never_gets_an_answer_holds_up_nothing_else(urgent: bool) -> 
             raise NoAnswer("internal_error")
         return taken(card, channel, placed, key, again)
 
-    place.room.show = show  # type: ignore[method-assign]
+    place.room.show = show
     if urgent:
         place.ask("R-1", "INC-1")
     place.at = 1.0
@@ -349,7 +349,7 @@ async def test_what_never_gets_an_answer_holds_up_nothing_else(urgent: bool) -> 
     await place.until(60.0)
     names = {f"INC-{number}" for number in range(1, 12)} - {bad}
     assert set(place.room.keys.values()) == names
-    place.room.show = taken  # type: ignore[method-assign]
+    place.room.show = taken
     await place.until(200.0)
     assert bad in place.room.keys.values()
     assert place.room.once()

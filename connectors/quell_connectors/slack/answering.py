@@ -93,6 +93,8 @@ class Answering:
         if url and not said.message:
             await self._web.to_response_url(url, {"response_type": "in_channel", **body})
             return
+        if said.verb and not thread and not said.reply_to.get("private"):
+            thread = said.message  # the card that was clicked
         what = answer.card if answer.card is not None else answer.text
         await self._messages.reply(said.channel, thread, what, f"answer/{said.id}", again=False)
 

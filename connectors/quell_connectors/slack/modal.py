@@ -29,13 +29,20 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     thread: str = ""
     message: str = ""
     response_url: str = ""
+    private: str = ""
 
 
 def view(modal: Modal, said: Said) -> dict[str, Any]:
     """The dialog for ``views.open``. Raises `Refused` when what it must keep is too long for Slack."""
     submit = modal.submit
     kept = Kept(
-        submit.verb, submit.value, said.channel, said.thread, said.message, said.reply_to.get("response_url", "")
+        submit.verb,
+        submit.value,
+        said.channel,
+        said.thread,
+        said.message,
+        said.reply_to.get("response_url", ""),
+        said.reply_to.get("private", ""),
     )
     metadata = msgspec.json.encode(kept).decode()
     if len(metadata) > MOST_METADATA:

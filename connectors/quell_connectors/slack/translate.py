@@ -222,7 +222,11 @@ def _submission(told: _Interaction, view: _View) -> Said:
         verb=kept.verb,
         value=kept.value,
         fields=fields,
-        reply_to={"response_url": kept.response_url, "trigger_id": told.trigger_id},
+        reply_to={
+            "response_url": kept.response_url,
+            "trigger_id": told.trigger_id,
+            **({"private": kept.private} if kept.private else {}),
+        },
     )
 
 
