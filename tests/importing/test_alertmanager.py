@@ -104,7 +104,7 @@ def test_all_of_a_configuration_is_here_or_said_not_to_be(
         "carried: resolve_timeout: resolve_timeout in quell.yaml",
         "left out: global.smtp_smarthost: it is a default of Alertmanager's receivers",
         "left out: group_by: quell groups by cause",
-        'left out: slack_configs of "db-chat": no action here tells people by slack',
+        'left out: slack_configs of "db-chat": settings of slack are not carried over',
         'left out: time interval "christmas": it names days_of_month and months',
         'carried: mute_time_intervals "sunday nights": ',
         'carried: route to "nobody": nobody is told of what it takes',
@@ -112,6 +112,8 @@ def test_all_of_a_configuration_is_here_or_said_not_to_be(
     ):
         assert line in said, said
     assert "0123456789abcdef" not in said
+    assert "quell.yaml names no tokens" in said
+    assert "--without-secrets until they are set" in said
     monkeypatch.setenv("QUELL_PAGERDUTY_DB_PAGER", "x" * 32)
     monkeypatch.setenv("QUELL_PAGERDUTY_PAGER", "x" * 32)
     specs = {name: kind.spec for name, kind in find_connectors().connectors.items()}

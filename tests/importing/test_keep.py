@@ -52,7 +52,9 @@ def test_a_plain_one_becomes_a_playbook_that_loads(tmp_path: Path, capsys: pytes
     path = tmp_path / "workflow.yaml"
     path.write_text(RESTART)
     assert run(["import", str(path), "--out", str(tmp_path / "quell"), "--strict"]) == 0
-    assert 'playbook "tell-deploy-tool", mode shadow' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'playbook "tell-deploy-tool", mode shadow' in said
+    assert 'changed: filter source "prometheus": alerts of every source begin it' in said
     loaded = load(tmp_path / "quell", {name: kind.spec for name, kind in find_connectors().connectors.items()}, {})
     (playbook,) = loaded.rulebook.playbooks
     assert playbook.mode == "shadow"
@@ -89,7 +91,7 @@ def test_triggers(trigger: str, when: dict[str, Any]) -> None:
     [
         ("{name: a, if: '{{ alert.x }} == 1', provider: {type: console, with: {message: hi}}}", "its condition"),
         ("{name: a, foreach: '{{ steps.x }}', provider: {type: console, with: {message: hi}}}", '"foreach"'),
-        ("{name: a, provider: {type: teams, with: {message: hi}}}", 'the provider "teams"'),
+        ("{name: a, provider: {type: teams, with: {message: hi}}}", 'provider "teams" is not carried over'),
         ("{name: a, provider: {type: console, with: {message: 'keep.len({{ alert }})'}}}", "a function of Keep"),
         ("{name: a, provider: {type: console, with: {message: '{{ alert.other.thing }}'}}}", "no counterpart"),
         ("{name: a, provider: {type: http, with: {url: 'http://x/', headers: {a: b}}}}", "headers may hold secrets"),
@@ -124,6 +126,19 @@ def test_each_trigger_has_a_file_of_its_own_below_the_directory(tmp_path: Path) 
         "deep/er/quell/quell.yaml",
         "workflow.yaml",
     ]
+
+
+def test_a_source_in_cel_is_said_and_a_file_beside_another_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = "{type: alert, cel: \"source == 'grafana' && severity == 'critical'\"}"
+    path = tmp_path / "workflow.yaml"
+    path.write_text(f"workflow:\n  id: a\n  triggers: [{trigger}]\n  actions: [{SAY}]\n")
+    out = tmp_path / "quell"
+    assert run(["import", str(path), "--out", str(out)]) == 0
+    assert "alerts of every source begin it" in capsys.readouterr().out
+    assert run(["import", str(path), "--out", str(out)]) == 0
+    assert "quell.imported.yaml is not read: take over into quell.yaml" in capsys.readouterr().out
 
 
 def test_a_constant_that_is_computed_is_left_out_like_a_step() -> None:

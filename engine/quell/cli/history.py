@@ -81,6 +81,7 @@ def import_history(
     to = time.time() if to is None else to
     wanted |= {"from": repr(from_), "to": repr(to)}
     part = out.with_name(out.name + ".part")
+    _make_room(out.parent)
     if note is None:
         part.unlink(missing_ok=True)
     course = _Course(asked.connector, growing, part, wanted, labels_of(labels))
@@ -90,6 +91,13 @@ def import_history(
     click.echo(
         f"{out}: {count} line{'s' * (count != 1)} added, {_day(from_)} to {_day(to)}, true to {format_duration(step_s)}"
     )
+
+
+def _make_room(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"{folder}: cannot be made: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)

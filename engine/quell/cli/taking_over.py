@@ -37,7 +37,15 @@ def import_(file: Path, out: Path, *, strict: bool, as_json: bool) -> None:
             click.echo(f"set {variable}: {what}")
         counts = ", ".join(f"{found.report.count(fate)} {fate}" for fate in ("carried", "changed", "left out"))
         click.echo(f"{found.what}: {counts}; wrote {', '.join(written)}")
-        click.echo(f"look at them, then: quell check {out}")
+        for name in written:
+            if name.startswith("quell.imported"):
+                click.echo(f"{name} is not read: take over into quell.yaml what you want of it")
+        if "quell.yaml" in written:
+            click.echo(
+                'quell.yaml names no tokens, so nobody may ask or act yet: take "tokens" from what quell init writes'
+            )
+        flag = " (with --without-secrets until they are set)" if found.secrets else ""
+        click.echo(f"look at them, then: quell check {out}{flag}")
     if strict and left:
         raise Failed(f"{left} part{'s were' if left > 1 else ' was'} left out")
 

@@ -19,6 +19,8 @@ from quell.model.mute import Matcher
 _UNFIT = re.compile(r"[^a-z0-9]+")
 _EVENTS = {"created": "opened", "updated": "suspects_changed"}
 _SEVERITIES = {"critical", "high", "warning", "info", "low"}
+_EVERY_SOURCE = "alerts of every source begin it: where an alert came from is no label here"
+_SOURCE = re.compile(r"(^|&&)\s*source\s*[=!]=")
 _FILTER_LABELS = {"name": "alertname"}
 _KNOWN = {
     "id", "name", "description", "triggers", "steps", "actions", "consts", "disabled", "on-failure", "owners",
@@ -135,6 +137,8 @@ def _alert(trigger: Mapping[str, Any], path: Path, one: Workflow, report: Report
         if matcher is None:
             one.whole = False
             report.left_out((*path, "filters"), "filter", f"{each} is not a comparison of a label")
+        elif not matcher:
+            report.changed((*path, "filters"), f'filter source "{each.get("value")}"', _EVERY_SOURCE)
         else:
             matchers += matcher
     cel = trigger.get("cel")
@@ -145,6 +149,8 @@ def _alert(trigger: Mapping[str, Any], path: Path, one: Workflow, report: Report
             report.left_out((*path, "cel"), "cel", f'write it as matchers, or as "if" over alert: {cel.strip()}')
         else:
             matchers += read
+            if _SOURCE.search(cel):
+                report.changed((*path, "cel"), f"cel {cel.strip()}", _EVERY_SOURCE)
     for name in ("only_on_change", "severity_changed"):
         if trigger.get(name):
             report.changed((*path, name), name, "a playbook here runs once for each firing of an alert")

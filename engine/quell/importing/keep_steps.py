@@ -59,7 +59,9 @@ def action_of(raw: Mapping[str, Any], taken: Collection[str]) -> Action:
         step_id = f"{name[:58]}_{number}"
     known = {"http": _http, "pagerduty": _pagerduty, "console": _console, "mock": _console}
     if kind not in known:
-        raise Untold(f'there is no action for the provider "{kind}" here')
+        raise Untold(
+            f'provider "{kind}" is not carried over; if "quell explain connectors" has one, write the step by hand'
+        )
     return known[kind](step_id, params)
 
 

@@ -117,4 +117,8 @@ def _elsewhere(found: Receiver, kind: str, place: Sequence[Any], part: str, repo
     tool = kind.removesuffix("_configs")
     found.actions.append(_CONSOLE)
     found.changed = f"printed where quell runs, until you name an action that tells people by {tool}"
-    report.left_out(place, part, f"no action here tells people by {tool} from Alertmanager's settings")
+    report.left_out(
+        place,
+        part,
+        f'settings of {tool} are not carried over; if "quell explain connectors" has it, write a source for it',
+    )
