@@ -19,6 +19,7 @@ from quell.config import Loaded
 from quell.config.settings import Person
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
+from quell.model.incident import Incident
 from quell.model.records import AlertRecord, CommandRecord
 from quell.model.rulebook import Route
 from quell.model.times import format_time
@@ -88,7 +89,10 @@ def test_a_person_there_and_a_person_here() -> None:
     async def story() -> None:
         pages = Pages()
         async with paged(pages) as (place, name):
-            incident = lambda: place.daemon.loop.decider.state.incidents[name]  # noqa: E731
+
+            def incident() -> Incident:
+                return place.daemon.loop.decider.state.incidents[name]
+
             await place.until(lambda: pages.actions == ["trigger"])
             assert pages.events == [("trigger", name)]
             assert await webhook(place, "incident.acknowledged", name) == 200

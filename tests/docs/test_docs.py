@@ -39,6 +39,8 @@ ENVIRONMENT = {
     "SERVICENOW_PASSWORD": "x",
     "REDMINE_KEY": "x",
     "PAGERDUTY_KEY": "x",
+    "PAGERDUTY_SIGNS": "x",
+    "PAGERDUTY_TOKEN": "x",
     "STATUSPAGE_KEY": "x",
     "SMTP_PASSWORD": "x",
     "TEAMS_WEBHOOK": "x",
