@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ from quell.errors import Unreachable
 from quell.model.mute import Matcher
 from quell.model.playbook import Place, Step
 from quell.model.records import AlertRecord
-from quell.sdk.chat import Answer, Card
+from quell.sdk.chat import Answer, Card, Placed
 from quell.sdk.connector import Call, Done
 from quell.sdk.spec import ActionSpec, Option, Spec
 from quell.store.memory import MemoryStore
@@ -188,6 +189,7 @@ async def test_a_silence_by_a_dialog_and_its_end() -> None:
         modal = (await Talk.say(verb="silence", value=buttons["silence"].value)).modal
         assert modal is not None
         assert [field.name for field in modal.fields] == ["span", "because"]
+        assert any('alertname="HighErrorRate", namespace="shop"' in line.text for line in modal.lines)
         done = await Talk.say(
             verb=modal.submit.verb, value=modal.submit.value, fields={"span": "4h", "because": "planned"}
         )
@@ -479,3 +481,44 @@ async def test_decisions_go_on_whatever_becomes_of_showing_them() -> None:
         name = await trouble(place)
         assert (await Talk.say(f"ack {name}")).ok
         assert status(place, name) == "acknowledged"
+
+
+class Slow(Talk):
+    """Takes its time to answer at first, and to be given up."""
+
+    first: ClassVar[bool] = True
+    giving_up: ClassVar[int] = 0
+
+    async def show(self, card: Card, channel: str, placed: Placed | None, key: str, *, again: bool = False) -> Placed:
+        if Slow.first:
+            Slow.first = False
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.2)
+                Slow.giving_up += 1
+                raise
+        return await super().show(card, channel, placed, key, again=again)
+
+
+@in_a_loop
+async def test_another_connector_is_told_of_news_however_long_the_former_takes_to_end() -> None:
+    Talk.room, Slow.first, Slow.giving_up = Room(time.monotonic), True, 0
+    before, after = config(), config()
+    chat = replace(before.settings.sources[1], options={"other": "x"})
+    after = Loaded(
+        replace(after.settings, sources=(*after.settings.sources[:1], chat, *after.settings.sources[2:])), BOOK
+    )
+    async with running(
+        before, restore=lambda book, data: Engine.restored(book, data) if data else Engine(book),
+        kinds={**KINDS, "talk": Slow, "duty": Duty}, clock=Clock(speed=SPEED),
+    ) as place:  # fmt: skip
+        name = await trouble(place)
+        await place.until(lambda: not Slow.first)
+        place.daemon._load = lambda: after
+        assert await place.daemon.reloader.reload()
+        await place.until(lambda: Slow.giving_up and name in Talk.room.keys.values() and Talk.heard)
+        await place.until(lambda: all(row.state == "placed" for row in place.store.shown()))
+        await asyncio.sleep(0.2)
+        await Talk.say(f"ack {name}")
+        await place.until(lambda: card_of(name).status == "acknowledged", 8.0)

@@ -209,7 +209,8 @@ class Chat:
                 else:
                     await asyncio.sleep(0)
         finally:
-            self._news.pop(source.id, None)
+            if self._news.get(source.id) is news:  # else another sender is there already
+                del self._news[source.id]
 
     async def _listen(self, source: Source, listens: Listens) -> None:
         wait_s = _FIRST_WAIT_S

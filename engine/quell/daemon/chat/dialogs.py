@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from quell.chatops.cards import arguments, choices, clean, clock, incident_card
 from quell.chatops.grammar import Command, Misread, parse
 from quell.chatops.marks import Mark, asking, mark_of_incident, mark_of_run, read_mark, standing
+from quell.daemon.chat.doing import matchers_of
 from quell.daemon.chat.floor import Asker, Floor
 from quell.model.incident import Incident
 from quell.model.run import Run
@@ -61,8 +62,10 @@ class Dialogs:
         state = self._floor.state
         if verb == "silence":
             fields = (Field(name="span", label="For how long", value="1h", choices=_SPANS), reason)
-            text = "Alerts with the labels that all of its alerts share are silenced."
-            return Answer(modal=Modal(title="Silence", submit=submit, lines=(about, Line(text)), fields=fields))
+            known = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
+            labels = Line(", ".join(str(one) for one in matchers_of(known)), "quote")
+            text = Line("Every alert with these labels is silenced, of this incident or not.")
+            return Answer(modal=Modal(title="Silence", submit=submit, lines=(about, labels, text), fields=fields))
         if verb == "run":
             known = [
                 (one.name, f"{one.name}: {one.summary}")
@@ -113,7 +116,7 @@ class Dialogs:
                 seconds = found.seconds or _HOUR_S
                 return Command(verb="silence", incident=incident.id, seconds=seconds, because=_reason(said, asker))
             case "run":
-                dry = said.fields.get("dry") == "dry"
+                dry = said.fields.get("dry", "dry") == "dry"  # who was not asked did not say: do it
                 return Command(verb="run", playbook=said.fields.get("playbook", ""), incident=incident.id, dry=dry)
             case "merge":
                 other = said.fields.get("other", "")
