@@ -64,8 +64,8 @@ class Dialogs:
             fields = (Field(name="span", label="For how long", value="1h", choices=_SPANS), reason)
             known = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
             labels = Line(", ".join(str(one) for one in matchers_of(known)), "quote")
-            text = Line("Every alert with these labels is silenced, of this incident or not.")
-            return Answer(modal=Modal(title="Silence", submit=submit, lines=(about, labels, text), fields=fields))
+            reach = Line("Every alert with these labels is silenced, of this incident or not.")
+            return Answer(modal=Modal(title="Silence", submit=submit, lines=(about, labels, reach), fields=fields))
         if verb == "run":
             known = [
                 (one.name, f"{one.name}: {one.summary}")
