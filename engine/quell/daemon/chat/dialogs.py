@@ -62,8 +62,8 @@ class Dialogs:
         state = self._floor.state
         if verb == "silence":
             fields = (Field(name="span", label="For how long", value="1h", choices=_SPANS), reason)
-            known = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
-            labels = Line(", ".join(str(one) for one in matchers_of(known)), "quote")
+            own = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
+            labels = Line(", ".join(str(one) for one in matchers_of(own)), "quote")
             reach = Line("Every alert with these labels is silenced, of this incident or not.")
             return Answer(modal=Modal(title="Silence", submit=submit, lines=(about, labels, reach), fields=fields))
         if verb == "run":
