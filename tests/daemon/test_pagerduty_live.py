@@ -103,6 +103,6 @@ def test_a_person_there_and_a_person_here() -> None:
             await place.daemon.inbox.put([CommandRecord(at=now, verb="resolve", target=name, by="bo")])
             await place.until(lambda: pages.actions == ["trigger", "resolve"])
             assert incident().status == "resolved"
-            assert not place.daemon.loop.decider.state.telling
+            await place.until(lambda: not place.daemon.loop.decider.state.telling)
 
     asyncio.run(story())
