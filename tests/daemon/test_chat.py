@@ -25,6 +25,7 @@ from quell.errors import Unreachable
 from quell.model.mute import Matcher
 from quell.model.playbook import Place, Step
 from quell.model.records import AlertRecord
+from quell.model.rulebook import Route
 from quell.sdk.chat import Answer, Card, Placed
 from quell.sdk.connector import Call, Done
 from quell.sdk.spec import ActionSpec, Option, Spec
@@ -522,3 +523,16 @@ async def test_another_connector_is_told_of_news_however_long_the_former_takes_t
         await asyncio.sleep(0.2)
         await Talk.say(f"ack {name}")
         await place.until(lambda: card_of(name).status == "acknowledged", 8.0)
+
+
+@in_a_loop
+async def test_a_question_that_goes_to_a_route_is_also_shown_where_its_incident_is() -> None:
+    asks = Step(id="ask", do="approve", place=Place(file="p.yaml", line=1), with_={"channel": "on-call"})
+    book = rulebook(
+        routes=(Route(name="on-call", action="worker.do", params={"text": "${text}"}),),
+        playbooks=(playbook("careful", steps=(asks,), on=("opened",)),),
+    )
+    async with talking(conf=Loaded(config().settings, book)) as place:
+        await trouble(place)
+        await place.until(lambda: any(key.startswith("R-") for key in Talk.room.keys.values()))
+        assert {channel for (channel, _), key in Talk.room.keys.items() if key.startswith("R-")} == {"#incidents"}

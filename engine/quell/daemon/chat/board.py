@@ -6,7 +6,7 @@ of in one message that lists them all; what has a message keeps it, and what bec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import blake2b
 
 import msgspec
@@ -29,7 +29,10 @@ _Key = tuple[str, str, str]
 
 
 class Board:
-    """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock, ``picture`` the latest there is."""
+    """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock, ``picture`` the latest there is.
+
+    ``routes`` are the names of those in ``pages:``.
+    """
 
     def __init__(
         self,
@@ -39,9 +42,11 @@ class Board:
         now: Callable[[], float],
         steady: Callable[[], float],
         picture: Callable[[Incident], Picture | None] = lambda _incident: None,
+        routes: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._state = state
         self._picture = picture
+        self._routes = routes
         self._now = now
         self._steady = steady
         self.outboxes: dict[str, Outbox] = {}
@@ -141,6 +146,8 @@ class Board:
         if not channel or not rooms:
             return rooms
         named = [room for room in self._rooms.all if room.channel == channel]
+        if not named and channel in self._routes():  # people are called by it; nobody talks there
+            return rooms
         return named[:1] or [Room(source=rooms[0].source, channel=channel)]
 
     def subscribe(self, source: str, channel: str, key: str) -> bool:

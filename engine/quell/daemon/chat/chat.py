@@ -61,8 +61,9 @@ class Chat:
         self._settings = settings
         self._pictures = Pictures(self._explained, self._drawn, time.monotonic)
         self.board = Board(
-            self._state, settings().chat, now=clock.now, steady=time.monotonic, picture=self._pictures.of
-        )
+            self._state, settings().chat, now=clock.now, steady=time.monotonic, picture=self._pictures.of,
+            routes=lambda: {route.name for route in loop.rulebook.routes},
+        )  # fmt: skip
         self._shown_by = settings().chat
         self.desk = Desk(
             Floor(
