@@ -231,7 +231,7 @@ def test_what_must_never_be_repeated_waits_for_a_person(how):
     else:
         stage.answer(outcome="failed" if how == "timeout" else how, failure="timeout" if how == "timeout" else "")
     assert (stage.run.state, stage.states) == ("in_doubt", ["in_doubt", "planned"])
-    assert f"`quell approve {stage.run.id}` if it did" in stage.run.steps[0].sentence
+    assert f"`quell approve {stage.run.id} --took-effect` if it did" in stage.run.steps[0].sentence
     assert any("in doubt" in line for line in stage.audits)
     before = len(stage.decisions)
     stage.answer(f"{stage.run.id}/one/1", "in_doubt")

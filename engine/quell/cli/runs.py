@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -122,13 +122,32 @@ def _begins(playbook: Mapping[str, Any]) -> str:
     return f"incident {', '.join(playbook.get('on', ('opened',)))}"
 
 
+_LOOKED = {
+    "approve": ("--took-effect", "You looked: the act that is in doubt took effect, and the run goes on."),
+    "reject": (
+        "--no-effect",
+        "You looked: the act that is in doubt did not take effect, and the step counts as failed.",
+    ),
+}
+
+
+def _looked(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option by which a person says what became of an act, where there is one."""
+    if name not in _LOOKED:
+        return lambda command: command
+    option, text = _LOOKED[name]
+    return click.option(option, "looked", is_flag=True, help=text)
+
+
 def _decide(name: str, summary: str, done: str) -> click.Command:
     @click.command(name, help=summary)
     @click.argument("run")
     @click.option("--note", default="", help="A sentence for the record.")
+    @_looked(name)
     @asks_daemon
-    def decide(asked: Asked, run: str, note: str) -> None:
-        answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note})
+    def decide(asked: Asked, run: str, note: str, *, looked: bool = False) -> None:
+        more = {"looked": True} if looked else {}
+        answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note, **more})
         state = (answer.get("run") or {}).get("state", "")
         said = answer.get("text") or (f"{done}, now {state.replace('_', ' ')}" if state else done)
         asked.answer(answer, lambda: click.echo(f"{run}: {said}; follow it with: quell runs {run}"))

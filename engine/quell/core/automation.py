@@ -196,6 +196,9 @@ class Automation:
         if command.verb == "stop":
             self._desk.audit(now, command.by, "stop", run.id, _note(command))
             return stopped(run, now, f"stopped by {command.by or 'a person'}")
+        if why := _beside_the_question(run, command):
+            self._refuse(command, now, why)
+            return run
         if run.state == "in_doubt":
             took_effect = command.verb == "approve"
             detail = "it took effect" if took_effect else "it did not take effect"
@@ -291,6 +294,22 @@ def _drawn(rulebook: Rulebook, state: State) -> Callable[[], Graph]:
         return Graph(entities.values(), dependencies, rulebook.correlate.edges)
 
     return graph
+
+
+def _beside_the_question(run: Run, command: CommandRecord) -> str:
+    """Why a word on a run is none on what the run asks now; "" when it is, or does not say what it is about.
+
+    A yes that comes late to an approval must not be taken for "it took effect".
+    """
+    about = command.args.get("answers")
+    if about == "approval" and run.state == "in_doubt":
+        return (
+            f"run {run.id} is in doubt and asks what became of an act; look, then `quell approve {run.id} "
+            f"--took-effect` or `quell reject {run.id} --no-effect`"
+        )
+    if about == "doubt" and run.state != "in_doubt":
+        return f"run {run.id} is {run.state} and not in doubt"
+    return ""
 
 
 def _note(command: CommandRecord) -> str:

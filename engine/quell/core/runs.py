@@ -177,8 +177,8 @@ def doubted(desk: Desk, run: Run, error: str, at: float) -> Run:
     if run.dry or spec.effect != "change":
         return advance(desk, failed(desk, run, error, at), at)
     sentence = (
-        f"nobody knows whether {act.do} took effect ({error}); look, then `quell approve {run.id}` if it did "
-        f"and the run goes on, `quell reject {run.id}` if not and the step counts as failed"
+        f"nobody knows whether {act.do} took effect ({error}); look, then `quell approve {run.id} --took-effect` if it "
+        f"did and the run goes on, `quell reject {run.id} --no-effect` if not and the step counts as failed"
     )
     desk.audit(at, "quell", "in doubt", run.id, f"{act.id}: {sentence}")
     desk.page(run, at, f"{act.id}-in-doubt".replace("/", "-"), f"Playbook {run.playbook}: {sentence}")

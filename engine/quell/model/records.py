@@ -190,7 +190,7 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | split | incident id | alerts: fingerprints, which get an incident of their own; note |
     | silence | silence id (chosen at the edge) | silence: a `quell.model.mute.Silence` as a mapping |
     | expire_silence | silence id | |
-    | approve, reject | run id | note |
+    | approve, reject | run id | note, answers (what it is a word on: approval or doubt) |
     | run | playbook name | incident ("": none), dry ("true") |
     | release | run id | note |
     | stop | run id | note |

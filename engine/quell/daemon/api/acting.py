@@ -32,6 +32,15 @@ class Note(BaseModel):
     note: str = Field(default="", max_length=10_000)
 
 
+class Word(Note):
+    """A person's word on a run."""
+
+    looked: bool = Field(
+        default=False,
+        description="It says what became of an act that is in doubt: approve, it took effect; reject, it did not.",
+    )
+
+
 class Judgement(Note):
     """A person's judgement of an incident."""
 
@@ -120,16 +129,17 @@ def _runs(router: APIRouter, services: Services) -> None:
         approval = known(run_id).approval
         wanted = approval.who if approval is not None else ()
         bound = approval.bound_to if approval is not None and verb == "approve" else ""
-        if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note, bound=bound):
+        answers = ("doubt" if note.looked else "approval") if isinstance(note, Word) else ""
+        if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note, bound=bound, answers=answers):
             return _later(verb)
         return answer({"run": known(run_id)})
 
     @router.post("/runs/{run_id:path}/approve", summary="Say yes to a run that waits")
-    async def approve(run_id: str, note: Note, by: Approver) -> Response:
+    async def approve(run_id: str, note: Word, by: Approver) -> Response:
         return await act("approve", run_id, note, by)
 
     @router.post("/runs/{run_id:path}/reject", summary="Say no to a run that waits")
-    async def reject(run_id: str, note: Note, by: Approver) -> Response:
+    async def reject(run_id: str, note: Word, by: Approver) -> Response:
         return await act("reject", run_id, note, by)
 
     @router.post("/runs/{run_id:path}/stop", summary="Stop a run before its next step")

@@ -187,7 +187,10 @@ class Doing:
         wanted = run.approval.who if run.approval is not None else ()
         # Between here and the turn that takes it another's yes may have it ask anew.
         bound = run.approval.bound_to if run.approval is not None and command.verb == "approve" else None
-        later = await self._floor.command(asker, command.verb, run.id, wanted=wanted, note=command.because, bound=bound)
+        answers = "approval" if command.verb in {"approve", "reject"} else None
+        later = await self._floor.command(
+            asker, command.verb, run.id, wanted=wanted, note=command.because, bound=bound, answers=answers
+        )
         now = self._floor.state.runs.get(run.id, run)
         return Answer(text=later or f"{run.id} ({clean(run.playbook)}): {done}; it is {now.state}")
 
