@@ -249,7 +249,7 @@ def daemon(monkeypatch):
         (["reject", "R-1"], ["R-1: reject: accepted, not decided over yet"]),
         (["runs", "R-2"], ["touches service/cart", "locks deploys", "has looked: quell release R-2"]),
         (["release", "R-1", "--note", "looked"], ["R-1: its locks are released, now stuck"]),
-        (["run", "drill"], ["R-9: drill is running: ana asked", "quell runs --playbook drill"]),
+        (["run", "drill"], ["R-9: drill is running: ana asked", "quell runs R-9"]),
         (
             ["run", "trial", "INC-1", "--dry"],
             [

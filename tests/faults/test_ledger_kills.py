@@ -88,7 +88,8 @@ class Story:
         assert step["id"] == "sms", "only what must never be repeated is anybody's question"
         self.asked.add(run["id"])
         took_effect = self.target.effects().get(f"sms goes-on-{run['id']}", 0)
-        self.child.api("POST", f"/runs/{run['id']}/{'approve' if took_effect else 'reject'}", {"note": "looked", "looked": True})
+        word = "approve" if took_effect else "reject"
+        self.child.api("POST", f"/runs/{run['id']}/{word}", {"note": "looked", "looked": True})
 
     def judge(self, runs: list[dict[str, Any]]) -> str:
         """Counts; what took place against what was intended."""
