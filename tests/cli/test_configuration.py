@@ -27,7 +27,13 @@ def test_init_writes_a_configuration_that_is_fine(started, capsys):
     folder, said = started
     assert f"quell serve -c {folder / 'quell.yaml'}" in said
     assert run(["check", str(folder)]) == 0
-    assert f"{folder}: fine (" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{folder}: fine (" in said
+    assert "0 entities" in said
+    topology = folder / "rules" / "topology.yaml"
+    topology.write_text("topology:\n  entities: [{entity: service/checkout}]\n")
+    assert run(["check", str(folder)]) == 0
+    assert ", 1 entity, " in capsys.readouterr().out
     assert run(["check", str(folder / "quell.yaml")]) == 0
 
 

@@ -119,7 +119,10 @@ def test_the_graph_says_who_said_what(asked, incident):
 
 def test_status_quarantine_ledger_and_playbooks_answer(asked, incident):
     assert "incidents.open" in asked("status")
-    assert "alertmanager" in asked("status")
+    told = asked("status")
+    assert "alertmanager" in told
+    rows = dict(line.split()[:2] for line in told.splitlines() if line.startswith(("ready ", "clock_speed ")))
+    assert rows == {"ready": "yes", "clock_speed": "30"}
     assert "collect-diagnostics" in asked("playbooks")
     assert asked("quarantine") == "the quarantine is empty\n"
     assert "console.page" in asked("ledger")

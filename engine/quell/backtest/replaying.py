@@ -40,8 +40,7 @@ def rules_in(directory: Path, config: Path | None = None) -> Loaded:
         return load(config, specs, os.environ, secrets_needed=False, rules=RulesAt(directory))
     if not (directory / MAIN_FILE).is_file():
         raise BacktestError(
-            f"{directory} holds no {MAIN_FILE}; name the one that its rules are read with: --config FILE; "
-            "nothing was compared"
+            f"no {MAIN_FILE} is there; name the one that its rules are read with: --config FILE; nothing was compared"
         )
     return load(directory, specs, os.environ, secrets_needed=False)
 

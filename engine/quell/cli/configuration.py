@@ -44,7 +44,8 @@ def check(directory: Path, *, without_secrets: bool, as_json: bool) -> None:
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     routes = counts.pop("routes")
-    parts = [f"{count} {what}" for what, count in counts.items()]
+    one = {"entities": "entity"}
+    parts = [f"{count} {what if count != 1 else one.get(what, what[:-1])}" for what, count in counts.items()]
     parts.append(f"{routes} route{'s' * (routes != 1)} for pages")
     click.echo(f"{directory}: fine ({', '.join(parts)}; version {book.version})")
 

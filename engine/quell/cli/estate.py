@@ -86,6 +86,15 @@ def _list_or(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], em
         out.print(empty)
 
 
+def _said(item: object) -> object:
+    """A value as people write it: no None, no True, no 1.0."""
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if isinstance(item, float):
+        return f"{item:.12g}"
+    return "-" if item is None or item == "" else item
+
+
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested mappings as dotted names; lists as texts separated by commas."""
     pairs: list[tuple[str, Any]] = []
@@ -97,7 +106,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         elif name.endswith("_at") and isinstance(item, str):
             pairs.append((prefix + name, f"{item} ({looks.ago(item)})"))
         else:
-            pairs.append((prefix + name, "-" if item is None or item == "" else item))
+            pairs.append((prefix + name, _said(item)))
     return pairs
 
 
