@@ -17,7 +17,7 @@ from quell.config.chat_file import PeopleShape
 from quell.config.fields import Shape
 from quell.config.playbook_file import PlaybookShape
 from quell.config.references import FIELDS, STEP_FIELDS
-from quell.config.rule_shapes import RulesShape
+from quell.config.rules_shape import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
 from quell.config.test_shapes import TrialShape

@@ -23,6 +23,7 @@ from quell.core.engine import Engine
 from quell.daemon.clock import Clock
 from quell.errors import Unreachable
 from quell.model.mute import Matcher
+from quell.model.oncall import Rota
 from quell.model.playbook import Place, Step
 from quell.model.records import AlertRecord
 from quell.model.rulebook import Route
@@ -303,6 +304,19 @@ async def test_who_is_on_call_is_asked_of_those_who_know() -> None:
         assert (await Talk.say("oncall")).text == "duty: ana is called for everything"
         assert (await Talk.say("oncall web")).text == "duty: ana is called for web"
         assert (await Talk.say("oncall gone")).text == "duty could not be asked: no way"
+
+
+@in_a_loop
+async def test_who_is_on_call_is_told_by_the_rotas_of_the_rules() -> None:
+    conf = config()
+    rotas = (Rota(name="web", people=("ana",), first_day=719163), Rota(name="db", people=("bo",), first_day=719163))
+    book = replace(conf.rulebook, rotas=rotas, contacts={"ana": {"name": "Ana Ruiz"}})
+    async with talking(conf=Loaded(conf.settings, book)):
+        assert [line.partition(" until ")[0] for line in (await Talk.say("oncall")).text.splitlines()] == [
+            "web: Ana Ruiz",
+            "db: bo",
+        ]
+        assert (await Talk.say("oncall db")).text.startswith("db: bo until ")
 
 
 @in_a_loop

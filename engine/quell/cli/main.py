@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("incidents", "Explain an incident: why this cause and not the others."),
     "postmortem": ("incidents", "Draft a post-mortem of an incident, as Markdown."),
     "say": ("saying", "Say a command in words, as people do in chats."),
+    "oncall": ("calling", "Say who is on call, now or at a time."),
     "ack": ("incidents", "Acknowledge an incident."),
     "resolve": ("incidents", "Resolve an incident."),
     "reopen": ("incidents", "Open a resolved incident again."),

@@ -16,6 +16,7 @@ from quell.config.complaints import shaped
 from quell.config.git_file import active_of, git_files
 from quell.config.measures import measures_of, unanswered
 from quell.config.nodes import MAX_BYTES, Document, read_document
+from quell.config.oncall_file import OnCall
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
 from quell.config.references import ANY
@@ -156,10 +157,12 @@ class _Reading:
         playbooks = self._playbooks(actions, Actions(instances.with_spare(specs)), rules)
         version = self._version()
         tokens, people = self._tokens(main), self._people(main)
+        on_call = OnCall(people, actions, self.problems, self.warnings)
+        on_call.read(rules, routes)
         if settings is None or self.problems:
             return None
         rulebook = Rulebook(
-            version=version,
+            version=_with_contacts(version, on_call.contacts),
             map=tuple(rules.map),
             mute=tuple(rules.mute),
             inhibit=tuple(rules.inhibit),
@@ -168,13 +171,16 @@ class _Reading:
             correlate=rules.correlate(),
             entities=rules.all_entities(),
             dependencies=tuple(rules.dependencies.values()),
-            routes=routes,
+            routes=(*routes, *on_call.routes),
+            chains=tuple(on_call.chains.values()),
+            rotas=tuple(on_call.rotas.values()),
+            contacts=on_call.contacts,
             playbooks=playbooks,
             freezes=tuple(rules.freezes),
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )
-        settings = msgspec.structs.replace(settings, tokens=tokens, people=people)
+        settings = msgspec.structs.replace(settings, tokens=tokens, people=people or ())
         return Loaded(settings, rulebook, tuple(sorted(self.warnings)))
 
     def _find_rules(self, settings: Settings | None) -> None:
@@ -248,10 +254,11 @@ class _Reading:
         document = self.document(str(name), private=True)
         return read_tokens(document, self.problems) if document else ()
 
-    def _people(self, main: Document | None) -> tuple[Person, ...]:
+    def _people(self, main: Document | None) -> tuple[Person, ...] | None:
+        """The people; None where there is no such file."""
         name, wanted = people_path(main)
         if not wanted and not (self.directory / name).exists():
-            return ()
+            return None
         document = self.document(str(name), private=True)
         return read_people(document, self.problems) if document else ()
 
@@ -262,3 +269,10 @@ class _Reading:
             digest.update(f"{name}\x00{len(data)}\x00".encode())
             digest.update(data)
         return digest.hexdigest()
+
+
+def _with_contacts(version: str, contacts: Mapping[str, object]) -> str:
+    """The version of the rules, which is another one when whom they name is reached otherwise."""
+    if not contacts:
+        return version
+    return blake2b(version.encode() + msgspec.json.encode(contacts, order="deterministic"), digest_size=6).hexdigest()

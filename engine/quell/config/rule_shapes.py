@@ -265,18 +265,3 @@ class MeasureShape(Shape):
     """A CEL expression on result, the answer of the action: what the call gives."""
     timeout: Span = 30.0
     """How long it may take."""
-
-
-class RulesShape(Shape):
-    """A rules file: any of these kinds."""
-
-    map: list[MapShape] = Field(default=[])
-    mute: list[MuteShape] = Field(default=[])
-    inhibit: list[InhibitShape] = Field(default=[])
-    windows: list[WindowShape] = Field(default=[])
-    freezes: list[FreezeShape] = Field(default=[])
-    triage: TriageShape = TriageShape()
-    correlate: CorrelateShape = CorrelateShape()
-    topology: TopologyShape = TopologyShape()
-    measures: dict[str, MeasureShape] = Field(default={})
-    """Named readings, by name: two words with a dot."""

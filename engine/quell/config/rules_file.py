@@ -8,6 +8,7 @@ from typing import Any
 from quell.config.complaints import shaped
 from quell.config.fields import joined
 from quell.config.nodes import Document, Path
+from quell.config.oncall_shapes import EscalationShape, RotaShape, RouteShape
 from quell.config.references import Known, check_templates
 from quell.config.rule_shapes import (
     CorrelateShape,
@@ -17,11 +18,11 @@ from quell.config.rule_shapes import (
     MapShape,
     MeasureShape,
     MuteShape,
-    RulesShape,
     TimesShape,
     TriageShape,
     WindowShape,
 )
+from quell.config.rules_shape import RulesShape
 from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
 from quell.model.mute import Matcher
@@ -51,7 +52,7 @@ _CORRELATE_FIELDS = {
     "clear_cause_bar": "clear_cause_bar",
 }
 _NAMESAKES = {"freezes": "windows", "windows": "freezes"}
-_NAMED = ("map", "mute", "inhibit", "windows", "freezes")
+_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas")
 
 
 @dataclass(slots=True)
@@ -71,6 +72,10 @@ class Rules:
     """Playbooks that freezes name, each with its place and 0: whether there are any is told later."""
     measures: list[tuple[Document, str, MeasureShape]] = field(default_factory=list)
     """Measures as they are written: whether their actions exist is told later."""
+    routes: list[tuple[Document, int, RouteShape]] = field(default_factory=list)
+    escalations: list[tuple[Document, int, EscalationShape]] = field(default_factory=list)
+    rotas: list[tuple[Document, int, RotaShape]] = field(default_factory=list)
+    """Who is told, as it is written: whether all of it exists is told later."""
     measures_named: set[str] = field(default_factory=set)
     """Names of measures, also of those that cannot be read: whoever calls them made no mistake."""
     _verdicts: list[TriageRule] = field(default_factory=list)
@@ -113,6 +118,9 @@ class Rules:
                 )
         for index, dependency in enumerate(shape.topology.dependencies):
             self._dependency(document, index, dependency)
+        self.routes += [(document, index, route) for index, route in enumerate(shape.routes)]
+        self.escalations += [(document, index, chain) for index, chain in enumerate(shape.escalations)]
+        self.rotas += [(document, index, rota) for index, rota in enumerate(shape.rotas)]
         self.measures += [(document, name, measure) for name, measure in shape.measures.items()]
 
     def triage(self) -> Triage:
@@ -163,7 +171,7 @@ class Rules:
         path: Path = ("windows", index)
         matchers = joined(shape.match)
         self._narrow(document, (*path, "match"), matchers, meant=shape.everything, what=f'window "{shape.name}"')
-        return _times(shape, shape.name, matchers, _place(document, path))
+        return times(shape, shape.name, matchers, _place(document, path))
 
     def _triage(self, document: Document, shape: TriageShape) -> None:
         self._take_settings(document, "triage", _TRIAGE_FIELDS, shape)
@@ -265,7 +273,8 @@ class Rules:
                 check_templates(document, (*path, "set"), rule.get("set"), _ENTITY_ROOTS, self.problems)
 
 
-def _times(shape: TimesShape, name: str, matchers: tuple[Matcher, ...], place: Place) -> Window:
+def times(shape: TimesShape, name: str, matchers: tuple[Matcher, ...], place: Place) -> Window:
+    """A window from times as they are written."""
     return Window(
         name=name,
         matchers=matchers,
@@ -284,7 +293,7 @@ def _freeze(document: Document, index: int, shape: FreezeShape) -> Freeze:
     place = _place(document, ("freezes", index))
     return Freeze(
         name=shape.name,
-        window=_times(shape, shape.name, (), place),
+        window=times(shape, shape.name, (), place),
         playbooks=tuple(shape.playbooks) if shape.playbooks is not None else None,
         except_=tuple(shape.except_),
         effects=tuple(dict.fromkeys(shape.effects)),

@@ -14,7 +14,7 @@ from quell.config.actions import DEEDS_BUILT_IN
 from quell.config.built_in import BUILT_IN
 from quell.config.chat_file import PeopleShape
 from quell.config.playbook_file import PlaybookShape
-from quell.config.rule_shapes import RulesShape
+from quell.config.rules_shape import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
 from quell.config.test_shapes import TrialShape

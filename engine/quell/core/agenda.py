@@ -6,7 +6,9 @@ import heapq
 from math import inf
 from typing import Literal
 
-What = Literal["rules", "expire", "mutes", "judge", "calm", "remind", "wake", "hear", "solve", "close", "runs", "prune"]
+What = Literal[
+    "rules", "expire", "mutes", "judge", "calm", "remind", "climb", "wake", "hear", "solve", "close", "runs", "prune"
+]
 ORDER: tuple[What, ...] = (
     "rules",
     "expire",
@@ -14,6 +16,7 @@ ORDER: tuple[What, ...] = (
     "judge",
     "calm",
     "remind",
+    "climb",
     "wake",
     "hear",
     "solve",

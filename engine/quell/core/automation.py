@@ -49,7 +49,7 @@ class Automation:
     def __init__(self, rulebook: Rulebook, state: State, graph: Callable[[], Graph] | None = None) -> None:
         self.rulebook = rulebook
         self.state = state
-        self._routes = Routes(rulebook.routes, state)
+        self._routes = Routes(rulebook, state)
         self._desk = Desk(state, self._routes)
         self._paging = self._desk.paging
         estate = Estate(graph or _drawn(rulebook, state))
@@ -180,6 +180,17 @@ class Automation:
         """
         self._asked = False
         deeds = self._routes.pages(incident, alert, now, text, reason)
+        self._paging.told(deeds, now)
+        return deeds
+
+    @property
+    def routes(self) -> Routes:
+        """Where pages go."""
+        return self._routes
+
+    def tell(self, deeds: list[Perform], now: float) -> list[Perform]:
+        """Deeds that tell people are told again where they fail, as those of `pages`."""
+        self._asked = False
         self._paging.told(deeds, now)
         return deeds
 

@@ -19,6 +19,7 @@ from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
 from quell.core.elsewhere import Elsewhere
+from quell.core.escalate import Escalation
 from quell.core.explain import Explanation, explain, page_text, why_not
 from quell.core.following import Following
 from quell.core.graph import Graph
@@ -34,7 +35,6 @@ from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
-from quell.core.routes import Routes
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
 from quell.core.thrift import shared
@@ -91,7 +91,8 @@ class Engine:
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
-        self._following = Following(self.state, Routes(rulebook.routes, self.state))
+        self._following = Following(self.state, self._automation.routes)
+        self._escalation = Escalation(self.state, self._automation, logbook, self._agenda, pager=self._pager)
         self._lone = Lone(
             rulebook,
             self.state,
@@ -184,6 +185,7 @@ class Engine:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
             self._pager.plan(incident)
             self._people.plan(incident)
+        self._escalation.plan()
         self._agenda.put(self._automation.next_due(), "runs")
         self._hearing.plan()
         if self.state.now:
@@ -222,6 +224,8 @@ class Engine:
             self._lives.calm(key, at, out)
         elif what == "remind":
             self._pager.remind(key, at, out)
+        elif what == "climb":
+            self._escalation.on_time(key, at, out)
         elif what == "wake":
             self._people.wake(key, at, out)
         elif what == "hear":
@@ -243,6 +247,7 @@ class Engine:
         self._chart.learned(self._pruning.prune(at))
         self._chart.index_changes()
         self._lone.sweep()
+        self._escalation.sweep()
         if len(self._agenda) > MOST_ENTRIES:
             self._agenda.clear()
             self._plan_all()
@@ -299,13 +304,19 @@ class Engine:
                 if decision.event == "reopened":
                     self._pager.plan(self.state.incidents[decision.incident.id])
                 out.extend(self._following.changed(self.state.incidents[decision.incident.id], now))
+                name = decision.incident.id
+                grown = self._escalation.on_incident(self.state.incidents[name], decision.event, now)
+                if grown and not any(isinstance(one, Page) and one.incident == name for one in out[at:]):
+                    self._pager.page_grown(name, now, out)
                 out.extend(self._automation.on_incident(decision.incident, decision.event, now))
                 if decision.event in {"opened", "suspects_changed"}:
                     out.extend(self._hearing.questions(decision.incident, now))
             elif isinstance(decision, Page):
                 incident = shown[decision.incident]
                 text = page_text(self.state, incident, decision.reason if decision.rise else "")
-                out.extend(self._automation.pages(incident, self.state.alerts[decision.alert], now, text))
+                alert = self.state.alerts[decision.alert]
+                out.extend(self._automation.pages(incident, alert, now, text))
+                self._escalation.paged(incident, alert, text, now)
         self._agenda.put(self._automation.next_due(), "runs")
 
     def _page_alone(self, told: Alert, now: float, out: list[AnyDecision]) -> None:

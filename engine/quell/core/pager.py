@@ -11,6 +11,7 @@ from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.continuity import Member, absorber
 from quell.core.logbook import Logbook, noted
+from quell.core.onchain import on_a_chain
 from quell.core.patience import longest_s
 from quell.core.severity import rank
 from quell.model.alert import Alert
@@ -36,6 +37,7 @@ class Pager:
         self._digest = frozenset(rulebook.triage.digest_severities)
         self._page = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
         self._gravest = max(map(rank, self._page), default=0)
+        self._chains = frozenset(chain.name for chain in rulebook.chains)
 
     def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Pages once, when an alert is in it that nothing mutes and that is more than information.
@@ -92,7 +94,9 @@ class Pager:
         first_s, paged_at = self._triage.remind_after_s, incident.paged_at
         if first_s <= 0 or paged_at is None or incident.reminders >= self._triage.remind_times:
             return None
-        if incident.status != "open" or incident.acknowledged_by:
+        if incident.status != "open" or incident.acknowledged_by or incident.id in self._state.early:
+            return None
+        if on_a_chain(self._state, incident.id, self._chains):
             return None
         wait_s = min(first_s * 2.0**incident.reminders, max(first_s, REMIND_MOST_S))
         return (paged_at if incident.reminded_at is None else incident.reminded_at) + wait_s
@@ -113,6 +117,18 @@ class Pager:
         self._logbook.keep(noted(told, now, "reminded", why), "updated", now, out)
         self.plan(told)
         out.append(Page(at=now, incident=name, alert=first.fingerprint, reason=why, reminder=True))
+
+    def page_grown(self, name: str, now: float, out: list[AnyDecision]) -> None:
+        """Pages an incident that people were told of as an early sign only, and that is more than that now."""
+        able = self._all_able(self._state.incidents[name])
+        if able:
+            del self._state.early[name]
+            first = min(able, key=lambda alert: (-rank(alert.severity), alert.starts_at, alert.fingerprint))
+            self.page(name, first, "it was an early sign, and is more than that now", now, out, rise=True)
+
+    def stands(self, incident: Incident) -> bool:
+        """Whether an alert of it can stand for a page now."""
+        return any(self.able(self._state.alerts.get(mark)) for mark in incident.alerts)
 
     def over(self, incident: Incident, now: float, *, acted: bool) -> None:
         """Learns from how the page of an incident ended that is over now."""

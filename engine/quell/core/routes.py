@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from quell.core.context import incident_context, labels_of, rendered, top_suspect
+from quell.core.rota import on_call
+from quell.core.wanted import Wanted, is_early
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.model.alert import Alert
 from quell.model.decision import Perform
 from quell.model.incident import Incident
-from quell.model.rulebook import Route
+from quell.model.oncall import Chain, Stage
+from quell.model.rulebook import Route, Rulebook
 from quell.model.state import State
 
 PAGE_TIMEOUT_S = 30.0
@@ -19,12 +23,29 @@ WORDING = frozenset({"text", "title", "summary", "message", "body", "description
 """Parameters that say what is the matter, and not to whom."""
 
 
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What people are told of, and when."""
+
+    incident: Incident | None
+    alert: Alert | None
+    at: float
+    text: str
+
+
 class Routes:
     """The rulebook's routes. A route whose matchers cannot be compiled takes every page: none may be lost."""
 
-    def __init__(self, routes: tuple[Route, ...], state: State) -> None:
+    def __init__(self, rulebook: Rulebook, state: State) -> None:
         self._state = state
-        self._routes = [(route, name, _matching(route)) for route, name in zip(routes, _names(routes), strict=True)]
+        self._triage = rulebook.triage
+        self._routes = [
+            (route, name, _matching(route), Wanted(route, state))
+            for route, name in zip(rulebook.routes, _names(rulebook.routes), strict=True)
+        ]
+        self._chains = {chain.name: chain for chain in rulebook.chains}
+        self._rotas = {rota.name: rota for rota in rulebook.rotas}
+        self._contacts = rulebook.contacts
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, at: float, text: str, reason: str = "", *, only: str = ""
@@ -33,38 +54,125 @@ class Routes:
 
         The ledger key is ``page/incident/reason/route`` (the second route of a name is ``route-2``). Without an
         incident ``alert-<fingerprint>`` stands in its place, without a reason its version or the alert's episode.
+        Of a route along a chain these are the deeds of the first step that tells anybody.
         """
+        alert = self._alert(incident, alert)
+        about, place = Matter(incident, alert, at, text), place_of(incident, alert, reason)
+        deeds: list[Perform] = []
+        for route, name in self._taking(incident, alert, at, only):
+            if not route.chain:
+                deeds += self._deed(route, f"{place}/{name}", about)
+            elif f"{place}/{route.chain}/1" not in {deed.key.rpartition("/")[0] for deed in deeds}:
+                deeds += self.step(self._chains[route.chain], 0, place, about)[1]
+        return deeds
+
+    def chains(self, incident: Incident, alert: Alert | None, at: float) -> list[tuple[Chain, str]]:
+        """The chains that an incident's page goes along now, each with the route that leads there."""
+        found: dict[str, tuple[Chain, str]] = {}
+        for route, name in self._taking(incident, self._alert(incident, alert), at):
+            if route.chain:
+                found.setdefault(route.chain, (self._chains[route.chain], name))
+        return list(found.values())
+
+    @property
+    def chain_names(self) -> tuple[str, ...]:
+        """What the chains are called, in the order of the files."""
+        return tuple(self._chains)
+
+    def chain(self, name: str) -> Chain | None:
+        """The chain of that name."""
+        return self._chains.get(name)
+
+    def goes_early(self, incident: Incident, alert: Alert | None, at: float) -> bool:
+        """Whether an incident's page takes quiet routes only now."""
+        taking = self._taking(incident, self._alert(incident, alert), at)
+        return self.early(incident) and any(route.early for route, _ in taking)
+
+    def early(self, incident: Incident) -> bool:
+        """Whether an incident is an early sign only."""
+        return is_early(self._state, self._triage, incident)
+
+    def step(self, chain: Chain, number: int, place: str, about: Matter) -> tuple[int, list[Perform]]:
+        """The deeds of the first step of a chain from ``number`` on (counted on over repeats) that tells anybody.
+
+        With the number of the step after it. Nobody is told twice for one step.
+        """
+        for ahead in range(len(chain.stages)):
+            stage = chain.stages[(number + ahead) % len(chain.stages)]
+            people = self._people(stage, about.at)
+            if not people and stage.names_people:
+                continue
+            key = f"{place}/{chain.name}/{number + ahead + 1}"
+            return number + ahead + 1, [
+                deed for person in people or [""] for deed in self._to(stage, person, f"{key}/{person or 'all'}", about)
+            ]
+        # Nobody is anybody's: better an act that tells no person in particular than a page that is lost.
+        stage = chain.stages[number % len(chain.stages)]
+        return number + 1, self._to(stage, "", f"{place}/{chain.name}/{number + 1}/all", about)
+
+    def _people(self, stage: Stage, at: float) -> list[str]:
+        """Whom a step tells, each once."""
+        rota = self._rotas.get(stage.rota)
+        return list(dict.fromkeys((*([on_call(rota, at)] if rota is not None else []), *stage.people)))
+
+    def _to(self, stage: Stage, person: str, key: str, about: Matter) -> list[Perform]:
+        route = Route(name=stage.to or stage.action, action=stage.action, params=stage.params)
+        known = {"name": person, "id": person, **self._contacts.get(person, {})} if person else {}
+        return self._deed(route, key, about, oncall=known)
+
+    def _alert(self, incident: Incident | None, alert: Alert | None) -> Alert | None:
         if alert is None and incident is not None:
-            alert = self._state.alerts.get(incident.page_alert or (incident.alerts or ("",))[0])
+            return self._state.alerts.get(incident.page_alert or (incident.alerts or ("",))[0])
+        return alert
+
+    def _taking(
+        self, incident: Incident | None, alert: Alert | None, at: float, only: str = ""
+    ) -> list[tuple[Route, str]]:
+        """The routes that take a page, in order. Early signs take early routes alone, where there are any for them."""
+        if only:
+            return [(route, name) for route, name, _, _ in self._routes if name == only]
         labels = labels_of(incident, alert)
-        about = incident.id if incident else f"alert-{alert.fingerprint}" if alert else "quell"
-        number = incident.version if incident else alert.episode if alert else 1
+        severity = labels.get("severity", "")
+        taking = [
+            (route, name)
+            for route, name, matching, wanted in self._routes
+            if (matching is None or matching.matches(labels)) and wanted.fits(incident, alert, severity, at)
+        ]
+        quiet = [(route, name) for route, name in taking if route.early]
+        if not quiet:
+            return taking
+        if incident is not None and is_early(self._state, self._triage, incident):
+            return quiet
+        return [(route, name) for route, name in taking if not route.early] or quiet
+
+    def _deed(self, route: Route, key: str, about: Matter, *, oncall: dict[str, Any] | None = None) -> list[Perform]:
+        if not route.action:
+            return []
+        incident, alert = about.incident, about.alert
+        labels = labels_of(incident, alert)
         known = {
-            "text": text,
+            "text": about.text,
             "incident": incident.id if incident else "",
             "title": incident.title if incident else alert.name if alert else "",
             "severity": labels.get("severity", ""),
         }
-        place = f"page/{about}/{reason or number}"
         return [
             Perform(
-                at=at,
-                key=f"{place}/{name}",
-                token=f"{place}/{name}",
+                at=about.at,
+                key=key,
+                token=key,
                 action=route.action,
-                params=self._params(route, incident, known, labels, at),
+                params=self._params(route, incident, known, labels, about.at, oncall=oncall),
                 effect="tell",
                 repeat="keyed",
                 timeout_s=PAGE_TIMEOUT_S,
                 incident=incident.id if incident else "",
             )
-            for route, name, matching in self._routes
-            if (name == only if only else matching is None or matching.matches(labels))
         ]
 
     def following(self, name: str) -> Route | None:
         """The route of that name if what it calls people for follows the incident."""
-        return next((route for route, own, _ in self._routes if own == name and route.source), None)
+        return next((route for route, own, _, _ in self._routes if own == name and route.source), None)
 
     def told(self, route: Route, incident: Incident, at: float, action: str, key: str) -> Perform:
         """The deed that says how the incident stands, with the route's own parameters as far as the action has them."""
@@ -85,24 +193,33 @@ class Routes:
     @property
     def names(self) -> frozenset[str]:
         """What the routes are called."""
-        return frozenset(name for _, name, _ in self._routes)
+        return frozenset(name for _, name, _, _ in self._routes)
 
     def taken(self, alert: Alert) -> tuple[object, ...]:
         """Where a page for this alert alone goes: its routes, each with its parameters as far as labels decide them."""
         labels = labels_of(None, alert)
         return tuple(
             (name, *(_told(value, labels) for word, value in route.params.items() if word not in WORDING))
-            for route, name, matching in self._routes
-            if matching is None or matching.matches(labels)
+            for route, name, matching, wanted in self._routes
+            if (matching is None or matching.matches(labels)) and wanted.fits(None, alert, alert.severity, None)
         )
 
     def _params(
-        self, route: Route, incident: Incident | None, known: Mapping[str, str], labels: Mapping[str, str], at: float
+        self,
+        route: Route,
+        incident: Incident | None,
+        known: Mapping[str, str],
+        labels: Mapping[str, str],
+        at: float,
+        *,
+        oncall: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The route's own parameters win; one that cannot be rendered is left out and said in the text."""
         context: dict[str, Any] = {**known, "labels": labels}
         if incident is not None:
             context |= incident_context(self._state, incident, top_suspect(incident), at)
+        if oncall is not None:
+            context["oncall"] = oncall
         params: dict[str, Any] = dict(known)
         for name, value in route.params.items():
             try:
@@ -110,6 +227,13 @@ class Routes:
             except ExpressionError as error:
                 params["text"] = f'{params["text"]} (route "{route.name}": {name}: {error})'
         return params
+
+
+def place_of(incident: Incident | None, alert: Alert | None, reason: str = "") -> str:
+    """How the ledger keys of a page begin."""
+    about = incident.id if incident else f"alert-{alert.fingerprint}" if alert else "quell"
+    number = incident.version if incident else alert.episode if alert else 1
+    return f"page/{about}/{reason or number}"
 
 
 def _names(routes: tuple[Route, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from quell.model.mute import Matcher
+from quell.model.oncall import Chain, Rota
 from quell.model.playbook import Effect, Place, Playbook
 from quell.model.topology import Dependency, Entity
 
@@ -162,6 +163,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     With a ``source`` what was paged there follows the incident: ``taken`` and ``over`` are the actions that say so,
     given those of the parameters that are in ``shared``.
+
+    With a ``chain`` that is gone along instead. What is empty or None asks for nothing: ``teams`` own the first cause,
+    ``affects`` anything that it reaches; ``tiers`` are those of the most important entity; ``hours`` when it is open,
+    or, ``outside``, when it is not. A route that is ``early`` takes what nobody must be woken for, and where one does,
+    no other route takes that; without an action it leaves it to the lists.
     """
 
     name: str
@@ -172,6 +178,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     taken: str = ""
     over: str = ""
     shared: tuple[str, ...] = ()
+    chain: str = ""
+    teams: tuple[str, ...] = ()
+    affects: tuple[str, ...] = ()
+    tiers: tuple[int, ...] = ()
+    severities: tuple[str, ...] = ()
+    hours: tuple[Window, ...] = ()
+    outside: bool = False
+    early: bool = False
     place: Place = NOWHERE
 
 
@@ -188,6 +202,10 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     entities: tuple[Entity, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     routes: tuple[Route, ...] = ()
+    chains: tuple[Chain, ...] = ()
+    rotas: tuple[Rota, ...] = ()
+    contacts: dict[str, dict[str, Any]] = {}
+    """What is known of those whom chains and rotas name, as ``${oncall.…}``."""
     playbooks: tuple[Playbook, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     caps: Caps = Caps()

@@ -13,6 +13,7 @@ from quell.model.decision import Perform
 from quell.model.habits import Habits, Rarity
 from quell.model.incident import Incident
 from quell.model.mute import Silence
+from quell.model.oncall import Climb
 from quell.model.playbook import Playbook
 from quell.model.records import IncidentRecord
 from quell.model.run import Run, Scheduled, Settling, Tried
@@ -239,6 +240,10 @@ class State(msgspec.Struct, kw_only=True):
     """Pages that are not known to have arrived, by ledger key."""
     followed: dict[str, tuple[Followed, ...]] = msgspec.field(default_factory=dict)
     """By incident id: how it stands where routes called people."""
+    climbs: dict[str, Climb] = msgspec.field(default_factory=dict)
+    """By ``incident/chain``: pages that go along a chain; kept for as long as their incident is."""
+    early: dict[str, float] = msgspec.field(default_factory=dict)
+    """Incidents that went to quiet routes only, and since when."""
     spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
     """Of the last minute, by ``trace/span``: entity, when it arrived, the key of its parent."""
     orphans: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from math import isfinite
 
 from quell.chatops.cards import clean, clock, gravest_first, in_a_line, incident_card
 from quell.chatops.grammar import Command, help_text
+from quell.core.rota import on_call, until
 from quell.daemon.chat.floor import Asker, Floor, Unfit
 from quell.daemon.chat.rooms import labels_of
 from quell.daemon.foreign import awaited
 from quell.errors import ConnectorError, PictureError
 from quell.model.incident import Incident
-from quell.model.times import format_duration
+from quell.model.times import format_duration, format_time
 from quell.picture.draw import svg
 from quell.picture.png import png
 from quell.sdk.chat import Answer, Card, Line, Picture
@@ -146,7 +148,7 @@ class Telling:
             for spec in source.connector.spec.actions
             if spec.name in ON_CALL and spec.effect == "read"
         ]
-        lines = []
+        lines = self._by_rota(command.about)
         for source, connector, spec in asked:
             assert isinstance(connector, Acts)
             wanted = {"team": command.about} if command.about else {}
@@ -162,6 +164,18 @@ class Telling:
                 lines.append(f"{source}: {answer.sentence if isinstance(answer, Done) else 'no answer yet'}")
         text = "\n".join(clean(line) for line in lines)
         return Answer(text=text or "No source here knows who is on call; pages go where pages: in quell.yaml says.")
+
+    def _by_rota(self, about: str) -> list[str]:
+        """Who is called by the rotas of the rules, all of them or the one that is meant."""
+        book, now = self._floor.loop.rulebook, self._floor.clock.now()
+        lines = []
+        for rota in book.rotas:
+            if about and about.lower() != rota.name.lower():
+                continue
+            who, end = on_call(rota, now), until(rota, now)
+            name = book.contacts.get(who, {}).get("name") or who
+            lines.append(f"{rota.name}: {name}" + (f" until {format_time(end)[:16]}Z" if isfinite(end) else ""))
+        return lines
 
 
 def _fits(labels: dict[str, str], incident: Incident, wanted: dict[str, str]) -> bool:

@@ -1,0 +1,40 @@
+"""The shape of a whole rules file."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from quell.config.fields import Shape
+from quell.config.oncall_shapes import EscalationShape, RotaShape, RouteShape
+from quell.config.rule_shapes import (
+    CorrelateShape,
+    FreezeShape,
+    InhibitShape,
+    MapShape,
+    MeasureShape,
+    MuteShape,
+    TopologyShape,
+    TriageShape,
+    WindowShape,
+)
+
+
+class RulesShape(Shape):
+    """A rules file: any of these kinds."""
+
+    map: list[MapShape] = Field(default=[])
+    mute: list[MuteShape] = Field(default=[])
+    inhibit: list[InhibitShape] = Field(default=[])
+    windows: list[WindowShape] = Field(default=[])
+    freezes: list[FreezeShape] = Field(default=[])
+    triage: TriageShape = TriageShape()
+    correlate: CorrelateShape = CorrelateShape()
+    routes: list[RouteShape] = Field(default=[])
+    """Where pages go, beside those of quell.yaml."""
+    escalations: list[EscalationShape] = Field(default=[])
+    """Chains along which a page goes on until somebody acknowledges it."""
+    rotas: list[RotaShape] = Field(default=[])
+    """Who is on call when."""
+    topology: TopologyShape = TopologyShape()
+    measures: dict[str, MeasureShape] = Field(default={})
+    """Named readings, by name: two words with a dot."""
