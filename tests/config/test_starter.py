@@ -103,17 +103,17 @@ def _uncommented(lines):
             yield line
 
 
-def test_checking_is_quick_and_needs_no_heavy_library(tmp_path):
+def test_checking_needs_no_heavy_library(tmp_path):
     write_starter(tmp_path, SHA, "first")
     program = (
-        "import sys, time, pathlib\n"
+        "import sys, pathlib\n"
         "from quell.config import check\n"
         "from quell.sdk.registry import find_connectors\n"
         "specs = {name: found.spec for name, found in find_connectors().connectors.items()}\n"
         "assert not check(pathlib.Path(sys.argv[1]), specs, {})\n"
         "heavy = {'sklearn', 'scipy', 'numpy', 'networkx', 'fastapi', 'sqlalchemy', 'typer', 'prompt_toolkit'}\n"
+        "heavy |= {'aiohttp', 'slack_sdk', 'pagerduty', 'starlette', 'uvicorn', 'structlog'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "assert time.process_time() < 1.0, time.process_time()\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from connectors.mail_server import PASSWORD, USER, MailServer, open_mail_server
 from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context, Done
-from quell.sdk.http_client import GuardedHttp, permit
+from quell.sdk.dial import permit
+from quell.sdk.http_client import GuardedHttp
 from quell.sdk.secret import Secret
 from quell.sdk.testkit import NOW, check_connector, run
 from quell_connectors.email import Email

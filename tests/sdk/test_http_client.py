@@ -9,8 +9,9 @@ import pytest
 
 from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.addresses import Allowed
+from quell.sdk.dial import permit
 from quell.sdk.http import Answer, checked, path_part
-from quell.sdk.http_client import GuardedHttp, permit
+from quell.sdk.http_client import GuardedHttp
 from quell.sdk.testkit import run
 from sdk.local_server import misbehaving
 

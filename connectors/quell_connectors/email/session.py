@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
-from quell.sdk.dial import Dial
-from quell.sdk.http_client import permit
+from quell.sdk.dial import Dial, permit
 from quell.sdk.secret import Secret
 from quell.sdk.ticket_text import one_line
 from quell_connectors.email.letter import Letter

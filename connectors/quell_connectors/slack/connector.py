@@ -12,13 +12,10 @@ from quell.sdk.connector import Call, Context, Done, Reply, Request
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Hmac, refusal
 from quell.sdk.spec import Spec
-from quell_connectors.slack.answering import Answering
-from quell_connectors.slack.messages import Messages, is_person
+from quell_connectors.slack.people import is_person
 from quell_connectors.slack.seen import Seen
-from quell_connectors.slack.socket import Socket
 from quell_connectors.slack.spec import API_URL, SPEC
 from quell_connectors.slack.translate import said_in
-from quell_connectors.slack.web import Web
 
 
 class Slack:
@@ -28,6 +25,11 @@ class Slack:
     pace = Pace()
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
+        # slack-sdk takes a quarter of a second to load, and who only reads the spec needs none of it.
+        from quell_connectors.slack.answering import Answering
+        from quell_connectors.slack.messages import Messages
+        from quell_connectors.slack.web import Web
+
         self._options = options
         secrets = (_secret(options, "app_token"), _secret(options, "signing_secret"))
         token = _secret(options, "bot_token") or Secret("")
@@ -48,6 +50,8 @@ class Slack:
         """Hears by Socket Mode; in mode http there is nothing to open, and it waits to be cancelled."""
         if self._options.get("mode") == "http":
             await asyncio.Event().wait()
+        from quell_connectors.slack.socket import Socket
+
         token = _secret(self._options, "app_token")
         if token is None:
             raise Refused("slack needs the option app_token (xapp-…) for Socket Mode, or mode: http")

@@ -8,6 +8,7 @@ from typing import Any
 from quell.errors import Refused, Unreachable
 from quell.sdk.chat import Card, Placed
 from quell_connectors.slack import blocks as kit
+from quell_connectors.slack.people import is_person
 from quell_connectors.slack.pictures import Pictures
 from quell_connectors.slack.text import mrkdwn
 from quell_connectors.slack.web import BadPicture, Gone, Web
@@ -19,7 +20,6 @@ _PAGES = 5
 _PAGE = 200
 _LIST_PAGE = 999
 _ID = re.compile(r"[CDG][A-Z0-9]{6,}")
-_PERSON = re.compile(r"[UW][A-Z0-9]{6,}")
 
 
 class Messages:
@@ -123,11 +123,6 @@ class Messages:
             return await self._edit(card, posted, key)
         except (Refused, Unreachable):
             return posted
-
-
-def is_person(channel: str) -> bool:
-    """Whether it is somebody's member ID."""
-    return _PERSON.fullmatch(channel) is not None
 
 
 def mark(key: str, card: Card | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from quell.errors import BadPayload, Fenced, NoAnswer, Overloaded, Refused, Stor
 from quell.model.decision import Perform
 from quell.model.records import StepFinished
 from quell.sdk.connector import Acts, Call, Done, Pending
-from quell.sdk.http_client import permit
+from quell.sdk.dial import permit
 from quell.sdk.secret import Secret
 from quell.sdk.spec import ActionSpec
 from quell.store.port import LedgerEntry

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
 
 from quell.errors import Unreachable
@@ -16,6 +17,13 @@ from quell.sdk.addresses import Allowed
 
 Dial = Callable[[str, int, float], Awaitable[socket.socket]]
 """Host, port and seconds to a connected socket that does not block. Raises `Unreachable`."""
+
+permit: ContextVar[Callable[[], str] | None] = ContextVar("quell_permit", default=None)
+"""Asked right before a request is sent, by whoever set it for the present task: why it may not be sent; "" if it may.
+
+A process may be stopped for minutes between any two of its instructions, and wake up when somebody else has long done
+its work. This is the last look at whether it may act still.
+"""
 
 
 @runtime_checkable

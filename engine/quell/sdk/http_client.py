@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from yarl import URL
 
 from quell.errors import NoAnswer, Refused, Unreachable
 from quell.sdk.addresses import Allowed
-from quell.sdk.dial import dialled
+from quell.sdk.dial import dialled, permit
 from quell.sdk.http import Answer
 from quell.sdk.identity import Identity, Trust, token_in
 
@@ -38,12 +38,6 @@ class _Attempt:
     refused: list[str] = field(default_factory=list)
 
 
-permit: ContextVar[Callable[[], str] | None] = ContextVar("quell_http_permit", default=None)
-"""Asked right before a request is sent, by whoever set it for the present task: why it may not be sent; "" if it may.
-
-A process may be stopped for minutes between any two of its instructions, and wake up when somebody else has long done
-its work. This is the last look at whether it may act still.
-"""
 _attempt: ContextVar[_Attempt | None] = ContextVar("quell_http_attempt", default=None)
 
 
