@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-import pytest
 from msgspec.structs import replace
 
 from core.scene import consistent, labels, playbook, rulebook
@@ -431,7 +430,6 @@ async def test_whatever_is_said_in_whatever_order_the_core_stays_whole() -> None
 
 @in_a_loop
 async def test_a_card_gets_its_picture_with_a_later_edit() -> None:
-    pytest.importorskip("resvg_py")
     async with talking() as place:
         name = await trouble(place)
         await place.until(lambda: name in Talk.room.keys.values())

@@ -56,7 +56,7 @@ class Line:
         self._client.wss_uri = url
         try:
             async with asyncio.timeout(OPEN_WITHIN_S):
-                await self._client.connect()  # type: ignore[no-untyped-call]
+                await self._client.connect()  # type: ignore[no-untyped-call]  # slack-sdk does not type it
                 await self.ready.wait()
         except TimeoutError:
             await self.close()
@@ -81,7 +81,7 @@ class Line:
         client = self._client
         tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
         with suppress(Exception):  # a broken socket may fail in any way to be closed
-            await client.close()  # type: ignore[no-untyped-call]
+            await client.close()  # type: ignore[no-untyped-call]  # slack-sdk does not type it
         await client.aiohttp_client_session.close()
         started: list[asyncio.Future[Any]] = [task for task in tasks if task is not None]
         for task in started:
