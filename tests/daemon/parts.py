@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -309,6 +310,7 @@ async def running(
     path: Path = Path("nowhere/quell.yaml"),
     load: Callable[[], Loaded] | None = None,
     kinds: Mapping[str, Any] = KINDS,
+    listening: socket.socket | None = None,
 ) -> AsyncIterator[Running]:
     """A daemon from ready to stopped. ``load`` is called at a reload."""
     first = config or loaded()
@@ -317,7 +319,7 @@ async def running(
         first, load or (lambda: first), path, kept,
         trial=lambda _rules, _given_up: None, restore=restore, kinds=kinds, clock=clock or Clock(),
     )  # fmt: skip
-    listening = bound("127.0.0.1", 0)
+    listening = listening or bound("127.0.0.1", 0)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await daemon.start(listening)
         try:

@@ -8,9 +8,11 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from daemon.parts import Worker, loaded, running, source
+from quell.daemon.http import address, bound
 from quell.daemon.tenure import Tenure
 from quell.daemon.writer import Writer
 from quell.errors import Fenced, InUse, StoreError
@@ -67,6 +69,32 @@ def test_an_act_waits_while_the_lease_cannot_be_renewed_and_goes_on_when_it_is()
             _, told = await quell.api("GET", "/status")
             assert told["lease"] == {"number": 1, "held": True}
             assert quell.daemon.exit_code == 0
+
+    go(story())
+
+
+def test_who_delivers_while_the_lease_is_waited_for_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alertmanager and its like drop what was refused with any other 4xx than 429."""
+    listening = bound("127.0.0.1", 0)
+    answers: dict[str, tuple[int, bytes]] = {}
+    begin = Tenure.begin
+
+    async def late(tenure: Tenure) -> None:
+        await asyncio.sleep(0)  # the server's own start
+        listening.listen()
+        async with aiohttp.ClientSession(address(listening)) as http:
+            for path in ("/in/f", "/api/v2/alerts", "/nowhere"):
+                async with http.post(path, data=b"{}") as answer:
+                    answers[path] = answer.status, await answer.read()
+        await begin(tenure)
+
+    monkeypatch.setattr(Tenure, "begin", late)
+
+    async def story() -> None:
+        async with running(loaded(source("f", "feed")), listening=listening) as quell:
+            assert set(answers.values()) == {(503, b'{"error":"not ready: starting"}')}, answers
+            assert len(answers) == 3
+            assert (await quell.post("/nowhere", {}))[0] == 404
 
     go(story())
 

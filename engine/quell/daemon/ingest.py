@@ -114,10 +114,11 @@ class Ingest:
         counter.inc()
 
     async def _answer(self, owners: Sequence[Source], scope: Scope, receive: Receive) -> Reply:
-        if not owners:
-            return error_reply(404, f'nothing is served at "{scope["path"]}"')
+        # First of all: senders take any other refusal for final, and nobody knows the sources yet in a start.
         if reason := self._not_ready():
             return error_reply(503, f"not ready: {reason}")
+        if not owners:
+            return error_reply(404, f'nothing is served at "{scope["path"]}"')
         if scope["method"] in {"POST", "PUT"} and (full := self._inbox.full()):
             self._metrics.refused.labels("overloaded").inc()
             return error_reply(503, f"overloaded: {full}; nothing was accepted")
