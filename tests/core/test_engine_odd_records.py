@@ -21,6 +21,7 @@ from quell.model.records import (
     CommandRecord,
     DeliveryRecord,
     DependencyRecord,
+    DistributionRecord,
     EntityRecord,
     FeedbackRecord,
     IncidentRecord,
@@ -87,6 +88,16 @@ RECORDS = st.one_of(
     st.builds(
         CallRecord, **COMMON, entity=TEXTS, caller=TEXTS, operation=TEXTS, count=st.integers(-5, 2**70),
         errors=st.integers(-5, 2**70), mean_s=st.one_of(st.none(), NUMBERS), net_s=st.one_of(st.none(), NUMBERS),
+    ),
+    st.builds(
+        DistributionRecord, **COMMON, entity=TEXTS, field=TEXTS, over_s=NUMBERS, count=st.integers(-5, 2**70),
+        type=st.sampled_from(("", "number", "text", "bool", "time")), nulls=st.integers(-5, 2**70),
+        bad=st.integers(-5, 2**70), scale=st.integers(-30, 30), zero=st.integers(-5, 2**70),
+        positive=st.lists(st.tuples(st.integers(-(2**40), 2**40), st.integers(-5, 2**70)), max_size=4),
+        negative=st.lists(st.tuples(st.integers(-9, 9), st.integers(-5, 2**70)), max_size=4),
+        low=st.one_of(st.none(), NUMBERS), high=st.one_of(st.none(), NUMBERS), total=NUMBERS,
+        categories=st.dictionaries(TEXTS, st.integers(-5, 2**70), max_size=3), other=st.integers(-5, 2**70),
+        version=TEXTS, segment=TEXTS, samples=st.lists(TEXTS, max_size=2), skew_s=NUMBERS,
     ),
     st.builds(LogRecord, **COMMON, entity=TEXTS, severity=st.sampled_from(("error", "")), count=st.integers(-5, 2**70)),
     st.builds(

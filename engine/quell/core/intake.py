@@ -17,6 +17,7 @@ from quell.model.records import (
     AlertRecord,
     AnyRecord,
     DependencyRecord,
+    DistributionRecord,
     EntityRecord,
     IncidentRecord,
     LogRecord,
@@ -31,6 +32,14 @@ LATEST = 253_370_764_800.0
 UNKEPT = (OverflowError, UnicodeEncodeError, RecursionError, TypeError)
 """What encoding raises for what no snapshot could keep."""
 MOST_COUNT = 10**9
+MOST_VALUES = 10**15
+"""That one record can count."""
+SCALES = (-10, 20)
+MOST_INDEX = 2**31
+MOST_BUCKETS = 2048
+MOST_CATEGORIES = 1000
+MOST_LETTERS = 300
+MOST_SAMPLES = 20
 MOST_IDS = 400_000
 _FORGOTTEN_AT_ONCE = 50_000
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
@@ -70,6 +79,8 @@ def sound(record: AnyRecord, now: float) -> AnyRecord:
         changes |= _sound_alert(record)
     elif isinstance(record, SampleRecord):
         changes |= _sound_sample(record, now)
+    elif isinstance(record, DistributionRecord):
+        changes |= _sound_distribution(record, now)
     elif isinstance(record, LogRecord) and not 0 <= record.count <= MOST_COUNT:
         changes["count"] = min(max(record.count, 0), MOST_COUNT)
     elif isinstance(record, DependencyRecord):
@@ -119,6 +130,71 @@ def _sound_sample(record: SampleRecord, now: float) -> dict[str, Any]:
     if len(points) != len(record.points):
         changes["points"] = points
     return changes
+
+
+def _sound_distribution(record: DistributionRecord, now: float) -> dict[str, Any]:
+    """A record that lies ahead of its arrival remembers how far: whoever judges freshness says so."""
+    changes: dict[str, Any] = {}
+    if isfinite(record.at) and record.at > now + SKEW_S:
+        changes["skew_s"] = min(record.at - now, LATEST)
+    elif not 0.0 <= record.skew_s <= LATEST:
+        changes["skew_s"] = 0.0
+    if not 0.0 <= record.over_s <= LATEST:
+        changes["over_s"] = 0.0
+    for name in ("count", "nulls", "bad", "zero", "other"):
+        number = getattr(record, name)
+        if not 0 <= number <= MOST_VALUES:
+            changes[name] = min(max(number, 0), MOST_VALUES)
+    for name in ("low", "high"):
+        value = getattr(record, name)
+        if value is not None and not isfinite(value):
+            changes[name] = None
+    if not isfinite(record.total):
+        changes["total"] = 0.0
+    if not SCALES[0] <= record.scale <= SCALES[1]:  # nobody knows what its buckets mean
+        changes |= {"scale": 0, "positive": [], "negative": [], "bad": changes.get("count", record.count)}
+    else:
+        changes |= _sound_buckets(record)
+    if len(record.categories) > MOST_CATEGORIES or not all(
+        0 < number <= MOST_VALUES and len(name) <= MOST_LETTERS for name, number in record.categories.items()
+    ):
+        changes |= _sound_categories(record)
+    if len(record.samples) > MOST_SAMPLES or any(len(sample) > MOST_LETTERS for sample in record.samples):
+        changes["samples"] = [sample[:MOST_LETTERS] for sample in record.samples[:MOST_SAMPLES]]
+    return changes
+
+
+def _sound_buckets(record: DistributionRecord) -> dict[str, Any]:
+    """Each index once, ascending, with a count; of too many the outermost stay, as in `quell.model.sketch`."""
+    changes: dict[str, Any] = {}
+    for name in ("positive", "negative"):
+        buckets: list[tuple[int, int]] = getattr(record, name)
+        last = -MOST_INDEX - 1
+        for index, number in buckets:
+            if not last < index <= MOST_INDEX or not 0 < number <= MOST_VALUES:
+                break
+            last = index
+        else:
+            if len(buckets) <= MOST_BUCKETS:
+                continue
+        counts: dict[int, int] = {}
+        for index, number in buckets:
+            if -MOST_INDEX <= index <= MOST_INDEX and number > 0:
+                counts[index] = min(counts.get(index, 0) + number, MOST_VALUES)
+        changes[name] = sorted(counts.items())[-MOST_BUCKETS:]
+    return changes
+
+
+def _sound_categories(record: DistributionRecord) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    for name, number in record.categories.items():
+        if number > 0:
+            cut = name[:MOST_LETTERS]
+            counts[cut] = min(counts.get(cut, 0) + number, MOST_VALUES)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    rest = sum(number for _, number in ordered[MOST_CATEGORIES:])
+    other = min(max(record.other, 0) + rest, MOST_VALUES)
+    return {"categories": dict(ordered[:MOST_CATEGORIES]), "other": other}
 
 
 def seen_before(state: State, record: AnyRecord, now: float) -> bool:

@@ -14,6 +14,7 @@ from quell.model.records import (
     ChangeRecord,
     CommandRecord,
     DependencyRecord,
+    DistributionRecord,
     EntityRecord,
     FeedbackRecord,
     IncidentRecord,
@@ -27,8 +28,8 @@ from quell.model.records import (
 _ORDER = {
     kind: at
     for at, kind in enumerate((
-        EntityRecord, DependencyRecord, SpanRecord, CallRecord, SampleRecord, SamplesRecord, LogRecord, ChangeRecord,
-        IncidentRecord, AlertRecord, FeedbackRecord, CommandRecord, StepFinished,
+        EntityRecord, DependencyRecord, SpanRecord, CallRecord, SampleRecord, SamplesRecord, DistributionRecord,
+        LogRecord, ChangeRecord, IncidentRecord, AlertRecord, FeedbackRecord, CommandRecord, StepFinished,
     ))
 }  # fmt: skip
 _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})

@@ -13,6 +13,7 @@ import msgspec
 ChangeType = Literal["deploy", "config", "flag", "schema", "prompt", "model", "data", "scale"]
 Verdict = Literal["right_cause", "wrong_cause", "should_merge", "should_split", "not_actionable", "missed"]
 Outcome = Literal["done", "failed", "pending", "in_doubt"]
+ValueType = Literal["", "number", "text", "bool", "time"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True, gc=False):
@@ -118,6 +119,44 @@ class CallRecord(Record, frozen=True, kw_only=True, tag="call", omit_defaults=Tr
     over_s: float = 60.0
     mean_s: float | None = None
     net_s: float | None = None
+
+
+class DistributionRecord(Record, frozen=True, kw_only=True, tag="distribution", omit_defaults=True, gc=False):
+    """Counts of the values of one ``field`` of ``entity`` over ``over_s`` seconds from ``at`` on; never the values.
+
+    Records of one field can be added up. ``type`` is what the field's values are ("" when nobody knows; times are
+    numbers: seconds since 1970). ``count`` counts all values, ``nulls`` (missing, and NaN) and ``bad`` (no values of
+    that type, and infinities) among them.
+
+    Numbers are counted in an exponential histogram as OpenTelemetry's: with base = 2 ** (2 ** -``scale``), bucket ``i``
+    of ``positive`` holds base ** i < value <= base ** (i + 1), ``negative`` the same of -value, ``zero`` what is 0. The
+    lists hold (index, count), ascending. ``low``, ``high`` and ``total`` are the least and largest value and the sum.
+    Texts and booleans are counted in ``categories``, those that are not listed in ``other``.
+
+    ``version`` is that of the dataset or model, ``segment`` such as "region=eu" ("": all). ``samples`` are few values
+    as text, redacted where they are made. ``skew_s`` is how far ``at`` lay ahead of arrival; the core fills it in.
+    """
+
+    entity: str
+    field: str
+    over_s: float = 0.0
+    type: ValueType = ""
+    count: int = 0
+    nulls: int = 0
+    bad: int = 0
+    scale: int = 5
+    zero: int = 0
+    positive: list[tuple[int, int]] = []
+    negative: list[tuple[int, int]] = []
+    low: float | None = None
+    high: float | None = None
+    total: float = 0.0
+    categories: dict[str, int] = {}
+    other: int = 0
+    version: str = ""
+    segment: str = ""
+    samples: list[str] = []
+    skew_s: float = 0.0
 
 
 class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=True, gc=False):
@@ -250,6 +289,7 @@ AnyRecord = (
     | LogRecord
     | SpanRecord
     | CallRecord
+    | DistributionRecord
     | EntityRecord
     | DependencyRecord
     | IncidentRecord

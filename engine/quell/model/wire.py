@@ -40,7 +40,9 @@ def _times_to_text(value: Any) -> Any:
     return value
 
 
-_OPAQUE = frozenset({"labels", "annotations", "attributes", "headers", "body", "params", "output", "with_", "vars"})
+_OPAQUE = frozenset({
+    "labels", "annotations", "attributes", "headers", "body", "params", "output", "with_", "vars", "categories",
+})  # fmt: skip
 """Fields whose content is somebody else's and is never touched."""
 
 
