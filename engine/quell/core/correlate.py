@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from math import ceil, exp, floor
+from math import ceil, floor
 
 import numpy as np
 
+from quell.core.blame import BONUS, change_bonus
 from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family
@@ -40,10 +41,6 @@ ABSENCE = 0.5
 ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
 ABSENCE_FANOUT = 40
-CHANGE_BONUS = 2.0
-CHANGE_FADES_S = 900.0
-CHANGE_WITHIN_S = 5400.0
-CHANGE_EARLY_S = 120.0
 CLOSE_DATA_S = 9000.0
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
@@ -162,27 +159,29 @@ class Correlator:
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
         ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
+        first = min(self._state.units[unit_id].onset for unit_id in ids)
+        before = [
+            (key(self._graph.node(root.entity), root.family), first if root.began is None else root.began)
+            for root in group.solution
+        ]
+        symptoms = self._symptoms(ids, self._narrowed(group, ids, before))
         prices: dict[tuple[int, int], float] = {}
 
         def opening(cause: int, began: float) -> float:
             known = prices.get((cause, int(began)))
             if known is None:
-                known = self._opening(cause, began, changes, now)
+                known = self._opening(cause, began, now)
+                changed = changes(self._graph.name(cause // COUNT))
+                if changed:
+                    known -= change_bonus(changed, began, symptoms.first(cause, began))
                 prices[cause, int(began)] = known
             return known
 
         def floor_price(cause: int) -> float:
             node = cause // COUNT
             price = self._bare(cause)
-            return price - CHANGE_BONUS if changes(self._graph.name(node)) else price
+            return price - BONUS if changes(self._graph.name(node)) else price
 
-        first = min(self._state.units[unit_id].onset for unit_id in ids)
-        before = [
-            (key(self._graph.node(root.entity), root.family), first if root.began is None else root.began)
-            for root in group.solution
-        ]
-        causes = self._narrowed(group, ids, before)
-        symptoms = self._symptoms(ids, causes)
         solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
         self._fresh.difference_update(group.fresh)
         group.fresh = []
@@ -264,13 +263,11 @@ class Correlator:
         reach = self.web.reacher.reach(cause)
         return dict(zip(reach.keys, zip(reach.costs, reach.lags, strict=True), strict=True))
 
-    def _opening(self, cause: int, began: float, changes: Callable[[str], Iterable[Change]], now: float) -> float:
-        """What it costs to open a cause: more when it is silent or lacks expected symptoms, less after a change."""
-        node = cause // COUNT
+    def _opening(self, cause: int, began: float, now: float) -> float:
+        """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""
         ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
         missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
-        price = self._bare(cause) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
-        return price - change_bonus(changes(self._graph.name(node)), began)
+        return self._bare(cause) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
 
     def _bare(self, cause: int) -> float:
         """The price of a cause before anything is said of its symptoms and changes."""
@@ -290,17 +287,3 @@ class Correlator:
                 if how.p[kind][kind] * weight > 0.3
             ]
         return known
-
-
-def change_bonus(changes: Iterable[Change], began: float) -> float:
-    """Nats that the nearest change before (or just after) a beginning takes off the price of a cause.
-
-    When trouble began is an estimate: a change a little after it may still be guilty, but soon less likely.
-    """
-    best = 0.0
-    for change in changes:
-        before = began - change.at
-        if -CHANGE_EARLY_S <= before <= CHANGE_WITHIN_S:
-            fades_s = CHANGE_FADES_S if before >= 0.0 else CHANGE_EARLY_S / 2.0
-            best = max(best, CHANGE_BONUS * exp(-abs(before) / fades_s))
-    return best

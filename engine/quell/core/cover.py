@@ -57,6 +57,16 @@ class Symptoms:
     cost: Floats
     lag: Floats
 
+    def first(self, key: int, began: float) -> float:
+        """When the first symptom began of those that were due once this cause had begun then; ``began`` without any."""
+        at = int(np.searchsorted(self.keys, key))
+        if at == len(self.keys) or self.keys[at] != key:
+            return began
+        rows = slice(int(self.starts[at]), int(self.starts[at + 1]))
+        onsets = self.onsets[self.unit[rows]]
+        due = onsets - self.lag[rows] >= began - EARLY_S
+        return float(onsets[due].min()) if due.any() else began
+
 
 @dataclass(slots=True)
 class Open:

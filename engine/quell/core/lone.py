@@ -8,12 +8,13 @@ import msgspec
 
 from quell.core.alerts import Alerts
 from quell.core.automation import Automation
+from quell.core.blame import changed, doubt, nearest_change, too_late
 from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
 from quell.core.crowds import Crowds
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
-from quell.core.rank import MOST_SUSPECTS, TEMPERATURE, changed, nearest_change
+from quell.core.rank import MOST_SUSPECTS, TEMPERATURE
 from quell.core.severity import rank, worst
 from quell.core.titles import crowd_title, title
 from quell.core.witness import Testimony, testimony
@@ -28,9 +29,6 @@ CHANGED = 6.0
 """Nats that a change is worth at its time: where alerts say little, changes come first."""
 CHANGED_FADES_S = 600.0
 CHANGED_WITHIN_S = 86400.0
-CHANGED_AFTER_S = 600.0
-AFTER_FADES = 3.0
-"""How much faster a change fades that came after trouble began."""
 CLEAR = 2.0
 """Nats at which one is as likely right as wrong about a suspect without rivals."""
 
@@ -186,9 +184,8 @@ class Lone:
         best: tuple[Change | None, float] = (None, 0.0)
         for change in self._chart.changes(entity):
             before = began - change.at
-            if -CHANGED_AFTER_S <= before <= CHANGED_WITHIN_S:
-                pace = AFTER_FADES if before < 0.0 else 1.0
-                nats = CHANGED - pace * log1p(abs(before) / CHANGED_FADES_S)
+            if before <= CHANGED_WITHIN_S:
+                nats = doubt(change, began) * (CHANGED - log1p(abs(before) / CHANGED_FADES_S))
                 if nats > best[1]:
                     best = (change, nats)
         return best
@@ -198,10 +195,12 @@ class Lone:
         if told.verdicts:
             change, bonus = self._changed(entity, alert.starts_at)
         else:
-            change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at)
+            change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at, alert.starts_at)
         if change is not None:
             text = changed(change, entity, alert.starts_at)
             evidence = (Evidence(code="change", text=text, weight=bonus), *evidence)
+        else:
+            evidence = (*evidence, *too_late(self._chart.changes(entity), entity, alert.starts_at))
         return Suspect(
             entity=entity,
             change=change.id if change is not None else None,

@@ -8,19 +8,20 @@ from math import exp, log
 
 import msgspec
 
+from quell.core.blame import AT_ONCE_S, changed, nearest_change, too_late
 from quell.core.confidence import Standing, certainty, shares
-from quell.core.correlate import Correlator, change_bonus
+from quell.core.correlate import Correlator
 from quell.core.cover import Cause
 from quell.core.families import COUNT
 from quell.core.graph import Graph
 from quell.core.walk import visits
+from quell.core.web import Claim
 from quell.core.witness import Testimony, surroundings, testimony
 from quell.model.incident import Evidence, Suspect
 from quell.model.state import State, Unit
 from quell.model.times import format_duration
 from quell.model.topology import Change
 
-CHANGE_BAR = 0.6
 TEMPERATURE = 2.0
 WALK_WEIGHT = 0.25
 FIRST = 0.5
@@ -29,13 +30,14 @@ MOST_SUSPECTS = 5
 MOST_BETRAYED = 3
 BETRAYED_BAR = 3.0
 """Nats of telemetry that make a suspect of an entity that explains no alert."""
-AT_ONCE_S = 1.0
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
 USER_KINDS = frozenset({"kpi", "endpoint", "frontend"})
 Changes = Callable[[str], Iterable[Change]]
 """What changed lately at an entity."""
+Claims = Sequence[tuple[Unit, Claim | None]]
+"""Symptoms, each with what a candidate has to do with it, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +135,16 @@ class Ranker:
         score: float,
     ) -> Suspect:
         entity = self._name(candidate.key)
-        change, bonus = nearest_change(changes(entity), candidate.began)
+        claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
+        first = min([unit.onset for unit, claim in claims if claim is not None] or [unit.onset for unit in units])
+        change, bonus = nearest_change(changes(entity), candidate.began, first)
         verdict = told.verdicts.get(entity)
-        evidence = [*self._symptom_evidence(candidate, units), *(verdict.sentences() if verdict else ())]
+        evidence = [*self._symptom_evidence(entity, claims), *(verdict.sentences() if verdict else ())]
         if change is not None:
             text = changed(change, entity, candidate.began)
             evidence.append(Evidence(code="change", text=text, weight=bonus))
+        else:
+            evidence.extend(too_late(changes(entity), entity, first))
         return Suspect(
             entity=entity,
             change=change.id if change else None,
@@ -149,9 +155,8 @@ class Ranker:
             evidence=tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
         )
 
-    def _symptom_evidence(self, candidate: Candidate, units: Sequence[Unit]) -> list[Evidence]:
-        entity = self._name(candidate.key)
-        claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
+    def _symptom_evidence(self, entity: str, claims: Claims) -> list[Evidence]:
+        units = [unit for unit, _ in claims]
         reached = [unit for unit, claim in claims if claim is not None]
         places = len({unit.entity for unit in reached})
         alerts, total = (sum(len(unit.alerts) for unit in those) for those in (reached, units))
@@ -248,21 +253,3 @@ def _standing(first: Suspect, units: Sequence[Unit], margin: float) -> Standing:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def changed(change: Change, entity: str, began: float) -> str:
-    """What was changed, and how long before or after trouble began."""
-    before = began - change.at
-    when = f"{format_duration(before)} before" if before >= 0 else f"{format_duration(-before)} after"
-    when = "at the time when" if abs(before) < AT_ONCE_S else when
-    return f"{change.type} {change.revision or change.id} on {entity}, {when} trouble began"
-
-
-def nearest_change(changes: Iterable[Change], began: float) -> tuple[Change | None, float]:
-    """The change most likely to blame for trouble that began then, and its worth; None below the bar."""
-    best: tuple[float, Change | None] = (CHANGE_BAR, None)
-    for change in changes:
-        bonus = change_bonus([change], began)
-        if bonus > best[0]:
-            best = (bonus, change)
-    return best[1], best[0] if best[1] else 0.0
