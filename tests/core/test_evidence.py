@@ -16,13 +16,13 @@ from quell.core.evidence.scales import fewer, least, more, quantiles, spread, wo
 from quell.core.evidence.statements import statements
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import table
-from quell.core.evidence.templates import statement
 from quell.core.evidence.visits import Counted, Visits, reached, vanished
 from quell.core.evidence.weigh import weigh
 from quell.core.evidence.words import meaning
 from quell.core.telemetry import take_call, take_log, take_samples
 from quell.model.records import CallRecord, LogRecord, SamplesRecord
 from quell.model.state import Signals, State
+from quell.model.statements import statement
 
 T0 = 1_700_000_040.0
 MINUTE = 60.0

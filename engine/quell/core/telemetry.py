@@ -8,11 +8,11 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.evidence.templates import MOST_CHARACTERS, statement
 from quell.core.fold import SKEW_S
 from quell.core.intake import EARLIEST
 from quell.model.records import CallRecord, LogRecord, SampleRecord, SamplesRecord, SpanRecord
 from quell.model.state import Calls, Pattern, Series, Signals, State
+from quell.model.statements import MOST_CHARACTERS, statement
 
 KEEP_POINTS = 2000
 KEEP_METRICS = 96
