@@ -13,6 +13,7 @@ from core.scene import T0, Scene, consistent, fires, playbook, rulebook, says
 from quell.core.engine import Engine
 from quell.core.intake import MOST_IDS, encoded, sound
 from quell.core.telemetry import floats
+from quell.model.provenance import Column
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
@@ -31,6 +32,7 @@ from quell.model.records import (
     SpanRecord,
     StepFinished,
     Tick,
+    VersionRecord,
 )
 from quell.model.state import Pattern, State
 
@@ -111,6 +113,11 @@ RECORDS = st.one_of(
     st.builds(
         DependencyRecord, **COMMON, from_=TEXTS, to=TEXTS, type=TEXTS, weight=NUMBERS, confidence=NUMBERS,
         removed=st.booleans(),
+    ),
+    st.builds(
+        VersionRecord, **COMMON, entity=TEXTS, version=TEXTS, by=TEXTS, run=TEXTS, commit=TEXTS, inputs=LABELS,
+        columns=st.lists(st.builds(Column, name=TEXTS, type=TEXTS, unit=TEXTS, about=TEXTS), max_size=4),
+        aliases=st.lists(TEXTS, max_size=2), promoted_by=TEXTS, labels=LABELS, url=TEXTS,
     ),
     st.builds(
         IncidentRecord, **COMMON, status=st.sampled_from(("open", "closed")), title=TEXTS, entity=TEXTS, labels=LABELS,

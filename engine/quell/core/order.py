@@ -23,13 +23,15 @@ from quell.model.records import (
     SamplesRecord,
     SpanRecord,
     StepFinished,
+    VersionRecord,
 )
 
 _ORDER = {
     kind: at
     for at, kind in enumerate((
         EntityRecord, DependencyRecord, SpanRecord, CallRecord, SampleRecord, SamplesRecord, DistributionRecord,
-        LogRecord, ChangeRecord, IncidentRecord, AlertRecord, FeedbackRecord, CommandRecord, StepFinished,
+        LogRecord, ChangeRecord, VersionRecord, IncidentRecord, AlertRecord, FeedbackRecord, CommandRecord,
+        StepFinished,
     ))
 }  # fmt: skip
 _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from quell.core.continuity import place_of
+from quell.core.provenance import forget_versions
 from quell.core.rulings import stale
 from quell.core.telemetry import forget
 from quell.model.alert import Alert
@@ -94,6 +95,7 @@ class Pruning:
         _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
         forget(state, now - KEEP_SIGNALS_S)
+        forget_versions(state, now)
         return self._any_spans and _prune_edges(state, now)
 
     def _prune_incidents(self, now: float) -> None:

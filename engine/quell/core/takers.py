@@ -16,6 +16,7 @@ from quell.core.continuity import place_of
 from quell.core.groups import Groups
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
+from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
 from quell.core.telemetry import take_call, take_log, take_sample, take_samples, take_span
 from quell.model.alert import Alert
@@ -35,6 +36,7 @@ from quell.model.records import (
     SamplesRecord,
     SpanRecord,
     StepFinished,
+    VersionRecord,
 )
 from quell.model.state import State
 
@@ -74,6 +76,7 @@ class Takers:
             LogRecord: lambda record, now, _out: take_log(state, record, now),
             CallRecord: lambda record, now, _out: take_call(state, record, now),
             SpanRecord: self._span,
+            VersionRecord: self._version,
             IncidentRecord: self._incident,
             FeedbackRecord: commands.feedback,
             CommandRecord: self._command,
@@ -120,11 +123,23 @@ class Takers:
 
     def _change(self, record: ChangeRecord, now: float, _out: list[AnyDecision]) -> None:
         self._chart.renew()
+        if record.type == "model":
+            told = moved(self._state, record)
+            if told is None:
+                return  # an alias that points there already, as somebody else told before
+            record = told
         change, known = learn_change(self._state, record, self._chart.resolver)
         self._chart.note_change(change, known)
         self._pruning.change(change)
         if change.entity:
             self._groups.reconsider_at(change.entity, now)
+
+    def _version(self, record: VersionRecord, now: float, out: list[AnyDecision]) -> None:
+        if record.entity and record.entity not in self._state.entities:  # a name alone might be taken for another's
+            here = EntityRecord(at=record.at, source=record.source, entity=record.entity)
+            self._chart.learned(learn_entity(self._state, here))
+        for change in learn_version(self._state, record):
+            self._change(change, now, out)
 
     def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
         if f"{record.trace}/{record.span}" not in self._state.spans:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from quell.model.provenance import Column
+
 ChangeType = Literal["deploy", "config", "flag", "schema", "prompt", "model", "data", "scale"]
 Verdict = Literal["right_cause", "wrong_cause", "should_merge", "should_split", "not_actionable", "missed"]
 Outcome = Literal["done", "failed", "pending", "in_doubt"]
@@ -195,6 +197,27 @@ class DependencyRecord(
     removed: bool = False
 
 
+class VersionRecord(Record, frozen=True, kw_only=True, tag="version", omit_defaults=True, gc=False):
+    """A version of a model, a dataset, a pipeline's code or a prompt, and what it was made of; ``at`` is when.
+
+    Told again it adds to what is known of that version. ``columns`` are the schema as ``by`` sees it: when it differs
+    from what ``by`` told before, that is a change. ``aliases`` point to this version now; another one than before is
+    a change that ``promoted_by`` made. ``inputs`` are versions by entity. Without ``version`` only the columns count.
+    """
+
+    entity: str
+    version: str = ""
+    by: str = ""
+    run: str = ""
+    commit: str = ""
+    inputs: dict[str, str] = {}
+    columns: list[Column] = []
+    aliases: list[str] = []
+    promoted_by: str = ""
+    labels: dict[str, str] = {}
+    url: str = ""
+
+
 class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_defaults=True, gc=False):
     """Somebody else's incident; what duplicates it is not paged again while it is open."""
 
@@ -292,6 +315,7 @@ AnyRecord = (
     | DistributionRecord
     | EntityRecord
     | DependencyRecord
+    | VersionRecord
     | IncidentRecord
     | FeedbackRecord
     | CommandRecord

@@ -15,6 +15,7 @@ from quell.model.incident import Incident
 from quell.model.mute import Silence
 from quell.model.oncall import Climb
 from quell.model.playbook import Playbook
+from quell.model.provenance import Provenance
 from quell.model.records import IncidentRecord
 from quell.model.run import Run, Scheduled, Settling, Tried
 from quell.model.topology import Change, Dependency, Entity
@@ -248,6 +249,8 @@ class State(msgspec.Struct, kw_only=True):
     """Of the last minute, by ``trace/span``: entity, when it arrived, the key of its parent."""
     orphans: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Entities whose parent span (``trace/span``) has not arrived yet."""
+    provenance: dict[str, Provenance] = msgspec.field(default_factory=dict)
+    """By entity, of what has versions or columns; bounded in number, the one told of longest ago first."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
     calm_at: dict[str, float] = msgspec.field(default_factory=dict)
     """When to ask of each open incident whether it is over."""
