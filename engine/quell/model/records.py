@@ -133,7 +133,8 @@ class DistributionRecord(Record, frozen=True, kw_only=True, tag="distribution", 
     Numbers are counted in an exponential histogram as OpenTelemetry's: with base = 2 ** (2 ** -``scale``), bucket ``i``
     of ``positive`` holds base ** i < value <= base ** (i + 1), ``negative`` the same of -value, ``zero`` what is 0. The
     lists hold (index, count), ascending. ``low``, ``high`` and ``total`` are the least and largest value and the sum.
-    Texts and booleans are counted in ``categories``, those that are not listed in ``other``.
+    Texts and booleans are counted in ``categories``, those that are not listed in ``other``. ``hashed`` says that the
+    texts were too many (or too telling) to be named: they are counted by `quell.model.distribution.bucket_of`.
 
     ``version`` is that of the dataset or model, ``segment`` such as "region=eu" ("": all). ``samples`` are few values
     as text, redacted where they are made. ``skew_s`` is how far ``at`` lay ahead of arrival; the core fills it in.
@@ -155,6 +156,7 @@ class DistributionRecord(Record, frozen=True, kw_only=True, tag="distribution", 
     total: float = 0.0
     categories: dict[str, int] = {}
     other: int = 0
+    hashed: bool = False
     version: str = ""
     segment: str = ""
     samples: list[str] = []
