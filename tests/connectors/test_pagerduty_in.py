@@ -170,6 +170,8 @@ class Log(Pretender):
         super().__init__()
         self.entries: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        self.incidents: list[dict[str, Any]] = []
+        self.services: list[dict[str, Any]] = []
         self.calls: list[dict[str, Any]] = [
             on_call("Bo", 2, "Backend"), on_call("Ana", 1, "Backend", schedule="Backend primary"),
             on_call("Cy", 1, "Shop"),
@@ -187,6 +189,22 @@ class Log(Pretender):
         if request.path.endswith("/notes") and request.method == "POST":
             self.notes.append(body["note"]["content"])
             return 201, {"note": body["note"]}
+        if request.path == "/services":
+            kept = [one for one in self.services if request.query.get("query", "") in one["name"]]
+            return {"services": kept[start : start + size], "more": len(kept) > start + size}
+        if request.path == "/incidents" and "since" not in request.query:
+            assert request.query.getall("statuses[]") == ["triggered", "acknowledged"]
+            kept = [one for one in self.incidents if request.query.get("service_ids[]") in {None, "PF9KMXH"}]
+            return {"incidents": kept[start : start + size], "more": len(kept) > start + size}
+        if request.path == "/incidents":
+            assert request.query.getall("statuses[]") == ["triggered", "acknowledged", "resolved"]
+            since = request.query["since"]
+            kept = [one for one in self.incidents if since <= one["created_at"]]
+            return {"incidents": kept[start : start + size], "more": len(kept) > start + size}
+        if request.path == "/users/PLH1HKV":
+            return {"user": {**ANA, "type": "user", "name": "Ana Ruiz", "email": "ana@x.example"}}
+        if request.path.startswith("/users/"):
+            raise Said(404, {"error": {"message": "Not Found", "code": 2100}})
         assert request.path == "/oncalls"
         assert request.query.getall("include[]") == ["users"]
         return {"oncalls": self.calls[start : start + size], "more": len(self.calls) > start + size}
@@ -253,6 +271,57 @@ def test_the_log_tells_what_webhooks_tell() -> None:
     asking(log, work, watch=True)
 
 
+def test_people_of_the_log_are_known_by_their_e_mail_address_asked_once() -> None:
+    log = Log()
+
+    async def work(trial: Trial) -> None:
+        gone = {"id": "PGONE00", "type": "user_reference", "summary": "Cy who left"}
+        log.happens("acknowledge", 5.0)
+        log.happens("resolve", 10.0, gone)
+        told = (await trial.built.pull(format_time(NOW), NOW + 40.0)).records
+        assert [one.args["who"] for one in told] == [
+            {"id": "PLH1HKV", "name": "Ana Ruiz", "email": "ana@x.example"},
+            {"id": "PGONE00", "name": "Cy who left", "email": ""},
+        ]
+        await trial.built.pull(format_time(NOW), NOW + 70.0)
+        users = [path for _, path, _, _ in log.asked if path.startswith("/users/")]
+        assert sorted(users) == ["/users/PGONE00", "/users/PLH1HKV"]
+
+    asking(log, work, watch=True)
+
+
+def test_after_a_long_time_how_incidents_stand_now_is_asked_not_the_log() -> None:
+    log = Log()
+
+    def stands(name: str, status: str, made_s: float, changed_s: float, by: Any = ANA) -> None:
+        log.incidents.append({
+            "id": f"P{name}", "type": "incident", "incident_key": f"INC-{name}", "status": status,
+            "created_at": format_time(NOW + made_s), "last_status_change_at": format_time(NOW + changed_s),
+            "last_status_change_by": by,
+        })  # fmt: skip
+
+    service = {"id": "PF9KMXH", "summary": "API Service", "type": "service_reference"}
+    stands("old", "triggered", -40 * 86_400.0, -40 * 86_400.0, service)
+    stands("taken", "acknowledged", -3600.0, -1800.0)
+    stands("over", "resolved", -7200.0, -60.0)
+    stands("back", "triggered", -7200.0, -900.0, service)
+    stands("new", "triggered", -300.0, -300.0, service)
+    log.happens("resolve", -100.0)
+
+    async def work(trial: Trial) -> None:
+        for cursor in (None, format_time(NOW - 20 * 86_400.0), "nonsense"):
+            pulled = await trial.built.pull(cursor, NOW)
+            assert [(one.target, one.args["status"], one.args.get("echo", False)) for one in pulled.records] == [
+                ("INC-taken", "acknowledged", False), ("INC-back", "open", False), ("INC-new", "open", True),
+                ("INC-over", "resolved", False),
+            ]  # fmt: skip
+            assert pulled.records[0].args["who"]["email"] == "ana@x.example"
+            assert pulled.cursor == format_time(NOW)
+        assert not [path for _, path, _, _ in log.asked if path.startswith("/log_entries")]
+
+    asking(log, work, watch=True)
+
+
 def test_a_log_that_cannot_be_had_is_asked_again_from_where_it_was() -> None:
     log = Log()
 
@@ -294,6 +363,35 @@ def test_who_is_on_call() -> None:
         await trial.act("oncall", schedule="PI7DH85", policy="PT20YPA")
         asked = parse_qs(urlsplit(log.asked[-1][1]).query)
         assert (asked["schedule_ids[]"], asked["escalation_policy_ids[]"]) == (["PI7DH85"], ["PT20YPA"])
+
+    asking(log, work)
+
+
+def test_which_services_there_are_and_what_is_open() -> None:
+    log = Log()
+    log.services = [
+        {"id": f"P{name}", "type": "service", "name": name, "status": status, "teams": [{"summary": "shop"}],
+         "escalation_policy": {"id": "PT20YPA", "type": "escalation_policy_reference", "summary": "Backend"}}
+        for name, status in (("cart", "active"), ("checkout", "critical"), ("web", "maintenance"))
+    ]  # fmt: skip
+    log.incidents = [
+        {"id": f"PGR{n}", "type": "incident", "incident_key": key, "title": "web is slow", "status": "triggered",
+         "created_at": "2026-03-01T09:00:00Z", "html_url": f"https://acme.pagerduty.com/incidents/PGR{n}",
+         "service": {"id": "PF9KMXH", "summary": "web", "type": "service_reference"}}
+        for n, key in enumerate((INCIDENT, None, "other"))
+    ]  # fmt: skip
+
+    async def work(trial: Trial) -> None:
+        done = await trial.act("services")
+        assert done.sentence == "cart (active); checkout (critical); web (maintenance)"
+        assert done.output["services"][1] == {
+            "id": "Pcheckout", "name": "checkout", "status": "critical", "policy": "Backend", "teams": ["shop"],
+        }  # fmt: skip
+        assert (await trial.act("services", name="nothing")).output == {"services": [], "found": False}
+        open_ = await trial.act("incidents", service="PF9KMXH")
+        assert [one["key"] for one in open_.output["incidents"]] == [INCIDENT, "", "other"]
+        assert open_.sentence.startswith("PGR0 web is slow (triggered); ")
+        assert (await trial.act("incidents", service="PNOTHERE")).sentence == "no incident is open in PagerDuty"
 
     asking(log, work)
 
@@ -346,7 +444,7 @@ def test_pagerduty_s_own_client_asks_and_reads_the_same() -> None:
             f"PGR0VU2/{status}/{int(NOW + at)}" for status, at in (("acknowledged", -20), ("resolved", -10))
         ]
         assert len(theirs[1]) == 2
-        paths = [urlsplit(path).path for _, path, _, _ in log.asked]
+        paths = [at for _, path, _, _ in log.asked if not (at := urlsplit(path).path).startswith("/users/")]
         assert paths == ["/oncalls"] * 2 + ["/log_entries", "/incidents/PGR0VU2/notes"] + ["/oncalls"] * 2 + [
             "/log_entries"
         ]

@@ -12,7 +12,9 @@ from quell.sdk.secret import Secret
 from quell.sdk.ticket_text import Limits, said, step_mark
 from quell_connectors.pagerduty import events
 from quell_connectors.pagerduty.client import Events, Incidents, Rest
+from quell_connectors.pagerduty.lists import incidents, services
 from quell_connectors.pagerduty.oncall import on_call
+from quell_connectors.pagerduty.spec import SPEC
 
 _NOTE = Limits(title=250, text=20_000)
 
@@ -37,7 +39,12 @@ class Pages:
                 return await self._note(call)
             case "oncall":
                 return await on_call(Rest(self._http, self._options), call)
-        raise Refused(f'no action "{call.action}"; there are trigger, acknowledge, resolve, change, note, oncall')
+            case "services":
+                return await services(Rest(self._http, self._options), call)
+            case "incidents":
+                return await incidents(Rest(self._http, self._options), call)
+        known = ", ".join(one.name for one in SPEC.actions)
+        raise Refused(f'no action "{call.action}"; there are {known}')
 
     async def _trigger(self, call: Call) -> Done:
         key = events.key_of(call.params, call.key)

@@ -1,19 +1,22 @@
-"""The calls to PagerDuty: events by the Events API v2, notes by the REST API."""
+"""The calls to PagerDuty, by its own package: events by the Events API v2, everything else by the REST API."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
-from quell.errors import Refused, Unreachable
+from quell.errors import BadPayload, Refused, Unreachable
 from quell.sdk.http import Answer, Http, retry_after_s
-from quell.sdk.json_api import JsonApi, part
+from quell.sdk.json_api import part
+from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
+from quell_connectors.pagerduty.bridge import Bridge
 from quell_connectors.pagerduty.events import Taken
-from quell_connectors.pagerduty.spec import API_URL, ENQUEUE, ENQUEUE_CHANGE, EVENTS_URL
+from quell_connectors.pagerduty.spec import API_URL, EVENTS_URL
+
+T = TypeVar("T")
 
 UNKNOWN_WAIT_S = 60.0
 """PagerDuty counts its limits over a minute."""
@@ -47,20 +50,29 @@ class Events:
     def __init__(self, http: Http, url: str, key: Secret) -> None:
         if len(key.reveal()) != 32:
             raise Refused("the routing key has not 32 characters; nothing was sent")
+        self._http = http
+        self._url = url or EVENTS_URL
         self._key = key
-        self._api = JsonApi(http, url or EVENTS_URL, "PagerDuty", hide=(key,), judge=self._judge)
 
     async def send(self, event: Mapping[str, Any], timeout_s: float, *, change: bool = False) -> None:
         """Raises `Refused` with PagerDuty's own words for an event that it does not take, and for another's yes."""
-        body = {"routing_key": self._key.reveal(), **event}
-        path = ENQUEUE_CHANGE if change else ENQUEUE
-        taken = await self._api.ask("POST", path, Taken, timeout_s=timeout_s, json=body)
-        if taken.status != "success":
-            raise Refused(f'PagerDuty (POST {path}) answered "{taken.status}" {taken.message[:200]}'.rstrip())
+        bridge = Bridge(self._http, self._judge, (self._key,), timeout_s)
+
+        def sent() -> None:
+            from quell_connectors.pagerduty.package import EventsClient
+
+            with EventsClient(bridge, self._url, self._key) as client:
+                client.hand_over(dict(event), change=change)
+
+        await _carried(bridge, sent)
 
     def _judge(self, answer: Answer, who: str) -> None:
         if answer.status == 429:
             raise _limited(answer, who)
+        if 200 <= answer.status < 300:
+            taken = _read(answer, Taken, who)
+            if taken.status != "success":
+                raise Refused(f'{who} answered "{taken.status}" {taken.message[:200]}'.rstrip())
         if answer.status != 400:
             return
         try:
@@ -79,36 +91,81 @@ class Rest:
         token = options.get("token")
         if not isinstance(token, Secret) or not token:
             raise Refused("pagerduty needs the source's option token, a REST API key; nothing was asked")
-        headers = {"Accept": "application/json", **({"From": user} if user else {})}
-        credentials = {"Authorization": Secret(f"Token token={token.reveal()}")}
-        url = str(options.get("api_url") or API_URL)
-        self.api = JsonApi(http, url, "PagerDuty", credentials, headers=headers, hide=(token,), judge=_judge)
+        self._http = http
+        self._url = str(options.get("api_url") or API_URL)
+        self._token = token
+        self._user = user
+
+    async def get(self, path: str, asked: Mapping[str, Any], shape: type[T], timeout_s: float) -> T:
+        """What stands at a path, as ``shape``; a list in ``asked`` is several values. Raises `BadPayload`, too."""
+        answer, who = await self._asked("GET", path, {"params": dict(asked)}, timeout_s)
+        return _read(answer, shape, who)
+
+    async def post(self, path: str, body: Mapping[str, Any], timeout_s: float) -> None:
+        """Makes something; of the answer only the status matters."""
+        await self._asked("POST", path, {"json": dict(body)}, timeout_s)
+
+    async def _asked(self, method: str, path: str, said: dict[str, Any], timeout_s: float) -> tuple[Answer, str]:
+        bridge = Bridge(self._http, _judge, (self._token,), timeout_s)
+
+        def done() -> None:
+            from quell_connectors.pagerduty.package import RestClient
+
+            with RestClient(bridge, self._url, self._token, self._user) as client:
+                client.request(method, path, **said)
+
+        return await _carried(bridge, done), bridge.who
+
+
+async def _carried(bridge: Bridge, work: Callable[[], None]) -> Answer:
+    """Has the package do it; its answer, a yes. What the package finds wrong before it asks is `Refused`."""
+
+    def held() -> Answer:
+        from quell_connectors.pagerduty.package import Error
+
+        said = ""
+        try:
+            work()
+        except (Error, ValueError) as error:
+            said = type(error).__name__  # not in its own words, which may hold the whole request
+        # What the package finds wrong with a yes does not undo what was done.
+        if bridge.answer is None:
+            raise Refused(f"PagerDuty was not asked: the request cannot be written ({said})")
+        return bridge.answer
+
+    return await bridge.run(held)
+
+
+def _read(answer: Answer, shape: type[T], who: str) -> T:
+    try:
+        return decode(answer.body, shape)
+    except BadPayload as error:
+        raise BadPayload(f"{who} answered what cannot be read: {error}", error.payload, error.field) from error
 
 
 class Incidents:
-    """Incidents by the REST API, as far as notes go."""
+    """Incidents by the REST API: the one that is open for a key, and its notes."""
 
     def __init__(self, http: Http, options: Mapping[str, Any]) -> None:
         user = str(options.get("user") or "")
         if not isinstance(options.get("token"), Secret) or not user:
             raise Refused("a note needs the source's options token and user; nothing was written")
-        self._api = Rest(http, options, user).api
+        self._rest = Rest(http, options, user)
 
     async def open_one(self, key: str, timeout_s: float) -> tuple[str, str] | None:
         """Id and address of the incident that is open for a key."""
-        path = f"/incidents?statuses%5B%5D=triggered&statuses%5B%5D=acknowledged&incident_key={quote(key, safe='')}"
-        found = (await self._api.ask("GET", path, _Incidents, timeout_s=timeout_s)).incidents
+        asked = {"statuses[]": ["triggered", "acknowledged"], "incident_key": key}
+        found = (await self._rest.get("/incidents", asked, _Incidents, timeout_s)).incidents
         return (found[0].id, found[0].html_url) if found else None
 
     async def has_note(self, number: str, mark: str, timeout_s: float) -> bool:
         """Whether a note carries the mark; PagerDuty gives all at once."""
-        found = await self._api.ask("GET", f"/incidents/{part(number)}/notes", _Notes, timeout_s=timeout_s)
+        found = await self._rest.get(f"/incidents/{part(number)}/notes", {}, _Notes, timeout_s)
         return any(mark in note.content for note in found.notes)
 
     async def note(self, number: str, text: str, timeout_s: float) -> None:
         """One more note."""
-        body = {"note": {"content": text}}
-        await self._api.do("POST", f"/incidents/{part(number)}/notes", timeout_s=timeout_s, json=body)
+        await self._rest.post(f"/incidents/{part(number)}/notes", {"note": {"content": text}}, timeout_s)
 
 
 def _judge(answer: Answer, who: str) -> None:

@@ -24,7 +24,7 @@ from quell_connectors.pagerduty.translate import (
     to_alert,
     to_change,
 )
-from quell_connectors.pagerduty.watch import watched
+from quell_connectors.pagerduty.watch import Watch
 from quell_connectors.pagerduty.webhooks import SIGNATURE, doubt, read_webhook, to_command
 
 
@@ -42,6 +42,7 @@ class PagerDuty:
         self._options = options
         self._http = context.http
         self._pages = Pages(options, context.http)
+        self._watch: Watch | None = None
 
     async def act(self, call: Call) -> Done:
         """Pages, or says that it is over."""
@@ -51,7 +52,9 @@ class PagerDuty:
         """What people did since the cursor, when the source is to watch."""
         if not self._options.get("watch"):
             return Pulled((), cursor)
-        return await watched(Rest(self._http, self._options), self._source, cursor, now)
+        if self._watch is None:
+            self._watch = Watch(Rest(self._http, self._options), self._source)
+        return await self._watch.pull(cursor, now)
 
     def _webhook(self, request: Request, now: float) -> Received:
         """One event of a webhook subscription, believed by its signature only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote
+from typing import Any
 
 import msgspec
 
@@ -49,14 +49,13 @@ class _Page(msgspec.Struct, frozen=True):
 
 async def on_call(rest: Rest, call: Call) -> Done:
     """Reads it; the output lists ``people`` in the order in which they are called, level by level."""
-    asked = "include%5B%5D=users&earliest=true"
+    asked: dict[str, Any] = {"include[]": ["users"], "earliest": "true", "limit": _PAGE}
     for name, param in (("schedule_ids", "schedule"), ("escalation_policy_ids", "policy")):
         if value := said(call.params, param):
-            asked += f"&{name}%5B%5D={quote(value, safe='')}"
+            asked[f"{name}[]"] = [value]
     found: list[OnCall] = []
     for _ in range(_MOST_PAGES):
-        path = f"/oncalls?{asked}&limit={_PAGE}&offset={len(found)}"
-        page = await rest.api.ask("GET", path, _Page, timeout_s=call.timeout_s)
+        page = await rest.get("/oncalls", {**asked, "offset": len(found)}, _Page, call.timeout_s)
         found += page.oncalls
         if not page.more or not page.oncalls:
             break

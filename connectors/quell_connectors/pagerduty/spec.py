@@ -50,7 +50,7 @@ SPEC = Spec(
         Option(
             name="token",
             type="secret",
-            summary="A REST API key, for notes, for who is on call and for watch; reading is enough for the last two.",
+            summary="A REST API key: for notes, and for watch and all questions, for which reading is enough.",
         ),
         Option(
             name="api_url",
@@ -137,6 +137,20 @@ SPEC = Spec(
                 Option(name="schedule", type="text", summary="The id of a schedule.", example="PI7DH85"),
                 Option(name="policy", type="text", summary="The id of an escalation policy.", example="PT20YPA"),
             ),
+            effect="read",
+            repeat="state",
+        ),
+        ActionSpec(
+            name="services",
+            summary="Which services there are, how each is and who is called for it.",
+            params=(Option(name="name", type="text", summary="A part of the name.", example="checkout"),),
+            effect="read",
+            repeat="state",
+        ),
+        ActionSpec(
+            name="incidents",
+            summary="What is open there; the key of what quell opened is its incident's id.",
+            params=(Option(name="service", type="text", summary="The id of a service.", example="PIJ90N7"),),
             effect="read",
             repeat="state",
         ),

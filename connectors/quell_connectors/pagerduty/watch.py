@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import msgspec
+from msgspec.structs import replace
 
-from quell.errors import BadPayload
+from quell.errors import BadPayload, Refused
 from quell.model.records import CommandRecord
 from quell.model.times import format_time, parse_time
 from quell.sdk.connector import Pulled
+from quell.sdk.json_api import part
 from quell.sdk.moments import read_moment
 from quell_connectors.pagerduty.client import Rest
 from quell_connectors.pagerduty.webhooks import Agent, Reference, noted, stands
 
 OVERLAP_S = 60.0
 """Asked again each time: entries may show up late. What is told twice is taken once."""
+LOG_S = 2 * 86_400.0
+"""So far back the log is read; beyond it only how things stand now."""
+ALL_S = 30 * 86_400.0
+"""Incidents made before are left as they are."""
 _PAGE = 100
 _MOST_PAGES = 50
 _TIMEOUT_S = 20.0
+_MOST_KNOWN = 1000
+_NOW = {"triggered": "open", "acknowledged": "acknowledged", "resolved": "resolved"}
 _TRIGGERED = "trigger_log_entry"
 _STATUSES = {
     _TRIGGERED: "open",
@@ -50,26 +56,98 @@ class _Entries(msgspec.Struct, frozen=True):
     more: bool = False
 
 
-async def watched(rest: Rest, source: str, cursor: str | None, now: float) -> Pulled:
-    """Records of what happened since the cursor, oldest first; the first time nothing, as it was before our time."""
-    until = format_time(now)
-    if cursor is None:
-        return Pulled((), until)
-    try:
-        since = format_time((parse_time(cursor) or now) - OVERLAP_S)
-    except ValueError:
-        return Pulled((), until)
-    found: list[Entry] = []
-    for _ in range(_MOST_PAGES):
-        path = (
-            f"/log_entries?since={quote(since, safe='')}&until={quote(until, safe='')}&include%5B%5D=incidents"
-            f"&include%5B%5D=channels&limit={_PAGE}&offset={len(found)}"
-        )
-        page = await rest.api.ask("GET", path, _Entries, timeout_s=_TIMEOUT_S)
-        found += page.log_entries
-        if not page.more or not page.log_entries:
-            break
-    return Pulled(_records(found, source, now), until)
+class Standing(msgspec.Struct, frozen=True):
+    """An incident as it stands there."""
+
+    id: str
+    status: str
+    created_at: str
+    incident_key: str | None = None
+    last_status_change_at: str | None = None
+    last_status_change_by: Agent | None = None
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    incidents: list[Standing]
+    more: bool = False
+
+
+class _User(msgspec.Struct, frozen=True):
+    user: Agent
+
+
+class Watch:
+    """Asks again and again; remembers whose e-mail address is which, as the log names people by id."""
+
+    def __init__(self, rest: Rest, source: str) -> None:
+        self._rest = rest
+        self._source = source
+        self._known: dict[str, Agent] = {}
+
+    async def pull(self, cursor: str | None, now: float) -> Pulled:
+        """Records of what happened since the cursor, oldest first.
+
+        Without a cursor, or after so long a time that the log would be long, how each incident stands now.
+        """
+        until = format_time(now)
+        try:
+            last = parse_time(cursor) if cursor is not None else None
+        except ValueError:
+            last = None
+        if last is None or now - last > LOG_S:
+            since = max(last - OVERLAP_S if last is not None else now - ALL_S, now - ALL_S)
+            return Pulled(tuple(await self._all(since, now)), until)
+        entries = await self._entries(format_time(last - OVERLAP_S), until)
+        return Pulled(_records([await self._with_email(one) for one in entries], self._source, now), until)
+
+    async def _entries(self, since: str, until: str) -> list[Entry]:
+        found: list[Entry] = []
+        asked = {"since": since, "until": until, "include[]": ["incidents", "channels"], "limit": _PAGE}
+        for _ in range(_MOST_PAGES):
+            page = await self._rest.get("/log_entries", {**asked, "offset": len(found)}, _Entries, _TIMEOUT_S)
+            found += page.log_entries
+            if not page.more or not page.log_entries:
+                break
+        return found
+
+    async def _all(self, since: float, now: float) -> list[CommandRecord]:
+        """How incidents stand that were made since then; those that are not ours the core leaves aside."""
+        found: list[Standing] = []
+        asked = {"since": format_time(since), "until": format_time(now), "statuses[]": list(_NOW), "limit": _PAGE}
+        for _ in range(_MOST_PAGES):
+            page = await self._rest.get("/incidents", {**asked, "offset": len(found)}, _Standing, _TIMEOUT_S)
+            found += page.incidents
+            if not page.more or not page.incidents:
+                break
+        records = [_stands_now(one, await self._named(one.last_status_change_by), self._source, now) for one in found]
+        return sorted((one for one in records if one is not None), key=lambda record: record.at)
+
+    async def _with_email(self, entry: Entry) -> Entry:
+        return replace(entry, agent=await self._named(entry.agent))
+
+    async def _named(self, agent: Agent | None) -> Agent | None:
+        """A person with the e-mail address, by which people.yaml may know them. Of who is gone the id stays."""
+        if agent is None or not agent.is_user or agent.email or not agent.id:
+            return agent
+        if agent.id not in self._known:
+            try:
+                user = (await self._rest.get(f"/users/{part(agent.id)}", {}, _User, _TIMEOUT_S)).user
+            except (Refused, BadPayload):
+                user = agent
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[agent.id] = replace(agent, email=user.email, name=user.name or agent.name)
+        return self._known[agent.id]
+
+
+def _stands_now(one: Standing, agent: Agent | None, source: str, now: float) -> CommandRecord | None:
+    changed = one.last_status_change_at or one.created_at
+    at = _second(one.id, changed)
+    status = _NOW.get(one.status)
+    if at is None or status is None:
+        return None
+    there = Reference(one.id, one.incident_key)
+    return stands(source, agent, status, there, at=at, seen=now, new=status == "open" and changed == one.created_at)
 
 
 def _records(entries: list[Entry], source: str, now: float) -> list[CommandRecord]:
@@ -86,15 +164,9 @@ def _records(entries: list[Entry], source: str, now: float) -> list[CommandRecor
 
 
 def _record(entry: Entry, source: str, now: float) -> CommandRecord | None:
-    there = entry.incident
-    try:
-        at = read_moment(entry.created_at)
-    except ValueError as error:
-        raise BadPayload(f"log entry {entry.id}: created_at: {error}") from error
+    there, at = entry.incident, _second(f"log entry {entry.id}", entry.created_at)
     if there is None or at is None:
         return None
-    if at == int(at):
-        at += 0.999  # the log counts whole seconds, webhooks a thousandth: what is told in both is not to seem older
     if entry.type in _STATUSES:
         new = entry.type == _TRIGGERED
         return stands(source, entry.agent, _STATUSES[entry.type], there, at=at, seen=now, new=new)
@@ -102,3 +174,14 @@ def _record(entry: Entry, source: str, now: float) -> CommandRecord | None:
         text = entry.channel.content or entry.channel.summary or ""
         return noted(source, entry.agent, text, there, at=at, seen=now, token=entry.id)
     return None
+
+
+def _second(what: str, told: str) -> float | None:
+    """When it was. Raises `BadPayload`."""
+    try:
+        at = read_moment(told)
+    except ValueError as error:
+        raise BadPayload(f"{what}: {error}") from error
+    if at is not None and at == int(at):
+        at += 0.999  # the API counts whole seconds, webhooks a thousandth: what is told in both is not to seem older
+    return at
