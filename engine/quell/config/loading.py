@@ -177,6 +177,7 @@ class _Reading:
             contacts=on_call.contacts,
             playbooks=playbooks,
             freezes=tuple(rules.freezes),
+            detect=tuple(rules.detect),
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quell.config.complaints import shaped
+from quell.config.detect_file import detector
 from quell.config.fields import joined
 from quell.config.nodes import Document, Path
 from quell.config.oncall_shapes import EscalationShape, RotaShape, RouteShape
@@ -25,6 +26,7 @@ from quell.config.rule_shapes import (
 from quell.config.rules_shape import RulesShape
 from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
+from quell.model.detect import DetectRule
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
 from quell.model.rulebook import Correlate, EdgeKind, Freeze, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
@@ -52,7 +54,7 @@ _CORRELATE_FIELDS = {
     "clear_cause_bar": "clear_cause_bar",
 }
 _NAMESAKES = {"freezes": "windows", "windows": "freezes"}
-_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas")
+_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect")
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Rules:
     inhibit: list[InhibitRule] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     freezes: list[Freeze] = field(default_factory=list)
+    detect: list[DetectRule] = field(default_factory=list)
     entities: dict[str, Entity] = field(default_factory=dict)
     dependencies: dict[tuple[str, str, str], Dependency] = field(default_factory=dict)
     held: list[tuple[Document, Path, str, int]] = field(default_factory=list)
@@ -105,6 +108,7 @@ class Rules:
             self.windows.append(self._window(document, index, window))
         for index, freeze in enumerate(shape.freezes):
             self.freezes.append(_freeze(document, index, freeze))
+        self.detect += [detector(document, index, rule, self.problems) for index, rule in enumerate(shape.detect)]
         self._triage(document, shape.triage)
         self._correlate(document, shape.correlate)
         for index, entity in enumerate(shape.topology.entities):

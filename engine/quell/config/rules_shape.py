@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from quell.config.detect_shapes import DetectShape
 from quell.config.fields import Shape
 from quell.config.oncall_shapes import EscalationShape, RotaShape, RouteShape
 from quell.config.rule_shapes import (
@@ -35,6 +36,8 @@ class RulesShape(Shape):
     """Chains along which a page goes on until somebody acknowledges it."""
     rotas: list[RotaShape] = Field(default=[])
     """Who is on call when."""
+    detect: list[DetectShape] = Field(default=[])
+    """Detectors: what quell itself finds in metrics, logs and distributions."""
     topology: TopologyShape = TopologyShape()
     measures: dict[str, MeasureShape] = Field(default={})
     """Named readings, by name: two words with a dot."""

@@ -7,10 +7,24 @@ from math import inf
 from typing import Literal
 
 What = Literal[
-    "rules", "expire", "mutes", "judge", "calm", "remind", "climb", "wake", "hear", "solve", "close", "runs", "prune"
+    "rules",
+    "detect",
+    "expire",
+    "mutes",
+    "judge",
+    "calm",
+    "remind",
+    "climb",
+    "wake",
+    "hear",
+    "solve",
+    "close",
+    "runs",
+    "prune",
 ]
 ORDER: tuple[What, ...] = (
     "rules",
+    "detect",
     "expire",
     "mutes",
     "judge",

@@ -18,6 +18,7 @@ from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
+from quell.core.detect.detector import Detector
 from quell.core.elsewhere import Elsewhere
 from quell.core.escalate import Escalation
 from quell.core.explain import Explanation, explain, page_text, why_not
@@ -42,7 +43,7 @@ from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
-from quell.model.records import AnyRecord, CommandRecord
+from quell.model.records import AlertRecord, AnyRecord, CommandRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
@@ -115,6 +116,7 @@ class Engine:
             agenda=self._agenda,
             reconsider=self._groups.reconsider,
         )
+        self._detector = Detector(rulebook.detect, self.state, self._agenda, self._found)
         self._takers = Takers(
             self.state,
             chart=self._chart,
@@ -133,6 +135,7 @@ class Engine:
             automation=self._automation,
             pruning=self._pruning,
             repeats=self._repeats,
+            detector=self._detector,
         )
         self._plan_all()
 
@@ -173,6 +176,10 @@ class Engine:
         self._chart.renew()
         return self._chart.graph
 
+    def _found(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
+        """A detector found something."""
+        self._takers.own(record, now, out)
+
     def _plan_all(self) -> None:
         for mark, alert in self.state.alerts.items():
             if alert.firing:
@@ -188,6 +195,7 @@ class Engine:
         self._escalation.plan()
         self._agenda.put(self._automation.next_due(), "runs")
         self._hearing.plan()
+        self._detector.plan()
         if self.state.now:
             if self.state.rules != self.rulebook.version:
                 self._agenda.put(self.state.now, "rules")
@@ -210,6 +218,8 @@ class Engine:
     def _do(self, what: str, key: str, at: float, out: list[AnyDecision]) -> None:
         if what == "rules":
             self._read_rules(at, out)
+        elif what == "detect":
+            self._detector.judge(key, at, out)
         elif what == "expire":
             over = self._alerts.expire(key, at, out)
             if over is not None:
@@ -242,6 +252,7 @@ class Engine:
     def _prune(self, at: float, out: list[AnyDecision]) -> None:
         for over in self._alerts.lapse(at, out):
             self._lives.alert_ended(over, at)
+        self._detector.sweep(at, out)
         owned = len(self.state.foreign)
         self._observer.sweep(self.graph, at)
         self._chart.learned(self._pruning.prune(at))
@@ -261,6 +272,7 @@ class Engine:
         self.state.rules = self.rulebook.version
         for alert in self._alerts.place_again(at, out):
             self._groups.add(alert, at)
+        self._detector.reread(at, out)
         self._alerts.judge_all(at, out)
         self._groups.reconsider_all(at)
 

@@ -13,13 +13,14 @@ from quell.core.automation import Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
 from quell.core.continuity import place_of
+from quell.core.detect.detector import Detector
 from quell.core.groups import Groups
 from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
 from quell.core.telemetry import take_call, take_log, take_sample, take_samples, take_span
-from quell.model.alert import Alert
+from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
 from quell.model.records import (
     AlertRecord,
@@ -28,6 +29,7 @@ from quell.model.records import (
     ChangeRecord,
     CommandRecord,
     DependencyRecord,
+    DistributionRecord,
     EntityRecord,
     FeedbackRecord,
     IncidentRecord,
@@ -56,6 +58,7 @@ class Takers:
         automation: Automation,
         pruning: Pruning,
         repeats: Repeats,
+        detector: Detector,
     ) -> None:
         self._state = state
         self._chart = chart
@@ -73,7 +76,7 @@ class Takers:
             DependencyRecord: lambda record, _now, _out: chart.learned(learn_dependency(state, record)),
             SampleRecord: lambda record, now, _out: take_sample(state, record, now),
             SamplesRecord: lambda record, now, _out: take_samples(state, record, now),
-            LogRecord: lambda record, now, _out: take_log(state, record, now),
+            LogRecord: self._log,
             CallRecord: lambda record, now, _out: take_call(state, record, now),
             SpanRecord: self._span,
             VersionRecord: self._version,
@@ -82,6 +85,8 @@ class Takers:
             CommandRecord: self._command,
             StepFinished: self._step_finished,
         }
+        if detector.active:
+            self._by_kind |= self._detecting(detector)
 
     def knows(self, record: AnyRecord) -> bool:
         """Whether there is a taker for this kind of record."""
@@ -91,9 +96,55 @@ class Takers:
         """Takes one record of a kind that it knows."""
         self._by_kind[type(record)](record, now, out)
 
+    def own(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
+        """Takes an alert that the core itself found."""
+        self._take_alert(fingerprint(record.labels, record.source, record.key), record, now, out)
+
+    def _detecting(self, detector: Detector) -> dict[type, Callable[[Any, float, list[AnyDecision]], None]]:
+        """The takers of telemetry where there are detectors to see it as well."""
+        state = self._state
+
+        def sample(record: SampleRecord, now: float, _out: list[AnyDecision]) -> None:
+            take_sample(state, record, now)
+            detector.sample(record, now)
+
+        def samples(record: SamplesRecord, now: float, _out: list[AnyDecision]) -> None:
+            take_samples(state, record, now)
+            detector.samples(record, now)
+
+        def log(record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
+            detector.log(record, take_log(state, record, now), now)
+
+        def call(record: CallRecord, now: float, _out: list[AnyDecision]) -> None:
+            take_call(state, record, now)
+            detector.call(record, now)
+
+        def span(record: SpanRecord, now: float, out: list[AnyDecision]) -> None:
+            if f"{record.trace}/{record.span}" not in state.spans:
+                detector.span(record, now)
+            self._span(record, now, out)
+
+        def entity(record: EntityRecord, now: float, out: list[AnyDecision]) -> None:
+            changed = learn_entity(state, record)
+            self._chart.learned(changed)
+            if changed or record.removed:
+                detector.entity(record, now, out)
+
+        return {
+            SampleRecord: sample,
+            SamplesRecord: samples,
+            LogRecord: log,
+            CallRecord: call,
+            SpanRecord: span,
+            EntityRecord: entity,
+            DistributionRecord: lambda record, now, _out: detector.distribution(record, now),
+        }
+
     def _alert(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
+        self._take_alert(self._repeats.mark_of(record), record, now, out)
+
+    def _take_alert(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         self._chart.renew()
-        mark = self._repeats.mark_of(record)
         known = self._state.alerts.get(mark)
         taken = self._alerts.take(mark, record, now, out)
         if taken is None:
@@ -140,6 +191,9 @@ class Takers:
             self._chart.learned(learn_entity(self._state, here))
         for change in learn_version(self._state, record):
             self._change(change, now, out)
+
+    def _log(self, record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
+        take_log(self._state, record, now)
 
     def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
         if f"{record.trace}/{record.span}" not in self._state.spans:

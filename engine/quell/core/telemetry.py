@@ -67,8 +67,8 @@ def take_samples(state: State, record: SamplesRecord, now: float) -> None:
     _bound(state)
 
 
-def take_log(state: State, record: LogRecord, now: float) -> None:
-    """Counts a line under its statement, by the minute."""
+def take_log(state: State, record: LogRecord, now: float) -> str:
+    """Counts a line under its statement, by the minute; returns the statement."""
     signals = _signals(state, record.entity, now)
     name = record.template[:MOST_CHARACTERS] or statement(record.text[:MOST_CHARACTERS])
     pattern = signals.patterns.get(name)
@@ -84,6 +84,7 @@ def take_log(state: State, record: LogRecord, now: float) -> None:
     state.telemetry_bytes += MINUTE_BYTES * (len(kept) - len(pattern.seen))
     pattern.seen = kept
     _bound(state)
+    return name
 
 
 def take_call(state: State, record: CallRecord, now: float) -> None:

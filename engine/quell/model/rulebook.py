@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quell.model.detect import DetectRule
 from quell.model.mute import Matcher
 from quell.model.oncall import Chain, Rota
 from quell.model.playbook import Effect, Place, Playbook
@@ -208,5 +209,6 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of those whom chains and rotas name, as ``${oncall.…}``."""
     playbooks: tuple[Playbook, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    detect: tuple[DetectRule, ...] = ()
     caps: Caps = Caps()
     resolve_timeout_s: float = 300.0

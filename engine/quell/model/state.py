@@ -10,6 +10,7 @@ import msgspec
 
 from quell.model.alert import Alert
 from quell.model.decision import Perform
+from quell.model.detecting import Detecting
 from quell.model.habits import Habits, Rarity
 from quell.model.incident import Incident
 from quell.model.mute import Silence
@@ -260,3 +261,4 @@ class State(msgspec.Struct, kw_only=True):
     habits: Habits = msgspec.field(default_factory=Habits)
     """What was noticed over weeks; only suggestions are made of it."""
     rarity: Rarity = msgspec.field(default_factory=Rarity)
+    detecting: Detecting = msgspec.field(default_factory=Detecting)

@@ -1,0 +1,82 @@
+"""The condition "threshold": what a window comes to lies above or below a limit."""
+
+from __future__ import annotations
+
+from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, value_of
+from quell.core.detect.words import number
+from quell.model.detect import DetectRule, Threshold
+from quell.model.detecting import Bucket, Finding, Memory, Windows
+from quell.model.records import DistributionRecord
+
+NOTHING = Folded(set())
+
+
+class ThresholdCondition:
+    """See `quell.core.detect.condition.Condition`."""
+
+    alone = True
+    ticks = False
+
+    def __init__(self, rule: DetectRule, condition: Threshold) -> None:
+        self._rule = rule
+        self._of = condition
+        self._bins = needs_bins(condition.aggregate)
+        self._what = f"the {condition.aggregate} of " if condition.aggregate != "last" else ""
+        self.keeps = max(rule.of, 2) + 1
+
+    def new(self) -> Memory:
+        return Windows()
+
+    def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
+        assert isinstance(memory, Windows), "a threshold remembers windows"
+        windows = memory.by if side else memory.own
+        return fold(windows, points, self._rule.every_s, oldest, bins=self._bins)
+
+    def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:  # noqa: ARG002 - the protocol's
+        return NOTHING
+
+    def judge(self, memory: Memory, slot: int, *, firing: bool) -> Finding | None:
+        assert isinstance(memory, Windows), "a threshold remembers windows"
+        value = value_of(memory.own, slot, self._of.aggregate)
+        details: dict[str, str] = {}
+        if self._of.by:
+            divisor = value_of(memory.by, slot, self._of.aggregate)
+            if value is None or divisor is None or divisor == 0.0:
+                return None
+            details = {"numerator": number(value), "denominator": number(divisor)}
+            value /= divisor
+        if value is None or self._volume(memory, slot) < self._of.volume:
+            return None
+        limit, bad = self._judged(value, firing=firing)
+        side = "above" if self._of.above is not None else "below"
+        text = f"{self._what}{{metric}} is {number(value)}, {'' if bad else 'not '}{side} {number(limit)}"
+        return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
+
+    def forget(self, memory: Memory, oldest: int) -> None:
+        assert isinstance(memory, Windows), "a threshold remembers windows"
+        forget(memory.own, oldest)
+        forget(memory.by, oldest)
+
+    def _judged(self, value: float, *, firing: bool) -> tuple[float, bool]:
+        until = self._of.until if firing else None
+        if self._of.above is not None:
+            limit = self._of.above if until is None else until
+            return limit, value > limit
+        assert self._of.below is not None, "a threshold has a limit on one side"
+        limit = self._of.below if until is None else until
+        return limit, value < limit
+
+    def _volume(self, memory: Windows, slot: int) -> float:
+        """How much the window rests on: what it is divided by in all, or how many points."""
+        if not self._of.by:
+            bucket = memory.own.get(slot)
+            return bucket.count if bucket is not None else 0.0
+        return _amount(memory.by, slot, counter=self._of.aggregate == "rate")
+
+
+def _amount(windows: dict[int, Bucket], slot: int, *, counter: bool) -> float:
+    if counter:
+        grown = growth(windows, slot)
+        return grown[0] if grown is not None else 0.0
+    bucket = windows.get(slot)
+    return bucket.total if bucket is not None else 0.0

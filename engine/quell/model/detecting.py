@@ -1,0 +1,96 @@
+"""What detectors remember between two looks: windows of telemetry, bounded by what rules declare."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a condition says of one window: whether it is ``bad``, in a sentence, with the numbers behind it.
+
+    ``details`` become annotations of the alert.
+    """
+
+    bad: bool
+    text: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    details: dict[str, str] = {}
+
+
+class Pending(msgspec.Struct, array_like=True):
+    """Points that were told since the last look, as they came: values of None and NaN are still among them.
+
+    ``weights`` are as many as ``values``, or none: then every point counts once.
+    """
+
+    times: list[float] = []
+    values: list[float | None] = []
+    weights: list[float] = []
+
+
+class Bucket(msgspec.Struct, array_like=True):
+    """The points of one window, added up. ``rise`` is by how much a counter grew from point to point within it.
+
+    ``bins`` are (index, weight) of an exponential histogram, for percentiles only; see `quell.core.detect.buckets`.
+    """
+
+    count: float = 0.0
+    total: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    first_at: float = 0.0
+    first: float = 0.0
+    last_at: float = 0.0
+    last: float = 0.0
+    rise: float = 0.0
+    bins: dict[int, float] = {}
+
+
+class Windows(msgspec.Struct, tag="windows", tag_field="memory"):
+    """Windows of a series by their number on the grid, and of the series that it is divided by."""
+
+    own: dict[int, Bucket] = msgspec.field(default_factory=dict)
+    by: dict[int, Bucket] = msgspec.field(default_factory=dict)
+
+
+Memory = Windows
+"""What any condition remembers of a series."""
+
+
+class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One series as one rule sees it. ``pending`` has what it reads, then what that is divided by.
+
+    ``told_at`` is when a point of it arrived last, ``newest`` the latest event time; ``unread`` counts values that are
+    no numbers, ``late`` points that came after their window was forgotten. ``slots`` says of the latest windows whether
+    they were bad, ``touched`` are those that more was told of since. ``since`` is when its alert began (None: none
+    fires), ``shown_at`` when that was last told, ``ended`` when one last ended.
+    """
+
+    entity: str
+    metric: str
+    memory: Memory
+    pending: tuple[Pending, Pending]
+    told_at: float = 0.0
+    newest: float = 0.0
+    unread: int = 0
+    late: int = 0
+    slots: dict[int, bool] = msgspec.field(default_factory=dict)
+    touched: list[int] = []
+    since: float | None = None
+    shown_at: float = 0.0
+    ended: float | None = None
+    finding: Finding | None = None
+
+
+class Detecting(msgspec.Struct, kw_only=True):
+    """What all detectors remember. ``rules`` has by name a digest of each rule as it was when it last looked.
+
+    ``watches`` are by rule and series (``entity NUL metric``); ``refused`` counts series that a rule had no room for;
+    ``began`` is when a rule was first known.
+    """
+
+    rules: dict[str, str] = msgspec.field(default_factory=dict)
+    watches: dict[str, dict[str, Watch]] = msgspec.field(default_factory=dict)
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
+    began: dict[str, float] = msgspec.field(default_factory=dict)
