@@ -44,8 +44,14 @@ def binned(cells: Cells, edges: Iterable[float]) -> Cells:
     """Numbers by bins with these upper edges, and one more for what is above them all."""
     upper = np.array(sorted(edges), dtype=np.float64)
     where = np.searchsorted(upper, cells.middles)
-    size = len(upper) + 1
-    return Cells(np.bincount(where, cells.then, size), np.bincount(where, cells.now, size), np.append(upper, np.inf))
+    then = counted(where, cells.then, len(upper) + 1)
+    return Cells(then, counted(where, cells.now, len(upper) + 1), np.append(upper, np.inf))
+
+
+def counted(where: NDArray[np.intp], counts: Floats, bins: int) -> Floats:
+    """The counts added up by bin."""
+    found: Floats = np.bincount(where, counts, bins).astype(np.float64)
+    return found
 
 
 def even_bins(told: Sketch, wanted: int) -> tuple[float, ...]:
