@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.profiles.cells import Cells
+from quell.core.profiles.cells import Cells, counted
 from quell.model.drift_report import Bars
 
 Floats = NDArray[np.float64]
