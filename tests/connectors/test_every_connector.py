@@ -29,6 +29,7 @@ OURS = {
     "kubernetes": {"act"},
     "launchdarkly": {"act"},
     "mlflow": {"act"},
+    "openlineage": {"receive"},
     "opsgenie": {"receive"},
     "pagerduty": {"act", "pull", "receive"},
     "prometheus": {"act", "ask", "pull", "recall"},

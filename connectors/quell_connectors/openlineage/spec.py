@@ -1,0 +1,37 @@
+"""What the OpenLineage receiver declares."""
+
+from __future__ import annotations
+
+from quell.sdk.spec import Option, Spec
+
+LINEAGE = "/api/v1/lineage"
+"""Where OpenLineage clients post to unless they are told otherwise."""
+
+SPEC = Spec(
+    name="openlineage",
+    summary="Takes OpenLineage events of Airflow, Spark, dbt, Feast and others: lineage, schemas, runs, data quality.",
+    options=(
+        Option(
+            name="namespaces",
+            type="mapping",
+            summary=(
+                "What stands before the names of a namespace's jobs and datasets, by namespace; null leaves all of it "
+                "out. Names of other namespaces stand as they are."
+            ),
+            example='{"postgres://staging:5432": "staging/", sandbox: null}',
+        ),
+        Option(
+            name="columns",
+            type="boolean",
+            summary="Whether column lineage becomes dependencies between columns (column/DATASET.COLUMN).",
+            default=True,
+        ),
+        Option(
+            name="severity",
+            type="text",
+            summary="Of the alert that a failed run is; one that was stopped is a warning.",
+            default="high",
+        ),
+    ),
+    paths=(LINEAGE,),
+)
