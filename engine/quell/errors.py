@@ -5,6 +5,7 @@ QuellError
 ├── ConnectorError
 │   ├── Unreachable(retry_after_s) the other side could not be asked; ask again later
 │   ├── Refused                  the other side said no; do not repeat
+│   │   └── Denied               it does not take who asks; nothing works there until somebody changes that
 │   └── BadPayload(payload)      what arrived cannot be read; quarantine it, answer 4xx
 ├── ExpressionError(column)      a condition, template or matcher cannot be read or evaluated
 ├── Overloaded                   the inbox is full; answer 503 at once
@@ -82,6 +83,10 @@ class NoAnswer(Unreachable):
 
 class Refused(ConnectorError):
     """The other system answered no; repeating the call would not help."""
+
+
+class Denied(Refused):
+    """The other system does not take who asks: nothing works there until somebody gives it other credentials."""
 
 
 class BadPayload(ConnectorError):

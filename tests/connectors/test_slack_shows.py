@@ -8,7 +8,7 @@ import time
 import pytest
 
 from connectors.slackland import ANA, HOME, card, connector
-from quell.errors import NoAnswer, Refused, Unreachable
+from quell.errors import Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.chat import Picture, Placed, Shows
 from quell.sdk.connector import Call, Done
 from quell.sdk.http_client import GuardedHttp
@@ -127,7 +127,10 @@ def test_a_message_that_somebody_deleted_is_posted_anew() -> None:
     [
         ("channel_not_found", Refused, "invited"),
         ("not_in_channel", Refused, "/invite @quell"),
-        ("invalid_auth", Refused, "token"),
+        ("invalid_auth", Denied, "install the app again"),
+        ("token_revoked", Denied, "install the app again"),
+        ("account_inactive", Denied, "removed from the workspace; install the app again"),
+        ("missing_scope", Denied, "OAuth & Permissions"),
         ("internal_error", NoAnswer, "internal_error"),
         ("fatal_error", NoAnswer, "fatal_error"),
         ("service_unavailable", Unreachable, "service_unavailable"),
@@ -144,6 +147,33 @@ def test_what_slack_answers_becomes_an_error_that_says_what_to_do(error: str, ki
         run(connector(slack).show(card(), HOME, None, "k"))
     assert type(raised.value) is kind
     assert slack.bot_token not in str(raised.value)
+
+
+def test_whether_it_is_let_in_is_known_without_showing_anything() -> None:
+    slack = FakeSlack()
+    shows = connector(slack)
+
+    async def work() -> None:
+        await shows.probe()
+        slack.scopes -= {"files:write"}
+        await shows.probe()  # pictures are a thing that an app may do without
+        slack.scopes -= {"chat:write"}
+        with pytest.raises(Denied, match="lacks the scope chat:write"):
+            await shows.probe()
+        with pytest.raises(Denied, match="the app needs the scope chat:write"):
+            await shows.show(card(), HOME, None, "k")
+        slack.scopes |= {"chat:write"}
+        slack.denied = "token_revoked"
+        with pytest.raises(Denied, match=r"auth.test.* token_revoked: .*install the app again"):
+            await shows.probe()
+        slack.denied = ""
+        slack.down_until = slack.clock() + 60.0
+        with pytest.raises(Unreachable):
+            await shows.probe()
+        slack.down_until = 0.0
+        await shows.probe()
+
+    run(work())
 
 
 def test_a_limit_is_heeded_until_it_is_over_and_other_channels_go_on() -> None:

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.parts import Running, SmallCore, Worker, loaded, running, source
+from daemon.parts import KINDS, Running, SmallCore, Worker, loaded, running, source
 from quell.config import Loaded
 from quell.config.settings import Acts
 from quell.daemon.answers import MOST_OUTPUT_BYTES, NOTE, bounded, fit, fit_text
 from quell.daemon.clock import Clock
 from quell.daemon.logs import Masker, set_up
 from quell.daemon.serve import restored
-from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
+from quell.errors import BadPayload, Denied, NoAnswer, Refused, Unreachable
 from quell.model.decision import Perform
 from quell.model.incident import Incident
 from quell.model.playbook import Place, Playbook, Step
@@ -114,6 +114,30 @@ def test_an_action_nobody_has_is_refused(action: str, text: str) -> None:
         async with running(loaded(source("w", "worker"), source("in", "feed"))) as quell:
             assert (await told(quell, wanting(action))).startswith(text)
         assert Worker.calls == []
+
+    go(story())
+
+
+class Told:
+    """Acts as the worker does, and is never pulled: how it is doing only acts can say."""
+
+    spec = Worker.spec
+
+    def __init__(self, _options: Any, _context: Any) -> None:
+        self.act = Worker.act.__get__(self)
+
+
+def test_a_source_that_does_not_take_who_asks_is_broken_until_it_does() -> None:
+    async def story() -> None:
+        Worker.script = lambda call: Denied("the token was revoked; give another")
+        async with running(loaded(source("w", "told")), kinds={**KINDS, "told": Told}) as quell:
+            assert await told(quell, wanting()) == "failed refused the token was revoked; give another"
+            used = quell.daemon.sources.get("w")
+            assert used is not None
+            assert (used.health.state, used.health.error) == ("broken", "the token was revoked; give another")
+            Worker.script = lambda call: Done("so it is")
+            await quell.daemon.inbox.put([wanting(key="2")])
+            await quell.until(lambda: used.health.state == "ok")
 
     go(story())
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from quell.errors import Refused
+from quell.errors import Denied, Refused
 from quell.sdk.chat import Answer, Card, Hear, Heard, Line, Pace, Placed, Said
 from quell.sdk.connector import Call, Context, Done, Reply, Request
 from quell.sdk.secret import Secret
@@ -37,6 +37,7 @@ class Slack:
         self._messages = Messages(self._web)
         self._answering = Answering(self._web, self._messages)
         self._seen = Seen()
+        self._socket: Any = None
 
     async def show(self, card: Card, channel: str, placed: Placed | None, key: str, *, again: bool = False) -> Placed:
         """Posts the card, or edits it where it stands."""
@@ -55,7 +56,22 @@ class Slack:
         token = _secret(self._options, "app_token")
         if token is None:
             raise Refused("slack needs the option app_token (xapp-…) for Socket Mode, or mode: http")
-        await Socket(self._web, token, self._answering).listen(hear)
+        known = self._socket.trouble if self._socket is not None else None
+        self._socket = Socket(self._web, token, self._answering)
+        self._socket.trouble = known  # until it is connected, what was wrong still is
+        await self._socket.listen(hear)
+
+    async def probe(self) -> None:
+        """Asks Slack whether the bot token does and may post, and whether people are heard by Socket Mode."""
+        answer = await self._web.auth_test()
+        scopes = {name.lower(): value for name, value in (answer.headers or {}).items()}.get("x-oauth-scopes")
+        if scopes is not None and "chat:write" not in {one.strip() for one in scopes.split(",")}:
+            raise Denied(
+                "Slack (auth.test) says that the app lacks the scope chat:write, so nothing can be shown; add it "
+                "(api.slack.com/apps, OAuth & Permissions) and install the app again"
+            )
+        if self._socket is not None and self._socket.trouble is not None:
+            raise self._socket.trouble
 
     def heard(self, request: Request, now: float) -> Heard:
         """A request that Slack signed. Raises `BadPayload`; a signature that is not right is answered with 401."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from quell.errors import BadPayload, ConnectorError, Refused, Unreachable
+from quell.errors import BadPayload, ConnectorError, Denied, Refused, Unreachable
 from quell.sdk.chat import Answer, Hear, Said
 from quell.sdk.secret import Secret
 from quell_connectors.slack.answering import Answering
@@ -20,7 +20,6 @@ ACK_WITHIN_S = 2.0
 LONGEST_PAUSE_S = 30.0
 _LINGER_S = 1.0
 """An old connection is kept so long for what was under way."""
-_NEVER = ("invalid_auth", "not_authed", "token_revoked", "account_inactive", "not_allowed_token_type", "missing_scope")
 
 log = logging.getLogger("quell.slack")
 
@@ -33,11 +32,13 @@ class Socket:
         self._token = token
         self._answering = answering
         self._ping_every_s = ping_every_s
+        self.trouble: Refused | Unreachable | None = None
+        """Why nothing is heard; None while something is, or nothing was tried yet."""
         self._seen = Seen()
         self._work: set[asyncio.Task[None]] = set()
 
     async def listen(self, hear: Hear) -> None:
-        """Runs until cancelled. Raises `Refused` when the token will never do."""
+        """Runs until cancelled. Raises `Denied` when the token does not do."""
 
         async def take(line: Line, envelope: str, kind: str, payload: Any) -> None:
             await self._taken(hear, line, envelope, kind, payload)
@@ -63,21 +64,24 @@ class Socket:
             try:
                 opened = await self._web.apps_connections_open(app_token=self._token.reveal())
                 await line.open(str(opened.get("url")))
+            except Denied as error:
+                self.trouble = error
+                await line.close()
+                raise
             except Refused as error:
+                self.trouble, wait = error, pause
                 await line.close()
-                if any(word in str(error) for word in _NEVER):
-                    raise
-                failed, wait = str(error), pause
             except Unreachable as error:
+                self.trouble, wait = error, max(pause, error.retry_after_s or 0.0)
                 await line.close()
-                failed, wait = str(error), max(pause, error.retry_after_s or 0.0)
             except BaseException:
                 await line.close()
                 raise
             else:
+                self.trouble = None
                 return line
             if pause == 1.0:
-                log.warning("slack: not connected, so nobody is heard there: %s; trying on", failed)
+                log.warning("slack: not connected, so nobody is heard there: %s; trying on", self.trouble)
             await asyncio.sleep(wait)
             pause = min(pause * 2.0, LONGEST_PAUSE_S)
 

@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
+from quell.errors import ConnectorError, Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.http import Http, checked, retry_after_s
 from quell.sdk.secret import Secret
 from quell_connectors.slack.limits import Gate
@@ -22,15 +22,20 @@ _DOUBTFUL = frozenset({"fatal_error", "internal_error"})
 """Slack says of these that some of it may have been done."""
 _LATER = frozenset({"service_unavailable", "request_timeout", "team_added_to_org", "rollout_error"})
 _LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+_DENIED = frozenset(
+    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "not_allowed_token_type"}
+)
+_INSTALL = "install the app again (api.slack.com/apps, Install App) and put its token where the option names it"
 _ADVICE = {
     "not_in_channel": "invite the app there: /invite @quell",
     "channel_not_found": "no such channel, or a private one that the app was not invited to",
     "is_archived": "the channel is archived",
-    "invalid_auth": "the token is not valid",
-    "not_authed": "there is no token",
-    "token_revoked": "the token was revoked; install the app again",
-    "token_expired": "the token has expired",
-    "account_inactive": "the app was removed from the workspace",
+    "invalid_auth": f"the token is not valid; {_INSTALL}",
+    "not_authed": "there is no token; give one by the option bot_token, or app_token for Socket Mode",
+    "token_revoked": f"the token was revoked; {_INSTALL}",
+    "token_expired": f"the token has expired; {_INSTALL}",
+    "account_inactive": f"the app was removed from the workspace; {_INSTALL}",
+    "missing_scope": "add the scope (api.slack.com/apps, OAuth & Permissions) and install the app again",
     "not_allowed_token_type": "another kind of token is needed: xoxb-… for the bot, xapp-… for Socket Mode",
     "edit_window_closed": "the workspace does not let messages be edited for so long",
 }
@@ -122,6 +127,8 @@ def failure(method: str, data: Mapping[str, Any], headers: Mapping[str, str]) ->
         return Gone(message)
     if error == "invalid_blocks" and "slack_file" in details:
         return BadPicture(message)
+    if error in _DENIED or (error == "missing_scope" and method.startswith(("auth.", "chat.", "apps."))):
+        return Denied(message)
     return Refused(message)
 
 

@@ -130,7 +130,7 @@ class Daemon:
         )
         self.chat = Chat(
             self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
-            settings=lambda: self.settings, figures=self.figures.since,
+            masker=self.masker, settings=lambda: self.settings, figures=self.figures.since,
         )  # fmt: skip
         self.digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
         self.tokens = Tokens(loaded.settings.tokens)

@@ -28,7 +28,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.sources import Source, Sources
 from quell.daemon.tenure import Tenure
 from quell.daemon.writer import Writer
-from quell.errors import BadPayload, Fenced, NoAnswer, Overloaded, Refused, StoreError, Unreachable
+from quell.errors import BadPayload, Denied, Fenced, NoAnswer, Overloaded, Refused, StoreError, Unreachable
 from quell.model.decision import Perform
 from quell.model.records import StepFinished
 from quell.sdk.connector import Acts, Call, Done, Pending
@@ -86,6 +86,8 @@ class Performer:
         self._gates = Gates()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._acting: set[str] = set()
+        self._denied: set[str] = set()
+        """Sources that did not take who asked."""
         self._stopping = False
         self._log = structlog.get_logger("quell.perform")
         self._sparing = Sparing(self._log)
@@ -181,6 +183,7 @@ class Performer:
         self._log.info("acting", action=deed.action, key=deed.key, dry_run=deed.dry_run)
         try:
             done = await self._done(actor, deed, again=again)
+            self._let_in(actor.source)
             return self._finished(deed, "done", sentence=done.sentence, output=fit(done.output, self._masker))
         except TimeoutError:
             error = f"{deed.action} did not finish within {deed.timeout_s:g} s"
@@ -196,12 +199,21 @@ class Performer:
         except Fenced:
             raise
         except (Refused, BadPayload) as error:
+            if isinstance(error, Denied):
+                self._denied.add(actor.source.id)
+                self._sources.failed(actor.source, "broken", self._masker.text(str(error)))
             return self._finished(deed, "failed", failure="refused", error=str(error))
         except Exception as error:  # noqa: BLE001 - a connector's bug: reported, and the run goes on with a failed step
             self._log.exception("action failed by a bug in its connector", action=deed.action, key=deed.key)
             text = f"{type(error).__name__}: {error}"
             self._sources.failed(actor.source, "broken", self._masker.text(text))
             return self._finished(deed, "failed", failure="bug", error=f"a bug in the connector: {text}")
+
+    def _let_in(self, source: Source) -> None:
+        """A source that did not take quell's credentials does again."""
+        if source.id in self._denied:
+            self._denied.discard(source.id)
+            self._sources.worked(source)
 
     def _actor(self, deed: Perform) -> _Actor | str:
         """Who performs it, or a sentence why nobody can. Parameters are decoded as their declaration says."""

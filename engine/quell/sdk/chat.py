@@ -184,6 +184,15 @@ class Shows(Protocol):
 
 
 @runtime_checkable
+class Probes(Protocol):
+    """Can tell whether it is let in, also while there is nothing to show."""
+
+    async def probe(self) -> None:
+        """Comes back when all is well. Raises `Denied`, saying what to do, or `Unreachable`."""
+        ...
+
+
+@runtime_checkable
 class Listens(Protocol):
     """Hears by a connection of its own."""
 

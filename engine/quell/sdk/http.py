@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from quell.errors import NoAnswer, Refused, Unreachable
+from quell.errors import Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.identity import Identity
 from quell.sdk.secret import Secret
 
@@ -64,8 +64,8 @@ def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Ans
 
     Otherwise raises in the name of ``who``: `Unreachable` for 408, 425, 429 and 503, `NoAnswer` for all others from 500
     on, after which nobody knows how far the other side had come (both with the wait that Retry-After asks for),
-    `Refused` for every other status. The message of a JSON body is quoted, else its first line, with the secrets in
-    ``hide`` masked, should the other side repeat them.
+    `Denied` for 401 and `Refused` for every other status. The message of a JSON body is quoted, else its first line,
+    with the secrets in ``hide`` masked, should the other side repeat them.
     """
     if 200 <= answer.status < 300:
         return answer
@@ -77,7 +77,7 @@ def checked(answer: Answer, who: str, hide: Iterable[Secret | None] = ()) -> Ans
     if answer.status in ASK_AGAIN or answer.status >= 500:
         known = answer.status in ASK_AGAIN or answer.status == 503
         raise (Unreachable if known else NoAnswer)(message, retry_after_s(answer.headers))
-    raise Refused(message)
+    raise (Denied if answer.status == 401 else Refused)(message)
 
 
 def _said(body: bytes) -> str:

@@ -18,17 +18,18 @@ from quell.daemon.chat.desk import Desk
 from quell.daemon.chat.floor import Asker, Floor
 from quell.daemon.chat.pictures import Pictures
 from quell.daemon.chat.sender import Sender
+from quell.daemon.chat.wellness import ILL_S, Wellness
 from quell.daemon.clock import Clock
 from quell.daemon.inbox import Inbox
-from quell.daemon.logs import Sparing
+from quell.daemon.logs import Masker, Sparing
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
 from quell.daemon.sources import Source, Sources
 from quell.daemon.writer import Writer
-from quell.errors import ConnectorError, Refused
+from quell.errors import ConnectorError, Denied, Refused
 from quell.model.incident import Incident
 from quell.model.run import Run
-from quell.sdk.chat import Answer, Heard, Listens, Said, Shows
+from quell.sdk.chat import Answer, Heard, Listens, Probes, Said, Shows
 from quell.stats.figures import Figures
 from quell.store.port import ShownRow
 
@@ -51,6 +52,7 @@ class Chat:
         writer: Writer,
         clock: Clock,
         metrics: Metrics,
+        masker: Masker,
         settings: Callable[[], Settings],
         figures: Callable[[float], Awaitable[Figures]],
     ) -> None:
@@ -78,6 +80,7 @@ class Chat:
                 link=lambda: settings().chat.link,
             )
         )
+        self._wellness = Wellness(sources, masker, self._freed)
         self._tasks: dict[tuple[str, str], tuple[object, asyncio.Task[None]]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._news: dict[str, asyncio.Event] = {}
@@ -117,6 +120,9 @@ class Chat:
                     self.board.outboxes.pop(key[0], None)
         for source in present.values():
             connector = source.connector
+            if isinstance(connector, Probes) and (source.id, "probe") not in self._tasks:
+                self._wellness.begin(source)
+                self._begin(source, "probe", self._wellness.watch(source, connector))
             if isinstance(connector, Shows) and (source.id, "send") not in self._tasks:
                 self._begin(source, "send", self._send(source, connector))
             if isinstance(connector, Listens) and (source.id, "listen") not in self._tasks:
@@ -189,7 +195,8 @@ class Chat:
     async def _send(self, source: Source, shows: Shows) -> None:
         sender = Sender(
             source.id, shows, self.board,
-            state=self._state, keep=self._keep, steady=time.monotonic, report=partial(self._report, source),
+            state=self._state, keep=self._keep, steady=time.monotonic,
+            report=partial(self._wellness.report, source, "send"),
         )  # fmt: skip
         self.board.outboxes[source.id] = sender.outbox
         news = self._news[source.id] = asyncio.Event()
@@ -225,19 +232,21 @@ class Chat:
             if time.monotonic() - began > _LONGEST_WAIT_S:
                 wait_s = _FIRST_WAIT_S
             pause_s = _REFUSED_WAIT_S if isinstance(error, Refused) else wait_s
+            if isinstance(error, Denied):
+                pause_s = ILL_S
             wait_s = min(wait_s * 2.0, _LONGEST_WAIT_S)
             text = str(error) if isinstance(error, ConnectorError) else f"{type(error).__name__}: {error}"
-            self._report(source, "unreachable" if isinstance(error, ConnectorError) else "broken", text)
+            ill = isinstance(error, ConnectorError) and not isinstance(error, Denied)
+            self._wellness.report(source, "listen", "unreachable" if ill else "broken", text)
             _log.warning(f"listen {source.id}", "nothing is heard there; trying again", source=source.id, error=text,
                          again_in_s=pause_s)  # fmt: skip
             await asyncio.sleep(pause_s)
 
-    def _report(self, source: Source, state: str, error: str) -> None:
-        if state == "ok":
-            if source.health.state != "ok" or source.health.last_ok_at is None:
-                self._sources.worked(source)
-        else:
-            self._sources.failed(source, state, error)
+    def _freed(self, source: str) -> None:
+        outbox = self.board.outboxes.get(source)
+        if outbox is not None:
+            outbox.free()
+        self._wake()
 
     async def _keep(self, kept: list[ShownRow], gone: list[ShownRow]) -> None:
         await self._writer.call(self._writer.store.keep_shown, kept, gone)

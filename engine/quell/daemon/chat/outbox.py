@@ -131,6 +131,10 @@ class Outbox:
         if all_of_it:
             self._blocked_until = max(self._blocked_until, until)
 
+    def free(self) -> None:
+        """What was in the way of all of it is known to be over."""
+        self._blocked_until = -inf
+
     def forget(self, place: Place) -> None:
         """Nothing stands there any more."""
         kinds: tuple[Kind, ...] = ("card", "story")

@@ -17,7 +17,7 @@ from quell.chatops.cards import story
 from quell.daemon.chat.board import DIGEST, Board, digest_of
 from quell.daemon.chat.outbox import Item, Outbox
 from quell.daemon.logs import Sparing
-from quell.errors import BadPayload, NoAnswer, Refused, StoreError, Unreachable
+from quell.errors import BadPayload, Denied, NoAnswer, Refused, StoreError, Unreachable
 from quell.model.state import State
 from quell.sdk.chat import Placed, Shows
 from quell.store.port import ShownRow
@@ -27,6 +27,8 @@ CALL_S = 20.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _REFUSED_S = 300.0
 """What was refused may be allowed by then: somebody invites quell to the channel."""
+_DENIED_S = 30.0
+"""Who is not let in may be again when somebody has changed the token; whoever knows says so earlier."""
 _log = Sparing(structlog.get_logger("quell.chat"))
 
 
@@ -77,6 +79,8 @@ class Sender:
             self._failed(item, error, "unreachable", all_of_it=True, lost=True)
         except Unreachable as error:
             self._failed(item, error, "unreachable", all_of_it=True, retry_after_s=error.retry_after_s)
+        except Denied as error:
+            self._failed(item, error, "broken", all_of_it=True, retry_after_s=_DENIED_S)
         except (Refused, BadPayload) as error:
             self._failed(item, error, "", all_of_it=False, retry_after_s=_REFUSED_S)
         except StoreError as error:

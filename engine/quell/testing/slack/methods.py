@@ -29,7 +29,7 @@ def ask(slack: FakeSlack, method: str, token: str, args: Args) -> Answered:
     slack.asked.append(Asked(method, args, now, error))
     if fault is not None:
         raise Cut
-    return Answered(200, answer)
+    return Answered(200, answer, {"X-OAuth-Scopes": ",".join(sorted(slack.scopes))})
 
 
 def _faulty(slack: FakeSlack, method: str, args: Args, kind: str, what: str) -> Answered:
@@ -51,8 +51,24 @@ def _answer(slack: FakeSlack, method: str, token: str, args: Args) -> Args:
     if token != wanted:
         known = token in {slack.app_token, slack.bot_token}
         return _no("not_allowed_token_type" if known else "invalid_auth" if token else "not_authed")
+    if slack.denied:
+        return _no(slack.denied)
+    needed = _SCOPES.get(method)
+    if needed and needed not in slack.scopes:
+        return _no("missing_scope", needed=needed, provided=",".join(sorted(slack.scopes)))
     found = _METHODS.get(method)
     return _no("unknown_method") if found is None else found(slack, args)
+
+
+_SCOPES = {
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "conversations.history": "channels:history",
+    "conversations.list": "channels:read",
+    "files.getUploadURLExternal": "files:write",
+    "files.info": "files:read",
+}
 
 
 def _no(error: str, **more: Any) -> Args:

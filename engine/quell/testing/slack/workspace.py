@@ -86,6 +86,10 @@ class FakeSlack:
         """Where uploads and answers to commands go; a server sets its own."""
         self.down_until = 0.0
         """Until then every connection is cut."""
+        self.denied = ""
+        """Slack's word for why no token does any more, such as token_revoked."""
+        self.scopes = {"channels:history", "channels:read", "chat:write", "commands", "files:read", "files:write"}
+        """What the app was given; a call that needs another gets missing_scope."""
         self._triggers: dict[str, float] = {}
         self._hooks: dict[str, tuple[str, str, str, float, int]] = {}
         self._faults: list[_Fault] = []
