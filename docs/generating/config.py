@@ -16,7 +16,7 @@ from generating.markdown import literal, slug, table
 from quell.config.chat_file import PeopleShape
 from quell.config.fields import Shape
 from quell.config.playbook_file import PlaybookShape
-from quell.config.references import FIELDS, STEP_FIELDS
+from quell.config.references import FIELDS, MEMBERS, STEP_FIELDS
 from quell.config.rules_shape import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
@@ -57,14 +57,32 @@ def config_page() -> Iterator[str]:
 
 
 _MEANING: Mapping[str, str] = {
-    "incident": "The incident as it is now; `age` is a duration, `alerts` as below.",
+    "incident": "The incident as it is now; `age` is a duration, `version` grows with what people decide by.",
     "suspect": "The first suspect when the run began; `service` is its name. Empty where nothing is suspected.",
-    "change": "The same as `suspect.change`. What is not known of it is missing.",
+    "change": "The same as `suspect.change`. `previous` and `revision` are missing where they are not known.",
     "alert": "The alert that begins the playbook, with `when: {alert: …}` only.",
     "playbook": "The playbook itself.",
     "run": "The run; `error` once it failed.",
     "drift": "Of the first alert of the incident that speaks of drift.",
 }
+
+
+_LISTS = {
+    ("alerts",): "The incident's, by onset, 300 at most; the same as `incident.alerts`.",
+    ("incident", "suspects"): "Ranked, 5 at most. `kind` is the type of the change that is blamed, else `entity`.",
+    (
+        "incident",
+        "evidence",
+    ): "What speaks for (`weight` above 0, in nats) and against each suspect, the first suspect's (`rank` 1) first.",
+    ("incident", "changes"): "Of what alerts, is suspected or lies between, from a day before the first alert: those "
+    "under suspicion first, then the nearest in time, 20 at most. `before_s` is how long before the first alert, "
+    "`suspicion` the confidence of the suspect that it is blamed with, else 0.",
+    ("suspect", "evidence"): "Of this suspect alone, as it is now; `points_for` and `points_against` are its texts.",
+}
+
+
+def _listed(fields: frozenset[str]) -> str:
+    return ", ".join(f"`{field}`" for field in sorted(fields))
 
 
 def _names() -> Iterator[str]:
@@ -80,7 +98,7 @@ def _names() -> Iterator[str]:
         for root, fields in FIELDS.items()
     ]
     rows += [
-        ("`alerts`", "as `alert`, but no `annotations`, no `value`", "The incident's, by onset, 300 at most."),
+        *((f"`{'.'.join(path)}[]`", _listed(MEMBERS[path]), meaning) for path, meaning in _LISTS.items()),
         ("`now`", "", "The time."),
         ("`vars`", "yours", "The variables of the playbook; each is also a name of its own."),
         ("`steps.<id>`", ", ".join(f"`{field}`" for field in sorted(STEP_FIELDS)), "An earlier step."),

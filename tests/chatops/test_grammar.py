@@ -68,6 +68,8 @@ SERVICE = Matcher(name="service", value="checkout")
         ("run rollback INC-1 —dry", Command(verb="run", playbook="rollback", incident="INC-1", dry=True)),
         ("run --dry rollback", Command(verb="run", playbook="rollback", dry=True)),
         ("approve R-0c7e", Command(verb="approve", run="R-0c7e")),
+        ("approve R-0c7e version 3 because ok", Command(verb="approve", run="R-0c7e", version=3, because="ok")),
+        ("approve --version 12", Command(verb="approve", version=12)),
         ("reject because no", Command(verb="reject", because="no")),
         ("reject R-1 because because", Command(verb="reject", run="R-1", because="because")),
         ("pause all", Command(verb="pause")),
@@ -102,6 +104,9 @@ def test_what_is_meant(text: str, wanted: Command) -> None:
         ("silence sausage for 2h because y", "not a matcher: "),
         ("silence a=~( for 2h because y", "not a matcher: "),
         ("reject R-1", "say why: because …"),
+        ("approve R-1 version", "say which version of the incident you have read, such as version 3"),
+        ("approve R-1 version 0", "say which version of the incident you have read, such as version 3"),
+        ("approve R-1 3", '"3" is not understood'),
         ("pause", 'say "pause all": it is for every playbook'),
         ('split "DiskFull', 'a quote (") is not closed'),
         ("x" * 5000, "a command has at most 4000 characters, this one has 5000"),
@@ -153,6 +158,8 @@ def commands(draw: st.DrawFn) -> Command:
                 pass
             case "person":
                 given_[slot] = draw(NAMES)
+            case "version":
+                given_[slot] = draw(st.integers(1, 10**6))
             case _:
                 given_[slot] = draw(WORDS.filter(lambda text: text not in {"--dry", "all"}))
     if form.because:

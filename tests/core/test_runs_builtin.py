@@ -135,10 +135,11 @@ def test_an_approval_covers_commit_and_incident_but_not_every_alert_that_joins(w
         place = Place(file="x", line=1, commit="abc")
         stage.state.begun[stage.run.id] = msgspec.structs.replace(book, place=place)
     elif what == "severity":
-        stage.state.incidents["INC-1"] = msgspec.structs.replace(now, severity="low", version=9)
+        stage.state.incidents["INC-1"] = msgspec.structs.replace(now, severity="low", version=9, material_version=2)
     elif what == "suspect":
         other = suspect(change="c2")
-        stage.state.incidents["INC-1"] = msgspec.structs.replace(now, suspects=(other,), version=9)
+        changed = msgspec.structs.replace(now, suspects=(other,), version=9, material_version=2)
+        stage.state.incidents["INC-1"] = changed
     else:
         stage.state.incidents["INC-1"] = msgspec.structs.replace(now, alerts=("a1", "a2"), version=9)
     stage.say("approve", roles=["sre"])

@@ -159,7 +159,8 @@ def approval_card(state: State, run: Run, link: str = "") -> Card:
     about = f" for {run.incident}" if run.incident else ""
     lines = [Line(clean(run.why), "lead")]
     if incident is not None:
-        lines.append(Line(f"Incident: {clean(incident.title)}"))
+        version = f" (version {approval.incident_version})" if approval is not None and asks else ""
+        lines.append(Line(f"Incident: {clean(incident.title)}{version}"))
     lines += arguments(run)
     if approval is not None and asks:
         lines.append(Line(f"Who may: {', '.join(clean(one) for one in approval.who) or 'whoever may approve'}"))

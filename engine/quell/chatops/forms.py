@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 Slot = Literal[
-    "incident", "other", "run", "playbook", "person", "span", "alerts", "silence", "matchers", "filters", "about", "all"
+    "incident",
+    "other",
+    "run",
+    "playbook",
+    "person",
+    "span",
+    "alerts",
+    "silence",
+    "matchers",
+    "filters",
+    "about",
+    "all",
+    "version",
 ]
 """What may stand behind a verb, in this order of words. ``other`` is a second incident, ``span`` a duration,
-``about`` a word of its own."""
+``about`` a word of its own, ``version`` of the incident that was read."""
 Scope = Literal["read", "act", "approve"]
 
 
@@ -120,8 +132,9 @@ FORMS: tuple[Form, ...] = (
         ("playbook", "incident"), _in_thread(), "may", dry=True, example="run rollback-bad-deploy INC-3f9a1c --dry",
     ),
     Form(
-        "approve", "approve [RUN] [because REASON]", "Yes to a run that waits for it.", "approve",
-        ("run",), _in_thread(), "may", example="approve R-0c7e5f91",
+        "approve", "approve [RUN] [version N] [because REASON]",
+        "Yes to a run that waits for it; with a version only if the incident is still at that.", "approve",
+        ("run", "version"), _in_thread("version"), "may", example="approve R-0c7e5f91 version 3",
     ),
     Form(
         "reject", "reject [RUN] because REASON", "No to it: it stops.", "approve",

@@ -26,6 +26,7 @@ _RUN = re.compile(r"R-[0-9A-Za-z._-]{1,60}", re.IGNORECASE)
 _MENTION = re.compile(r"<@([^|>\s]+)(?:\|[^>]*)?>|@?(\S+)")
 _NAMED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:=~|!~|!=|=).*", re.DOTALL)
 _DRY = frozenset({"--dry", "—dry", "–dry", "--dry-run"})
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _LONGEST_S = 10 * 365 * 86400.0
 _SAME = {"acknowledge": "ack", "list": "incidents", "?": "help", "close": "resolve", "resume": "unpause"}
 """What people type, and what they mean."""
@@ -45,6 +46,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     matchers: tuple[Matcher, ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
     seconds: float | None = None
+    version: int | None = None
     about: str = ""
     dry: bool = False
     because: str = ""
@@ -170,6 +172,14 @@ class _Reader:
     def _about(self) -> str:
         return self._take()
 
+    def _version(self) -> int | None:
+        if not self._take(lambda text: text.lower() in {"version", "--version"}):
+            return None
+        text = self._take(_NUMBER.fullmatch)
+        if not text:
+            raise _Wrong("say which version of the incident you have read, such as version 3")
+        return int(text)
+
     def _all(self) -> str:
         if self._take(lambda text: text.lower() == "all"):
             return ""
@@ -239,6 +249,8 @@ def written(command: Command) -> str:
                 parts += [quoted(mark) for mark in command.alerts]
             case "all":
                 parts.append("all")
+            case "version":
+                parts += [f"version {command.version}"] if command.version is not None else []
             case _:
                 value = getattr(command, slot)
                 parts += [quoted(value)] if value else []

@@ -134,6 +134,7 @@ def _row(incident: Mapping[str, Any]) -> list[str | Text]:
 def _print_head(out: Console, incident: Mapping[str, Any]) -> None:
     out.print(Text.assemble((incident["id"], "bold"), "  ", (incident["title"], "bold")))
     parts = [looks.state(incident["status"]), looks.severity(incident.get("severity", ""))]
+    parts.append(Text(f"version {incident.get('material_version', 1)}"))
     parts.append(Text(f"opened {looks.ago(incident['opened_at'])} ({looks.clock(incident['opened_at'])} UTC)"))
     paged = incident.get("paged_at")
     parts.append(Text(f"paged {looks.ago(paged)}" if paged else "nobody was paged"))

@@ -139,14 +139,23 @@ def _looked(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(option, "looked", is_flag=True, help=text)
 
 
+def _read_version(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option by which a yes is one to what was read, and to nothing else."""
+    if name != "approve":
+        return lambda command: command
+    text = "The version of the incident that you have read; the yes is refused if it has another by now."
+    return click.option("--version", type=click.IntRange(min=1), metavar="N", help=text)
+
+
 def _decide(name: str, summary: str, done: str) -> click.Command:
     @click.command(name, help=summary)
     @click.argument("run")
     @click.option("--note", default="", help="A sentence for the record.")
     @_looked(name)
+    @_read_version(name)
     @asks_daemon
-    def decide(asked: Asked, run: str, note: str, *, looked: bool = False) -> None:
-        more = {"looked": True} if looked else {}
+    def decide(asked: Asked, run: str, note: str, *, looked: bool = False, version: int | None = None) -> None:
+        more = ({"looked": True} if looked else {}) | ({"version": version} if version is not None else {})
         answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note, **more})
         state = (answer.get("run") or {}).get("state", "")
         said = answer.get("text") or (f"{done}, now {state.replace('_', ' ')}" if state else done)
@@ -216,7 +225,9 @@ def _print_run(run: Mapping[str, Any]) -> None:
         if approval.get("who"):
             need = approval.get("need", 1)
             out.print(Text(f"{need} of {', '.join(approval['who'])} must say yes"))
-        text = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC: quell approve {run['id']}"
+        version = approval.get("incident_version")
+        read = f" --version {version}" if version else ""
+        text = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC: quell approve {run['id']}{read}"
         out.print(Text(text, style="bold yellow"))
 
 

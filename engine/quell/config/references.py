@@ -20,13 +20,16 @@ CATALOG = "catalog"
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "incident": frozenset({
-        "id", "title", "severity", "status", "opened_at", "age", "alerts", "entities", "impact", "no_clear_cause",
+        "id", "version", "title", "severity", "status", "opened_at", "age", "alerts", "entities", "impact",
+        "no_clear_cause", "suspects", "evidence", "changes",
     }),
     "suspect": frozenset({
-        "entity", "service", "name", "owner", "kind", "confidence", "score", "path", "change",
+        "entity", "entity_kind", "service", "name", "owner", "kind", "confidence", "score", "path", "change",
+        "evidence", "points_for", "points_against", "lost_because",
     }),
     "change": frozenset({
-        "id", "type", "at", "age", "author", "summary", "commit", "url", "revision", "previous",
+        "id", "type", "entity", "at", "age", "age_s", "before_s", "author", "summary", "commit", "url", "revision",
+        "previous", "suspicion",
     }),
     "alert": frozenset({
         "fingerprint", "name", "kind", "labels", "annotations", "severity", "entity", "status", "starts_at", "value",
@@ -36,6 +39,17 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "drift": frozenset({"model", "dataset"}),
 }  # fmt: skip
 """What the core tells about an incident and a run; `quell.core.context` makes the values."""
+
+_POINT = frozenset({"kind", "text", "weight"})
+MEMBERS: Mapping[tuple[str, ...], frozenset[str]] = {
+    ("alerts",): FIELDS["alert"] - {"annotations", "value"},
+    ("incident", "alerts"): FIELDS["alert"] - {"annotations", "value"},
+    ("incident", "suspects"): FIELDS["suspect"],
+    ("incident", "evidence"): _POINT | {"entity", "rank"},
+    ("incident", "changes"): FIELDS["change"],
+    ("suspect", "evidence"): _POINT,
+}
+"""What the core tells about each member of a list; `quell.core.seen` makes the values."""
 
 STEP_FIELDS = frozenset({"state", "output", "sentence", "before"})
 """What is known of a step that is over."""
@@ -75,6 +89,7 @@ def check_condition(document: Document, path: Path, text: Any, known: Known, pro
         problems.append(document.problem(path, f"the condition cannot be read: {error}", offset=offset))
         return
     _check_paths(document, path, found.paths, known, problems, text=text)
+    _check_members(document, path, found.members, problems, text=text)
     _check_calls(document, path, found.calls, known, problems, text=text)
 
 
@@ -93,6 +108,7 @@ def check_templates(document: Document, path: Path, value: Any, known: Known, pr
             problems.append(document.problem(path, f"the ${{…}} cannot be read: {error}", offset=error.column))
             return
         _check_paths(document, path, found.paths, known, problems, text=value)
+        _check_members(document, path, found.members, problems, text=value)
         _check_calls(document, path, found.calls, known, problems, text=value)
 
 
@@ -119,6 +135,29 @@ def _check_paths(
             word = ".".join(reference[:length])
             offset = text.find(word) + 1
             problems.append(document.problem(path, message, suggestion, offset=offset, width=len(word)))
+
+
+def _check_members(
+    document: Document,
+    path: Path,
+    read: Iterable[tuple[tuple[str, ...], tuple[str, ...]]],
+    problems: list[Problem],
+    *,
+    text: str,
+) -> None:
+    """What list macros read of the members of a list."""
+    for over, inner in sorted(read):
+        fields, name = MEMBERS.get(over), inner[0]
+        if fields is None:
+            continue
+        of_change = name == "change" and len(inner) > 1
+        if of_change:
+            fields, name = FIELDS["change"], inner[1]
+        if name not in fields:
+            whose = "the change of a member" if of_change else "a member"
+            message = f'{whose} of "{".".join(over)}" has no "{name}"'
+            offset = text.find(f".{name}") + 2
+            problems.append(document.problem(path, message, did_you_mean(name, fields), offset=offset, width=len(name)))
 
 
 def _check_calls(

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from quell.core.catalog import entity_of, named
 from quell.core.context import blank, rendered
 from quell.core.desk import Desk, asks
-from quell.core.plan import binding, foreseen, prepared
+from quell.core.plan import binding, foreseen, prepared, version_of
 from quell.core.stand import AWAITED, current, cut_short, with_current, without_rest
 from quell.errors import ExpressionError
+from quell.model.incident import Incident
 from quell.model.playbook import Playbook, Step
 from quell.model.records import CommandRecord
 from quell.model.run import Approval, Run
@@ -29,7 +30,7 @@ def ask_for_run(desk: Desk, run: Run, at: float) -> Run:
         expires_at=at + max(playbook.timeout_s, 0.0),
         bound_to=binding(playbook, run, incident),
         text=playbook.summary or f"Run {playbook.name}",
-        incident_version=incident.version if incident is not None else 0,
+        incident_version=version_of(incident),
     )
     return replace(run, approval=approval)
 
@@ -52,7 +53,7 @@ def ask_for_step(desk: Desk, run: Run, step: Step, at: float) -> Run:
         bound_to=binding(playbook, run, incident),
         text=str(wanted.get("text") or playbook.summary or f"Go on with {playbook.name}"),
         channel=str(wanted.get("channel") or ""),
-        incident_version=incident.version if incident is not None else 0,
+        incident_version=version_of(incident),
     )
     if approval.channel in desk.routes.names:
         text = f"{approval.text}. Allow it with: quell approve {run.id}"
@@ -93,11 +94,12 @@ def _who(wanted: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(one) for one in who) if isinstance(who, list) else (str(who),)
 
 
-def refusal(run: Run, command: CommandRecord, at: float) -> str:
+def refusal(run: Run, command: CommandRecord, incident: Incident | None, at: float) -> str:
     """Why this person's yes does not count, "" when it does.
 
     Roles are known at the edge: where it hands them over in ``args.roles`` they are held against ``who``. So is what
-    the person was shown: a yes that comes with ``args.bound`` is one to that, and to nothing that is asked since.
+    the person was shown: a yes that comes with ``args.bound`` is one to that, and to nothing that is asked since; one
+    that comes with ``args.version`` is one to that version of the incident, and to none that it has had since.
     """
     approval = run.approval
     if approval is None or not asks(run):
@@ -112,6 +114,10 @@ def refusal(run: Run, command: CommandRecord, at: float) -> str:
         return f"{command.by} has approved already, {approval.need} different people are needed"
     if command.args.get("bound", approval.bound_to) != approval.bound_to:
         return f"it asks for something else than what {command.by} was shown; look at it again"
+    read, now = str(command.args.get("version") or ""), version_of(incident)
+    if read and read != str(now):
+        about = f"incident {run.incident} is at version {now}" if now else f"run {run.id} is about no incident"
+        return f"{about}, {command.by} has read version {read}; look at it again"
     return role_refusal(approval, command)
 
 
@@ -139,9 +145,7 @@ def approved(desk: Desk, run: Run, command: CommandRecord, at: float) -> Run:
     if binding(playbook, renewed, incident) != approval.bound_to:
         renewed = replace(renewed, steps=foreseen(desk.state, playbook, renewed, at))
         span = approval.expires_at - approval.asked_at
-        detail = (
-            "refused: what the run would do has changed since it was asked for; it asks again with the new arguments"
-        )
+        detail = f"refused: {_outdated(approval, incident)}; it asks again with the new arguments"
         desk.audit(at, command.by, "approve", run.id, detail)
         fresh = replace(
             approval,
@@ -149,13 +153,21 @@ def approved(desk: Desk, run: Run, command: CommandRecord, at: float) -> Run:
             expires_at=at + span,
             approved_by=(),
             bound_to=binding(playbook, renewed, incident),
-            incident_version=incident.version if incident is not None else 0,
+            incident_version=version_of(incident),
         )
         return replace(renewed, approval=fresh)
     approval = replace(approval, approved_by=(*approval.approved_by, command.by))
     desk.audit(at, command.by, "approve", run.id, _note(command))
     run = replace(run, approval=approval)
     return run if len(approval.approved_by) < approval.need else _granted(playbook, run, at)
+
+
+def _outdated(approval: Approval, incident: Incident | None) -> str:
+    """What is not as it was when people were asked."""
+    now = version_of(incident)
+    if incident is not None and now != approval.incident_version:
+        return f"incident {incident.id} was at version {approval.incident_version} then, it is at {now}"
+    return "what the run would do has changed since it was asked for"
 
 
 def _renewed(desk: Desk, playbook: Playbook, run: Run, approval: Approval) -> Run | str:

@@ -220,7 +220,7 @@ class Automation:
                 return rejected(self._desk, run, command, now)
             self._refuse(command, now, f"run {run.id} is {run.state} and waits for nobody's approval")
             return run
-        refused = refusal(run, command, now)
+        refused = refusal(run, command, self.state.incidents.get(run.incident), now)
         if refused:
             self._refuse(command, now, refused)
             return run

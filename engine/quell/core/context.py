@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from quell.core.catalog import Catalog
 from quell.core.drift import drift_of, kind_of, speaks_of_drift
+from quell.core.seen import POINTS, demanded, span_seen, suspect_seen, time_seen
 from quell.core.stand import current
 from quell.errors import ExpressionError
 from quell.expressions.cel_text import CALL_FUNCTION
 from quell.expressions.conditions import Condition
+from quell.expressions.on_demand import OnDemand
 from quell.expressions.templates import Template
 from quell.model.alert import Alert
 from quell.model.incident import Incident, Suspect
@@ -22,7 +24,6 @@ from quell.model.playbook import Playbook
 from quell.model.run import Run, StepRun
 from quell.model.state import State
 from quell.model.times import format_duration, format_time
-from quell.model.topology import Change
 
 MOST_ALERTS = 300
 """How many alerts of an incident are shown to an expression, by order of onset: its cost follows them."""
@@ -56,17 +57,23 @@ def _condition(text: str) -> Condition:
     return Condition(bare[2:-1] if bare.startswith("${") and bare.endswith("}") else bare)
 
 
-Depth = Literal["nothing", "alerts", "incident"]
-"""What a condition may look at of an incident's alerts: nothing, ``alerts``, or those of ``incident`` too."""
+Parts = frozenset[str]
+"""What conditions ask for that costs something: "alerts", and of `COSTLY` such as "incident.alerts"."""
+COSTLY = {"incident": frozenset({"alerts", "suspects", "evidence", "changes"}), "suspect": POINTS}
+_PARTS = {root: frozenset(f"{root}.{part}" for part in parts) for root, parts in COSTLY.items()}
 
 
 @lru_cache(maxsize=4096)
-def asked(text: str) -> tuple[Condition, Depth]:
-    """A condition, and how deep it looks. Raises ExpressionError."""
+def asked(text: str) -> tuple[Condition, Parts]:
+    """A condition, and what it asks for that costs something. Raises ExpressionError."""
     condition = _condition(text)
-    if any(path == ("incident",) or path[:2] == ("incident", "alerts") for path in condition.paths):
-        return condition, "incident"
-    return condition, "alerts" if any(path[0] in {"alerts", "drift"} for path in condition.paths) else "nothing"
+    parts: set[str] = set()
+    for path in condition.paths:
+        if path[0] in {"alerts", "drift"}:
+            parts.add("alerts")
+        elif path[0] in COSTLY:
+            parts |= _PARTS[path[0]] & {".".join(path[:2])} if len(path) > 1 else _PARTS[path[0]]
+    return condition, frozenset(parts)
 
 
 def rendered(value: Any, context: Mapping[str, Any]) -> Any:
@@ -156,25 +163,27 @@ def incident_context(
     marks = incident.alerts[:MOST_ALERTS] if with_alerts else ()
     members = [_known(state.alerts[name]) for name in marks if name in state.alerts]
     alerts = [shown for _, shown, _ in members]
-    known = _suspect(state, suspect, at) if suspect is not None else {}
+    known = suspect_seen(state, incident, suspect, at) if suspect is not None else {}
+    seen = {
+        "id": incident.id,
+        "version": incident.material_version,
+        "title": incident.title,
+        "severity": incident.severity,
+        "status": incident.status,
+        "opened_at": time_seen(incident.opened_at),
+        "age": span_seen(at - incident.opened_at),
+        "alerts": alerts,
+        "entities": list(incident.entities),
+        "impact": list(incident.impact),
+        "no_clear_cause": incident.no_clear_cause,
+    }
     return {
-        "incident": {
-            "id": incident.id,
-            "title": incident.title,
-            "severity": incident.severity,
-            "status": incident.status,
-            "opened_at": _time(incident.opened_at),
-            "age": _span(at - incident.opened_at),
-            "alerts": alerts,
-            "entities": list(incident.entities),
-            "impact": list(incident.impact),
-            "no_clear_cause": incident.no_clear_cause,
-        },
+        "incident": OnDemand(seen, demanded(state, incident, at)),
         "alerts": alerts,
         "suspect": known,
         "change": known.get("change", {}),
         "drift": drift_of(state, [alert.fingerprint for alert, _, drifts in members if drifts]),
-        "now": _time(at),
+        "now": time_seen(at),
         CALL_FUNCTION: Catalog(state),
     }
 
@@ -213,55 +222,8 @@ def _shown(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "entity": alert.entity or "",
         "status": alert.status,
-        "starts_at": _time(alert.starts_at),
+        "starts_at": time_seen(alert.starts_at),
     }
-
-
-def _suspect(state: State, suspect: Suspect, at: float) -> dict[str, Any]:
-    entity = state.entities.get(suspect.entity) or state.declared.get(suspect.entity)
-    name = entity.name if entity else suspect.entity.partition("/")[2] or suspect.entity
-    known: dict[str, Any] = {
-        "entity": suspect.entity,
-        "service": name,
-        "name": name,
-        "owner": entity.owner if entity else "",
-        "kind": suspect.kind,
-        "confidence": suspect.confidence,
-        "score": suspect.score,
-        "path": list(suspect.path),
-    }
-    change = state.changes.get(suspect.change) if suspect.change else None
-    if change is not None:
-        known["change"] = _change(change, at)
-    return known
-
-
-def _change(change: Change, at: float) -> dict[str, Any]:
-    """A revision that is not known is missing, not "": nothing may be rolled back to an empty text."""
-    known: dict[str, Any] = {
-        "id": change.id,
-        "type": change.type,
-        "at": _time(change.at),
-        "age": _span(at - change.at),
-        "author": change.author,
-        "summary": change.summary,
-        "commit": change.commit,
-        "url": change.url,
-    }
-    if change.revision:
-        known["revision"] = change.revision
-    if change.previous:
-        known["previous"] = change.previous
-    return known
-
-
-def _time(at: float) -> datetime:
-    """Times beyond what a calendar holds are cut to its ends: an expression must not raise for them."""
-    return datetime.fromtimestamp(min(max(at, -62_135_596_800.0), 253_402_300_799.0), UTC)
-
-
-def _span(seconds: float) -> timedelta:
-    return timedelta(seconds=min(max(seconds, -86_400e8), 86_400e8))
 
 
 def labels_of(incident: Incident | None, alert: Alert | None) -> dict[str, str]:

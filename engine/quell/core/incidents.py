@@ -15,7 +15,7 @@ from quell.core.alerts import Alerts
 from quell.core.continuity import Cluster, Member, absorber, continued, place_of
 from quell.core.cover import Cause
 from quell.core.lives import Lives
-from quell.core.logbook import CALM_S, Logbook, noted
+from quell.core.logbook import CALM_S, Logbook, noted, remade
 from quell.core.pager import Pager
 from quell.core.rank import Changes, Ranker
 from quell.core.rulings import Rulings
@@ -78,9 +78,11 @@ class Incidents:
                 moved[member] = now_at
         self._pager.hand_on_pages(lost, after, now, out)
         joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
+        mixed = {one for member, name in moved.items() if name and before[member] for one in (name, before[member])}
         for cluster, name in story:
             more = self._rulings.elsewhere(name, before)
-            self._update(name, cluster, ranker, changes, more=more, anew=name in joined, now=now, out=out)
+            anew, mix = name in joined, name in mixed
+            self._update(name, cluster, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
         for name in sorted(apart.keys() - {name for _, name in story}):
             self._adopt(name, apart[name], now, out)
         for name, members in sorted(lost.items()):
@@ -179,10 +181,13 @@ class Incidents:
         *,
         more: Sequence[Alert],
         anew: bool,
+        mix: bool,
         now: float,
         out: list[AnyDecision],
     ) -> None:
         """Brings one incident in line with its cluster. ``anew``: something fires that was not in it before.
+
+        ``mix``: alerts went from it to another incident, or came from one.
 
         It lists an alert by its present firing only; an earlier one whose alert fires elsewhere by now is history.
         ``more`` belong to it by a person's word, and are explained elsewhere: what it is called and who is suspected is
@@ -237,7 +242,7 @@ class Incidents:
             opened = noted(seen, now, "opened", f"{len(alerts)} alerts: {seen.title}")
             self._logbook.keep(opened, "opened", now, out)
         else:
-            self._grow(known, seen, now, out, reopens=reopens)
+            self._grow(remade(known) if mix else known, seen, now, out, reopens=reopens)
         if not any(alert.firing for alert in alerts):
             self._logbook.watch(name, min(self._state.calm_at.get(name, now + CALM_S), now + CALM_S))
         self._pager.page_if_due(name, now, out)

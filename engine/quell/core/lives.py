@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted
+from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted, remade
 from quell.core.pager import UNPAGED, Pager, back_at
 from quell.core.surroundings import acted_on
 from quell.core.titles import crowd_title
@@ -146,7 +146,7 @@ class Lives:
             title=crowd_title(alerts),
             entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
         )
-        self._logbook.keep(noted(less, now, "parted", why), "updated", now, out)
+        self._logbook.keep(noted(remade(less), now, "parted", why), "updated", now, out)
         if not any(alert.firing for alert in alerts):
             self._logbook.watch(crowd.id, now + CALM_S)
 

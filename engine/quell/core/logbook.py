@@ -39,6 +39,7 @@ class Logbook:
             incident,
             updated_at=now,
             version=known.version + 1 if known is not None else 1,
+            material_version=_material_version(known, incident),
             symptoms=symptoms(self._state, known, incident),
             remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )
@@ -78,6 +79,25 @@ class Logbook:
         """Asks at ``due`` how an incident stands, open or not."""
         self._state.calm_at[name] = due
         self._agenda.put(due, "calm", name)
+
+
+def remade(incident: Incident) -> Incident:
+    """The incident after a merge or a split: it is not what people read any more."""
+    return msgspec.structs.replace(incident, material_version=incident.material_version + 1)
+
+
+def _material_version(known: Incident | None, incident: Incident) -> int:
+    """Grows with what people decide by, never by an alert more or a repeat."""
+    if known is None:
+        return 1
+    if incident.material_version > known.material_version:
+        return incident.material_version
+    return known.material_version + (_decided_by(incident) != _decided_by(known))
+
+
+def _decided_by(incident: Incident) -> tuple[object, ...]:
+    first = (incident.suspects[0].entity, incident.suspects[0].change) if incident.suspects else None
+    return incident.is_open, incident.severity, first, frozenset(incident.impact)
 
 
 def noted(incident: Incident, at: float, what: str, text: str, by: str = QUELL) -> Incident:

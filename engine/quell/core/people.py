@@ -10,7 +10,7 @@ import msgspec
 from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.continuity import new_name, place_of
-from quell.core.logbook import CALM_S, Logbook, noted
+from quell.core.logbook import CALM_S, Logbook, noted, remade
 from quell.core.pager import UNPAGED, Pager, told_of
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
@@ -128,7 +128,7 @@ class People:
             crowd=False,
             **_page_of(incident, gone),
         )
-        whole = msgspec.structs.replace(whole, told_severity=self._told(whole, gone))
+        whole = remade(msgspec.structs.replace(whole, told_severity=self._told(whole, gone)))
         self._logbook.keep(noted(whole, now, "absorbed", f"{gone.id}, {gone.title}{said}", by), "updated", now, out)
         self._move(moving, incident.id, now, out)
         self._pager.plan(self._state.incidents[incident.id])
@@ -154,7 +154,7 @@ class People:
         )
         self._logbook.keep(noted(own, now, "opened", f"split off {incident.id}{said}", by), "opened", now, out)
         rest = self._known([mark for mark in incident.alerts if mark not in set(marks)])
-        less = msgspec.structs.replace(incident, **self._listing(rest))
+        less = remade(msgspec.structs.replace(incident, **self._listing(rest)))
         names = ", ".join(dict.fromkeys(alert.name or alert.fingerprint for alert in alerts))
         self._logbook.keep(noted(less, now, "split", f"{names} stand apart as {name}{said}", by), "split", now, out)
         self._rulings.rule(marks, name, apart=True)

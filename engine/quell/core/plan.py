@@ -106,23 +106,21 @@ def _foreseen(params: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str
     return found
 
 
+def version_of(incident: Incident | None) -> int:
+    """The version of an incident that people are asked for, 0 without one."""
+    return incident.material_version if incident is not None else 0
+
+
 def binding(playbook: Playbook, run: Run, incident: Incident | None) -> str:
     """16 hex digits of what an approval covers: the playbook in its commit, the incident, what is still to be done.
 
-    Of the incident it covers what people decide by: whether it is open, how severe it is, what is suspected first.
-    Another alert that joins voids no approval.
+    The incident is covered by its material version, which another alert that joins does not change.
     """
     steps = [
         [step.id, step.do, step.with_, act.params, act.undo]
         for step, act in zip(playbook.steps, run.steps, strict=True)
         if act.state == "planned"
     ]
-    first = incident.suspects[0] if incident is not None and incident.suspects else None
-    decided_by = [
-        incident is not None and incident.is_open,
-        incident.severity if incident is not None else "",
-        [first.entity, first.change] if first is not None else None,
-    ]
     written = [playbook.name, playbook.version, playbook.place.commit, playbook.place.signer]
-    covered = [*written, run.incident, decided_by, run.each, run.vars, steps]
+    covered = [*written, run.incident, version_of(incident), run.each, run.vars, steps]
     return blake2b(_SORTED.encode(covered), digest_size=8).hexdigest()

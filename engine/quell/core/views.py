@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from quell.core.context import alert_context, asked, blank, explained, incident_context, top_suspect
+from quell.core.context import COSTLY, Parts, alert_context, asked, blank, explained, incident_context, top_suspect
 from quell.errors import ExpressionError
 from quell.expressions.conditions import Facts
+from quell.expressions.on_demand import OnDemand
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.state import State
@@ -39,14 +40,14 @@ class View:
         self._alert = alert
         self._at = at
         self._words = words
-        self._made: dict[str, Facts] = {}
+        self._made: dict[Parts, Facts] = {}
 
     def holds(self, text: str) -> bool:
         """Whether a condition is true, no condition always is. Raises ExpressionError when it cannot be told."""
         if not text:
             return True
-        condition, depth = asked(text)
-        facts = self._facts(depth)
+        condition, parts = asked(text)
+        facts = self._facts(parts)
         try:
             return condition.holds_over(facts)
         except ExpressionError as error:
@@ -57,25 +58,29 @@ class View:
         if not text:
             return True
         try:
-            condition, depth = asked(text)
-            return condition.holds_over(self._facts(depth))
+            condition, parts = asked(text)
+            return condition.holds_over(self._facts(parts))
         except ExpressionError:
             return False
 
-    def _facts(self, depth: str) -> Facts:
-        """Without the alerts where a condition does not read them: with hundreds of them they cost the most."""
-        return self._made.get(depth) or self._facts_with(depth)
+    def _facts(self, parts: Parts) -> Facts:
+        """Without what a condition does not read: alerts above all, with hundreds of them they cost the most."""
+        return self._made.get(parts) or self._facts_with(parts)
 
-    def _facts_with(self, depth: str) -> Facts:
+    def _facts_with(self, parts: Parts) -> Facts:
         suspect = top_suspect(self._incident)
-        context = incident_context(self._state, self._incident, suspect, self._at, with_alerts=depth != "nothing")
+        with_alerts = not parts.isdisjoint({"alerts", "incident.alerts"})
+        context = incident_context(self._state, self._incident, suspect, self._at, with_alerts=with_alerts)
         alerts = context["alerts"]
         if self._words is not None and alerts:
             read = [name for name in alerts[0] if name in self._words]
             alerts = [{name: alert[name] for name in read} for alert in alerts]
         context["alerts"] = alerts
-        context["incident"] = {**context["incident"], "alerts": alerts if depth == "incident" else []}
+        for root in COSTLY:
+            if isinstance(context[root], OnDemand):
+                context[root] = context[root].only({part.rpartition(".")[2] for part in parts if part.startswith(root)})
+        context["incident"]["alerts"] = alerts if "incident.alerts" in parts else []
         if self._alert is not None:
             context["alert"] = alert_context(self._alert)
-        found = self._made[depth] = Facts(context)
+        found = self._made[parts] = Facts(context)
         return found

@@ -120,6 +120,30 @@ def bound_names(found: list[Token]) -> frozenset[str]:
     )
 
 
+def members(found: list[Token]) -> frozenset[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What list macros read of the members of a plainly named list: the list's path, and the path below a member.
+
+    Of ``incident.changes.exists(c, c.age_s < 60)`` it is (("incident", "changes"), ("age_s",)).
+    """
+    closing = _closing(found)
+    result: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
+    for index in range(len(found) - 3):
+        if not _is_macro(found, index) or found[index + 1].text != "(" or found[index + 3].text != ",":
+            continue
+        first, path = index - 2, list[str]()
+        while first >= 0 and found[first].kind == "name":
+            path.insert(0, found[first].text)
+            if _text_at(found, first - 1) != ".":
+                break
+            first -= 2
+        if first < 0 or found[first].kind != "name" or (first and found[first - 1].text == "."):
+            continue
+        name, end = found[index + 2].text, closing.get(index + 1, len(found))
+        scope = paths(found[index + 4 : end])
+        result.update((tuple(path), inner[1:]) for inner in scope if inner[0] == name and len(inner) > 1)
+    return frozenset(result)
+
+
 def paths(found: list[Token]) -> frozenset[tuple[str, ...]]:
     """The dotted references, such as ``("steps", "probe", "value")``, as far as they are plain names."""
     result = set()

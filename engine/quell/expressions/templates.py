@@ -26,17 +26,20 @@ class Template:
     """A text, list or mapping with ``${expression}`` in its texts; ``$${`` is a plain ``${``.
 
     A text that is exactly one ``${…}`` keeps the type of its value; inside text the value becomes text. ``names``
-    are the root names needed, ``paths`` the dotted references. A plain reference (``${suspect.entity}``,
-    ``${labels.topic}``) to something missing, be it a label, raises `ExpressionError` that names it: half a text is
-    worse than none. Inside a real expression a missing label is "", as in conditions.
+    are the root names needed, ``paths`` the dotted references, ``members`` as of a condition. A plain reference
+    (``${suspect.entity}``, ``${labels.topic}``) to something missing, be it a label, raises `ExpressionError` that
+    names it: half a text is worse than none. Inside a real expression a missing label is "", as in conditions.
     """
 
-    __slots__ = ("_part", "calls", "names", "paths")
+    __slots__ = ("_part", "calls", "members", "names", "paths")
 
     def __init__(self, value: Any) -> None:
         self._part = _part(value)
         self.calls: tuple[Call, ...] = tuple(
             call for found in _expressions(self._part) if isinstance(found, Condition) for call in found.calls
+        )
+        self.members = frozenset(
+            read for found in _expressions(self._part) if isinstance(found, Condition) for read in found.members
         )
         self.paths: frozenset[tuple[str, ...]] = frozenset(_paths(self._part))
         self.names = frozenset(path[0] for path in self.paths)

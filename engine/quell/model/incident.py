@@ -58,10 +58,13 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     ``symptoms`` say in a few texts what fired, and ``remedies`` what ended it: both outlive the alerts and runs.
 
-    ``version`` grows with every visible difference. ``paged_at`` and ``page_record`` (the record id that stands for
-    the page) are None until it pages; ``reminded_at`` is when people were last told again, as nobody had acknowledged
-    the page, and ``reminders`` how often. ``told_severity`` is the worst severity that people were told of it, by a
-    page or when they acknowledged it (None: nobody was told, or a state of before this was kept).
+    ``version`` grows with every visible difference, ``material_version`` only with one that people decide by: whether
+    it is open, how severe it is, what is suspected first, what it reaches, whether it was merged or split.
+
+    ``paged_at`` and ``page_record`` (the record id that stands for the page) are None until it pages; ``reminded_at``
+    is when people were last told again, as nobody had acknowledged the page, and ``reminders`` how often.
+    ``told_severity`` is the worst severity that people were told of it, by a page or when they acknowledged it (None:
+    nobody was told, or a state of before this was kept).
     ``acknowledged_before`` is who had acknowledged it before it became worse than that and paged again.
     ``assigned_to`` is whose it is, by a person's word; ``snoozed_until`` when it wakes whoever is called then.
     ``merged_into`` names the survivor of a merge. ``crowd``: its alerts have nothing in common but that they would have
@@ -93,6 +96,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     resolved_at: float | None = None
     merged_into: str | None = None
     version: int = 1
+    material_version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
     symptoms: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()

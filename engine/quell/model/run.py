@@ -87,7 +87,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who may say yes, by when, and bound to what: the hash of the run's resolved arguments.
 
     ``step`` is the approving step's id, "" when the whole run was proposed. Nobody's answer is never taken for a yes.
-    ``incident_version`` is the incident's as it was shown to those who were asked; ``channel`` where they are asked.
+    ``incident_version`` is the incident's material version as it was shown to those who were asked; ``channel`` where they are asked.
     """
 
     step: str

@@ -41,6 +41,14 @@ class Word(Note):
     )
 
 
+class Consent(Word):
+    """A yes; with ``version`` only to that version of the incident."""
+
+    version: int | None = Field(
+        default=None, ge=1, description="The version of the incident that you have read; refused if it has another."
+    )
+
+
 class Judgement(Note):
     """A person's judgement of an incident."""
 
@@ -130,12 +138,14 @@ def _runs(router: APIRouter, services: Services) -> None:
         wanted = approval.who if approval is not None else ()
         bound = approval.bound_to if approval is not None and verb == "approve" else ""
         answers = ("doubt" if note.looked else "approval") if isinstance(note, Word) else ""
-        if not await _command(services, by, verb, run_id, wanted=wanted, note=note.note, bound=bound, answers=answers):
+        version = str(note.version or "") if isinstance(note, Consent) else ""
+        said = {"note": note.note, "bound": bound, "answers": answers, "version": version}
+        if not await _command(services, by, verb, run_id, wanted=wanted, **said):
             return _later(verb)
         return answer({"run": known(run_id)})
 
     @router.post("/runs/{run_id:path}/approve", summary="Say yes to a run that waits")
-    async def approve(run_id: str, note: Word, by: Approver) -> Response:
+    async def approve(run_id: str, note: Consent, by: Approver) -> Response:
         return await act("approve", run_id, note, by)
 
     @router.post("/runs/{run_id:path}/reject", summary="Say no to a run that waits")

@@ -189,8 +189,9 @@ class Doing:
         bound = run.approval.bound_to if run.approval is not None and command.verb == "approve" else None
         answers = "approval" if command.verb in {"approve", "reject"} else None
         later = await self._floor.command(
-            asker, command.verb, run.id, wanted=wanted, note=command.because, bound=bound, answers=answers
-        )
+            asker, command.verb, run.id, wanted=wanted, note=command.because, bound=bound, answers=answers,
+            version=command.version,
+        )  # fmt: skip
         now = self._floor.state.runs.get(run.id, run)
         return Answer(text=later or f"{run.id} ({clean(run.playbook)}): {done}; it is {now.state}")
 
