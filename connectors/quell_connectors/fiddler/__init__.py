@@ -1,0 +1,5 @@
+"""Alert rules of Fiddler, as alerts."""
+
+from quell_connectors.fiddler.connector import Fiddler
+
+__all__ = ["Fiddler"]
