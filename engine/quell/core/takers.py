@@ -13,9 +13,10 @@ from quell.core.automation import Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
 from quell.core.continuity import place_of
+from quell.core.deploys import deployed
 from quell.core.detect.detector import Detector
 from quell.core.groups import Groups
-from quell.core.learn import learn_change, learn_dependency, learn_entity, learn_span
+from quell.core.learn import SPAN_SOURCE, learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
@@ -69,11 +70,11 @@ class Takers:
         self._automation = automation
         self._pruning = pruning
         self._repeats = repeats
-        self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], None]] = {
+        self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], object]] = {
             AlertRecord: self._alert,
             ChangeRecord: self._change,
-            EntityRecord: lambda record, _now, _out: chart.learned(learn_entity(state, record)),
-            DependencyRecord: lambda record, _now, _out: chart.learned(learn_dependency(state, record)),
+            EntityRecord: self._entity,
+            DependencyRecord: self._dependency,
             SampleRecord: lambda record, now, _out: take_sample(state, record, now),
             SamplesRecord: lambda record, now, _out: take_samples(state, record, now),
             LogRecord: self._log,
@@ -120,14 +121,12 @@ class Takers:
             detector.call(record, now)
 
         def span(record: SpanRecord, now: float, out: list[AnyDecision]) -> None:
-            if f"{record.trace}/{record.span}" not in state.spans:
+            if not record.counted and f"{record.trace}/{record.span}" not in state.spans:
                 detector.span(record, now)
             self._span(record, now, out)
 
         def entity(record: EntityRecord, now: float, out: list[AnyDecision]) -> None:
-            changed = learn_entity(state, record)
-            self._chart.learned(changed)
-            if changed or record.removed:
+            if self._entity(record, now, out) or record.removed:
                 detector.entity(record, now, out)
 
         return {
@@ -195,8 +194,22 @@ class Takers:
     def _log(self, record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
         take_log(self._state, record, now)
 
+    def _entity(self, record: EntityRecord, now: float, out: list[AnyDecision]) -> bool:
+        """Returns whether the graph differs now."""
+        record, change = deployed(self._state, record)
+        changed = learn_entity(self._state, record)
+        self._chart.learned(changed)
+        if change is not None:
+            self._change(change, now, out)
+        return changed
+
+    def _dependency(self, record: DependencyRecord, _now: float, _out: list[AnyDecision]) -> None:
+        self._chart.learned(learn_dependency(self._state, record))
+        if record.source == SPAN_SOURCE:
+            self._pruning.spans()
+
     def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
-        if f"{record.trace}/{record.span}" not in self._state.spans:
+        if not record.counted and f"{record.trace}/{record.span}" not in self._state.spans:
             take_span(self._state, record, now)
         self._chart.learned(learn_span(self._state, record, now))
         self._pruning.spans()

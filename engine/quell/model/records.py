@@ -164,7 +164,10 @@ class DistributionRecord(Record, frozen=True, kw_only=True, tag="distribution", 
 
 
 class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=True, gc=False):
-    """One span of a trace. ``at`` is its start."""
+    """One span of a trace. ``at`` is its start.
+
+    ``counted``: call records tell of it already, and it is only there to be joined with its parent and children.
+    """
 
     trace: str
     span: str
@@ -174,6 +177,7 @@ class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=Tr
     duration_s: float = 0.0
     error: bool = False
     attributes: dict[str, str] = {}
+    counted: bool = False
 
 
 class EntityRecord(Record, frozen=True, kw_only=True, tag="entity", omit_defaults=True, gc=False):

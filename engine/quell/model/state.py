@@ -252,6 +252,8 @@ class State(msgspec.Struct, kw_only=True):
     """Entities whose parent span (``trace/span``) has not arrived yet."""
     provenance: dict[str, Provenance] = msgspec.field(default_factory=dict)
     """By entity, of what has versions or columns; bounded in number, the one told of longest ago first."""
+    running: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
+    """By entity, when telemetry told last of each of its versions; the one heard of longest ago first."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
     calm_at: dict[str, float] = msgspec.field(default_factory=dict)
     """When to ask of each open incident whether it is over."""
