@@ -18,6 +18,7 @@ MOST_FILES = 5_000
 MOST_BYTES = 64 * 1024 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _FOLDERS = frozenset({"rules", "playbooks"})
+_PROFILES = "profiles"
 _TIMEOUT_S = 60.0
 _HARMLESS = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never",
@@ -55,7 +56,7 @@ class _Entry:
 
 
 def write_revision(directory: Path, revision: str, into: Path) -> Written:
-    """Writes quell.yaml, rules/ and playbooks/ of ``directory`` as of ``revision`` below ``into``.
+    """Writes quell.yaml, rules/, playbooks/ and profiles/ of ``directory`` as of ``revision`` below ``into``.
 
     Raises `BacktestError`: no repository, no such revision, no such directory then, or too much to write.
     """
@@ -94,6 +95,8 @@ def _counts(path: PurePosixPath) -> bool:
     """Whether a file can be part of a configuration."""
     if path.is_absolute() or ".." in path.parts:
         return False
+    if path.parts and path.parts[0] == _PROFILES:
+        return path.suffix == ".json" or len(path.parts) == 1
     return (path.suffix in _SUFFIXES and (len(path.parts) == 1 or path.parts[0] in _FOLDERS)) or str(path) in _FOLDERS
 
 

@@ -19,6 +19,7 @@ from quell.config.nodes import MAX_BYTES, Document, read_document
 from quell.config.oncall_file import OnCall
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
+from quell.config.profile_file import MOST_BYTES, read_profile
 from quell.config.references import ANY
 from quell.config.rules_file import Rules
 from quell.config.secrets import Secrets
@@ -26,7 +27,8 @@ from quell.config.settings import Person, Settings, Token
 from quell.config.settings_file import read_settings, read_tokens, tokens_path
 from quell.config.sources import Instances, instances_of
 from quell.errors import Misconfigured, Problem
-from quell.model.playbook import Playbook
+from quell.model.playbook import Place, Playbook
+from quell.model.profile import Profile
 from quell.model.rulebook import Route, Rulebook
 from quell.sdk.spec import Spec
 
@@ -100,7 +102,7 @@ def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     main = _Reading(directory).document(MAIN_FILE)
     rules = git_files(directory, main.value) if main else None
     if rules is None:
-        rules = [*_files(directory, "rules"), *_files(directory, "playbooks")]
+        rules = [*_files(directory, "rules"), *_files(directory, "playbooks"), *_profiles(directory)]
     return [directory / MAIN_FILE, *rules, directory / tokens_path(main)[0], directory / people_path(main)[0]]
 
 
@@ -128,6 +130,11 @@ def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:
     )
 
 
+def _profiles(directory: pathlib.Path) -> list[pathlib.Path]:
+    found = (directory / "profiles").rglob("*.json")
+    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
+
+
 @dataclass(slots=True)
 class _Reading:
     """One pass over all files, which stops at nothing."""
@@ -153,7 +160,8 @@ class _Reading:
         if main is not None:
             settings, routes = read_settings(main, specs, secrets, actions, self.problems)
         self._find_rules(settings)
-        rules = self._rules()
+        profiles = self._profiles()
+        rules = self._rules(profiles)
         playbooks = self._playbooks(actions, Actions(instances.with_spare(specs)), rules)
         version = self._version()
         tokens, people = self._tokens(main), self._people(main)
@@ -178,6 +186,7 @@ class _Reading:
             playbooks=playbooks,
             freezes=tuple(rules.freezes),
             detect=tuple(rules.detect),
+            profiles=profiles,
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )
@@ -195,8 +204,8 @@ class _Reading:
             self.warnings.append(Problem(MAIN_FILE, 0, 0, text, "quell serve fetches the first one"))
         else:
             self.rules_at = RulesAt(settings.git.keep / active.tree, active.commit, active.signer)
-        if any((self.directory / folder).is_dir() for folder in ("rules", "playbooks")):
-            text = "rules/ and playbooks/ beside it are not read: they come from git"
+        if any((self.directory / folder).is_dir() for folder in ("rules", "playbooks", "profiles")):
+            text = "rules/, playbooks/ and profiles/ beside it are not read: they come from git"
             self.warnings.append(Problem(MAIN_FILE, 0, 0, text))
 
     def document(self, name: str, *, private: bool = False, directory: pathlib.Path | None = None) -> Document | None:
@@ -220,8 +229,31 @@ class _Reading:
             document.commit, document.signer = at.commit, at.signer
         return found
 
-    def _rules(self) -> Rules:
-        rules = Rules(self.problems, self.warnings)
+    def _profiles(self) -> tuple[Profile, ...]:
+        """All reference profiles; each version of an entity's once."""
+        at = self.rules_at or RulesAt(self.directory)
+        found: dict[tuple[str, str], Profile] = {}
+        for path in _profiles(at.directory):
+            name = path.relative_to(at.directory).as_posix()
+            try:
+                with path.open("rb") as file:
+                    data = file.read(MOST_BYTES + 1)
+            except OSError as error:
+                self.problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
+                continue
+            self._contents[name] = data
+            place = Place(file=name, line=0, commit=at.commit, signer=at.signer)
+            profile = read_profile(name, data, self.problems, place)
+            if profile is None:
+                continue
+            known = found.setdefault((profile.entity, profile.version), profile)
+            if known is not profile:
+                text = f'version: "{profile.version}" of {profile.entity} is in {known.place.file} already'
+                self.problems.append(Problem(name, 0, 0, text, "leave one of them out"))
+        return tuple(found.values())
+
+    def _rules(self, profiles: tuple[Profile, ...]) -> Rules:
+        rules = Rules(self.problems, self.warnings, profiles=profiles)
         for document in self._documents("rules"):
             rules.read(document)
         return rules

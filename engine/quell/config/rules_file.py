@@ -29,6 +29,7 @@ from quell.expressions.matchers import matches_empty
 from quell.model.detect import DetectRule
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
+from quell.model.profile import Profile
 from quell.model.rulebook import Correlate, EdgeKind, Freeze, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
 from quell.model.topology import Dependency, Entity
 
@@ -63,6 +64,8 @@ class Rules:
 
     problems: list[Problem]
     warnings: list[Problem]
+    profiles: tuple[Profile, ...] = ()
+    """What detectors of drift compare with."""
     map: list[MapRule] = field(default_factory=list)
     mute: list[MuteRule] = field(default_factory=list)
     inhibit: list[InhibitRule] = field(default_factory=list)

@@ -14,6 +14,7 @@ from quell.config.actions import DEEDS_BUILT_IN
 from quell.config.built_in import BUILT_IN
 from quell.config.chat_file import PeopleShape
 from quell.config.playbook_file import PlaybookShape
+from quell.config.profile_file import schema as profile_schema
 from quell.config.rules_shape import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
@@ -39,7 +40,7 @@ _TYPES: Mapping[str, dict[str, Any]] = {
 
 
 def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
-    """The schemas by name: config (quell.yaml), rules, playbook, test, tokens and people.
+    """The schemas by name: config (quell.yaml), rules, playbook, test, tokens, people and profile.
 
     The ids of sources are the user's choice, so the actions of a connector are offered under its own name.
     """
@@ -62,6 +63,7 @@ def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
         "test": _schema(TrialShape, "Tests of playbooks and rules of quell"),
         "tokens": _schema(TokensShape, "API tokens of quell"),
         "people": _schema(PeopleShape, "People of quell"),
+        "profile": {"$schema": DIALECT, **profile_schema()},
     }
 
 

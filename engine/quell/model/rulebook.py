@@ -10,6 +10,7 @@ from quell.model.detect import DetectRule
 from quell.model.mute import Matcher
 from quell.model.oncall import Chain, Rota
 from quell.model.playbook import Effect, Place, Playbook
+from quell.model.profile import Profile
 from quell.model.topology import Dependency, Entity
 
 NOWHERE = Place(file="<default>", line=0)
@@ -210,5 +211,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     playbooks: tuple[Playbook, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     detect: tuple[DetectRule, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    """What data was like when all was well, each entity's version once."""
     caps: Caps = Caps()
     resolve_timeout_s: float = 300.0

@@ -35,13 +35,17 @@ DAY_S = 86400.0
 
 
 class Present(NamedTuple):
-    """What there is now: distributions by field, and of when. ``now`` None: nobody asks how old it is."""
+    """What there is now: distributions by field, and of when; ``newest`` is until when anything was told.
+
+    ``now`` None: nobody asks how old it is.
+    """
 
     fields: Mapping[str, Distribution]
     version: str = ""
     from_time: float | None = None
     to_time: float | None = None
     now: float | None = None
+    newest: float | None = None
     skew_s: float = 0.0
     samples: Mapping[str, tuple[str, ...]] = NO_SAMPLES
 
@@ -138,7 +142,7 @@ def _newest(profile: Profile, present: Present) -> float | None:
     told = present.fields.get(profile.time) if profile.time else None
     if told is not None and told.type == "time" and told.numbers.high is not None:
         return told.numbers.high
-    return present.to_time
+    return present.newest
 
 
 # Of one field

@@ -15,13 +15,15 @@ from pathlib import Path, PurePosixPath
 from quell.daemon.git.commands import Git, GitFailed
 from quell.errors import QuellError
 
-FOLDERS = ("rules", "playbooks")
+FOLDERS = ("rules", "playbooks", "profiles")
 MOST_FILES = 2_000
 MOST_FILE_BYTES = 262_144
+MOST_PROFILE_BYTES = 8_000_000
 MOST_BYTES = 20_000_000
 _LONGEST_NAME, _LONGEST_PART = 1_000, 255
 """Bytes of a path and of each part of it: no file system takes longer parts."""
 _SUFFIXES = (".yaml", ".yml")
+_PROFILES = "profiles"
 _PLAIN = {"100644", "100755"}
 
 
@@ -37,7 +39,7 @@ class _Blob:
 
 
 async def write_tree(git: Git, commit: str, folder: str, target: Path) -> int:
-    """Writes the YAML files below ``rules`` and ``playbooks`` of a commit; how many.
+    """Writes the YAML files below ``rules`` and ``playbooks`` of a commit, and its profiles; how many.
 
     ``target`` is replaced as a whole. Raises `UnfitCommit` and `GitFailed`.
     """
@@ -58,17 +60,19 @@ async def _blobs(git: Git, commit: str, folder: str) -> list[_Blob]:
         if kind != "blob" or mode not in _PLAIN:
             what = {"120000": "a symbolic link", "160000": "a submodule"}.get(mode, f"of mode {mode}")
             raise UnfitCommit(f'"{path}" is {what}; only plain files are taken')
-        if path.suffix not in _SUFFIXES or path.name.startswith("."):
+        profile = path.parts[0] == _PROFILES
+        if path.suffix not in ((".json",) if profile else _SUFFIXES) or path.name.startswith("."):
             continue
-        if int(size) > MOST_FILE_BYTES:
-            raise UnfitCommit(f'"{path}" has {size} bytes; {MOST_FILE_BYTES} are the most')
+        most = MOST_PROFILE_BYTES if profile else MOST_FILE_BYTES
+        if int(size) > most:
+            raise UnfitCommit(f'"{path}" has {size} bytes; {most} are the most')
         found.append(_Blob(path, blob, int(size)))
     if len(found) > MOST_FILES:
         raise UnfitCommit(f"{len(found)} files of rules and playbooks; {MOST_FILES} are the most")
     total = sum(blob.size for blob in found)
     if total > MOST_BYTES:
         raise UnfitCommit(f"{total} bytes of rules and playbooks; {MOST_BYTES} are the most")
-    if not found:
+    if all(blob.path.parts[0] == _PROFILES for blob in found):
         where = f'"{folder}"' if folder else "the repository"
         raise UnfitCommit(f"{where} holds no rules/*.yaml and no playbooks/*.yaml")
     return found
