@@ -407,7 +407,8 @@ async def test_whatever_is_said_in_whatever_order_the_core_stays_whole() -> None
                 "incident": names, "other": names, "run": runs, "playbook": ["rollback", "drill", "x"],
                 "person": ["@bo", "me", "x"], "span": ["30m", "7d"], "alerts": [*alerts, *engine.state.alerts],
                 "silence": [*engine.state.silences, "0"], "filters": ["sev:high", "team:x", "status:all"],
-                "about": ["run", "x"], "all": ["all"], "matchers": ["service=cart", *names], "version": ["version 1", "version 2"],
+                "about": ["run", "x"], "all": ["all"], "matchers": ["service=cart", *names],
+                "version": ["version 1", "version 2"],
             }  # fmt: skip
             form = chance.choice([one for one in FORMS if one.verb != "resolve"])
             words = [form.verb]
