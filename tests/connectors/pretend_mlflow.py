@@ -10,11 +10,12 @@ from connectors.wire import Pretend
 
 
 class PretendMLflow(Pretend):
-    """``models`` by name: versions by number, aliases and tags."""
+    """``models`` by name: versions by number, aliases and tags. ``runs`` by id, as MLflow tells of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.models: dict[str, dict[str, Any]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
 
     async def answer(self, request: web.Request, body: Any) -> web.Response:
         given = {**request.query, **(body or {})}
@@ -25,6 +26,13 @@ class PretendMLflow(Pretend):
             return web.json_response({"registered_model": {"name": name}})
         if (request.method, verb) == ("GET", "model-versions/search"):
             return self._search(name, given)
+        if (request.method, verb) == ("GET", "registered-models/search"):
+            return self._listed(given)
+        if (request.method, verb) == ("GET", "runs/get"):
+            run = self.runs.get(given["run_id"])
+            return (
+                _missing(f"Run with id={given['run_id']} not found") if run is None else web.json_response({"run": run})
+            )
         model = self.models.get(name)
         if model is None:
             return _missing(f"Registered Model with name={name} not found")
@@ -66,6 +74,14 @@ class PretendMLflow(Pretend):
             answer["next_page_token"] = str(start + most)
         return web.json_response(answer if shown else {})
 
+    def _listed(self, given: dict[str, str]) -> web.Response:
+        names, start = sorted(self.models), int(given.get("page_token", "0"))
+        most = int(given["max_results"])
+        answer: dict[str, Any] = {"registered_models": [self._model(name) for name in names[start : start + most]]}
+        if start + most < len(names):
+            answer["next_page_token"] = str(start + most)
+        return web.json_response(answer if names else {})
+
     def _model(self, name: str) -> dict[str, Any]:
         model = self.models[name]
         newest = max(map(int, model["versions"]), default=0)
@@ -80,7 +96,11 @@ class PretendMLflow(Pretend):
 
     def _version(self, name: str, number: str) -> dict[str, Any]:
         version = self.models[name]["versions"][number]
-        shown = {"name": name, "version": number, "status": version["status"], "run_id": "", "source": "s3://x/y"}
+        made = 1795276210876 + int(number) * 1000
+        shown = {
+            "name": name, "version": number, "status": version["status"], "source": "s3://x/y",
+            "run_id": version.get("run_id", ""), "creation_timestamp": made,
+        }  # fmt: skip
         return {**shown, "tags": _pairs(version["tags"])} if version["tags"] else shown
 
 

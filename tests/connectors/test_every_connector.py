@@ -36,7 +36,7 @@ OURS = {
     "jira": {"act"},
     "kubernetes": {"act"},
     "launchdarkly": {"act"},
-    "mlflow": {"act"},
+    "mlflow": {"act", "pull", "receive"},
     "openlineage": {"receive"},
     "opsgenie": {"receive"},
     "pagerduty": {"act", "pull", "receive"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,17 @@ def test_the_first_sight_of_an_alias_is_no_change_but_word_of_a_move_is() -> Non
     assert (change.revision, change.previous) == ("7", "")
     gone = ChangeRecord(at=T0 + 5, source="hook", type="model", entity=MODEL, labels={"alias": "a"})
     assert [(one.revision, one.previous) for one in changes(told(move, gone))] == [("7", ""), ("", "7")]
+
+
+def test_the_event_of_what_was_found_is_a_change_with_its_own_time() -> None:
+    event = ChangeRecord(at=T0, source="hook", type="model", entity=MODEL, revision="7", labels={"alias": "a"})
+    found = version(MODEL, "7", after=60.0, aliases=["a"])
+    engine = Engine(rulebook())
+    engine.decide([found], T0 + 60)
+    engine.decide([event], T0 + 61)
+    engine.decide([msgspec.structs.replace(event, id="again", at=T0 + 5)], T0 + 62)
+    assert [one.at for one in changes(engine.state)] == [T0]
+    assert [(one.at, one.found) for one in engine.state.provenance[MODEL].promotions] == [(T0, False)]
 
 
 def test_newer_code_of_a_pipeline_is_a_deploy_and_so_is_the_way_back() -> None:

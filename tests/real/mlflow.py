@@ -20,6 +20,10 @@ def real_mlflow(directory: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = (programs("mlflow", PACKAGES) / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port),
                "--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--workers", "1")  # fmt: skip
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "true"}
+    quiet = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "true",
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "cXVlbGwtdGVzdHMtcXVlbGwtdGVzdHMtcXVlbGwtMDE=",
+    }  # fmt: skip
     with running(command, directory, f"{url}/health", environment=quiet):
         yield url

@@ -1,4 +1,4 @@
-"""Aliases and tags of an MLflow model registry."""
+"""Models, versions, aliases and tags of an MLflow model registry."""
 
 from quell_connectors.mlflow.connector import MLflow
 

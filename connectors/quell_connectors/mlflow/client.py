@@ -9,7 +9,8 @@ from quell.errors import Refused
 from quell.sdk.http import Answer, Http, checked
 from quell.sdk.json_api import basic
 from quell.sdk.secret import Secret
-from quell_connectors.mlflow.translate import Model, Version, model_of, version_of, versions_of
+from quell_connectors.mlflow.runs import Run, run_of
+from quell_connectors.mlflow.translate import Model, Version, model_of, models_of, version_of, versions_of
 
 _API = "/api/2.0/mlflow"
 _PAGES = 20
@@ -53,6 +54,16 @@ class Client:
                 break
         return found
 
+    async def models(self, page: str = "") -> tuple[list[Model], str]:
+        """A hundred registered models, and the token of the next page."""
+        asked = {"max_results": "100", **({"page_token": page} if page else {})}
+        return models_of((await self._get("registered-models/search", **asked)).body)
+
+    async def run(self, run_id: str) -> Run | None:
+        """A run with its parameters, metrics and inputs; None when it is not there any more."""
+        answer = await self._answered("GET", "runs/get", query={"run_id": run_id})
+        return None if answer.status == 404 else run_of(self._checked(answer, "GET", "runs/get").body)
+
     async def set_alias(self, name: str, alias: str, version: str) -> None:
         """Points an alias to a version, wherever it pointed."""
         await self._send("POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
@@ -78,7 +89,12 @@ class Client:
     async def _call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
     ) -> Answer:
-        answer = await self._http.request(
+        return self._checked(await self._answered(method, path, query=query, body=body), method, path)
+
+    async def _answered(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
+    ) -> Answer:
+        return await self._http.request(
             method,
             f"{self._url}{_API}/{path}",
             headers=self._headers(),
@@ -86,6 +102,8 @@ class Client:
             json=body,
             timeout_s=self._timeout_s,
         )
+
+    def _checked(self, answer: Answer, method: str, path: str) -> Answer:
         return checked(answer, f"MLflow ({method} {path})", (self._password, self._token, self._basic))
 
     def _headers(self) -> dict[str, str]:

@@ -143,7 +143,7 @@ CHANGES = (
 
 SPEC = Spec(
     name="mlflow",
-    summary="Points aliases of an MLflow model registry to versions and back, and sets tags.",
+    summary="Tells of an MLflow registry's models, versions and what they were made of; sets aliases and tags.",
     options=(
         Option(
             name="url",
@@ -157,6 +157,27 @@ SPEC = Spec(
         Option(name="token", type="secret", summary="Sent as a bearer token, instead of user and password."),
         Option(
             name="timeout", type="duration", summary="How long to wait for one answer.", default=10.0, example="10s"
+        ),
+        Option(
+            name="watch",
+            type="boolean",
+            summary="Whether models, versions, aliases, runs and their datasets are asked for, as often as every says.",
+            default=False,
+        ),
+        Option(
+            name="who_tag",
+            type="text",
+            summary=(
+                "The tag of a version, or of its model, that says who put an alias there; MLflow itself keeps nobody. "
+                "With a dot and the alias behind it, it counts for that alias only."
+            ),
+            default="promoted_by",
+        ),
+        Option(
+            name="pipeline_tags",
+            type="list",
+            summary="Tags of a run that name the pipeline that made it; the first one there counts.",
+            default=("pipeline", "dag_id", "airflow_dag_id"),
         ),
     ),
     actions=(*CHANGES, *READS),

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from quell.sdk.moments import read_moment
 from quell.sdk.payload import decode
 
 
 class _Tag(msgspec.Struct, frozen=True):
     key: str
-    value: str = ""
+    value: str | None = None
 
 
 class _Alias(msgspec.Struct, frozen=True):
@@ -22,9 +23,11 @@ class _Alias(msgspec.Struct, frozen=True):
 class _Version(msgspec.Struct, frozen=True):
     version: str | int
     status: str = "READY"
-    run_id: str = ""
-    source: str = ""
+    run_id: str | None = None
+    source: str | None = None
     tags: Sequence[_Tag] = ()
+    creation_timestamp: int | str | None = None
+    user_id: str | None = None
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -32,6 +35,7 @@ class _Model(msgspec.Struct, frozen=True):
     tags: Sequence[_Tag] = ()
     aliases: Sequence[_Alias] = ()
     latest_versions: Sequence[_Version] = ()
+    description: str | None = None
 
 
 class _ModelAnswer(msgspec.Struct, frozen=True):
@@ -47,14 +51,21 @@ class _VersionsAnswer(msgspec.Struct, frozen=True):
     next_page_token: str = ""
 
 
+class _ModelsAnswer(msgspec.Struct, frozen=True):
+    registered_models: Sequence[_Model] = ()
+    next_page_token: str = ""
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a model; ``number`` is text, as MLflow has it."""
+    """A version of a model; ``number`` is text, as MLflow has it. ``made_at`` is in seconds, None if not told."""
 
     number: str
     ready: bool
     run_id: str
     source: str
     tags: dict[str, str]
+    made_at: float | None = None
+    by: str = ""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +79,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 def model_of(body: bytes) -> Model:
     """Raises `BadPayload`."""
-    raw = decode(body, _ModelAnswer).registered_model
+    return _model(decode(body, _ModelAnswer).registered_model)
+
+
+def models_of(body: bytes) -> tuple[list[Model], str]:
+    """The models of a page and the token of the next one, "" for the last. Raises `BadPayload`."""
+    answer = decode(body, _ModelsAnswer)
+    return [_model(raw) for raw in answer.registered_models], answer.next_page_token
+
+
+def _model(raw: _Model) -> Model:
     latest = max((number_of(str(one.version)) for one in raw.latest_versions), default=0)
     return Model(
         name=raw.name,
@@ -98,11 +118,21 @@ def _version(raw: _Version) -> Version:
     return Version(
         number=str(raw.version),
         ready=raw.status == "READY",
-        run_id=raw.run_id,
-        source=raw.source,
+        run_id=raw.run_id or "",
+        source=raw.source or "",
         tags=_tags(raw.tags),
+        made_at=moment(raw.creation_timestamp),
+        by=raw.user_id or "",
     )
 
 
+def moment(value: object) -> float | None:
+    """Seconds for MLflow's milliseconds, which it writes as a number or as text; None for what is no time."""
+    try:
+        return read_moment(value)
+    except ValueError:
+        return None
+
+
 def _tags(raw: Sequence[_Tag]) -> dict[str, str]:
-    return {tag.key: tag.value for tag in raw}
+    return {tag.key: tag.value or "" for tag in raw}

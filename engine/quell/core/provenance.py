@@ -27,7 +27,7 @@ MOST_INPUTS = 200
 LONGEST = 500
 SAME_WITHIN_S = 86400.0
 """What several readers of a dataset tell of one change of its schema within this time is one change."""
-_CODE: Mapping[str, ChangeType] = {"pipeline": "deploy", "prompt": "prompt"}
+_CODE: Mapping[str, ChangeType] = {"pipeline": "deploy"}
 """Kinds of which every new version is in use at once, and as what it counts then."""
 
 
@@ -51,19 +51,22 @@ def learn_version(state: State, record: VersionRecord) -> list[ChangeRecord]:
 
 
 def moved(state: State, record: ChangeRecord) -> ChangeRecord | None:
-    """A change of a model with what was before filled in; None when it was told already. Remembers who did it, when."""
+    """A change of a model or prompt with what was before filled in, which is kept; None when it was told already."""
     if not record.entity:
         return record
     known = state.provenance.pop(record.entity, None) or Provenance()
     state.provenance[record.entity] = known
     known.told_at = max(known.told_at, record.at)
     alias = record.labels.get("alias", "")[:LONGEST]
-    last = _last(known, alias)
-    if last is not None and last.version == record.revision and last.at <= record.at and last.change != record.id:
-        _attribute(state, known, last, record.author)
-        return None if alias else record
-    previous = record.previous or (last.version if last is not None else "")
     name = record.id or f"{record.type}/{record.entity}/{record.at:.3f}"
+    last = _last(known, alias)
+    if last is not None and last.version == record.revision and last.change != name and alias:
+        if not (last.found and record.at < last.at):
+            _attribute(state, known, last, record.author)
+            return None
+        known.promotions.remove(last)  # it was found as this left it
+        last = _last(known, alias)
+    previous = record.previous or (last.version if last is not None else "")
     told = replace(record, previous=previous, id=name)
     promotion = Promotion(
         at=record.at,
@@ -209,8 +212,8 @@ def _aliases_moved(state: State, known: Provenance, record: VersionRecord) -> li
                 at=record.at,
                 seen=record.seen,
                 source=record.source,
-                id=f"model/{record.entity}@{alias}/{record.version}/{record.at:.0f}",
-                type="model",
+                id=f"alias/{record.entity}@{alias}/{record.version}/{record.at:.0f}",
+                type="prompt" if record.entity.startswith("prompt/") else "model",
                 entity=record.entity,
                 labels={"alias": alias},
                 revision=record.version,

@@ -173,7 +173,7 @@ class Takers:
 
     def _change(self, record: ChangeRecord, now: float, _out: list[AnyDecision]) -> None:
         self._chart.renew()
-        if record.type == "model":
+        if record.type in {"model", "prompt"}:
             told = moved(self._state, record)
             if told is None:
                 return  # an alias that points there already, as somebody else told before
