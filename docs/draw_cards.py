@@ -1,4 +1,4 @@
-"""Draws docs/pictures/slack-*.png: cards and dialogs as Slack shows them, by Debian's chromium.
+"""Draws docs/pictures/slack-*.png and mail-*.png: cards and dialogs as people see them, by Debian's chromium.
 
     python docs/draw_cards.py [--out FOLDER] [--html]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from quell.chatops.cards import approval_card, digest_card, incident_card, story
+from quell.chatops.html import html_card
 from quell.core.engine import Engine
 from quell.model.incident import Incident
 from quell.model.playbook import Place
@@ -29,9 +30,11 @@ from quell.replay.reader import Reader
 from quell.replay.run import replayed
 from quell.sdk.chat import Button, Card, Field, Line, Modal, Said
 from quell.sdk.registry import load_connectors
+from quell.stats.card import figures_card
 from quell.testing.slack import dialog, page
 from quell_connectors.slack.blocks import blocks, picture_block, text_blocks
 from quell_connectors.slack.modal import view
+from sample_figures import WEEK
 
 HERE = Path(__file__).parent
 STORM = HERE.parent / "examples" / "storm" / "stream.jsonl.gz"
@@ -55,7 +58,7 @@ def main() -> None:
     asked = parser.parse_args()
     engine: Engine = replayed(Reader(deliveries_for((), load_connectors()), strict=True).read(STORM), Rulebook()).engine
     for sheet in sheets(engine):
-        target = asked.out / f"slack-{sheet.name}.png"
+        target = asked.out / f"{sheet.name}.png"
         shot(sheet, target)
         if asked.html:
             target.with_suffix(".html").write_text(sheet.html, encoding="utf-8")
@@ -83,12 +86,15 @@ def sheets(engine: Engine) -> list[Sheet]:
         {"who": "ana", "text": "@quell ack", "when": "03:15"},
         {"blocks": text_blocks(f"**{incident.id}** is acknowledged by ana"), "when": "03:15"},
     ]
+    week = figures_card(WEEK)
     return [
-        Sheet("incident", page([_shown(card)])),
-        Sheet("thread", page(thread, "incidents, a thread", {_WALK: walk})),
-        Sheet("approval", page([_shown(approval)])),
-        Sheet("digest", page([_shown(digest_card("digest/incidents", many, 1))])),
-        Sheet("dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000")))),
+        Sheet("slack-incident", page([_shown(card)])),
+        Sheet("slack-thread", page(thread, "incidents, a thread", {_WALK: walk})),
+        Sheet("slack-approval", page([_shown(approval)])),
+        Sheet("slack-digest", page([_shown(digest_card("digest/incidents", many, 1))])),
+        Sheet("slack-dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000")))),
+        Sheet("slack-figures", page([{**_shown(week), "when": "09:00"}], "on-call")),
+        Sheet("mail-figures", html_card(week)),
     ]
 
 
@@ -123,7 +129,9 @@ def _run(incident: Incident) -> Run:
         ),
         targets=("checkout",),
         place=Place(file="playbooks/rollback-bad-deploy.yaml", line=14, commit="3f9c2d1e0a5577ab"),
-        approval=Approval(step="", asked_at=at, expires_at=at + 900.0, who=("team payments",)),
+        approval=Approval(
+            step="", asked_at=at, expires_at=at + 900.0, who=("team payments",), incident_version=incident.version
+        ),
     )
 
 

@@ -270,7 +270,9 @@ async def test_runs_by_words() -> None:
         assert (await Talk.say("unpause all")).text == "Playbooks act again"
         assert "say which run" in (await Talk.say("approve")).text
         assert "no run has the id" in (await Talk.say("stop R-none")).text
-        assert "1 incident" in (await Talk.say("stats 1d")).text
+        figures = (await Talk.say("stats 1d")).card
+        assert figures is not None
+        assert "1 incident" in figures.lines[0].text
         assert "No source here knows who is on call" in (await Talk.say("oncall")).text
         assert "incidents [team:NAME]" in (await Talk.say("help")).text
 

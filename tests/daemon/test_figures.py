@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from core.scene import T0, ends, fires, outage, rulebook, says
-from daemon.parts import READER, Running, Worker, loaded, running, source
+from daemon.parts import KINDS, READER, Running, Worker, loaded, running, source
 from daemon.test_clocked import restored
 from quell.cli.scoring import stats
 from quell.config import Loaded
@@ -23,9 +23,13 @@ from quell.daemon.digest import last_due
 from quell.errors import Refused, Unreachable
 from quell.model.records import AnyRecord, FeedbackRecord
 from quell.sdk.connector import Call
+from quell.sdk.secret import Secret
 from quell.store.memory import MemoryStore
 from quell.store.opening import open_store
 from quell.store.port import Store
+from quell.testing.slack import FakeSlack
+from quell.testing.slack import running as workspace
+from quell_connectors.slack import Slack
 
 FAULT = ("ledger", "payments", "checkout", "frontend")
 DAILY = DigestSettings(action="w.do", params={"text": "${text}"}, cron="0 12 * * *", over_s=7 * 86_400.0)
@@ -150,6 +154,36 @@ def test_a_digest_is_told_once_also_over_restarts(tmp_path: Path) -> None:
             status, told = await quell.api("GET", "/ledger")
             assert status == 200
             assert [one["state"] for one in told["ledger"] if one["perform"]["key"].startswith("digest/")][-1] == "done"
+
+    asyncio.run(story())
+
+
+def test_in_slack_a_digest_is_a_card_unless_somebody_has_words_of_their_own(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with workspace(FakeSlack()) as server:
+            slack = server.slack
+            options = {"bot_token": Secret(slack.bot_token), "mode": "http", "api_url": f"{slack.base}api/"}
+            made = loaded(
+                source("in", "feed"), source("slack", "slack", options=options), allow_addresses=("loopback",)
+            )  # fmt: skip
+            daily = msgspec.structs.replace(DAILY, action="slack.post", params={"channel": "#incidents"})
+            whole = Loaded(
+                msgspec.structs.replace(made.settings, directory=tmp_path, digest=daily),
+                msgspec.structs.replace(rulebook(routes=()), version="1"),
+            )
+            async with running(
+                whole, store=MemoryStore(), restore=restored, clock=Clock(start=NOON - 9000.0),
+                kinds={**KINDS, "slack": Slack},
+            ) as quell:  # fmt: skip
+                await to_noon(quell)
+                await quell.daemon.digest.tell_due(daily)
+                await until(quell, lambda: slack.messages)
+                assert slack.messages[0].blocks[0]["text"]["text"] == "quell: the last 7 days"
+                own = msgspec.structs.replace(daily, params={**daily.params, "text": "Of late: ${title}"})
+                quell.daemon.clock.not_before(NOON + 86_401.0)
+                await quell.daemon.digest.tell_due(own)
+                await until(quell, lambda: len(slack.messages) == 2)
+                assert "Of late: quell, 7d from" in str(slack.messages[1].blocks)
 
     asyncio.run(story())
 

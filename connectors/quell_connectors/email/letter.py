@@ -85,6 +85,10 @@ def letter_of(params: Mapping[str, Any], options: Mapping[str, Any], source: str
         letter["Importance"] = "high"
         letter["X-Priority"] = "1"
     letter.set_content(_body(text, params, incident), cte="quoted-printable")
+    if html := clean(said(params, "html")):
+        if len(html) > MAX_TEXT:
+            raise Refused(f'"html" has {len(html)} characters; at most {MAX_TEXT} are sent; nothing was sent')
+        letter.add_alternative(html, subtype="html", cte="quoted-printable")
     return Letter(sender.addr_spec, tuple(one.addr_spec for one in recipients), subject, message_id, bytes(letter))
 
 

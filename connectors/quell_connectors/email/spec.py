@@ -75,6 +75,7 @@ SPEC = Spec(
                 Option(
                     name="text", type="text", summary="What it says; the first line shows in previews.", required=True
                 ),
+                Option(name="html", type="text", summary="The same as HTML, for mail programs that show it."),
                 Option(name="title", type="text", summary="The incident's title, as pages carry it."),
                 Option(name="severity", type="text", summary="How bad it is; the worst are marked as important."),
                 Option(name="incident", type="text", summary="The incident's id; its mails make up one conversation."),

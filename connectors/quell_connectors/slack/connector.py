@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import msgspec
+from msgspec.structs import replace
+
 from quell.errors import Denied, Refused
 from quell.sdk.chat import Answer, Card, Hear, Heard, Line, Pace, Placed, Said
 from quell.sdk.connector import Call, Context, Done, Reply, Request
@@ -96,7 +99,7 @@ class Slack:
         """Posts a message. A dry run looks whether the channel is there."""
         if call.action != "post":
             raise Refused(f'no action "{call.action}"; there is post')
-        given = {name: str(value) for name, value in call.params.items() if value is not None and value != ""}
+        given = {name: value for name, value in call.params.items() if isinstance(value, str) and value}
         channel, text = given.get("channel") or self._home(), given.get("text", "")
         if not channel:
             raise Refused('slack.post needs a "channel", in the step or as the source\'s option; nothing was posted')
@@ -107,7 +110,10 @@ class Slack:
                 await self._web.conversations_info(channel=await self._messages.id_of(channel))
             return Done(f"would post to {where}")
         what: Card | str = text
-        if "title" in given:
+        whole = call.params.get("card")
+        if isinstance(whole, Mapping) and whole:
+            what = _card(whole)
+        elif "title" in given:
             what = Card(
                 key=given.get("incident") or call.key,
                 version=0,
@@ -126,6 +132,14 @@ class Slack:
 def _secret(options: Mapping[str, Any], name: str) -> Secret | None:
     found = options.get(name)
     return found if isinstance(found, Secret) and found else None
+
+
+def _card(given: Mapping[str, Any]) -> Card:
+    """Without buttons: what posts is not what hears."""
+    try:
+        return replace(msgspec.convert(given, Card), buttons=(), picture=None)
+    except msgspec.ValidationError as error:
+        raise Refused(f"card: {error}; nothing was posted") from None
 
 
 def _signed_with(secret: Secret) -> Hmac:

@@ -41,6 +41,7 @@ SPEC = Spec(
                 Option(name="severity", type="text", summary="How bad it is."),
                 Option(name="incident", type="text", summary="The incident's id."),
                 Option(name="link", type="url", summary="Where there is more."),
+                Option(name="card", type="mapping", summary="A whole card instead, as digests have: title, lines."),
             ),
             effect="tell",
             repeat="lookup",

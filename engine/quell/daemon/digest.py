@@ -1,5 +1,6 @@
 """The digest: figures of the last while, told to people at the times of a cron line, through the ledger.
 
+Whoever shows cards gets one, mail gets HTML beside its text, everybody else text: an action takes what it declares.
 Its key is the time it is due at, so each comes once, whoever restarts what meanwhile. One that did not arrive is told
 again, with longer and longer waits; a daemon that was down when it was due tells it when it is back.
 """
@@ -8,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import msgspec
 import structlog
 
+from quell.chatops.html import html_card
 from quell.config.settings import DigestSettings, Settings
 from quell.core.context import rendered
 from quell.daemon.clock import Clock
@@ -21,6 +25,7 @@ from quell.errors import ExpressionError, StoreError
 from quell.expressions.cron import Cron
 from quell.model.decision import Perform
 from quell.model.times import format_time
+from quell.stats.card import figures_card
 from quell.stats.text import plain, title
 from quell.store.port import LedgerEntry, Turn
 
@@ -105,7 +110,10 @@ class Digest:
     async def _deed(self, digest: DigestSettings, token: str, attempt: int, due: float) -> Perform:
         figures = await self._figures.since(digest.over_s, due)
         context = {"title": title(figures), "text": f"{title(figures)}\n\n{plain(figures)}"}
-        params = dict(context)
+        params: dict[str, Any] = dict(context)
+        if not {"text", "title"} & set(digest.params):  # else somebody has words of their own
+            card = figures_card(figures, token)
+            params |= {"card": msgspec.to_builtins(card), "html": html_card(card)}
         for name, value in digest.params.items():
             try:
                 params[name] = rendered(value, context)

@@ -19,7 +19,7 @@ from quell.picture.draw import svg
 from quell.picture.png import png
 from quell.sdk.chat import Answer, Card, Line, Picture
 from quell.sdk.connector import Acts, Call, Done
-from quell.stats.text import sections, title
+from quell.stats.card import figures_card
 
 MOST_LISTED = 25
 _DAY_S = 86400.0
@@ -100,10 +100,7 @@ class Telling:
     async def stats(self, command: Command, _asker: Asker) -> Answer:
         over_s = command.seconds or 7 * _DAY_S
         figures = await self._floor.figures(over_s)
-        lines = [f"**{title(figures)}**"]
-        for head, told in sections(figures):
-            lines += ["", f"**{head}**", *(clean(line) for line in told)]
-        return Answer(text="\n".join(lines))
+        return Answer(card=figures_card(figures))
 
     async def silences(self, _command: Command, _asker: Asker) -> Answer:
         now = self._floor.clock.now()
