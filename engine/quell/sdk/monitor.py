@@ -249,3 +249,21 @@ def _answered(records: list[AnyRecord], rejected: list[Rejected]) -> Received:
     body = msgspec.json.encode({"accepted": len(records), "rejected": [entry.reason for entry in rejected[:20]]})
     status = 400 if rejected and not records else 200
     return Received(records, Reply(status, body, "application/json"), rejected)
+
+
+def records_of(findings: Iterable[Finding], *, source: str, now: float, holds_s: float = 3600.0) -> list[AnyRecord]:
+    """Records of findings of a pull, which has nowhere to put aside what cannot be read."""
+    return list(received(findings, None, source=source, now=now, holds_s=holds_s).records)
+
+
+def input_check(source: str, what: str, wrong: str, labels: Mapping[str, str]) -> Check:
+    """An alert of its own for input that cannot be read, over when ``wrong`` is "" again. It is quell's business."""
+    return Check(
+        name="InputUnreadable",
+        entity=f"source/{source}",
+        about=what,
+        passed=not wrong,
+        summary=f'{what} of source "{source}": {wrong or "it can be read"}'[:2000],
+        impact="system",
+        labels=labels,
+    )

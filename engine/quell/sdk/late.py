@@ -1,0 +1,58 @@
+"""Where a pull of a stream goes on when some of it arrives late: it reads over again, and tells nothing twice.
+
+A source is asked for all that happened since a while before the last answer (``overlap_s``). What was told already is
+known by a short mark; marks are kept only as far back as the next question will reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import TypeVar
+
+import msgspec
+
+MOST_MARKS = 50_000
+"""Of one stream. What happened longest ago is forgotten first, and may then be told twice."""
+
+T = TypeVar("T")
+
+
+class Window(msgspec.Struct, frozen=True, array_like=True):
+    """Read up to ``until``, in seconds; ``seen`` are the (time, mark) of what was told and may come again."""
+
+    until: float
+    seen: tuple[tuple[float, str], ...] = ()
+
+
+def since(window: Window | None, *, now: float, lookback_s: float, overlap_s: float) -> float:
+    """From when on to ask: ``lookback_s`` ago the first time. A clock that went back is no reason to ask for less."""
+    return now - lookback_s if window is None else min(window.until, now) - overlap_s
+
+
+def fresh(
+    window: Window | None, rows: Iterable[tuple[float, str, T]], until: float, overlap_s: float
+) -> tuple[list[T], Window]:
+    """Those of (time, identity, row) that were not told before, and the window after them."""
+    known = {} if window is None else {mark: at for at, mark in window.seen}
+    told: list[T] = []
+    for at, identity, row in rows:
+        mark = blake2b(f"{at!r}\x00{identity}".encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+        if mark not in known:
+            known[mark] = at
+            told.append(row)
+    kept = sorted((at, mark) for mark, at in known.items() if at > until - overlap_s)
+    return told, Window(until, tuple(kept[-MOST_MARKS:]))
+
+
+def windows_of(cursor: str | None) -> dict[str, Window]:
+    """The windows by stream as they were kept; none for a first pull or the cursor of another version."""
+    try:
+        return msgspec.json.decode(cursor, type=dict[str, Window]) if cursor else {}
+    except msgspec.DecodeError:
+        return {}
+
+
+def cursor_of(windows: dict[str, Window]) -> str:
+    """The windows, for the next pull."""
+    return msgspec.json.encode(windows, order="sorted").decode()
