@@ -1,0 +1,148 @@
+"""What models cost and how they do, from spans and metrics by the conventions for generative AI.
+
+All of it are samples of ``model/NAME``. Names with dots are the sender's own metrics; those made here have none:
+
+| sample | |
+| --- | --- |
+| gen_ai_calls, gen_ai_errors | spans that asked it, and how many failed |
+| gen_ai_duration | seconds they took on average |
+| gen_ai_input_tokens, gen_ai_output_tokens | as the spans told |
+| gen_ai_cost{currency=…,from=spans or metrics} | by the table of prices |
+| gen_ai_cost_unknown{from=…} | calls (from metrics: tokens) whose price nobody has told: never a silent zero |
+| gen_ai_evaluation{name=…}, gen_ai_evaluation_label{label=…,name=…} | mean score, and how many were judged so |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from quell_connectors.otlp.prices import PER, Price, Prices
+from quell_connectors.otlp.samples import Table
+from quell_connectors.otlp.series import named
+from quell_connectors.otlp.spans import MINUTE, Sort
+from quell_connectors.otlp.tally import Tally
+from quell_connectors.otlp.wire import NANO, Encoding, Scalar, number_of, text_of
+
+_INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
+_OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
+_CACHED = ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens")
+_TOKENS = frozenset(name.encode() for name in (*_INPUT, *_OUTPUT, *_CACHED))
+EVALUATION = "gen_ai.evaluation.result"
+_UNKNOWN = "gen_ai_cost_unknown"
+
+
+@dataclass(slots=True)
+class _Used:
+    """What the spans of one model, currency and minute add up to."""
+
+    calls: int = 0
+    errors: int = 0
+    took: int = 0
+    last: int = 0
+    unknown: int = 0
+    input: list[float] = field(default_factory=list)
+    output: list[float] = field(default_factory=list)
+    cost: dict[str, list[float]] = field(default_factory=dict)
+
+
+class Meter:
+    """Prices and counts the use of models."""
+
+    def __init__(self, prices: Prices, source: str, tally: Tally) -> None:
+        self.source = source
+        self._prices = prices
+        self._tally = tally
+
+    def spans_told(self, encoding: Encoding, table: Table, metered: Iterable[tuple[Sort, int, int, bool, Any]]) -> None:
+        """Takes spans that asked models: sort, end, duration, whether it failed, and the span."""
+        used: dict[tuple[str, int], _Used] = {}
+        for sort, end, took, failed, span in metered:
+            peer = sort.peer
+            assert peer is not None
+            told = dict(encoding.pairs(encoding.picked(span.attributes, _TOKENS)))
+            one = used.setdefault((peer.model, end // MINUTE), _Used())
+            one.calls += 1
+            one.errors += failed
+            one.took += took
+            one.last = max(one.last, end)
+            self._priced(one, (peer.priced, peer.model), end, told)
+            for raw in span.events:
+                name, attributes = encoding.event(raw)
+                if name == EVALUATION:
+                    self.evaluated(table, dict(encoding.pairs(attributes)), f"model/{peer.model}", end)
+        for (model, _), one in used.items():
+            self._put(table, model, one)
+
+    def tokens_told(self, table: Table, model: str, *, kind: str, at: int, tokens: float, instance: str | None) -> None:
+        """Takes the tokens of a metric point. Of running totals, which have an instance, the cost is one as well."""
+        entity, price = f"model/{model}", self._prices.of((model,), at / NANO)
+        ending, of = ("", "") if instance is None else ("_total", f"instance={instance}" if instance else "")
+        if price is None or kind not in {"input", "output"}:
+            if price is None:
+                self._note(model)
+            table.put(entity, named(f"{_UNKNOWN}{ending}", "from=metrics", of), at, tokens)
+            return
+        cost = tokens * (price.input if kind == "input" else price.output) / PER
+        table.put(entity, named(f"gen_ai_cost{ending}", f"currency={price.currency}", "from=metrics", of), at, cost)
+
+    def evaluated(self, table: Table, told: Mapping[str, Scalar], entity: str, at: int) -> None:
+        """Takes the result of an evaluation of a response."""
+        name = f"name={text_of(told.get('gen_ai.evaluation.name') or 'unnamed')}"
+        score = number_of(told.get("gen_ai.evaluation.score.value", ""))
+        if score is not None:
+            table.put(entity, named("gen_ai_evaluation", name), at, score, mean=True)
+        label = told.get("gen_ai.evaluation.score.label")
+        if label:
+            table.put(entity, named("gen_ai_evaluation_label", f"label={text_of(label)}", name), at, 1.0)
+        if score is None and not label:
+            self._tally.reject(entity, "no_value", f'evaluation "{name[5:85]}"')
+
+    def _priced(self, one: _Used, models: tuple[str, str], end: int, told: Mapping[str, Scalar]) -> None:
+        read, written = _tokens(told, _INPUT), _tokens(told, _OUTPUT)
+        if read is None and written is None:
+            one.unknown += 1
+            self._note_tokens(models[1])
+            return
+        one.input.append(read or 0.0)
+        one.output.append(written or 0.0)
+        price = self._prices.of(models, end / NANO)
+        if price is None:
+            one.unknown += 1
+            self._note(models[1])
+            return
+        cost = _cost(price, read or 0.0, written or 0.0, _tokens(told, _CACHED) or 0.0)
+        one.cost.setdefault(price.currency, []).append(cost)
+
+    def _put(self, table: Table, model: str, one: _Used) -> None:
+        entity, at = f"model/{model}", one.last
+        table.put(entity, "gen_ai_calls", at, float(one.calls))
+        table.put(entity, "gen_ai_errors", at, float(one.errors))
+        table.put(entity, "gen_ai_duration", at, one.took / one.calls / NANO, mean=True)
+        if one.input:
+            table.put(entity, "gen_ai_input_tokens", at, sum(sorted(one.input)))
+            table.put(entity, "gen_ai_output_tokens", at, sum(sorted(one.output)))
+        for currency, costs in sorted(one.cost.items()):
+            name = named("gen_ai_cost", f"currency={currency}", "from=spans")
+            table.put(entity, name, at, sum(sorted(costs)))
+        if one.unknown:
+            table.put(entity, named(_UNKNOWN, "from=spans"), at, float(one.unknown))
+
+    def _note(self, model: str) -> None:
+        self._tally.note(
+            f'the cost of model "{model[:80]}" is not known: name it in the prices of source "{self.source}"'
+        )
+
+    def _note_tokens(self, model: str) -> None:
+        self._tally.note(f'the cost of model "{model[:80]}" is not known: its spans tell no tokens')
+
+
+def _tokens(told: Mapping[str, Scalar], names: tuple[str, ...]) -> float | None:
+    numbers = (number_of(told[name]) for name in names if name in told)
+    return next((number for number in numbers if number is not None and number >= 0), None)
+
+
+def _cost(price: Price, read: float, written: float, cached: float) -> float:
+    cached = min(cached, read)
+    return ((read - cached) * price.input + cached * price.cached_input + written * price.output) / PER

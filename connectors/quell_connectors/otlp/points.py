@@ -1,0 +1,281 @@
+"""Data points of metrics to samples.
+
+Gauges and deltas are samples as they are. A running total that only grows gets the ending ``_total`` and, in its name,
+the instance that counts: what reads it takes its rate (nothing is remembered here from one delivery to the next). Of a
+histogram there are its count, its sum and, where it is a delta, quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from quell.model.records import AnyRecord, DependencyRecord, DistributionRecord
+from quell_connectors.otlp.calls import EDGES_FROM
+from quell_connectors.otlp.homes import Home, Homes
+from quell_connectors.otlp.models import Meter
+from quell_connectors.otlp.quantiles import QUANTILES, Segment, explicit, exponential, quantiles, together
+from quell_connectors.otlp.samples import Table
+from quell_connectors.otlp.series import Labels, Series, named
+from quell_connectors.otlp.tally import Tally
+from quell_connectors.otlp.wire import NANO, Encoding
+
+DELTA = frozenset({1, "1", "AGGREGATION_TEMPORALITY_DELTA"})
+MOST_SERIES = 64
+"""Of one metric of one entity in one delivery."""
+NO_VALUE = 1
+"""The flag of a point that says that there is none; that is no mistake."""
+TOTAL = "_total"
+
+
+@dataclass(slots=True)
+class _Metric:
+    """The metric that is being read, and what of it came already."""
+
+    home: Home
+    name: str
+    delta: bool = False
+    grows: bool = False
+    met: dict[tuple[Hashable, ...], Labels | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Histograms of one series and time."""
+
+    count: int = 0
+    sums: list[float] = field(default_factory=list)
+    parts: list[list[Segment]] = field(default_factory=list)
+
+
+class Points:
+    """Reads the points of one delivery."""
+
+    def __init__(self, encoding: Encoding, homes: Homes, series: Series, tally: Tally, meter: Meter) -> None:
+        self._encoding = encoding
+        self._homes = homes
+        self._series = series
+        self._tally = tally
+        self._meter = meter
+        self._counts: dict[tuple[str, str], set[str]] = {}
+        self._gathered: dict[tuple[str, str, str, int], _Gathered] = {}
+        self._distributions: list[DistributionRecord] = []
+        self._asked: dict[tuple[str, str], int] = {}
+        self.table = Table()
+        self.homes: list[Home] = []
+        self._readers: Mapping[str, Callable[[_Metric, Any], None]] = {
+            "gauge": self._numbers, "sum": self._sum, "histogram": self._histograms,
+            "exponential_histogram": self._exponentials, "summary": self._summaries,
+        }  # fmt: skip
+
+    def read(self, request: Any) -> None:
+        """Takes all points of a request in. Raises `quell.errors.BadPayload`."""
+        for resource in request.resource_metrics:
+            home = self._homes.of(self._encoding, resource.resource)
+            self.homes.append(home)
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    self._read(home, metric)
+        self._put_histograms()
+
+    def records(self, source: str, now: float) -> Iterator[AnyRecord]:
+        """Samples by entity, distributions, and which models services use."""
+        for (entity, model), at in sorted(self._asked.items()):
+            yield DependencyRecord(at=at / NANO, seen=now, source=EDGES_FROM, from_=entity, to=model, type="calls")
+        yield from self.table.records(source, now)
+        yield from sorted(self._distributions, key=lambda one: (one.entity, one.field, one.at, repr(one)))
+
+    def _read(self, home: Home, metric: Any) -> None:
+        kind = self._encoding.choice(metric)
+        if not metric.name:
+            data = getattr(metric, kind).data_points if kind else ()
+            self._tally.reject(home.entity, "no_name", f"a {kind or 'metric'}", max(len(data), 1))
+        elif not kind:
+            self._tally.reject(home.entity, "unknown_type", f'metric "{metric.name[:80]}"')
+        else:
+            data = getattr(metric, kind)
+            told = _Metric(home, metric.name[:200])
+            told.delta = kind in {"gauge", "summary"} or data.aggregation_temporality in DELTA
+            self._readers[kind](told, data)
+
+    def _sum(self, metric: _Metric, data: Any) -> None:
+        metric.grows = bool(data.is_monotonic) and not metric.delta
+        self._numbers(metric, data, mean=False)
+
+    def _numbers(self, metric: _Metric, data: Any, *, mean: bool = True) -> None:
+        put, entity, ending = self.table.put, metric.home.entity, TOTAL if metric.grows else ""
+        oldest, newest = self._tally.oldest, self._tally.newest
+        names: dict[tuple[Hashable, ...], tuple[str, str] | None] = {}
+        for point in data.data_points:
+            attributes = tuple(point.attributes)
+            if attributes in names:
+                name = names[attributes]
+            else:
+                name = names[attributes] = self._name(metric, attributes, ending)
+            at = point.time_unix_nano
+            value = point.as_double or point.as_int
+            if not value and (point.flags & NO_VALUE or not self._encoding.choice(point)):
+                if not point.flags & NO_VALUE:
+                    self._tally.reject(entity, "no_value", f'metric "{metric.name}"')
+            elif not oldest <= at <= newest:
+                self._tally.reject_time(entity, at, f'metric "{metric.name}"')
+            elif not isfinite(value or 0):
+                self._tally.reject(entity, "not_a_number", f'metric "{metric.name}"')
+            elif name is None:
+                self._tally.reject(entity, "too_many_series", f'metric "{metric.name}"')
+            else:
+                put(name[0], name[1], at, float(value or 0), mean=mean)
+                if name[0] is not entity:
+                    self._model_asked(metric.home, name[0], at)
+
+    def _name(self, metric: _Metric, attributes: tuple[Hashable, ...], ending: str) -> tuple[str, str] | None:
+        """Entity and series of a point; None when there are too many of its metric."""
+        labels, model, _ = self._series.of(self._encoding, attributes)
+        entity = f"model/{model}" if model else metric.home.entity
+        known = self._counts.setdefault((entity, metric.name), set())
+        if labels not in known:
+            if len(known) >= MOST_SERIES:
+                return None
+            known.add(labels)
+        return entity, self._full(metric, ending, labels)
+
+    def _full(self, metric: _Metric, ending: str, labels: str) -> str:
+        instance = f"instance={metric.home.instance}" if ending == TOTAL and metric.home.instance else ""
+        if ending == TOTAL and metric.name.endswith(("_total", ".total")):
+            return named(f"{metric.name[:-6]}{TOTAL}", labels, instance)
+        return named(f"{metric.name}{ending}", labels, instance)
+
+    def _histograms(self, metric: _Metric, data: Any) -> None:
+        maybe = self._encoding.maybe
+        for point in data.data_points:
+            total = maybe(point, "sum")
+            if not self._sound(metric, point, total):
+                continue
+            segments = None
+            if metric.delta and point.count:
+                counts, bounds = list(point.bucket_counts), list(point.explicit_bounds)
+                segments = explicit(bounds, counts, maybe(point, "min"), maybe(point, "max")) if counts else []
+                if segments is None or (counts and sum(counts) != point.count):
+                    self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
+                    continue
+            self._gather(metric, point, total, segments or [])
+
+    def _exponentials(self, metric: _Metric, data: Any) -> None:
+        for point in data.data_points:
+            total = self._encoding.maybe(point, "sum")
+            if not self._sound(metric, point, total):
+                continue
+            sides = [
+                (side.offset, list(side.bucket_counts)) if side is not None else (0, [])
+                for side in (point.positive, point.negative)
+            ]
+            segments = exponential(point.scale, point.zero_count, sides[0], sides[1])
+            if segments is None or sum(count for _, _, count in segments) != point.count:
+                self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
+                continue
+            if self._gather(metric, point, total, segments if metric.delta else []) and metric.delta and point.count:
+                self._distributions.append(self._distribution(metric, point, total, sides))
+
+    def _summaries(self, metric: _Metric, data: Any) -> None:
+        metric.delta = False  # counts and sums of summaries run from the start
+        for point in data.data_points:
+            if not self._sound(metric, point, point.sum) or not self._gather(metric, point, point.sum, []):
+                continue
+            labels, model, _ = self._series.of(self._encoding, tuple(point.attributes))
+            entity = f"model/{model}" if model else metric.home.entity
+            for each in point.quantile_values:
+                if isfinite(each.value) and 0 <= each.quantile <= 1:
+                    name = self._full(metric, f"_p{100 * each.quantile:g}", labels)
+                    self.table.put(entity, name, point.time_unix_nano, each.value, mean=True)
+
+    def _sound(self, metric: _Metric, point: Any, total: float | None) -> bool:
+        """Whether a point can be taken; says why not."""
+        entity, example = metric.home.entity, f'metric "{metric.name}"'
+        if point.flags & NO_VALUE:
+            return False
+        if not self._tally.oldest <= point.time_unix_nano <= self._tally.newest:
+            self._tally.reject_time(entity, point.time_unix_nano, example)
+            return False
+        if total is not None and not isfinite(total):
+            self._tally.reject(entity, "not_a_number", example)
+            return False
+        return True
+
+    def _gather(self, metric: _Metric, point: Any, total: float | None, segments: list[Segment]) -> bool:
+        attributes = tuple(point.attributes)
+        found = self._name(metric, attributes, "")
+        if found is None:
+            self._tally.reject(metric.home.entity, "too_many_series", f'metric "{metric.name}"')
+            return False
+        labels, model, token_type = self._series.of(self._encoding, attributes)
+        at, (entity, _) = point.time_unix_nano, found
+        if metric.delta:
+            gathered = self._gathered.setdefault((entity, metric.name, labels, at), _Gathered())
+            gathered.count += point.count
+            if total is not None:
+                gathered.sums.append(total)
+            if segments:
+                gathered.parts.append(segments)
+        else:
+            self.table.put(entity, self._full(_growing(metric, "_count"), TOTAL, labels), at, float(point.count))
+            if total is not None:
+                self.table.put(entity, self._full(_growing(metric, "_sum"), TOTAL, labels), at, total)
+        if model:
+            self._model_asked(metric.home, entity, at)
+            if total is not None and metric.name == "gen_ai.client.token.usage":
+                instance = None if metric.delta else metric.home.instance
+                self._meter.tokens_told(self.table, model, kind=token_type, at=at, tokens=total, instance=instance)
+        return True
+
+    def _put_histograms(self) -> None:
+        for (entity, name, labels, at), told in self._gathered.items():
+            self.table.put(entity, named(f"{name}_count", labels), at, float(told.count))
+            if told.sums:
+                self.table.put(entity, named(f"{name}_sum", labels), at, sum(sorted(told.sums)))
+            if not told.parts:
+                continue
+            segments = told.parts[0] if len(told.parts) == 1 else together(told.parts)
+            for (ending, _), value in zip(QUANTILES, quantiles(segments), strict=True):
+                self.table.put(entity, named(f"{name}_{ending}", labels), at, value, mean=True)
+
+    def _distribution(
+        self, metric: _Metric, point: Any, total: float | None, sides: list[tuple[int, list[int]]]
+    ) -> DistributionRecord:
+        labels, model, _ = self._series.of(self._encoding, tuple(point.attributes))
+        start, at = point.start_time_unix_nano, point.time_unix_nano
+        (positive, negative), maybe = sides, self._encoding.maybe
+        return DistributionRecord(
+            at=at / NANO,
+            seen=self._tally.now,
+            source=self._meter.source,
+            entity=f"model/{model}" if model else metric.home.entity,
+            field=named(metric.name, labels),
+            over_s=max(at - start, 0) / NANO if start else 0.0,
+            count=point.count,
+            scale=point.scale,
+            zero=point.zero_count,
+            positive=_listed(positive),
+            negative=_listed(negative),
+            low=_finite(maybe(point, "min")),
+            high=_finite(maybe(point, "max")),
+            total=total or 0.0,
+        )
+
+    def _model_asked(self, home: Home, model: str, at: int) -> None:
+        key = (home.entity, model)
+        self._asked[key] = max(self._asked.get(key, 0), at)
+
+
+def _growing(metric: _Metric, ending: str) -> _Metric:
+    return _Metric(metric.home, metric.name + ending)
+
+
+def _listed(side: tuple[int, Iterable[int]]) -> list[tuple[int, int]]:
+    offset, counts = side
+    return [(offset + at, count) for at, count in enumerate(counts) if count]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None

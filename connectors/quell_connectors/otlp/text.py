@@ -1,0 +1,166 @@
+"""OTLP as JSON: ids are hexadecimal, whole numbers of 64 bits and what is no number are text, enumerations numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import fields as fields_in
+
+from quell.errors import BadPayload
+from quell.model.mismatch import place_and_reason
+from quell.sdk.payload import check_size
+from quell_connectors.otlp.schema import MESSAGES, ROOTS, fields_of
+from quell_connectors.otlp.wire import Pair, Scalar, nothing_deep
+
+MAX_BYTES = 32 * 1024 * 1024
+"""What the daemon inflates a body to at most."""
+_FAILED = frozenset({2, "2", "STATUS_CODE_ERROR"})
+
+
+class AnyValue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A value of any type; it may hold others."""
+
+    string_value: str | None = None
+    bool_value: bool | None = None
+    int_value: int | None = None
+    double_value: float | None = None
+    array_value: ArrayValue | None = None
+    kvlist_value: KeyValueList | None = None
+    bytes_value: str | None = None
+
+
+class KeyValue(msgspec.Struct, frozen=True, kw_only=True):
+    """An attribute."""
+
+    key: str = ""
+    value: AnyValue | None = None
+
+
+class ArrayValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of values."""
+
+    values: list[AnyValue] = []
+
+
+class KeyValueList(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping."""
+
+    values: list[KeyValue] = []
+
+
+_SCALARS: dict[str, Any] = {
+    "bytes": str | None,
+    "string": str,
+    "bool": bool,
+    "double": float,
+    "enum": int | str,
+    **dict.fromkeys(("int64", "sint32", "uint32", "uint64", "fixed64", "sfixed64"), int),
+}
+_UNSET: dict[str, Any] = {"bytes": "", "string": "", "bool": False, "double": 0.0}
+
+
+def _classes() -> dict[str, Any]:
+    made: dict[str, Any] = {each.__name__: each for each in (AnyValue, KeyValue, ArrayValue, KeyValueList)}
+    for name in MESSAGES:
+        if name in made:
+            continue
+        fields: list[tuple[str, Any, Any]] = []
+        for told in fields_of(name):
+            kind: Any = _SCALARS.get(told.type) or made[told.type]
+            if told.each:
+                fields.append((told.name, list[kind], msgspec.field(default_factory=list)))
+            elif told.choice or told.maybe or told.type in made:
+                fields.append((told.name, kind | None, None))
+            else:
+                fields.append((told.name, kind, _UNSET.get(told.type, 0)))
+        made[name] = msgspec.defstruct(name, fields, frozen=True, kw_only=True, rename="camel", module=__name__)
+    return made
+
+
+_CLASSES = _classes()
+# Not strict: what is text for being too large or no number is a number.
+_ROOTS = {name: msgspec.json.Decoder(_CLASSES[root], strict=False) for name, root in ROOTS.items()}
+
+
+class Text:
+    """Reads JSON. An attribute is handed on as name and value."""
+
+    name = "application/json"
+
+    def decoded(self, signal: str, body: bytes) -> Any:
+        """The request. Raises `BadPayload` naming the field."""
+        check_size(body, max_bytes=MAX_BYTES)
+        try:
+            return _ROOTS[signal].decode(body)
+        except UnicodeDecodeError as error:
+            raise BadPayload(f"not UTF-8: byte {error.start} cannot be read", body) from error
+        except RecursionError as error:
+            raise BadPayload("nested too deep", body) from error
+        except msgspec.ValidationError as error:
+            field, reason = place_and_reason(error)
+            raise BadPayload(f"{field}: {reason}" if field else reason, body, field) from error
+        except msgspec.DecodeError as error:
+            raise BadPayload(f"not readable as JSON: {error}", body) from error
+
+    def picked(self, attributes: Iterable[KeyValue], wanted: Collection[bytes]) -> tuple[Pair, ...]:
+        """Those of the attributes whose names are wanted, in their order."""
+        return tuple([(told.key, _scalar(told.value)) for told in attributes if _key(told.key) in wanted])
+
+    def pairs(self, attributes: Iterable[Hashable]) -> list[Pair]:
+        """What attributes say."""
+        return [
+            (told.key, _scalar(told.value)) if isinstance(told, KeyValue) else told  # type: ignore[misc]
+            for told in attributes
+        ]
+
+    def resource(self, told: Any) -> tuple[Pair, ...]:
+        """The attributes of a resource."""
+        return () if told is None else tuple([(each.key, _scalar(each.value)) for each in told.attributes])
+
+    def failed(self, status: Any) -> bool:
+        """Whether a span's status is "error"."""
+        return status is not None and status.code in _FAILED
+
+    def event(self, told: Any) -> tuple[str, tuple[Pair, ...]]:
+        """Name and attributes of a span's event."""
+        return told.name, tuple([(each.key, _scalar(each.value)) for each in told.attributes])
+
+    def value(self, told: AnyValue | None) -> Any:
+        """An AnyValue as text, number, list or mapping; None when it says nothing."""
+        return _value(told)
+
+    def choice(self, message: Any) -> str:
+        """Which of the fields that exclude each other was told; "" when none was."""
+        return next((each.name for each in fields_in(message) if _chosen(message, each)), "")
+
+    def maybe(self, message: Any, field: str) -> Any:
+        """A field that may be left out; None when it was."""
+        return getattr(message, field)
+
+
+def _chosen(message: Any, field: Any) -> bool:
+    return field.default is None and getattr(message, field.name) is not None
+
+
+def _key(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _scalar(told: AnyValue | None) -> Scalar:
+    value = _value(told)
+    return value if isinstance(value, (str, int, float)) else nothing_deep(value)
+
+
+def _value(told: AnyValue | None) -> Any:
+    if told is None:
+        return None
+    if told.array_value is not None:
+        return [_value(each) for each in told.array_value.values]
+    if told.kvlist_value is not None:
+        return {each.key: _value(each.value) for each in told.kvlist_value.values}
+    for value in (told.string_value, told.int_value, told.double_value, told.bool_value, told.bytes_value):
+        if value is not None:
+            return value
+    return None

@@ -1,0 +1,58 @@
+"""What both encodings of OTLP are read as, and which attributes quell asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from math import isfinite
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+Signal = Literal["traces", "metrics", "logs"]
+Scalar = str | int | float
+Pair = tuple[str, Scalar]
+
+NANO = 1_000_000_000
+MOST_VALUE_CHARACTERS = 256
+"""Of the text of an attribute; what is longer is cut."""
+
+
+class Encoding(Protocol):
+    """How requests are written. Messages have the names of the published schema; attributes are opaque until read."""
+
+    name: str
+
+    def decoded(self, signal: str, body: bytes) -> Any: ...
+    def picked(self, attributes: Iterable[Any], wanted: Collection[bytes]) -> tuple[Hashable, ...]: ...
+    def pairs(self, attributes: Iterable[Hashable]) -> list[Pair]: ...
+    def resource(self, told: Any) -> tuple[Hashable, ...]: ...
+    def failed(self, status: Any) -> bool: ...
+    def event(self, told: Any) -> tuple[str, tuple[Hashable, ...]]: ...
+    def value(self, told: Any) -> Any: ...
+    def choice(self, message: Any) -> str: ...
+    def maybe(self, message: Any, field: str) -> Any: ...
+
+
+def nothing_deep(value: Any) -> Scalar:
+    """An attribute's value that is no scalar, as text: lists and mappings name nothing, but they differ."""
+    if value is None:
+        return ""
+    return msgspec.json.encode(value, order="sorted").decode("utf-8", "replace")[:MOST_VALUE_CHARACTERS]
+
+
+def text_of(value: Scalar) -> str:
+    """An attribute's value as text, as it stands in names."""
+    if isinstance(value, str):
+        return value[:MOST_VALUE_CHARACTERS]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def number_of(value: Scalar) -> float | None:
+    """An attribute's value as a number that counts; None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if isfinite(value) else None
