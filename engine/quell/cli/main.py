@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("configuration", "Print the JSON Schema of a kind of file, for editors."),
     "explain": ("configuration", "List the actions and connectors that are installed."),
     "import": ("taking_over", "Take over Alertmanager's configuration or a workflow of Keep."),
+    "profile": ("profiling", "Write what data is like as a reference profile."),
+    "drift": ("profiling", "Compare data with a reference profile; print what drifted."),
     "serve": ("serving", "Run the daemon."),
     "demo": ("demo", "Send a recorded alert storm to a daemon and report what became of it."),
     "replay": ("replaying", "Run the core over recorded files, offline."),

@@ -215,7 +215,8 @@ def _with_picture(report: FieldReport, then: Distribution, present: Present, *, 
     if not report.drifted and not pictures:
         return report
     told = present.fields[report.field]
-    same_type = not retyped(then, told) and then.known and told.known
+    shown = then.type != "time" and (report.drifted or not then.hashed)
+    same_type = shown and not retyped(then, told) and then.known and told.known
     bars = bars_of(cells_of(then, told)) if same_type else None
     said = _said(then, told) if report.drifted else ""
     return replace(report, bars=bars, said=said, samples=tuple(present.samples.get(report.field, ())))
@@ -237,11 +238,21 @@ def _said_of_texts(then: Distribution, now: Distribution) -> str:
     fresh = {name: count for name, count in now.categories.items() if name not in then.categories}
     gone = [name for name in then.categories if name not in now.categories]
     if not fresh or sum(fresh.values()) < 0.01 * max(now.known, 1):
-        return ""
+        return _shares_moved(then, now)
     most = sorted(fresh, key=lambda name: (-fresh[name], name))[:3]
     text = "new: " + ", ".join(f'"{name}" ({fresh[name] / now.known:.0%})' for name in most)
     lost = sorted(gone, key=lambda name: (-then.categories[name], name))[:3]
     return f"{text}; gone: " + ", ".join(f'"{name}"' for name in lost) if lost else text
+
+
+def _shares_moved(then: Distribution, now: Distribution) -> str:
+    """Which texts are more or less frequent, the two that changed most."""
+    before = {name: count / max(then.known, 1) for name, count in then.categories.items()}
+    after = {name: count / max(now.known, 1) for name, count in now.categories.items()}
+    moved = sorted(
+        before.keys() | after.keys(), key=lambda name: (-abs(after.get(name, 0.0) - before.get(name, 0.0)), name)
+    )
+    return ", ".join(f'"{name}" {before.get(name, 0.0):.0%} → {after.get(name, 0.0):.0%}' for name in moved[:2])
 
 
 def _of_drift(fields: list[FieldReport]) -> list[Trouble]:

@@ -1,0 +1,1 @@
+"""From tables in files to distributions and profiles, a chunk at a time."""

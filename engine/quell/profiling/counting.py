@@ -1,0 +1,177 @@
+"""Counts of every column of a table, built up chunk by chunk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from quell.core.profiles.arrays import numbers, texts
+from quell.model.distribution import MOST_SAMPLES, Distribution, redacted, together
+from quell.model.profile import PerDay
+from quell.model.records import ValueType
+from quell.model.times import parse_time
+from quell.profiling.tables import Chunk, Column
+
+DAY_S = 86_400.0
+MOST_DAYS = 40_000
+_MOSTLY = 0.95
+"""So many of the values that there are must fit for a text column to be numbers or times."""
+_LEAST = 0.5
+"""So many suffice where the profile says what they should be."""
+_TRUTHS = {"true": True, "false": False}
+Floats = NDArray[np.float64]
+
+
+class Counting:
+    """Takes chunks; tells distributions by column. ``types`` are those that columns should have, by name."""
+
+    def __init__(self, types: Mapping[str, ValueType] | None = None, *, time: str = "") -> None:
+        self._wanted = types or {}
+        self._types: dict[str, ValueType] = {}
+        self._parts: dict[str, Distribution] = {}
+        self._time = time
+        self._days: Counter[int] = Counter()
+        self.samples: dict[str, tuple[str, ...]] = {}
+        self.rows = 0
+
+    def take(self, chunk: Chunk) -> None:
+        """Counts a chunk."""
+        rows = max((len(column) for column in chunk.values()), default=0)
+        for name, column in chunk.items():
+            self._keep(name, self._counted(name, column))
+        for name in self._parts.keys() - chunk.keys():  # a field that no row of this chunk has
+            self._keep(name, Distribution(count=rows, nulls=rows))
+        for name in chunk.keys() - self._parts.keys():
+            self._keep(name, Distribution(count=self.rows, nulls=self.rows))
+        self.rows += rows
+
+    def told(self) -> dict[str, Distribution]:
+        """By column, in the order of the table."""
+        return dict(self._parts)
+
+    def per_day(self) -> PerDay | None:
+        """Rows of whole days: the first and the last day are only part of theirs. None without a time column."""
+        if not self._days:
+            return None
+        first, last = min(self._days), max(self._days)
+        whole = [self._days.get(day, 0) for day in range(first + 1, last)] or [self._days[first]]
+        return PerDay(days=len(whole), mean=sum(whole) / len(whole), least=min(whole), most=max(whole))
+
+    def _keep(self, name: str, told: Distribution) -> None:
+        known = self._parts.get(name)
+        if known is None and self.rows:
+            known = Distribution(count=self.rows, nulls=self.rows)
+        self._parts[name] = told if known is None else _added(known, told)
+
+    def _counted(self, name: str, column: Column) -> Distribution:
+        if isinstance(column, np.ndarray):
+            kind: ValueType = "time" if self._wanted.get(name) == "time" else "number"
+            self._note_days(name, column)
+            return numbers(column, kind)
+        values = [value for value in column if value is not None and value == value]  # noqa: PLR0124 - NaN is missing
+        nulls = len(column) - len(values)
+        if not values:
+            return Distribution(type=self._types.get(name, ""), count=nulls, nulls=nulls)
+        kind = self._types.get(name, "") or _type_of(values, self._wanted.get(name, ""))
+        self._types[name] = kind
+        self._note_samples(name, values)
+        if kind in {"number", "time"}:
+            read = np.array([_number(value) if kind == "number" else _moment(value) for value in values])
+            good = read[~np.isnan(read)]
+            self._note_days(name, good)
+            told = numbers(good, kind)
+            bad = len(read) - len(good)
+            return replace(told, count=len(column), nulls=nulls, bad=told.bad + bad)
+        if kind == "bool":
+            truths = [_truth(value) for value in values]
+            counts = Counter(str(one).lower() for one in truths if one is not None)
+            told = texts(list(counts), list(counts.values()), nulls, "bool")
+            return replace(told, count=len(column), bad=len(values) - counts.total())
+        counts = Counter(value if isinstance(value, str) else str(value) for value in values)
+        return texts(list(counts), list(counts.values()), nulls)
+
+    def _note_samples(self, name: str, values: list[Any]) -> None:
+        if name not in self.samples:
+            shown = dict.fromkeys(redacted(value) for value in values[: 4 * MOST_SAMPLES])
+            self.samples[name] = tuple(shown)[:MOST_SAMPLES]
+
+    def _note_days(self, name: str, moments: Floats) -> None:
+        if name != self._time:
+            return
+        days, counts = np.unique(np.floor(moments[np.isfinite(moments)] / DAY_S), return_counts=True)
+        for day, count in zip(days.tolist(), counts.tolist(), strict=True):
+            if abs(day) < MOST_DAYS:
+                self._days[int(day)] += count
+
+
+def counted(chunks: Iterable[Chunk], types: Mapping[str, ValueType] | None = None, *, time: str = "") -> Counting:
+    """All chunks of a table."""
+    counting = Counting(types, time=time)
+    for chunk in chunks:
+        counting.take(chunk)
+    return counting
+
+
+def _added(known: Distribution, more: Distribution) -> Distribution:
+    """Both; the type stays what it was found to be first."""
+    if known.type and more.type and known.type != more.type:
+        return replace(
+            known, count=known.count + more.count, nulls=known.nulls + more.nulls, bad=known.bad + more.known
+        )
+    told = together([known, more])
+    return replace(told, type=known.type or more.type)
+
+
+def _type_of(values: list[Any], wanted: ValueType) -> ValueType:
+    """What values of a column are: what it should be, if half of them fit, else what nearly all of them are."""
+    some = values[:: max(len(values) // 2000, 1)]
+    tries: tuple[tuple[ValueType, Any], ...] = (
+        ("bool", lambda value: _truth(value) is not None),
+        ("number", lambda value: not np.isnan(_number(value))),
+        ("time", lambda value: not np.isnan(_moment(value))),
+    )
+    if wanted == "text":
+        return "text"
+    for kind, fits in tries:
+        share = sum(map(fits, some)) / len(some)
+        if share >= (_LEAST if kind == wanted else _MOSTLY) and (not wanted or kind == wanted or share >= _MOSTLY):
+            return kind
+    return "text"
+
+
+def _number(value: Any) -> float:
+    """NaN for what is none."""
+    if isinstance(value, bool):
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else _TRUTHS.get(value.lower()) if isinstance(value, str) else None
+
+
+def _moment(value: Any) -> float:
+    """A time as seconds; NaN for what is none. Times without a zone are taken for UTC."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
+    if not isinstance(value, str):
+        return np.nan
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        try:
+            return parse_time(value.strip()) or np.nan
+        except ValueError:
+            return np.nan
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
