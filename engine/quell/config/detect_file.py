@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from quell.config.detect_shapes import DetectShape, ThresholdShape, WhenShape
+from quell.config.detect_shapes import (
+    AbsenceShape,
+    AnomalyShape,
+    DetectShape,
+    ForecastShape,
+    NewShape,
+    ShiftShape,
+    ThresholdShape,
+    WhenShape,
+)
 from quell.config.fields import joined
 from quell.config.nodes import Document, Path
 from quell.config.references import Known, check_templates
 from quell.errors import Problem
-from quell.model.detect import Condition, DetectRule, Threshold
+from quell.model.detect import Absence, Anomaly, Condition, DetectRule, Forecast, New, Shift, Threshold
 
 SHORTEST_S = 1.0
 LONGEST_S = 7 * 86_400.0
-MOST_WINDOWS = 1000
+MOST_WINDOWS = 1500
+"""So many windows of a series at most are remembered."""
 _SUMMARY = Known(roots=frozenset({"labels", "entity", "metric", "value", "threshold", "text"}))
 _GLOB_SIGNS = frozenset("*?[")
+_POOLED = frozenset({"absence", "new"})
+_READ = {
+    "threshold": ("metric", "log"),
+    "forecast": ("metric",),
+    "absence": ("metric", "log"),
+    "anomaly": ("metric", "log"),
+    "new": ("log",),
+    "shift": ("metric", "log"),
+}
+"""What conditions read."""
+_BACK = {"forecast": "over", "shift": "against"}
+"""What of a condition says how far back it looks at every window."""
 
 
 def detector(document: Document, index: int, shape: DetectShape, problems: list[Problem]) -> DetectRule:
@@ -24,23 +47,25 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
     check_templates(document, (*path, "summary"), shape.summary, _SUMMARY, problems)
     need, of = (int(part) for part in shape.for_.split("of"))
     if not 1 <= need <= of <= MOST_WINDOWS:
-        message = f'"{shape.for_}" is not possible: write N of M with 1 ≤ N ≤ M ≤ {MOST_WINDOWS}'
+        message = f'"{shape.for_}" is not possible: write N of M with N from 1 to M and M up to {MOST_WINDOWS}'
         problems.append(document.problem((*path, "for"), message))
-    if not SHORTEST_S <= shape.every <= LONGEST_S:
-        problems.append(document.problem((*path, "every"), "a window lasts from 1s to 7d"))
-    for kind, condition, message, hint in _misfits(shape):
-        problems.append(document.problem((*path, *condition), message, hint, key=kind == "key"))
+    kind, written = _written(shape.when)
+    for at, message, hint in _misfits(shape, kind, written):
+        problems.append(document.problem((*path, *at), message, hint))
     return DetectRule(
         name=shape.name,
         metric=shape.metric or "",
         log=shape.log or "",
         distribution=shape.distribution or "",
         where=joined(shape.where),
-        when=_condition(shape.when),
+        errors=kind == "new" if shape.errors is None else shape.errors,
+        pooled=kind in _POOLED if shape.per is None else shape.per == "entity",
+        when=_CONDITIONS[type(written)](written),
         need=need,
         of=of,
         every_s=shape.every,
         delay_s=shape.delay,
+        blind_s=shape.blind or 0.0,
         severity=shape.severity,
         impact=shape.impact or "",
         labels=shape.labels,
@@ -50,24 +75,43 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
     )
 
 
-def _misfits(shape: DetectShape) -> list[tuple[str, Path, str, str]]:
-    """Parts of a detector that do not go together."""
-    found: list[tuple[str, Path, str, str]] = []
-    threshold = shape.when.threshold
-    if threshold is not None and threshold.by:
-        path: Path = ("when", "threshold", "by")
-        if shape.metric is None or _GLOB_SIGNS & {*shape.metric, *threshold.by}:
-            found.append(("", path, '"by" needs one metric on both sides, by its name', "write it without * ? ["))
-    if threshold is not None and shape.distribution is not None:
-        found.append(("key", ("when", "threshold"), '"threshold" reads metrics and logs', ""))
-    return found
+def _written(shape: WhenShape) -> tuple[str, Any]:
+    """The condition that was written, by its name."""
+    return next((name, found) for name in type(shape).model_fields if (found := getattr(shape, name)) is not None)
 
 
-def _condition(shape: WhenShape) -> Condition:
-    """The condition that was written."""
-    written: Any = next(found for name in type(shape).model_fields if (found := getattr(shape, name)) is not None)
-    assert isinstance(written, ThresholdShape), "every shape of a condition is turned into one"
-    return _threshold(written)
+def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path, str, str]]:
+    """Parts of a detector that do not go together, and where they stand."""
+    reads = next(name for name in ("metric", "log", "distribution") if getattr(shape, name) is not None)
+    if reads not in _READ.get(kind, (reads,)):
+        yield (reads,), f'"{kind}" reads no {reads}', f"write {' or '.join(_READ[kind])}"
+    if not SHORTEST_S <= shape.every <= LONGEST_S:
+        yield ("every",), "a window lasts from 1s to 7d", ""
+    if shape.errors is not None and reads != "log":
+        yield ("errors",), '"errors" goes with "log"', ""
+    if shape.per == "series" and kind in _POOLED:
+        yield ("per",), f'"{kind}" looks at entities', "write per: entity, or leave it out"
+    if shape.blind is not None and shape.blind < shape.every:
+        yield ("blind",), '"blind" is shorter than a window', ""
+    if kind == "threshold" and written.by:
+        if reads != "metric" or _GLOB_SIGNS & {*str(shape.metric), *written.by}:
+            yield ("when", "threshold", "by"), '"by" needs one metric on both sides, by its name', "write it without *"
+        elif shape.per == "entity":
+            yield ("per",), '"by" divides one metric by another; per: entity would join them', "leave it out"
+    back = _BACK.get(kind)
+    if back is not None:
+        yield from _looks_back(shape, ("when", kind, back), getattr(written, back))
+    if kind == "absence" and written.after < shape.every:
+        yield ("when", kind, "after"), '"after" is shorter than a window', f"write every: {written.after:g}s"
+
+
+def _looks_back(shape: DetectShape, at: Path, span_s: float) -> Iterator[tuple[Path, str, str]]:
+    windows = span_s / shape.every
+    if windows > MOST_WINDOWS:
+        message = f"these are {windows:.0f} windows, and {MOST_WINDOWS} are remembered"
+        yield at, message, f"write every: {span_s / MOST_WINDOWS / 60 + 1:.0f}m, or look less far back"
+    elif windows < 8:
+        yield at, f"these are {windows:.1f} windows, too few to tell anything from", "look further back"
 
 
 def _threshold(shape: ThresholdShape) -> Threshold:
@@ -79,3 +123,50 @@ def _threshold(shape: ThresholdShape) -> Threshold:
         by=shape.by,
         volume=shape.volume,
     )
+
+
+def _forecast(shape: ForecastShape) -> Forecast:
+    return Forecast(
+        above=shape.above,
+        below=shape.below,
+        within_s=shape.within,
+        over_s=shape.over,
+        aggregate=shape.aggregate,
+        confidence=shape.confidence,
+    )
+
+
+def _absence(shape: AbsenceShape) -> Absence:
+    return Absence(after_s=shape.after, expected=tuple(shape.expect), give_up_s=shape.give_up)
+
+
+def _anomaly(shape: AnomalyShape) -> Anomaly:
+    return Anomaly(
+        direction=shape.direction,
+        aggregate=shape.aggregate,
+        deviations=shape.deviations,
+        effect=shape.effect,
+        share=shape.share,
+        history_s=shape.history,
+        adapt_s=shape.adapt,
+        volume=shape.volume,
+        zone=shape.zone,
+    )
+
+
+def _new(shape: NewShape) -> New:
+    return New(unseen_s=shape.unseen, learn_s=shape.learn, quiet_s=shape.quiet, volume=shape.volume)
+
+
+def _shift(shape: ShiftShape) -> Shift:
+    return Shift(factor=shape.factor, against_s=shape.against, volume=shape.volume, direction=shape.direction)
+
+
+_CONDITIONS: Mapping[type, Callable[[Any], Condition]] = {
+    ThresholdShape: _threshold,
+    ForecastShape: _forecast,
+    AbsenceShape: _absence,
+    AnomalyShape: _anomaly,
+    NewShape: _new,
+    ShiftShape: _shift,
+}

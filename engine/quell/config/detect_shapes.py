@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from quell.config.fields import Duration, MatcherText, Name, Shape, Span
-from quell.model.detect import Aggregate, Impact
+from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone
+from quell.config.rule_shapes import EntityName
+from quell.model.detect import Aggregate, Direction, Impact
 
-Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+MoreThanOne = Annotated[float, Field(gt=1, le=1e6)]
+HOUR_S = 3600.0
+DAY_S = 86_400.0
 
 
 class ThresholdShape(Shape):
@@ -29,8 +32,7 @@ class ThresholdShape(Shape):
 
     @model_validator(mode="after")
     def _one_side(self) -> ThresholdShape:
-        if (self.above is None) == (self.below is None):
-            raise ValueError('a threshold has either "above" or "below"')
+        _one_limit("threshold", self.above, self.below)
         if self.until is not None and self.above is not None and self.until > self.above:
             raise ValueError('"until" lies above "above": it would be over before it begins')
         if self.until is not None and self.below is not None and self.until < self.below:
@@ -38,11 +40,102 @@ class ThresholdShape(Shape):
         return self
 
 
+class ForecastShape(Shape):
+    """A limit is reached soon if it goes on as it did."""
+
+    above: float | None = None
+    below: float | None = None
+    within: Span
+    """How soon."""
+    over: Span
+    """From how long a past the trend is told."""
+    aggregate: Aggregate = "mean"
+    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.9
+    """How sure the trend must be."""
+
+    @model_validator(mode="after")
+    def _one_side(self) -> ForecastShape:
+        _one_limit("forecast", self.above, self.below)
+        return self
+
+
+class AbsenceShape(Shape):
+    """Nothing is told of what was heard before, or of what is expected."""
+
+    after: Span
+    """How long nothing is told; of what is expected also before it ever came."""
+    expect: list[EntityName] = Field(default=[])
+    """Entities of which something must be told, also if it never was."""
+    give_up: Span = DAY_S
+    """An entity that is not expected is taken for gone after so long."""
+
+    @model_validator(mode="after")
+    def _before_it_gives_up(self) -> AbsenceShape:
+        if self.give_up <= self.after:
+            raise ValueError('"give_up" comes before "after": it would never fire')
+        return self
+
+
+class AnomalyShape(Shape):
+    """A window is far from what is usual for its hour, on working days or at weekends."""
+
+    direction: Direction = "both"
+    aggregate: Aggregate = "mean"
+    deviations: Annotated[float, Field(gt=0, le=1000)] = 5.0
+    """How far is far: so many robust standard deviations from the median."""
+    effect: NotNegative = 0.0
+    """And by at least so much."""
+    share: NotNegative = 0.2
+    """And by at least this part of the median."""
+    history: Span = 3 * DAY_S
+    """How long it is only learned what is usual."""
+    adapt: Annotated[Span, Field(le=7 * DAY_S)] = 12 * HOUR_S
+    """What is apart for so long is the new level."""
+    volume: NotNegative = 0.0
+    """Windows with fewer points or calls say nothing."""
+    zone: Zone = Field(default="UTC", validate_default=True)
+    """IANA name of the time zone of hours and weekends."""
+
+
+class NewShape(Shape):
+    """Log statements that their entity did not make for long, or never."""
+
+    unseen: Annotated[Span, Field(le=30 * DAY_S)] = 7 * DAY_S
+    """How long not."""
+    learn: Span = DAY_S
+    """How long it is only learned which statements there are."""
+    quiet: Span = 900.0
+    """It is over when the statement was not made for so long."""
+    volume: Annotated[float, Field(ge=1)] = 1.0
+    """How often it must be made."""
+
+
+class ShiftShape(Shape):
+    """A window counts many times as much as windows did lately."""
+
+    factor: MoreThanOne = 3.0
+    against: Span = DAY_S
+    """How far back windows are compared with."""
+    volume: Annotated[float, Field(ge=1)] = 20.0
+    """By how much at least it differs."""
+    direction: Direction = "up"
+
+
 class WhenShape(Shape):
     """One condition."""
 
     threshold: ThresholdShape | None = None
     """A window comes to more or less than a limit."""
+    forecast: ForecastShape | None = None
+    """A limit is reached soon if it goes on as it did."""
+    absence: AbsenceShape | None = None
+    """Nothing is told any more."""
+    anomaly: AnomalyShape | None = None
+    """A window is far from what is usual at that time."""
+    new: NewShape | None = None
+    """Log statements that were not made before."""
+    shift: ShiftShape | None = None
+    """A log statement, or a metric that counts, is told many times as often."""
 
     @model_validator(mode="after")
     def _one(self) -> WhenShape:
@@ -67,14 +160,21 @@ class DetectShape(Shape):
     """Fields of which it reads the distribution, as a glob."""
     where: list[MatcherText] = Field(default=[])
     """Matchers over entity, kind, name, metric and the labels of the entity; none match every series."""
+    errors: bool | None = None
+    """Of log statements only those that tell of errors; "new" does so unless told otherwise."""
+    per: Literal["series", "entity"] | None = None
+    """Whether each metric or statement is judged by itself, or all that is read of an entity together; "absence" and
+    "new" look at entities."""
     when: WhenShape
     """The condition."""
-    for_: str = Field(default="1 of 1", alias="for", pattern=r"^\s*\d+\s+of\s+\d+\s*$", examples=["3 of 5"])
+    for_: str = Field(default="1 of 1", alias="for", pattern=r"^\s*\d{1,6}\s+of\s+\d{1,6}\s*$", examples=["3 of 5"])
     """In how many of the last windows the condition must hold."""
     every: Span = 60.0
     """How long a window is, and how often it is judged (1m)."""
     delay: Duration = 0.0
     """How long after its end a window is judged, where telemetry comes late."""
+    blind: Span | None = None
+    """Says with an alert of its own (DetectorReadsNothing) that it has read nothing for so long."""
     severity: Annotated[str, Field(min_length=1)] = "warning"
     impact: Impact | None = None
     """What it harms; told by the kind of the entity if left out."""
@@ -92,3 +192,8 @@ class DetectShape(Shape):
         if self.delay > self.every * 10:
             raise ValueError('"delay" is more than ten windows; judge longer windows instead')
         return self
+
+
+def _one_limit(what: str, above: float | None, below: float | None) -> None:
+    if (above is None) == (below is None):
+        raise ValueError(f'a {what} has either "above" or "below"')

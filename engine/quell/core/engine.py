@@ -116,7 +116,7 @@ class Engine:
             agenda=self._agenda,
             reconsider=self._groups.reconsider,
         )
-        self._detector = Detector(rulebook.detect, self.state, self._agenda, self._found)
+        self._detector = Detector(rulebook, self.state, self._agenda, self._found)
         self._takers = Takers(
             self.state,
             chart=self._chart,
@@ -149,6 +149,7 @@ class Engine:
         now = max(min(now, LATEST), self.state.now) if isfinite(now) else self.state.now
         if self.state.now and any(_tells_of_return(record) for record in records):
             out.extend(self._automation.resumed(now))
+            self._detector.resumed(now)
             self._agenda.put(self._automation.next_due(), "runs")
         self._advance(now, out)
         followed = len(out)

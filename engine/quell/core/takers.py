@@ -20,7 +20,7 @@ from quell.core.learn import SPAN_SOURCE, learn_change, learn_dependency, learn_
 from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
-from quell.core.telemetry import take_call, take_log, take_sample, take_samples, take_span
+from quell.core.telemetry import ERROR_SEVERITIES, take_call, take_log, take_sample, take_samples, take_span
 from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
 from quell.model.records import (
@@ -114,7 +114,8 @@ class Takers:
             detector.samples(record, now)
 
         def log(record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
-            detector.log(record, take_log(state, record, now), now)
+            failing = record.severity.lower() in ERROR_SEVERITIES
+            detector.log(record, take_log(state, record, now), now, failing=failing)
 
         def call(record: CallRecord, now: float, _out: list[AnyDecision]) -> None:
             take_call(state, record, now)

@@ -16,6 +16,7 @@ from quell.model.playbook import Place
 Aggregate = Literal["mean", "min", "max", "sum", "count", "rate", "last", "p50", "p75", "p90", "p95", "p99"]
 """How the points of one window become one number; "rate" is of a counter, per second."""
 Impact = Literal["system", "model", "business", "fairness"]
+Direction = Literal["up", "down", "both"]
 NOWHERE = Place(file="<default>", line=0)
 
 
@@ -34,16 +35,83 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, tag="threshold", tag_
     volume: float = 0.0
 
 
-Condition = Threshold
+class Forecast(msgspec.Struct, frozen=True, kw_only=True, tag="forecast", tag_field="condition"):
+    """A limit is reached ``within_s`` if it goes on as it did for ``over_s``, with that ``confidence`` in the trend."""
+
+    above: float | None = None
+    below: float | None = None
+    within_s: float
+    over_s: float
+    aggregate: Aggregate = "mean"
+    confidence: float = 0.9
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True, tag="absence", tag_field="condition"):
+    """Nothing was told for ``after_s`` of an entity that was heard before, or that is ``expected``.
+
+    After ``give_up_s`` an entity that is not expected is taken for gone, and forgotten.
+    """
+
+    after_s: float
+    expected: tuple[str, ...] = ()
+    give_up_s: float = 86_400.0
+
+
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True, tag="anomaly", tag_field="condition"):
+    """A window lies far from what is usual for its hour of the day, on working days or at weekends in ``zone``.
+
+    Far is ``deviations`` robust deviations from the median, and by no less than ``effect`` and the ``share`` of the
+    median; nothing is said before ``history_s`` of it were seen. What lies apart for ``adapt_s`` is usual from then on.
+    """
+
+    direction: Direction = "both"
+    aggregate: Aggregate = "mean"
+    deviations: float = 5.0
+    effect: float = 0.0
+    share: float = 0.2
+    history_s: float = 3 * 86_400.0
+    adapt_s: float = 12 * 3600.0
+    volume: float = 0.0
+    zone: str = "UTC"
+
+
+class New(msgspec.Struct, frozen=True, kw_only=True, tag="new", tag_field="condition"):
+    """A log statement that its entity did not make within ``unseen_s``, after ``learn_s`` in which all were new.
+
+    It is an alert until the statement was not made for ``quiet_s``.
+    """
+
+    unseen_s: float = 7 * 86_400.0
+    learn_s: float = 86_400.0
+    quiet_s: float = 900.0
+    volume: float = 1.0
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True, tag="shift", tag_field="condition"):
+    """A window counts ``factor`` times as much as windows of the last ``against_s`` did, or that part of it.
+
+    The difference is ``volume`` at least, and more than chance makes.
+    """
+
+    factor: float = 3.0
+    against_s: float = 86_400.0
+    volume: float = 20.0
+    direction: Direction = "up"
+
+
+Condition = Threshold | Forecast | Absence | Anomaly | New | Shift
 """Every condition there is."""
 
 
 class DetectRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read, as a glob: metrics, log statements or distributions (``entity`` field); and when it is an alert.
+    """What is read, as a glob: metrics, log statements or distributions (by field); and when it is an alert.
 
-    ``where`` are matchers over ``entity``, ``kind``, ``name``, ``metric`` and the labels of the entity. It is judged
-    every ``every_s`` on a grid of time, ``delay_s`` after each window's end; it is an alert when ``need`` of the last
-    ``of`` windows were bad. ``impact`` "" is what the kind of the entity says.
+    ``where`` are matchers over ``entity``, ``kind``, ``name``, ``metric`` and the labels of the entity. ``errors``: of
+    log statements only those that tell of errors. ``pooled``: all that is read of one entity is one series.
+
+    It is judged every ``every_s`` on a grid of time, ``delay_s`` after each window's end; it is an alert when ``need``
+    of the last ``of`` windows were bad. With ``blind_s`` it is an alert of its own when nothing was read for so long.
+    ``impact`` "" is what the kind of the entity says.
     """
 
     name: str
@@ -51,11 +119,14 @@ class DetectRule(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""
     distribution: str = ""
     where: tuple[Matcher, ...] = ()
+    errors: bool = False
+    pooled: bool = False
     when: Condition
     need: int = 1
     of: int = 1
     every_s: float = 60.0
     delay_s: float = 0.0
+    blind_s: float = 0.0
     severity: str = "warning"
     impact: Impact | Literal[""] = ""
     labels: dict[str, str] = {}

@@ -54,7 +54,45 @@ class Windows(msgspec.Struct, tag="windows", tag_field="memory"):
     by: dict[int, Bucket] = msgspec.field(default_factory=dict)
 
 
-Memory = Windows
+class Silence(msgspec.Struct, tag="silence", tag_field="memory"):
+    """Since when something was to be heard, and the latest that was; ``resumed`` is when quell itself heard again."""
+
+    since: float = 0.0
+    resumed: float = 0.0
+    last_at: float = 0.0
+    last: float = 0.0
+
+
+class Profile(msgspec.Struct, tag="profile", tag_field="memory"):
+    """What is usual: by hour of the day (24 more for weekends) the latest values, as 32-bit little-endian floats.
+
+    ``apart`` are the latest differences from what was usual, by which a change of level is told. ``first_at`` is when
+    the first window was seen, ``kept_at`` the quarter of an hour in which a value was kept last.
+    """
+
+    own: dict[int, Bucket] = msgspec.field(default_factory=dict)
+    cells: dict[int, bytes] = msgspec.field(default_factory=dict)
+    apart: bytes = b""
+    first_at: float = 0.0
+    kept_at: int = 0
+
+
+class Made(msgspec.Struct, array_like=True):
+    """A log statement: since when it is new, when it was made last, and how often since it is new."""
+
+    new_at: float
+    last_at: float
+    count: float = 0.0
+
+
+class Statements(msgspec.Struct, tag="statements", tag_field="memory"):
+    """The log statements of an entity, and when the first of all was made."""
+
+    made: dict[str, Made] = msgspec.field(default_factory=dict)
+    first_at: float = 0.0
+
+
+Memory = Windows | Silence | Profile | Statements
 """What any condition remembers of a series."""
 
 
@@ -87,10 +125,13 @@ class Detecting(msgspec.Struct, kw_only=True):
     """What all detectors remember. ``rules`` has by name a digest of each rule as it was when it last looked.
 
     ``watches`` are by rule and series (``entity NUL metric``); ``refused`` counts series that a rule had no room for;
-    ``began`` is when a rule was first known.
+    ``began`` is when a rule was first known, ``read_at`` when something sound was last read by it; ``blind`` has the
+    rules that say that they read nothing, and since when.
     """
 
     rules: dict[str, str] = msgspec.field(default_factory=dict)
     watches: dict[str, dict[str, Watch]] = msgspec.field(default_factory=dict)
     refused: dict[str, int] = msgspec.field(default_factory=dict)
     began: dict[str, float] = msgspec.field(default_factory=dict)
+    read_at: dict[str, float] = msgspec.field(default_factory=dict)
+    blind: dict[str, float] = msgspec.field(default_factory=dict)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from quell.core.detect.buckets import Folded, Points
-from quell.model.detecting import Finding, Memory
+from quell.model.detecting import Finding, Memory, Watch
 from quell.model.records import DistributionRecord
+
+NOTHING = Folded(set())
+"""What comes of points that say nothing to a condition."""
 
 
 class Condition(Protocol):
@@ -22,8 +25,8 @@ class Condition(Protocol):
 
     Otherwise only the latest window is judged, when its time comes.
     """
-    ticks: bool
-    """Whether it must be asked although nothing was told: only silence tells it something."""
+    rests_on: str
+    """Tells apart what it was made from besides its rule: when that changes, what it remembers begins anew."""
 
     def new(self) -> Memory:
         """The memory of a series that was never seen before."""
@@ -31,11 +34,37 @@ class Condition(Protocol):
     def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
         """Takes points in order of time; ``side`` is 1 for those of the metric that is divided by."""
 
+    def take_named(self, memory: Memory, name: str, at: float, count: float) -> None:
+        """Takes one point of a rule that watches entities as a whole, at once, with what it is called."""
+
     def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
         """Takes counted values."""
 
-    def judge(self, memory: Memory, slot: int, *, firing: bool) -> Finding | None:
-        """What is to be said of a window; None when too little is known. ``firing``: its alert fires now."""
+    def judge(self, watch: Watch, slot: int) -> Finding | None:
+        """What is to be said of a window; None when too little is known. An alert fires if ``watch.since`` is set."""
+
+    def waits(self, watch: Watch, slot: int) -> bool:
+        """Whether it is to be asked after the window ``slot`` though nothing more is told: silence says something."""
 
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops what lies before the window ``oldest``."""
+
+
+class Quiet:
+    """What most conditions have in common: nothing is read but points, and silence says nothing."""
+
+    alone = False
+    rests_on = ""
+
+    def take_named(self, memory: Memory, name: str, at: float, count: float) -> None:
+        """Nothing."""
+
+    def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
+        """Nothing."""
+        del memory, record, oldest
+        return NOTHING
+
+    def waits(self, watch: Watch, slot: int) -> bool:
+        """No."""
+        del watch, slot
+        return False

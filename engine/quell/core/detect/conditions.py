@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from quell.core.detect.absence import AbsenceCondition
+from quell.core.detect.anomaly import AnomalyCondition
 from quell.core.detect.condition import Condition
+from quell.core.detect.forecast import ForecastCondition
+from quell.core.detect.news import NewCondition
+from quell.core.detect.shift import ShiftCondition
 from quell.core.detect.threshold import ThresholdCondition
-from quell.model.detect import DetectRule, Threshold
+from quell.model.detect import Absence, Anomaly, DetectRule, Forecast, New, Shift, Threshold
+from quell.model.rulebook import Rulebook
 
-_CONDITIONS: dict[type, Any] = {Threshold: ThresholdCondition}
+_CONDITIONS: Mapping[type, Callable[[DetectRule, Any, Rulebook], Condition]] = {
+    Threshold: lambda rule, of, _: ThresholdCondition(rule, of),
+    Forecast: lambda rule, of, _: ForecastCondition(rule, of),
+    Absence: lambda rule, of, _: AbsenceCondition(rule, of),
+    Anomaly: lambda rule, of, _: AnomalyCondition(rule, of),
+    New: lambda rule, of, _: NewCondition(rule, of),
+    Shift: lambda rule, of, _: ShiftCondition(rule, of),
+}
 
 
-def condition_of(rule: DetectRule) -> Condition:
+def condition_of(rule: DetectRule, rulebook: Rulebook) -> Condition:
     """The condition of a rule, ready to judge."""
-    found: Condition = _CONDITIONS[type(rule.when)](rule, rule.when)
-    return found
+    return _CONDITIONS[type(rule.when)](rule, rule.when, rulebook)

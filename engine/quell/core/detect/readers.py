@@ -16,29 +16,42 @@ from quell.core.detect.condition import Condition
 from quell.core.detect.conditions import condition_of
 from quell.expressions.matchers import Matching
 from quell.model.detect import NOWHERE, DetectRule
+from quell.model.rulebook import Rulebook
 from quell.model.topology import Entity
 
-Kind = Literal["metric", "log", "distribution"]
+Kind = Literal["metric", "log", "error", "distribution"]
+"""Of a series; "error" is a log statement that tells of errors."""
 _ROUNDING = 1e-9
 
 
 class Reader:
     """One rule, with all that is worked out from it once."""
 
-    def __init__(self, rule: DetectRule) -> None:
+    def __init__(self, rule: DetectRule, rulebook: Rulebook) -> None:
         self.rule = rule
-        self.condition: Condition = condition_of(rule)
-        self.kind: Kind = "log" if rule.log else "distribution" if rule.distribution else "metric"
+        self.condition: Condition = condition_of(rule, rulebook)
+        self.named = rule.log or rule.distribution or rule.metric
         self.by: str = getattr(rule.when, "by", "")
-        self._named = matching(rule.log or rule.distribution or rule.metric)
+        self.digest = _digest(rule, self.condition.rests_on)
+        self._kinds = _kinds(rule)
+        self._matches = matching(self.named).match
         self._where = Matching(rule.where)
 
     def sides(self, kind: Kind, name: str) -> tuple[int, ...]:
         """As what the rule reads series of this name: 0 as what it is about, 1 as what that is divided by."""
-        if kind != self.kind:
+        if kind not in self._kinds:
             return ()
-        own = (0,) if self._named.match(name) else ()
+        own = (0,) if self._matches(name) else ()
         return (*own, 1) if self.by and name == self.by else own
+
+    def metric(self, side: int, name: str) -> str:
+        """Under which name it watches a series."""
+        return self.named if side or self.rule.pooled else name
+
+    def still_reads(self, watch_metric: str, labels: Mapping[str, str]) -> bool:
+        """Whether it would watch what it watches."""
+        named = watch_metric == self.named if self.rule.pooled else self._matches(watch_metric) is not None
+        return named and self.selects(labels)
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether an entity with these labels is watched."""
@@ -61,14 +74,21 @@ def matching(glob: str) -> re.Pattern[str]:
     return re.compile(translate(glob))
 
 
-def digest(rule: DetectRule) -> str:
-    """Changes when what a rule detects does, and not with how it is worded."""
-    bare = msgspec.structs.replace(
-        rule, severity="", impact="", labels={}, summary="", runbook="", place=NOWHERE
-    )  # fmt: skip
-    return blake2b(msgspec.json.encode(bare, order="deterministic"), digest_size=8).hexdigest()
-
-
 def labels_of(entity: Entity, metric: str) -> dict[str, str]:
     """What matchers of a rule may ask for."""
     return {**entity.labels, "entity": entity.entity, "kind": entity.kind, "name": entity.name, "metric": metric}
+
+
+def _kinds(rule: DetectRule) -> frozenset[Kind]:
+    if rule.log:
+        return frozenset({"error"}) if rule.errors else frozenset({"log", "error"})
+    return frozenset({"distribution"}) if rule.distribution else frozenset({"metric"})
+
+
+def _digest(rule: DetectRule, rests_on: str) -> str:
+    """Changes when what a rule detects does, and not with how it is worded."""
+    bare = msgspec.structs.replace(
+        rule, severity="", impact="", labels={}, summary="", runbook="", blind_s=0.0, place=NOWHERE
+    )
+    said = msgspec.json.encode(bare, order="deterministic") + rests_on.encode()
+    return blake2b(said, digest_size=8).hexdigest()

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, value_of
+from quell.core.detect.condition import Quiet
 from quell.core.detect.words import number
 from quell.model.detect import DetectRule, Threshold
-from quell.model.detecting import Bucket, Finding, Memory, Windows
-from quell.model.records import DistributionRecord
-
-NOTHING = Folded(set())
+from quell.model.detecting import Bucket, Finding, Memory, Watch, Windows
 
 
-class ThresholdCondition:
+class ThresholdCondition(Quiet):
     """See `quell.core.detect.condition.Condition`."""
 
     alone = True
-    ticks = False
 
     def __init__(self, rule: DetectRule, condition: Threshold) -> None:
-        self._rule = rule
+        self._every_s = rule.every_s
         self._of = condition
         self._bins = needs_bins(condition.aggregate)
         self._what = f"the {condition.aggregate} of " if condition.aggregate != "last" else ""
-        self.keeps = max(rule.of, 2) + 1
+        self.keeps = rule.of + 1
 
     def new(self) -> Memory:
+        """No windows."""
         return Windows()
 
     def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
+        """Adds points to their windows."""
         assert isinstance(memory, Windows), "a threshold remembers windows"
         windows = memory.by if side else memory.own
-        return fold(windows, points, self._rule.every_s, oldest, bins=self._bins)
+        return fold(windows, points, self._every_s, oldest, bins=self._bins)
 
-    def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:  # noqa: ARG002 - the protocol's
-        return NOTHING
-
-    def judge(self, memory: Memory, slot: int, *, firing: bool) -> Finding | None:
+    def judge(self, watch: Watch, slot: int) -> Finding | None:
+        """Whether the window lies beyond the limit, or beyond "until" while the alert fires."""
+        memory = watch.memory
         assert isinstance(memory, Windows), "a threshold remembers windows"
         value = value_of(memory.own, slot, self._of.aggregate)
         details: dict[str, str] = {}
@@ -47,12 +45,13 @@ class ThresholdCondition:
             value /= divisor
         if value is None or self._volume(memory, slot) < self._of.volume:
             return None
-        limit, bad = self._judged(value, firing=firing)
+        limit, bad = self._judged(value, firing=watch.since is not None)
         side = "above" if self._of.above is not None else "below"
         text = f"{self._what}{{metric}} is {number(value)}, {'' if bad else 'not '}{side} {number(limit)}"
         return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
 
     def forget(self, memory: Memory, oldest: int) -> None:
+        """Drops old windows."""
         assert isinstance(memory, Windows), "a threshold remembers windows"
         forget(memory.own, oldest)
         forget(memory.by, oldest)

@@ -1,0 +1,97 @@
+"""What comes of the windows of one series: nothing, an alert, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quell.core.detect.buckets import points_of
+from quell.core.detect.readers import Reader
+from quell.core.detect.telling import firing, over
+from quell.model.decision import AnyDecision
+from quell.model.detecting import Detecting, Watch
+from quell.model.records import AlertRecord
+from quell.model.topology import Entity
+
+SHOWN_AGAIN_S = 900.0
+"""So often an alert that fires is told again, with the numbers as they are then."""
+HOLD_S = 3600.0
+"""So long an alert fires on at least when nothing more is told of its series."""
+
+Emit = Callable[[AlertRecord, float, list[AnyDecision]], None]
+
+
+class Judging:
+    """Folds what was told of series into windows, and judges those."""
+
+    def __init__(self, known: Detecting, entity: Callable[[str], Entity], emit: Emit) -> None:
+        self._known = known
+        self._entity = entity
+        self._emit = emit
+
+    def fold(self, reader: Reader, watch: Watch, now: float) -> None:
+        """Adds what waits to its windows."""
+        oldest = reader.last(now) - reader.condition.keeps + 1
+        for side, pending in enumerate(watch.pending):
+            if not pending.times:
+                continue
+            points = points_of(pending)
+            watch.unread += points.unread
+            if points.items:
+                watch.newest = max(watch.newest, points.items[-1][0])
+                folded = reader.condition.take(watch.memory, side, points, oldest)
+                watch.late += folded.late
+                watch.touched = sorted({*watch.touched, *folded.slots})
+                if folded.slots:
+                    self._known.read_at[reader.rule.name] = watch.told_at
+
+    def look(self, reader: Reader, watch: Watch, at: float, out: list[AnyDecision]) -> None:
+        """Judges the windows that are over; tells what came of it."""
+        rule, condition = reader.rule, reader.condition
+        last = reader.last(at)
+        self.fold(reader, watch, at)
+        slots = {slot for slot in watch.touched if last - rule.of < slot < last} if condition.alone else set()
+        watch.touched = [slot for slot in watch.touched if slot > last]
+        for slot in sorted({*slots, last}):
+            found = condition.judge(watch, slot)
+            if found is None:
+                watch.slots.pop(slot, None)
+            else:
+                watch.slots[slot] = found.bad
+                watch.finding = found
+        condition.forget(watch.memory, last - condition.keeps + 1)
+        watch.slots = {slot: bad for slot, bad in watch.slots.items() if slot > last - rule.of}
+        self._conclude(reader, watch, at, out)
+
+    def restless(self, reader: Reader, watch: Watch, at: float) -> bool:
+        """Whether a series must be looked at again although nothing more may be told of it."""
+        if watch.since is not None or watch.touched or watch.pending[0].times or watch.pending[1].times:
+            return True
+        return reader.condition.waits(watch, reader.last(at))
+
+    def end(self, rule: str, watch: Watch, at: float, out: list[AnyDecision]) -> None:
+        """Its alert is over."""
+        watch.since, watch.ended = None, at
+        self._emit(over(rule, watch, at), at, out)
+
+    def _conclude(self, reader: Reader, watch: Watch, at: float, out: list[AnyDecision]) -> None:
+        rule = reader.rule
+        bad = sum(watch.slots.values())
+        if watch.since is None:
+            if bad >= rule.need:
+                began = min(slot for slot, is_bad in watch.slots.items() if is_bad) * rule.every_s
+                watch.since = began if watch.ended is None or began > watch.ended else at
+                self._show(reader, watch, at, out)
+        elif len(watch.slots) - bad > rule.of - rule.need or _given_up(reader, watch, at):
+            self.end(rule.name, watch, at, out)
+        elif at - watch.shown_at >= SHOWN_AGAIN_S:
+            self._show(reader, watch, at, out)
+
+    def _show(self, reader: Reader, watch: Watch, at: float, out: list[AnyDecision]) -> None:
+        watch.shown_at = at
+        self._emit(firing(reader.rule, watch, self._entity(watch.entity), at), at, out)
+
+
+def _given_up(reader: Reader, watch: Watch, at: float) -> bool:
+    """Whether nobody speaks of a series any more, so that its alert would never end."""
+    hold_s = max(HOLD_S, 3.0 * reader.rule.of * reader.rule.every_s)
+    return not watch.slots and at - watch.told_at > hold_s

@@ -1,0 +1,75 @@
+"""The condition "shift": a window counts many times as much, or as little, as windows did lately.
+
+What is usual is the median of the windows before, and their ninth decile, so that bursts which come anyway are none;
+windows of which nothing was told count as 0. The difference must be more than chance makes of a count (Poisson).
+"""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+
+import numpy as np
+
+from quell.core.detect.buckets import Folded, Points, fold, forget
+from quell.core.detect.condition import Quiet
+from quell.core.detect.words import lasting, number
+from quell.model.detect import DetectRule, Shift
+from quell.model.detecting import Finding, Memory, Watch, Windows
+
+LEAST_WINDOWS = 5
+CHANCE = 4.0
+"""So many standard deviations of a count are no chance."""
+
+
+class ShiftCondition(Quiet):
+    """See `quell.core.detect.condition.Condition`."""
+
+    def __init__(self, rule: DetectRule, condition: Shift) -> None:
+        self._every_s = rule.every_s
+        self._of = condition
+        self.keeps = max(ceil(condition.against_s / rule.every_s), rule.of) + 1
+
+    def new(self) -> Memory:
+        """No windows."""
+        return Windows()
+
+    def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
+        """Adds counts to their windows."""
+        del side
+        assert isinstance(memory, Windows), "a shift remembers windows"
+        return fold(memory.own, points, self._every_s, oldest, bins=False)
+
+    def judge(self, watch: Watch, slot: int) -> Finding | None:
+        """Whether a window counts far more or less than those before."""
+        memory = watch.memory
+        assert isinstance(memory, Windows), "a shift remembers windows"
+        first = min(memory.own, default=slot)
+        if slot - first < LEAST_WINDOWS:
+            return None
+        counts = np.array([bucket.total for one, bucket in memory.own.items() if first <= one < slot])
+        silent = slot - first - len(counts)
+        counts = np.concatenate([counts, np.zeros(silent)]) if silent else counts
+        middle, often, mean = float(np.median(counts)), float(np.quantile(counts, 0.9)), float(np.mean(counts))
+        bucket = memory.own.get(slot)
+        count = bucket.total if bucket is not None else 0.0
+        chance = abs(count - mean) <= CHANCE * sqrt(mean + 1.0)
+        many = count > self._of.factor * often and count - often >= self._of.volume
+        few = count * self._of.factor < middle and middle - count >= self._of.volume
+        wanted = self._of.direction
+        bad = not chance and ((many and wanted != "down") or (few and wanted != "up"))
+        usual = f"{number(float(np.quantile(counts, 0.1)))}–{number(often)}"
+        text = f'"{{metric}}" was counted {number(count)} times in {lasting(self._every_s)}; {usual} is usual'
+        limit = middle / self._of.factor if few else self._of.factor * often
+        details = {"usual": usual, "expected": number(middle), "template": watch.metric}
+        return Finding(bad=bad, text=text, value=count, threshold=limit, details=details)
+
+    def waits(self, watch: Watch, slot: int) -> bool:
+        """While fewer than usual would be told by silence."""
+        del slot
+        assert isinstance(watch.memory, Windows), "a shift remembers windows"
+        return self._of.direction != "up" and bool(watch.memory.own)
+
+    def forget(self, memory: Memory, oldest: int) -> None:
+        """Drops old windows."""
+        assert isinstance(memory, Windows), "a shift remembers windows"
+        forget(memory.own, oldest)
