@@ -228,6 +228,21 @@ def test_what_may_have_been_heard_is_ended_there() -> None:
     assert two.there.status == "resolved"
 
 
+def test_a_page_that_may_have_come_before_somebody_ended_it_there_is_not_taken_to_be_open() -> None:
+    two = Two()
+    two.answer("in_doubt")
+    two.act("resolve")
+    two.hear()
+    two.hear()
+    assert two.incident.status == "resolved"
+    two.tell(at=two.now + 30.0)
+    two.answer("unreachable")
+    two.say("reopen")
+    two.say("ack")
+    two.calm()
+    assert two.there.status == standing(two.incident) == "acknowledged"
+
+
 def test_only_the_last_of_many_acts_is_said() -> None:
     two = called()
     two.say("ack")

@@ -462,6 +462,7 @@ def test_pages_go_by_the_routes_that_match():
         "text": 'trouble (route "pay": b: no name "x" for ${x})',
         "incident": "INC-1", "title": "trouble INC-1", "severity": "critical", "to": "payments",
     }  # fmt: skip
+    stage.answer(page.key)
     (page,) = stage.automation.pages(about, None, T0, "again")
     assert page.key == "page/INC-1/1/pay"
     (page,) = stage.automation.pages(None, stage.state.alerts["a1"], T0, "alone")

@@ -92,6 +92,7 @@ class Automation:
     def resumed(self, now: float) -> list[AnyDecision]:
         """After the daemon was down, before time passes up to ``now``: what the clock missed comes once, or not."""
         self._asked = False
+        self._paging.resumed(now)
         for name, time, again_at in self._choice.clockwork.resumed(now):
             said = (
                 "it begins now, late" if again_at is not None else "that is too long ago, so it waits for the next time"
@@ -173,26 +174,23 @@ class Automation:
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, now: float, text: str, reason: str = ""
-    ) -> list[Perform]:
+    ) -> list[AnyDecision]:
         """One deed per route that matches; ``reason`` makes the ledger key (default: the incident's version).
 
-        A page that is answered as failed is told again by `on_time` while its incident is open.
+        A page that is answered as failed is told again by `on_time` while its incident is open, and one that must wait
+        for another of its lane when that is settled.
         """
-        self._asked = False
-        deeds = self._routes.pages(incident, alert, now, text, reason)
-        self._paging.told(deeds, now)
-        return deeds
+        return self.tell(self._routes.pages(incident, alert, now, text, reason), now)
 
     @property
     def routes(self) -> Routes:
         """Where pages go."""
         return self._routes
 
-    def tell(self, deeds: list[Perform], now: float) -> list[Perform]:
-        """Deeds that tell people are told again where they fail, as those of `pages`."""
+    def tell(self, deeds: list[Perform], now: float) -> list[AnyDecision]:
+        """Deeds that tell people are told in order, and again where they fail, as those of `pages`."""
         self._asked = False
-        self._paging.told(deeds, now)
-        return deeds
+        return self._paging.told(deeds, now)
 
     def routes_of(self, alert: Alert) -> tuple[object, ...]:
         """The ways that a page for an alert takes, to compare them with those of another."""

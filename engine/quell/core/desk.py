@@ -78,8 +78,7 @@ class Desk:
             only=only,
         )
         deeds = [replace(deed, run=run.id, dry_run=run.dry) for deed in deeds]
-        self.paging.told(deeds, at)
-        self._decisions.extend(deeds)
+        self._decisions.extend(self.paging.told(deeds, at))
         told = f"{'would tell' if run.dry else 'told'} {len(deeds)} route{'s' * (len(deeds) != 1)}"
         how = told if deeds else "no route matches, so nobody was told"
         self.audit(at, "quell", "escalate", run.id, f"{text}; {how}")

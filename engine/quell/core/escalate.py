@@ -6,9 +6,9 @@ import msgspec
 
 from quell.core.agenda import Agenda
 from quell.core.automation import Automation
+from quell.core.called import Matter, place_of
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
-from quell.core.routes import Matter, place_of
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision, Audit, IncidentEvent
 from quell.model.incident import Incident

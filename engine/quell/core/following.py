@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from quell.core.called import Matter
 from quell.core.routes import Routes
 from quell.model.decision import Perform
 from quell.model.incident import Incident
@@ -18,6 +19,9 @@ from quell.model.state import Followed, State, Telling
 FOLLOW = "follow/"
 """So begin the ledger keys of deeds that say how an incident stands."""
 NOTE = "note"
+OPEN_OR_OVER = "open or resolved"
+ANY = "open, acknowledged or resolved"
+"""How it stands there after a deed of which nobody knows whether it arrived; a call for people is right for both."""
 
 
 def standing(incident: Incident) -> str:
@@ -42,15 +46,16 @@ class Following:
         incident = self._state.incidents.get(deed.incident)
         if incident is None or deed.dry_run:
             return
-        name = deed.token.split("/", 3)[-1]
-        route = self._routes.following(name)
-        if route is None:
+        name = deed.lane.removeprefix(f"{incident.id}/")
+        called = self._routes.following(name)
+        if called is None:
             return
-        known = next((one for one in self._of(incident.id) if (one.source, one.route) == (route.source, name)), None)
+        source = called.route.source
+        known = next((one for one in self._of(incident.id) if (one.source, one.route) == (source, name)), None)
         if known is None:
             self._make_room()
             known = Followed(
-                incident=incident.id, source=route.source, route=name, status=standing(incident), changed_at=deed.at
+                incident=incident.id, source=source, route=name, status=standing(incident), changed_at=deed.at
             )
         self._keep(replace(known, keys=(*self._under_way(known), deed.key)))
 
@@ -117,14 +122,12 @@ class Following:
         if known is None:
             return []
         known = replace(known, keys=tuple(key for key in known.keys if key != deed.key))
-        route = self._routes.following(known.route)
+        called = self._routes.following(known.route)
         if known.crossed:
             known = replace(known, crossed=False)
-        elif route is not None and (arrived or unsure):
-            said = {route.taken: "acknowledged", route.over: "resolved"}.get(deed.action, "open")
-            if (said == "open" and known.said == "acknowledged") or (said == "acknowledged" and known.said != "open"):
-                said = known.said  # a page does not take back what somebody took, nor is taken what is over
-            known = replace(known, said=said)
+        elif called is not None and (arrived or unsure):
+            says = {called.route.taken: "acknowledged", called.route.over: "resolved"}.get(deed.action, "open")
+            known = replace(known, said=_after(known, says, arrived=arrived))
         self._keep(known)
         incident = self._state.incidents.get(deed.incident)
         return [] if incident is None else self._say(known, incident, at)
@@ -134,31 +137,33 @@ class Following:
         return [deed for known in self._of(incident.id) for deed in self._say(known, incident, at)]
 
     def _say(self, known: Followed, incident: Incident, at: float) -> list[Perform]:
-        route = self._routes.following(known.route)
+        called = self._routes.following(known.route)
         action, differs = self._action(known)
-        if route is None or not differs or self._under_way(known):
+        if called is None or not differs or self._under_way(known):
             return []
         key = f"{FOLLOW}{incident.id}/{known.sent + 1}/{known.route}"
-        if action == route.action:
+        if action == called.route.action:
             text = f"{incident.title} is open again"
-            pages = self._routes.pages(incident, None, at, text, only=known.route)
-            deeds = [replace(page, key=key, token=key) for page in pages]
+            deeds = self._routes.call(called, Matter(incident, None, at, text), key)
         else:
-            deeds = [self._routes.told(route, incident, at, action, key)]
+            deeds = [self._routes.told(called, incident, at, action, key)]
         for deed in deeds:
-            self._state.telling[deed.key] = Telling(deed=deed)
+            self._state.telling[deed.key] = Telling(deed=deed, since=at)
         self._keep(replace(known, sent=known.sent + 1, keys=(key,)))
         return deeds
 
     def _action(self, known: Followed) -> tuple[str, bool]:
         """The action that would bring it there to where it is here, and whether that is needed and possible."""
-        route = self._routes.following(known.route)
-        if route is None or not known.said or known.said == known.status:
+        called = self._routes.following(known.route)
+        if called is None or not known.said or known.said == known.status:
             return "", False
+        route = called.route
         if known.status == "resolved":
             return route.over, True
-        if known.said == "resolved":
-            return route.action, True
+        if known.said == ANY and known.status == "open":
+            return route.over, not known.firm
+        if known.said in {"resolved", OPEN_OR_OVER, ANY}:  # whom a chain has passed by is not called again
+            return route.action, self._routes.at_its_turn(called, known.incident, self._state.now)
         if known.status == "open":  # nothing takes an acknowledgement back, but to end it and call anew
             return route.over, not known.firm
         return route.taken, True
@@ -178,6 +183,19 @@ class Following:
         """Forgets what is known of incidents that are forgotten."""
         for name in [name for name in self._state.followed if name not in self._state.incidents]:
             del self._state.followed[name]
+
+
+def _after(known: Followed, says: str, *, arrived: bool) -> str:
+    """How it stands there after a deed that arrived, or of which nobody knows whether it did."""
+    if says == "acknowledged":  # what is over is not taken by that
+        return says if known.said == "open" else known.said
+    if says == "open" and known.said == "acknowledged":  # a page does not take back what somebody took
+        return known.said
+    if arrived and says == "open" and known.said == ANY:
+        return "acknowledged" if known.status == "open" else "open"
+    if arrived or known.said == says:
+        return says
+    return ANY if known.said in {"acknowledged", ANY} else OPEN_OR_OVER
 
 
 def _stays(now: str, status: str, *, firm: bool) -> bool:

@@ -1,11 +1,18 @@
-"""Pages under way: one that did not arrive is told again, and when it cannot be told at all the trail says so."""
+"""Pages under way: told in order, told again when they did not arrive, and when they cannot be told the trail says so.
+
+What goes about one thing to one place is a lane. Of a lane one page is under way at a time; the next waits until that
+one is settled. One that did not arrive is replaced by a newer one that says the same to the same people: nobody is told
+what was true an hour ago, and nobody is told the older after the newer. Lanes never wait for each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from msgspec.structs import replace
 
+from quell.core.called import replaces
 from quell.core.following import Following, is_page
 from quell.core.routes import Routes
 from quell.model.decision import AnyDecision, Audit, Perform
@@ -21,6 +28,8 @@ LONGEST_WAIT_S = 300.0
 """So whoever cannot be reached for hours hears of it within minutes of being there again; it ends after a day."""
 FORGET_S = 86_400.0
 """A page that was never answered is forgotten after this long."""
+UNANSWERED_S = 600.0
+"""An attempt whose answer is not there after so long (each has its own, far shorter limit) holds nothing back."""
 _UNSURE = frozenset({"timeout", "bug"})
 _HOPELESS = frozenset({"refused", "bug"})
 
@@ -32,66 +41,158 @@ class Paging:
         self._state = state
         self._following = Following(state, routes)
 
-    def told(self, deeds: Iterable[Perform], at: float) -> None:
-        """Remembers new pages until they are answered."""
-        for key, telling in list(self._state.telling.items()):
-            if telling.deed.at + FORGET_S < at:
-                del self._state.telling[key]
+    def told(self, deeds: Iterable[Perform], at: float) -> list[AnyDecision]:
+        """Remembers new pages until they are answered; what is done of them now, the rest when it is their turn."""
+        decisions: list[AnyDecision] = []
+        self._forget(at)
         for deed in deeds:
-            if not deed.dry_run:
-                self._state.telling[deed.key] = Telling(deed=deed)
-                self._following.paged(deed)
+            if deed.dry_run:
+                decisions.append(deed)
+            elif deed.key not in self._state.telling:
+                decisions += self._queued(deed, at)
+        return decisions
+
+    def _queued(self, deed: Perform, at: float) -> list[AnyDecision]:
+        """Takes a page into its lane; what is done of it now."""
+        lane = _lane(deed)
+        line = self._line(lane)
+        number = line[-1].number + 1 if line else 0
+        self._state.telling[deed.key] = Telling(deed=deed, attempt=0, number=number)
+        self._following.paged(deed)
+        if line and line[0].due_at is not None:  # there is more to tell now: it waits no longer than it must
+            soon = min(line[0].due_at, max(line[0].not_before, at))
+            self._state.telling[line[0].deed.key] = replace(line[0], due_at=soon)
+        return self._go_on(lane, at)
 
     def answered(self, result: StepFinished, at: float) -> list[AnyDecision]:
         """Notes the answer to a page that `told` remembers, and when to try again."""
         telling = self._state.telling[result.key]
-        if result.outcome == "pending" or telling.due_at is not None:
+        if result.outcome == "pending" or not _under_way(telling):
             return []
+        lane = _lane(telling.deed)
         if result.outcome == "done":
             del self._state.telling[result.key]
-            return list(self._following.settled(telling.deed, at, arrived=True))
+            return [*self._following.settled(telling.deed, at, arrived=True), *self._go_on(lane, at)]
         unsure = result.outcome == "in_doubt" or result.failure in _UNSURE
         error = result.error or result.failure or "nobody knows whether it arrived"
         most = UNSURE_ATTEMPTS if unsure and is_page(telling.deed) else ATTEMPTS
+        telling = replace(telling, unsure=telling.unsure or unsure)
         if result.failure in _HOPELESS or telling.attempt >= most:
-            return self._given_up(telling, at, error, unsure=telling.unsure or unsure)
+            return [*self._given_up(telling, at, error), *self._go_on(lane, at)]
         wait_s = min(WAIT_S * 3.0 ** min(telling.attempt - 1, 9), LONGEST_WAIT_S)
-        due_at = at + max(wait_s, min(result.retry_after_s or 0.0, LONGEST_WAIT_S))
-        self._state.telling[result.key] = replace(telling, due_at=due_at, unsure=telling.unsure or unsure)
-        return []
+        not_before = at + min(result.retry_after_s or 0.0, LONGEST_WAIT_S)
+        due_at = max(at + wait_s, not_before)
+        self._state.telling[result.key] = replace(telling, due_at=due_at, not_before=not_before)
+        return self._go_on(lane, at)
+
+    def resumed(self, at: float) -> None:
+        """Quell was down: the answers to what was under way then are awaited from now on."""
+        for key, telling in self._state.telling.items():
+            if _under_way(telling):
+                self._state.telling[key] = replace(telling, since=at)
 
     def next_due(self) -> float | None:
-        """When a page is told again."""
-        return min((one.due_at for one in self._state.telling.values() if one.due_at is not None), default=None)
+        """When a page is told again, or told at last."""
+        due = min(map(_due, self._lines().values()), default=inf)
+        return None if due == inf else due
 
     def on_time(self, at: float) -> list[AnyDecision]:
         """Tells again what is due at or before ``at``, unless its incident is over by then."""
         decisions: list[AnyDecision] = []
-        for key, telling in sorted(self._state.telling.items()):
-            if telling.due_at is None or telling.due_at > at:
-                continue
-            incident = self._state.incidents.get(telling.deed.incident)
-            if is_page(telling.deed):
-                if incident is not None and not incident.is_open:
-                    why = f"incident {incident.id} is {incident.status} by now"
-                    decisions += self._given_up(telling, at, why, unsure=telling.unsure)
-                    continue
-            elif not self._following.wanted(telling.deed):
-                del self._state.telling[key]
-                decisions += self._following.settled(telling.deed, at, arrived=False, unsure=telling.unsure)
-                continue
-            del self._state.telling[key]
-            number = telling.attempt + 1
-            deed = replace(telling.deed, at=at, key=f"{telling.deed.token}/{number}")
-            self._state.telling[deed.key] = Telling(deed=deed, attempt=number, unsure=telling.unsure)
-            self._following.again(telling.deed.key, deed)
-            decisions.append(deed)
+        for lane, line in sorted(self._lines().items()):
+            if _due(line) <= at:
+                decisions += self._go_on(lane, at)
         return decisions
 
-    def _given_up(self, telling: Telling, at: float, error: str, *, unsure: bool) -> list[AnyDecision]:
+    def _go_on(self, lane: str, at: float) -> list[AnyDecision]:
+        """Drops what need not be told any more, and tells the next of a lane if its time has come."""
+        decisions: list[AnyDecision] = []
+        while True:
+            line = self._line(lane)
+            waiting = [one for one in line if not _under_way(one)]
+            if not waiting or any(_under_way(one) and at < one.since + UNANSWERED_S for one in line):
+                return decisions
+            first = waiting[0]
+            dropped = self._dropped(first, waiting[1:], at)
+            if dropped is not None:
+                decisions += dropped
+            elif first.due_at is not None and at < first.due_at:
+                return decisions
+            else:
+                decisions.append(self._tried(first, at))
+                return decisions
+
+    def _dropped(self, telling: Telling, later: Iterable[Telling], at: float) -> list[AnyDecision] | None:
+        """What follows from its being told no more; None where it still is to be told."""
+        deed = telling.deed
+        if not is_page(deed) and not self._following.wanted(deed):
+            del self._state.telling[deed.key]
+            return list(self._following.settled(deed, at, arrived=False, unsure=telling.unsure))
+        newer = next((one.deed for one in later if replaces(one.deed, deed)), None)
+        if newer is not None:
+            del self._state.telling[deed.key]
+            more = self._following.settled(deed, at, arrived=False, unsure=telling.unsure)
+            detail = f"{_tries(telling)}: {newer.token} is told instead"
+            return [Audit(at=at, who="quell", what="page replaced", target=_about(deed), detail=detail), *more]
+        incident = self._state.incidents.get(deed.incident)
+        if is_page(deed) and incident is not None and not incident.is_open:
+            return self._given_up(telling, at, f"incident {incident.id} is {incident.status} by now")
+        return None
+
+    def _tried(self, telling: Telling, at: float) -> Perform:
+        """Its next attempt. The first has the token for its key."""
+        del self._state.telling[telling.deed.key]
+        number = telling.attempt + 1
+        key = telling.deed.token if number == 1 else f"{telling.deed.token}/{number}"
+        deed = replace(telling.deed, at=at, key=key)
+        self._state.telling[key] = replace(telling, deed=deed, attempt=number, due_at=None, since=at, not_before=0.0)
+        self._following.again(telling.deed.key, deed)
+        return deed
+
+    def _given_up(self, telling: Telling, at: float, error: str) -> list[AnyDecision]:
         deed = telling.deed
         del self._state.telling[deed.key]
-        more = self._following.settled(deed, at, arrived=not is_page(deed), unsure=unsure)
-        detail = f"{deed.action} after {telling.attempt} attempt{'s' * (telling.attempt != 1)}: {error}"
-        told = Audit(at=at, who="quell", what="page not delivered", target=deed.incident or deed.token, detail=detail)
-        return [told, *more]
+        more = self._following.settled(deed, at, arrived=not is_page(deed), unsure=telling.unsure)
+        detail = f"{_tries(telling)}: {error}"
+        return [Audit(at=at, who="quell", what="page not delivered", target=_about(deed), detail=detail), *more]
+
+    def _forget(self, at: float) -> None:
+        for key, telling in list(self._state.telling.items()):
+            if _under_way(telling) and max(telling.since, telling.deed.at) + FORGET_S < at:
+                del self._state.telling[key]
+
+    def _lines(self) -> dict[str, list[Telling]]:
+        """All lanes, each with its pages in order."""
+        lines: dict[str, list[Telling]] = {}
+        for telling in sorted(self._state.telling.values(), key=lambda one: one.number):
+            lines.setdefault(_lane(telling.deed), []).append(telling)
+        return lines
+
+    def _line(self, lane: str) -> list[Telling]:
+        mine = (one for one in self._state.telling.values() if _lane(one.deed) == lane)
+        return sorted(mine, key=lambda one: one.number)
+
+
+def _lane(deed: Perform) -> str:
+    return deed.lane or deed.token
+
+
+def _under_way(telling: Telling) -> bool:
+    return telling.attempt > 0 and telling.due_at is None
+
+
+def _due(line: list[Telling]) -> float:
+    """When something is to be done about a lane whose pages are these, in order, if no answer comes."""
+    first = next((one for one in line if not _under_way(one)), None)
+    if first is None:
+        return inf
+    free_at = max((one.since + UNANSWERED_S for one in line if _under_way(one)), default=0.0)
+    return max(first.deed.at if first.due_at is None else first.due_at, free_at)
+
+
+def _about(deed: Perform) -> str:
+    return deed.incident or deed.token
+
+
+def _tries(telling: Telling) -> str:
+    return f"{telling.deed.action} after {telling.attempt} attempt{'s' * (telling.attempt != 1)}"

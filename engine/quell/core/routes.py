@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from quell.core.called import WORDING, Called, Matter, called_by, place_of
 from quell.core.context import incident_context, labels_of, rendered, top_suspect
 from quell.core.rota import on_call
 from quell.core.wanted import Wanted, is_early
@@ -19,18 +20,6 @@ from quell.model.rulebook import Route, Rulebook
 from quell.model.state import State
 
 PAGE_TIMEOUT_S = 30.0
-WORDING = frozenset({"text", "title", "summary", "message", "body", "description", "subject"})
-"""Parameters that say what is the matter, and not to whom."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """What people are told of, and when."""
-
-    incident: Incident | None
-    alert: Alert | None
-    at: float
-    text: str
 
 
 class Routes:
@@ -57,11 +46,11 @@ class Routes:
         Of a route along a chain these are the deeds of the first step that tells anybody.
         """
         alert = self._alert(incident, alert)
-        about, place = Matter(incident, alert, at, text), place_of(incident, alert, reason)
+        about, place = Matter(incident, alert, at, text, reason), place_of(incident, alert, reason)
         deeds: list[Perform] = []
         for route, name in self._taking(incident, alert, at, only):
             if not route.chain:
-                deeds += self._deed(route, f"{place}/{name}", about)
+                deeds += self._deed(Called(name, route), f"{place}/{name}", about)
             elif f"{place}/{route.chain}/1" not in {deed.key.rpartition("/")[0] for deed in deeds}:
                 deeds += self.step(self._chains[route.chain], 0, place, about)[1]
         return deeds
@@ -104,21 +93,25 @@ class Routes:
                 continue
             key = f"{place}/{chain.name}/{number + ahead + 1}"
             return number + ahead + 1, [
-                deed for person in people or [""] for deed in self._to(stage, person, f"{key}/{person or 'all'}", about)
+                deed
+                for person in people or [""]
+                for deed in self._to(chain, stage, person, f"{key}/{person or 'all'}", about)
             ]
         # Nobody is anybody's: better an act that tells no person in particular than a page that is lost.
         stage = chain.stages[number % len(chain.stages)]
-        return number + 1, self._to(stage, "", f"{place}/{chain.name}/{number + 1}/all", about)
+        return number + 1, self._to(chain, stage, "", f"{place}/{chain.name}/{number + 1}/all", about)
 
     def _people(self, stage: Stage, at: float) -> list[str]:
         """Whom a step tells, each once."""
         rota = self._rotas.get(stage.rota)
         return list(dict.fromkeys((*([on_call(rota, at)] if rota is not None else []), *stage.people)))
 
-    def _to(self, stage: Stage, person: str, key: str, about: Matter) -> list[Perform]:
-        route = Route(name=stage.to or stage.action, action=stage.action, params=stage.params)
-        known = {"name": person, "id": person, **self._contacts.get(person, {})} if person else {}
-        return self._deed(route, key, about, oncall=known)
+    def _to(self, chain: Chain, stage: Stage, person: str, key: str, about: Matter) -> list[Perform]:
+        return self._deed(called_by(chain, stage, person), key, about, person)
+
+    def _known(self, person: str) -> dict[str, Any]:
+        """What ``${oncall.…}`` gives of somebody."""
+        return {"name": person, "id": person, **self._contacts.get(person, {})} if person else {}
 
     def _alert(self, incident: Incident | None, alert: Alert | None) -> Alert | None:
         if alert is None and incident is not None:
@@ -145,9 +138,11 @@ class Routes:
             return quiet
         return [(route, name) for route, name in taking if not route.early] or quiet
 
-    def _deed(self, route: Route, key: str, about: Matter, *, oncall: dict[str, Any] | None = None) -> list[Perform]:
+    def _deed(self, called: Called, key: str, about: Matter, person: str = "") -> list[Perform]:
+        route = called.route
         if not route.action:
             return []
+        oncall = self._known(person or called.person) if called.chain else None
         incident, alert = about.incident, about.alert
         labels = labels_of(incident, alert)
         known = {
@@ -166,18 +161,46 @@ class Routes:
                 effect="tell",
                 repeat="keyed",
                 timeout_s=PAGE_TIMEOUT_S,
+                lane=about.lane(called.name),
                 incident=incident.id if incident else "",
             )
         ]
 
-    def following(self, name: str) -> Route | None:
-        """The route of that name if what it calls people for follows the incident."""
-        return next((route for route, own, _, _ in self._routes if own == name and route.source), None)
+    def following(self, name: str) -> Called | None:
+        """Where people are called so if that follows the incident: a route, or a step of a chain."""
+        for route, own, _, _ in self._routes:
+            if own == name and route.source:
+                return Called(own, route)
+        chain, _, rest = name.partition("/")
+        number, _, person = rest.partition("/")
+        known = self._chains.get(chain)
+        if known is None or not number.isdecimal() or not 0 < int(number) <= len(known.stages):
+            return None
+        stage = known.stages[int(number) - 1]
+        return called_by(known, stage, "" if person == "all" else person) if stage.source else None
 
-    def told(self, route: Route, incident: Incident, at: float, action: str, key: str) -> Perform:
+    def at_its_turn(self, called: Called, incident: str, at: float) -> bool:
+        """Whether people are called there as long as an incident is open: of a chain, at the step where it stands."""
+        chain, climb = self._chains.get(called.chain), self._state.climbs.get(f"{incident}/{called.chain}")
+        if chain is None:
+            return not called.chain
+        if climb is None:
+            return False
+        stage = chain.stages[(max(climb.told, 1) - 1) % len(chain.stages)]
+        people = self._people(stage, at) or [""]
+        return any(called_by(chain, stage, person).name == called.name for person in people)
+
+    def call(self, called: Called, about: Matter, key: str) -> list[Perform]:
+        """The deed that calls people there whatever the route would take."""
+        alert = self._alert(about.incident, about.alert)
+        return self._deed(called, key, replace(about, alert=alert))
+
+    def told(self, called: Called, incident: Incident, at: float, action: str, key: str) -> Perform:
         """The deed that says how the incident stands, with the route's own parameters as far as the action has them."""
-        labels = labels_of(incident, self._state.alerts.get(incident.page_alert or (incident.alerts or ("",))[0]))
-        params = self._params(route, incident, {"text": "", "incident": incident.id}, labels, at)
+        route = called.route
+        labels = labels_of(incident, self._alert(incident, None))
+        oncall = self._known(called.person) if called.chain else None
+        params = self._params(route, incident, {"text": "", "incident": incident.id}, labels, at, oncall=oncall)
         return Perform(
             at=at,
             key=key,
@@ -187,6 +210,7 @@ class Routes:
             effect="tell",
             repeat="state",
             timeout_s=PAGE_TIMEOUT_S,
+            lane=f"{incident.id}/{called.name}",
             incident=incident.id,
         )
 
@@ -227,13 +251,6 @@ class Routes:
             except ExpressionError as error:
                 params["text"] = f'{params["text"]} (route "{route.name}": {name}: {error})'
         return params
-
-
-def place_of(incident: Incident | None, alert: Alert | None, reason: str = "") -> str:
-    """How the ledger keys of a page begin."""
-    about = incident.id if incident else f"alert-{alert.fingerprint}" if alert else "quell"
-    number = incident.version if incident else alert.episode if alert else 1
-    return f"page/{about}/{reason or number}"
 
 
 def _names(routes: tuple[Route, ...]) -> list[str]:

@@ -86,6 +86,7 @@ class Perform(Decision, frozen=True, kw_only=True, tag="perform", gc=False):
     ``key`` is the ledger key, stable over replays (``run/step/attempt`` or ``page/incident/…``): the same key is
     performed once. ``action`` is ``connector.verb``. The answer enters as `StepFinished` with the same key.
     ``token`` is what the other side is given to recognise a repeat: the same for every attempt at one act.
+    ``lane`` is what it is told of and where: of one lane the next is decided only once the one before came to its end.
     """
 
     key: str
@@ -97,6 +98,7 @@ class Perform(Decision, frozen=True, kw_only=True, tag="perform", gc=False):
     dry_run: bool = False
     due_at: float | None = None
     token: str = ""
+    lane: str = ""
     run: str = ""
     incident: str = ""
 

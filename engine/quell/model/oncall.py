@@ -41,6 +41,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a chain: ``action`` with ``params`` for whoever is on call by ``rota`` and for ``people``.
 
     Without either the action is performed once, as it stands. Nobody took it within ``wait_s``: the next step.
+    With a ``source`` what was paged there follows the incident, as it does for a `quell.model.rulebook.Route`.
     """
 
     action: str
@@ -49,6 +50,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     people: tuple[str, ...] = ()
     wait_s: float = 600.0
     to: str = ""
+    source: str = ""
+    taken: str = ""
+    over: str = ""
+    shared: tuple[str, ...] = ()
 
     @property
     def names_people(self) -> bool:

@@ -158,6 +158,8 @@ class Signals(msgspec.Struct, kw_only=True):
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
     """A page under way: its latest intent, how often it was tried, when it is tried again (None: answer awaited).
 
+    One that was not tried yet (``attempt`` 0) waits for those of its lane that have a lower ``number``.
+    ``since`` is when the answer was begun to be awaited, ``not_before`` what the other side asked for.
     ``unsure``: an attempt was made of which nobody knows whether it arrived.
     """
 
@@ -165,6 +167,9 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     due_at: float | None = None
     unsure: bool = False
+    number: int = 0
+    since: float = 0.0
+    not_before: float = 0.0
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
