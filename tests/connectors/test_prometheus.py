@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.deliveries import GOLDEN, built
 from connectors.real_prometheus import RealPrometheus, real_prometheus
-from quell.errors import BadPayload, Refused, Unreachable
+from quell.errors import BadPayload, Misconfigured, Refused, Unreachable
 from quell.model.records import AlertRecord, SampleRecord
 from quell.sdk.connector import Call, Pulled
 from quell.sdk.http import Answer
@@ -262,3 +262,60 @@ async def closing(work: Awaitable[object], http: GuardedHttp) -> None:
         await work
     finally:
         await http.close()
+
+
+def test_named_queries_become_samples_of_the_entities_their_labels_name() -> None:
+    def answer(sent: Sent) -> Answer:
+        query = dict(parse_qsl((sent.data or b"").decode())).get("query", "")
+        if "bad" in query:
+            return Answer(400, {}, READ["error"])
+        rows = [({"region": "eu"}, "0.91"), ({"region": "us", "kind": "card"}, "NaN"), ({}, "1"),
+                ({"region": "br", "kind": "card"}, "0.5")]  # fmt: skip
+        result = [{"metric": labels, "value": [NOW, value]} for labels, value in rows]
+        body = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        return Answer(200, {}, msgspec.json.encode(body))
+
+    http = FakeHttp(answer)
+    watched = {
+        "approvals": {"query": "approvals", "entity": "kpi/approvals-${region}", "unit": "share"},
+        "broken": {"query": "bad(", "entity": "kpi/x"},
+    }
+    result = run(built(Prometheus, http, url="http://p:9090/", samples=watched, alerts=False).pull(None, NOW))
+    told = [(one.entity, one.metric, one.value) for one in result.records if isinstance(one, SampleRecord)]
+    assert told == [("kpi/approvals-eu", "approvals", 0.91), ("kpi/approvals-br", "approvals{kind=card}", 0.5)]
+    [broken] = [one for one in result.records if isinstance(one, AlertRecord) and one.status == "firing"]
+    assert broken.labels["alertname"] == "InputUnreadable"
+    assert broken.annotations["summary"].startswith('query "broken" of source "src": prometheus "src" answered 400')
+    assert [sent.url for sent in http.sent] == ["http://p:9090/api/v1/query"] * 2
+
+
+def test_mistakes_in_samples_and_presets() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        built(Prometheus, url="http://p", presets=["kserve", "x"], samples={"a": 7, "b": {"entity": "kpi", "z": 1}})
+    said = "\n".join(str(problem) for problem in caught.value.problems)
+    for part in ('"x" is not known; there are kserve, seldon', "samples.a: expected a mapping", '"z" is not known',
+                 'samples.b: needs "query"', 'samples.b: entity: "kpi" is none'):  # fmt: skip
+        assert part in said
+
+
+@pytest.mark.needs("prometheus")
+def test_a_real_prometheus_understands_every_ready_query(tmp_path: Path) -> None:
+    samples = {"series": {"query": "prometheus_tsdb_head_series", "entity": "kpi/${job}", "unit": "series"}}
+
+    async def asked(prometheus: RealPrometheus) -> Pulled:
+        http = GuardedHttp(["loopback"])
+        try:
+            made = built(Prometheus, http, url=prometheus.url, presets=["kserve", "seldon"], samples=samples)
+            pulled: Pulled = await made.pull(None, time.time())
+            return pulled
+        finally:
+            await http.close()
+
+    with real_prometheus(tmp_path) as prometheus:
+        result = asyncio.run(asked(prometheus))
+    checks = [one for one in result.records if isinstance(one, AlertRecord) and "query" in one.labels]
+    assert len(checks) == 11
+    assert {one.status for one in checks} == {"resolved"}
+    [sample] = [one for one in result.records if isinstance(one, SampleRecord)]
+    assert sample.entity == "kpi/self"
+    assert (sample.value or 0) > 0

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from quell.errors import NoAnswer, Refused
+from quell.errors import BadPayload, NoAnswer, Refused
 from quell.model.records import AnyRecord
 from quell.sdk.connector import Call, Context, Done, Pulled, Recalled
 from quell.sdk.http import Answer, checked
 from quell.sdk.moments import read_moment
+from quell.sdk.monitor import input_check, records_of
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
@@ -30,6 +31,7 @@ from quell_connectors.prometheus.translate import (
     seen_of,
     series_of,
 )
+from quell_connectors.prometheus.watched import read_watched, samples
 
 _POINTS = 240
 """Points asked for per series; Prometheus gives at most 11,000."""
@@ -49,13 +51,35 @@ class Prometheus:
         self._token: Secret | None = options.get("token")
         self._queries: Mapping[str, Any] = options.get("queries") or DEFAULTS
         self._timeout_s = float(options.get("timeout") or 10.0)
+        self._alerts = options.get("alerts") is not False
+        self._watched = read_watched(options.get("samples"), options.get("presets"), context.source)
         self._context = context
 
     async def pull(self, cursor: str | None, now: float) -> Pulled:
-        """Asks for rules first: an alert that resolves between the two answers is then seen as gone at the next pull.
+        """Alerts, then the samples that are asked for by name.
 
         Raises `Unreachable`, `Refused` or `BadPayload`; nothing is resolved for want of an answer.
         """
+        pulled = await self._pulled(cursor, now) if self._alerts else Pulled((), cursor_of([]))
+        told = await self._told(now) if self._watched else []
+        return Pulled([*pulled.records, *told], pulled.cursor)
+
+    async def _told(self, now: float) -> list[AnyRecord]:
+        """A query that Prometheus cannot answer is an alert and stops no other."""
+        records: list[AnyRecord] = []
+        for watched in self._watched:
+            form, wrong = {"query": watched.query, "time": f"{now:.3f}"}, ""
+            try:
+                series = series_of(await self._post("/api/v1/query", form, self._timeout_s))
+                records += samples(watched, series, self._context.source, now)
+            except (Refused, BadPayload) as error:
+                wrong = str(error)
+            check = input_check(self._context.source, f'query "{watched.name}"', wrong, {"query": watched.name})
+            records += records_of([check], source=self._context.source, now=now)
+        return records
+
+    async def _pulled(self, cursor: str | None, now: float) -> Pulled:
+        """Asks for rules first: an alert that resolves in between is then seen as gone at the next pull."""
         groups = decode(data_of(await self._get("/api/v1/rules", {"type": "alert"})), Rules).groups
         alerts = decode(data_of(await self._get("/api/v1/alerts", {})), Alerts).alerts
         rules = [rule for group in groups for rule in group.rules if rule.type in ("alerting", "")]

@@ -25,6 +25,27 @@ SPEC = Spec(
             ),
             example="{service: {errors: 'sum(rate(http_errors_total{service=\"${name}\"}[5m]))'}}",
         ),
+        Option(
+            name="samples",
+            type="mapping",
+            summary=(
+                "Queries asked at every pull, by name: query, entity (${LABEL} of a series is filled in), and "
+                "optionally metric and unit. Each series' value is a sample."
+            ),
+            example="{approvals: {query: 'sum by (region) (rate(approved[5m]))', entity: 'kpi/approvals-${region}'}}",
+        ),
+        Option(
+            name="presets",
+            type="list",
+            summary="Ready samples of model servers: kserve, seldon.",
+            example="[kserve]",
+        ),
+        Option(
+            name="alerts",
+            type="boolean",
+            summary="Whether alerts of rules are pulled; no, where an Alertmanager sends them already.",
+            default=True,
+        ),
         Option(name="timeout", type="duration", summary="How long to wait for an answer.", default=10.0, example="10s"),
     ),
     actions=(
