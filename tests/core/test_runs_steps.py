@@ -485,3 +485,45 @@ def test_routes_of_one_name_are_told_apart():
 
 def _team(value: str, **given: Any) -> Matcher:
     return Matcher(name="team", value=value, **given)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_act_that_was_not_begun_before_a_pause_is_held_and_costs_no_try(restarts: bool):
+    once = Retry(times=1, wait_s=5.0, on=("unreachable",))
+    stage = begun(step("one", repeat="never", retry=once), step("two"))
+    for _ in range(2):
+        stage.say("pause")
+        stage.answer(outcome="failed", failure="held", error="not begun: ana paused all playbooks")
+        if restarts:
+            stage.restart()
+        act = stage.run.steps[0]
+        assert (stage.run.state, act.state, act.tries) == ("waiting", "planned", 0)
+        assert act.sentence == "held back: ana paused all playbooks"
+        stage.at(stage.now - T0 + 50.0)
+        stage.say("unpause")
+        assert stage.run.state == "running"
+    assert stage.keys == ["one/1", "one/2", "one/3"]
+    assert {one.token for one in stage.performs} == {f"{stage.run.id}/one"}
+    stage.fail("unreachable")
+    assert stage.run.steps[0].sentence == "attempt 1 failed, trying again in 5s"
+    stage.at(stage.now - T0 + 5.0)
+    stage.fail("unreachable")
+    assert stage.run.state == "failed"
+
+
+def test_what_is_not_begun_when_the_pause_is_over_by_then_is_begun_at_once():
+    stage = begun(step("one"))
+    stage.say("pause")  # the pause is over before word of the act comes
+    stage.say("unpause")
+    stage.answer(outcome="failed", failure="held")
+    assert (stage.run.state, stage.keys) == ("running", ["one/1", "one/2"])
+    stage.answer()
+    assert stage.run.state == "done"
+
+
+def test_an_act_that_is_held_may_be_called_off_with_its_incident():
+    stage = begun(step("one"))
+    stage.say("pause")
+    stage.answer(outcome="failed", failure="held")
+    stage.news(incident(status="resolved"), "resolved")
+    assert (stage.run.state, stage.states) == ("stopped", ["skipped"])

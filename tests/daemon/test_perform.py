@@ -375,6 +375,56 @@ def test_one_slow_target_does_not_take_the_places_of_the_others() -> None:
     go(story())
 
 
+def test_what_was_not_begun_before_a_pause_is_held_until_it_is_over() -> None:
+    """An act in the queue of its source sends no request once everything is paused; what is under way is awaited."""
+    place = Place(file="p.yaml", line=1)
+    act = Step(id="s", do="w.do", place=place, with_={"text": "${incident.id}"}, timeout_s=60.0, repeat="never")
+    playbook = Playbook(name="p", place=place, on=(), mode="enforce", steps=(act,))
+    worker = source("w", "worker", acts=Acts(at_once=1))
+    config = Loaded(loaded(worker).settings, Rulebook(version="1", playbooks=(playbook,)))
+
+    async def story() -> None:
+        let_go = asyncio.Event()
+
+        async def slow(call: Call) -> Done:
+            await let_go.wait()
+            return Done(f"did {call.params['text']}")
+
+        Worker.script = slow
+        core, began = restored(config.rulebook, None), time.time()
+        core.decide([], began)
+        for name in ("I1", "I2"):
+            core.state.incidents[name] = Incident(id=name, title="t", status="open", opened_at=began, updated_at=began)
+
+        def said(name: str) -> tuple[str, str, int]:
+            run = next(run for run in core.state.runs.values() if run.incident == name)
+            return run.state, run.steps[0].sentence, run.steps[0].tries
+
+        async with running(config, restore=lambda *_: core) as quell:
+            for name in ("I1", "I2"):
+                asked = CommandRecord(at=time.time(), verb="run", target="p", by="ana", args={"incident": name})
+                await quell.daemon.inbox.put([asked])
+                await quell.until(lambda name=name: any(run.incident == name for run in core.state.runs.values()))
+            await quell.until(lambda: len(Worker.calls) == 1 and len(quell.store.unfinished()) == 2)
+            await quell.daemon.inbox.put([CommandRecord(at=time.time(), verb="pause", target="", by="bo")])
+            await quell.until(lambda: core.state.paused_by == "bo")
+            let_go.set()
+            await quell.until(lambda: said("I1")[0] == "done" and not quell.store.unfinished())
+            await quell.until(lambda: said("I2")[0] == "waiting")
+            assert said("I1") == ("done", "did I1", 1)
+            assert said("I2") == ("waiting", "held back: bo paused all playbooks", 0)
+            assert [call.params["text"] for call in Worker.calls] == ["I1"]
+            held = next(each for each in quell.store.ledger() if each.result is not None and each.result.failure)
+            assert held.result is not None
+            assert (held.result.failure, held.result.error) == ("held", "not begun: bo paused all playbooks")
+            await quell.daemon.inbox.put([CommandRecord(at=time.time(), verb="unpause", target="", by="bo")])
+            await quell.until(lambda: said("I2")[0] == "done")
+            assert said("I2") == ("done", "did I2", 1)
+            assert [call.params["text"] for call in Worker.calls] == ["I1", "I2"]
+
+    go(story())
+
+
 def test_no_more_acts_a_minute_than_a_source_is_to_do() -> None:
     async def story() -> None:
         Worker.script = lambda call: Done("done")

@@ -11,6 +11,9 @@ from quell.model.records import StepFinished
 from quell.model.run import Run, StepRun
 from quell.model.times import format_duration
 
+NOT_BEGUN = "held"
+"""The failure of an act that was not begun because everything was paused: it is begun when that is over."""
+
 
 def put_off(run: Run, spec: Act, result: StepFinished, at: float) -> Run | StepFinished:
     """Goes on waiting, up to the act's own time limit; the daemon asks again by itself. Past that, the late answer."""
@@ -29,11 +32,11 @@ def failed_try(run: Run, spec: Act, result: StepFinished, at: float) -> Run | No
     """The run waiting for its next try; None when there is none."""
     act, retry = current(run), spec.retry
     assert act is not None, "only an act fails"
-    if retry is None or act.attempt > retry.times or result.failure not in retry.on:
+    if retry is None or act.tries > retry.times or result.failure not in retry.on:
         return None
-    wait_s = pause_s(retry, act.attempt, result.retry_after_s)
+    wait_s = pause_s(retry, act.tries, result.retry_after_s)
     error = result.error or result.failure or "failed"
-    sentence = f"attempt {act.attempt} failed, trying again in {format_duration(wait_s)}"
+    sentence = f"attempt {act.tries} failed, trying again in {format_duration(wait_s)}"
     return with_current(run, replace(act, state="waiting", due_at=at + wait_s, error=error, sentence=sentence))
 
 

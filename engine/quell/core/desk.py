@@ -141,5 +141,5 @@ def idle(playbook: Playbook, run: Run) -> bool:
     changing = {step.id for step in playbook.steps if step.effect == "change"}
     if any(act.state == "done" and not act.left and act.id.partition("/")[0] in changing for act in acts_of(run)):
         return False
-    held_back = run.state == "waiting" and run.phase == "steps" and not any(act.attempt for act in acts_of(run))
+    held_back = run.state == "waiting" and run.phase == "steps" and not any(act.tries for act in acts_of(run))
     return asks(run) or held_back

@@ -49,7 +49,7 @@ class Gate:
         """Guards are asked again before the first change of a run that did not begin at this moment."""
         playbook = self._desk.playbook(run)
         effects = {step.id: step.effect for step in playbook.steps}
-        changed = any(one.attempt and effects.get(one.id.partition("/")[0]) == "change" for one in acts_of(run))
+        changed = any(one.tries and effects.get(one.id.partition("/")[0]) == "change" for one in acts_of(run))
         if changed or at <= run.started_at:
             return None
         return self._guards.again(playbook, run, lambda: self._desk.context(run, at), at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from quell.core.acts import DOUBTS, act_at, asked_before, performed
-from quell.core.answers import done_sentence, failed_try, put_off
+from quell.core.answers import NOT_BEGUN, done_sentence, failed_try, put_off
 from quell.core.approvals import ask_for_step, would_ask
 from quell.core.builtin import BUILT_IN
 from quell.core.context import plain, rendered
@@ -77,7 +77,7 @@ def _at_once(desk: Desk, run: Run, at: float) -> tuple[Run, bool]:
 def _begun(desk: Desk, run: Run, act: StepRun, at: float) -> Run:
     step = desk.playbook(run).steps[run.at_step] if run.phase == "steps" else None
     try:
-        if step is not None and act.attempt == 0 and act.before is None:
+        if step is not None and act.tries == 0 and act.before is None:
             stays = _stays(desk, run, step, act, at)
             if stays is not None:
                 return stays
@@ -155,6 +155,9 @@ def answered(desk: Desk, run: Run, result: StepFinished, at: float) -> Run:
         sentence = done_sentence(run, act, result)
         act = replace(act, state="done", output=plain(result.output), sentence=sentence, finished_at=at, due_at=None)
         return advance(desk, checked(desk, with_current(run, replace(act, readings=())), at), at)
+    if result.failure == NOT_BEGUN:
+        act = replace(act, state="planned", held=act.held + 1, due_at=None)
+        return advance(desk, with_current(run, act), at)
     unknown = result.failure == "timeout" and not spec.repeatable and spec.effect == "change" and not run.dry
     if result.outcome == "in_doubt" or unknown:
         return doubted(desk, run, result.error or "its answer never came", at)
@@ -172,7 +175,7 @@ def doubted(desk: Desk, run: Run, error: str, at: float) -> Run:
     act = current(run)
     assert act is not None, "only an act is doubted"
     spec = act_at(desk.playbook(run), run)
-    if (spec.repeatable or run.dry) and act.attempt < DOUBTS + (spec.retry.times if spec.retry else 0):
+    if (spec.repeatable or run.dry) and act.tries < DOUBTS + (spec.retry.times if spec.retry else 0):
         return advance(desk, with_current(run, replace(act, state="planned", due_at=None, error=error)), at)
     if run.dry or spec.effect != "change":
         return advance(desk, failed(desk, run, error, at), at)

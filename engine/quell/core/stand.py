@@ -42,7 +42,7 @@ def unread(run: Run, act: StepRun) -> StepRun:
 
     An act that was tried keeps what was true before that, and an undo what it was told.
     """
-    return replace(act, before=None, readings=()) if run.phase == "steps" and not act.attempt else act
+    return replace(act, before=None, readings=()) if run.phase == "steps" and not act.tries else act
 
 
 def together(run: Run) -> range:
@@ -116,7 +116,7 @@ def cut_short(act: StepRun) -> StepState:
         return "in_doubt"
     if act.state == "reading" and any(reading.purpose == "check" for reading in act.readings):
         return "done"
-    return "failed" if act.state == "waiting" and act.attempt else "skipped"
+    return "failed" if act.state == "waiting" and act.tries else "skipped"
 
 
 def without(act: StepRun) -> StepRun:

@@ -115,7 +115,8 @@ class Daemon:
         )
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
-            awaited=lambda deed: awaited(self.loop.decider.state, deed), tenure=self.tenure,
+            awaited=lambda deed: awaited(self.loop.decider.state, deed),
+            paused_by=lambda: self.loop.decider.state.paused_by, tenure=self.tenure,
             writer=self.writer, clock=clock, metrics=self.metrics, masker=self.masker,
         )  # fmt: skip
         self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)

@@ -58,6 +58,7 @@ class Performer:
     """``secret`` reads references such as ``env:NAME`` in parameters that are secret.
 
     ``awaited`` says whether the core waits for an intent still: what a run went on without is not begun any more.
+    ``paused_by`` is who paused all playbooks, "" when nobody did: what was not begun by then is handed back.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Performer:
         inbox: Inbox,
         *,
         awaited: Callable[[Perform], bool],
+        paused_by: Callable[[], str],
         tenure: Tenure,
         writer: Writer,
         clock: Clock,
@@ -77,6 +79,7 @@ class Performer:
         self._secret = secret
         self._inbox = inbox
         self._awaited = awaited
+        self._paused_by = paused_by
         self._tenure = tenure
         self._writer = writer
         self._clock = clock
@@ -143,7 +146,8 @@ class Performer:
             late = await self._let_through(gate, deed)
             async with self._room:
                 if not self._stopping:
-                    await self._end(deed, late or partial(self._tried, actor, deed, again=again))
+                    held = None if again else self._held(deed)
+                    await self._end(deed, held or late or partial(self._tried, actor, deed, again=again))
 
     async def _end(self, deed: Perform, how: StepFinished | Callable[[], Awaitable[StepFinished]]) -> None:
         """Comes to a result, unless the run has gone on without it, and hands it in."""
@@ -176,10 +180,20 @@ class Performer:
         error = f"superseded: not begun before run {deed.run} went on without it"
         return self._finished(deed, "failed", failure="refused", error=error)
 
+    def _held(self, deed: Perform) -> StepFinished | None:
+        """What becomes of an act of a run that was not begun before everything was paused; people are always told."""
+        by = self._paused_by()
+        if not by or not _effective(deed) or not deed.run or not deed.key.startswith(f"{deed.run}/"):
+            return None
+        self._log.info("act held", key=deed.key, action=deed.action, paused_by=by)
+        return self._finished(deed, "failed", failure="held", error=f"not begun: {by} paused all playbooks")
+
     async def _tried(self, actor: _Actor, deed: Perform, *, again: bool) -> StepFinished:
         unmarked = await self._begin(deed.key)
         if unmarked:
             return self._finished(deed, "failed", failure="unreachable", error=unmarked)
+        if not again and (held := self._held(deed)) is not None:
+            return held  # paused while it was being marked: no request was sent
         self._log.info("acting", action=deed.action, key=deed.key, dry_run=deed.dry_run)
         try:
             done = await self._done(actor, deed, again=again)

@@ -277,7 +277,8 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
 class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_defaults=True, gc=False):
     """What became of one `quell.model.decision.Perform`, named by its ledger ``key``.
 
-    ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done.
+    ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done; "held" when it was not
+    begun, because everything was paused before it could be.
     ``sentence`` says what is true now (or would be, after a dry run). ``retry_after_s`` is how long the other side
     wants to be left alone after an "unreachable": no retry is made before. ``unknown`` says of a failure that it may
     have taken effect all the same.

@@ -52,6 +52,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     so that nothing was done and nothing is to be taken back. ``readings`` are those it needs where it stands, ``asked``
     counts all it ever asked for. ``looks`` counts the looks of a wait, ``since`` is when its condition began to hold.
     ``unknown`` says of a failed one that it may have taken effect all the same, so that it is taken back too.
+    ``attempt`` counts the intents, ``held`` those of them that were not begun because everything was paused by then.
     ``items`` are the acts of a ``for_each``, one for each item, and ``at_item`` is where it stands. Steps next to each
     other with the same ``group`` are under way at once.
     """
@@ -81,13 +82,20 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     item: Any = None
     items: tuple[StepRun, ...] = ()
     at_item: int = 0
+    held: int = 0
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried."""
+        return self.attempt - self.held
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who may say yes, by when, and bound to what: the hash of the run's resolved arguments.
 
     ``step`` is the approving step's id, "" when the whole run was proposed. Nobody's answer is never taken for a yes.
-    ``incident_version`` is the incident's material version as it was shown to those who were asked; ``channel`` where they are asked.
+    ``incident_version`` is the incident's material version as it was shown to those who were asked; ``channel`` where
+    they are asked.
     """
 
     step: str
