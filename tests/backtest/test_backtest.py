@@ -9,8 +9,15 @@ from contextlib import closing
 import pytest
 
 from backtest.shop import MUTED, START, git, history, repository, write_history
+from quell.backtest.answers import Answers
+from quell.backtest.course import Span
 from quell.backtest.difference import Difference
+from quell.backtest.follow import Follower
 from quell.cli.main import run
+from quell.config import load
+from quell.export.lines import record_line
+from quell.model.records import CommandRecord
+from quell.sdk.registry import find_connectors
 from quell.store.opening import open_store
 from quell.store.port import Accepted
 
@@ -56,6 +63,43 @@ def test_the_same_rules_make_no_difference(backtest):
     told = backtest()
     assert told.startswith("No difference: both versions make the same of this history\n")
     assert "17 records" in told
+
+
+SPECS = {name: connector.spec for name, connector in find_connectors().connectors.items()}
+FOLLOWED = """\
+store: sqlite:///quell.db
+sources:
+  slack: {use: slack, bot_token: "env:NOT_SET_SLACK", app_token: "env:NOT_SET_APP"}
+  pagerduty: {use: pagerduty, routing_key: "env:NOT_SET_PD", token: "env:NOT_SET_TOKEN", watch: true, every: 30s}
+pages:
+  - {to: pagerduty.trigger, follow: true}
+  - {to: slack.post, with: {channel: "#incidents"}}
+chat: {rooms: [{to: slack, channel: "#incidents"}]}
+digest: {to: slack.post, with: {channel: "#on-call"}}
+"""
+
+
+def test_routes_that_follow_and_what_people_did_elsewhere_are_replayed_without_a_secret(rules, recorded, backtest):
+    """Slack and PagerDuty among the sources: nothing of them is asked, and their people's words count."""
+    (rules / "quell.yaml").write_text(FOLLOWED)
+    git(rules, "commit", "-qam", "PagerDuty follows")
+    assert backtest().startswith("No difference: both versions make the same of this history\n")
+    follower = Follower(load(rules, SPECS, {}, secrets_needed=False).rulebook, Span(), Answers())
+    follower.run(history(), 15.0)
+    name = next(page.incident for page in follower.course().pages)
+    heard = [
+        CommandRecord(
+            at=START + at, source="pagerduty", id=f"PGR0VU2/{status}/{at}", verb="follow", target=name,
+            by="Ana Ruiz", args={"status": status, "there": "PGR0VU2"},
+        )
+        for at, status in ((120, "acknowledged"), (1800, "resolved"))
+    ]  # fmt: skip
+    records = sorted([*history(), *heard], key=lambda record: record.at)
+    recorded.write_bytes(b"".join(record_line(record) + b"\n" for record in records))
+    mute(rules)
+    told = backtest(code=1)
+    assert told.startswith("FAILED: 1 page lost: JobFailed\n")
+    assert "19 records" in told
 
 
 def test_a_lost_page_closes_the_gate_and_says_why(rules, backtest):
