@@ -8,12 +8,14 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.scene import T0, Scene, outage, rulebook, says
 from quell.core.engine import Engine
-from quell.core.following import standing
+from quell.core.following import is_page, standing
 from quell.model.decision import Perform
 from quell.model.incident import Incident
+from quell.model.oncall import Chain, Rota, Stage
 from quell.model.records import AnyRecord, CommandRecord, StepFinished
 from quell.model.rulebook import Route
 
@@ -28,6 +30,12 @@ ROUTE = Route(
 )
 EXAMPLES = 5_000 if os.environ.get("QUELL_LONG") else 150
 
+
+FOLLOWS: dict[str, Any] = {name: getattr(ROUTE, name) for name in ("source", "taken", "over", "shared")}
+STEP = Stage(action="pd.trigger", params={"routing_key": "env:KEY"}, rota="web", to="rota/web", wait_s=100.0, **FOLLOWS)
+ALONG = Chain(name="web", stages=(STEP, replace(STEP, rota="", people=("cy",), to="person/cy")), repeat=20)
+"""All of its steps call people by one key there, whoever that is."""
+ALONG_ROUTE = Route(name="along", action="", chain="web")
 
 _BEGUN: dict[str, tuple[bytes, list[Perform]]] = {}
 """By route: what is known once an outage is an incident and people are called, so that no test has to wait for that."""
@@ -74,19 +82,21 @@ class There:
 class Two:
     """Quell and the other, with a line between them that loses, repeats and reorders."""
 
-    def __init__(self, route: Route = ROUTE, skew: float = 0.0) -> None:
-        self.book = rulebook(routes=(route,))
+    def __init__(self, route: Route = ROUTE, skew: float = 0.0, chain: Chain = ALONG) -> None:
+        turns = Rota(name="web", people=("ana", "bo"), first_day=719164, every_days=1)
+        self.book = rulebook(routes=(route,), chains=(chain,), rotas=(turns,))
         self.engine = Engine(self.book)
         self.there = There(skew)
         self.now = T0
         self.waiting: list[Perform] = []
         self.deeds: list[Perform] = []
-        if route.source not in _BEGUN:
+        begun = f"{route.source} {route.chain} {chain.stages[0].params}"
+        if begun not in _BEGUN:
             for record in outage():
                 self.tell(record, at=record.at)
             self.tell(at=T0 + 120.0)
-            _BEGUN[route.source] = self.engine.snapshot(), self.deeds
-        snapshot, deeds = _BEGUN[route.source]
+            _BEGUN[begun] = self.engine.snapshot(), self.deeds
+        snapshot, deeds = _BEGUN[begun]
         self.engine, self.now = Engine.restored(self.book, snapshot), T0 + 120.0
         self.deeds, self.waiting = [*deeds], [*deeds]
         (self.name,) = self.engine.state.incidents
@@ -280,15 +290,54 @@ def test_a_route_that_does_not_follow_is_left_alone() -> None:
     assert two.incident.status in {"acknowledged", "resolved"}
 
 
+def test_steps_of_a_chain_follow_as_routes_do() -> None:
+    two = Two(ALONG_ROUTE)
+    two.calm()
+    two.tell(at=two.now + 31.0)
+    two.answer()
+    assert (two.actions, two.there.history) == (["trigger", "trigger"], ["open"])
+    assert two.deeds[0].lane == two.deeds[1].lane == f"{two.name}/web/1/all"
+    two.act("ack")
+    two.calm()
+    assert (two.incident.status, two.incident.acknowledged_by) == ("acknowledged", "bob")
+    two.tell(at=two.now + 300.0)
+    two.say("resolve")
+    two.calm()
+    two.say("reopen")
+    two.calm()
+    assert two.actions == ["trigger", "trigger", "resolve", "trigger"]
+    assert (two.there.status, standing(two.incident)) == ("open", "open")
+    assert two.deeds[2].params == {"incident": two.name, "routing_key": "env:KEY"}
+    assert len(two.engine.state.followed[two.name]) == 1
+
+
+def test_whom_a_chain_calls_by_a_key_of_their_own_is_told_of_the_end_and_not_called_again() -> None:
+    step = replace(STEP, params={"routing_key": "${oncall.id}"})
+    two = Two(ALONG_ROUTE, chain=replace(ALONG, stages=(step, replace(step, rota="", people=("cy",), to="person/cy"))))
+    two.calm()
+    two.tell(at=two.now + 31.0)
+    two.answer()
+    first = two.deeds[0].params["routing_key"]
+    assert [one.params["routing_key"] for one in two.deeds] == [first, "cy"]
+    two.say("resolve")
+    while two.waiting:
+        two.answer()
+    assert sorted(one.params["routing_key"] for one in two.deeds[2:]) == sorted([first, "cy"])
+    two.say("reopen")
+    while two.waiting:
+        two.answer()
+    assert [(one.action, one.params["routing_key"]) for one in two.deeds[4:]] == [("pd.trigger", "cy")], "its turn"
+
+
 HERE = ("ack", "resolve", "reopen")
 ELSEWHERE = ("ack", "unack", "resolve", "reopen")
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
-@given(st.integers(0, 2**32), st.sampled_from((0.0, -5.0, 5.0, 90.0, -90.0)))
-def test_both_end_alike_whatever_people_do_and_however_words_travel(seed: int, skew: float) -> None:
+@given(st.integers(0, 2**32), st.sampled_from((0.0, -5.0, 5.0, 90.0, -90.0)), st.booleans())
+def test_both_end_alike_whatever_people_do_and_however_words_travel(seed: int, skew: float, along: bool) -> None:
     chance = random.Random(seed)
-    two = Two(skew=skew)
+    two = Two(ALONG_ROUTE if along else ROUTE, skew=skew)
     for _ in range(chance.randrange(3, 25)):
         two.tell(at=two.now + chance.choice((0.0, 0.5, 3.0, 20.0)))
         what = chance.random()
@@ -306,7 +355,7 @@ def test_both_end_alike_whatever_people_do_and_however_words_travel(seed: int, s
     two.calm()
     if two.there.status:
         assert standing(two.incident) == two.there.status, (two.actions, two.there.history)
-    before = len(two.deeds)
+    before = [one for one in two.deeds if not is_page(one)]
     two.tell(at=two.now + 1.0)
     two.calm()
-    assert len(two.deeds) == before
+    assert [one for one in two.deeds if not is_page(one)] == before

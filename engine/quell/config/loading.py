@@ -165,7 +165,9 @@ class _Reading:
         playbooks = self._playbooks(actions, Actions(instances.with_spare(specs)), rules)
         version = self._version()
         tokens, people = self._tokens(main), self._people(main)
-        on_call = OnCall(people, actions, self.problems, self.warnings)
+        on_call = OnCall(
+            people, actions, self.problems, self.warnings, settings.sources if settings is not None else ()
+        )
         on_call.read(rules, routes)
         if settings is None or self.problems:
             return None

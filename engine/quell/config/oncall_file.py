@@ -10,15 +10,17 @@ from typing import Any
 from quell.config.actions import Actions
 from quell.config.complaints import did_you_mean
 from quell.config.fields import joined
+from quell.config.follow import following
 from quell.config.nodes import Document, Path
 from quell.config.oncall_shapes import DAY_S, EscalationShape, HandoverShape, RotaShape, RouteShape, StageShape
 from quell.config.references import Known
 from quell.config.rules_file import Rules, times
-from quell.config.settings import Person
+from quell.config.settings import Person, Source
 from quell.config.settings_file import PAGE_PARAMS, PAGE_ROOTS
 from quell.errors import Problem
 from quell.model.oncall import Chain, Override, Rota, Stage
 from quell.model.rulebook import Route
+from quell.sdk.spec import ActionSpec
 
 _MONDAY = date(1970, 1, 5)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -32,6 +34,7 @@ class OnCall:
     actions: Actions
     problems: list[Problem]
     warnings: list[Problem]
+    sources: Sequence[Source] = ()
     routes: list[Route] = field(default_factory=list)
     chains: dict[str, Chain] = field(default_factory=dict)
     rotas: dict[str, Rota] = field(default_factory=dict)
@@ -131,10 +134,14 @@ class OnCall:
             message = f'nothing says how "{shape.to}" is told'
             hint = 'write "by" with an action, here or for the whole chain, such as by: pager.page'
             self.problems.append(document.problem((*here, "to"), message, hint))
-        elif not slash or persons:
+        follows: dict[str, Any] = {}
+        if action and (not slash or persons):
             at, verb = (here, "to") if not persons else (here, "by") if shape.by else (path, "by")
-            self._check(document, at, verb, action, params)
-        return Stage(action=action, params=params, rota=rota, people=people, wait_s=shape.wait, to=shape.to)
+            spec = self._check(document, at, verb, action, params)
+            of_chain = persons and not shape.by and chain.follow
+            if spec is not None and (of_chain if shape.follow is None else shape.follow):
+                follows = self._following(document, path if shape.follow is None else here, action, spec)
+        return Stage(action=action, params=params, rota=rota, people=people, wait_s=shape.wait, to=shape.to, **follows)
 
     def _role(self, document: Document, path: Path, name: str) -> tuple[str, ...]:
         wanted = name if ":" in name else f"role:{name}"
@@ -146,9 +153,17 @@ class OnCall:
             self.warnings.append(document.problem(path, message))
         return found
 
-    def _check(self, document: Document, path: Path, verb: str, action: str, params: dict[str, Any]) -> None:
+    def _following(self, document: Document, path: Path, action: str, spec: ActionSpec) -> dict[str, Any]:
+        """What is needed to keep what was paged in step with its incident."""
+        more, problem = following(document, path, action, spec=spec, sources=self.sources, actions=self.actions)
+        self.problems += [problem] if problem is not None and problem not in self.problems else []
+        return more
+
+    def _check(
+        self, document: Document, path: Path, verb: str, action: str, params: dict[str, Any]
+    ) -> ActionSpec | None:
         found: list[Problem] = []
-        self.actions.check(
+        spec = self.actions.check(
             document,
             path,
             {verb: action, "with": params},
@@ -159,6 +174,7 @@ class OnCall:
             built_in=False,
         )
         self.problems.extend(one for one in found if one not in self.problems)  # steps share what their chain says
+        return spec
 
     def _named(self, document: Document, path: Path, what: str, name: str, known: Iterable[str]) -> str:
         if name not in known:
@@ -169,12 +185,15 @@ class OnCall:
         if shape.escalation:
             self._named(document, (*path, "escalation"), "escalation", shape.escalation, self.chains)
         action = "" if shape.to == "digest" else shape.to
+        follows: dict[str, Any] = {}
         if action:
             known = Known(roots=PAGE_ROOTS)
             deed = {"to": action, "with": shape.with_}
-            self.actions.check(
+            spec = self.actions.check(
                 document, path, deed, self.problems, known=known, verb="to", given=PAGE_PARAMS, built_in=False
             )
+            if spec is not None and shape.follow:
+                follows = self._following(document, path, action, spec)
         place = document.place(path)
         self.routes.append(
             Route(
@@ -191,6 +210,7 @@ class OnCall:
                 outside=shape.outside_hours,
                 early=shape.early,
                 place=place,
+                **follows,
             )
         )
 

@@ -58,6 +58,8 @@ class RouteShape(Shape):
     early: bool = False
     """Whether it takes early signs, which no other route does then: nothing that pages by severity, or models only,
     and nothing at what users need."""
+    follow: bool = False
+    """Whether what was paged there is acknowledged, resolved and opened again as the incident is, and the other way."""
 
     @model_validator(mode="after")
     def _one_way(self) -> RouteShape:
@@ -65,6 +67,8 @@ class RouteShape(Shape):
             raise ValueError('a route has either "to" or "escalation"')
         if self.escalation and self.with_:
             raise ValueError('"with" goes with "to"; the steps of a chain have parameters of their own')
+        if self.follow and self.to in {"", "digest"}:
+            raise ValueError('"follow" goes with an action; of a chain write it at its steps, or beside its "by"')
         if self.to == "digest" and not self.early:
             raise ValueError('"to: digest" is for early signs only; write early: true')
         if self.outside_hours and not self.hours:
@@ -84,6 +88,9 @@ class StageShape(Shape):
     an action of its own."""
     wait: Span = 600.0
     """How long to wait for an acknowledgement before the next step (10m)."""
+    follow: bool | None = None
+    """Whether what was paged there is acknowledged, resolved and opened again as the incident is, and the other way;
+    that of the chain if left out, where its action tells them."""
 
 
 class EscalationShape(Shape):
@@ -94,11 +101,19 @@ class EscalationShape(Shape):
     """The action that tells people, as id.verb."""
     with_: dict[str, Any] = Field(default={}, alias="with")
     """Its parameters, with ${oncall.…} for what is known of whom it tells."""
+    follow: bool = False
+    """Whether what was paged by its action is acknowledged and resolved as the incident is, and the other way."""
     steps: Annotated[list[StageShape], Field(min_length=1, max_length=50)]
     repeat: Annotated[int, Field(ge=0, le=20)] = 0
     """How often it begins again from its first step."""
     ack_lasts: Duration = 0.0
     """An incident still open so long after it was acknowledged goes on along the chain; 0s: never."""
+
+    @model_validator(mode="after")
+    def _by_something(self) -> EscalationShape:
+        if self.follow and not self.by:
+            raise ValueError('"follow" of a chain goes with its "by"; else write it at the steps')
+        return self
 
 
 class HandoverShape(Shape):
