@@ -17,6 +17,7 @@ from quell.config.detect_shapes import (
 )
 from quell.config.fields import joined
 from quell.config.nodes import Document, Path
+from quell.config.profiled_shapes import DriftShape, SchemaShape, drift, schema
 from quell.config.references import Known, check_templates
 from quell.errors import Problem
 from quell.model.detect import Absence, Anomaly, Condition, DetectRule, Forecast, New, Shift, Threshold
@@ -27,7 +28,7 @@ MOST_WINDOWS = 1500
 """So many windows of a series at most are remembered."""
 _SUMMARY = Known(roots=frozenset({"labels", "entity", "metric", "value", "threshold", "text"}))
 _GLOB_SIGNS = frozenset("*?[")
-_POOLED = frozenset({"absence", "new"})
+_POOLED = frozenset({"absence", "new", "drift", "schema"})
 _READ = {
     "threshold": ("metric", "log"),
     "forecast": ("metric",),
@@ -35,10 +36,14 @@ _READ = {
     "anomaly": ("metric", "log"),
     "new": ("log",),
     "shift": ("metric", "log"),
+    "drift": ("distribution",),
+    "schema": ("distribution",),
 }
 """What conditions read."""
 _BACK = {"forecast": "over", "shift": "against"}
 """What of a condition says how far back it looks at every window."""
+_OWN_LABELS = {"drift": {"kind": "drift"}}
+"""By which playbooks know what an alert speaks of."""
 
 
 def detector(document: Document, index: int, shape: DetectShape, problems: list[Problem]) -> DetectRule:
@@ -54,13 +59,14 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         problems.append(document.problem((*path, *at), message, hint))
     return DetectRule(
         name=shape.name,
+        on=shape.mode == "on",
         metric=shape.metric or "",
         log=shape.log or "",
         distribution=shape.distribution or "",
         where=joined(shape.where),
         errors=kind == "new" if shape.errors is None else shape.errors,
         pooled=kind in _POOLED if shape.per is None else shape.per == "entity",
-        when=_CONDITIONS[type(written)](written),
+        when=_condition(written, shape.distribution or "*"),
         need=need,
         of=of,
         every_s=shape.every,
@@ -68,7 +74,7 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         blind_s=shape.blind or 0.0,
         severity=shape.severity,
         impact=shape.impact or "",
-        labels=shape.labels,
+        labels=_OWN_LABELS.get(kind, {}) | shape.labels,
         summary=shape.summary,
         runbook=shape.runbook,
         place=document.place(path),
@@ -77,7 +83,14 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
 
 def _written(shape: WhenShape) -> tuple[str, Any]:
     """The condition that was written, by its name."""
-    return next((name, found) for name in type(shape).model_fields if (found := getattr(shape, name)) is not None)
+    fields = type(shape).model_fields.items()
+    return next((field.alias or name, found) for name, field in fields if (found := getattr(shape, name)) is not None)
+
+
+def _condition(written: Any, fields: str) -> Condition:
+    if isinstance(written, DriftShape):
+        return drift(written, fields)
+    return schema(written, fields) if isinstance(written, SchemaShape) else _CONDITIONS[type(written)](written)
 
 
 def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path, str, str]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone
+from quell.config.profiled_shapes import DriftShape, SchemaShape
 from quell.config.rule_shapes import EntityName
 from quell.model.detect import Aggregate, Direction, Impact
 
@@ -136,12 +137,16 @@ class WhenShape(Shape):
     """Log statements that were not made before."""
     shift: ShiftShape | None = None
     """A log statement, or a metric that counts, is told many times as often."""
+    drift: DriftShape | None = None
+    """Fields are distributed otherwise than in the profile of their entity."""
+    schema_: SchemaShape | None = Field(default=None, alias="schema")
+    """What comes is otherwise than the profile of the entity describes."""
 
     @model_validator(mode="after")
     def _one(self) -> WhenShape:
         named = [field for field in type(self).model_fields if getattr(self, field) is not None]
         if len(named) != 1:
-            known = ", ".join(type(self).model_fields)
+            known = ", ".join(field.alias or name for name, field in type(self).model_fields.items())
             raise ValueError(f"one condition is needed here, found {len(named)}; known are {known}")
         return self
 
@@ -151,6 +156,8 @@ class DetectShape(Shape):
 
     name: Name
     """Its name, which is the alertname of its alerts."""
+    mode: Literal["on", "off"] = "on"
+    """off: it is checked, and tests may name it, but it detects nothing."""
     metric: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     """Metrics that it reads, as a glob such as http.*: one of metric, log and distribution. Calls are the metrics
     calls.count, calls.errors, calls.error_share, calls.mean_s and calls.net_s."""
@@ -163,8 +170,8 @@ class DetectShape(Shape):
     errors: bool | None = None
     """Of log statements only those that tell of errors; "new" does so unless told otherwise."""
     per: Literal["series", "entity"] | None = None
-    """Whether each metric or statement is judged by itself, or all that is read of an entity together; "absence" and
-    "new" look at entities."""
+    """Whether each metric or statement is judged by itself, or all that is read of an entity together; "absence",
+    "new", "drift" and "schema" look at entities."""
     when: WhenShape
     """The condition."""
     for_: str = Field(default="1 of 1", alias="for", pattern=r"^\s*\d{1,6}\s+of\s+\d{1,6}\s*$", examples=["3 of 5"])

@@ -20,6 +20,7 @@ from quell.config.oncall_file import OnCall
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
 from quell.config.profile_file import MOST_BYTES, read_profile
+from quell.config.profiled_shapes import unprofiled
 from quell.config.references import ANY
 from quell.config.rules_file import Rules
 from quell.config.secrets import Secrets
@@ -161,7 +162,8 @@ class _Reading:
             settings, routes = read_settings(main, specs, secrets, actions, self.problems)
         self._find_rules(settings)
         profiles = self._profiles()
-        rules = self._rules(profiles)
+        rules = self._rules()
+        self.problems.extend(unprofiled(rules.detect, profiles))
         playbooks = self._playbooks(actions, Actions(instances.with_spare(specs)), rules)
         version = self._version()
         tokens, people = self._tokens(main), self._people(main)
@@ -254,8 +256,8 @@ class _Reading:
                 self.problems.append(Problem(name, 0, 0, text, "leave one of them out"))
         return tuple(found.values())
 
-    def _rules(self, profiles: tuple[Profile, ...]) -> Rules:
-        rules = Rules(self.problems, self.warnings, profiles=profiles)
+    def _rules(self) -> Rules:
+        rules = Rules(self.problems, self.warnings)
         for document in self._documents("rules"):
             rules.read(document)
         return rules

@@ -29,7 +29,6 @@ from quell.expressions.matchers import matches_empty
 from quell.model.detect import DetectRule
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
-from quell.model.profile import Profile
 from quell.model.rulebook import Correlate, EdgeKind, Freeze, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
 from quell.model.topology import Dependency, Entity
 
@@ -64,8 +63,6 @@ class Rules:
 
     problems: list[Problem]
     warnings: list[Problem]
-    profiles: tuple[Profile, ...] = ()
-    """What detectors of drift compare with."""
     map: list[MapRule] = field(default_factory=list)
     mute: list[MuteRule] = field(default_factory=list)
     inhibit: list[InhibitRule] = field(default_factory=list)

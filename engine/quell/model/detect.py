@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from quell.model.drift_report import Limits
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
 
@@ -17,6 +18,8 @@ Aggregate = Literal["mean", "min", "max", "sum", "count", "rate", "last", "p50",
 """How the points of one window become one number; "rate" is of a counter, per second."""
 Impact = Literal["system", "model", "business", "fairness"]
 Direction = Literal["up", "down", "both"]
+Check = Literal["columns", "types", "nulls", "values", "rows", "age", "clock", "version"]
+"""What of data can be otherwise than its profile describes."""
 NOWHERE = Place(file="<default>", line=0)
 
 
@@ -99,7 +102,28 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True, tag="shift", tag_field="c
     direction: Direction = "up"
 
 
-Condition = Threshold | Forecast | Absence | Anomaly | New | Shift
+class Drift(msgspec.Struct, frozen=True, kw_only=True, tag="drift", tag_field="condition"):
+    """Fields of a window are not distributed as in the profile of their entity, beyond ``limits``.
+
+    ``profile`` is an entity or entity@version ("": of each entity its own); entities without one are left alone. Only
+    what is told of ``segment`` counts.
+    """
+
+    profile: str = ""
+    limits: Limits = Limits()
+    segment: str = ""
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True, tag="schema", tag_field="condition"):
+    """What comes is otherwise than the profile of the entity describes, in one of the ways that are checked."""
+
+    checks: tuple[Check, ...]
+    profile: str = ""
+    limits: Limits = Limits()
+    segment: str = ""
+
+
+Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema
 """Every condition there is."""
 
 
@@ -111,10 +135,11 @@ class DetectRule(msgspec.Struct, frozen=True, kw_only=True):
 
     It is judged every ``every_s`` on a grid of time, ``delay_s`` after each window's end; it is an alert when ``need``
     of the last ``of`` windows were bad. With ``blind_s`` it is an alert of its own when nothing was read for so long.
-    ``impact`` "" is what the kind of the entity says.
+    ``impact`` "" is what the kind of the entity says. ``on`` false: it is only checked, and tested.
     """
 
     name: str
+    on: bool = True
     metric: str = ""
     log: str = ""
     distribution: str = ""

@@ -92,7 +92,27 @@ class Statements(msgspec.Struct, tag="statements", tag_field="memory"):
     first_at: float = 0.0
 
 
-Memory = Windows | Silence | Profile | Statements
+class Batch(msgspec.Struct, array_like=True):
+    """What was told of one window of an entity: by field its `quell.model.distribution.Distribution`, packed.
+
+    ``version`` is the one told last (at ``version_at``), ``skew_s`` how far ahead of arrival the furthest record lay.
+    """
+
+    fields: dict[str, bytes] = {}
+    samples: dict[str, list[str]] = {}
+    version: str = ""
+    version_at: float = 0.0
+    skew_s: float = 0.0
+
+
+class Batches(msgspec.Struct, tag="batches", tag_field="memory"):
+    """Distributions of the fields of an entity by window; ``newest`` is until when anything was told."""
+
+    own: dict[int, Batch] = msgspec.field(default_factory=dict)
+    newest: float = 0.0
+
+
+Memory = Windows | Silence | Profile | Statements | Batches
 """What any condition remembers of a series."""
 
 

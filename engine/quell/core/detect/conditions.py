@@ -10,9 +10,10 @@ from quell.core.detect.anomaly import AnomalyCondition
 from quell.core.detect.condition import Condition
 from quell.core.detect.forecast import ForecastCondition
 from quell.core.detect.news import NewCondition
+from quell.core.detect.profiled import DriftCondition, SchemaCondition
 from quell.core.detect.shift import ShiftCondition
 from quell.core.detect.threshold import ThresholdCondition
-from quell.model.detect import Absence, Anomaly, DetectRule, Forecast, New, Shift, Threshold
+from quell.model.detect import Absence, Anomaly, DetectRule, Drift, Forecast, New, Schema, Shift, Threshold
 from quell.model.rulebook import Rulebook
 
 _CONDITIONS: Mapping[type, Callable[[DetectRule, Any, Rulebook], Condition]] = {
@@ -22,6 +23,8 @@ _CONDITIONS: Mapping[type, Callable[[DetectRule, Any, Rulebook], Condition]] = {
     Anomaly: lambda rule, of, _: AnomalyCondition(rule, of),
     New: lambda rule, of, _: NewCondition(rule, of),
     Shift: lambda rule, of, _: ShiftCondition(rule, of),
+    Drift: lambda rule, of, rulebook: DriftCondition(rule, of, rulebook.profiles),
+    Schema: lambda rule, of, rulebook: SchemaCondition(rule, of, rulebook.profiles),
 }
 
 
