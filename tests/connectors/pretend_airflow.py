@@ -23,6 +23,7 @@ class PretendAirflow(Pretend):
         self.major = major
         self.paused: dict[str, bool] = {}
         self.runs: dict[str, dict[str, dict[str, Any]]] = {}
+        self.assets: list[dict[str, Any]] = []
         self.tokens: list[str] = []
         self.issued = 0
 
@@ -56,7 +57,27 @@ class PretendAirflow(Pretend):
             return self._problem(403, "Invalid JWT token")
         return self._dags(request, path.removeprefix("/api/v2/"), body)
 
+    def _listed(self, request: web.Request, path: str) -> web.Response:
+        found: list[Any]
+        if path == "dags":
+            key, found = "dags", [self._dag(name) for name in sorted(self.paused)]
+        elif path in {"assets", "datasets"}:
+            key, found = path, self.assets
+        else:
+            since = request.query["end_date_gte"][:19]
+            every = [
+                run for runs in self.runs.values() for run in runs.values() if (run["end_date"] or "")[:19] >= since
+            ]
+            key, found = "dag_runs", sorted(every, key=lambda run: str(run["end_date"]))
+        start = int(request.query["offset"])
+        shown = found[start : start + int(request.query["limit"])]
+        return web.json_response({key: shown, "total_entries": len(found)})
+
     def _dags(self, request: web.Request, path: str, body: Any) -> web.Response:
+        if path in {"dags", "dags/~/dagRuns", "assets" if self.major == 3 else "datasets"}:
+            return self._listed(request, path)
+        if path.partition("/")[0] != "dags":
+            return self._problem(404, "Not Found")
         _, name, *rest = path.split("/")
         if name not in self.paused:
             return self._problem(404, f"The DAG with dag_id: {name} was not found", "DAG not found")

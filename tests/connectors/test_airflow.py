@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.dag_scenarios import SCENARIOS, Scenario
 from connectors.pretend_airflow import PASSWORD, USER, PretendAirflow
+from connectors.test_airflow_source import watches_a_real_one
 from connectors.wire import Act, Wire, acting, served
 from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context, Pending
@@ -49,6 +50,7 @@ def test_against_a_real_airflow(real: Callable[[Path, list[str]], AbstractContex
             await act("dag", dag=DAGS[0])  # with a token that has expired, where there are any
             logins = [url for _, url, _ in wire.requests if url.endswith("/auth/token")]
             assert len(logins) == (1 if real is real_airflow3 else 0)
+        await watches_a_real_one(url, real is real_airflow3, **WHO)
         async with acting(Airflow, url, user=USER, password=Secret("wrong")) as (act, wire):
             with pytest.raises(Refused, match=r"answered 40[13]: (Invalid credentials|Forbidden)"):
                 await act("pause", dag=DAGS[0])

@@ -11,7 +11,7 @@ from quell.sdk.testkit import check_connector
 
 FOUND = find_connectors()
 OURS = {
-    "airflow": {"act"},
+    "airflow": {"act", "pull"},
     "alertmanager": {"receive", "serve"},
     "alertmanager_poll": {"pull"},
     "argo_rollouts": {"act"},

@@ -23,6 +23,15 @@ for name in {names}:
         EmptyOperator(task_id="train")
     globals()[name] = dag
 """
+_LINEAGE = """
+import datetime
+from airflow.models.dag import DAG
+payments = Written("s3://lake/payments")
+with DAG("etl", schedule=None, start_date=datetime.datetime(2026, 1, 1), default_args={"owner": "data"}):
+    EmptyOperator(task_id="load", outlets=[payments])
+with DAG("features", schedule=[payments], start_date=datetime.datetime(2026, 1, 1)):
+    EmptyOperator(task_id="make")
+"""
 _COMMON: Mapping[str, str] = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -37,7 +46,8 @@ def real_airflow3(directory: Path, dags: Sequence[str]) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     (directory / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
-    _write(directory, dags, "from airflow.providers.standard.operators.empty import EmptyOperator")
+    operator = "from airflow.providers.standard.operators.empty import EmptyOperator"
+    _write(directory, dags, operator, "from airflow.sdk import Asset as Written")
     environment = {
         **_COMMON,
         "AIRFLOW_HOME": str(directory),
@@ -59,7 +69,8 @@ def real_airflow2(directory: Path, dags: Sequence[str]) -> Iterator[str]:
     """Its address, while it runs."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    _write(directory, dags, "from airflow.operators.empty import EmptyOperator")
+    operator = "from airflow.operators.empty import EmptyOperator"
+    _write(directory, dags, operator, "from airflow.datasets import Dataset as Written")
     environment = {
         **_COMMON,
         "AIRFLOW_HOME": str(directory),
@@ -74,8 +85,9 @@ def real_airflow2(directory: Path, dags: Sequence[str]) -> Iterator[str]:
         yield url
 
 
-def _write(directory: Path, names: Sequence[str], imported: str) -> None:
+def _write(directory: Path, names: Sequence[str], imported: str, written: str) -> None:
     (directory / "dags").mkdir()
+    (directory / "dags" / "lineage.py").write_text(f"{imported}\n{written}{_LINEAGE}")
     (directory / "dags" / "training.py").write_text(imported + _DAGS.format(names=list(names)))
 
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, cast
+from urllib.parse import quote
 
 from quell.errors import BadPayload
 from quell.sdk.http import Answer, Http, checked, path_part
 from quell.sdk.json_api import basic
 from quell.sdk.secret import Secret
-from quell_connectors.airflow.translate import Dag, Run, dag_of, run_of, runs_of, token_of, version_of
+from quell_connectors.airflow.translate import (
+    Asset,
+    Dag,
+    Run,
+    assets_of,
+    dag_of,
+    dags_of,
+    run_of,
+    runs_of,
+    token_of,
+    version_of,
+)
 
 Api = Literal["v1", "v2"]
 
+T = TypeVar("T")
+_PAGE, _PAGES = 100, 50
 UNDER_WAY = "state=running&state=queued&limit=100"
 _DENIED = (401, 403)
 """What Airflow 3 answers to a token that has expired: 403 as well as 401."""
@@ -46,6 +60,29 @@ class Client:
         """Runs that are running or queued, a hundred at most."""
         found = runs_of((await self._call("GET", f"{_dag(dag)}/dagRuns?{UNDER_WAY}")).body)
         return [run for run in found if not run.ended]
+
+    async def dags(self) -> list[Dag]:
+        """All DAGs that are there now."""
+        return await self._pages("dags?order_by=dag_id", dags_of)
+
+    async def assets(self) -> list[Asset]:
+        """All assets (Airflow 3) or datasets (Airflow 2)."""
+        return await self._pages("assets?" if await self._spoken() == "v2" else "datasets?", assets_of)
+
+    async def ended_since(self, when: str) -> list[Run]:
+        """Runs of all DAGs that ended then or later, the earliest first."""
+        return await self._pages(f"dags/~/dagRuns?end_date_gte={quote(when)}&order_by=end_date", runs_of)
+
+    async def _pages(self, path: str, read: Callable[[bytes], list[T]]) -> list[T]:
+        """All of a list, a hundred at a time."""
+        found: list[T] = []
+        for page in range(_PAGES):
+            asked = f"{path}{'' if path.endswith('?') else '&'}limit={_PAGE}&offset={page * _PAGE}"
+            some = read((await self._call("GET", asked)).body)
+            found += some
+            if len(some) < _PAGE:
+                break
+        return found
 
     async def run(self, dag: str, run_id: str) -> Run | None:
         """A run, or None."""

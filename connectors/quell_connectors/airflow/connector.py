@@ -1,4 +1,4 @@
-"""The actions of the Airflow connector. Each looks first; a dry run looks and then says what would be."""
+"""The verbs of the Airflow connector. Each action looks first; a dry run looks and then says what would be."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from quell.errors import Refused
-from quell.sdk.connector import Call, Context, Done, Pending
+from quell.sdk.connector import Call, Context, Done, Pending, Pulled
 from quell.sdk.spec import Spec
 from quell_connectors.airflow.client import Client
 from quell_connectors.airflow.spec import SPEC
 from quell_connectors.airflow.translate import Dag, Run, run_id_of
+from quell_connectors.airflow.watch import Watch
 
 _ROUNDS = 10
 """How often runs under way are listed, a hundred at a time, until none is left to stop."""
@@ -18,12 +19,17 @@ _LOOK_AGAIN_S = 15.0
 
 
 class Airflow:
-    """Changes whether a DAG is scheduled; starts and stops runs."""
+    """Tells of DAGs and their runs; changes whether a DAG is scheduled; starts and stops runs."""
 
     spec: ClassVar[Spec] = SPEC
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         self._client = Client(options, context.http)
+        self._watch = Watch(self._client, options, context.source) if options.get("watch") else None
+
+    async def pull(self, cursor: str | None, now: float) -> Pulled:
+        """What is new, when the source is to watch. Raises as the client does."""
+        return Pulled((), cursor) if self._watch is None else await self._watch.pull(cursor, now)
 
     async def act(self, call: Call) -> Done | Pending:
         """Raises `Refused` for what Airflow knows nothing of, `Unreachable` and `NoAnswer` as the client does."""

@@ -16,7 +16,7 @@ _STOP_RUNS = Option(
 
 SPEC = Spec(
     name="airflow",
-    summary="Pauses, unpauses and triggers DAGs of an Airflow 2 (/api/v1) or 3 (/api/v2).",
+    summary="Tells of DAGs, their data and runs; pauses, unpauses, triggers them. Airflow 2 (/api/v1) or 3 (/api/v2).",
     options=(
         Option(
             name="url",
@@ -46,6 +46,13 @@ SPEC = Spec(
         Option(
             name="timeout", type="duration", summary="How long to wait for one answer.", default=10.0, example="10s"
         ),
+        Option(
+            name="watch",
+            type="boolean",
+            summary="Whether DAGs, assets and runs that ended are asked for, as often as every says.",
+            default=False,
+        ),
+        Option(name="severity", type="text", summary="Of the alert that a failed run is.", default="high"),
     ),
     actions=(
         ActionSpec(

@@ -29,6 +29,7 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
     timetable_description: str | None = None
     owners: Sequence[str] = ()
     tags: Sequence[_Tag] = ()
+    description: str | None = None
 
     @property
     def paused(self) -> bool:
@@ -41,16 +42,67 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
         return self.timetable_summary or self.timetable_description or ""
 
 
+class CodeVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a DAG's code, as Airflow 3 numbers them; the bundle's is that of its git repository."""
+
+    version_number: int
+    bundle_version: str | None = None
+    bundle_url: str | None = None
+    created_at: str | None = None
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run of a DAG."""
 
     dag_run_id: str
     state: str
+    dag_id: str = ""
+    start_date: str | None = None
+    end_date: str | None = None
+    run_type: str | None = None
+    triggering_user_name: str | None = None
+    dag_versions: Sequence[CodeVersion] | None = None
 
     @property
     def ended(self) -> bool:
         """Whether it runs no more."""
         return self.state in _ENDED
+
+
+class _Dags(msgspec.Struct, frozen=True):
+    dags: Sequence[Dag]
+    total_entries: int = 0
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    dag_id: str | None = None
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset of Airflow 3, a dataset of Airflow 2: who writes it, who reads it or begins when it was written."""
+
+    uri: str
+    name: str = ""
+    producing_tasks: Sequence[_Reference] | None = None
+    consuming_tasks: Sequence[_Reference] | None = None
+    scheduled_dags: Sequence[_Reference] | None = None
+    consuming_dags: Sequence[_Reference] | None = None
+
+    @property
+    def written_by(self) -> list[str]:
+        """The DAGs that write it."""
+        return sorted({one.dag_id for one in self.producing_tasks or () if one.dag_id})
+
+    @property
+    def read_by(self) -> list[str]:
+        """The DAGs that read it."""
+        every = (*(self.consuming_tasks or ()), *(self.scheduled_dags or ()), *(self.consuming_dags or ()))
+        return sorted({one.dag_id for one in every if one.dag_id})
+
+
+class _Assets(msgspec.Struct, frozen=True):
+    assets: Sequence[Asset] = ()
+    datasets: Sequence[Asset] = ()
 
 
 class _Runs(msgspec.Struct, frozen=True):
@@ -78,6 +130,17 @@ def run_of(body: bytes) -> Run:
 def runs_of(body: bytes) -> list[Run]:
     """Raises `BadPayload`."""
     return list(decode(body, _Runs).dag_runs)
+
+
+def dags_of(body: bytes) -> list[Dag]:
+    """Raises `BadPayload`."""
+    return list(decode(body, _Dags).dags)
+
+
+def assets_of(body: bytes) -> list[Asset]:
+    """Of either API. Raises `BadPayload`."""
+    answer = decode(body, _Assets)
+    return [*answer.assets, *answer.datasets]
 
 
 def token_of(body: bytes) -> str:

@@ -43,17 +43,33 @@ DATA = _travel({
     (S, S): (0.15, 600),
 })  # fmt: skip
 SCHEDULE = _travel({(F, F): (0.5, 300), (S, S): (0.4, 300), (F, S): (0.2, 300), (F, D): (0.1, 900)})
+TASKS = _travel({(F, F): (0.9, 60), (S, S): (0.65, 120), (D, D): (0.7, 300), (I, I): (0.5, 300)})
 MEASURE = _travel({(D, D): (0.7, 1000), (F, D): (0.5, 300), (S, D): (0.25, 600), (I, D): (0.3, 300)})
 
 _BY_TYPE: Mapping[str, Travel] = {
     **dict.fromkeys(("runs_on", "in_rack", "in_zone", "in_region", "hosted_on", "part_of", "member_of"), PLACEMENT),
     **dict.fromkeys(("consumes", "subscribes", "consumes_from"), QUEUE),
     **dict.fromkeys(
-        ("derived_from", "uses_features", "trained_on", "trained_by", "built_from", "produced_by", "version_of"), DATA
+        (
+            "derived_from",
+            "uses_features",
+            "trained_on",
+            "trained_by",
+            "built_from",
+            "produced_by",
+            "version_of",
+            "fed_by",
+            "column_of",
+        ),
+        DATA,
     ),
+    "has_task": TASKS,
     **dict.fromkeys(("scheduled_by", "deployed_by", "orchestrated_by"), SCHEDULE),
     **dict.fromkeys(("measures", "measured_by"), MEASURE),
 }
+
+LINEAGE = (DATA, MEASURE, TASKS)
+"""How trouble travels where data are made of data, however many steps that takes."""
 
 
 def _told(kind: EdgeKind) -> Travel:

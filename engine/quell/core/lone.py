@@ -12,11 +12,13 @@ from quell.core.blame import changed, doubt, nearest_change, too_late
 from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
 from quell.core.crowds import Crowds
+from quell.core.families import Family, family
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
 from quell.core.rank import MOST_SUSPECTS, TEMPERATURE
 from quell.core.severity import rank, worst
 from quell.core.titles import crowd_title, title
+from quell.core.trail import MADE_OF_DATA, Led, follows, trail
 from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
@@ -163,9 +165,12 @@ class Lone:
             return ()
         self._chart.renew()
         told = testimony(self._chart.graph, self._state, [alert.entity], [alert.name], alert.starts_at)
-        if not told.verdicts:
+        led = {one.entity: one for one in self._trail(alert)}
+        if not told.verdicts and not led:
             return (self._suspect(alert.entity, alert, told, 0.0, 0.0),)
         scores = {entity: told.nats(entity) + self._changed(entity, alert.starts_at)[1] for entity in told.around.names}
+        scores = scores if told.verdicts else {alert.entity: 0.0}
+        scores |= {entity: max(scores.get(entity, 0.0), told.nats(entity) + one.nats) for entity, one in led.items()}
         ranked = sorted(scores, key=lambda entity: -scores[entity])
         best = scores[ranked[0]]
         odds = [exp((scores[entity] - best) / TEMPERATURE) for entity in ranked]
@@ -173,11 +178,20 @@ class Lone:
         for entity, odd in zip(ranked[:MOST_SUSPECTS], odds, strict=False):
             sure = odd / sum(odds) / (1.0 + exp(-(scores[entity] - CLEAR) / TEMPERATURE))
             suspect = self._suspect(entity, alert, told, scores[entity], sure)
+            if entity in led:
+                suspect = follows(suspect, led[entity])
             if found:
                 text = f"evidence of {scores[entity]:.1f} nats against {best:.1f}"
                 suspect = msgspec.structs.replace(suspect, lost_because=text)
             found.append(suspect)
         return tuple(found)
+
+    def _trail(self, alert: Alert) -> list[Led]:
+        """Changes of data that lie behind an alert that says that data, or what is made of them, are off."""
+        entity = alert.entity or ""
+        if family(alert) != Family.DATA and entity.partition("/")[0] not in MADE_OF_DATA:
+            return []
+        return trail(self._chart.graph, self._chart.changes, entity, alert.starts_at)
 
     def _changed(self, entity: str, began: float) -> tuple[Change | None, float]:
         """The change there most likely to blame, and its nats. Faults of changes may take hours to show."""
@@ -208,6 +222,6 @@ class Lone:
             score=round(score, 4),
             confidence=round(sure, 4),
             onset=alert.starts_at,
-            path=told.around.path(entity) if entity != alert.entity else (entity,),
+            path=told.around.path(entity) if entity != alert.entity and entity in told.around.names else (entity,),
             evidence=evidence,
         )

@@ -12,8 +12,9 @@ from quell.core.blame import AT_ONCE_S, changed, nearest_change, too_late
 from quell.core.confidence import Standing, certainty, shares
 from quell.core.correlate import Correlator
 from quell.core.cover import Cause
-from quell.core.families import COUNT
+from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
+from quell.core.trail import Led, follows, trail
 from quell.core.walk import visits
 from quell.core.web import Claim
 from quell.core.witness import Testimony, surroundings, testimony
@@ -30,6 +31,8 @@ MOST_SUSPECTS = 5
 MOST_BETRAYED = 3
 BETRAYED_BAR = 3.0
 """Nats of telemetry that make a suspect of an entity that explains no alert."""
+FAR = 2.0
+"""Nats that a change far behind along lineage must be worth to come before what was found in reach."""
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
@@ -66,6 +69,8 @@ class Ranker:
         units = [self._state.units[unit_id] for unit_id in cause.units]
         told = self._told(cause, units)
         candidates = [*self._candidates(cause), *self._betrayed(cause, told)]
+        led = self._led(cause, units, changes, candidates)
+        candidates += [candidate for candidate, _ in led.values()]
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
         least = min(share.values())
         scored = []
@@ -79,6 +84,7 @@ class Ranker:
             self._suspect(candidate, units=units, told=told, changes=changes, score=score)
             for score, candidate in scored[:MOST_SUSPECTS]
         ]
+        found = [follows(one, led[one.entity][1]) if one.entity in led else one for one in found]
         margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
         sure = shares(certainty(_standing(found[0], units, margin)), odds)
         return [
@@ -114,6 +120,22 @@ class Ranker:
             for name in strong
             if told.nats(name) >= BETRAYED_BAR and self._graph.node(name) not in known
         ]
+
+    def _led(
+        self, cause: Cause, units: Sequence[Unit], changes: Changes, known: Sequence[Candidate]
+    ) -> dict[str, tuple[Candidate, Led]]:
+        """Changes of data beyond reach, where data are off and nothing was changed at the cause that was found."""
+        here, nodes = self._name(cause.key), {candidate.key // COUNT for candidate in known}
+        off = cause.key % COUNT == Family.DATA or any(unit.family == Family.DATA for unit in units)
+        onset = min(unit.onset for unit in units)
+        if not off or nearest_change(changes(here), cause.began, onset)[0] is not None:
+            return {}
+        first = known[0]
+        return {
+            one.entity: (Candidate(self._graph.node(one.entity) * COUNT + Family.DATA, net, one.change.at), one)
+            for one in trail(self._graph, changes, here, onset)
+            if self._graph.node(one.entity) not in nodes and (net := first.net - FAR + one.nats) > 0.0
+        }
 
     def _candidates(self, cause: Cause) -> list[Candidate]:
         """The cause and its rivals, one per entity, the best family of each."""
