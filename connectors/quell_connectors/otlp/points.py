@@ -14,9 +14,10 @@ from typing import Any
 
 from quell.model.records import AnyRecord, DependencyRecord, DistributionRecord
 from quell_connectors.otlp.calls import EDGES_FROM
+from quell_connectors.otlp.gathering import Gathered, Gathering, ascending
 from quell_connectors.otlp.homes import Home, Homes
 from quell_connectors.otlp.models import Meter
-from quell_connectors.otlp.quantiles import QUANTILES, Segment, explicit, exponential, quantiles, together
+from quell_connectors.otlp.quantiles import exponential
 from quell_connectors.otlp.samples import Table
 from quell_connectors.otlp.series import Labels, Series, named
 from quell_connectors.otlp.tally import Tally
@@ -41,15 +42,6 @@ class _Metric:
     met: dict[tuple[Hashable, ...], Labels | None] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """Histograms of one series and time."""
-
-    count: int = 0
-    sums: list[float] = field(default_factory=list)
-    parts: list[list[Segment]] = field(default_factory=list)
-
-
 class Points:
     """Reads the points of one delivery."""
 
@@ -60,7 +52,7 @@ class Points:
         self._tally = tally
         self._meter = meter
         self._counts: dict[tuple[str, str], set[str]] = {}
-        self._gathered: dict[tuple[str, str, str, int], _Gathered] = {}
+        self._gathering = Gathering()
         self._distributions: list[DistributionRecord] = []
         self._asked: dict[tuple[str, str], int] = {}
         self.table = Table()
@@ -78,7 +70,7 @@ class Points:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     self._read(home, metric)
-        self._put_histograms()
+        self._gathering.put(self.table)
 
     def records(self, source: str, now: float) -> Iterator[AnyRecord]:
         """Samples by entity, distributions, and which models services use."""
@@ -153,14 +145,15 @@ class Points:
             total = maybe(point, "sum")
             if not self._sound(metric, point, total):
                 continue
-            segments = None
-            if metric.delta and point.count:
-                counts, bounds = list(point.bucket_counts), list(point.explicit_bounds)
-                segments = explicit(bounds, counts, maybe(point, "min"), maybe(point, "max")) if counts else []
-                if segments is None or (counts and sum(counts) != point.count):
-                    self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
-                    continue
-            self._gather(metric, point, total, segments or [])
+            counts = list(point.bucket_counts) if metric.delta and point.count else []
+            bounds = tuple(point.explicit_bounds) if counts else ()
+            if counts and not (sum(counts) == point.count and len(counts) == len(bounds) + 1 and ascending(bounds)):
+                self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
+                continue
+            gathered = self._gather(metric, point, total)
+            if gathered is None or not counts:
+                continue
+            gathered.add(bounds, counts, _finite(maybe(point, "min")), _finite(maybe(point, "max")))
 
     def _exponentials(self, metric: _Metric, data: Any) -> None:
         for point in data.data_points:
@@ -175,13 +168,15 @@ class Points:
             if segments is None or sum(count for _, _, count in segments) != point.count:
                 self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
                 continue
-            if self._gather(metric, point, total, segments if metric.delta else []) and metric.delta and point.count:
+            gathered = self._gather(metric, point, total)
+            if gathered is not None and metric.delta and segments:
+                gathered.parts.append(segments)
                 self._distributions.append(self._distribution(metric, point, total, sides))
 
     def _summaries(self, metric: _Metric, data: Any) -> None:
         metric.delta = False  # counts and sums of summaries run from the start
         for point in data.data_points:
-            if not self._sound(metric, point, point.sum) or not self._gather(metric, point, point.sum, []):
+            if not self._sound(metric, point, point.sum) or self._gather(metric, point, point.sum) is None:
                 continue
             labels, model, _ = self._series.of(self._encoding, tuple(point.attributes))
             entity = f"model/{model}" if model else metric.home.entity
@@ -203,21 +198,21 @@ class Points:
             return False
         return True
 
-    def _gather(self, metric: _Metric, point: Any, total: float | None, segments: list[Segment]) -> bool:
+    def _gather(self, metric: _Metric, point: Any, total: float | None) -> Gathered | None:
+        """Takes count and sum; returns where buckets are gathered, None when the point is not taken."""
         attributes = tuple(point.attributes)
         found = self._name(metric, attributes, "")
         if found is None:
             self._tally.reject(metric.home.entity, "too_many_series", f'metric "{metric.name}"')
-            return False
+            return None
         labels, model, token_type = self._series.of(self._encoding, attributes)
         at, (entity, _) = point.time_unix_nano, found
+        gathered = Gathered()
         if metric.delta:
-            gathered = self._gathered.setdefault((entity, metric.name, labels, at), _Gathered())
+            gathered = self._gathering.of(entity, metric.name, labels, at)
             gathered.count += point.count
             if total is not None:
                 gathered.sums.append(total)
-            if segments:
-                gathered.parts.append(segments)
         else:
             self.table.put(entity, self._full(_growing(metric, "_count"), TOTAL, labels), at, float(point.count))
             if total is not None:
@@ -227,18 +222,7 @@ class Points:
             if total is not None and metric.name == "gen_ai.client.token.usage":
                 instance = None if metric.delta else metric.home.instance
                 self._meter.tokens_told(self.table, model, kind=token_type, at=at, tokens=total, instance=instance)
-        return True
-
-    def _put_histograms(self) -> None:
-        for (entity, name, labels, at), told in self._gathered.items():
-            self.table.put(entity, named(f"{name}_count", labels), at, float(told.count))
-            if told.sums:
-                self.table.put(entity, named(f"{name}_sum", labels), at, sum(sorted(told.sums)))
-            if not told.parts:
-                continue
-            segments = told.parts[0] if len(told.parts) == 1 else together(told.parts)
-            for (ending, _), value in zip(QUANTILES, quantiles(segments), strict=True):
-                self.table.put(entity, named(f"{name}_{ending}", labels), at, value, mean=True)
+        return gathered
 
     def _distribution(
         self, metric: _Metric, point: Any, total: float | None, sides: list[tuple[int, list[int]]]

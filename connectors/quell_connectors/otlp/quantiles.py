@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import isfinite
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 Segment = tuple[float, float, int]
 """From, to, and how many lie between."""
 
 
-def explicit(
-    bounds: Sequence[float], counts: Sequence[int], least: float | None, most: float | None
-) -> list[Segment] | None:
-    """The segments of a histogram with bounds; None when counts and bounds do not fit.
+def explicit(bounds: Sequence[float], counts: Sequence[int], least: float | None, most: float | None) -> list[Segment]:
+    """The segments of a histogram with ascending bounds, one fewer than counts.
 
     The first and the last bucket are open: they end at the least and largest value if told, else at their one bound.
     """
-    if len(counts) != len(bounds) + 1 or not all(map(isfinite, bounds)):
-        return None
-    if any(low >= high for low, high in pairwise(bounds)):
-        return None
     if not bounds:
         low = 0.0 if least is None else least
         return [(low, low if most is None else max(low, most), counts[0])]
