@@ -37,7 +37,7 @@ HEAD = "test: it\nfeed: [{at: 0s, alert: {alertname: A, severity: critical}}]\n"
             "test: it\nfeed: [{at: 0s}]\nexpect: [{at: 1m}]\n",
             2,
             8,
-            "exactly one of alert, change, sample, log and record",
+            "exactly one of alert, change, sample, log, series and record",
         ),
         ("test: it\nfeed: [{at: 0s, log: {}, for: 1m}]\nexpect: [{at: 1m}]\n", 2, 8, "for, annotations, value"),
         ("test: it\nfeed: [{at: 0s, log: {entity: a}, times: 2}]\nexpect: [{at: 1m}]\n", 2, 8, '"every" and "times"'),

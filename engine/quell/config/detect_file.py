@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from quell.config.detect_shapes import (
+    MOST_WINDOWS,
     AbsenceShape,
     AnomalyShape,
     DetectShape,
@@ -24,8 +25,6 @@ from quell.model.detect import Absence, Anomaly, Condition, DetectRule, Forecast
 
 SHORTEST_S = 1.0
 LONGEST_S = 7 * 86_400.0
-MOST_WINDOWS = 1500
-"""So many windows of a series at most are remembered."""
 _SUMMARY = Known(roots=frozenset({"labels", "entity", "metric", "value", "threshold", "text"}))
 _GLOB_SIGNS = frozenset("*?[")
 _POOLED = frozenset({"absence", "new", "drift", "schema"})
@@ -50,10 +49,6 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
     """One detector; everything that is wrong with it is added to ``problems``."""
     path: Path = ("detect", index)
     check_templates(document, (*path, "summary"), shape.summary, _SUMMARY, problems)
-    need, of = (int(part) for part in shape.for_.split("of"))
-    if not 1 <= need <= of <= MOST_WINDOWS:
-        message = f'"{shape.for_}" is not possible: write N of M with N from 1 to M and M up to {MOST_WINDOWS}'
-        problems.append(document.problem((*path, "for"), message))
     kind, written = _written(shape.when)
     for at, message, hint in _misfits(shape, kind, written):
         problems.append(document.problem((*path, *at), message, hint))
@@ -67,8 +62,8 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         errors=kind == "new" if shape.errors is None else shape.errors,
         pooled=kind in _POOLED if shape.per is None else shape.per == "entity",
         when=_condition(written, shape.distribution or "*"),
-        need=need,
-        of=of,
+        need=shape.for_[0],
+        of=shape.for_[1],
         every_s=shape.every,
         delay_s=shape.delay,
         blind_s=shape.blind or 0.0,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone
+from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone, plain
 from quell.config.profiled_shapes import DriftShape, SchemaShape
 from quell.config.rule_shapes import EntityName
 from quell.model.detect import Aggregate, Direction, Impact
@@ -15,6 +16,27 @@ NotNegative = Annotated[float, Field(ge=0)]
 MoreThanOne = Annotated[float, Field(gt=1, le=1e6)]
 HOUR_S = 3600.0
 DAY_S = 86_400.0
+MOST_WINDOWS = 1500
+"""So many windows of a series at most are remembered."""
+_WINDOWS = re.compile(r"\s*(\d{1,6})\s+of\s+(\d{1,6})\s*")
+
+
+def _windows(value: object) -> tuple[int, int]:
+    found = _WINDOWS.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'"{plain(value)}" is not so many of so many windows; write such as 3 of 5')
+    need, of = int(found[1]), int(found[2])
+    if not 1 <= need <= of <= MOST_WINDOWS:
+        raise ValueError(f'"{value}" is not possible: write N of M with N from 1 to M and M up to {MOST_WINDOWS}')
+    return need, of
+
+
+Windows = Annotated[
+    tuple[int, int],
+    PlainValidator(_windows),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+ of \d+$", "examples": ["3 of 5"]}),
+]
+"""In how many of how many windows."""
 
 
 class ThresholdShape(Shape):
@@ -174,7 +196,7 @@ class DetectShape(Shape):
     "new", "drift" and "schema" look at entities."""
     when: WhenShape
     """The condition."""
-    for_: str = Field(default="1 of 1", alias="for", pattern=r"^\s*\d{1,6}\s+of\s+\d{1,6}\s*$", examples=["3 of 5"])
+    for_: Windows = Field(default=(1, 1), alias="for")
     """In how many of the last windows the condition must hold."""
     every: Span = 60.0
     """How long a window is, and how often it is judged (1m)."""

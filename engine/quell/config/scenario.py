@@ -110,7 +110,7 @@ class Expect:
     incidents: Many | None = None
     pages: Many | None = None
     alerts: Mapping[str, Many] = field(default_factory=dict)
-    """By how they are handled: hold, muted, digest."""
+    """By how they are handled: hold, muted, digest; or "firing", however they are."""
     runs: Many | None = None
     calls: tuple[WantedCall, ...] = ()
     no_calls: tuple[str, ...] | None = None
@@ -119,7 +119,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One test. ``clock`` and all times are seconds of Unix time; ``playbooks`` and ``rules`` None is all there are."""
+    """One test. ``clock`` and all times are seconds of Unix time; ``playbooks`` and ``rules`` None is all there are.
+
+    ``detect`` None is all detectors that are on.
+    """
 
     name: str
     place: Place
@@ -127,6 +130,7 @@ class Scenario:
     expects: tuple[Expect, ...]
     playbooks: tuple[str, ...] | None = None
     rules: tuple[str, ...] | None = None
+    detect: tuple[str, ...] | None = None
     mode: Mode | None = None
     entities: tuple[Entity, ...] = ()
     dependencies: tuple[Dependency, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, get_args
 
 import msgspec
@@ -11,6 +12,7 @@ from quell.config.complaints import did_you_mean
 from quell.config.fields import duration
 from quell.config.nodes import Document, Path
 from quell.config.scenario import Fed
+from quell.config.test_series import values_of
 from quell.config.test_shapes import FedShape
 from quell.errors import Problem
 from quell.model.mismatch import place_and_reason
@@ -21,6 +23,7 @@ from quell.model.wire import TIME_FIELDS
 
 _KINDS: Mapping[str, type[AnyRecord]] = {str(cls.__struct_config__.tag): cls for cls in get_args(AnyRecord)}
 _SHORT: Mapping[str, type[AnyRecord]] = {"change": ChangeRecord, "sample": SampleRecord, "log": LogRecord}
+_SERIES = frozenset({"service", "entity", "metric", "log", "severity", "values"})
 _OWN = frozenset({"at", "seen", "id", "source"})
 
 
@@ -40,6 +43,14 @@ def entity_of(name: str) -> str:
 def fed_by(document: Document, path: Path, shape: FedShape, clock: float, problems: list[Problem]) -> Iterator[Fed]:
     """The records that one entry of a feed stands for; one that cannot be made is a problem."""
     place = Place(file=document.file, line=document.line(path))
+    if shape.series is not None:
+        try:
+            for record in _series(shape.series, shape, clock + shape.at, "-".join(map(str, path))):
+                yield Fed(record.at, record, place)
+        except _Unfit as error:
+            where: Path = (*path, "series", *([error.key] if error.key in shape.series else []))
+            problems.append(document.problem(where, str(error), error.suggestion))
+        return
     for number in range(shape.times):
         at = clock + shape.at + number * (shape.every or 0.0)
         name = f"{'-'.join(map(str, path))}-{number}"
@@ -78,6 +89,40 @@ def _records(shape: FedShape, clock: float, at: float, name: str) -> Iterator[An
         told = getattr(shape, key)
         if told is not None:
             yield _short(cls, told, clock, {"at": at, "source": shape.source, "id": name})
+
+
+def _series(told: Mapping[str, Any], shape: FedShape, start: float, name: str) -> Iterator[AnyRecord]:
+    """One record for each value, at the time of it."""
+    for key in told.keys() - _SERIES:
+        raise _Unfit(key, f'unknown key "{key}"', did_you_mean(key, _SERIES))
+    texts = {key: value for key, value in told.items() if isinstance(value, str)}
+    entity = texts.get("entity") or texts.get("service")
+    metric, log = texts.get("metric"), texts.get("log")
+    if not entity or (metric is None) == (log is None):
+        raise _Unfit("", "a series needs service (or entity), metric or log, and values")
+    try:
+        values = values_of(str(told.get("values", "")))
+    except ValueError as error:
+        raise _Unfit("values", str(error)) from None
+    for number, value in enumerate(values):
+        at, ours = start + number * (shape.every or 60.0), f"{name}-{number}"
+        if value is None:
+            continue
+        if metric is not None:
+            yield SampleRecord(
+                at=at, source=shape.source, id=ours, entity=entity_of(entity), metric=metric, value=value
+            )
+        elif isfinite(value) and value > 0 and log is not None:
+            yield LogRecord(
+                at=at,
+                source=shape.source,
+                id=ours,
+                entity=entity_of(entity),
+                severity=texts.get("severity", ""),
+                template=log,
+                count=int(value),
+                over_s=shape.every or 60.0,
+            )
 
 
 def _whole(told: Mapping[str, Any], clock: float, common: Mapping[str, Any]) -> AnyRecord:

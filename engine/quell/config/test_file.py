@@ -30,16 +30,17 @@ from quell.model.topology import Dependency, Entity
 
 _FAILURES = ("unreachable", "timeout", "refused", "lost")
 _ANSWER_KEYS = frozenset({"ok", "fail", "sentence", "error", "takes", "retry_after"})
-_HANDLED = {"held": "hold", "muted": "muted", "digest": "digest"}
+_HANDLED = {"firing": "firing", "held": "hold", "muted": "muted", "digest": "digest"}
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a test file may speak of: names of playbooks, of rules files, of actions and measures."""
+    """What a test file may speak of: names of playbooks, of rules files, of actions and measures, of detectors."""
 
     playbooks: frozenset[str]
     rules: frozenset[str]
     actions: frozenset[str]
+    detectors: frozenset[str] = frozenset()
 
 
 def scenarios_of(document: Document, names: Names, problems: list[Problem]) -> list[Scenario]:
@@ -90,6 +91,7 @@ class _Reading:
             expects=tuple(sorted(expects, key=lambda each: each.at)),
             playbooks=self._chosen(both, "playbooks", "playbook", self.names.playbooks),
             rules=self._chosen(both, "rules", "rules file", self.names.rules),
+            detect=self._chosen(both, "detect", "detector", self.names.detectors),
             mode=next((shape.mode for shape, _ in reversed(both) if shape.mode is not None), None),
             entities=tuple(entities.values()),
             dependencies=tuple(edges.values()),

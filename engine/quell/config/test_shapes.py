@@ -44,7 +44,7 @@ class KnownGraphShape(Shape):
 
 
 class FedShape(Shape):
-    """One thing that is told to quell. Exactly one of alert, change, sample, log and record stands in it."""
+    """One thing that is told to quell. Exactly one of alert, change, sample, log, series and record stands in it."""
 
     at: Duration
     """When, from the clock on."""
@@ -64,6 +64,9 @@ class FedShape(Shape):
     """A metric: service or entity, metric, and value, or points as a mapping from time to value."""
     log: dict[str, Any] | None = None
     """A log line: service or entity, severity, text, …"""
+    series: dict[str, Any] | None = None
+    """A metric over time: service or entity, metric (or log, a statement, with severity), and values as promtool writes
+    them, such as 0.2x10 0.9x5: one each "every" (1m)."""
     record: dict[str, Any] | None = None
     """Any record as in docs/reference/records.md; its times may be left out."""
     source: str = "test"
@@ -75,14 +78,21 @@ class FedShape(Shape):
 
     @model_validator(mode="after")
     def _one_thing(self) -> FedShape:
-        told = [name for name in ("alert", "change", "sample", "log", "record") if getattr(self, name) is not None]
+        told = [name for name in TOLD if getattr(self, name) is not None]
         if len(told) != 1:
-            raise ValueError("exactly one of alert, change, sample, log and record belongs here")
+            raise ValueError(f"exactly one of {', '.join(TOLD[:-1])} and {TOLD[-1]} belongs here")
         if told != ["alert"] and (self.for_ is not None or self.annotations or self.value is not None):
             raise ValueError("for, annotations, value and threshold go with an alert")
-        if (self.times > 1) != (self.every is not None):
+        if self.series is not None:
+            if self.times > 1:
+                raise ValueError('"times" does not go with a series; write more values')
+        elif (self.times > 1) != (self.every is not None):
             raise ValueError('"every" and "times" go together: every: 1m, times: 5')
         return self
+
+
+TOLD = ("alert", "change", "sample", "log", "series", "record")
+"""What may be told."""
 
 
 class CommandShape(Shape):
@@ -158,6 +168,8 @@ class _Common(Shape):
     """The playbooks that take part; all of the directory if left out."""
     rules: list[str] | None = None
     """The rules files that count, such as rules/mute.yaml; all of the directory if left out."""
+    detect: list[str] | None = None
+    """The detectors that take part, also if they are off; all that are on if left out."""
     mode: Mode | None = None
     """The mode of all playbooks that take part; as their files say if left out."""
     clock: Moment | None = None

@@ -142,6 +142,8 @@ class ExpectShape(Shape):
         | None
     ) = None
     """All pages so far, in any order; or how many."""
+    firing: Alerts | None = None
+    """All alerts that fire now, each by some of its labels, or by words of its annotations; or how many."""
     held: Alerts | None = None
     """All alerts that fire and are held back now, each by some of its labels; or how many."""
     muted: Alerts | None = None

@@ -65,8 +65,9 @@ def unmet(expect: Expect, machine: Machine, clock: float) -> Iterator[Failure]:
     ]
     firing = [alert for alert in state.alerts.values() if alert.firing]
     for handling, these in expect.alerts.items():
-        what = {"hold": "held", "muted": "muted", "digest": "digest"}[handling]
-        kinds.append((these, _Kind(what, _unlike_alert, _alert), [one for one in firing if one.handling == handling]))
+        what = "held" if handling == "hold" else handling
+        of_it = [one for one in firing if handling in {"firing", one.handling}]
+        kinds.append((these, _Kind(what, _unlike_alert, _alert), of_it))
     for many, kind, things in kinds:
         if many is not None:
             for failure in _unmatched(many, kind, things, after_s):
@@ -178,7 +179,13 @@ def _unlike_step(act: StepRun, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def _unlike_alert(one: Alert, wanted: Mapping[str, Any]) -> list[str]:
-    return [f'{name} "{one.labels.get(name, "")}"' for name, text in wanted.items() if one.labels.get(name, "") != text]
+    words = {name: text for name, text in wanted.items() if name in one.annotations and name not in one.labels}
+    said = _wordless(words, **{name: one.annotations[name] for name in words})
+    labels = {name: text for name, text in wanted.items() if name not in words}
+    return [
+        *(f'{name} "{one.labels.get(name, "")}"' for name, text in labels.items() if one.labels.get(name, "") != text),
+        *said,
+    ]
 
 
 def _wordless(wanted: Mapping[str, Any], **texts: str) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from quell.config.scenario import Expect, Fed, Person, Scenario
 from quell.model.decision import Perform
-from quell.model.records import AnyRecord, CommandRecord
+from quell.model.records import AnyRecord, CommandRecord, LogRecord, SampleRecord
 from quell.model.rulebook import Rulebook
 from quell.model.times import format_duration
 from quell.trial.actions import Declared
@@ -50,6 +50,8 @@ class _Player:
         self._machine = Machine(rulebook, self._world, declared, kill=kill, log=self._log)
         self._now = scenario.clock
         self._people = 0
+        self._said: dict[tuple[str, str], float | None] = {}
+        """What points last said, by entity and metric or log statement."""
 
     def play(self) -> Played:
         self._take([], self._scenario.clock)
@@ -69,7 +71,7 @@ class _Player:
         if kind == _FED:
             records: list[AnyRecord] = [event.record for event in events if isinstance(event, Fed)]
             for record in records:
-                self._log(_told(record), at)
+                self._log_record(record, at)
             self._take(records, at)
             return
         if kind == _LOOKED:
@@ -121,6 +123,19 @@ class _Player:
                 want = f"refused: {person.refused}".rstrip(" :")
                 got = f"refused: {said}" if said else "it was done"
                 self.played.failures.append(Failure(place, after_s, what, want, got))
+
+    def _log_record(self, record: AnyRecord, at: float) -> None:
+        """A point that says what the one before it said is not shown."""
+        if isinstance(record, SampleRecord | LogRecord):
+            series = (
+                record.entity,
+                record.metric if isinstance(record, SampleRecord) else record.template or record.text,
+            )
+            said = record.value if isinstance(record, SampleRecord) else record.count
+            if self._said.get(series) == said:
+                return
+            self._said[series] = said
+        self._log(_told(record), at)
 
     def _log(self, text: str, at: float | None = None) -> None:
         after = format_duration((self._now if at is None else at) - self._scenario.clock)

@@ -28,6 +28,11 @@ def staged(rulebook: Rulebook, scenario: Scenario) -> Rulebook:
         inhibit=tuple(rule for rule in rulebook.inhibit if counts(rule.place)),
         windows=tuple(rule for rule in rulebook.windows if counts(rule.place)),
         freezes=tuple(rule for rule in rulebook.freezes if counts(rule.place)),
+        detect=tuple(
+            replace(rule, on=True)
+            for rule in rulebook.detect
+            if counts(rule.place) and (rule.on if scenario.detect is None else rule.name in scenario.detect)
+        ),
         triage=triage,
         entities=_entities(rulebook, scenario),
         dependencies=_dependencies(rulebook, scenario),

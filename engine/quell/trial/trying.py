@@ -83,6 +83,7 @@ class Stage:
             playbooks=frozenset(playbook.name for playbook in self.rulebook.playbooks),
             rules=frozenset(rules),
             actions=frozenset(self.declared.actions) | _measures(self.rulebook),
+            detectors=frozenset(rule.name for rule in self.rulebook.detect),
         )
 
 

@@ -49,6 +49,8 @@ class Usual(NamedTuple):
 class AnomalyCondition(Quiet):
     """See `quell.core.detect.condition.Condition`."""
 
+    remembers_s = 8 * 86_400.0
+
     def __init__(self, rule: DetectRule, condition: Anomaly) -> None:
         self._every_s = rule.every_s
         self._of = condition

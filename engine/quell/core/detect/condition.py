@@ -25,6 +25,8 @@ class Condition(Protocol):
 
     Otherwise only the latest window is judged, when its time comes.
     """
+    remembers_s: float
+    """So long a series is remembered of which nothing is told, at least."""
     rests_on: str
     """Tells apart what it was made from besides its rule: when that changes, what it remembers begins anew."""
 
@@ -54,6 +56,7 @@ class Quiet:
     """What most conditions have in common: nothing is read but points, and silence says nothing."""
 
     alone = False
+    remembers_s = 21_600.0
     rests_on = ""
 
     def take_named(self, memory: Memory, name: str, at: float, count: float) -> None:

@@ -29,8 +29,6 @@ from quell.model.state import State
 
 MOST_PENDING = 1000
 """Points of one series that wait; when there are more they are added to their windows at once."""
-IDLE_S = 21_600.0
-"""So long a series is remembered at least of which nothing is told."""
 
 Told = tuple[Iterable[float], Iterable[float | None], Iterable[float]]
 """Times, values and weights; no weights where every point counts once."""
@@ -43,7 +41,7 @@ class Detector:
         self._state = state
         self._known = state.detecting
         self._agenda = agenda
-        self._readers = {rule.name: Reader(rule, rulebook) for rule in rulebook.detect}
+        self._readers = {rule.name: Reader(rule, rulebook) for rule in rulebook.detect if rule.on}
         self._series = AllSeries(self._readers, state)
         self._judging = Judging(self._known, self._series.entity, emit)
         self._blindness = Blindness(self._known, emit)
@@ -191,7 +189,7 @@ class Detector:
     def sweep(self, at: float, out: list[AnyDecision]) -> None:
         """Forgets series of which nothing was told for long."""
         for name, reader in self._readers.items():
-            idle_s = max(IDLE_S, 2.0 * reader.condition.keeps * reader.rule.every_s)
+            idle_s = max(reader.condition.remembers_s, 2.0 * reader.condition.keeps * reader.rule.every_s)
             watches = self._series.of(name)
             for key in [key for key, watch in watches.items() if watch.told_at + idle_s < at]:
                 if not self._judging.restless(reader, watches[key], at):
