@@ -87,10 +87,9 @@ def step_between(then: Sketch, now: Sketch) -> str:
     if factor is not None and _misfit(before * factor, after) <= _FIT:
         return _worded(factor)
     with np.errstate(all="ignore"):
-        for step in _STEPS:
-            if _misfit(step.of(before), after) <= _FIT:
-                return step.said
-    return _line(before, after)
+        tried = [(_misfit(step.of(before), after), step.said) for step in _STEPS]
+    best, said = min(tried)
+    return said if best <= _FIT else _line(before, after)
 
 
 def _misfit(wanted: Floats, found: Floats) -> float:
@@ -130,8 +129,8 @@ def _known(factor: float) -> tuple[float, str] | None:
 
 def _worded(factor: float) -> str:
     known = _known(factor)
-    text = f"×{_number(factor)}" if factor >= 1.0 else f"÷{_number(1.0 / factor)}"
-    return f"values {text} ({known[1]})" if known else f"values {text}"
+    size, sign = (factor, "×") if factor >= 1.0 else (1.0 / factor, "÷")
+    return f"values {sign}{_number(size)} ({known[1]})" if known else f"values {sign}{float(f'{size:.2g}'):g}"
 
 
 def _line(before: Floats, after: Floats) -> str:
