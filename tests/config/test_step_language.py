@@ -34,7 +34,7 @@ FLOW = Spec(
         ActionSpec(
             name="query",
             summary="A value.",
-            params=(Option(name="q", type="text", summary="What.", required=True),),
+            params=(Option(name="q", type="text", summary="What.", required=True, language="FlowQL"),),
             effect="read",
             repeat="state",
         ),
@@ -102,8 +102,18 @@ def test_a_wait_with_a_query():
     (step,) = loaded(WAIT % ("result.x > 1", query)).steps
     assert step.wait == Wait(
         until="result.x > 1", within_s=300.0, every_s=10.0,
-        query=Deed(do="flow.query", with_={"q": "up"}, effect="read", repeat="state"),
+        query=Deed(do="flow.query", with_={"q": "up"}, effect="read", repeat="state", queries=("q",)),
     )  # fmt: skip
+
+
+def test_a_step_knows_which_of_its_parameters_are_in_a_query_language():
+    look, pause = loaded(
+        "  - {id: a, do: flow.query, with: {q: up}, undo: {do: flow.query, with: {q: down}}}\n"
+        "  - {id: b, do: flow.pause, with: {dag: d}}\n"
+    ).steps
+    assert (look.queries, pause.queries) == (("q",), ())
+    assert look.undo is not None
+    assert look.undo.queries == ("q",)
 
 
 def test_an_act_after_an_approval_becomes_two_steps():

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.stage import PLACE, Guards, Stage, incident, playbook, step, undo
-from quell.model.playbook import BlastRadius, Each, Measure, Retry, Schedule, Step
+from quell.model.playbook import BlastRadius, Deed, Each, Measure, Retry, Schedule, Step, Wait
 from quell.model.topology import Entity
 
 RATE = Measure(name="metrics.rate", place=PLACE, do="prom.query", params=("service",),
@@ -56,6 +56,46 @@ def test_a_text_that_would_end_the_quotes_of_a_query_is_refused(bad):
     assert stage.run.state == "failed"
     assert "metrics.rate" in stage.run.error
     assert "quote" in stage.run.error
+
+
+ASKS = {"query": 'up{app="${vars.app}"}', "note": "${vars.app}"}
+ASKED = Deed(do="prom.query", with_=ASKS, effect="read", queries=("query",))
+REFUSED = "query: an argument within a text may hold no quote, backslash or line break"
+
+
+@pytest.mark.parametrize("where", ["step", "wait", "item"])
+@pytest.mark.parametrize("bad", ['a"} or vector(0) or x{s="', "a'", "a\\", "a`", "a\nb"])
+def test_a_step_puts_no_such_text_into_a_query_either(bad, where):
+    each = Each(of=["${vars.app}"], most=1)
+    asking = {
+        "step": step("look", "prom.query", with_=ASKS, effect="read", queries=("query",)),
+        "wait": step("look", "wait", wait=Wait(until="result.x", within_s=60.0, query=ASKED), effect="read"),
+        "item": step(
+            "look", "prom.query", with_={"query": "x${item}"}, for_each=each, effect="read", queries=("query",)
+        ),
+    }[where]
+    stage = begun(asking, vars={"app": bad})
+    if where == "wait":
+        stage.at(100.0)
+    assert (stage.run.state, stage.performs) == ("failed", [])
+    assert REFUSED in stage.run.error
+
+
+def test_what_takes_back_and_what_follows_a_failure_put_no_such_text_into_a_query_either():
+    acts = (step("act", with_={"app": "x"}, undo=ASKED), step("next", on_failure="undo"))
+    stage = begun(*acts, vars={"app": 'a"'}, on_failure=(ASKED,))
+    stage.answer()
+    stage.fail()
+    assert "prom.query" not in {one.action for one in stage.performs}
+    assert stage.run.state == "stuck", "people are called"
+    assert [REFUSED in one.error for one in stage.run.deeds] == [True, True]
+
+
+def test_what_is_no_query_or_a_query_as_a_whole_goes_into_a_step_as_it_is():
+    with_ = {"query": "${vars.q}", "note": "it's ${vars.app}", "n": "${vars.app}"}
+    given = {"q": 'up{job="a"}', "app": 'say "x"'}
+    stage = begun(step("look", "prom.query", with_=with_, effect="read", queries=("query",)), vars=given)
+    assert stage.performs[-1].params == {"query": 'up{job="a"}', "note": 'it\'s say "x"', "n": 'say "x"'}
 
 
 def test_a_query_that_is_an_argument_as_a_whole_goes_through_as_it_is():

@@ -53,7 +53,14 @@ SPEC = Spec(
             name="query",
             summary="Asks for the value of an expression, now or at another time.",
             params=(
-                Option(name="query", type="text", summary="The expression, in PromQL.", required=True, example="up"),
+                Option(
+                    name="query",
+                    type="text",
+                    summary="The expression, in PromQL.",
+                    required=True,
+                    example="up",
+                    language="PromQL",
+                ),
                 Option(name="at", type="text", summary="When: now, or a time.", default="now"),
             ),
             effect="read",

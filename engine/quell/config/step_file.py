@@ -127,7 +127,12 @@ def deed_of(do: str, with_: dict[str, Any], actions: Actions) -> Deed:
     spec = actions.find(do)
     if spec is None:
         return Deed(do=do, with_=with_)
-    return Deed(do=do, with_=with_, effect=spec.effect, repeat=spec.repeat)
+    return Deed(do=do, with_=with_, effect=spec.effect, repeat=spec.repeat, queries=_queries(spec))
+
+
+def _queries(spec: ActionSpec | None) -> tuple[str, ...]:
+    """The parameters of an action that are in a query language."""
+    return tuple(option.name for option in spec.params if option.language) if spec is not None else ()
 
 
 def steps_of(document: Document, entries: list[StepShape | GroupShape], actions: Actions) -> tuple[Step, ...]:
@@ -191,6 +196,7 @@ def _step(
         before=before[0] if before else "",
         before_takes=tuple(option.name for option in before[1].params) if before else (),
         needs=needs,
+        queries=_queries(spec),
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from quell.core.context import rendered
 from quell.core.desk import Desk
 from quell.core.readings import GRACE_S, ask
 from quell.core.stand import DEED, current, with_current
 from quell.core.undoing import kept, step_of
+from quell.core.worded import params_of
 from quell.model.decision import Perform
 from quell.model.playbook import Deed, Effect, Playbook, Repeat, Retry, Step
 from quell.model.run import Reading, Run, StepRun
@@ -34,6 +34,7 @@ class Act:
     timeout_s: float
     retry: Retry | None
     step: Step | None
+    queries: tuple[str, ...] = ()
 
     @property
     def repeatable(self) -> bool:
@@ -53,13 +54,13 @@ def act_at(playbook: Playbook, run: Run) -> Act:
     if run.phase == "deeds":
         deed = playbook.on_failure[int(act.id.removeprefix(DEED)) - 1]
         again = Retry(times=2) if deed.effect != "change" else None
-        return Act(deed.do, deed.with_, deed.effect, deed.repeat, DEED_TIMEOUT_S, again, None)
+        return Act(deed.do, deed.with_, deed.effect, deed.repeat, DEED_TIMEOUT_S, again, None, deed.queries)
     if run.phase == "undo":
         step = next(step for step in playbook.steps if step.id == step_of(act))
         deed = step.undo or Deed(do=act.do)
-        return Act(deed.do, deed.with_, deed.effect, deed.repeat, step.timeout_s, step.retry, step)
+        return Act(deed.do, deed.with_, deed.effect, deed.repeat, step.timeout_s, step.retry, step, deed.queries)
     step = playbook.steps[run.at_step]
-    return Act(step.do, step.with_, step.effect, step.repeat, step.timeout_s, step.retry, step)
+    return Act(step.do, step.with_, step.effect, step.repeat, step.timeout_s, step.retry, step, step.queries)
 
 
 def performed(desk: Desk, run: Run, at: float) -> Run:
@@ -72,7 +73,7 @@ def performed(desk: Desk, run: Run, at: float) -> Run:
     assert state is not None, "only what the run stands at is performed"
     act = act_at(playbook, run)
     context = desk.context(run, at)
-    params = state.params or rendered(dict(act.with_), context)
+    params = state.params or params_of(act.with_, act.queries, context)
     undo = state.undo
     if run.phase == "steps" and act.step is not None and act.step.undo is not None and not undo:
         undo = kept(act.step.undo, state, params, context)
@@ -115,7 +116,7 @@ def asked_before(desk: Desk, run: Run, step: Step, at: float) -> Run:
     """
     act = current(run)
     assert act is not None, "only an act changes something"
-    params = act.params or rendered(dict(step.with_), desk.context(run, at))
+    params = act.params or params_of(step.with_, step.queries, desk.context(run, at))
     run = with_current(run, replace(act, params=params, readings=()))
     reading = Reading(
         name=BEFORE,

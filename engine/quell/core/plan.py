@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from quell.core.context import evaluated, rendered, run_context, top_suspect
 from quell.core.drift import drift_of
 from quell.core.items import EACH, ITEMS, items_of
+from quell.core.worded import params_of
 from quell.errors import ExpressionError
 from quell.model.incident import Incident
 from quell.model.playbook import Each, Playbook, Step
@@ -83,8 +84,9 @@ def _ahead(step: Step, act: StepRun, context: dict[str, Any]) -> StepRun:
         return act
     if step.for_each is not None:
         return replace(act, params=_foreseen_items(step, step.for_each, context))
-    undo = _foreseen(step.undo.with_, context) if step.undo is not None and not step.undo.takes else {}
-    return replace(act, params=_foreseen(step.with_, context), undo=undo)
+    deed = step.undo
+    undo = _foreseen(deed.with_, deed.queries, context) if deed is not None and not deed.takes else {}
+    return replace(act, params=_foreseen(step.with_, step.queries, context), undo=undo)
 
 
 def _foreseen_items(step: Step, each: Each, context: dict[str, Any]) -> dict[str, Any]:
@@ -93,17 +95,16 @@ def _foreseen_items(step: Step, each: Each, context: dict[str, Any]) -> dict[str
         items = items_of(each, context)
     except ExpressionError:
         return {}
-    params = [_foreseen(step.with_, {**context, "item": item}) for item in items]
+    params = [_foreseen(step.with_, step.queries, {**context, "item": item}) for item in items]
     return {ITEMS: items, EACH: params} if params and all(params) else {ITEMS: items}
 
 
-def _foreseen(params: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+def _foreseen(params: Mapping[str, Any], queries: tuple[str, ...], context: Mapping[str, Any]) -> dict[str, Any]:
     """All parameters, or none when one needs an answer that is not there yet."""
     try:
-        found: dict[str, Any] = rendered(dict(params), context)
+        return params_of(params, queries, context)
     except ExpressionError:
         return {}
-    return found
 
 
 def version_of(incident: Incident | None) -> int:

@@ -6,19 +6,19 @@ condition that reads something is evaluated as often as it takes: each time, wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from quell.core.catalog import Catalog
-from quell.core.context import explained, holds, plain, value_of
+from quell.core.context import holds, plain, value_of
 from quell.core.desk import Desk
 from quell.core.stand import current, with_current
+from quell.core.worded import harmless
 from quell.errors import ExpressionError
 from quell.expressions.cel_text import CALL_FUNCTION
-from quell.expressions.templates import Template, text_of
 from quell.model.decision import Perform
 from quell.model.playbook import Measure, Retry
 from quell.model.records import StepFinished
@@ -31,7 +31,6 @@ MOST_READINGS = 20
 """So many readings one condition may need."""
 GRACE_S = 30.0
 """How long after its time limit an answer may still come."""
-_QUOTES = frozenset("\"'`\\")
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
@@ -101,44 +100,12 @@ def asked(desk: Desk, run: Run, lacking: Iterable[Lack], purpose: Purpose, at: f
     """The run with these readings asked for. Raises ExpressionError when the parameters of one cannot be worded."""
     for lack in lacking:
         context = {**lack.arguments, CALL_FUNCTION: Catalog(desk.state)}
-        params = _worded(lack, context)
+        params = harmless(lack.measure.with_, context, lack.name)
         run = ask(
             desk, run, Reading(name=lack.name, purpose=purpose, do=lack.measure.do, params=params),
             lack.measure.timeout_s, at,
         )  # fmt: skip
     return run
-
-
-def _worded(lack: Lack, context: Mapping[str, Any]) -> Any:
-    """The parameters of a measure. Raises ExpressionError.
-
-    Most arguments are labels, which whoever sends alerts may choose, and stand between quotes in a query. One that
-    could end those is refused, whatever language the query is in; what is a parameter as a whole is handed on as it is.
-    """
-
-    def as_text(value: Any) -> str:
-        if any(sign in _QUOTES or sign < " " for text in _texts(value) for sign in text):
-            raise ExpressionError(
-                f"{lack.name}: an argument within a text may hold no quote, backslash or line break, as it would "
-                "change what is asked for"
-            )
-        return text_of(value)
-
-    try:
-        return plain(Template(dict(lack.measure.with_)).render(context, as_text))
-    except ExpressionError as error:
-        raise explained(error, context) from None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from (*_texts(name), *_texts(item))
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)
 
 
 def ask(desk: Desk, run: Run, reading: Reading, timeout_s: float, at: float) -> Run:

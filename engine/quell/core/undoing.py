@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from quell.core.context import rendered
 from quell.core.stand import UNDO, acts_of
+from quell.core.worded import params_of
 from quell.errors import ExpressionError
 from quell.model.playbook import Deed, Step
 from quell.model.run import Run, StepRun
@@ -22,7 +22,7 @@ def kept(deed: Deed, act: StepRun, params: Mapping[str, Any], context: Mapping[s
     before = act.before or {}
     taken = {name: before.get(name, params.get(name)) for name in deed.takes if name in before or name in params}
     try:
-        return {**taken, **rendered(dict(deed.with_), context)}
+        return {**taken, **params_of(deed.with_, deed.queries, context)}
     except ExpressionError:
         return {}
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from quell.core.context import rendered
 from quell.core.desk import Desk
 from quell.core.readings import ask, asked, told
 from quell.core.stand import current, with_current
+from quell.core.worded import params_of
 from quell.errors import ExpressionError
 from quell.model.playbook import Step, Wait
 from quell.model.run import Reading, Run, StepRun
@@ -36,7 +36,7 @@ def look(desk: Desk, run: Run, step: Step, at: float) -> Run | str:
     if wait.query is None:
         return judged(desk, run, step, at)
     try:
-        params = rendered(dict(wait.query.with_), desk.context(run, at))
+        params = params_of(wait.query.with_, wait.query.queries, desk.context(run, at))
     except ExpressionError as error:
         return _concluded(run, wait, false_because(error), at)
     reading = Reading(name=QUERY, purpose="look", do=wait.query.do, params=params)

@@ -40,7 +40,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """An action with its parameters, which may hold ``${…}`` references; ``effect`` and ``repeat`` are the action's.
 
     ``takes``, of an undo that the act's own action declares: the parameters it takes from the act, those that were read
-    before the act first.
+    before the act first. ``queries`` are the parameters in a query language.
     """
 
     do: str
@@ -48,6 +48,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     effect: Effect = "change"
     repeat: Repeat = "never"
     takes: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,7 +91,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``wait`` is there for ``wait`` only. Steps that follow each other with the same ``group`` are reads done at once.
     ``before`` is the read asked for the state before the act, with the ``before_takes`` of its parameters. ``needs`` is
-    a step without which, if it was not done, this one is skipped.
+    a step without which, if it was not done, this one is skipped. ``queries`` are the parameters in a query language.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: str = ""
     before_takes: tuple[str, ...] = ()
     needs: str = ""
+    queries: tuple[str, ...] = ()
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,7 +15,8 @@ class Option:
     """One option of a connector or one parameter of an action.
 
     Decoded types: text, url, path → str; secret → `Secret`; integer → int; number → float; boolean → bool;
-    duration → float seconds; list → list; mapping → dict. ``choices`` restricts text.
+    duration → float seconds; list → list; mapping → dict. ``choices`` restricts text. ``language`` names the query
+    language that a text is in ("PromQL"): what a playbook puts into it may not end a quotation there.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Option:
     default: Any = None
     choices: tuple[str, ...] = ()
     example: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
