@@ -16,8 +16,8 @@ MOST_WORDS = 40
 ANY = "<*>"
 _MASKS = re.compile(
     r"""
-    (?:[a-z][a-z0-9+.-]*://\S+)                                  # addresses of the web
-    | (?:[\w.+-]+@[\w-]+\.[\w.]+)                                # of mail
+    (?:[a-z][a-z0-9+.-]{0,30}://\S+)                             # addresses of the web
+    | (?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+                        # of mail
     | "[^"]*" | '[^']*'                                          # quoted values
     | \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b
     | \b0x[0-9a-f]+\b
