@@ -15,6 +15,9 @@ import msgspec
 MOST_MARKS = 50_000
 """Of one stream. What happened longest ago is forgotten first, and may then be told twice."""
 
+_SLACK_S = 0.001
+"""Whoever asks from a moment on may be given what happened at that moment, by another clock's rounding."""
+
 T = TypeVar("T")
 
 
@@ -37,12 +40,17 @@ def fresh(
     known = {} if window is None else {mark: at for at, mark in window.seen}
     told: list[T] = []
     for at, identity, row in rows:
-        mark = blake2b(f"{at!r}\x00{identity}".encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+        mark = mark_of(at, identity)
         if mark not in known:
             known[mark] = at
             told.append(row)
-    kept = sorted((at, mark) for mark, at in known.items() if at > until - overlap_s)
+    kept = sorted((at, mark) for mark, at in known.items() if at > until - overlap_s - _SLACK_S)
     return told, Window(until, tuple(kept[-MOST_MARKS:]))
+
+
+def mark_of(at: float, identity: str) -> str:
+    """By what something is known again."""
+    return blake2b(f"{at!r}\x00{identity}".encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
 def windows_of(cursor: str | None) -> dict[str, Window]:
