@@ -246,6 +246,7 @@ def daemon(monkeypatch):
         (["runs"], ["R-1", "proposed", "a deploy is the first cause"]),
         (["runs", "R-1"], ["would be sent", "quell approve R-1"]),
         (["approve", "R-1"], ["R-1: approved"]),
+        (["approve", "R-1", "--version", "3", "--note", "read it"], ["R-1: approved"]),
         (["reject", "R-1"], ["R-1: reject: accepted, not decided over yet"]),
         (["runs", "R-2"], ["touches service/cart", "locks deploys", "has looked: quell release R-2"]),
         (["release", "R-1", "--note", "looked"], ["R-1: its locks are released, now stuck"]),

@@ -38,7 +38,7 @@ def test_what_is_there_may_be_read(condition: str) -> None:
     [
         ("incident.suspects.exists(s, s.confidense > 0.3)", 'a member of "incident.suspects" has no "confidense"'),
         ("incident.changes.exists(c, c.ages < 5)", 'a member of "incident.changes" has no "ages"; did you mean "age'),
-        ("incident.suspects.all(s, s.change.previus > 1)", 'change of a member of "incident.suspects" has no "previus"'),
+        ("incident.suspects.all(s, s.change.previus > 1)", 'of a member of "incident.suspects" has no "previus"'),
         ('incident.evidence.exists(e, e.code == "x")', 'a member of "incident.evidence" has no "code"'),
         ("suspect.evidence.exists(e, e.rank == 1)", 'a member of "suspect.evidence" has no "rank"'),
         ('alerts.exists(a, a.sev == "x")', 'a member of "alerts" has no "sev"'),

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Any
 
+from msgspec.structs import replace
+
 from daemon.parts import TOKEN, Worker, loaded, running, source, token
 from quell.config import Loaded
 from quell.daemon.serve import restored
@@ -66,6 +68,28 @@ def test_who_may_approve_and_what_is_too_late() -> None:
             assert len(Worker.calls) == 1
             for verb in ("approve", "reject", "stop"):
                 assert await quell.api("POST", f"/runs/{run}/{verb}", {}) == (409, {"error": f"run {run} is done"})
+
+    asyncio.run(story())
+
+
+def test_a_yes_to_a_version_that_is_no_more_is_refused() -> None:
+    async def story() -> None:
+        core = core_with_an_incident()
+        async with running(config(), restore=lambda *_: core) as quell:
+            run = (await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}))[1]["runs"][0]
+            assert run["approval"]["incident_version"] == 1
+            known = core.state.incidents["I1"]
+            core.state.incidents["I1"] = replace(known, material_version=2, severity="critical")
+            place = f"/runs/{run['id']}/approve"
+            assert await quell.api("POST", place, {"version": 1}, by=SRE) == (
+                409, {"error": "incident I1 is at version 2, sam has read version 1; look at it again"},
+            )  # fmt: skip
+            status, told = await quell.api("POST", place, {"version": 2}, by=SRE)
+            assert status == 409
+            assert told["error"].startswith("incident I1 was at version 1 then, it is at 2; it asks again")
+            status, told = await quell.api("POST", place, {"version": 2}, by=SRE)
+            assert (status, told["run"]["steps"][0]["sentence"]) == (200, "approved by sam")
+            assert (await quell.api("POST", place, {"version": 0}, by=SRE))[0] == 422
 
     asyncio.run(story())
 
