@@ -5,17 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from core.scene import T0, Scene, consistent, ends, fires, outage, says
+from core.scene import PAGER, T0, Scene, consistent, ends, fires, outage, rulebook, says
 from quell.core.continuity import place_of
 from quell.model.incident import Incident
 from quell.model.records import IncidentRecord
+from quell.model.rulebook import Route, Rulebook
 
 HOUR = 3600.0
 
 
-def beside(paged_at: float = 60.0, *, acked: bool = False, severity: str = "critical") -> tuple[Scene, str, str]:
+def beside(
+    paged_at: float = 60.0, *, acked: bool = False, severity: str = "critical", book: Rulebook | None = None
+) -> tuple[Scene, str, str]:
     """An outage that belongs to others, so that it has not paged, and beside it one of its alerts that has, alone."""
-    scene = Scene()
+    scene = Scene(book)
     theirs = IncidentRecord(at=T0, id="9", source="desk", status="open", title="Move", labels={"namespace": "shop"})
     scene.tell(theirs, *outage(of=("ledger", "payments", "checkout")))
     scene.tell(fires("frontend", 36.0, severity=severity))
@@ -55,6 +58,18 @@ def absorbed(scene: Scene, whole: str, alone: str, at: float) -> Incident:
     consistent(scene.engine)
     assert scene.engine.state.incidents[alone].merged_into == whole
     return scene.engine.state.incidents[whole]
+
+
+def test_an_early_sign_is_no_page_to_hand_on() -> None:
+    quiet = Route(name="quiet", action="", early=True)
+    scene, whole, alone = beside(severity="warning", book=rulebook(routes=(PAGER, quiet)))
+    scene.engine.state.early[alone] = T0 + 60.0
+    absorbed(scene, whole, alone, at=120.0)
+    scene.wait(180.0)
+    first = scene.pages[0]
+    assert (first.incident, first.reason) == (whole, "it was an early sign, and is more than that now")
+    assert scene.calls[0].incident == whole
+    assert scene.engine.state.early == {}
 
 
 def test_a_fresh_page_is_handed_on() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.scene import T0, Scene, ends, fires
+from core.scene import T0, Scene, ends, fires, rulebook
 from quell.model.alert import Alert, Reason
 from quell.model.decision import Audit
 from quell.model.incident import Incident, Suspect, TimelineEntry
+from quell.model.rulebook import Route
 from quell.stats.counting import FOLDED, MOST_RULES, OTHERS, Counting
 from quell.stats.figures import Figures
 from quell.stats.spans import MOST_KEPT, Spans, share
@@ -23,7 +24,9 @@ NAMES = ("INC-1", "INC-2", "INC-3")
 MARKS = ("a", "b", "c", "d")
 moments = st.floats(0.0, END - 1.0)
 people = st.sampled_from(("quell", "ana"))
-deeds = st.sampled_from(("opened", "paged", "reminded", "acknowledged", "snoozed", "resolved", "split", "reopened"))
+deeds = st.sampled_from(
+    ("opened", "paged", "early sign", "reminded", "acknowledged", "snoozed", "resolved", "split", "reopened")
+)
 
 
 @st.composite
@@ -201,3 +204,26 @@ def test_a_share_lies_within_its_bounds(hits: int, misses: int) -> None:
     assert told.low is not None
     assert told.high is not None
     assert 0.0 <= told.low <= told.rate <= told.high <= 1.0
+
+
+def test_early_signs_are_no_pages() -> None:
+    """People see them in a quiet place or in lists; only what they are called for is a page."""
+    for action in ("", "chat.say"):
+        quiet = Route(name="quiet", action=action, early=True)
+        scene = Scene(rulebook(routes=(Route(name="on-call", action="pager.call"), quiet)))
+        scene.tell(
+            *(fires(name, 12.0 * n, severity="warning") for n, name in enumerate(("ledger", "payments", "checkout")))
+        )
+        scene.wait(300.0)
+        early = counted(scene)
+        assert (early.funnel.pages, early.funnel.paged_incidents, early.funnel.early) == (0, 0, 1)
+        assert "1 incident told of as early signs only" in plain(early)
+        assert sum(one.pages for one in early.noisiest) == 0
+        assert [(one.code, one.handling) for one in early.held][:1] == [("early", "digest")]
+        scene.tell(*(ends(name, 400.0, severity="warning") for name in ("ledger", "payments", "checkout")))
+        scene.wait(900.0)
+        assert all(one.unheeded == 0 for one in scene.engine.state.behaviour.values()), "nobody was to act"
+        scene.tell(fires("ledger", 1000.0, "Down"))
+        scene.wait(2000.0)
+        later = counted(scene)
+        assert (later.funnel.pages, later.funnel.early) == (1, 0)

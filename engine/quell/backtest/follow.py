@@ -147,7 +147,7 @@ class Follower:
                 self._kept.shown_at.setdefault(decision.incident.id, decision.at)
             elif isinstance(decision, RunChanged):
                 self._kept.runs[decision.run.id] = decision.run
-            elif isinstance(decision, Page) and not decision.reminder:
+            elif isinstance(decision, Page) and not decision.reminder and not decision.quietly:
                 paging.append(decision)
         for page in paging:  # only now are all alerts known that began together with them
             alert = self._engine.state.alerts.get(page.alert)

@@ -34,10 +34,12 @@ NO_REASON = frozenset({"new", "over"})
 """Codes that do not say what kept an alert from paging while it fired."""
 
 
-def stands_for(incident: Incident) -> Reason:
+def stands_for(incident: Incident, *, early: bool = False) -> Reason:
     """Why an alert pages that stands for an incident's page."""
     many = len(incident.alerts)
-    text = f"stands for the page of incident {incident.id}" + (f" and its {many} alerts" if many > 1 else "")
+    text = f"stands for the {'early sign' if early else 'page'} of incident {incident.id}" + (
+        f" and its {many} alerts" if many > 1 else ""
+    )
     return Reason(code="paged", text=text)
 
 
@@ -211,7 +213,7 @@ class Alerts:
         if due is not None and now >= due:
             verdict = slow_burn(alert, now, paged=True)
         else:
-            verdict = Judgement("page", stands_for(incident), due)
+            verdict = Judgement("page", stands_for(incident, early=incident.id in self._state.early), due)
         judged = self._judged_so(alert, verdict)
         if judged.paged_at is None and incident.paged_at is not None:
             judged = msgspec.structs.replace(judged, paged_at=incident.paged_at)

@@ -89,9 +89,11 @@ class Engine:
         )
         logbook = Logbook(self.state, self._agenda, self._pruning)
         self._repeats = Repeats(self.state, self._chart)
-        self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda)
-        self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
+        self._pager = Pager(
+            rulebook, self.state, self._alerts, logbook, self._agenda, quietly=self._automation.routes.quietly
+        )
+        self._lives = Lives(rulebook, self.state, logbook, self._pager)
         self._following = Following(self.state, self._automation.routes)
         self._escalation = Escalation(self.state, self._automation, logbook, self._agenda, pager=self._pager)
         self._lone = Lone(

@@ -35,10 +35,6 @@ class Escalation:
 
     def paged(self, incident: Incident, alert: Alert, text: str, now: float) -> None:
         """A page was told: along each chain the first step was; whatever was under way before begins anew."""
-        if self._routes.goes_early(incident, alert, now):
-            self._state.early.setdefault(incident.id, now)
-        else:
-            self._state.early.pop(incident.id, None)
         place = place_of(incident, alert)
         for chain, route in self._routes.chains(incident, alert, now):
             told, _ = self._routes.step(chain, 0, place, Matter(incident, alert, now, text))

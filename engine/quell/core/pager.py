@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,12 +15,14 @@ from quell.core.onchain import on_a_chain
 from quell.core.patience import longest_s
 from quell.core.severity import rank
 from quell.model.alert import Alert
-from quell.model.decision import AlertChanged, AnyDecision, Page
+from quell.model.decision import AlertChanged, AnyDecision, Page, Quietly
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.times import format_duration
 
+EARLY = "early sign"
+"""What stands in the timeline where people were told quietly, or by lists only, and not called."""
 REMIND_MOST_S = 4 * 3600.0
 """Reminders become no rarer than this, unless the first of them is."""
 
@@ -28,12 +30,22 @@ REMIND_MOST_S = 4 * 3600.0
 class Pager:
     """Works on what an incident keeps of its page, and on the alert that stands for it."""
 
-    def __init__(self, rulebook: Rulebook, state: State, alerts: Alerts, logbook: Logbook, agenda: Agenda) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        state: State,
+        alerts: Alerts,
+        logbook: Logbook,
+        agenda: Agenda,
+        *,
+        quietly: Callable[[Incident, Alert, float], Quietly],
+    ) -> None:
         self._triage = rulebook.triage
         self._state = state
         self._alerts = alerts
         self._logbook = logbook
         self._agenda = agenda
+        self._quietly = quietly
         self._digest = frozenset(rulebook.triage.digest_severities)
         self._page = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
         self._gravest = max(map(rank, self._page), default=0)
@@ -131,8 +143,9 @@ class Pager:
         return any(self.able(self._state.alerts.get(mark)) for mark in incident.alerts)
 
     def over(self, incident: Incident, now: float, *, acted: bool) -> None:
-        """Learns from how the page of an incident ended that is over now."""
-        self._alerts.page_over(incident, now, acted=acted)
+        """Learns from how the page of an incident ended that is over now; an early sign called nobody to act."""
+        if incident.id not in self._state.early:
+            self._alerts.page_over(incident, now, acted=acted)
 
     def hand_on_pages(
         self, lost: Mapping[str, Sequence[Member]], after: Mapping[Member, str], now: float, out: list[AnyDecision]
@@ -157,6 +170,8 @@ class Pager:
             if gone.paged_at is None or now >= gone.paged_at + longest_s(self._triage):
                 continue
             told = max(told_of(gone), told_of(into), key=self._grade) if into.paged_at is not None else told_of(gone)
+            if gone.id in self._state.early and into.paged_at is None:
+                self._state.early[into.id] = self._state.early[gone.id]  # nobody was called for either so far
             if into.paged_at is not None:
                 self._state.incidents[into.id] = msgspec.structs.replace(into, told_severity=told)
                 continue
@@ -243,9 +258,14 @@ class Pager:
             reminded_at=None,
             reminders=0,
         )
-        self._logbook.keep(noted(incident, now, "paged", why), "updated", now, out)
+        quietly = self._quietly(incident, alert, now)
+        if quietly:
+            self._state.early.setdefault(name, now)
+        else:
+            self._state.early.pop(name, None)
+        self._logbook.keep(noted(incident, now, EARLY if quietly else "paged", why), "updated", now, out)
         self.plan(incident)
-        out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why, rise=rise))
+        out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why, rise=rise, quietly=quietly))
         current = self._state.alerts[alert.fingerprint]
         current = msgspec.structs.replace(current, incident=name)
         paging = self._alerts.standing(current, self._state.incidents[name], now)

@@ -13,7 +13,7 @@ from quell.core.wanted import Wanted, is_early
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.model.alert import Alert
-from quell.model.decision import Perform
+from quell.model.decision import Perform, Quietly
 from quell.model.incident import Incident
 from quell.model.oncall import Chain, Stage
 from quell.model.rulebook import Route, Rulebook
@@ -72,10 +72,14 @@ class Routes:
         """The chain of that name."""
         return self._chains.get(name)
 
-    def goes_early(self, incident: Incident, alert: Alert | None, at: float) -> bool:
-        """Whether an incident's page takes quiet routes only now."""
-        taking = self._taking(incident, self._alert(incident, alert), at)
-        return self.early(incident) and any(route.early for route, _ in taking)
+    def quietly(self, incident: Incident, alert: Alert | None, at: float) -> Quietly:
+        """Whether an incident's page takes quiet routes only now, and whether those tell anybody."""
+        if not self.early(incident):
+            return ""
+        quiet = [route for route, _ in self._taking(incident, self._alert(incident, alert), at) if route.early]
+        if not quiet:
+            return ""
+        return "told" if any(route.action or route.chain for route in quiet) else "listed"
 
     def early(self, incident: Incident) -> bool:
         """Whether an incident is an early sign only."""

@@ -39,7 +39,8 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.pages = Counter(
-            "quell_pages", "Times that people were called: first, as it became worse (rise), again (reminder).",
+            "quell_pages",
+            "Times that people were told: first, as it became worse (rise), again (reminder), quietly (early).",
             ["kind"], registry=registry,
         )  # fmt: skip
         self.not_paged = Counter(

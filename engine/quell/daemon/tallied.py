@@ -33,9 +33,11 @@ class Tallied:
                     self._metrics.incident_events.labels(event).inc()
                     if event == "acknowledged":
                         self._acknowledged(decision.incident, decision.at)
+                case Page(quietly="listed"):
+                    pass  # nobody was told
                 case Page():
                     kind = "reminder" if decision.reminder else "rise" if decision.rise else "first"
-                    self._metrics.pages.labels(kind).inc()
+                    self._metrics.pages.labels("early" if decision.quietly else kind).inc()
                 case _:
                     pass
 

@@ -26,6 +26,10 @@ IncidentEvent = Literal[
 ]
 
 
+Quietly = Literal["", "told", "listed"]
+"""How people hear of an early sign: where nobody is called, or from lists only; "" for what they are called for."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="decision", gc=False):
     """``at`` is the core's time of the decision."""
 
@@ -49,7 +53,7 @@ class IncidentChanged(Decision, frozen=True, kw_only=True, tag="incident_changed
 class Page(Decision, frozen=True, kw_only=True, tag="page", gc=False):
     """A person is to be told now, or told again: as nobody took it (``reminder``), or as it became worse (``rise``).
 
-    The deeds that tell them follow as `Perform`.
+    Of an early sign they are told ``quietly``: that is no page to anybody. The deeds that tell them follow as `Perform`.
     """
 
     incident: str
@@ -57,6 +61,7 @@ class Page(Decision, frozen=True, kw_only=True, tag="page", gc=False):
     reason: str
     reminder: bool = False
     rise: bool = False
+    quietly: Quietly = ""
 
 
 class SilenceChanged(Decision, frozen=True, kw_only=True, tag="silence_changed", gc=False):

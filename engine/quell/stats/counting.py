@@ -23,6 +23,8 @@ MOST_RULES = 10_000
 OTHERS = "(all other rules)"
 FOLDED = "in_incident"
 """The code of alerts that did not page because their incident speaks for them: they are told of, not held."""
+EARLY = "early"
+"""The code of alerts that stand for an early sign: nobody was called."""
 OVER = "over"
 """The code of alerts that ended while they were held; why they were is in ``held_for``."""
 _FEEDBACK = "feedback:"
@@ -86,7 +88,8 @@ class Counting:
         course = self._courses.get(alert.incident or "")
         if course is not None:
             course.heard(alert)
-        paged = alert.paged_at is not None or alert.handling == "page"
+        early = course is not None and course.early
+        paged = (alert.paged_at is not None or alert.handling == "page") and not early
         self._alerts += 1
         self._events += events
         self._firing += alert.firing
@@ -97,11 +100,13 @@ class Counting:
         if paged and course is not None and not course.by_hand and course.resolved_at is not None:
             self._unheeded.append((alert.name, alert.incident or ""))
         rule.not_actionable += self._was_said("not_actionable", alert)
-        self._hold(alert, rule, course, paged=paged)
+        self._hold(alert, rule, course, paged=paged, early=early)
 
-    def _hold(self, alert: Alert, rule: _Rule, course: Course | None, *, paged: bool) -> None:
+    def _hold(self, alert: Alert, rule: _Rule, course: Course | None, *, paged: bool, early: bool) -> None:
         """One that did not page, or not at once."""
         code, handling = (alert.held_for, "hold") if paged else (alert.reason.code, alert.handling)
+        if early and handling == "page":
+            code, handling = EARLY, "digest"
         if code == OVER and alert.held_for:
             code, handling = alert.held_for, "hold"
         if code == FOLDED:
@@ -165,6 +170,7 @@ class Counting:
             paged_incidents=sum(bool(course.paged_at) for course in every),
             pages=sum(len(course.paged_at) for course in every),
             reminders=sum(course.reminders for course in every),
+            early=sum(course.early and course.counts for course in every),
             firing=self._firing,
             folded=self._folded,
         )

@@ -37,6 +37,7 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True):
 
     ``alerts`` are firings that began in that time, ``events`` the deliveries that told of them. ``incidents`` opened
     and were not ``merged`` into another nor ``withdrawn``; ``pages`` called somebody, ``reminders`` called again.
+    Of ``early`` incidents nobody was called: they were early signs, told of quietly or in lists only.
     """
 
     events: int = 0
@@ -48,6 +49,7 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True):
     paged_incidents: int = 0
     pages: int = 0
     reminders: int = 0
+    early: int = 0
     firing: int = 0
     folded: int = 0
 

@@ -8,12 +8,17 @@ from quell.model.alert import Alert
 from quell.model.incident import Incident, TimelineEntry
 
 QUELL = "quell"
+EARLY = "early sign"
+"""As the core's timelines have it."""
 _TAKEN = frozenset({"acknowledged", "snoozed"})
 _DONE_BY_HAND = _TAKEN | {"resolved", "reopened", "assigned", "absorbed", "split"}
 
 
 class Course(msgspec.Struct):
-    """One incident. ``first_at`` is the first abnormal signal, ``first_rule`` what told of it."""
+    """One incident. ``first_at`` is the first abnormal signal, ``first_rule`` what told of it.
+
+    ``early``: people were told of it quietly or by lists, and never called.
+    """
 
     opened_at: float
     status: str
@@ -27,6 +32,7 @@ class Course(msgspec.Struct):
     own_split: bool
     first_at: float
     first_rule: str = ""
+    early: bool = False
 
     @property
     def counts(self) -> bool:
@@ -54,19 +60,21 @@ class Course(msgspec.Struct):
 def course_of(incident: Incident) -> Course:
     """What is known before its alerts are."""
     timeline = incident.timeline
+    paged_at = tuple(entry.at for entry in timeline if is_page(entry))
     taken = [entry.at for entry in timeline if entry.what in _TAKEN and entry.by != QUELL]
     return Course(
         opened_at=incident.opened_at,
         status=incident.status,
         many=len(incident.alerts) > 1,
         suspected=bool(incident.suspects),
-        paged_at=tuple(entry.at for entry in timeline if is_page(entry)),
+        paged_at=paged_at,
         reminders=sum(entry.what == "reminded" for entry in timeline),
         taken_at=min(taken, default=None),
         resolved_at=incident.resolved_at if incident.status == "resolved" else None,
         by_hand=any(entry.what in _DONE_BY_HAND and entry.by != QUELL for entry in timeline),
         own_split=any(entry.what == "split" and entry.by == QUELL for entry in timeline),
         first_at=min([incident.opened_at, *_onsets(incident)]),
+        early=not paged_at and any(entry.what == EARLY for entry in timeline),
     )
 
 

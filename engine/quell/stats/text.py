@@ -60,6 +60,8 @@ def _funnel(figures: Figures) -> Iterator[str]:
         more.append(f"{told.alerts / told.pages:.1f} alerts a page")
     if told.reminders:
         more.append(f"{_many(told.reminders, 'reminder')}")
+    if told.early:
+        more.append(f"{_many(told.early, 'incident')} told of as early signs only")
     if told.merged or told.withdrawn:
         more.append(f"beside {told.merged} merged and {told.withdrawn} withdrawn incidents")
     if told.folded:
