@@ -103,7 +103,7 @@ def drift(
     """
     known = _read(profile_path)
     limits = Limits(ks=ks, psi=psi, chi2=chi2, chance=chance, rows=rows, age_s=age, leave=without)
-    report, _ = table_against(known, chunks(data), limits, version=version, now=time.time())
+    report = table_against(known, chunks(data), limits, version=version, now=time.time(), pictures=html is not None)
     _write(html, page, report)
     _write(picture, svg, report)
     if as_json:

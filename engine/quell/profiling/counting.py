@@ -20,6 +20,8 @@ from quell.profiling.tables import Chunk, Column
 
 DAY_S = 86_400.0
 MOST_DAYS = 40_000
+_PARTS = 16
+"""So many chunks are added up at once."""
 _MOSTLY = 0.95
 """So many of the values that there are must fit for a text column to be numbers or times."""
 _LEAST = 0.5
@@ -34,26 +36,30 @@ class Counting:
     def __init__(self, types: Mapping[str, ValueType] | None = None, *, time: str = "") -> None:
         self._wanted = types or {}
         self._types: dict[str, ValueType] = {}
-        self._parts: dict[str, Distribution] = {}
+        self._parts: dict[str, list[Distribution]] = {}
         self._time = time
         self._days: Counter[int] = Counter()
         self.samples: dict[str, tuple[str, ...]] = {}
-        self.rows = 0
+
+    @property
+    def rows(self) -> int:
+        """So many were taken."""
+        return max((sum(part.count for part in parts) for parts in self._parts.values()), default=0)
 
     def take(self, chunk: Chunk) -> None:
-        """Counts a chunk."""
-        rows = max((len(column) for column in chunk.values()), default=0)
+        """Counts a chunk: some rows of all columns, or of some of them."""
         for name, column in chunk.items():
             self._keep(name, self._counted(name, column))
-        for name in self._parts.keys() - chunk.keys():  # a field that no row of this chunk has
-            self._keep(name, Distribution(count=rows, nulls=rows))
-        for name in chunk.keys() - self._parts.keys():
-            self._keep(name, Distribution(count=self.rows, nulls=self.rows))
-        self.rows += rows
 
     def told(self) -> dict[str, Distribution]:
-        """By column, in the order of the table."""
-        return dict(self._parts)
+        """By column, in the order of the table. What rows lack is missing in them."""
+        rows = self.rows
+        found = {}
+        for name, parts in self._parts.items():
+            told = _added(parts)
+            lacking = rows - told.count
+            found[name] = replace(told, count=rows, nulls=told.nulls + lacking) if lacking else told
+        return found
 
     def per_day(self) -> PerDay | None:
         """Rows of whole days: the first and the last day are only part of theirs. None without a time column."""
@@ -64,10 +70,10 @@ class Counting:
         return PerDay(days=len(whole), mean=sum(whole) / len(whole), least=min(whole), most=max(whole))
 
     def _keep(self, name: str, told: Distribution) -> None:
-        known = self._parts.get(name)
-        if known is None and self.rows:
-            known = Distribution(count=self.rows, nulls=self.rows)
-        self._parts[name] = told if known is None else _added(known, told)
+        parts = self._parts.setdefault(name, [])
+        parts.append(told)
+        if len(parts) >= _PARTS:
+            self._parts[name] = [_added(parts)]
 
     def _counted(self, name: str, column: Column) -> Distribution:
         if isinstance(column, np.ndarray):
@@ -118,14 +124,14 @@ def counted(chunks: Iterable[Chunk], types: Mapping[str, ValueType] | None = Non
     return counting
 
 
-def _added(known: Distribution, more: Distribution) -> Distribution:
-    """Both; the type stays what it was found to be first."""
-    if known.type and more.type and known.type != more.type:
-        return replace(
-            known, count=known.count + more.count, nulls=known.nulls + more.nulls, bad=known.bad + more.known
-        )
-    told = together([known, more])
-    return replace(told, type=known.type or more.type)
+def _added(parts: list[Distribution]) -> Distribution:
+    """All together; the type stays what it was found to be first, and values of another are bad."""
+    kind = next((part.type for part in parts if part.type), "")
+    alike = [
+        part if part.type in {"", kind} else Distribution(count=part.count, nulls=part.nulls, bad=part.bad + part.known)
+        for part in parts
+    ]
+    return replace(together(alike), type=kind)
 
 
 def _type_of(values: list[Any], wanted: ValueType) -> ValueType:

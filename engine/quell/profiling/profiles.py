@@ -10,7 +10,7 @@ from quell.core.profiles.cells import even_bins
 from quell.core.profiles.judge import Present, compared
 from quell.model.drift_report import DriftReport, Limits
 from quell.model.profile import Profile, ProfiledField, hashed
-from quell.profiling.counting import Counting, counted
+from quell.profiling.counting import counted
 from quell.profiling.tables import Chunk, TableError
 
 BINS = 10
@@ -50,9 +50,15 @@ def profile_of(
 
 
 def table_against(
-    profile: Profile, chunks: Iterable[Chunk], limits: Limits, *, version: str = "", now: float | None = None
-) -> tuple[DriftReport, Counting]:
-    """The comparison of all rows with a profile, and what was counted."""
+    profile: Profile,
+    chunks: Iterable[Chunk],
+    limits: Limits,
+    *,
+    version: str = "",
+    now: float | None = None,
+    pictures: bool = False,
+) -> DriftReport:
+    """The comparison of all rows with a profile; ``pictures`` of fields that did not drift as well."""
     types = {field.name: field.values.type for field in profile.fields if field.values.type}
     counting = counted(chunks, types, time=profile.time)
     told = counting.told()
@@ -66,4 +72,4 @@ def table_against(
         now=now,
         samples=counting.samples,
     )
-    return compared(profile, present, limits), counting
+    return compared(profile, present, limits, pictures=pictures)
