@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from rich.tree import Tree
 
 from quell.cli import looks
 from quell.cli.asking import Asked, asks_daemon
+from quell.cli.lineage import said_of, show_lineage
 from quell.cli.looks import Column
 from quell.model.shares import percent
 
@@ -42,9 +44,26 @@ def status(asked: Asked) -> None:
 @click.command("graph")
 @click.argument("entity", required=False)
 @click.option("--hops", type=click.IntRange(1, 10), default=2, show_default=True, help="How far from ENTITY.")
+@click.option("--lineage", "made", metavar="ENTITY", help="What ENTITY is made from, and all that needs it.")
+@click.option("--version", "version", default="", help="With --lineage: where this version (or alias) came from.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="With --lineage: draw it to this file.")
+@click.option("--dot", type=click.Path(dir_okay=False, path_type=Path), help="With --lineage: write it for Graphviz.")
 @asks_daemon
-def graph(asked: Asked, entity: str | None, hops: int) -> None:
-    """Show what ENTITY (kind/name) depends on and what needs it, and who said so; without it, the whole in numbers."""
+def graph(
+    asked: Asked, *, entity: str | None, hops: int, made: str | None, version: str, svg: Path | None, dot: Path | None
+) -> None:
+    """Show what ENTITY (kind/name) depends on and what needs it, and who said so; without it, the whole in numbers.
+
+    With --lineage model/NAME: data, features, pipelines and models all the way, and which data and code a version was
+    made of, who promoted it, when.
+    """
+    if made is not None:
+        if entity is not None:
+            raise click.UsageError(f'"{entity}" is one entity too many beside --lineage {made}')
+        show_lineage(asked, made, version, {"svg": svg, "dot": dot})
+        return
+    if version or svg or dot:
+        raise click.UsageError("--version, --svg and --dot go with --lineage ENTITY")
     answer = asked.client.get("/graph", entity=entity, hops=hops if entity else None)
     asked.answer(answer, lambda: _show_neighbours(answer, entity, hops) if entity else _show_numbers(answer))
 
@@ -126,9 +145,20 @@ def _show_numbers(answer: Mapping[str, Any]) -> None:
     for title, counts in (("entities", kinds), ("dependencies", types)):
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
         out.print(f"{counts.total()} {title}: {told}" if told else f"no {title} described of their own")
-    columns = (Column("entity", folds=True), Column("depends on", folds=True), Column("type", 60), Column("says", 90))
+    columns = (
+        Column("entity", folds=True),
+        Column("depends on", folds=True),
+        Column("type", 60),
+        Column("says", 90),
+        Column("last", 120),
+    )
     rows = [
-        [*_ends(edge), edge.get("type", "depends_on"), ", ".join(edge.get("sources", ()))]
+        [
+            *_ends(edge),
+            edge.get("type", "depends_on"),
+            ", ".join(edge.get("sources", ())),
+            looks.ago(edge.get("last_seen")),
+        ]
         for edge in sorted(answer["dependencies"], key=_ends)[:_EDGES_SHOWN]
     ]
     looks.table(out, columns, rows)
@@ -158,9 +188,8 @@ def _grow(
 ) -> None:
     """Hangs the neighbours of ``entity`` below ``tree``; one met before is named but not followed again."""
     for other, edge in links.get(entity, ()) if hops else ():
-        said = ", ".join(edge.get("sources", ())) or "a record without a source"
         sure = edge.get("confidence", 1.0)
-        note = f"  {edge.get('type', 'depends_on')}, says {said}" + (f", {percent(sure)} sure" if sure < 1 else "")
+        note = f"  {said_of(edge)}" + (f", {percent(sure)} sure" if sure < 1 else "")
         branch = tree.add(Text.assemble(other, (note, "dim")))
         if other not in passed:
             passed.add(other)

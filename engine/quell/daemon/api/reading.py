@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from quell.core.explain import Explanation, why_not
+from quell.core.lineage import Lineage, lineage
 from quell.core.similar import lines
 from quell.daemon.api import postmortem, quarantine, scoring
 from quell.daemon.api.known import known_incident
@@ -18,6 +19,8 @@ from quell.errors import PictureError
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
 from quell.picture.draw import svg
+from quell.picture.lineage import dot
+from quell.picture.lineage import svg as lineage_svg
 from quell.picture.png import png
 
 Limit = Annotated[int, Query(ge=1, le=100_000)]
@@ -164,6 +167,19 @@ def _estate(router: APIRouter, services: Services) -> None:
         kept = [edge for edge in edges if names is None or (edge.from_ in names and edge.to in names)]
         return answer({"entities": entities, "dependencies": [_edge(edge) for edge in kept]})
 
+    @router.get("/lineage", summary="What an entity is made from and what needs it; where a version of it came from")
+    async def lineage_of(entity: str, version: str = "") -> Response:
+        found = _lineage(services, entity, version)
+        return answer({**to_wire(found), "links": [_edge(edge) for edge in found.links]})
+
+    @router.get("/lineage.svg", summary="The same as a picture", response_class=Response)
+    async def lineage_drawn(entity: str, version: str = "") -> Response:
+        return Response(lineage_svg(_lineage(services, entity, version)), media_type="image/svg+xml")
+
+    @router.get("/lineage.dot", summary="The same for Graphviz", response_class=Response)
+    async def lineage_dotted(entity: str, version: str = "") -> Response:
+        return Response(dot(_lineage(services, entity, version)), media_type="text/vnd.graphviz")
+
     @router.get("/audit", summary="Who did what, newest first")
     async def audit(limit: Limit = 1000) -> Response:
         return answer({"audit": await services.writer.call(services.writer.store.audit, limit)})
@@ -174,6 +190,16 @@ def _estate(router: APIRouter, services: Services) -> None:
         newest = await services.writer.call(services.writer.store.audit, 1)
         told = {"whole": broken is None, "rows": newest[0].n if newest else 0, "head": newest[0].hash if newest else ""}
         return answer(told if broken is None else {**told, "row": broken.n, "text": broken.text})
+
+
+def _lineage(services: Services, entity: str, version: str) -> Lineage:
+    """The lineage of an entity. Raises the 404."""
+    found = lineage(services.state, services.loop.rulebook, entity, version)
+    if found is None:
+        raise HTTPException(404, f'nothing is known of the entity "{entity}"')
+    if version and found.origin is None:
+        raise HTTPException(404, found.text)
+    return found
 
 
 def _with_text(told: object) -> dict[str, Any]:
