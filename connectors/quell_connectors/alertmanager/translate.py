@@ -198,7 +198,8 @@ def _from_webhook(alert: WebhookAlert, source: str, now: float) -> AlertRecord:
         end = now if end is None else min(end, now)
         start = end if start is None else min(start, end)
         at = end
-    values = [value for value in (alert.values or {}).values() if value is not None]
+    given = alert.values.values() if isinstance(alert.values, dict) else ()
+    values = [float(value) for value in given if isinstance(value, (int, float)) and not isinstance(value, bool)]
     return AlertRecord(
         at=at,
         seen=now,

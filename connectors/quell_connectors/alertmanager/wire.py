@@ -30,7 +30,10 @@ class PostableAlert(msgspec.Struct, rename="camel", frozen=True):
 
 
 class WebhookAlert(msgspec.Struct, rename="camel", frozen=True):
-    """An alert in a webhook of Alertmanager, or of Grafana, which adds ``values`` and links."""
+    """An alert in a webhook of Alertmanager, or of Grafana, which adds ``values`` and links.
+
+    No alert is lost for its ``values``: they are numbers, but what is none (null, "NaN") is passed over.
+    """
 
     labels: Pairs
     status: str = ""
@@ -38,7 +41,7 @@ class WebhookAlert(msgspec.Struct, rename="camel", frozen=True):
     starts_at: str | None = None
     ends_at: str | None = None
     generator_url: str | None = msgspec.field(name="generatorURL", default=None)
-    values: dict[str, float | None] | None = None
+    values: Any = None
     panel_url: str | None = msgspec.field(name="panelURL", default=None)
 
 
