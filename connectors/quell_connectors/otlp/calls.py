@@ -3,13 +3,14 @@
 A client's span and the server's it caused mostly come in different deliveries, each from its own process. Who calls
 whom is then told in two ways: by the attributes of the client's span, and by joining both ends in the core, which
 remembers spans for a minute (`quell.core.learn.learn_span`). For the join a few traces are enough, the same ones at
-both ends: those whose ids are smallest. So no span becomes a record but these few, and the journal does not grow with
-traffic.
+both ends: those whose ids end on the smallest numbers. So no span becomes a record but these few, and the journal does
+not grow with traffic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from typing import Any
 
 from quell.model.records import AnyRecord, CallRecord, DependencyRecord, EntityRecord, SpanRecord
@@ -99,12 +100,13 @@ def _fewer(routes: list[_Route]) -> list[_Route]:
 
 def _to_join(loose: list[tuple[Any, Any, str, int]], source: str, now: float) -> Iterator[SpanRecord]:
     """Spans of a few traces: both ends choose the same ones, as far as both have them."""
+    chosen = set(nsmallest(JOINED_TRACES, {_trace(one[0]) for one in loose}, key=_chance))
     told = sorted(
-        (_text(key), _text(parent) if parent is not None else "", entity, end) for key, parent, entity, end in loose
+        (_text(key), _text(parent) if parent is not None else "", entity, end)
+        for key, parent, entity, end in loose
+        if _trace(key) in chosen
     )
-    traces = sorted({key[:-_SPAN] for key, _, _, _ in told}, key=_chance)[:JOINED_TRACES]
-    wanted = set(traces)
-    for key, parent, entity, end in [one for one in told if one[0][:-_SPAN] in wanted][:JOINED_SPANS]:
+    for key, parent, entity, end in told[:JOINED_SPANS]:
         yield SpanRecord(
             at=end / NANO, seen=now, source=source, trace=key[:-_SPAN], span=key[-_SPAN:], parent=parent[-_SPAN:],
             entity=entity, counted=True,
@@ -112,14 +114,19 @@ def _to_join(loose: list[tuple[Any, Any, str, int]], source: str, now: float) ->
 
 
 _SPAN = 16
-"""Characters of a span's id."""
+"""Characters of a span's id; as bytes it is half as long."""
+_Id = Any
+"""Trace and span id in one: bytes, or hexadecimal text."""
 
 
-def _text(key: Any) -> str:
-    """Trace and span id as hexadecimal text."""
+def _trace(key: _Id) -> _Id:
+    return key[: -_SPAN // 2] if isinstance(key, bytes) else key[:-_SPAN].lower()
+
+
+def _chance(trace: _Id) -> tuple[_Id, _Id]:
+    """The end of a trace's id is by chance, the beginning may be a time. Bytes and text come in the same order."""
+    return (trace[-_SPAN // 2 :] if isinstance(trace, bytes) else trace[-_SPAN:]), trace
+
+
+def _text(key: _Id) -> str:
     return key.hex() if isinstance(key, bytes) else str(key).lower()
-
-
-def _chance(trace: str) -> tuple[str, str]:
-    """The end of a trace's id is by chance, the beginning may be a time."""
-    return trace[::-1], trace

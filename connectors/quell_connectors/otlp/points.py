@@ -51,7 +51,7 @@ class Points:
         self._series = series
         self._tally = tally
         self._meter = meter
-        self._counts: dict[tuple[str, str], set[str]] = {}
+        self._names: dict[tuple[str, str, str], dict[str, tuple[str, str]]] = {}
         self._gathering = Gathering()
         self._distributions: list[DistributionRecord] = []
         self._asked: dict[tuple[str, str], int] = {}
@@ -126,12 +126,11 @@ class Points:
         """Entity and series of a point; None when there are too many of its metric."""
         labels, model, _ = self._series.of(self._encoding, attributes)
         entity = f"model/{model}" if model else metric.home.entity
-        known = self._counts.setdefault((entity, metric.name), set())
-        if labels not in known:
-            if len(known) >= MOST_SERIES:
-                return None
-            known.add(labels)
-        return entity, self._full(metric, ending, labels)
+        known = self._names.setdefault((entity, metric.name, metric.home.instance if ending else ""), {})
+        name = known.get(labels)
+        if name is None and len(known) < MOST_SERIES:
+            name = known[labels] = (entity, self._full(metric, ending, labels))
+        return name
 
     def _full(self, metric: _Metric, ending: str, labels: str) -> str:
         instance = f"instance={metric.home.instance}" if ending == TOTAL and metric.home.instance else ""

@@ -112,6 +112,8 @@ class Spans:
     def _by_path(self, sort: Sort, span: Any, key: Hashable) -> Sort:
         """The same sort, or that of the model which the span's address asks."""
         for raw in self._encoding.picked(span.attributes, PATHS):
+            if isinstance(raw, bytes) and _MODELS not in raw:
+                continue  # as nearly all
             for name, value in self._encoding.pairs((raw,)):
                 model = asked_model(text_of(value)) if name.encode() in PATHS else None
                 if model is not None:
@@ -132,6 +134,7 @@ class Spans:
             self._tally.reject_time(home.entity, end if start > 0 else 0, name)
 
 
+_MODELS = b"/models/"
 _HTTP = frozenset({"http.request.method", "http.method"})
 
 
