@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
 
 from core.watching import T0, Watched
 from profiles.data import PAYMENTS, amounts, currencies, fine, profile, records
+from quell.core.detect.present import present_drift
+from quell.core.drift import validated
 from quell.core.engine import Engine
 from quell.core.profiles.arrays import numbers
 from quell.model.alert import Alert
@@ -186,6 +190,28 @@ def test_how_old_rows_are_is_told_by_their_time_where_the_profile_names_it() -> 
     told(scene, 0, fine(500) | {"made_at": numbers(T0 - 86_400.0 - amounts(500), "time")})
     scene.wait(600.0)
     assert "the newest row is 1d" in one(scene).annotations["description"]
+
+
+def test_whoever_validates_drift_asks_how_the_newest_rows_are() -> None:
+    scene = watched(drift())
+    bad = fine(3000, seed=1) | {"currency": currencies(3000, 0.2), "amount": numbers(amounts(3000) * 100.0)}
+    told(scene, 0, bad)
+    scene.wait(600.0)
+
+    def asked(**need: float) -> tuple[dict[str, Any], str]:
+        state, marks = scene.engine.state, [alert.fingerprint for alert in scene.firing]
+        present = partial(present_drift, scene.rulebook, state)
+        return validated(state, marks, {"need": need}, T0 + 700.0, present)
+
+    output, said = asked(columns=2, effect=0.2)
+    assert output["valid"], said
+    assert output["column_names"] == ["amount", "currency"]
+    assert output["present"][0]["said"][0] == "amount: values ×100 (unit change?)"
+    assert asked(columns=3)[1] == "drift is not validated: columns: 2, 3 needed"
+    told(scene, 1, fine(3000, seed=2))  # the window is not over, and the alert still fires
+    output, said = asked(columns=1)
+    assert not output["valid"]
+    assert said == "drift is not validated: the newest rows of dataset/payments are as the profile has them"
 
 
 def test_a_profile_made_anew_begins_anew_and_the_state_is_kept_over_restarts() -> None:

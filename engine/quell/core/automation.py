@@ -13,6 +13,7 @@ from quell.core.caps import Budget, Trials
 from quell.core.choose import Choice
 from quell.core.considered import considered
 from quell.core.desk import Desk, asks, idle
+from quell.core.detect.present import present_drift
 from quell.core.gate import Gate
 from quell.core.graph import Graph
 from quell.core.guards import Guards
@@ -51,6 +52,7 @@ class Automation:
         self.state = state
         self._routes = Routes(rulebook, state)
         self._desk = Desk(state, self._routes)
+        self._desk.present = lambda entities: present_drift(rulebook, state, entities)
         self._paging = self._desk.paging
         estate = Estate(graph or _drawn(rulebook, state))
         guards = Guards(rulebook, state, self._desk.shelf, estate)

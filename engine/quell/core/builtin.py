@@ -34,7 +34,7 @@ def _escalate(desk: Desk, run: Run, params: Mapping[str, Any], name: str, at: fl
 def _validate_drift(desk: Desk, run: Run, params: Mapping[str, Any], _name: str, at: float) -> Answer:
     incident = desk.state.incidents.get(run.incident)
     marks = incident.alerts if incident is not None else (run.alert,) if run.alert else ()
-    return validated(desk.state, marks, params, at)
+    return validated(desk.state, marks, params, at, desk.present)
 
 
 BUILT_IN: Mapping[str, Callable[[Desk, Run, Mapping[str, Any], str, float], Answer]] = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from quell.core.chronicle import entry
 from quell.core.context import run_context
+from quell.core.detect.present import PresentDrift
 from quell.core.logbook import noted
 from quell.core.paging import Paging
 from quell.core.routes import Routes
@@ -34,6 +35,7 @@ class Desk:
         self.shelf = Shelf(state.runs)
         self.gate: Gate = lambda _run, _act, _at: None
         self.spend: Callable[[float], None] = lambda _at: None
+        self.present: Callable[[Collection[str]], list[PresentDrift]] = lambda _entities: []
         self.ended: Callable[[Playbook, Run], None] = lambda _playbook, _run: None
         self._live = {name for name, run in state.runs.items() if not run.over}
         self._decisions: list[AnyDecision] = []

@@ -1,16 +1,19 @@
 """Drift of data and models: which alerts speak of it, of what, and whether they say enough to act on.
 
 One drift alert is one test of one column in one window, and tests over many columns and windows cry wolf every day. So
-`validated` counts what the alerts of an incident themselves say: columns, windows, and how large the effect is.
+`validated` counts what the alerts of an incident themselves say: columns, windows, and how large the effect is. Where
+a detector of ours watches the data as well, it also asks how the newest rows are: what is as before is no drift any
+more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+from quell.core.detect.present import PresentDrift
 from quell.errors import ExpressionError
 from quell.model.alert import Alert
 from quell.model.state import State
@@ -20,6 +23,8 @@ DRIFT = "drift"
 COLUMNS = ("column", "feature", "field")
 EFFECTS = ("effect", "effect_size", "drift_score", "score", "psi")
 WINDOW = "window"
+Present = Callable[[Collection[str]], list[PresentDrift]]
+"""How the data of these entities is now against its profiles, where anybody watches it."""
 
 
 def kind_of(alert: Alert) -> str:
@@ -50,7 +55,9 @@ def drift_of(state: State, marks: Iterable[str]) -> dict[str, str]:
     return {}
 
 
-def validated(state: State, marks: Iterable[str], wanted: Mapping[str, Any], at: float) -> tuple[dict[str, Any], str]:
+def validated(
+    state: State, marks: Iterable[str], wanted: Mapping[str, Any], at: float, present: Present = lambda _entities: []
+) -> tuple[dict[str, Any], str]:
     """The output and the sentence of ``quell.validate_drift``. Raises ExpressionError for what cannot be asked."""
     model = str(wanted.get("model") or "")
     need = _needed(wanted.get("need"))
@@ -58,14 +65,21 @@ def validated(state: State, marks: Iterable[str], wanted: Mapping[str, Any], at:
     told = [alert for mark in marks if (alert := state.alerts.get(mark)) is not None and speaks_of_drift(alert)]
     about = [alert for alert in told if not model or _model(alert) in {"", model}]
     fresh = [alert for alert in about if alert.firing and alert.updated_at >= at - fresh_s]
-    columns = sorted({column for alert in fresh if (column := _first(alert, COLUMNS))})
+    now = present({entity for alert in fresh for entity in _entities(alert)})
+    drifted = [field for one in now for field in one.report.drifted]
+    columns = sorted({column for alert in fresh for column in _columns(alert)} | {field.field for field in drifted})
     effects = [effect for alert in fresh if (effect := _effect(alert)) is not None]
+    effects += [best.effect for field in drifted if (best := field.strongest) is not None]
+    windows = max(_windows(fresh), *(one.windows for one in now), 0)
     found: dict[str, float | None] = {
         "columns": float(len(columns)),
-        "windows": float(_windows(fresh)),
+        "windows": float(windows),
         "effect": max(effects, default=None),
     }
     reasons = []
+    if now and not drifted:
+        whose = ", ".join(sorted({one.report.entity for one in now}))
+        reasons.append(f"the newest rows of {whose} are as the profile has them")
     if not fresh:
         of_model = f" of {model}" if model else ""
         reasons.append(f"no drift alert{of_model} fires and was told within {format_duration(fresh_s)}")
@@ -79,13 +93,14 @@ def validated(state: State, marks: Iterable[str], wanted: Mapping[str, Any], at:
         "model": model,
         "columns": len(columns),
         "column_names": columns,
-        "windows": _windows(fresh),
+        "windows": windows,
         "effect": found["effect"],
         "alerts": len(fresh),
+        "present": [_said_now(one) for one in now],
         "reasons": reasons,
     }
     largest = "no effect told" if found["effect"] is None else f"effect {found['effect']:g}"
-    seen = f"{len(columns)} columns, {_windows(fresh)} windows, {largest}"
+    seen = f"{len(columns)} columns, {windows} windows, {largest}"
     what = f"drift of {model}" if model else "drift"
     return output, f"{what} is not validated: {'; '.join(reasons)}" if reasons else f"{what} is validated: {seen}"
 
@@ -111,6 +126,30 @@ def _span(text: Any) -> float:
 def _model(alert: Alert) -> str:
     kind, _, name = (alert.entity or "").partition("/")
     return alert.labels.get("model") or (name if kind == "model" else "")
+
+
+def _entities(alert: Alert) -> set[str]:
+    """Whose data a drift alert may speak of."""
+    named = {f"{word}/{alert.labels[word]}" for word in ("dataset", "model", "feature") if alert.labels.get(word)}
+    return named | {alert.entity} if alert.entity else named
+
+
+def _columns(alert: Alert) -> list[str]:
+    one = _first(alert, COLUMNS)
+    return [one] if one else [name for name in alert.annotations.get("columns", "").split(", ") if name]
+
+
+def _said_now(one: PresentDrift) -> dict[str, Any]:
+    """For expressions: how the newest rows of an entity are."""
+    report = one.report
+    return {
+        "entity": report.entity,
+        "profile": report.profile,
+        "version": report.version,
+        "rows": report.rows,
+        "columns": [field.field for field in report.drifted],
+        "said": [f"{field.field}: {field.said}" for field in report.drifted if field.said],
+    }
 
 
 def _first(alert: Alert, names: tuple[str, ...]) -> str:

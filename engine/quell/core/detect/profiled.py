@@ -118,6 +118,16 @@ class ProfileCondition(Quiet):
 class DriftCondition(ProfileCondition):
     """Fields are not distributed as they were."""
 
+    def newest(self, watch: Watch) -> DriftReport | None:
+        """The comparison of the latest window of which enough was told to judge it, over or not."""
+        if not isinstance(watch.memory, Batches):
+            return None
+        for slot in sorted(watch.memory.own, reverse=True):
+            report = self._report(watch, slot)
+            if report is not None and any(field.distances for field in report.fields):
+                return report
+        return None
+
     def judge(self, watch: Watch, slot: int) -> Finding | None:
         """Which fields drifted; None when there are too few values of any."""
         report = self._report(watch, slot)
