@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor
 
 from quell.core.detect.buckets import Folded, Points
-from quell.core.detect.condition import Quiet
+from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import lasting, number
 from quell.model.detect import Absence, DetectRule
 from quell.model.detecting import Finding, Memory, Silence, Watch
@@ -29,7 +29,7 @@ class AbsenceCondition(Quiet):
         """Remembers the latest value."""
         del side, oldest
         assert isinstance(memory, Silence), "an absence remembers silence"
-        at, value, _ = points.items[-1]
+        at, value = points.times[-1], points.values[-1]
         if at >= memory.last_at:
             memory.last_at, memory.last = at, value
         return Folded({floor(at / self._every_s)})
@@ -45,6 +45,8 @@ class AbsenceCondition(Quiet):
         if silent_s > self._of.give_up_s and watch.entity not in self._expected:
             return Finding(bad=False, text=f"{{metric}} is silent for {lasting(silent_s)}, and taken for gone")
         bad = silent_s > self._of.after_s
+        if not bad and watch.since is None:
+            return FINE
         text = self._said(watch, memory, silent_s, end) if bad else "{metric} is told"
         return Finding(bad=bad, text=text, value=max(silent_s, 0.0), threshold=self._of.after_s)
 

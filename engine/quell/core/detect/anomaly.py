@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from math import floor
+from struct import pack, unpack
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import numpy as np
-from numpy.typing import NDArray
-
-from quell.core.detect.buckets import Folded, Points, fold, forget, needs_bins, value_of
-from quell.core.detect.condition import Quiet
+from quell.core.detect.buckets import Folded, Points, fold, forget, needs_bins, quantile, value_of
+from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import number
 from quell.model.detect import Anomaly, DetectRule
 from quell.model.detecting import Finding, Memory, Profile, Watch
@@ -34,7 +32,6 @@ ONE_SIDED = 0.8
 LEAST_APART = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SATURDAY = 5
-Floats = NDArray[np.float64]
 
 
 class Usual(NamedTuple):
@@ -55,7 +52,7 @@ class AnomalyCondition(Quiet):
         self._every_s = rule.every_s
         self._of = condition
         self._zone = ZoneInfo(condition.zone)
-        self._bins = needs_bins(condition.aggregate)
+        self._bins, self._rise = needs_bins(condition.aggregate), condition.aggregate == "rate"
         self._what = "" if condition.aggregate in {"last", "mean"} else f"the {condition.aggregate} of "
         self._most_apart = max(int(condition.adapt_s / max(QUARTER_S, rule.every_s)), LEAST_APART)
         self.keeps = max(rule.of, 2)
@@ -68,7 +65,7 @@ class AnomalyCondition(Quiet):
         """Adds points to their windows."""
         del side
         assert isinstance(memory, Profile), "an anomaly remembers a profile"
-        return fold(memory.own, points, self._every_s, oldest, bins=self._bins)
+        return fold(memory.own, points, self._every_s, oldest, bins=self._bins, rise=self._rise)
 
     def judge(self, watch: Watch, slot: int) -> Finding | None:
         """Whether the window is unusual; it counts for what is usual from then on."""
@@ -86,11 +83,14 @@ class AnomalyCondition(Quiet):
             return None
         apart = value - usual.middle
         far = {"up": apart, "down": -apart, "both": abs(apart)}[self._of.direction]
+        bad = far > usual.limit
+        if not bad and watch.since is None:
+            return FINE
         expected = f"{number(usual.low)}–{number(usual.high)}"
         text = f"{self._what}{{metric}} is {number(value)}; {expected} is usual for {moment:%A %H}:00"
         details = {"expected": number(usual.middle), "usual": expected}
         limit = usual.middle + (usual.limit if apart >= 0 else -usual.limit)
-        return Finding(bad=far > usual.limit, text=text, value=value, threshold=limit, details=details)
+        return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
 
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows; the profile is bounded by itself."""
@@ -102,17 +102,15 @@ class AnomalyCondition(Quiet):
         values = unpacked(memory.cells.get(cell, b""))
         if len(values) < ENOUGH_VALUES:
             kind = cell // 24 * 24
-            around = [kind + (cell + by) % 24 for by in (-1, 1)]
-            values = np.concatenate([values, *(unpacked(memory.cells.get(one, b"")) for one in around)])
+            for by in (-1, 1):
+                values += unpacked(memory.cells.get(kind + (cell + by) % 24, b""))
         if len(values) < ENOUGH_VALUES:
             return None
-        middle = float(np.median(values))
-        spread = float(np.median(np.abs(values - middle))) * OF_NORMAL
+        values.sort()
+        middle = quantile(values, 0.5)
+        spread = quantile(sorted([abs(value - middle) for value in values]), 0.5) * OF_NORMAL
         limit = max(self._of.deviations * spread, self._of.effect, self._of.share * abs(middle))
-        if limit <= 0.0:
-            return None
-        low, high = (float(one) for one in np.quantile(values, (0.05, 0.95)))
-        return Usual(middle, limit, low, high)
+        return Usual(middle, limit, quantile(values, 0.05), quantile(values, 0.95)) if limit > 0.0 else None
 
     def _keep(self, memory: Profile, value: float, usual: Usual | None, cell: int, quarter: int) -> None:
         """One value each quarter of an hour; too far a one as if it lay at the limit."""
@@ -122,22 +120,21 @@ class AnomalyCondition(Quiet):
         kept = value
         if usual is not None:
             kept = min(max(value, usual.middle - usual.limit), usual.middle + usual.limit)
-            apart = unpacked(memory.apart)
-            apart = np.append(apart, value - usual.middle)[-self._most_apart :]
+            apart = [*unpacked(memory.apart), value - usual.middle][-self._most_apart :]
             memory.apart = packed(apart)
             if len(apart) == self._most_apart:
                 self._adapt(memory, apart, usual.limit)
         values = unpacked(memory.cells.get(cell, b""))
-        memory.cells[cell] = packed(np.append(values, kept)[-KEEP_VALUES:])
+        memory.cells[cell] = packed([*values, kept][-KEEP_VALUES:])
 
     @staticmethod
-    def _adapt(memory: Profile, apart: Floats, limit: float) -> None:
+    def _adapt(memory: Profile, apart: list[float], limit: float) -> None:
         """Moves all hours when nearly all of the latest values lay apart to one side."""
-        above, below = float(np.mean(apart > limit)), float(np.mean(apart < -limit))
-        if max(above, below) >= ONE_SIDED:
-            by = float(np.median(apart))
+        above, below = sum(one > limit for one in apart), sum(one < -limit for one in apart)
+        if max(above, below) >= ONE_SIDED * len(apart):
+            by = quantile(sorted(apart), 0.5)
             for cell, values in memory.cells.items():
-                memory.cells[cell] = packed(unpacked(values) + by)
+                memory.cells[cell] = packed([value + by for value in unpacked(values)])
             memory.apart = b""
 
     def _moment(self, start: float) -> datetime:
@@ -152,11 +149,11 @@ def cell_of(moment: datetime) -> int:
     return moment.hour + (24 if moment.weekday() >= _SATURDAY else 0)
 
 
-def unpacked(values: bytes) -> Floats:
+def unpacked(values: bytes) -> list[float]:
     """The numbers that were packed, to about seven digits."""
-    return np.frombuffer(values, dtype="<f4").astype(np.float64)
+    return list(unpack(f"<{len(values) // 4}f", values))
 
 
-def packed(values: Floats) -> bytes:
+def packed(values: list[float]) -> bytes:
     """Numbers in 4 bytes each."""
-    return values.astype("<f4").tobytes()
+    return pack(f"<{len(values)}f", *values)

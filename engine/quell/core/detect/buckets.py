@@ -6,9 +6,11 @@ Percentiles come from an exponential histogram as OpenTelemetry and DDSketch hav
 
 from __future__ import annotations
 
-from itertools import islice
+from bisect import bisect_left
+from itertools import islice, repeat
 from math import ceil, exp2, floor, isfinite, log2
-from typing import NamedTuple
+from operator import lt, mul
+from typing import NamedTuple, TypeGuard, cast
 
 from quell.model.detect import Aggregate
 from quell.model.detecting import Bucket, Pending
@@ -23,18 +25,16 @@ _OFFSET = 1_000_000
 _TINY = 1e-30
 _SHARES: dict[str, float] = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
-Point = tuple[float, float, float]
-"""When, how much, and for how many points it counts."""
-
 
 class Points(NamedTuple):
-    """Sound points in order of time. ``counted``: each counts for itself, though others are of the same time.
+    """Sound points in order of time, by column. ``weights`` empty: each counts once, and there is one for each time.
 
     ``unread`` is how many were no numbers.
     """
 
-    items: list[Point]
-    counted: bool = False
+    times: list[float]
+    values: list[float]
+    weights: list[float]
     unread: int = 0
 
 
@@ -48,68 +48,114 @@ class Folded(NamedTuple):
 def points_of(pending: Pending) -> Points:
     """What was told since this was last called: ``pending`` is empty afterwards."""
     times, values, weights = pending.times, pending.values, pending.weights
+    pending.times, pending.values, pending.weights = [], [], []
+    if not weights and _sound(values, times):
+        return Points(times, values, weights)
     if weights:
-        sound = [
+        kept = sorted(
             (at, min(max(value, -MOST_VALUE), MOST_VALUE), min(weight, MOST_WEIGHT))
             for at, value, weight in zip(times, values, weights, strict=True)
             if value is not None and isfinite(value) and isfinite(at) and weight > 0.0
-        ]
-        unread = len(times) - len(sound)
-        sound.sort()
-    else:
-        # Of two values for one time the greater stands: which of them came first nobody can tell afterwards.
-        told: dict[float, float] = {}
-        unread = 0
-        for at, value in zip(times, values, strict=True):
-            if value is None or not isfinite(value) or not isfinite(at):
-                unread += 1
-            elif at not in told or value > told[at]:
-                told[at] = min(max(value, -MOST_VALUE), MOST_VALUE)
-        sound = [(at, told[at], 1.0) for at in sorted(told)]
-    counted = bool(weights)
-    pending.times, pending.values, pending.weights = [], [], []
-    return Points(sound, counted, unread)
+        )
+        unread = len(times) - len(kept)
+        return Points([one[0] for one in kept], [one[1] for one in kept], [one[2] for one in kept], unread)
+    # Of two values for one time the greater stands: which of them came first nobody can tell afterwards.
+    told: dict[float, float] = {}
+    unread = 0
+    for at, value in zip(times, values, strict=True):
+        if value is None or not isfinite(value) or not isfinite(at):
+            unread += 1
+        elif at not in told or value > told[at]:
+            told[at] = min(max(value, -MOST_VALUE), MOST_VALUE)
+    order = sorted(told)
+    return Points(order, [told[at] for at in order], [], unread)
 
 
-def fold(windows: dict[int, Bucket], points: Points, every_s: float, oldest: int, *, bins: bool) -> Folded:
-    """Adds points to their windows; those before the window ``oldest`` are left out."""
+def _sound(values: list[float | None], times: list[float]) -> TypeGuard[list[float]]:
+    """Whether points are numbers, in order, each of another time: as they nearly always are."""
+    if None in values or not all(map(lt, times, times[1:])):
+        return False
+    numbers = cast("list[float]", values)
+    # A NaN is neither above nor below: extremes may not show it, but a sum with it is no number.
+    whole = isfinite(sum(numbers)) and isfinite(times[0]) and isfinite(times[-1])
+    return whole and min(numbers) >= -MOST_VALUE and max(numbers) <= MOST_VALUE
+
+
+def fold(
+    windows: dict[int, Bucket], points: Points, every_s: float, oldest: int, *, bins: bool = False, rise: bool = False
+) -> Folded:
+    """Adds points to their windows; those before the window ``oldest`` are left out.
+
+    ``bins``: percentiles will be asked for; ``rise``: by how much a counter grew.
+    """
+    times, values, weights = points.times, points.values, points.weights
     slots: set[int] = set()
-    late = 0
-    for at, value, weight in points.items:
-        slot = floor(at / every_s)
+    late, start, count = 0, 0, len(times)
+    while start < count:
+        slot = floor(times[start] / every_s)
+        end = count
+        if floor(times[-1] / every_s) != slot:
+            end = max(bisect_left(times, (slot + 1) * every_s, start), start + 1)
         if slot < oldest:
-            late += 1
-            continue
-        bucket = windows.get(slot)
-        if bucket is None:
-            bucket = windows[slot] = Bucket(low=value, high=value, first_at=at, first=value, last_at=at, last=value)
-        elif at == bucket.last_at and value == bucket.last and not points.counted:
-            continue  # told again
-        elif at >= bucket.last_at:
-            bucket.rise += risen(bucket.last, value)
-            bucket.last_at, bucket.last = at, value
-        elif at < bucket.first_at:
-            bucket.rise += risen(value, bucket.first)
-            bucket.first_at, bucket.first = at, value
-        slots.add(slot)
-        bucket.count += weight
-        bucket.total += value * weight
-        if value < bucket.low:
-            bucket.low = value
-        elif value > bucket.high:
-            bucket.high = value
-        if bins:
-            number = _bin(value)
-            bucket.bins[number] = bucket.bins.get(number, 0.0) + weight
-            if len(bucket.bins) > MOST_BINS:
-                _join_least(bucket.bins)
+            late += end - start
+        else:
+            slots.add(slot)
+            bucket = windows.get(slot)
+            if bucket is None:
+                bucket = windows[slot] = Bucket()
+            elif not weights and times[start] == bucket.last_at and values[start] == bucket.last:
+                start += 1  # told again
+            if start < end:
+                _add(bucket, times[start:end], values[start:end], weights[start:end], rise=rise)
+                if bins:
+                    _add_bins(bucket.bins, values[start:end], weights[start:end])
+        start = end
     return Folded(slots, late)
+
+
+def _add(bucket: Bucket, times: list[float], values: list[float], weights: list[float], *, rise: bool) -> None:
+    """Adds points to one window, in order of time."""
+    low, high = min(values), max(values)
+    if bucket.count <= 0.0:
+        bucket.low, bucket.high = low, high
+        bucket.first_at, bucket.first = times[0], values[0]
+        bucket.last_at, bucket.last = times[-1], values[-1]
+        bucket.rise = _climb(values) if rise else 0.0
+    else:
+        bucket.low, bucket.high = min(low, bucket.low), max(high, bucket.high)
+        if times[0] >= bucket.last_at:
+            bucket.rise += risen(bucket.last, values[0]) + _climb(values) if rise else 0.0
+        elif times[-1] <= bucket.first_at:
+            bucket.rise += _climb(values) + risen(values[-1], bucket.first) if rise else 0.0
+        if times[-1] >= bucket.last_at:
+            bucket.last_at, bucket.last = times[-1], values[-1]
+        if times[0] < bucket.first_at:
+            bucket.first_at, bucket.first = times[0], values[0]
+    if weights:
+        bucket.count += sum(weights)
+        bucket.total += sum(map(mul, values, weights))
+    else:
+        bucket.count += len(values)
+        bucket.total += sum(values)
+
+
+def _climb(values: list[float]) -> float:
+    return sum(map(risen, values, values[1:]))
+
+
+def _add_bins(bins: dict[int, float], values: list[float], weights: list[float]) -> None:
+    for value, weight in zip(values, weights or repeat(1.0), strict=False):
+        number = _bin(value)
+        bins[number] = bins.get(number, 0.0) + weight
+        if len(bins) > MOST_BINS:
+            _join_least(bins)
 
 
 def forget(windows: dict[int, Bucket], oldest: int) -> None:
     """Drops the windows before ``oldest``."""
-    for slot in [slot for slot in windows if slot < oldest]:
-        del windows[slot]
+    if windows and min(windows) < oldest:
+        for slot in [slot for slot in windows if slot < oldest]:
+            del windows[slot]
 
 
 def risen(before: float, after: float) -> float:
@@ -148,6 +194,21 @@ def value_of(windows: dict[int, Bucket], slot: int, aggregate: Aggregate) -> flo
     if aggregate == "min":
         return bucket.low
     return bucket.high if aggregate == "max" else bucket.last
+
+
+def values_of(windows: dict[int, Bucket], aggregate: Aggregate, first: int, last: int) -> list[tuple[int, float]]:
+    """Which windows came to what, in order, as far as anything was told of them."""
+    slots = sorted([slot for slot in windows if first <= slot <= last])
+    if aggregate == "mean":
+        return [(slot, bucket.total / bucket.count) for slot in slots if (bucket := windows[slot]).count > 0.0]
+    return [(slot, value) for slot in slots if (value := value_of(windows, slot, aggregate)) is not None]
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """A quantile of values in ascending order, between two of them where it falls between."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
 
 
 def needs_bins(aggregate: Aggregate) -> bool:

@@ -8,6 +8,8 @@ from quell.core.detect.buckets import Folded, Points
 from quell.model.detecting import Finding, Memory, Watch
 from quell.model.records import DistributionRecord
 
+FINE = Finding(bad=False)
+"""A window that is not bad, of which nobody asks more."""
 NOTHING = Folded(set())
 """What comes of points that say nothing to a condition."""
 

@@ -130,8 +130,8 @@ class Detector:
         for name, reader in self._readers.items():
             if name not in self._known.rules:
                 self._begin(name, reader, now)
-            watches = self._series.of(name).values()
-            if reader.rule.blind_s or any(self._judging.restless(reader, watch, now) for watch in watches):
+            watches, last = self._series.of(name).values(), reader.last(now)
+            if reader.rule.blind_s or any(self._judging.restless(reader, watch, last) for watch in watches):
                 self._plan(reader, now)
 
     def judge(self, name: str, at: float, out: list[AnyDecision]) -> None:
@@ -141,12 +141,12 @@ class Detector:
             return
         self._planned.discard(name)
         restless = bool(reader.rule.blind_s)
-        watches = self._series.of(name)
+        watches, last = self._series.of(name), reader.last(at)
         for key in sorted(watches):
             watch = watches[key]
-            if self._judging.restless(reader, watch, at):
-                self._judging.look(reader, watch, at, out)
-                restless = restless or self._judging.restless(reader, watch, at)
+            if self._judging.restless(reader, watch, last):
+                self._judging.look(reader, watch, last, at, out)
+                restless = restless or self._judging.restless(reader, watch, last)
         if reader.rule.blind_s:
             self._blindness.look(reader.rule, watches.values(), at, out)
         if restless:
@@ -192,7 +192,7 @@ class Detector:
             idle_s = max(reader.condition.remembers_s, 2.0 * reader.condition.keeps * reader.rule.every_s)
             watches = self._series.of(name)
             for key in [key for key, watch in watches.items() if watch.told_at + idle_s < at]:
-                if not self._judging.restless(reader, watches[key], at):
+                if not self._judging.restless(reader, watches[key], reader.last(at)):
                     self._drop(name, key, at, out)
             if self._known.refused.pop(name, None):
                 self._series.forget_routes()
@@ -211,7 +211,7 @@ class Detector:
             pending.values.extend(values)
             pending.weights.extend(weights)
             if len(pending.times) >= MOST_PENDING:
-                self._judging.fold(reader, watch, now)
+                self._judging.fold(reader, watch, reader.last(now))
             if reader.rule.name not in self._planned:
                 self._plan(reader, now)
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.detect.buckets import Folded, Points, fold, forget, needs_bins, value_of
-from quell.core.detect.condition import Quiet
+from quell.core.detect.buckets import Folded, Points, fold, forget, needs_bins, quantile, value_of, values_of
+from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import lasting, number
 from quell.model.detect import DetectRule, Forecast
 from quell.model.detecting import Finding, Memory, Watch, Windows
@@ -42,7 +42,7 @@ class ForecastCondition(Quiet):
     def __init__(self, rule: DetectRule, condition: Forecast) -> None:
         self._every_s = rule.every_s
         self._of = condition
-        self._bins = needs_bins(condition.aggregate)
+        self._bins, self._rise = needs_bins(condition.aggregate), condition.aggregate == "rate"
         self.keeps = max(ceil(condition.over_s / rule.every_s), rule.of) + 1
         self._sign = 1.0 if condition.above is not None else -1.0
         limit = condition.above if condition.above is not None else condition.below
@@ -57,27 +57,25 @@ class ForecastCondition(Quiet):
         """Adds points to their windows."""
         del side
         assert isinstance(memory, Windows), "a forecast remembers windows"
-        return fold(memory.own, points, self._every_s, oldest, bins=self._bins)
+        return fold(memory.own, points, self._every_s, oldest, bins=self._bins, rise=self._rise)
 
     def judge(self, watch: Watch, slot: int) -> Finding | None:
         """Whether the limit is reached soon, or already."""
         memory = watch.memory
         assert isinstance(memory, Windows), "a forecast remembers windows"
-        told = [
-            (one, value)
-            for one in range(slot - self.keeps + 2, slot + 1)
-            if one in memory.own and (value := value_of(memory.own, one, self._of.aggregate)) is not None
-        ]
-        if not told or told[-1][0] != slot:
+        value = value_of(memory.own, slot, self._of.aggregate)
+        if value is None:
             return None
-        value = told[-1][1]
         side = "above" if self._sign > 0 else "below"
         if (value - self._limit) * self._sign > 0:
             text = f"{{metric}} is {number(value)}, {side} {number(self._limit)} already"
             return Finding(bad=True, text=text, value=value, threshold=self._limit)
+        told = values_of(memory.own, self._of.aggregate, slot - self.keeps + 2, slot)
         spans_s = (slot - told[0][0]) * self._every_s
         if len(told) < LEAST_POINTS or spans_s < self._of.over_s / 2:
             return None
+        if watch.since is None and not self._moves([one[1] for one in told]):
+            return FINE
         stride = ceil(len(told) / MOST_POINTS)
         kept = told[::-1][::stride][::-1]
         times = np.array([(one - slot) * self._every_s for one, _ in kept])
@@ -88,6 +86,12 @@ class ForecastCondition(Quiet):
         """Drops old windows."""
         assert isinstance(memory, Windows), "a forecast remembers windows"
         forget(memory.own, oldest)
+
+    def _moves(self, values: list[float]) -> bool:
+        """Whether the last third lies nearer to the limit than the first: the trend of others is not worth its cost."""
+        third = len(values) // 3
+        first, last = quantile(sorted(values[:third]), 0.5), quantile(sorted(values[-third:]), 0.5)
+        return (last - first) * self._sign > 0.0
 
     def _finding(self, line: Trend, value: float, spans_s: float) -> Finding:
         left = self._limit * self._sign - line.level

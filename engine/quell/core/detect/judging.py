@@ -28,45 +28,52 @@ class Judging:
         self._entity = entity
         self._emit = emit
 
-    def fold(self, reader: Reader, watch: Watch, now: float) -> None:
-        """Adds what waits to its windows."""
-        oldest = reader.last(now) - reader.condition.keeps + 1
+    def fold(self, reader: Reader, watch: Watch, last: int) -> None:
+        """Adds what waits to its windows; ``last`` is the latest that is over."""
+        oldest = last - reader.condition.keeps + 1
         for side, pending in enumerate(watch.pending):
             if not pending.times:
                 continue
             points = points_of(pending)
             watch.unread += points.unread
-            if points.items:
-                watch.newest = max(watch.newest, points.items[-1][0])
+            if points.times:
+                watch.newest = max(watch.newest, points.times[-1])
                 folded = reader.condition.take(watch.memory, side, points, oldest)
                 watch.late += folded.late
-                watch.touched = sorted({*watch.touched, *folded.slots})
                 if folded.slots:
+                    watch.touched = sorted(folded.slots.union(watch.touched))
                     self._known.read_at[reader.rule.name] = watch.told_at
 
-    def look(self, reader: Reader, watch: Watch, at: float, out: list[AnyDecision]) -> None:
-        """Judges the windows that are over; tells what came of it."""
+    def look(self, reader: Reader, watch: Watch, last: int, at: float, out: list[AnyDecision]) -> None:
+        """Judges the windows that are over, of which ``last`` is the latest; tells what came of it."""
         rule, condition = reader.rule, reader.condition
-        last = reader.last(at)
-        self.fold(reader, watch, at)
-        slots = {slot for slot in watch.touched if last - rule.of < slot < last} if condition.alone else set()
-        watch.touched = [slot for slot in watch.touched if slot > last]
-        for slot in sorted({*slots, last}):
+        self.fold(reader, watch, last)
+        slots, touched = [last], watch.touched
+        if touched and (touched[0] < last or touched[-1] > last):
+            if condition.alone:
+                slots = [*(slot for slot in touched if last - rule.of < slot < last), last]
+            watch.touched = [slot for slot in touched if slot > last]
+        else:
+            watch.touched = []
+        known = watch.slots
+        for slot in slots:
             found = condition.judge(watch, slot)
             if found is None:
-                watch.slots.pop(slot, None)
-            else:
-                watch.slots[slot] = found.bad
+                known.pop(slot, None)
+                continue
+            known[slot] = found.bad
+            if found.bad or watch.since is not None:
                 watch.finding = found
         condition.forget(watch.memory, last - condition.keeps + 1)
-        watch.slots = {slot: bad for slot, bad in watch.slots.items() if slot > last - rule.of}
+        if known and min(known) <= last - rule.of:
+            watch.slots = {slot: bad for slot, bad in known.items() if slot > last - rule.of}
         self._conclude(reader, watch, at, out)
 
-    def restless(self, reader: Reader, watch: Watch, at: float) -> bool:
+    def restless(self, reader: Reader, watch: Watch, last: int) -> bool:
         """Whether a series must be looked at again although nothing more may be told of it."""
         if watch.since is not None or watch.touched or watch.pending[0].times or watch.pending[1].times:
             return True
-        return reader.condition.waits(watch, reader.last(at))
+        return reader.condition.waits(watch, last)
 
     def end(self, rule: str, watch: Watch, at: float, out: list[AnyDecision]) -> None:
         """Its alert is over."""

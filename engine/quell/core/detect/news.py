@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, floor
 
 from quell.core.detect.buckets import Folded, Points
-from quell.core.detect.condition import Quiet
+from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import lasting, number
 from quell.model.detect import DetectRule, New
 from quell.model.detecting import Finding, Made, Memory, Statements, Watch
@@ -32,7 +32,7 @@ class NewCondition(Quiet):
     def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
         """Statements were taken by name."""
         del memory, side, oldest
-        return Folded({floor(at / self._every_s) for at, _, _ in points.items})
+        return Folded({floor(at / self._every_s) for at in points.times})
 
     def take_named(self, memory: Memory, name: str, at: float, count: float) -> None:
         """Remembers when a statement was made."""
@@ -64,6 +64,8 @@ class NewCondition(Quiet):
             and end - made.new_at <= NEW_S
             and made.count >= self._of.volume
         }
+        if not fresh and watch.since is None:
+            return FINE
         if not fresh:
             return Finding(bad=False, text="no log statement is new", value=0.0)
         first = sorted(fresh, key=lambda name: (-fresh[name].count, name))

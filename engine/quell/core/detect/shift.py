@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
-import numpy as np
-
-from quell.core.detect.buckets import Folded, Points, fold, forget
-from quell.core.detect.condition import Quiet
+from quell.core.detect.buckets import Folded, Points, fold, forget, quantile
+from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import lasting, number
 from quell.model.detect import DetectRule, Shift
 from quell.model.detecting import Finding, Memory, Watch, Windows
@@ -37,7 +35,7 @@ class ShiftCondition(Quiet):
         """Adds counts to their windows."""
         del side
         assert isinstance(memory, Windows), "a shift remembers windows"
-        return fold(memory.own, points, self._every_s, oldest, bins=False)
+        return fold(memory.own, points, self._every_s, oldest)
 
     def judge(self, watch: Watch, slot: int) -> Finding | None:
         """Whether a window counts far more or less than those before."""
@@ -46,10 +44,10 @@ class ShiftCondition(Quiet):
         first = min(memory.own, default=slot)
         if slot - first < LEAST_WINDOWS:
             return None
-        counts = np.array([bucket.total for one, bucket in memory.own.items() if first <= one < slot])
-        silent = slot - first - len(counts)
-        counts = np.concatenate([counts, np.zeros(silent)]) if silent else counts
-        middle, often, mean = float(np.median(counts)), float(np.quantile(counts, 0.9)), float(np.mean(counts))
+        counts = [bucket.total for one, bucket in memory.own.items() if first <= one < slot]
+        counts += [0.0] * (slot - first - len(counts))
+        counts.sort()
+        middle, often, mean = quantile(counts, 0.5), quantile(counts, 0.9), sum(counts) / len(counts)
         bucket = memory.own.get(slot)
         count = bucket.total if bucket is not None else 0.0
         chance = abs(count - mean) <= CHANCE * sqrt(mean + 1.0)
@@ -57,7 +55,9 @@ class ShiftCondition(Quiet):
         few = count * self._of.factor < middle and middle - count >= self._of.volume
         wanted = self._of.direction
         bad = not chance and ((many and wanted != "down") or (few and wanted != "up"))
-        usual = f"{number(float(np.quantile(counts, 0.1)))}–{number(often)}"
+        if not bad and watch.since is None:
+            return FINE
+        usual = f"{number(quantile(counts, 0.1))}–{number(often)}"
         text = f'"{{metric}}" was counted {number(count)} times in {lasting(self._every_s)}; {usual} is usual'
         limit = middle / self._of.factor if few else self._of.factor * often
         details = {"usual": usual, "expected": number(middle), "template": watch.metric}

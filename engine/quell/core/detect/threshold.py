@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, value_of
-from quell.core.detect.condition import Quiet
+from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import number
 from quell.model.detect import DetectRule, Threshold
 from quell.model.detecting import Bucket, Finding, Memory, Watch, Windows
@@ -17,7 +17,7 @@ class ThresholdCondition(Quiet):
     def __init__(self, rule: DetectRule, condition: Threshold) -> None:
         self._every_s = rule.every_s
         self._of = condition
-        self._bins = needs_bins(condition.aggregate)
+        self._bins, self._rise = needs_bins(condition.aggregate), condition.aggregate == "rate"
         self._what = f"the {condition.aggregate} of " if condition.aggregate != "last" else ""
         self.keeps = rule.of + 1
 
@@ -29,7 +29,7 @@ class ThresholdCondition(Quiet):
         """Adds points to their windows."""
         assert isinstance(memory, Windows), "a threshold remembers windows"
         windows = memory.by if side else memory.own
-        return fold(windows, points, self._every_s, oldest, bins=self._bins)
+        return fold(windows, points, self._every_s, oldest, bins=self._bins, rise=self._rise)
 
     def judge(self, watch: Watch, slot: int) -> Finding | None:
         """Whether the window lies beyond the limit, or beyond "until" while the alert fires."""
@@ -43,9 +43,11 @@ class ThresholdCondition(Quiet):
                 return None
             details = {"numerator": number(value), "denominator": number(divisor)}
             value /= divisor
-        if value is None or self._volume(memory, slot) < self._of.volume:
+        if value is None or (self._of.volume and self._volume(memory, slot) < self._of.volume):
             return None
         limit, bad = self._judged(value, firing=watch.since is not None)
+        if not bad and watch.since is None:
+            return FINE
         side = "above" if self._of.above is not None else "below"
         text = f"{self._what}{{metric}} is {number(value)}, {'' if bad else 'not '}{side} {number(limit)}"
         return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
