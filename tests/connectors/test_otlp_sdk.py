@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import logging
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -217,3 +219,12 @@ async def test_bodies_beyond_the_limit_and_damaged_ones_are_refused() -> None:
         assert (status, told["code"]) == (400, 3)
         assert "resourceLogs[0].scopeLogs" in told["message"]
         assert (await place.post("/v1/logs", {}, content_type=JSON)) == (200, {})
+
+
+def test_finding_the_connector_loads_no_decoder() -> None:
+    code = (
+        "import sys; from quell.sdk.registry import find_connectors as f; assert 'otlp' in f().connectors; "
+        "print([n for n in ('google.protobuf', 'quell_connectors.otlp.text') if n in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout.strip() == "[]"

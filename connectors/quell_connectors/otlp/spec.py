@@ -38,8 +38,9 @@ SPEC = Spec(
             type="mapping",
             summary=(
                 "What a million tokens of a model cost, by name or pattern: input, output, cached_input, currency "
-                "(USD), from (a day); a list of such where prices changed."
+                "(USD), from (a day); a list of such where prices changed. Or the path of a YAML file with that."
             ),
+            file=True,
             example="{gpt-4o: {input: 2.5, output: 10}, 'o4*': [{input: 3, output: 15, from: 2026-01-01}]}",
         ),
         Option(

@@ -17,6 +17,7 @@ from quell.config.git_file import active_of, git_files
 from quell.config.measures import measures_of, unanswered
 from quell.config.nodes import MAX_BYTES, Document, read_document
 from quell.config.oncall_file import OnCall
+from quell.config.option_files import files_in
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
 from quell.config.profile_file import MOST_BYTES, read_profile
@@ -104,7 +105,8 @@ def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     rules = git_files(directory, main.value) if main else None
     if rules is None:
         rules = [*_files(directory, "rules"), *_files(directory, "playbooks"), *_profiles(directory)]
-    return [directory / MAIN_FILE, *rules, directory / tokens_path(main)[0], directory / people_path(main)[0]]
+    named = files_in(main.value, directory) if main else ()
+    return [directory / MAIN_FILE, *rules, *named, directory / tokens_path(main)[0], directory / people_path(main)[0]]
 
 
 def rule_texts(settings: Settings) -> dict[str, str]:

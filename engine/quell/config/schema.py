@@ -162,6 +162,8 @@ def _options(options: Sequence[Option], *, templated: bool = False) -> dict[str,
         schema: dict[str, Any] = dict(_TYPES[option.type])
         if templated and option.type == "secret":
             schema = {"type": "string"}
+        if option.file:
+            schema = {"anyOf": [schema, {"type": "string", "pattern": r"\.ya?ml$"}]}
         if option.choices:
             schema["enum"] = list(option.choices)
         if templated and (schema.get("type") != "string" or "enum" in schema or "pattern" in schema):

@@ -12,6 +12,7 @@ from pydantic import Field
 from quell.config.complaints import did_you_mean, shaped, wrong_type
 from quell.config.fields import Shape, Span, duration
 from quell.config.nodes import Document, Path
+from quell.config.option_files import filled_in
 from quell.config.options import Fault, Unfit, decode_options
 from quell.config.secrets import Secrets
 from quell.config.settings import Acts, Source
@@ -161,6 +162,10 @@ class _Reader:
         acts = None if "acts" in own else self._acts()
         taken = {"use", *({"acts", "every"} - own), *({"auth"} if "auth" not in own or self._mapped_auth() else ())}
         raw = {key: value for key, value in self.entry.items() if key not in taken}
+        raw, unread = filled_in(spec, raw, self.secrets.directory, self.problems)
+        if unread:
+            self._complain((unread,), f'the file "{raw[unread]}" cannot be read', "its path is relative to quell.yaml")
+            return None
         options, faults = decode_options(spec.options, raw, secret=self.secrets.read)
         for fault in faults:
             self._fault(fault, spec)

@@ -17,6 +17,7 @@ class Option:
     Decoded types: text, url, path → str; secret → `Secret`; integer → int; number → float; boolean → bool;
     duration → float seconds; list → list; mapping → dict. ``choices`` restricts text. ``language`` names the query
     language that a text is in ("PromQL"): what a playbook puts into it may not end a quotation there.
+    With ``file`` a mapping may also stand in a YAML file of its own, whose path is given instead.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Option:
     default: Any = None
     choices: tuple[str, ...] = ()
     example: str = ""
+    file: bool = False
     language: str = ""
 
 
