@@ -140,7 +140,7 @@ def _add(bucket: Bucket, times: list[float], values: list[float], weights: list[
 
 
 def _climb(values: list[float]) -> float:
-    return sum(map(risen, values, values[1:]))
+    return sum(map(risen, values, values[1:]), 0.0)
 
 
 def _add_bins(bins: dict[int, float], values: list[float], weights: list[float]) -> None:

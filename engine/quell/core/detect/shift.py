@@ -50,7 +50,7 @@ class ShiftCondition(Quiet):
         middle, often, mean = quantile(counts, 0.5), quantile(counts, 0.9), sum(counts) / len(counts)
         bucket = memory.own.get(slot)
         count = bucket.total if bucket is not None else 0.0
-        chance = abs(count - mean) <= CHANCE * sqrt(mean + 1.0)
+        chance = abs(count - mean) <= CHANCE * sqrt(abs(mean) + 1.0)
         many = count > self._of.factor * often and count - often >= self._of.volume
         few = count * self._of.factor < middle and middle - count >= self._of.volume
         wanted = self._of.direction

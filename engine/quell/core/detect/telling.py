@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from quell.core.detect.words import lasting, number
 from quell.errors import ExpressionError
 from quell.expressions.templates import Template
@@ -25,8 +27,7 @@ def firing(rule: DetectRule, watch: Watch, entity: Entity, now: float) -> AlertR
         **rule.labels,
     }
     text = said(rule, watch)
-    value = finding.value if finding is not None else None
-    threshold = finding.threshold if finding is not None else None
+    value, threshold = (None, None) if finding is None else (_finite(finding.value), _finite(finding.threshold))
     annotations = {
         "summary": _summary(rule, watch, labels, text) if rule.summary else f"{watch.entity}: {text}",
         "description": text,
@@ -69,6 +70,10 @@ def said(rule: DetectRule, watch: Watch) -> str:
         bad = sum(watch.slots.values())
         text += f"; in {bad} of the last {rule.of} windows of {lasting(rule.every_s)}"
     return text
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
 
 
 def _summary(rule: DetectRule, watch: Watch, labels: dict[str, str], text: str) -> str:
