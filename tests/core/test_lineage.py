@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.lineage_story import MODEL, records
 from core.scene import T0, rulebook
+from quell.config.loading import load
 from quell.core.engine import Engine
 from quell.core.lineage import MOST_NODES, Lineage, lineage
 from quell.model.records import DependencyRecord
 from quell.model.times import format_time
+
+TOPOLOGY = """\
+topology:
+  entities:
+    - {entity: model/churn, owner: growth}
+  dependencies:
+    - {from: model/churn, to: pipeline/train, type: trained_by}
+    - {from: pipeline/train, to: dataset/users, type: fed_by}
+  versions:
+    - entity: model/churn
+      version: "3"
+      at: 2026-03-01T03:00:00Z
+      by: pipeline/train
+      commit: 8f3c2d1
+      inputs: {dataset/users: d9}
+      labels: {auc: "0.8"}
+      promoted:
+        - {alias: champion, at: 2026-03-02T09:00:00Z, by: ana, previous: "2"}
+"""
 
 
 def engine() -> Engine:
@@ -83,6 +105,24 @@ def test_what_is_not_known_is_said() -> None:
     assert (found.origin, found.text) == (
         None, 'nothing is known of version "9" of model/fraud; known are: 6, 7',
     )  # fmt: skip
+
+
+def test_what_has_no_api_is_told_by_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "quell.yaml").write_text("sources: {}\n")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "topology.yaml").write_text(TOPOLOGY)
+    rules = load(tmp_path, {}, {}).rulebook
+    found = lineage(Engine(rules).state, rules, "model/churn", "champion")
+    assert found is not None
+    assert steps(found)["dataset/users"] == -2
+    assert found.text.splitlines() == [
+        "model/churn version 3",
+        "  made      2026-03-01T03:00:00.000Z by pipeline/train",
+        "  code      8f3c2d1",
+        "  data      dataset/users version d9",
+        "  promoted  champion at 2026-03-02T09:00:00.000Z by ana, in the place of version 2",
+        "  facts     auc 0.8",
+    ]
 
 
 def test_columns_have_a_lineage_of_their_own() -> None:

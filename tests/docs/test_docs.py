@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "QUELL_GIT_HOOK": "x",
     "AIRFLOW_PASSWORD": "x",
     "MLFLOW_PASSWORD": "x",
+    "MLFLOW_WEBHOOK_SECRET": "x",
+    "LINEAGE_TOKEN": "x",
     "LAUNCHDARKLY_TOKEN": "x",
     "UNLEASH_TOKEN": "x",
     "FLAGSMITH_KEY": "x",

@@ -185,6 +185,7 @@ class _Reading:
             correlate=rules.correlate(),
             entities=rules.all_entities(),
             dependencies=tuple(rules.dependencies.values()),
+            versions=tuple(rules.versions),
             routes=(*routes, *on_call.routes),
             chains=tuple(on_call.chains.values()),
             rotas=tuple(on_call.rotas.values()),

@@ -245,11 +245,42 @@ class DependencyShape(Shape):
         return value
 
 
+class PromotionShape(Shape):
+    """An alias was pointed to a version, or the version was put to use."""
+
+    alias: str = ""
+    """Such as champion; "" for a version that is simply in use."""
+    at: Moment
+    by: str = ""
+    previous: str = ""
+    """The version before."""
+
+
+class VersionShape(Shape):
+    """A version of a model, dataset, pipeline or prompt, where nothing else tells of it."""
+
+    entity: EntityName
+    version: Annotated[str, Field(min_length=1)]
+    at: Moment
+    """When it was made."""
+    by: str = ""
+    """The person or the pipeline that made it."""
+    run: str = ""
+    commit: str = ""
+    inputs: dict[EntityName, str] = Field(default={})
+    """Versions of what it was made of, by entity; empty where nobody knows the version."""
+    labels: dict[str, str] = Field(default={})
+    """Facts such as parameters and metrics."""
+    url: str = ""
+    promoted: list[PromotionShape] = Field(default=[])
+
+
 class TopologyShape(Shape):
-    """Entities and what depends on what."""
+    """Entities, what depends on what, and versions."""
 
     entities: list[EntityShape] = Field(default=[])
     dependencies: list[DependencyShape] = Field(default=[])
+    versions: list[VersionShape] = Field(default=[])
 
 
 class MeasureShape(Shape):

@@ -24,11 +24,13 @@ from quell.config.rule_shapes import (
     WindowShape,
 )
 from quell.config.rules_shape import RulesShape
+from quell.config.versions_file import declared_version
 from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
 from quell.model.detect import DetectRule
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
+from quell.model.provenance import DeclaredVersion
 from quell.model.rulebook import Correlate, EdgeKind, Freeze, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
 from quell.model.topology import Dependency, Entity
 
@@ -71,6 +73,7 @@ class Rules:
     detect: list[DetectRule] = field(default_factory=list)
     entities: dict[str, Entity] = field(default_factory=dict)
     dependencies: dict[tuple[str, str, str], Dependency] = field(default_factory=dict)
+    versions: list[DeclaredVersion] = field(default_factory=list)
     held: list[tuple[Document, Path, str, int]] = field(default_factory=list)
     """Playbooks that freezes name, each with its place and 0: whether there are any is told later."""
     measures: list[tuple[Document, str, MeasureShape]] = field(default_factory=list)
@@ -122,6 +125,10 @@ class Rules:
                 )
         for index, dependency in enumerate(shape.topology.dependencies):
             self._dependency(document, index, dependency)
+        for index, version in enumerate(shape.topology.versions):
+            key = f"{version.entity} {version.version}"
+            if self._once(document, "version", key, ("topology", "versions", index, "version")):
+                self.versions.append(declared_version(version, document.file))
         self.routes += [(document, index, route) for index, route in enumerate(shape.routes)]
         self.escalations += [(document, index, chain) for index, chain in enumerate(shape.escalations)]
         self.rotas += [(document, index, rota) for index, rota in enumerate(shape.rotas)]
@@ -136,11 +143,13 @@ class Rules:
         return Correlate(edges=self._edges, **self._settings["correlate"])
 
     def all_entities(self) -> tuple[Entity, ...]:
-        """Every entity described, and those that dependencies only name."""
+        """Every entity described, and those that only dependencies and versions name."""
         found = dict(self.entities)
         for dependency in self.dependencies.values():
             for name in (dependency.from_, dependency.to):
                 found.setdefault(name, Entity(entity=name, sources=dependency.sources))
+        for declared in self.versions:
+            found.setdefault(declared.entity, Entity(entity=declared.entity, sources=(declared.version.source,)))
         return tuple(found.values())
 
     def _map(self, document: Document, index: int, shape: MapShape) -> MapRule:

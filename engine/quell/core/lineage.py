@@ -81,9 +81,13 @@ def lineage(state: State, rulebook: Rulebook, entity: str, version: str = "") ->
 
     Without ``version`` a model's origin is that of what its aliases point to, or of its newest version.
     """
+    declared = {one.entity for one in rulebook.versions}
+    known_of = {name: _known(state, rulebook, name) for name in declared} | {
+        name: one for name, one in state.provenance.items() if name not in declared
+    }
     entities = {one.entity: one for one in rulebook.entities} | state.entities
     edges = [*rulebook.dependencies, *state.dependencies.values()]
-    known = state.provenance.get(entity)
+    known = known_of.get(entity)
     if entity not in entities and known is None and not any(entity in {edge.from_, edge.to} for edge in edges):
         return None
     columns = entity.startswith("column/")
@@ -92,11 +96,12 @@ def lineage(state: State, rulebook: Rulebook, entity: str, version: str = "") ->
     links = [edge for edge in edges if edge.from_ in steps and edge.to in steps and edge.from_ != edge.to]
     kept = sorted(steps, key=lambda name: (abs(steps[name]), name))[:MOST_NODES]
     inside = set(kept)
-    origin = _origin(state, known, entity, version)
+    origin = _origin(known_of, entity, version)
     told = Lineage(
         entity=entity,
         nodes=tuple(
-            _node(state, entities, name, steps[name]) for name in sorted(kept, key=lambda one: (steps[one], one))
+            _node(state, known_of.get(name), entities.get(name), name, steps[name])
+            for name in sorted(kept, key=lambda one: (steps[one], one))
         ),
         links=tuple(
             sorted(
@@ -165,9 +170,25 @@ def _longest(entity: str, links: Mapping[str, list[str]], kinds: frozenset[str])
     return steps
 
 
-def _node(state: State, entities: Mapping[str, Entity], name: str, step: int) -> Node:
-    known = state.provenance.get(name)
-    entity = entities.get(name)
+def _known(state: State, rulebook: Rulebook, entity: str) -> Provenance:
+    """What was told of an entity's versions, and beside it what the rules say of others."""
+    told = state.provenance.get(entity) or Provenance()
+    names = {one.version for one in told.versions}
+    more = [one for one in rulebook.versions if one.entity == entity]
+    moves = {(one.alias, one.version) for one in told.promotions}
+    promotions = [move for one in more for move in one.promotions if (move.alias, move.version) not in moves]
+    return Provenance(
+        told_at=told.told_at,
+        versions=sorted([*told.versions, *(one.version for one in more if one.version.version not in names)], key=_at),
+        promotions=sorted([*told.promotions, *promotions], key=_at),
+    )
+
+
+def _at(one: Version | Promotion) -> float:
+    return one.at
+
+
+def _node(state: State, known: Provenance | None, entity: Entity | None, name: str, step: int) -> Node:
     changes = sorted((one for one in state.changes.values() if one.entity == name), key=lambda one: -one.at)
     return Node(
         entity=name,
@@ -182,7 +203,11 @@ def _node(state: State, entities: Mapping[str, Entity], name: str, step: int) ->
 # Origins
 
 
-def _origin(state: State, known: Provenance | None, entity: str, version: str) -> Origin | None:
+_Known = Mapping[str, Provenance]
+
+
+def _origin(known_of: _Known, entity: str, version: str) -> Origin | None:
+    known = known_of.get(entity)
     if known is None or not known.versions:
         return None
     wanted = version.removeprefix("@") or next(iter(pointed(known).values()), "") or known.versions[-1].version
@@ -191,17 +216,17 @@ def _origin(state: State, known: Provenance | None, entity: str, version: str) -
     if made is None:
         return None
     promotions = tuple(one for one in known.promotions if made.version in {one.version, one.previous})
-    return Origin(made=made, data=_fed(state, made, frozenset({entity})), promotions=promotions)
+    return Origin(made=made, data=_fed(known_of, made, frozenset({entity})), promotions=promotions)
 
 
-def _fed(state: State, made: Version, way: frozenset[str]) -> tuple[Fed, ...]:
+def _fed(known_of: _Known, made: Version, way: frozenset[str]) -> tuple[Fed, ...]:
     if len(way) > DEEPEST:
         return ()
-    return tuple(_input(state, made, name, way) for name in sorted(made.inputs)[:MOST_FED] if name not in way)
+    return tuple(_input(known_of, made, name, way) for name in sorted(made.inputs)[:MOST_FED] if name not in way)
 
 
-def _input(state: State, made: Version, name: str, way: frozenset[str]) -> Fed:
-    known, wanted = state.provenance.get(name), made.inputs[name]
+def _input(known_of: _Known, made: Version, name: str, way: frozenset[str]) -> Fed:
+    known, wanted = known_of.get(name), made.inputs[name]
     versions = known.versions if known is not None else []
     found = next((one for one in versions if one.version == wanted), None)
     guessed = False
@@ -218,7 +243,7 @@ def _input(state: State, made: Version, name: str, way: frozenset[str]) -> Fed:
         run=found.run,
         commit=found.commit,
         guessed=guessed,
-        inputs=_fed(state, found, way | {name}),
+        inputs=_fed(known_of, found, way | {name}),
     )
 
 

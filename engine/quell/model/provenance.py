@@ -62,3 +62,11 @@ class Provenance(msgspec.Struct, kw_only=True, omit_defaults=True):
     versions: list[Version] = []
     promotions: list[Promotion] = []
     schemas: dict[str, Schema] = {}
+
+
+class DeclaredVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that the topology in the rules tells of, for what has no API; promotions in order of time."""
+
+    entity: str
+    version: Version
+    promotions: tuple[Promotion, ...] = ()

@@ -11,6 +11,7 @@ from quell.model.mute import Matcher
 from quell.model.oncall import Chain, Rota
 from quell.model.playbook import Effect, Place, Playbook
 from quell.model.profile import Profile
+from quell.model.provenance import DeclaredVersion
 from quell.model.topology import Dependency, Entity
 
 NOWHERE = Place(file="<default>", line=0)
@@ -203,6 +204,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     correlate: Correlate = Correlate()
     entities: tuple[Entity, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
+    versions: tuple[DeclaredVersion, ...] = ()
     routes: tuple[Route, ...] = ()
     chains: tuple[Chain, ...] = ()
     rotas: tuple[Rota, ...] = ()
