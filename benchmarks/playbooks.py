@@ -5,9 +5,10 @@
 
 Every incident is news to the core's automation as it opens, and again as its first suspect changes. Playbooks are a
 mixture of what teams write: for incidents of one team or all, with settling, for single alerts, by the clock, by hand;
-conditions on severity, suspect and change, one in five on all alerts, which costs most; guards with identity, cooldown,
-limit, locks, freezes, `unless` and blast radius. About one in fifty fits an incident and begins (or is held by a guard,
-which is told): that is planned, its parameters resolved, and its intent decided. 5,000 runs of the past are there.
+conditions on severity, suspect and change, one in six on all alerts, which costs most, one in six on all suspects and
+the changes near, of 2,000 that are known; guards with identity, cooldown, limit, locks, freezes, `unless` and blast
+radius. About one in fifty fits an incident and begins (or is held by a guard, which is told): that is planned, its
+parameters resolved, and its intent decided. 5,000 runs of the past are there.
 
 The goal is held against the first news, the opening: that is when all playbooks are chosen from and most begin. Time is
 the processor's, so that what else the machine does counts less; the store and the deeds are not in it.
@@ -43,6 +44,7 @@ GOAL_MS = 5.0
 T0 = 1_700_000_000.0
 TEAMS = ("web", "data", "ml", "payments", "search")
 PLACE = Place(file="playbooks/p.yaml", line=1)
+CHANGES = 2000
 FITTING = 50
 """One playbook in so many fits an incident."""
 CONDITIONS = (
@@ -51,6 +53,7 @@ CONDITIONS = (
     'alerts.exists(a, a.labels.team == "{team}" && a.name == "Alert{n}")',
     'incident.severity == "critical" && size(incident.entities) > {n} && !incident.no_clear_cause',
     'suspect.service.startsWith("{team}-{n}") || change.type == "schema"',
+    'incident.suspects.exists(s, s.owner == "{team}-{n}") && incident.changes.exists(c, c.age_s < 3600)',
 )
 
 
@@ -120,6 +123,9 @@ def world(playbooks: int, alerts: int, entities: int, past: int) -> tuple[Rulebo
             onset_seen=T0 - 60, entity=names[number], severity="critical",
         )  # fmt: skip
     state.changes["c1"] = Change(id="c1", at=T0 - 600, type="deploy", entity=names[-1], revision="v9", previous="v8")
+    for number in range(CHANGES):
+        name = names[number % len(names)]
+        state.changes[f"x{number}"] = Change(id=f"x{number}", at=T0 - 60 * number, type="config", entity=name)
     for number in range(past):
         done = StepRun(id="act", do="argocd.rollback", state="done", attempt=1)
         state.runs[f"R-past{number}"] = Run(

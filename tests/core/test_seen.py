@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from core.stage import T0, Stage, incident, playbook, state, step, suspect
 from quell.core.context import asked, holds, incident_context, rendered, top_suspect
-from quell.core.views import View
+from quell.core.views import View, words_of
 from quell.errors import ExpressionError
 from quell.expressions.on_demand import OnDemand
 from quell.model.incident import Evidence, Incident
@@ -67,6 +67,7 @@ def test_worked_conditions(condition: str, *, true: bool):
     assert view.holds("incident.severity == 'critical'")
     assert view.holds(condition) is true
     assert view.surely(condition) is true
+    assert View(known, about, None, T0 + 120.0, words_of([condition])).holds(condition) is true
     assert holds(condition, incident_context(known, about, top_suspect(about), T0 + 120.0)) is true
 
 

@@ -78,7 +78,8 @@ class View:
         context["alerts"] = alerts
         for root in COSTLY:
             if isinstance(context[root], OnDemand):
-                context[root] = context[root].only({part.rpartition(".")[2] for part in parts if part.startswith(root)})
+                asked_for = {part.rpartition(".")[2] for part in parts if part.startswith(root)}
+                context[root] = context[root].only(asked_for, self._words)
         context["incident"]["alerts"] = alerts if "incident.alerts" in parts else []
         if self._alert is not None:
             context["alert"] = alert_context(self._alert)

@@ -6,6 +6,16 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Se
 from typing import Any
 
 
+def _cut(value: Any, fields: Set[str]) -> Any:
+    if isinstance(value, list):
+        return [_cut(item, fields) for item in value]
+    return (
+        {name: _cut(inner, fields) for name, inner in value.items() if name in fields}
+        if isinstance(value, dict)
+        else value
+    )
+
+
 class OnDemand(dict[str, Any]):
     """What is ``known``, and what ``makers`` make once it is asked for; whoever goes through it has all of it made.
 
@@ -27,12 +37,15 @@ class OnDemand(dict[str, Any]):
         """As of any dictionary."""
         return self[name] if name in self else default  # noqa: SIM401 - the dictionary's own makes nothing
 
-    def only(self, names: Set[str]) -> dict[str, Any]:
-        """A plain dictionary of what is known, with those of ``names`` made that are made on demand."""
-        return {**{name: dict.__getitem__(self, name) for name in dict.keys(self)}, **self._made(names)}
+    def only(self, names: Set[str], fields: Set[str] | None = None) -> dict[str, Any]:
+        """A plain dictionary of what is known, with those of ``names`` made that are made on demand.
 
-    def _made(self, names: Set[str]) -> dict[str, Any]:
-        return {name: self[name] for name in self._makers if name in names}
+        Of the members of their lists only ``fields`` are kept, where they are said.
+        """
+        made = {name: self[name] for name in self._makers if name in names}
+        if fields is not None:
+            made = {name: _cut(value, fields) for name, value in made.items()}
+        return {**{name: dict.__getitem__(self, name) for name in dict.keys(self) if name not in made}, **made}
 
     def _whole(self) -> None:
         for name in self._makers:
