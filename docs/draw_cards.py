@@ -19,6 +19,7 @@ from typing import Any
 
 from quell.chatops.cards import approval_card, digest_card, incident_card, story
 from quell.chatops.html import html_card
+from quell.core.blast import Estate, reach
 from quell.core.engine import Engine
 from quell.model.incident import Incident
 from quell.model.playbook import Place
@@ -92,7 +93,12 @@ def sheets(engine: Engine) -> list[Sheet]:
         Sheet("slack-thread", page(thread, "incidents, a thread", {_WALK: walk})),
         Sheet("slack-approval", page([_shown(approval)])),
         Sheet("slack-digest", page([_shown(digest_card("digest/incidents", many, 1))])),
-        Sheet("slack-dialog", dialog(view(_dialog(approval), Said(id="1", who="U0ANA0000")))),
+        Sheet(
+            "slack-dialog",
+            dialog(
+                view(_dialog(approval, reach(run.targets, Estate(lambda: engine.graph))), Said(id="1", who="U0ANA0000"))
+            ),
+        ),
         Sheet("slack-figures", page([{**_shown(week), "when": "09:00"}], "on-call")),
         Sheet("mail-figures", html_card(week)),
     ]
@@ -102,18 +108,18 @@ def _shown(card: Card, picture: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"blocks": blocks(card, picture)}
 
 
-def _dialog(approval: Card) -> Modal:
+def _dialog(approval: Card, reached: str) -> Modal:
     return Modal(
         title=approval.title,
         submit=Button(verb="approve", label="Approve", value=approval.key),
-        lines=tuple(line for line in approval.lines if line.kind != "note"),
+        lines=(*(line for line in approval.lines if line.kind != "note"), Line(f"Blast radius: {reached}")),
         fields=(Field(name="because", label="Because", optional=True),),
     )
 
 
 def _run(incident: Incident) -> Run:
     """A run that waits for a yes, of the starter that takes a deploy back."""
-    at = incident.opened_at
+    at, name = incident.opened_at, incident.suspects[0].entity.rpartition("/")[2]
     return Run(
         id="R-0c7e5f91",
         playbook="rollback-bad-deploy",
@@ -124,10 +130,10 @@ def _run(incident: Incident) -> Run:
         started_at=at,
         updated_at=at,
         steps=(
-            StepRun(id="quiet", do="argocd.auto_sync", params={"app": "checkout", "on": False}),
-            StepRun(id="back", do="argocd.rollback", params={"app": "checkout", "id": 41}),
+            StepRun(id="quiet", do="argocd.auto_sync", params={"app": name, "on": False}),
+            StepRun(id="back", do="argocd.rollback", params={"app": name, "id": 41}),
         ),
-        targets=("checkout",),
+        targets=(incident.suspects[0].entity,),
         place=Place(file="playbooks/rollback-bad-deploy.yaml", line=14, commit="3f9c2d1e0a5577ab"),
         approval=Approval(
             step="", asked_at=at, expires_at=at + 900.0, who=("team payments",), incident_version=incident.version

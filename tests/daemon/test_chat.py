@@ -243,6 +243,8 @@ async def test_a_run_that_asks_is_approved_through_a_dialog() -> None:
         modal = (await Talk.say(verb="approve", value=approve.value)).modal
         assert modal is not None
         assert any("worker.do" in line.text for line in modal.lines)
+        assert any(line.text.startswith("Written: ") for line in modal.lines)
+        assert any(line.text.startswith("Blast radius: ") for line in modal.lines)
         said = await Talk.say(verb=modal.submit.verb, value=modal.submit.value)
         assert f"{run.id} (rollback): ana said yes" in said.text
         await place.until(lambda: state.runs[run.id].state == "done")

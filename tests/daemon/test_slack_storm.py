@@ -92,6 +92,28 @@ def test_thirty_incidents_with_twenty_changes_each_stay_under_slacks_limits() ->
     in_hours(work)
 
 
+def test_above_twenty_open_incidents_there_is_one_message_until_there_are_few_again() -> None:
+    async def work(clock: Callable[[], float]) -> None:
+        place = Place(clock, digest_above=20)
+        for number in range(26):
+            place.put(f"INC-{number:02}", "opened", severity="critical" if number == 25 else "high")
+            await place.quiet()
+        assert len(place.slack.roots()) == 21
+        digest = next(one for one in place.slack.roots() if "26 incidents are open" in one.text)
+        shown = str(digest.blocks)
+        assert all(f"INC-{number:02}" in shown for number in range(24))
+        assert shown.index("INC-25") < shown.index("INC-00"), "the gravest first"
+        for number in range(10):
+            place.put(f"INC-{number:02}", "resolved", status="resolved")
+        await place.quiet()
+        assert "Few incidents again" in digest.text
+        assert set(place.roots()) >= set(place.state.incidents)
+        assert max(place.roots().values()) == 1
+        assert place.limited() == 0
+
+    in_hours(work)
+
+
 def test_an_hour_without_slack_loses_nothing_and_doubles_nothing() -> None:
     async def work(clock: Callable[[], float]) -> None:
         place = Place(clock)

@@ -21,6 +21,7 @@ from quell.model.playbook import BlastRadius, Playbook
 from quell.model.run import Run
 from quell.model.topology import Entity
 
+_MOST_TOLD, _MOST_COUNTED = 6, 1000
 REPLICAS, FLEET = "replicas", "fleet"
 """Labels of entities: how many copies of it run, and what it is counted together with (else its kind)."""
 
@@ -138,6 +139,31 @@ def too_wide(limits: BlastRadius, targets: tuple[str, ...], estate: Estate) -> s
         or _copies(limits, [entity for entity in known.values() if entity is not None], estate)
         or _tiers(limits.tier_at_least, [entity for entity in known.values() if entity is not None])
     )
+
+
+def reach(targets: tuple[str, ...], estate: Estate) -> str:
+    """What a run touches, in words: copies, share of the fleet and tier as far as they are known, and what needs it."""
+    if not targets:
+        return "what it touches is not known"
+    told = [_told(name, estate) for name in targets[:_MOST_TOLD]]
+    if len(targets) > _MOST_TOLD:
+        told.append(f"and {len(targets) - _MOST_TOLD} more")
+    count = estate.dependents(targets, _MOST_COUNTED)
+    many = f"more than {_MOST_COUNTED}" if count > _MOST_COUNTED else str(count)
+    needs = f"{many} {'need' if count != 1 else 'needs'} it" if count else "nothing is known to need it"
+    return f"{', '.join(told)}; {needs}"
+
+
+def _told(name: str, estate: Estate) -> str:
+    entity = estate.known(name)
+    if entity is None:
+        return f"{name} (not in the dependency graph)"
+    count, whole = replicas(entity), estate.copies(_fleet(entity))
+    said = [] if count is None else [f"{count} replica{'s' * (count != 1)}"]
+    if count and whole > count:
+        said.append(f"{count / whole:.0%} of the fleet {_fleet(entity)}")
+    said += [] if entity.tier is None else [f"tier {entity.tier}"]
+    return f"{name} ({', '.join(said)})" if said else name
 
 
 def _needs_entities(limits: BlastRadius) -> bool:

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from quell.chatops.cards import arguments, choices, clean, clock, incident_card
 from quell.chatops.grammar import Command, Misread, parse
 from quell.chatops.marks import Mark, asking, mark_of_incident, mark_of_run, read_mark, standing
+from quell.core.blast import Estate, reach
+from quell.core.graph import Graph
 from quell.daemon.chat.doing import matchers_of
 from quell.daemon.chat.floor import Asker, Floor
 from quell.model.incident import Incident
@@ -40,7 +42,7 @@ class Dialogs:
             if asking(run) != mark.stood:
                 return Answer(text=_since_run(run), ok=False)
             if said.verb == verb:
-                return Answer(modal=_run_dialog(verb, run))
+                return Answer(modal=_run_dialog(verb, run, reach(run.targets, Estate(self._drawn))))
             return Command(verb=verb, run=run.id, because=_reason(said, asker))
         incident = self._floor.state.incidents.get(mark.key)
         if incident is None:
@@ -53,6 +55,11 @@ class Dialogs:
         if said.verb == verb:
             return self._opened(verb, incident)
         return self._submitted(verb, incident, said, asker)
+
+    def _drawn(self) -> Graph:
+        book, state = self._floor.loop.rulebook, self._floor.state
+        entities = {entity.entity: entity for entity in book.entities} | state.entities
+        return Graph(entities.values(), [*book.dependencies, *state.dependencies.values()], book.correlate.edges)
 
     def _opened(self, verb: str, incident: Incident) -> Answer:
         value = mark_of_incident(incident)
@@ -133,13 +140,14 @@ def _reason(said: Said, asker: Asker) -> str:
     return said.fields.get("because", "").strip() or f"{asker.principal.by} clicked"
 
 
-def _run_dialog(verb: str, run: Run) -> Modal:
+def _run_dialog(verb: str, run: Run, reached: str) -> Modal:
     style = "primary" if verb == "approve" else "danger"
     submit = Button(verb=verb + SUBMIT, label=verb.capitalize(), value=mark_of_run(run))
     submit = replace(submit, style=style)
     reason = Field(name="because", label="Why", optional=verb == "approve")
     title = f"{verb.capitalize()} {clean(run.playbook)}?"[:24]
-    return Modal(title=title, submit=submit, lines=(Line(clean(run.why), "lead"), *arguments(run)), fields=(reason,))
+    lines = (Line(clean(run.why), "lead"), *arguments(run), Line(f"Blast radius: {clean(reached)}"))
+    return Modal(title=title, submit=submit, lines=lines, fields=(reason,))
 
 
 def _since(incident: Incident, mark: Mark) -> str:
