@@ -16,8 +16,12 @@ from quell.model.sketch import Sketch, quantiles
 
 Floats = NDArray[np.float64]
 _SHARES = tuple(at / 20 for at in range(1, 20))
-_FIT = 0.06
-"""How far quantiles may lie from where a step would put them, as a share of the spread of now."""
+_FIT = 0.03
+_FIT_MOST = 0.15
+"""How far quantiles may lie from where a step would put them, on average and at most, as a share of the spread of now.
+
+The outer ones wander by some percent in a few thousand numbers.
+"""
 _APART = 0.25
 """So far they must lie from where they were."""
 _SEVERAL = 4
@@ -48,7 +52,9 @@ _FACTORS: tuple[tuple[float, str], ...] = (
     (180.0 / np.pi, "degrees and radians?"),
 )
 _CLOSE = 0.02
-"""A factor may be off by so much."""
+_CLOSE_LARGE = 0.1
+_LARGE = 5.0
+"""So far a factor may be off; a large one that is close to one that everybody knows is that one."""
 
 
 class Step(NamedTuple):
@@ -84,12 +90,15 @@ def step_between(then: Sketch, now: Sketch) -> str:
     if _misfit(before, after) < _APART:
         return ""
     factor = _factor(before, after)
-    if factor is not None and _misfit(before * factor, after) <= _FIT:
+    if factor is not None and _fits(before * factor, after):
         return _worded(factor)
     with np.errstate(all="ignore"):
-        tried = [(_misfit(step.of(before), after), step.said) for step in _STEPS]
-    best, said = min(tried)
-    return said if best <= _FIT else _line(before, after)
+        tried = [
+            (float(np.abs(found - after).mean()), step.said)
+            for step in _STEPS
+            if _fits(found := step.of(before), after)
+        ]
+    return min(tried)[1] if tried else _line(before, after)
 
 
 def _misfit(wanted: Floats, found: Floats) -> float:
@@ -97,6 +106,12 @@ def _misfit(wanted: Floats, found: Floats) -> float:
     if not np.isfinite(wanted).all() or spread <= 0.0:
         return np.inf
     return float(np.abs(wanted - found).max()) / spread
+
+
+def _fits(wanted: Floats, found: Floats) -> bool:
+    if _misfit(wanted, found) > _FIT_MOST:
+        return False
+    return float(np.abs(wanted - found).mean()) <= _FIT * float(found[-1] - found[0])
 
 
 def _of_few(before: Floats, after: Floats) -> str:
@@ -120,25 +135,28 @@ def _factor(before: Floats, after: Floats) -> float | None:
 
 
 def _known(factor: float) -> tuple[float, str] | None:
-    for size, said in _FACTORS:
-        for one in (size, 1.0 / size):
-            if abs(factor / one - 1.0) <= _CLOSE:
-                return one, said
-    return None
+    sizes = [(one, said) for size, said in _FACTORS for one in (size, 1.0 / size)]
+    nearest = min(sizes, key=lambda pair: abs(np.log(factor / pair[0])))
+    close = _CLOSE if 1.0 / _LARGE < nearest[0] < _LARGE else _CLOSE_LARGE
+    return nearest if abs(factor / nearest[0] - 1.0) <= close else None
 
 
 def _worded(factor: float) -> str:
     known = _known(factor)
     size, sign = (factor, "×") if factor >= 1.0 else (1.0 / factor, "÷")
-    return f"values {sign}{_number(size)} ({known[1]})" if known else f"values {sign}{float(f'{size:.2g}'):g}"
+    return f"values {sign}{_number(size)} ({known[1]})" if known else f"values {sign}{_about(size)}"
 
 
 def _line(before: Floats, after: Floats) -> str:
     """Moved by a constant."""
     moved = float(np.median(after - before))
-    if moved and _misfit(before + moved, after) <= _FIT:
-        return f"values {'+' if moved > 0 else '-'}{_number(abs(moved))}"
+    if moved and _fits(before + moved, after):
+        return f"values {'+' if moved > 0 else '-'}{_about(abs(moved))}"
     return ""
+
+
+def _about(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _number(value: float) -> str:
