@@ -65,3 +65,40 @@ def test_a_room_needs_a_source() -> None:
 def test_a_named_file_of_people_must_be_there() -> None:
     (found,) = problems_of({"quell.yaml": "people: staff.yaml\n"})
     assert found.startswith("staff.yaml: the file cannot be read")
+
+
+RULES = """\
+rooms:
+  - {to: slack, channel: "#payments", team: [payments], tier: [1], severity: [Critical]}
+  - {to: slack, channel: "#night", hours: [{from: "20:00", for: 10h}], outside_hours: true, affects: [web]}
+  - {to: slack, channel: "#quiet", early: true, match: ['team="ml"']}
+  - {to: digest, early: true}
+"""
+
+
+def test_rooms_stand_in_rules_too_and_ask_what_routes_ask() -> None:
+    rooms = loaded_from({"quell.yaml": CHAT, "rules/rooms.yaml": RULES}).settings.chat.rooms
+    assert [room.channel for room in rooms] == ["#incidents", "#early", "#payments", "#night", "#quiet", ""]
+    asked, night, quiet, listed = rooms[2:]
+    assert (asked.teams, asked.tiers, asked.severities, asked.early) == (("payments",), (1,), ("critical",), False)
+    assert (night.hours[0].minute, night.outside, night.affects) == (1200, True, ("web",))
+    assert (quiet.early, str(quiet.matchers[0])) == (True, 'team="ml"')
+    assert (listed.source, listed.early) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            "rooms: [{to: slak, channel: x}]",
+            'rules/rooms.yaml:1:14: no source has the id "slak"; did you mean "slack"?',
+        ),
+        ("rooms: [{to: digest}]", '"to: digest" is for early signs only'),
+        ("rooms: [{to: digest, early: true, channel: x}]", '"to: digest" is for early signs only'),
+        ("rooms: [{to: slack}]", "a room needs a channel"),
+        ("rooms: [{to: slack, channel: x, outside_hours: true}]", '"outside_hours" needs hours'),
+    ],
+)
+def test_what_is_wrong_with_rooms_in_rules(rules: str, said: str) -> None:
+    found = problems_of({"quell.yaml": CHAT, "rules/rooms.yaml": rules})
+    assert any(said in problem for problem in found), found

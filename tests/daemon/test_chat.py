@@ -17,7 +17,6 @@ from daemon.parts import KINDS, TOKEN, Running, Worker, loaded, running, source,
 from quell.chatops.forms import FORMS
 from quell.config import Loaded
 from quell.config.settings import Chat, Person
-from quell.config.settings import Room as Where
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
 from quell.errors import Unreachable
@@ -25,6 +24,7 @@ from quell.model.mute import Matcher
 from quell.model.oncall import Rota
 from quell.model.playbook import Place, Step
 from quell.model.records import AlertRecord
+from quell.model.rulebook import Room as Where
 from quell.model.rulebook import Route
 from quell.sdk.chat import Answer, Card, Placed
 from quell.sdk.connector import Call, Done

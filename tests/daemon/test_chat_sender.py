@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from daemon.chatroom import Room, in_a_loop
 from quell.config.settings import Chat
-from quell.config.settings import Room as Where
 from quell.daemon.chat.board import DIGEST, Board
 from quell.daemon.chat.sender import Sender
 from quell.errors import NoAnswer, Refused
 from quell.model.incident import Incident, TimelineEntry
+from quell.model.rulebook import Room as Where
 from quell.model.run import Approval, Run
 from quell.model.state import State
 from quell.sdk.chat import Card, Pace, Placed

@@ -13,9 +13,9 @@ from daemon.parts import KINDS, TOKEN, Running, loaded, running, source, token
 from daemon.test_chat import BOOK, SPEED, status, trouble
 from quell.config import Loaded
 from quell.config.settings import Chat, Person
-from quell.config.settings import Room as Where
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
+from quell.model.rulebook import Room as Where
 from quell.sdk.secret import Secret
 from quell.store.memory import MemoryStore
 from quell.store.port import Store

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from connectors.hours import in_hours
 from connectors.slackland import connector
 from quell.config.settings import Chat
-from quell.config.settings import Room as Where
 from quell.daemon.chat.board import Board
 from quell.daemon.chat.sender import Sender
 from quell.model.incident import Incident, TimelineEntry
+from quell.model.rulebook import Room as Where
 from quell.model.state import State
 from quell.store.memory import MemoryStore
 from quell.store.port import ShownRow

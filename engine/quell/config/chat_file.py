@@ -8,10 +8,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from quell.config.complaints import did_you_mean, shaped
-from quell.config.fields import MatcherText, Shape, joined
+from quell.config.asking import rooms as rooms_of
+from quell.config.complaints import shaped
+from quell.config.fields import Shape
 from quell.config.nodes import Document
-from quell.config.settings import Chat, Person, Room, Scope
+from quell.config.oncall_shapes import RoomShape
+from quell.config.settings import Chat, Person, Scope
 from quell.errors import Problem
 
 _ROLES = ("role", "team", "owner")
@@ -23,17 +25,6 @@ def as_role(value: str) -> str:
     if any(letter.isspace() for letter in value) or not value or (colon and (kind not in _ROLES or not name)):
         raise ValueError(f'"{value}" is not a role; write a name such as sre, or team:NAME or owner:NAME')
     return value if colon else f"role:{value}"
-
-
-class RoomShape(Shape):
-    """A place where incidents are shown."""
-
-    to: str
-    """The source that shows them, by its id."""
-    channel: str
-    """The channel there, as its people call it."""
-    match: list[MatcherText] = Field(default=[])
-    """Matchers over the labels of the alert that stands for it, with its severity and team; none match everything."""
 
 
 class ChatShape(Shape):
@@ -76,11 +67,7 @@ class PeopleShape(Shape):
 
 def read_chat(document: Document, shape: ChatShape, sources: Sequence[str], problems: list[Problem]) -> Chat:
     """Where incidents are shown."""
-    for index, room in enumerate(shape.rooms):
-        if room.to not in sources:
-            hint = did_you_mean(room.to, sources, f"sources here: {', '.join(sorted(sources)) or 'none'}")
-            problems.append(document.problem(("chat", "rooms", index, "to"), f'no source has the id "{room.to}"', hint))
-    rooms = tuple(Room(source=room.to, channel=room.channel, matchers=joined(room.match)) for room in shape.rooms)
+    rooms = rooms_of(document, ("chat", "rooms"), shape.rooms, sources, problems)
     return Chat(rooms=rooms, digest_above=shape.digest_above, link=shape.link.rstrip("/"))
 
 

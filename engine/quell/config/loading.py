@@ -197,7 +197,8 @@ class _Reading:
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )
-        settings = msgspec.structs.replace(settings, tokens=tokens, people=people or ())
+        chat = msgspec.structs.replace(settings.chat, rooms=(*settings.chat.rooms, *on_call.rooms))
+        settings = msgspec.structs.replace(settings, tokens=tokens, people=people or (), chat=chat)
         return Loaded(settings, rulebook, tuple(sorted(self.warnings)))
 
     def _find_rules(self, settings: Settings | None) -> None:

@@ -8,18 +8,18 @@ from datetime import date
 from typing import Any
 
 from quell.config.actions import Actions
+from quell.config.asking import asks, rooms
 from quell.config.complaints import did_you_mean
-from quell.config.fields import joined
 from quell.config.follow import following
 from quell.config.nodes import Document, Path
 from quell.config.oncall_shapes import DAY_S, EscalationShape, HandoverShape, RotaShape, RouteShape, StageShape
 from quell.config.references import Known
-from quell.config.rules_file import Rules, times
+from quell.config.rules_file import Rules
 from quell.config.settings import Person, Source
 from quell.config.settings_file import PAGE_PARAMS, PAGE_ROOTS
 from quell.errors import Problem
 from quell.model.oncall import Chain, Override, Rota, Stage
-from quell.model.rulebook import Route
+from quell.model.rulebook import Room, Route
 from quell.sdk.spec import ActionSpec
 
 _MONDAY = date(1970, 1, 5)
@@ -37,6 +37,7 @@ class OnCall:
     sources: Sequence[Source] = ()
     routes: list[Route] = field(default_factory=list)
     chains: dict[str, Chain] = field(default_factory=dict)
+    rooms: list[Room] = field(default_factory=list)
     rotas: dict[str, Rota] = field(default_factory=dict)
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -53,6 +54,9 @@ class OnCall:
                 message = f'"{route.name}" is the name of a page in quell.yaml already'
                 self.problems.append(document.problem((*path, "name"), message, "give it another name"))
             self._route(document, path, route)
+        known = [source.id for source in self.sources]
+        for document, shapes in rules.rooms:
+            self.rooms += rooms(document, ("rooms",), shapes, known, self.problems)
         self._gaps(rules, pages)
 
     def _rota(self, document: Document, path: Path, shape: RotaShape) -> None:
@@ -194,22 +198,13 @@ class OnCall:
             )
             if spec is not None and shape.follow:
                 follows = self._following(document, path, action, spec)
-        place = document.place(path)
         self.routes.append(
             Route(
                 name=shape.name,
                 action=action,
                 params=shape.with_,
-                matchers=joined(shape.match),
                 chain=shape.escalation,
-                teams=tuple(shape.team),
-                affects=tuple(shape.affects),
-                tiers=tuple(shape.tier),
-                severities=tuple(one.lower() for one in shape.severity),
-                hours=tuple(times(hours, shape.name, (), place) for hours in shape.hours),
-                outside=shape.outside_hours,
-                early=shape.early,
-                place=place,
+                **asks(shape, shape.name, document.place(path)),
                 **follows,
             )
         )
@@ -229,8 +224,8 @@ class OnCall:
 
 
 def _takes_all(route: Route) -> bool:
-    asks = (route.matchers, route.teams, route.affects, route.tiers, route.severities, route.hours, route.early)
-    return not any(asks)
+    asked = (route.matchers, route.teams, route.affects, route.tiers, route.severities, route.hours, route.early)
+    return not any(asked)
 
 
 def _names_people(to: str) -> bool:

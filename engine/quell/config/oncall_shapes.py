@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -30,19 +30,11 @@ class HoursShape(TimesShape):
     _what: ClassVar[str] = "time of a route"
 
 
-class RouteShape(Shape):
-    """Where pages go that match all of what stands here."""
+class AsksShape(Shape):
+    """What must hold for an incident to go there; what is left out asks for nothing."""
 
-    name: Name
-    """Its own name, by which quell remembers what it told."""
-    to: str = ""
-    """The action, as id.verb; for early signs also "digest", which tells nobody and leaves them to the lists."""
-    with_: dict[str, Any] = Field(default={}, alias="with")
-    """Its parameters, with ${incident.…} references."""
-    escalation: str = ""
-    """Instead of an action: the escalation chain that the page goes along."""
     match: list[MatcherText] = Field(default=[])
-    """Matchers over the labels of the alert that pages."""
+    """Matchers over the labels of the alert that pages, or stands for it."""
     team: list[str] = Field(default=[])
     """Owners of the first cause; where nobody is known to own it, of what it reaches, or the alert's label team."""
     affects: list[str] = Field(default=[])
@@ -52,14 +44,54 @@ class RouteShape(Shape):
     severity: list[str] = Field(default=[])
     """Severities of the incident."""
     hours: list[HoursShape] = Field(default=[])
-    """When it takes pages; always if left out."""
+    """When it goes there; always if left out."""
     outside_hours: bool = False
-    """Whether it takes pages outside of hours instead."""
+    """Whether it goes there outside of hours instead."""
     early: bool = False
-    """Whether it takes early signs, which no other route does then: nothing that pages by severity, or models only,
+    """Whether early signs go there, and then nowhere else: nothing that pages by severity, or models only,
     and nothing at what users need."""
+
+    @model_validator(mode="after")
+    def _outside_of_what(self) -> Self:
+        if self.outside_hours and not self.hours:
+            raise ValueError('"outside_hours" needs hours')
+        return self
+
+
+class RoomShape(AsksShape):
+    """A place where incidents are shown."""
+
+    to: str
+    """The source that shows them, by its id; for early signs also "digest", which shows no message of them."""
+    channel: str = ""
+    """The channel there, as its people call it."""
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.to == "digest" and (not self.early or self.channel):
+            raise ValueError('"to: digest" is for early signs only and has no channel; write early: true')
+        if self.to != "digest" and not self.channel:
+            raise ValueError("a room needs a channel")
+        return self
+
+
+class _WayShape(Shape):
+    """Where a page goes."""
+
+    name: Name
+    """Its own name, by which quell remembers what it told."""
+    to: str = ""
+    """The action, as id.verb; for early signs also "digest", which tells nobody and leaves them to the lists."""
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    """Its parameters, with ${incident.…} references."""
+    escalation: str = ""
+    """Instead of an action: the escalation chain that the page goes along."""
     follow: bool = False
     """Whether what was paged there is acknowledged, resolved and opened again as the incident is, and the other way."""
+
+
+class RouteShape(AsksShape, _WayShape):
+    """Where pages go that match all of what stands here."""
 
     @model_validator(mode="after")
     def _one_way(self) -> RouteShape:
@@ -71,8 +103,6 @@ class RouteShape(Shape):
             raise ValueError('"follow" goes with an action; of a chain write it at its steps, or beside its "by"')
         if self.to == "digest" and not self.early:
             raise ValueError('"to: digest" is for early signs only; write early: true')
-        if self.outside_hours and not self.hours:
-            raise ValueError('"outside_hours" needs hours')
         return self
 
 

@@ -9,7 +9,7 @@ from quell.config.complaints import shaped
 from quell.config.detect_file import detector
 from quell.config.fields import joined
 from quell.config.nodes import Document, Path
-from quell.config.oncall_shapes import EscalationShape, RotaShape, RouteShape
+from quell.config.oncall_shapes import EscalationShape, RoomShape, RotaShape, RouteShape
 from quell.config.references import Known, check_templates
 from quell.config.rule_shapes import (
     CorrelateShape,
@@ -79,6 +79,7 @@ class Rules:
     measures: list[tuple[Document, str, MeasureShape]] = field(default_factory=list)
     """Measures as they are written: whether their actions exist is told later."""
     routes: list[tuple[Document, int, RouteShape]] = field(default_factory=list)
+    rooms: list[tuple[Document, list[RoomShape]]] = field(default_factory=list)
     escalations: list[tuple[Document, int, EscalationShape]] = field(default_factory=list)
     rotas: list[tuple[Document, int, RotaShape]] = field(default_factory=list)
     """Who is told, as it is written: whether all of it exists is told later."""
@@ -130,6 +131,7 @@ class Rules:
             if self._once(document, "version", key, ("topology", "versions", index, "version")):
                 self.versions.append(declared_version(version, document.file))
         self.routes += [(document, index, route) for index, route in enumerate(shape.routes)]
+        self.rooms.append((document, shape.rooms))
         self.escalations += [(document, index, chain) for index, chain in enumerate(shape.escalations)]
         self.rotas += [(document, index, rota) for index, rota in enumerate(shape.rotas)]
         self.measures += [(document, name, measure) for name, measure in shape.measures.items()]

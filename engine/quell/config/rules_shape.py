@@ -6,7 +6,7 @@ from pydantic import Field
 
 from quell.config.detect_shapes import DetectShape
 from quell.config.fields import Shape
-from quell.config.oncall_shapes import EscalationShape, RotaShape, RouteShape
+from quell.config.oncall_shapes import EscalationShape, RoomShape, RotaShape, RouteShape
 from quell.config.rule_shapes import (
     CorrelateShape,
     FreezeShape,
@@ -36,6 +36,8 @@ class RulesShape(Shape):
     """Chains along which a page goes on until somebody acknowledges it."""
     rotas: list[RotaShape] = Field(default=[])
     """Who is on call when."""
+    rooms: list[RoomShape] = Field(default=[])
+    """Where people talk and incidents are shown, beside those of quell.yaml."""
     detect: list[DetectShape] = Field(default=[])
     """Detectors: what quell itself finds in metrics, logs and distributions."""
     topology: TopologyShape = TopologyShape()

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from quell.model.mute import Matcher
 from quell.model.playbook import Place
-from quell.model.rulebook import Caps
+from quell.model.rulebook import Caps, Room
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Scheme
 
@@ -97,14 +96,6 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope] = frozenset()
     roles: frozenset[str] = frozenset()
     ids: Mapping[str, str] = {}
-
-
-class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel of a chat source, with what is shown there; no matchers match everything."""
-
-    source: str
-    channel: str
-    matchers: tuple[Matcher, ...] = ()
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):

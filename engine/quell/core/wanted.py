@@ -11,7 +11,7 @@ from quell.core.rank import USER_KINDS
 from quell.core.windows import Hours
 from quell.model.alert import Alert
 from quell.model.incident import Incident
-from quell.model.rulebook import Route, Triage
+from quell.model.rulebook import Asks, Triage
 from quell.model.state import State
 
 MODEL_KINDS = frozenset({"model", "dataset", "feature"})
@@ -19,15 +19,15 @@ MODEL_KINDS = frozenset({"model", "dataset", "feature"})
 
 
 class Wanted:
-    """What one route asks for besides labels."""
+    """What one route or room asks for besides labels."""
 
-    def __init__(self, route: Route, state: State) -> None:
+    def __init__(self, route: Asks, state: State) -> None:
         self._route = route
         self._state = state
         self._hours = [Hours(window) for window in route.hours]
 
     def fits(self, incident: Incident | None, alert: Alert | None, severity: str, at: float | None) -> bool:
-        """Whether the route takes a page at a time; without one, whether it would at some time."""
+        """Whether it takes an incident at a time; without one, whether it would at some time."""
         route = self._route
         if route.severities and severity.lower() not in route.severities:
             return False

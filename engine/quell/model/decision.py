@@ -53,7 +53,7 @@ class IncidentChanged(Decision, frozen=True, kw_only=True, tag="incident_changed
 class Page(Decision, frozen=True, kw_only=True, tag="page", gc=False):
     """A person is to be told now, or told again: as nobody took it (``reminder``), or as it became worse (``rise``).
 
-    Of an early sign they are told ``quietly``: that is no page to anybody. The deeds that tell them follow as `Perform`.
+    Of an early sign they are told ``quietly``: that is no page to anybody. The deeds follow as `Perform`.
     """
 
     incident: str

@@ -161,27 +161,15 @@ class Correlate(msgspec.Struct, frozen=True, kw_only=True):
     clear_cause_bar: float = 0.5
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Where pages go: the ``action`` (``connector.verb``) is performed with ``params`` for incidents that match.
+class Asks(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold for an incident to be taken somewhere; what is empty or None asks for nothing.
 
-    With a ``source`` what was paged there follows the incident: ``taken`` and ``over`` are the actions that say so,
-    given those of the parameters that are in ``shared``.
-
-    With a ``chain`` that is gone along instead. What is empty or None asks for nothing: ``teams`` own the first cause,
-    ``affects`` anything that it reaches; ``tiers`` are those of the most important entity; ``hours`` when it is open,
-    or, ``outside``, when it is not. A route that is ``early`` takes what nobody must be woken for, and where one does,
-    no other route takes that; without an action it leaves it to the lists.
+    ``teams`` own the first cause, ``affects`` anything that it reaches; ``tiers`` are those of the most important
+    entity; ``hours`` when it is open, or, ``outside``, when it is not. What is ``early`` takes what nobody must be
+    woken for, and where one does, nothing else takes that.
     """
 
-    name: str
-    action: str
-    params: dict[str, Any] = {}
     matchers: tuple[Matcher, ...] = ()
-    source: str = ""
-    taken: str = ""
-    over: str = ""
-    shared: tuple[str, ...] = ()
-    chain: str = ""
     teams: tuple[str, ...] = ()
     affects: tuple[str, ...] = ()
     tiers: tuple[int, ...] = ()
@@ -190,6 +178,32 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     outside: bool = False
     early: bool = False
     place: Place = NOWHERE
+
+
+class Room(Asks, frozen=True, kw_only=True):
+    """A channel of a chat source, where incidents are shown; without a source they are left to the lists."""
+
+    source: str
+    channel: str
+
+
+class Route(Asks, frozen=True, kw_only=True):
+    """Where pages go: the ``action`` (``connector.verb``) is performed with ``params`` for incidents that match.
+
+    With a ``source`` what was paged there follows the incident: ``taken`` and ``over`` are the actions that say so,
+    given those of the parameters that are in ``shared``.
+
+    With a ``chain`` that is gone along instead. An early route without an action leaves what it takes to the lists.
+    """
+
+    name: str
+    action: str
+    params: dict[str, Any] = {}
+    source: str = ""
+    taken: str = ""
+    over: str = ""
+    shared: tuple[str, ...] = ()
+    chain: str = ""
 
 
 class Rulebook(msgspec.Struct, frozen=True, kw_only=True):

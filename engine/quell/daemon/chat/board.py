@@ -12,10 +12,11 @@ from hashlib import blake2b
 import msgspec
 
 from quell.chatops.cards import LOUD, approval_card, digest_card, incident_card
-from quell.config.settings import Chat, Room
+from quell.config.settings import Chat
 from quell.daemon.chat.outbox import Item, Outbox, Place
 from quell.daemon.chat.rooms import Rooms
 from quell.model.incident import Incident
+from quell.model.rulebook import Room, Triage
 from quell.model.run import Run
 from quell.model.state import State
 from quell.sdk.chat import Card, Picture
@@ -31,7 +32,7 @@ _Key = tuple[str, str, str]
 class Board:
     """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock, ``picture`` the latest there is.
 
-    ``routes`` are the names of those in ``pages:``.
+    ``routes`` are the names of those in ``pages:``, ``triage`` the settings in force.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class Board:
         steady: Callable[[], float],
         picture: Callable[[Incident], Picture | None] = lambda _incident: None,
         routes: Callable[[], Collection[str]] = frozenset,
+        triage: Callable[[], Triage] = Triage,
     ) -> None:
         self._state = state
         self._picture = picture
         self._routes = routes
+        self._triage = triage
         self._now = now
         self._steady = steady
         self.outboxes: dict[str, Outbox] = {}
@@ -61,6 +64,11 @@ class Board:
         self._chat = chat
         self._rooms = Rooms(chat.rooms)
         self._open = {}
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """The rooms in which anything is shown."""
+        return self._rooms.all
 
     def load(self, rows: Iterable[ShownRow]) -> None:
         """Takes over what a former process left."""
@@ -115,7 +123,7 @@ class Board:
     def incident(self, incident: Incident) -> None:
         """Its messages are to show it as it is now, and it gets those that it should have."""
         loud = bool(incident.timeline) and incident.timeline[-1].what in LOUD
-        rooms = self._rooms.of(self._state(), incident) if incident.is_open else []
+        rooms = self._rooms.of(self._state(), incident, self._triage()) if incident.is_open else []
         mine = {(room.source, room.channel) for room in rooms}
         for at, opened in self._open.items():
             if at not in mine:  # it is over, or what is known of it now belongs elsewhere: here it crowds nobody
@@ -141,7 +149,7 @@ class Board:
     def _where_to_ask(self, run: Run) -> list[Room]:
         channel = run.approval.channel if run.approval is not None else ""
         incident = self._state().incidents.get(run.incident)
-        rooms = self._rooms.of(self._state(), incident) if incident is not None else []
+        rooms = self._rooms.of(self._state(), incident, self._triage()) if incident is not None else []
         rooms = rooms or list(self._rooms.all)[:1]
         if not channel or not rooms:
             return rooms

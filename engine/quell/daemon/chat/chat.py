@@ -64,7 +64,7 @@ class Chat:
         self._pictures = Pictures(self._explained, self._drawn, time.monotonic)
         self.board = Board(
             self._state, settings().chat, now=clock.now, steady=time.monotonic, picture=self._pictures.of,
-            routes=lambda: {route.name for route in loop.rulebook.routes},
+            routes=lambda: {route.name for route in loop.rulebook.routes}, triage=lambda: loop.rulebook.triage,
         )  # fmt: skip
         self._shown_by = settings().chat
         self.desk = Desk(
@@ -106,7 +106,7 @@ class Chat:
             self._shown_by = self._settings().chat
             self.board.use(self._shown_by)
         present = {source.id: source for source in self._sources}
-        for room in self._shown_by.rooms:
+        for room in self.board.rooms:
             source = present.get(room.source)
             if source is None or not isinstance(source.connector, Shows):
                 _log.warning(f"room {room.source}", "a room's source shows nothing", source=room.source,
