@@ -27,8 +27,8 @@ def status(asked: Asked) -> None:
     answer = asked.client.get("/status")
 
     def show() -> None:
-        sources = answer.get("sources") or {}
-        pairs = _flat({name: value for name, value in answer.items() if name != "sources"})
+        sources, detectors = answer.get("sources") or {}, answer.get("detectors") or {}
+        pairs = _flat({name: value for name, value in answer.items() if name not in {"sources", "detectors"}})
         out = looks.console()
         looks.table(out, (Column("daemon"), Column("", folds=True)), [[name, str(value)] for name, value in pairs])
         columns = (Column("source"), Column("connector", 60), Column("state"), Column("error", 50, folds=True))
@@ -37,6 +37,13 @@ def status(asked: Asked) -> None:
             for name, source in sources.items()
         ]
         looks.table(out, columns, rows)
+        if detectors:
+            columns = (Column("detector"), Column("series"), Column("firing"), Column("warning", 50, folds=True))
+            rows = [
+                [name, str(one.get("series", 0)), str(one.get("firing", 0)), one.get("warning", "")]
+                for name, one in detectors.items()
+            ]
+            looks.table(out, columns, rows)
 
     asked.answer(answer, show)
 

@@ -197,6 +197,10 @@ def _print_alerts(out: Console, alerts: list[dict[str, Any]]) -> None:
         for alert in alerts[:_ALERTS_SHOWN]
     ]
     looks.table(out, columns, rows)
+    for alert in alerts[:_ALERTS_SHOWN]:
+        if alert.get("source") == "detect":
+            found = (alert.get("annotations") or {}).get("description", "")
+            looks.lines(out, f"  {alert['labels'].get('alertname', '')} at {alert.get('entity') or '-'}: {found}")
     if len(alerts) > _ALERTS_SHOWN:
         out.print(f"… and {len(alerts) - _ALERTS_SHOWN} more; --json shows all", style="dim")
 

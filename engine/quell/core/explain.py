@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from quell.core.automation import Automation
+from quell.core.detect.telling import SOURCE
 from quell.core.graph import Graph
 from quell.core.story import Story, story
 from quell.core.titles import listed
@@ -199,6 +200,8 @@ def why_not(state: State, alert: Alert) -> str:
     head = f"{alert.name or alert.fingerprint} at {alert.entity or 'no known entity'} {fires}"
     told = "once" if alert.count == 1 else f"{alert.count} times"
     head += f", began at {format_time(alert.starts_at)}, was told {told}"
+    if alert.source == SOURCE and "description" in alert.annotations:
+        head += f". A detector of quell found it: {alert.annotations['description']}"
     if alert.handling == "page":
         return f"{head}. It paged: {alert.reason.text}."
     verdict = {"hold": "held", "digest": "in the digest", "muted": "muted"}[alert.handling]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quell import __version__
+from quell.core.detect.views import DetectorView, detector_views
 from quell.daemon.clock import Clock
 from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
@@ -58,8 +59,15 @@ def status_of(
             "waiting": sum(run.state in {"proposed", "waiting"} for run in state.runs.values()),
         },
         "paused_by": state.paused_by,
+        "detectors": {name: _detector(view) for name, view in detector_views(state, loop.rulebook).items()},
         "sources": {source.id: _source(source) for source in sources},
     }
+
+
+def _detector(view: DetectorView) -> dict[str, Any]:
+    return {
+        "series": view.series, "firing": view.firing, "read_at": _time(view.read_at), "warning": view.warning,
+    }  # fmt: skip
 
 
 def _source(source: Source) -> dict[str, Any]:

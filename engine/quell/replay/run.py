@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from quell.core.detect.telling import SOURCE as DETECTORS
 from quell.core.engine import Engine
 from quell.model.alert import Handling, Reason, fingerprint
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Perform, RunChanged
@@ -31,7 +32,10 @@ Episode = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class AlertOutcome:
-    """What became of one firing alert record; ``fingerprint`` and ``episode`` say which alert it was part of."""
+    """What became of one firing alert record; ``fingerprint`` and ``episode`` say which alert it was part of.
+
+    An alert that a detector found has no record; its name is ``detect/`` with its key and episode.
+    """
 
     record: str
     fingerprint: str
@@ -77,13 +81,18 @@ class Follower:
     incidents: dict[str, Incident] = field(default_factory=dict)
     shown_at: dict[str, float] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
+    found: dict[Episode, str] = field(default_factory=dict)
+    """What detectors found, by name."""
 
     def follow(self, decisions: Iterable[AnyDecision]) -> None:
         """Takes in one turn's decisions, in order."""
         for decision in decisions:
             if isinstance(decision, AlertChanged):
                 alert = decision.alert
-                self.fates[alert.fingerprint, alert.episode] = _Fate(alert.incident, alert.handling, alert.reason)
+                episode = alert.fingerprint, alert.episode
+                self.fates[episode] = _Fate(alert.incident, alert.handling, alert.reason)
+                if alert.source == DETECTORS:
+                    self.found[episode] = f"{DETECTORS}/{alert.key}/{alert.episode}"
             elif isinstance(decision, IncidentChanged):
                 incident = decision.incident
                 self.incidents[incident.id] = incident
@@ -145,7 +154,10 @@ class Replay:
         """What became of everything so far."""
         follower = self.follower
         return Outcome(
-            alerts=[self._alert_outcome(record, episode) for record, episode in self._firing],
+            alerts=[
+                *(self._alert_outcome(record, episode) for record, episode in self._firing),
+                *(self._alert_outcome(name, episode) for episode, name in follower.found.items()),
+            ],
             incidents=[
                 IncidentOutcome(incident, follower.shown_at[name]) for name, incident in follower.incidents.items()
             ],

@@ -17,8 +17,7 @@ MOST_PICTURES = 5
 
 def drift_text(report: DriftReport) -> str:
     """Which fields drifted, how far, by which test."""
-    judged = sum(1 for field in report.fields if field.distances)
-    drifted = report.drifted
+    judged, drifted = report.judged, report.drifted
     against = f"the profile of {report.profile}"
     if not drifted:
         return f"none of {judged} fields drifted against {against}"
@@ -46,7 +45,7 @@ def drift_details(report: DriftReport) -> dict[str, str]:
             if field.bars is not None
         )
         told["drift_report"] = msgspec.json.encode(
-            msgspec.structs.replace(report, fields=tuple(pictured), troubles=())
+            msgspec.structs.replace(report, fields=tuple(pictured), others=len(drifted) - len(pictured), troubles=())
         ).decode()
     samples = [f"{field.field}: {', '.join(field.samples)}" for field in drifted[:MOST_PICTURES] if field.samples]
     if samples:
