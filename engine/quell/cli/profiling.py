@@ -140,12 +140,11 @@ def _write(path: Path | None, drawn: object, report: DriftReport) -> None:
 
 def _print(report: DriftReport, *, every: bool) -> None:
     out = looks.console()
-    judged = sum(1 for field in report.fields if field.distances)
     fields = list(report.drifted)
     if every:
         fields += sorted((one for one in report.fields if not one.drifted), key=lambda one: (-one.size, one.field))
     against = f"{report.entity} {report.profile} ({report.hash[:12]})"
-    click.echo(f"{report.rows:,} rows against {against}: {len(report.drifted)} of {judged} columns drifted")
+    click.echo(f"{report.rows:,} rows against {against}: {len(report.drifted)} of {report.judged} columns drifted")
     if fields:
         columns = [
             looks.Column("COLUMN"), looks.Column("TEST"), looks.Column("EFFECT", justify="right"),

@@ -79,6 +79,12 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     names: tuple[str, ...] = ()
     log: bool = False
 
+    @property
+    def sound(self) -> bool:
+        """Whether they can be drawn: as many of each, and names or edges for all."""
+        bars = len(self.before)
+        return bars > 0 and bars == len(self.after) and (len(self.names) == bars or len(self.edges) == bars + 1)
+
 
 class FieldReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One field. ``size`` is the largest effect as a multiple of what counts; ``said`` what became of its values."""
@@ -116,7 +122,10 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The whole comparison. ``profile`` and ``hash`` name what it was compared with, ``version`` the present's."""
+    """The whole comparison. ``profile`` and ``hash`` name what it was compared with, ``version`` the present's.
+
+    ``judged`` fields had enough values; ``others`` drifted, too, and are left out here.
+    """
 
     entity: str
     profile: str
@@ -125,6 +134,8 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     from_time: float | None = None
     to_time: float | None = None
     rows: int = 0
+    judged: int = 0
+    others: int = 0
     fields: tuple[FieldReport, ...] = ()
     troubles: tuple[Trouble, ...] = ()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+
+import msgspec
 
 from quell.model.drift_report import Bars, DriftReport, FieldReport
 from quell.picture.canvas import Canvas, style
@@ -35,13 +38,23 @@ def svg(report: DriftReport, *, every: bool = False) -> str:
         _card(under, field, left, y + (at // 2) * (_TALL + _GAP))
     shown = min(len(fields), MOST_CARDS)
     y += (shown + 1) // 2 * (_TALL + _GAP)
-    if len(fields) > shown:
-        under.text((MARGIN, y + 6), f"and {len(fields) - shown} more", _SIZE, "soft")
+    if len(fields) > shown or report.others:
+        under.text((MARGIN, y + 6), f"and {len(fields) - shown + report.others} more", _SIZE, "soft")
         y += 20
     tall = y + MARGIN - (_GAP if shown else 0)
     canvas.rect((0.5, 0.5, WIDTH - 1, tall - 1), "page", "edge", round_=10)
     canvas.extend(under)
     return canvas.svg(WIDTH, tall, f"Drift of {report.entity}")
+
+
+def report_of(annotations: Mapping[str, str]) -> DriftReport | None:
+    """The report that an alert of a drift detector carries; None when it carries none that can be read."""
+    try:
+        told = msgspec.json.decode(annotations.get("drift_report", ""), type=DriftReport)
+    except msgspec.DecodeError:
+        return None
+    drawable = tuple(field for field in told.fields if field.bars is None or field.bars.sound)
+    return msgspec.structs.replace(told, fields=drawable)
 
 
 def page(report: DriftReport) -> str:
@@ -74,8 +87,7 @@ _SHEET = (
 
 
 def _header(canvas: Canvas, report: DriftReport) -> float:
-    drifted = len(report.drifted)
-    judged = sum(1 for field in report.fields if field.distances)
+    drifted, judged = len(report.drifted) + report.others, report.judged
     marks = f"{report.entity} · {report.rows:,} rows · against profile {report.profile} ({report.hash[:12]})"
     if report.version:
         marks += f" · data version {report.version}"

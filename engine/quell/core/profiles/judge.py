@@ -77,7 +77,7 @@ def compared(profile: Profile, present: Present, limits: Limits, *, pictures: bo
     return DriftReport(
         entity=profile.entity, profile=profile.version, hash=profile.hash, version=present.version,
         from_time=present.from_time, to_time=present.to_time, rows=present.rows, fields=tuple(fields),
-        troubles=tuple(troubles),
+        judged=sum(1 for field in fields if field.distances), troubles=tuple(troubles),
     )  # fmt: skip
 
 

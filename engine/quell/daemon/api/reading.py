@@ -19,6 +19,8 @@ from quell.errors import PictureError
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
 from quell.picture.draw import svg
+from quell.picture.drift import report_of
+from quell.picture.drift import svg as drift_svg
 from quell.picture.lineage import dot
 from quell.picture.lineage import svg as lineage_svg
 from quell.picture.png import png
@@ -111,6 +113,18 @@ def _alerts(router: APIRouter, services: Services) -> None:
         if found is None:
             raise HTTPException(404, f'no alert has the fingerprint "{fingerprint}"')
         return answer({"alert": shown(found)})
+
+    @router.get(
+        "/alerts/{fingerprint}/drift.svg",
+        summary="What drifted, before and after, as a picture; of alerts of drift detectors",
+        response_class=Response,
+    )
+    async def drifted(fingerprint: str) -> Response:
+        found = services.state.alerts.get(fingerprint)
+        report = None if found is None else report_of(found.annotations)
+        if report is None:
+            raise HTTPException(404, f'no alert with a drift report has the fingerprint "{fingerprint}"')
+        return Response(drift_svg(report), media_type="image/svg+xml")
 
     @router.get("/alerts/{fingerprint}/why-not", summary="Why an alert did not page")
     async def did_not_page(fingerprint: str) -> Response:
