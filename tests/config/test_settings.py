@@ -215,6 +215,11 @@ MISTAKES = [
     ),
     ("two kinds of auth", "sources: {a: {use: inbox, auth: {open: true, token: env:X}}}\n", "auth holds one of"),
     (
+        "a header of no token",
+        "sources: {a: {use: inbox, auth: {open: true, header: x-t}}}\n",
+        "says where a token stands",
+    ),
+    (
         "an unknown auth",
         "sources: {a: {use: inbox, auth: {tokn: env:X}}}\n",
         'unknown key "tokn"; did you mean "token"?',

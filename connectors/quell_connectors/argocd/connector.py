@@ -1,4 +1,7 @@
-"""The actions of the Argo CD connector. What takes a while is begun once and then asked for until it has ended."""
+"""The actions of the Argo CD connector, and what its notifications tell.
+
+What takes a while is begun once and then asked for until it has ended.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from quell.errors import NoAnswer, Refused, Unreachable
-from quell.sdk.connector import Call, Context, Done, Pending
+from quell.sdk.change_events import Places, body_of, told
+from quell.sdk.connector import Call, Context, Done, Pending, Received, Request
 from quell.sdk.spec import Spec
 from quell_connectors.argocd.client import Busy, Client
+from quell_connectors.argocd.events import changes
 from quell_connectors.argocd.spec import SPEC
 from quell_connectors.argocd.translate import App, Entry, Operation, short
 
@@ -27,6 +32,8 @@ class ArgoCD:
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         self._client = Client(options, context.http)
+        self._places = Places(options, context.source, "service/${app}")
+        self._source = context.source
         self._begun: dict[str, str] = {}
         """When the operation before ours had started, by the key of the call that began ours."""
         self._acts: Mapping[str, Callable[[Call, App], Awaitable[Done | Pending]]] = {
@@ -38,6 +45,11 @@ class ArgoCD:
             "app": self._app,
             "refresh": self._app,
         }
+
+    def receive(self, request: Request, now: float) -> Received:
+        """A change for a sync that has ended. Raises `BadPayload` for what cannot be read."""
+        body = body_of(request)
+        return told(lambda: changes(body, self._places, self._source, now), request, "the sync has not ended")
 
     async def act(self, call: Call) -> Done | Pending:
         """Raises what `Client` raises."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quell.sdk.change_events import place_options
 from quell.sdk.spec import ActionSpec, Option, Spec
 
 _APP = Option(name="app", type="text", summary="The application.", required=True, example="checkout")
@@ -48,6 +49,7 @@ SPEC = Spec(
         Option(name="key_file", type="path", summary="The key of the client certificate."),
         Option(name="app_namespace", type="text", summary="Where applications live, if not in Argo CD's namespace."),
         Option(name="project", type="text", summary="The project that applications must belong to."),
+        *place_options("application", "service/${app}"),
     ),
     actions=(
         ActionSpec(

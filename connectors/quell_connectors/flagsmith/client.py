@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from quell.errors import Refused
+from quell.sdk.flags import Looked, Which
 from quell.sdk.http import Answer, Http, checked, path_part
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
@@ -31,21 +32,18 @@ class Client:
         self._token: Secret = options["token"]
         self._timeout_s = float(options.get("timeout") or 10.0)
 
-    async def is_on(self, flag: str, environment: str) -> bool:
-        """Whether a flag is enabled in an environment."""
-        return (await self.state(flag, environment))[0]
-
-    async def state(self, flag: str, environment: str) -> tuple[bool, int]:
+    async def look(self, which: Which, now: float) -> Looked:  # noqa: ARG002 -- no limit of Flagsmith tells a time
         """Whether a flag is enabled, and the number of its state there. Raises `Refused` when there is no such flag."""
+        flag, environment = which.flag, which.environment
         answer = await self._call("GET", f"{_path(environment)}/", query={"feature_name": flag})
         found = decode(answer.body, _States).results
         if len(found) != 1:
             raise Refused(f"Flagsmith knows {len(found)} flags named {flag} in {environment}; nothing was changed")
-        return found[0].enabled, found[0].id
+        return Looked(found[0].enabled, found[0].id)
 
-    async def switch(self, environment: str, state: int, on: bool) -> None:
+    async def switch(self, which: Which, before: Looked, on: bool, *, comment: str, now: float) -> None:  # noqa: ARG002
         """Enables or disables; what is left out of the body stays as it is."""
-        await self._call("PUT", f"{_path(environment)}/{state}/", body={"enabled": on})
+        await self._call("PUT", f"{_path(which.environment)}/{before.mark}/", body={"enabled": on})
 
     async def _call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None

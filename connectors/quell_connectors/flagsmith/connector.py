@@ -1,17 +1,17 @@
-"""The actions of the Flagsmith connector. Each looks first; a dry run looks and then says what would be."""
+"""The actions of the Flagsmith connector, and what its webhooks tell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from quell.errors import Refused
-from quell.sdk.connector import Call, Context, Done
+from quell.sdk.change_events import Places, body_of, told
+from quell.sdk.connector import Call, Context, Done, Received, Request
+from quell.sdk.flags import Switch
 from quell.sdk.spec import Spec
 from quell_connectors.flagsmith.client import Client
+from quell_connectors.flagsmith.events import changes
 from quell_connectors.flagsmith.spec import SPEC
-
-_WANTED = {"flag_off": False, "is_off": False, "flag_on": True, "is_on": True}
 
 
 class Flagsmith:
@@ -20,47 +20,16 @@ class Flagsmith:
     spec: ClassVar[Spec] = SPEC
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
-        self._client = Client(options, context.http)
-        self._environment = str(options.get("environment") or "")
+        client = Client(options, context.http) if options.get("token") else None
+        self._switch = Switch("flagsmith", ("environment",), options, client)
+        self._places = Places(options, context.source, "flag/${flag}")
+        self._source = context.source
 
     async def act(self, call: Call) -> Done:
         """Raises `Refused` for what Flagsmith knows nothing of, `Unreachable` and `NoAnswer` as the client does."""
-        match call.action:
-            case "flag_off" | "flag_on":
-                return await self._switched(call, on=_WANTED[call.action])
-            case "flag" | "is_off" | "is_on":
-                return await self._read(call)
-        raise Refused(f'flagsmith has no action "{call.action}"; it has flag_off, flag_on, flag')
+        return await self._switch.act(call)
 
-    async def _read(self, call: Call) -> Done:
-        flag, environment = self._named(call)
-        place = f"flag {flag} in {environment}"
-        on = await self._client.is_on(flag, environment)
-        output: dict[str, Any] = {"flag": flag, "environment": environment, "on": on}
-        if call.action in _WANTED:
-            output["already"] = on is _WANTED[call.action]
-        return Done(f"{place} is {_word(on)}", output)
-
-    async def _switched(self, call: Call, *, on: bool) -> Done:
-        flag, environment = self._named(call)
-        place = f"flag {flag} in {environment}"
-        was, state = await self._client.state(flag, environment)
-        output = {"flag": flag, "environment": environment, "on": on}
-        if was is on:
-            return Done(f"{place} is {_word(on)} already; left as it is", output)
-        if call.dry_run:
-            return Done(f"{place} would be {_word(on)}; it is {_word(was)} now", output)
-        await self._client.switch(environment, state, on)
-        return Done(f"{place} is {_word(on)}", output)
-
-    def _named(self, call: Call) -> tuple[str, str]:
-        environment = str(call.params.get("environment") or self._environment)
-        if not environment:
-            raise Refused(
-                f'flagsmith.{call.action} needs "environment", of the step or of the source; nothing was asked'
-            )
-        return str(call.params["flag"]), environment
-
-
-def _word(on: bool) -> str:
-    return "on" if on else "off"
+    def receive(self, request: Request, now: float) -> Received:
+        """A change for each event that says what became of a flag. Raises `BadPayload` for what cannot be read."""
+        body = body_of(request)
+        return told(lambda: changes(body, self._places, self._source, now), request, "not about a flag")

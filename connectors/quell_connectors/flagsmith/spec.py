@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from quell.sdk.spec import ActionSpec, Option, Spec
+from quell.sdk.change_events import place_options
+from quell.sdk.flags import flag_actions
+from quell.sdk.spec import Option, Spec
 
 _WHICH = (
     Option(name="flag", type="text", summary="The name of the flag.", required=True, example="new_checkout"),
@@ -14,20 +16,17 @@ _WHICH = (
     ),
 )
 
-
-def _read(name: str, summary: str) -> ActionSpec:
-    return ActionSpec(name=name, summary=summary, params=_WHICH, effect="read", repeat="state")
-
-
 SPEC = Spec(
     name="flagsmith",
-    summary="Disables and enables feature flags of Flagsmith.",
+    summary="Disables and enables feature flags of Flagsmith; its webhook tells of changes.",
     options=(
         Option(
             name="token",
             type="secret",
-            summary='An organisation API key; for a token of a person write "Token …".',
-            required=True,
+            summary=(
+                'An organisation API key; for a token of a person write "Token …". Not needed where only changes '
+                "are told."
+            ),
         ),
         Option(
             name="environment",
@@ -44,28 +43,11 @@ SPEC = Spec(
         Option(
             name="timeout", type="duration", summary="How long to wait for one answer.", default=10.0, example="10s"
         ),
+        *place_options("the flag's key", "flag/${flag}"),
     ),
-    actions=(
-        ActionSpec(
-            name="flag_off",
-            summary="Disables a flag in an environment; overrides of segments and identities stay as they are.",
-            params=_WHICH,
-            effect="change",
-            repeat="state",
-            undo="flag_on",
-            before="is_off",
-        ),
-        ActionSpec(
-            name="flag_on",
-            summary="Enables a flag in an environment.",
-            params=_WHICH,
-            effect="change",
-            repeat="state",
-            undo="flag_off",
-            before="is_on",
-        ),
-        _read("flag", "Reads whether a flag is on."),
-        _read("is_off", "Reads whether a flag is off already."),
-        _read("is_on", "Reads whether a flag is on already."),
+    actions=flag_actions(
+        _WHICH,
+        off="Disables a flag in an environment; overrides of segments and identities stay as they are.",
+        on="Enables a flag in an environment.",
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quell.sdk.change_events import place_options
 from quell.sdk.spec import Option, Spec
 from quell.sdk.ticket_spec import settle_option, ticket_actions
 
@@ -14,7 +15,7 @@ _REPO = Option(
 
 SPEC = Spec(
     name="github",
-    summary="Opens, comments and closes GitHub issues; one is open per key.",
+    summary="Opens, comments and closes GitHub issues; its webhook tells of deploys, releases and pushes.",
     options=(
         Option(
             name="url",
@@ -26,7 +27,6 @@ SPEC = Spec(
             name="token",
             type="secret",
             summary="A token that may read and write issues (fine-grained: Issues, read and write).",
-            required=True,
         ),
         Option(name="repo", type="text", summary="The repository of steps that name none.", example="octo/shop"),
         Option(
@@ -44,6 +44,19 @@ SPEC = Spec(
             summary="The label for each severity.",
             example="{critical: sev1, warning: sev3}",
         ),
+        Option(
+            name="workflows",
+            type="list",
+            summary="Names of workflows (patterns) whose runs deploy.",
+            default=["*deploy*", "*release*"],
+        ),
+        Option(
+            name="branches",
+            type="list",
+            summary="Branches (patterns) whose pushes count as changes, besides the main one.",
+            example="[production]",
+        ),
+        *place_options("repository (owner/name, or owner/name:path of files)", "service/${repo}"),
         settle_option(5.0),
     ),
     actions=ticket_actions(

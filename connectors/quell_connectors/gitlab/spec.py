@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quell.sdk.change_events import place_options
 from quell.sdk.spec import Option, Spec
 from quell.sdk.ticket_spec import settle_option, ticket_actions
 
@@ -14,14 +15,13 @@ _PROJECT = Option(
 
 SPEC = Spec(
     name="gitlab",
-    summary="Opens, comments and closes GitLab issues; one is open per key.",
+    summary="Opens, comments and closes GitLab issues; its webhook tells of deploys, releases, pushes and flags.",
     options=(
         Option(name="url", type="url", summary="Where GitLab lives.", default="https://gitlab.com"),
         Option(
             name="token",
             type="secret",
             summary="An access token of scope api, whose user or project is a reporter at least.",
-            required=True,
         ),
         Option(name="project", type="text", summary="The project of steps that name none.", example="shop/checkout"),
         Option(
@@ -39,6 +39,19 @@ SPEC = Spec(
             summary="The label for each severity.",
             example="{critical: severity::1}",
         ),
+        Option(
+            name="pipelines",
+            type="list",
+            summary="Names of pipelines or stages (patterns) that deploy.",
+            default=["*deploy*", "*release*"],
+        ),
+        Option(
+            name="branches",
+            type="list",
+            summary="Branches (patterns) whose pushes count as changes, besides the main one.",
+            example="[production]",
+        ),
+        *place_options("project (owner/name, or owner/name:path of files)", "service/${repo}"),
         settle_option(2.0),
     ),
     actions=ticket_actions(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from quell.errors import Refused, Unreachable
+from quell.sdk.flags import Looked, Which
 from quell.sdk.http import Answer, Http, checked, path_part
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
@@ -35,21 +36,22 @@ class Client:
         self._token: Secret = options["token"]
         self._timeout_s = float(options.get("timeout") or 10.0)
 
-    async def is_on(self, flag: str, project: str, environment: str, *, now: float) -> bool:
+    async def look(self, which: Which, now: float) -> Looked:
         """Whether a flag is on. Raises `Refused` for one that is archived or has no such environment."""
+        flag, project, environment = which.flag, which.project, which.environment
         answer = await self._call("GET", flag, project, now, query={"env": environment})
         found = decode(answer.body, _Flag)
         if found.archived:
             raise Refused(f"flag {flag} of project {project} is archived; it was left as it is")
         if environment not in found.environments:
             raise Refused(f"flag {flag} of project {project} has no environment {environment}")
-        return found.environments[environment].on
+        return Looked(found.environments[environment].on)
 
-    async def switch(self, flag: str, project: str, environment: str, on: bool, *, comment: str, now: float) -> None:
+    async def switch(self, which: Which, before: Looked, on: bool, *, comment: str, now: float) -> None:  # noqa: ARG002
         """Turns a flag on or off; one that is so already stays so."""
         kind = "turnFlagOn" if on else "turnFlagOff"
-        body = {"environmentKey": environment, "comment": comment, "instructions": [{"kind": kind}]}
-        await self._call("PATCH", flag, project, now, body=body)
+        body = {"environmentKey": which.environment, "comment": comment, "instructions": [{"kind": kind}]}
+        await self._call("PATCH", which.flag, which.project, now, body=body)
 
     async def _call(
         self,

@@ -1,17 +1,17 @@
-"""The actions of the LaunchDarkly connector. Each looks first; a dry run looks and then says what would be."""
+"""The actions of the LaunchDarkly connector, and what its webhooks tell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from quell.errors import Refused
-from quell.sdk.connector import Call, Context, Done
+from quell.sdk.change_events import Places, body_of, told
+from quell.sdk.connector import Call, Context, Done, Received, Request
+from quell.sdk.flags import Switch
 from quell.sdk.spec import Spec
 from quell_connectors.launchdarkly.client import Client
+from quell_connectors.launchdarkly.events import changes
 from quell_connectors.launchdarkly.spec import SPEC
-
-_WANTED = {"flag_off": False, "is_off": False, "flag_on": True, "is_on": True}
 
 
 class LaunchDarkly:
@@ -20,51 +20,16 @@ class LaunchDarkly:
     spec: ClassVar[Spec] = SPEC
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
-        self._client = Client(options, context.http)
-        self._project = str(options.get("project") or "")
-        self._environment = str(options.get("environment") or "")
+        client = Client(options, context.http) if options.get("token") else None
+        self._switch = Switch("launchdarkly", ("project", "environment"), options, client)
+        self._places = Places(options, context.source, "flag/${flag}")
+        self._source = context.source
 
     async def act(self, call: Call) -> Done:
         """Raises `Refused` for what LaunchDarkly knows nothing of, `Unreachable` and `NoAnswer` as the client does."""
-        match call.action:
-            case "flag_off" | "flag_on":
-                return await self._switched(call, on=_WANTED[call.action])
-            case "flag" | "is_off" | "is_on":
-                return await self._read(call)
-        raise Refused(f'launchdarkly has no action "{call.action}"; it has flag_off, flag_on, flag')
+        return await self._switch.act(call)
 
-    async def _read(self, call: Call) -> Done:
-        flag, project, environment = self._named(call)
-        place = f"flag {flag} of project {project} in {environment}"
-        on = await self._client.is_on(flag, project, environment, now=call.now)
-        output: dict[str, Any] = {"flag": flag, "project": project, "environment": environment, "on": on}
-        if call.action in _WANTED:
-            output["already"] = on is _WANTED[call.action]
-        return Done(f"{place} is {_word(on)}", output)
-
-    async def _switched(self, call: Call, *, on: bool) -> Done:
-        flag, project, environment = self._named(call)
-        place = f"flag {flag} of project {project} in {environment}"
-        was = await self._client.is_on(flag, project, environment, now=call.now)
-        output = {"flag": flag, "project": project, "environment": environment, "on": on}
-        if was is on:
-            return Done(f"{place} is {_word(on)} already; left as it is", output)
-        if call.dry_run:
-            return Done(f"{place} would be {_word(on)}; it is {_word(was)} now", output)
-        comment = str(call.params.get("comment") or f"quell {call.key}")
-        await self._client.switch(flag, project, environment, on, comment=comment, now=call.now)
-        return Done(f"{place} is {_word(on)}", output)
-
-    def _named(self, call: Call) -> tuple[str, str, str]:
-        project = str(call.params.get("project") or self._project)
-        environment = str(call.params.get("environment") or self._environment)
-        if not project or not environment:
-            missing = "environment" if project else "project"
-            raise Refused(
-                f'launchdarkly.{call.action} needs "{missing}", of the step or of the source; nothing was asked'
-            )
-        return str(call.params["flag"]), project, environment
-
-
-def _word(on: bool) -> str:
-    return "on" if on else "off"
+    def receive(self, request: Request, now: float) -> Received:
+        """A change for each event that says what became of a flag. Raises `BadPayload` for what cannot be read."""
+        body = body_of(request)
+        return told(lambda: changes(body, self._places, self._source, now), request, "not about a flag")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from quell.sdk.spec import ActionSpec, Option, Spec
+from quell.sdk.change_events import place_options
+from quell.sdk.flags import flag_actions
+from quell.sdk.spec import Option, Spec
 
 _WHICH = (
     Option(name="flag", type="text", summary="The key of the flag.", required=True, example="new_checkout"),
@@ -18,20 +20,14 @@ _COMMENT = Option(
     name="comment", type="text", summary="What LaunchDarkly's audit log says about it.", example="quell: INC-7"
 )
 
-
-def _read(name: str, summary: str) -> ActionSpec:
-    return ActionSpec(name=name, summary=summary, params=_WHICH, effect="read", repeat="state")
-
-
 SPEC = Spec(
     name="launchdarkly",
-    summary="Turns feature flags of LaunchDarkly off and on.",
+    summary="Turns feature flags of LaunchDarkly off and on; its webhook tells of changes.",
     options=(
         Option(
             name="token",
             type="secret",
-            summary="An access token that may update flags.",
-            required=True,
+            summary="An access token that may update flags. Not needed where only changes are told.",
         ),
         Option(
             name="project",
@@ -54,28 +50,12 @@ SPEC = Spec(
         Option(
             name="timeout", type="duration", summary="How long to wait for one answer.", default=10.0, example="10s"
         ),
+        *place_options("the flag's key", "flag/${flag}"),
     ),
-    actions=(
-        ActionSpec(
-            name="flag_off",
-            summary="Turns a flag off: everybody gets its off variation.",
-            params=(*_WHICH, _COMMENT),
-            effect="change",
-            repeat="state",
-            undo="flag_on",
-            before="is_off",
-        ),
-        ActionSpec(
-            name="flag_on",
-            summary="Turns a flag on: its rules hold again.",
-            params=(*_WHICH, _COMMENT),
-            effect="change",
-            repeat="state",
-            undo="flag_off",
-            before="is_on",
-        ),
-        _read("flag", "Reads whether a flag is on."),
-        _read("is_off", "Reads whether a flag is off already."),
-        _read("is_on", "Reads whether a flag is on already."),
+    actions=flag_actions(
+        _WHICH,
+        off="Turns a flag off: everybody gets its off variation.",
+        on="Turns a flag on: its rules hold again.",
+        more=(_COMMENT,),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from quell.sdk.flags import Looked, Which
 from quell.sdk.http import Answer, Http, checked, path_part
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
@@ -25,13 +26,13 @@ class Client:
         self._token: Secret = options["token"]
         self._timeout_s = float(options.get("timeout") or 10.0)
 
-    async def is_on(self, flag: str, project: str, environment: str) -> bool:
+    async def look(self, which: Which, now: float) -> Looked:  # noqa: ARG002 -- no limit of Unleash tells a time
         """Whether a flag is enabled in an environment."""
-        return decode((await self._call("GET", _path(flag, project, environment))).body, _Environment).enabled
+        return Looked(decode((await self._call("GET", _path(which))).body, _Environment).enabled)
 
-    async def switch(self, flag: str, project: str, environment: str, on: bool) -> None:
+    async def switch(self, which: Which, before: Looked, on: bool, *, comment: str, now: float) -> None:  # noqa: ARG002
         """Enables or disables a flag; one that is so already stays so."""
-        await self._call("POST", f"{_path(flag, project, environment)}/{'on' if on else 'off'}")
+        await self._call("POST", f"{_path(which)}/{'on' if on else 'off'}")
 
     async def _call(self, method: str, path: str) -> Answer:
         answer = await self._http.request(
@@ -44,6 +45,6 @@ class Client:
         return checked(answer, f"Unleash ({method} {path})", (self._token,))
 
 
-def _path(flag: str, project: str, environment: str) -> str:
-    named = (path_part(part) for part in (project, flag, environment))
+def _path(which: Which) -> str:
+    named = (path_part(part) for part in (which.project, which.flag, which.environment))
     return "/api/admin/projects/{}/features/{}/environments/{}".format(*named)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from quell.sdk.spec import ActionSpec, Option, Spec
+from quell.sdk.change_events import place_options
+from quell.sdk.flags import flag_actions
+from quell.sdk.spec import Option, Spec
 
 _WHICH = (
     Option(name="flag", type="text", summary="The name of the flag.", required=True, example="new_checkout"),
@@ -15,14 +17,9 @@ _WHICH = (
     ),
 )
 
-
-def _read(name: str, summary: str) -> ActionSpec:
-    return ActionSpec(name=name, summary=summary, params=_WHICH, effect="read", repeat="state")
-
-
 SPEC = Spec(
     name="unleash",
-    summary="Disables and enables feature flags of Unleash.",
+    summary="Disables and enables feature flags of Unleash; its webhook tells of changes.",
     options=(
         Option(
             name="url",
@@ -34,8 +31,10 @@ SPEC = Spec(
         Option(
             name="token",
             type="secret",
-            summary="A personal access token or service account token that may update flags.",
-            required=True,
+            summary=(
+                "A personal access token or service account token that may update flags. Not needed where only changes "
+                "are told."
+            ),
         ),
         Option(
             name="project",
@@ -52,28 +51,11 @@ SPEC = Spec(
         Option(
             name="timeout", type="duration", summary="How long to wait for one answer.", default=10.0, example="10s"
         ),
+        *place_options("the flag's key", "flag/${flag}"),
     ),
-    actions=(
-        ActionSpec(
-            name="flag_off",
-            summary="Disables a flag in an environment: nobody gets it there.",
-            params=_WHICH,
-            effect="change",
-            repeat="state",
-            undo="flag_on",
-            before="is_off",
-        ),
-        ActionSpec(
-            name="flag_on",
-            summary="Enables a flag in an environment: its strategies hold again.",
-            params=_WHICH,
-            effect="change",
-            repeat="state",
-            undo="flag_off",
-            before="is_on",
-        ),
-        _read("flag", "Reads whether a flag is on."),
-        _read("is_off", "Reads whether a flag is off already."),
-        _read("is_on", "Reads whether a flag is on already."),
+    actions=flag_actions(
+        _WHICH,
+        off="Disables a flag in an environment: nobody gets it there.",
+        on="Enables a flag in an environment: its strategies hold again.",
     ),
 )

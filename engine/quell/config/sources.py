@@ -61,6 +61,8 @@ class AuthShape(Shape):
 
     token: str | None = None
     """A bearer token, as env:NAME or file:/path."""
+    header: str | None = None
+    """The header with the bare token, where a sender has one of its own, such as X-Gitlab-Token."""
     hmac: HmacShape | None = None
     """A signature over the body."""
     basic: BasicShape | None = None
@@ -213,14 +215,18 @@ class _Reader:
         shape = shaped(AuthShape, self.document, self.problems, path=path, value=raw)
         if shape is None:
             return None, False
-        if len(raw) != 1:
-            self._complain(("auth",), f"auth holds one of token, hmac, basic and open, not {len(raw)}")
+        ways = [name for name in raw if name != "header"]
+        if len(ways) != 1:
+            self._complain(("auth",), f"auth holds one of token, hmac, basic and open, not {len(ways)}")
+            return None, False
+        if shape.header is not None and shape.token is None:
+            self._complain(("auth", "header"), "header says where a token stands", "write it beside token")
             return None, False
         return self._scheme(shape), bool(shape.open)
 
     def _scheme(self, shape: AuthShape) -> Scheme | None:
         if shape.token is not None:
-            return Bearer(secrets=self._secrets(("token",)))
+            return Bearer(secrets=self._secrets(("token",)), header=(shape.header or "authorization").lower())
         if shape.basic is not None:
             return Basic(user=shape.basic.user, secrets=self._secrets(("basic", "password")))
         if shape.hmac is None:
