@@ -1,4 +1,4 @@
-"""Points over OTLP: samples by entity, running totals marked as such, quantiles of deltas, nothing lost in silence."""
+"""Points over OTLP: samples by entity, running totals by process, quantiles, nothing lost in silence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ from connectors.otlp_payloads import (
     sent,
 )
 from quell.errors import Misconfigured
-from quell.model.records import AnyRecord, DependencyRecord, DistributionRecord, SamplesRecord
+from quell.model.records import (
+    AnyRecord,
+    DependencyRecord,
+    DistributionRecord,
+    RunningHistogram,
+    SamplesRecord,
+    TotalsRecord,
+)
 from quell.sdk.testkit import NOW
 from quell_connectors.otlp.prices import read_prices
 
@@ -68,12 +75,19 @@ def test_gauges_are_samples_as_they_are() -> None:
     assert len([one for one in got.records if isinstance(one, SamplesRecord)]) == 1
 
 
-def test_running_totals_say_so_and_whose_they_are() -> None:
+def totals(records: Iterable[AnyRecord]) -> list[TotalsRecord]:
+    return [one for one in records if isinstance(one, TotalsRecord)]
+
+
+def test_running_totals_are_told_apart_by_process() -> None:
     told = {"service.name": "web", "service.instance.id": "i-1"}
-    got = both("metrics", metrics(told, total("requests", 70, CUMULATIVE), total("http_requests_total", 5, CUMULATIVE)))
-    assert series(got.records) == {
-        "requests_total{instance=i-1}": [(-5.0, 70.0)], "http_requests_total{instance=i-1}": [(-5.0, 5.0)],
-    }  # fmt: skip
+    began = total("requests", 70, CUMULATIVE)
+    began["sum"]["dataPoints"][0]["startTimeUnixNano"] = str(ns(600))
+    got = both("metrics", metrics(told, began, total("orders", 5, CUMULATIVE)))
+    assert series(got.records) == {}
+    assert [(one.entity, one.instance, one.at, one.since, one.values) for one in totals(got.records)] == [
+        ("service/web", "i-1", NOW - 5, NOW - 600, {"orders": 5.0, "requests": 70.0})
+    ]
 
 
 def test_deltas_and_levels_are_no_running_totals() -> None:
@@ -117,9 +131,15 @@ def test_histograms_of_different_bounds_are_put_together() -> None:
     assert found["took_p50"][0][1] == pytest.approx(1.5 + 0.5 * 5 / 15)
 
 
-def test_running_histograms_have_no_quantiles_of_a_whole_life() -> None:
-    got = both("metrics", metrics("web", histogram("took", CUMULATIVE, bounds=[1.0], counts=[1, 2], sum=4.0)))
-    assert series(got.records) == {"took_count_total": [(-5.0, 3.0)], "took_sum_total": [(-5.0, 4.0)]}
+def test_running_histograms_are_told_by_bucket() -> None:
+    routes = [
+        histogram(
+            "took", CUMULATIVE, bounds=[1.0], counts=[1, number], sum=4.0, max=9.0, told={"http.route": f"/{number}"}
+        )
+        for number in (1, 2)
+    ]
+    [told] = totals(both("metrics", metrics("web", *routes)).records)
+    assert told.histograms == {"took": RunningHistogram(count=5, sum=8.0, bounds=(1.0,), counts=(2, 3))}
 
 
 def test_exponential_histograms_have_quantiles_and_are_distributions() -> None:
@@ -141,9 +161,8 @@ def test_exponential_histograms_have_quantiles_and_are_distributions() -> None:
 def test_summaries_bring_their_quantiles() -> None:
     data = {"timeUnixNano": str(ns()), "count": "10", "sum": 5.0, "quantileValues": [{"quantile": 0.99, "value": 2.0}]}
     got = both("metrics", metrics("web", {"name": "took", "summary": {"dataPoints": [data]}}))
-    assert series(got.records) == {
-        "took_count_total": [(-5.0, 10.0)], "took_sum_total": [(-5.0, 5.0)], "took_p99": [(-5.0, 2.0)],
-    }  # fmt: skip
+    assert series(got.records) == {"took_p99": [(-5.0, 2.0)]}
+    assert [one.histograms for one in totals(got.records)] == [{"took": RunningHistogram(count=10, sum=5.0)}]
 
 
 @pytest.mark.parametrize(
@@ -198,13 +217,18 @@ def test_tokens_are_priced_and_stand_with_their_model() -> None:
     }
     got = both("metrics", metrics("bot", tokens), prices=prices)
     found = series(got.records, "model/gpt-4o")
-    assert found["gen_ai_cost{currency=EUR,from=metrics}"] == [(-5.0, pytest.approx(0.02))]
+    assert found["gen_ai_cost{currency=EUR,from=metrics,tokens=output}"] == [(-5.0, pytest.approx(0.02))]
     assert found["gen_ai.client.token.usage_sum{gen_ai.operation.name=chat,gen_ai.token.type=output}"] == [
         (-5.0, 2000.0)
     ]
     assert ("service/bot", "model/gpt-4o") in {
         (one.from_, one.to) for one in got.records if isinstance(one, DependencyRecord)
     }  # fmt: skip
+    tokens["histogram"]["aggregationTemporality"] = CUMULATIVE
+    [running] = [one for one in totals(both("metrics", metrics("bot", tokens), prices=prices).records) if one.values]
+    assert running.values == {"gen_ai_cost{currency=EUR,from=metrics,tokens=output}": pytest.approx(0.02)}
+    assert running.instance.endswith("@10")
+    tokens["histogram"]["aggregationTemporality"] = DELTA
     unknown = both("metrics", metrics("bot", tokens))
     assert series(unknown.records, "model/gpt-4o")["gen_ai_cost_unknown{from=metrics}"] == [(-5.0, 2000.0)]
     assert 'the cost of model "gpt-4o" is not known' in problem(unknown)[1]

@@ -27,11 +27,13 @@ from quell.model.records import (
     FeedbackRecord,
     IncidentRecord,
     LogRecord,
+    RunningHistogram,
     SampleRecord,
     SamplesRecord,
     SpanRecord,
     StepFinished,
     Tick,
+    TotalsRecord,
     VersionRecord,
 )
 from quell.model.state import Pattern, State
@@ -86,6 +88,19 @@ RECORDS = st.one_of(
     st.builds(
         SamplesRecord, **COMMON, entity=TEXTS, times=st.lists(st.one_of(TIMES, NUMBERS), max_size=4),
         values=st.dictionaries(TEXTS, st.lists(st.one_of(st.none(), NUMBERS), max_size=4), max_size=2),
+    ),
+    st.builds(
+        TotalsRecord, **COMMON, entity=TEXTS, instance=TEXTS, since=st.one_of(st.none(), TIMES, NUMBERS),
+        values=st.dictionaries(TEXTS, NUMBERS, max_size=2),
+        histograms=st.dictionaries(
+            TEXTS,
+            st.builds(
+                RunningHistogram, count=st.integers(-5, 2**70), sum=st.one_of(st.none(), NUMBERS),
+                bounds=st.lists(NUMBERS, max_size=2).map(tuple),
+                counts=st.lists(st.integers(-5, 2**40), max_size=3).map(tuple),
+            ),
+            max_size=2,
+        ),
     ),
     st.builds(
         CallRecord, **COMMON, entity=TEXTS, caller=TEXTS, operation=TEXTS, count=st.integers(-5, 2**70),

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import isfinite
 from operator import add
 
-from quell_connectors.otlp.quantiles import QUANTILES, Segment, explicit, quantiles, together
+from quell.model.quantiles import QUANTILES, Segment, explicit, quantiles, together
 from quell_connectors.otlp.samples import Table
 from quell_connectors.otlp.series import named
 

@@ -7,7 +7,8 @@ All of it are samples of ``model/NAME``. Names with dots are the sender's own me
 | gen_ai_calls, gen_ai_errors | spans that asked it, and how many failed |
 | gen_ai_duration | seconds they took on average |
 | gen_ai_input_tokens, gen_ai_output_tokens | as the spans told |
-| gen_ai_cost{currency=…,from=spans or metrics} | by the table of prices |
+| gen_ai_cost{currency=…,from=spans} | by the table of prices |
+| gen_ai_cost{currency=…,from=metrics,tokens=input or output} | the same, by metrics |
 | gen_ai_cost_unknown{from=…} | calls (from metrics: tokens) whose price nobody has told: never a silent zero |
 | gen_ai_evaluation{name=…}, gen_ai_evaluation_label{label=…,name=…} | mean score, and how many were judged so |
 """
@@ -47,6 +48,15 @@ class _Used:
     cost: dict[str, list[float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A value of a series, and the price it was made with."""
+
+    series: str
+    value: float
+    price: str
+
+
 class Meter:
     """Prices and counts the use of models."""
 
@@ -75,17 +85,16 @@ class Meter:
         for (model, _), one in used.items():
             self._put(table, model, one)
 
-    def tokens_told(self, table: Table, model: str, *, kind: str, at: int, tokens: float, instance: str | None) -> None:
-        """Takes the tokens of a metric point. Of running totals, which have an instance, the cost is one as well."""
-        entity, price = f"model/{model}", self._prices.of((model,), at / NANO)
-        ending, of = ("", "") if instance is None else ("_total", f"instance={instance}" if instance else "")
+    def cost_of(self, model: str, kind: str, at: int, tokens: float) -> Cost:
+        """What tokens cost that a metric tells of, at a time in nanoseconds; or that nobody knows."""
+        price = self._prices.of((model,), at / NANO)
+        if price is None:
+            self._note(model)
         if price is None or kind not in {"input", "output"}:
-            if price is None:
-                self._note(model)
-            table.put(entity, named(f"{_UNKNOWN}{ending}", "from=metrics", of), at, tokens)
-            return
-        cost = tokens * (price.input if kind == "input" else price.output) / PER
-        table.put(entity, named(f"gen_ai_cost{ending}", f"currency={price.currency}", "from=metrics", of), at, cost)
+            return Cost(named(_UNKNOWN, "from=metrics"), tokens, "")
+        each = price.input if kind == "input" else price.output
+        series = named("gen_ai_cost", f"currency={price.currency}", "from=metrics", f"tokens={kind}")
+        return Cost(series, tokens * each / PER, f"{each:g}")
 
     def evaluated(self, table: Table, told: Mapping[str, Scalar], entity: str, at: int) -> None:
         """Takes the result of an evaluation of a response."""

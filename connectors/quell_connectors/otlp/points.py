@@ -1,8 +1,8 @@
 """Data points of metrics to samples.
 
-Gauges and deltas are samples as they are. A running total that only grows gets the ending ``_total`` and, in its name,
-the instance that counts: what reads it takes its rate (nothing is remembered here from one delivery to the next). Of a
-histogram there are its count, its sum and, where it is a delta, quantiles.
+Gauges and deltas are samples as they are. Of running totals that only grow the core takes how much they grew, for
+nothing is remembered here from one delivery to the next: so a series has one name and one meaning, whether its process
+tells deltas or totals. Of a histogram there are count, sum and quantiles.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
+from quell.model.quantiles import exponential
 from quell.model.records import AnyRecord, DependencyRecord, DistributionRecord
 from quell_connectors.otlp.calls import EDGES_FROM
 from quell_connectors.otlp.gathering import Gathered, Gathering, ascending
 from quell_connectors.otlp.homes import Home, Homes
 from quell_connectors.otlp.models import Meter
-from quell_connectors.otlp.quantiles import exponential
 from quell_connectors.otlp.samples import Table
 from quell_connectors.otlp.series import Labels, Series, named
 from quell_connectors.otlp.tally import Tally
+from quell_connectors.otlp.totals import Totals
 from quell_connectors.otlp.wire import NANO, Encoding
 
 DELTA = frozenset({1, "1", "AGGREGATION_TEMPORALITY_DELTA"})
 MOST_SERIES = 64
 """Of one metric of one entity in one delivery."""
+TOKENS = "gen_ai.client.token.usage"
 NO_VALUE = 1
 """The flag of a point that says that there is none; that is no mistake."""
-TOTAL = "_total"
 
 
 @dataclass(slots=True)
@@ -51,11 +52,12 @@ class Points:
         self._series = series
         self._tally = tally
         self._meter = meter
-        self._names: dict[tuple[str, str, str], dict[str, tuple[str, str]]] = {}
+        self._names: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
         self._gathering = Gathering()
         self._distributions: list[DistributionRecord] = []
         self._asked: dict[tuple[str, str], int] = {}
         self.table = Table()
+        self.totals = Totals()
         self.homes: list[Home] = []
         self._readers: Mapping[str, Callable[[_Metric, Any], None]] = {
             "gauge": self._numbers, "sum": self._sum, "histogram": self._histograms,
@@ -77,6 +79,7 @@ class Points:
         for (entity, model), at in sorted(self._asked.items()):
             yield DependencyRecord(at=at / NANO, seen=now, source=EDGES_FROM, from_=entity, to=model, type="calls")
         yield from self.table.records(source, now)
+        yield from self.totals.records(source, now)
         yield from sorted(self._distributions, key=lambda one: (one.entity, one.field, one.at, repr(one)))
 
     def _read(self, home: Home, metric: Any) -> None:
@@ -97,7 +100,7 @@ class Points:
         self._numbers(metric, data, mean=False)
 
     def _numbers(self, metric: _Metric, data: Any, *, mean: bool = True) -> None:
-        put, entity, ending = self.table.put, metric.home.entity, TOTAL if metric.grows else ""
+        put, entity, instance = self.table.put, metric.home.entity, metric.home.instance
         oldest, newest = self._tally.oldest, self._tally.newest
         names: dict[tuple[Hashable, ...], tuple[str, str] | None] = {}
         for point in data.data_points:
@@ -105,7 +108,7 @@ class Points:
             if attributes in names:
                 name = names[attributes]
             else:
-                name = names[attributes] = self._name(metric, attributes, ending)
+                name = names[attributes] = self._name(metric, attributes)
             at = point.time_unix_nano
             value = point.as_double or point.as_int
             if not value and (point.flags & NO_VALUE or not self._encoding.choice(point)):
@@ -118,25 +121,23 @@ class Points:
             elif name is None:
                 self._tally.reject(entity, "too_many_series", f'metric "{metric.name}"')
             else:
-                put(name[0], name[1], at, float(value or 0), mean=mean)
+                if metric.grows:
+                    since = point.start_time_unix_nano
+                    self.totals.put((name[0], instance), name[1], at, since, float(value or 0))
+                else:
+                    put(name[0], name[1], at, float(value or 0), mean=mean)
                 if name[0] is not entity:
                     self._model_asked(metric.home, name[0], at)
 
-    def _name(self, metric: _Metric, attributes: tuple[Hashable, ...], ending: str) -> tuple[str, str] | None:
+    def _name(self, metric: _Metric, attributes: tuple[Hashable, ...]) -> tuple[str, str] | None:
         """Entity and series of a point; None when there are too many of its metric."""
         labels, model, _ = self._series.of(self._encoding, attributes)
         entity = f"model/{model}" if model else metric.home.entity
-        known = self._names.setdefault((entity, metric.name, metric.home.instance if ending else ""), {})
+        known = self._names.setdefault((entity, metric.name), {})
         name = known.get(labels)
         if name is None and len(known) < MOST_SERIES:
-            name = known[labels] = (entity, self._full(metric, ending, labels))
+            name = known[labels] = (entity, named(metric.name, labels))
         return name
-
-    def _full(self, metric: _Metric, ending: str, labels: str) -> str:
-        instance = f"instance={metric.home.instance}" if ending == TOTAL and metric.home.instance else ""
-        if ending == TOTAL and metric.name.endswith(("_total", ".total")):
-            return named(f"{metric.name[:-6]}{TOTAL}", labels, instance)
-        return named(f"{metric.name}{ending}", labels, instance)
 
     def _histograms(self, metric: _Metric, data: Any) -> None:
         maybe = self._encoding.maybe
@@ -144,7 +145,7 @@ class Points:
             total = maybe(point, "sum")
             if not self._sound(metric, point, total):
                 continue
-            counts = list(point.bucket_counts) if metric.delta and point.count else []
+            counts = list(point.bucket_counts) if point.count else []
             bounds = tuple(point.explicit_bounds) if counts else ()
             if counts and not (sum(counts) == point.count and len(counts) == len(bounds) + 1 and ascending(bounds)):
                 self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
@@ -152,7 +153,10 @@ class Points:
             gathered = self._gather(metric, point, total)
             if gathered is None or not counts:
                 continue
-            gathered.add(bounds, counts, _finite(maybe(point, "min")), _finite(maybe(point, "max")))
+            if metric.delta:
+                gathered.add(bounds, counts, _finite(maybe(point, "min")), _finite(maybe(point, "max")))
+            else:  # least and most are those of a whole life
+                gathered.add(bounds, counts, None, None)
 
     def _exponentials(self, metric: _Metric, data: Any) -> None:
         for point in data.data_points:
@@ -181,7 +185,7 @@ class Points:
             entity = f"model/{model}" if model else metric.home.entity
             for each in point.quantile_values:
                 if isfinite(each.value) and 0 <= each.quantile <= 1:
-                    name = self._full(metric, f"_p{100 * each.quantile:g}", labels)
+                    name = named(f"{metric.name}_p{100 * each.quantile:g}", labels)
                     self.table.put(entity, name, point.time_unix_nano, each.value, mean=True)
 
     def _sound(self, metric: _Metric, point: Any, total: float | None) -> bool:
@@ -200,27 +204,28 @@ class Points:
     def _gather(self, metric: _Metric, point: Any, total: float | None) -> Gathered | None:
         """Takes count and sum; returns where buckets are gathered, None when the point is not taken."""
         attributes = tuple(point.attributes)
-        found = self._name(metric, attributes, "")
+        found = self._name(metric, attributes)
         if found is None:
             self._tally.reject(metric.home.entity, "too_many_series", f'metric "{metric.name}"')
             return None
         labels, model, token_type = self._series.of(self._encoding, attributes)
-        at, (entity, _) = point.time_unix_nano, found
-        gathered = Gathered()
+        at, (entity, series), instance = point.time_unix_nano, found, metric.home.instance
         if metric.delta:
             gathered = self._gathering.of(entity, metric.name, labels, at)
-            gathered.count += point.count
-            if total is not None:
-                gathered.sums.append(total)
         else:
-            self.table.put(entity, self._full(_growing(metric, "_count"), TOTAL, labels), at, float(point.count))
-            if total is not None:
-                self.table.put(entity, self._full(_growing(metric, "_sum"), TOTAL, labels), at, total)
+            gathered = self.totals.of((entity, instance), series, at, point.start_time_unix_nano)
+        gathered.count += point.count
+        if total is not None:
+            gathered.sums.append(total)
         if model:
             self._model_asked(metric.home, entity, at)
-            if total is not None and metric.name == "gen_ai.client.token.usage":
-                instance = None if metric.delta else metric.home.instance
-                self._meter.tokens_told(self.table, model, kind=token_type, at=at, tokens=total, instance=instance)
+            if total is not None and metric.name == TOKENS:
+                cost = self._meter.cost_of(model, token_type, at, total)
+                if metric.delta:
+                    self.table.put(entity, cost.series, at, cost.value)
+                else:  # at other prices it is another total
+                    place = (entity, f"{instance}@{cost.price}")
+                    self.totals.put(place, cost.series, at, point.start_time_unix_nano, cost.value)
         return gathered
 
     def _distribution(
@@ -249,10 +254,6 @@ class Points:
     def _model_asked(self, home: Home, model: str, at: int) -> None:
         key = (home.entity, model)
         self._asked[key] = max(self._asked.get(key, 0), at)
-
-
-def _growing(metric: _Metric, ending: str) -> _Metric:
-    return _Metric(metric.home, metric.name + ending)
 
 
 def _listed(side: tuple[int, Iterable[int]]) -> list[tuple[int, int]]:

@@ -23,15 +23,16 @@ from quell.model.records import (
     SamplesRecord,
     SpanRecord,
     StepFinished,
+    TotalsRecord,
     VersionRecord,
 )
 
 _ORDER = {
     kind: at
     for at, kind in enumerate((
-        EntityRecord, DependencyRecord, SpanRecord, CallRecord, SampleRecord, SamplesRecord, DistributionRecord,
-        LogRecord, ChangeRecord, VersionRecord, IncidentRecord, AlertRecord, FeedbackRecord, CommandRecord,
-        StepFinished,
+        EntityRecord, DependencyRecord, SpanRecord, CallRecord, SampleRecord, SamplesRecord, TotalsRecord,
+        DistributionRecord, LogRecord, ChangeRecord, VersionRecord, IncidentRecord, AlertRecord, FeedbackRecord,
+        CommandRecord, StepFinished,
     ))
 }  # fmt: skip
 _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})

@@ -21,6 +21,7 @@ from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
 from quell.core.telemetry import ERROR_SEVERITIES, take_call, take_log, take_sample, take_samples, take_span
+from quell.core.totals import grown
 from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
 from quell.model.records import (
@@ -39,6 +40,7 @@ from quell.model.records import (
     SamplesRecord,
     SpanRecord,
     StepFinished,
+    TotalsRecord,
     VersionRecord,
 )
 from quell.model.state import State
@@ -80,6 +82,7 @@ class Takers:
             LogRecord: self._log,
             CallRecord: lambda record, now, _out: take_call(state, record, now),
             SpanRecord: self._span,
+            TotalsRecord: self._totals,
             VersionRecord: self._version,
             IncidentRecord: self._incident,
             FeedbackRecord: commands.feedback,
@@ -191,6 +194,11 @@ class Takers:
             self._chart.learned(learn_entity(self._state, here))
         for change in learn_version(self._state, record):
             self._change(change, now, out)
+
+    def _totals(self, record: TotalsRecord, now: float, out: list[AnyDecision]) -> None:
+        told = grown(self._state, record, now)
+        if told is not None:
+            self._by_kind[SamplesRecord](told, now, out)
 
     def _log(self, record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
         take_log(self._state, record, now)

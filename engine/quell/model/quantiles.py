@@ -1,4 +1,4 @@
-"""Quantiles of counts in buckets: exact to the width of a bucket, even within it."""
+"""Quantiles of counts in buckets: exact to the width of a bucket, even within it; and names of what they come to."""
 
 from __future__ import annotations
 
@@ -75,3 +75,9 @@ def together(parts: Iterable[Sequence[Segment]]) -> list[Segment]:
         for start, end in pairwise([edge for edge in edges if low <= edge <= high]):
             found[start, end] = found.get((start, end), 0.0) + count * (end - start) / (high - low)
     return [(low, high, count) for (low, high), count in sorted(found.items())]  # type: ignore[misc]
+
+
+def with_ending(series: str, ending: str) -> str:
+    """The name of what is told of a series: the ending stands before what is in braces."""
+    name, brace, labels = series.partition("{")
+    return f"{name}{ending}{brace}{labels}"

@@ -94,6 +94,29 @@ class SamplesRecord(Record, frozen=True, kw_only=True, tag="samples", omit_defau
     values: dict[str, list[float | None]]
 
 
+class RunningHistogram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Counts of buckets since the beginning: one more than ``bounds``, or none."""
+
+    count: int
+    sum: float | None = None
+    bounds: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+class TotalsRecord(Record, frozen=True, kw_only=True, tag="totals", omit_defaults=True, gc=False):
+    """What one process (``instance``) has counted at ``at``, since ``since`` (None: nobody knows).
+
+    By how much they grew since it told last becomes samples of ``entity`` under the same names; of a histogram its
+    count, sum and quantiles do (endings ``_count``, ``_sum``, ``_p50``, ``_p95``, ``_p99``).
+    """
+
+    entity: str
+    instance: str = ""
+    since: float | None = None
+    values: dict[str, float] = {}
+    histograms: dict[str, RunningHistogram] = {}
+
+
 class LogRecord(Record, frozen=True, kw_only=True, tag="log", omit_defaults=True, gc=False):
     """A log line (``text``) or a counted pattern (``template``, ``count`` within ``over_s`` seconds)."""
 
@@ -316,6 +339,7 @@ AnyRecord = (
     | ChangeRecord
     | SampleRecord
     | SamplesRecord
+    | TotalsRecord
     | LogRecord
     | SpanRecord
     | CallRecord

@@ -155,6 +155,16 @@ class Signals(msgspec.Struct, kw_only=True):
     """In snapshots under another name: those of before have a list under this one."""
 
 
+class Total(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
+    """A running total as it was told last; of a histogram also its sum and buckets."""
+
+    at: float
+    value: float
+    sum: float | None = None
+    bounds: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
     """A page under way: its latest intent, how often it was tried, when it is tried again (None: answer awaited).
 
@@ -259,6 +269,8 @@ class State(msgspec.Struct, kw_only=True):
     """By entity, of what has versions or columns; bounded in number, the one told of longest ago first."""
     running: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
     """By entity, when telemetry told last of each of its versions; the one heard of longest ago first."""
+    totals: dict[str, Total] = msgspec.field(default_factory=dict)
+    """By ``entity NUL instance NUL series``; bounded in number, the one told of longest ago first."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
     calm_at: dict[str, float] = msgspec.field(default_factory=dict)
     """When to ask of each open incident whether it is over."""
