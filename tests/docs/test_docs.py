@@ -12,8 +12,10 @@ import click
 import msgspec
 import pytest
 
+from profiles.data import fine, profile
 from quell.cli.main import cli
 from quell.config import load
+from quell.config.profile_file import profile_text
 from quell.config.starter import write_starter
 from quell.model.records import AnyRecord
 from quell.replay.reader import decode_record
@@ -175,6 +177,9 @@ def test_examples_of_configuration_load(block: str, tmp_path: Path) -> None:
     else:
         (tmp_path / "quell.yaml").write_text("{}\n")
         file.parent.mkdir(exist_ok=True)
+    if "distribution:" in block:  # detectors that compare with profiles need one
+        (tmp_path / "profiles").mkdir()
+        (tmp_path / "profiles" / "payments.json").write_text(profile_text(profile(fine(300))))
     file.write_text(block)
     (tmp_path / "allowed_signers").touch()
     loaded = load(tmp_path, specs(), ENVIRONMENT)

@@ -20,10 +20,12 @@ from pyarrow import parquet
 
 from profiles.data import amounts
 from quell.cli.main import run as quell
-from quell.model.distribution import Distribution
+from quell.model.distribution import Distribution, of_record
+from quell.model.records import DistributionRecord
 from quell.profiling import tables
 from quell.profiling.counting import counted
 from quell.profiling.tables import TableError, chunks
+from quell.replay.reader import decode_record
 
 Rows = Mapping[str, Sequence[Any]]
 Run = Callable[..., "Result"]
@@ -222,6 +224,18 @@ def test_a_changed_unit_is_told_drawn_and_fails_the_check(made: Path, tmp_path: 
     page = html.read_text()
     assert page.count("<svg") == 1
     assert "<td>currency</td>" in page
+
+
+def test_a_table_becomes_records_that_can_be_sent(tmp_path: Path, run: Run) -> None:
+    data = payments(tmp_path / "now.csv")
+    result = run("profile", data, "--entity", "dataset/payments", "--version", "v3", "--without", "id", "--records")
+    told = [decode_record(line.encode()) for line in result.output.splitlines()]
+    assert [(one.field, one.count) for one in told if isinstance(one, DistributionRecord)] == [
+        ("amount", 2_000),
+        ("currency", 2_000),
+        ("made_at", 2_000),
+    ]
+    assert of_record(told[0]).numbers == counted(chunks(data)).told()["amount"].numbers
 
 
 def test_programs_get_json(made: Path, tmp_path: Path, run: Run) -> None:

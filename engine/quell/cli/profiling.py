@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import click
+import msgspec
 from rich.text import Text
 
 from quell.cli import looks
@@ -21,7 +22,7 @@ from quell.model.profile import Profile
 from quell.model.times import parse_duration
 from quell.model.wire import to_wire
 from quell.picture.drift import NAMES, chance_text, page, svg, unjudged
-from quell.profiling.profiles import profile_of, table_against
+from quell.profiling.profiles import profile_of, records_of, table_against
 from quell.profiling.tables import chunks
 
 _DATA = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,10 +45,12 @@ def _age(ctx: click.Context, param: click.Parameter, text: str | None) -> float 
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="profiles/NAME.json if left out.")
 @click.option("--time", "time_column", default="", metavar="COLUMN", help="Which column says when a row came about.")
 @click.option("--author", default="", help="Who made it; the name you are logged in with if left out.")
+@click.option("--records", "as_records", is_flag=True, help="Print records for quell send, and write no profile.")
 @_without
 def profile(
-    data: Path, entity: str, version: str, *, out: Path | None, time_column: str, author: str, without: tuple[str, ...]
-) -> None:
+    data: Path, entity: str, version: str, *, out: Path | None, time_column: str, author: str,
+    without: tuple[str, ...], as_records: bool,
+) -> None:  # fmt: skip
     """Write what data is like as a reference profile, for detectors of drift to compare with.
 
     DATA is a table: .csv, .tsv, .jsonl (may be packed with gzip) or .parquet. It is read in chunks. The profile holds
@@ -56,6 +59,12 @@ def profile(
     kind, slash, name = entity.partition("/")
     if not (kind and slash and name) or any(letter.isspace() for letter in entity):
         raise click.BadParameter(f'"{entity}" is no entity; expected kind/name, such as dataset/payments')
+    if as_records:
+        told = records_of(
+            chunks(data), entity=entity, version=version, at=time.time(), time=time_column, without=without
+        )
+        click.echo("".join(f"{msgspec.json.encode(to_wire(record)).decode()}\n" for record in told), nl=False)
+        return
     made = profile_of(
         chunks(data), entity=entity, version=version, at=time.time(), author=author or _login(), source=str(data),
         time=time_column, without=without,

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from quell.core.profiles.cells import even_bins
 from quell.core.profiles.judge import Present, compared
+from quell.model.distribution import record_of
 from quell.model.drift_report import DriftReport, Limits
 from quell.model.profile import Profile, ProfiledField, hashed
+from quell.model.records import DistributionRecord
 from quell.profiling.counting import counted
 from quell.profiling.tables import Chunk, TableError
 
@@ -47,6 +49,24 @@ def profile_of(
         created_at=float(round(at)), author=author, source=Path(source).name,
     )  # fmt: skip
     return hashed(profile)
+
+
+def records_of(
+    chunks: Iterable[Chunk],
+    *,
+    entity: str,
+    version: str,
+    at: float,
+    time: str = "",
+    without: Collection[str] = (),
+) -> list[DistributionRecord]:
+    """What all rows are like, as records, one a column."""
+    counting = counted(chunks, {time: "time"} if time else None, time=time)
+    return [
+        record_of(values, entity=entity, field=name, at=at, version=version, samples=counting.samples.get(name, ()))
+        for name, values in counting.told().items()
+        if not any(fnmatchcase(name, one) for one in without)
+    ]
 
 
 def table_against(
