@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from core.watching import CHECKOUT, T0, Watched, sample
+from quell.core.detect.views import detector_views
 from quell.core.engine import Engine
 from quell.expressions.matchers import parse_matchers
 from quell.model.detect import Aggregate, DetectRule, Threshold
@@ -209,6 +211,58 @@ def test_a_restart_forgets_nothing() -> None:
     scene.engine = Engine.restored(scene.rulebook, scene.engine.snapshot())
     scene.wait(180.0)
     assert scene.firing
+
+
+def test_points_of_a_time_to_come_are_not_believed() -> None:
+    scene = Watched(slow())
+    table = SamplesRecord(
+        at=T0, entity=CHECKOUT, times=[T0, T0 + 1e9, float("inf")], values={"latency": [0.5, 9.0, 9.0]}
+    )
+    scene.tell(30.0, table)
+    scene.wait(300.0)
+    (watch,) = scene.engine.state.detecting.watches["Slow"].values()
+    assert (watch.unread, watch.newest, watch.touched) == (2, T0, [])
+    assert scene.engine.next_due() == Watched().engine.next_due()
+
+
+def test_a_reload_changes_words_of_what_fires_and_ends_what_is_not_read_any_more() -> None:
+    scene = Watched(slow())
+    scene.feed([2.0])
+    scene.wait(60.0)
+    scene.engine.use(Rulebook(version="2", detect=(replace(slow(), severity="critical", labels={"team": "shop"}),)))
+    scene.wait(120.0)
+    assert [alert.labels for alert in scene.firing] == [
+        {"alertname": "Slow", "service": "checkout", "severity": "critical", "team": "shop"}
+    ]
+    elsewhere = replace(slow(), where=parse_matchers('name="other"'))
+    scene.engine.use(Rulebook(version="3", detect=(elsewhere,)))
+    scene.wait(121.0)
+    assert not scene.firing
+
+
+def test_a_detector_that_is_off_finds_nothing() -> None:
+    scene = Watched(replace(slow(), on=False))
+    scene.feed([2.0])
+    scene.wait(120.0)
+    assert not scene.alerts
+
+
+def test_how_detectors_stand_is_told() -> None:
+    book = Rulebook(version="1", detect=(slow(), DetectRule(name="Idle", metric="nothing", when=Threshold(above=1.0))))
+    scene = Watched(rulebook=book)
+    scene.feed([2.0] * 70)
+    views = detector_views(scene.engine.state, book)
+    assert (views["Slow"].series, views["Slow"].firing, views["Slow"].warning) == (1, 1, "")
+    assert views["Idle"].warning.startswith("has read nothing for 1h9m: nothing told so far is called")
+
+
+def test_what_was_found_is_told_with_why_it_did_not_page() -> None:
+    scene = Watched(slow())
+    scene.feed([2.0])
+    scene.wait(60.0)
+    (alert,) = scene.firing
+    told = scene.engine.why_not(alert.fingerprint) or ""
+    assert "A detector of quell found it: the mean of latency is 2, above 1." in told
 
 
 def test_odd_values_are_no_values() -> None:

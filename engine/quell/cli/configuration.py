@@ -34,6 +34,7 @@ def check(directory: Path, *, without_secrets: bool, as_json: bool) -> None:
     counts = {
         "sources": len(found.settings.sources),
         "rules": sum(map(len, (book.map, book.mute, book.inhibit, book.windows, book.triage.rules))),
+        "detectors": sum(rule.on for rule in book.detect),
         "entities": len(book.entities),
         "playbooks": len(book.playbooks),
         "routes": len(book.routes),
@@ -45,7 +46,11 @@ def check(directory: Path, *, without_secrets: bool, as_json: bool) -> None:
         click.echo(f"warning: {warning}", err=True)
     routes = counts.pop("routes")
     one = {"entities": "entity"}
-    parts = [f"{count} {what if count != 1 else one.get(what, what[:-1])}" for what, count in counts.items()]
+    parts = [
+        f"{count} {what if count != 1 else one.get(what, what[:-1])}"
+        for what, count in counts.items()
+        if count or what != "detectors"
+    ]
     parts.append(f"{routes} route{'s' * (routes != 1)} for pages")
     click.echo(f"{directory}: fine ({', '.join(parts)}; version {book.version})")
 

@@ -45,17 +45,20 @@ class Folded(NamedTuple):
     late: int = 0
 
 
-def points_of(pending: Pending) -> Points:
-    """What was told since this was last called: ``pending`` is empty afterwards."""
+def points_of(pending: Pending, ahead: float) -> Points:
+    """What was told since this was last called: ``pending`` is empty afterwards.
+
+    What is of later than ``ahead`` was told by a clock that nobody can believe, and counts as no number.
+    """
     times, values, weights = pending.times, pending.values, pending.weights
     pending.times, pending.values, pending.weights = [], [], []
-    if not weights and _sound(values, times):
+    if not weights and times[-1] <= ahead and _sound(values, times):
         return Points(times, values, weights)
     if weights:
         kept = sorted(
             (at, min(max(value, -MOST_VALUE), MOST_VALUE), min(weight, MOST_WEIGHT))
             for at, value, weight in zip(times, values, weights, strict=True)
-            if value is not None and isfinite(value) and isfinite(at) and weight > 0.0
+            if value is not None and isfinite(value) and -ahead <= at <= ahead and weight > 0.0
         )
         unread = len(times) - len(kept)
         return Points([one[0] for one in kept], [one[1] for one in kept], [one[2] for one in kept], unread)
@@ -63,7 +66,7 @@ def points_of(pending: Pending) -> Points:
     told: dict[float, float] = {}
     unread = 0
     for at, value in zip(times, values, strict=True):
-        if value is None or not isfinite(value) or not isfinite(at):
+        if value is None or not isfinite(value) or not -ahead <= at <= ahead:
             unread += 1
         elif at not in told or value > told[at]:
             told[at] = min(max(value, -MOST_VALUE), MOST_VALUE)

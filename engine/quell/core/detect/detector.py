@@ -112,12 +112,11 @@ class Detector:
     def entity(self, record: EntityRecord, now: float, out: list[AnyDecision]) -> None:
         """What is known of an entity is not what it was: rules may read others of its series now."""
         self._series.forget_entity(record.entity)
-        for name, reader in self._readers.items():
-            watches = self._series.of(name)
-            for key in [key for key, watch in watches.items() if watch.entity == record.entity]:
-                labels = labels_of(self._series.entity(record.entity), watches[key].metric)
-                if record.removed or not reader.selects(labels):
-                    self._drop(name, key, now, out)
+        for name, key in self._series.of_entity(record.entity):
+            reader = self._readers.get(name)
+            labels = labels_of(self._series.entity(record.entity), self._series.of(name)[key].metric)
+            if record.removed or reader is None or not reader.selects(labels):
+                self._drop(name, key, now, out)
 
     # What is due
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from quell.core.detect.buckets import points_of
 from quell.core.detect.readers import Reader
 from quell.core.detect.telling import firing, over
+from quell.core.fold import SKEW_S
 from quell.model.decision import AnyDecision
 from quell.model.detecting import Detecting, Watch
 from quell.model.records import AlertRecord
@@ -31,10 +32,11 @@ class Judging:
     def fold(self, reader: Reader, watch: Watch, last: int) -> None:
         """Adds what waits to its windows; ``last`` is the latest that is over."""
         oldest = last - reader.condition.keeps + 1
+        ahead = (last + 2) * reader.rule.every_s + reader.rule.delay_s + SKEW_S
         for side, pending in enumerate(watch.pending):
             if not pending.times:
                 continue
-            points = points_of(pending)
+            points = points_of(pending, ahead)
             watch.unread += points.unread
             if points.times:
                 watch.newest = max(watch.newest, points.times[-1])

@@ -33,6 +33,10 @@ class AllSeries:
         self._read: dict[tuple[Kind, str], list[tuple[Reader, int]]] = {}
         self._routes: dict[str, dict[tuple[Kind, str], tuple[Route, ...]]] = {}
         self._routed = 0
+        self._keys: dict[str, dict[tuple[str, str], None]] = {}
+        for rule, watches in self._known.watches.items():
+            for key, watch in watches.items():
+                self._keys.setdefault(watch.entity, {})[rule, key] = None
 
     def route(self, kind: Kind, entity: str, name: str, now: float) -> tuple[Route, ...]:
         """Who reads a series."""
@@ -70,7 +74,12 @@ class AllSeries:
             memory = reader.condition.new()
             watch = Watch(entity=entity, metric=metric, memory=memory, pending=(Pending(), Pending()), told_at=now)
             watches[key] = watch
+            self._keys.setdefault(entity, {})[reader.rule.name, key] = None
         return watch
+
+    def of_entity(self, name: str) -> list[tuple[str, str]]:
+        """The rules that watch an entity, each with the key of a series, in an order that follows from their names."""
+        return sorted(self._keys.get(name, ()))
 
     def of(self, rule: str) -> dict[str, Watch]:
         """The series of a rule."""
@@ -79,6 +88,10 @@ class AllSeries:
     def drop(self, rule: str, key: str) -> Watch:
         """Forgets a series, which was watched until now."""
         watch = self._known.watches[rule].pop(key)
+        keys = self._keys[watch.entity]
+        del keys[rule, key]
+        if not keys:
+            del self._keys[watch.entity]
         self.forget_entity(watch.entity)
         return watch
 

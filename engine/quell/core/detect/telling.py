@@ -20,7 +20,7 @@ def firing(rule: DetectRule, watch: Watch, entity: Entity, now: float) -> AlertR
     finding = watch.finding
     labels = {
         "alertname": rule.name,
-        entity.kind: entity.name,
+        **({entity.kind: entity.name} if "/" in entity.entity else {"entity": entity.entity}),
         **entity.labels,
         "severity": rule.severity,
         **({"impact": rule.impact} if rule.impact else {}),
