@@ -85,7 +85,7 @@ def test_running_totals_are_told_apart_by_process() -> None:
     began["sum"]["dataPoints"][0]["startTimeUnixNano"] = str(ns(600))
     got = both("metrics", metrics(told, began, total("orders", 5, CUMULATIVE)))
     assert series(got.records) == {}
-    assert [(one.entity, one.instance, one.at, one.since, one.values) for one in totals(got.records)] == [
+    assert [(one.entity, one.instance, one.at, one.started_at, one.values) for one in totals(got.records)] == [
         ("service/web", "i-1", NOW - 5, NOW - 600, {"orders": 5.0, "requests": 70.0})
     ]
 

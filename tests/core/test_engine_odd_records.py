@@ -90,7 +90,7 @@ RECORDS = st.one_of(
         values=st.dictionaries(TEXTS, st.lists(st.one_of(st.none(), NUMBERS), max_size=4), max_size=2),
     ),
     st.builds(
-        TotalsRecord, **COMMON, entity=TEXTS, instance=TEXTS, since=st.one_of(st.none(), TIMES, NUMBERS),
+        TotalsRecord, **COMMON, entity=TEXTS, instance=TEXTS, started_at=st.one_of(st.none(), TIMES, NUMBERS),
         values=st.dictionaries(TEXTS, NUMBERS, max_size=2),
         histograms=st.dictionaries(
             TEXTS,

@@ -16,7 +16,9 @@ LONG_AGO = T0 - 86_400
 
 
 def told(at: float, value: float, instance: str = "i-1", since: float | None = LONG_AGO) -> TotalsRecord:
-    return TotalsRecord(at=T0 + at, entity="service/shop", instance=instance, since=since, values={"orders": value})
+    return TotalsRecord(
+        at=T0 + at, entity="service/shop", instance=instance, started_at=since, values={"orders": value}
+    )
 
 
 def points(*records: TotalsRecord, metric: str = "orders") -> list[tuple[float, float]]:
@@ -63,7 +65,7 @@ def test_what_comes_late_or_twice_changes_nothing() -> None:
 def test_histograms_grow_by_bucket() -> None:
     def of(at: float, *counts: int) -> TotalsRecord:
         one = RunningHistogram(count=sum(counts), sum=float(sum(counts)), bounds=(1.0, 2.0), counts=counts)
-        return TotalsRecord(at=T0 + at, entity="service/shop", since=LONG_AGO, histograms={"took{a=b}": one})
+        return TotalsRecord(at=T0 + at, entity="service/shop", started_at=LONG_AGO, histograms={"took{a=b}": one})
 
     told_ = (of(0, 1000, 0, 0), of(10, 1000, 10, 0))
     assert points(*told_, metric="took_count{a=b}") == [(10.0, 10.0)]
@@ -76,7 +78,7 @@ def test_histograms_grow_by_bucket() -> None:
 def test_what_is_no_number_says_nothing(bad: float) -> None:
     odd: Any = RunningHistogram(count=3, bounds=(2.0, 1.0), counts=(1, 1, 1))
     assert points(told(0, 1), told(10, bad), told(20, 3)) == [(20.0, 2.0)]
-    record = TotalsRecord(at=T0, entity="service/shop", since=T0 - 1, histograms={"orders": odd})
+    record = TotalsRecord(at=T0, entity="service/shop", started_at=T0 - 1, histograms={"orders": odd})
     assert points(record, metric="orders_count") == []
 
 

@@ -43,7 +43,7 @@ class Totals:
                 source=source,
                 entity=entity,
                 instance=instance,
-                since=told.since / NANO if told.since else None,
+                started_at=told.since / NANO if told.since else None,
                 values={name: sum(sorted(values)) for name, values in sorted(told.values.items())},
                 histograms={name: _running(one) for name, one in sorted(told.histograms.items())},
             )

@@ -25,7 +25,7 @@ def grown(state: State, record: TotalsRecord, now: float) -> SamplesRecord | Non
     """What became of the totals since they were told last; remembers them. None when nobody can say."""
     if not EARLIEST <= record.at <= now + SKEW_S:
         return None
-    since = record.since if record.since is not None and isfinite(record.since) else None
+    since = record.started_at if record.started_at is not None and isfinite(record.started_at) else None
     values: dict[str, list[float | None]] = {}
     place = f"{record.entity}\x00{record.instance}\x00"
     for series, value in sorted(record.values.items()):

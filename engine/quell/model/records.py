@@ -104,7 +104,7 @@ class RunningHistogram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class TotalsRecord(Record, frozen=True, kw_only=True, tag="totals", omit_defaults=True, gc=False):
-    """What one process (``instance``) has counted at ``at``, since ``since`` (None: nobody knows).
+    """What one process (``instance``) has counted at ``at``, since ``started_at`` (None: nobody knows).
 
     By how much they grew since it told last becomes samples of ``entity`` under the same names; of a histogram its
     count, sum and quantiles do (endings ``_count``, ``_sum``, ``_p50``, ``_p95``, ``_p99``).
@@ -112,7 +112,7 @@ class TotalsRecord(Record, frozen=True, kw_only=True, tag="totals", omit_default
 
     entity: str
     instance: str = ""
-    since: float | None = None
+    started_at: float | None = None
     values: dict[str, float] = {}
     histograms: dict[str, RunningHistogram] = {}
 

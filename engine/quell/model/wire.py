@@ -42,6 +42,7 @@ def _times_to_text(value: Any) -> Any:
 
 _OPAQUE = frozenset({
     "labels", "annotations", "attributes", "headers", "body", "params", "output", "with_", "vars", "categories",
+    "values", "histograms",
 })  # fmt: skip
 """Fields whose content is somebody else's and is never touched."""
 
