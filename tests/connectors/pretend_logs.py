@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from aiohttp import web
@@ -72,7 +73,7 @@ class PretendElastic(Pretend):
         assert (field, bounds["format"], body["sort"]) == ("@timestamp", "epoch_millis", [{field: {"order": "asc"}}])
         wanted = body["query"]["bool"]["filter"][1:]
         found = [one for one in view if _within(one[1], bounds) and all(_term(one[2], each) for each in wanted)]
-        found.sort(key=lambda one: (one[1], hash(one[0])))  # ties in an order of their own
+        found.sort(key=lambda one: (one[1], crc32(one[0].encode())))  # ties in an order of their own
         page = found[body.get("from", 0) :][: body["size"]]
         hits = [{"_index": "logs-1", "_id": name, "sort": [at],
                  "fields": {key: [value] for key, value in fields.items() if key in body["fields"]}}

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 
 from quell.sdk.connector import Context, Pulled
-from quell.sdk.late import windows_of
+from quell.sdk.late import Cursor
 from quell.sdk.log_pull import HOLE, Batch, Line, Settings, check_entity, entity_in, pulled, severity_of, window_in
 from quell.sdk.spec import Spec
 from quell.sdk.vocabulary import scalar_text
@@ -33,7 +33,8 @@ class Elasticsearch:
 
     async def pull(self, cursor: str | None, now: float) -> Pulled:
         """Raises `Unreachable`, `Refused` or `BadPayload`; nothing is taken for read that was not."""
-        window = window_in(windows_of(cursor))
+        known = Cursor.of(cursor)
+        window = window_in(known)
         span = self._settings.span(window, now)
         batch, names = Batch(span, window), sorted({*HOLE.findall(self._entity), self._message, self._severity})
         async with aclosing(self._client.hits(span, names)) as pages:
@@ -43,7 +44,7 @@ class Elasticsearch:
                 if len(batch.lines) >= self._settings.limit:
                     batch.cut(moment(page[-1]), _FINEST_S)
                     break
-        return pulled(batch, window, self._settings, now)
+        return pulled(batch, known, self._settings, now)
 
     def _take(self, hit: Hit, batch: Batch) -> None:
         fields = {name: scalar_text(values[0]) for name, values in hit.fields.items() if values}

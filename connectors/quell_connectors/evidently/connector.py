@@ -42,7 +42,7 @@ class Evidently:
             at=moment_of(report.get("timestamp"), now),
             version=scalar_text(report.get("version"))[:40],
         )
-        return received(_findings(report, told), subject, source=self._source, now=now, holds_s=self._holds_s)
+        return received(_findings(report, told), subject, source=self._source, now=now, holds_s=self._holds_s, suite="")
 
 
 def _findings(report: Mapping[str, Any], told: Told) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from quell.sdk.monitor import Check, Finding
+from quell.sdk.monitor import Broken, Check, Finding
 from quell.sdk.parts import expected
 from quell_connectors.evidently.drift import Told
 
@@ -23,16 +23,18 @@ def verdict_of(
     threshold: float | None,
     labels: Mapping[str, str],
 ) -> Iterator[Finding]:
-    """By its status: a warning is a failure that is not critical, an error is a finding of its own, skipped is none."""
+    """By its status: a warning is a failure that is not critical, after an error nobody knows, skipped is nothing."""
     if status not in _KNOWN:
         expected(f"{place}.status", f'one of {", ".join(_KNOWN)}, not "{status[:40]}"')
     if status == "SKIPPED":
         return
-    failed = status == "ERROR"
+    if status == "ERROR":
+        yield Broken(labels.get("test") or name, said[:300])
+        return
     yield Check(
-        name="CheckFailedToRun" if failed else name,
+        name=name,
         entity=told.subject.data,
-        about=f"error/{about}" if failed else about,
+        about=about,
         passed=status == "SUCCESS",
         summary=said[:2000],
         severity="info" if status == "WARNING" else "warning",
@@ -42,13 +44,3 @@ def verdict_of(
         annotations={"evidently": told.version},
         at=told.at,
     )
-    if status in {"SUCCESS", "FAIL", "WARNING"}:  # it runs again
-        yield Check(
-            name="CheckFailedToRun",
-            entity=told.subject.data,
-            about=f"error/{about}",
-            passed=True,
-            summary="it runs",
-            labels={label: text[:200] for label, text in labels.items() if text},
-            at=told.at,
-        )

@@ -28,13 +28,13 @@ class GreatExpectations:
         """Raises `BadPayload` for what is no result."""
         report = mapping_of(report_of(request.body), "report")
         return merged(
-            received(findings, subject, source=self._source, now=now, holds_s=self._holds_s)
-            for subject, findings in self._parts(request, report, now)
+            received(findings, subject, source=self._source, now=now, holds_s=self._holds_s, suite=suite)
+            for subject, findings, suite in self._parts(request, report, now)
         )
 
     def _parts(
         self, request: Request, report: Mapping[str, Any], now: float
-    ) -> Iterator[tuple[Subject, Iterator[Finding]]]:
+    ) -> Iterator[tuple[Subject, Iterator[Finding], str]]:
         for validation in validations_of(report):
             subject = subject_of(request, self._options, {"dataset": validation.dataset})
-            yield subject, findings_of(validation, subject, self._source, now)
+            yield subject, findings_of(validation, subject, self._source, now), validation.suite

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from quell.errors import BadPayload
-from quell.sdk.monitor import Check, Finding, Score, Subject, Unread, schema_change
+from quell.sdk.monitor import Broken, Check, Finding, Score, Subject, Unread, schema_change
 from quell.sdk.parts import expected, mapping_of, moment_of, optional_number, text_of
 from quell_connectors.great_expectations.results import Validation
 
@@ -75,25 +75,23 @@ def _check(
         unit = "%" if percent else ""
         yield Score(entity=told.subject.data, metric=metric[:500], value=value, at=told.at, unit=unit)
     summary = f"{kind}({_shown(kwargs)}): {broken or ('holds' if success else _why(outcome))}"
-    for name, wrong, mark in (("CheckFailedToRun", bool(broken), "error/"), ("", not success, "")):
-        if name and is_schema:
-            continue
-        if not name and broken and not is_schema:
-            continue  # nobody knows whether it would have held
-        yield Check(
-            name=name or ("SchemaChanged" if is_schema else "ExpectationFailed"),
-            entity=told.subject.data,
-            about=f"{mark}{about}",
-            passed=not wrong,
-            summary=summary[:2000],
-            severity=_SEVERITIES.get(str(config.get("severity")), "warning"),
-            value=value,
-            threshold=_threshold(kwargs, percent=percent),
-            labels=labels,
-            annotations={"great_expectations": told.validation.version},
-            url=told.validation.url,
-            at=told.at,
-        )
+    if broken and not is_schema:
+        yield Broken(f"{kind}({_shown(kwargs)})", broken)
+        return
+    yield Check(
+        name="SchemaChanged" if is_schema else "ExpectationFailed",
+        entity=told.subject.data,
+        about=about,
+        passed=success,
+        summary=summary[:2000],
+        severity=_SEVERITIES.get(str(config.get("severity")), "warning"),
+        value=value,
+        threshold=_threshold(kwargs, percent=percent),
+        labels=labels,
+        annotations={"great_expectations": told.validation.version},
+        url=told.validation.url,
+        at=told.at,
+    )
     if is_schema and not success:
         yield schema_change(
             told.subject.data, summary, source=told.source, now=told.at or told.now, told=told.subject.labels

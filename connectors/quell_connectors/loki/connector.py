@@ -10,7 +10,7 @@ import msgspec
 from quell.errors import BadPayload
 from quell.sdk.connector import Context, Pulled
 from quell.sdk.http import checked
-from quell.sdk.late import windows_of
+from quell.sdk.late import Cursor
 from quell.sdk.log_pull import Batch, Line, Settings, check_entity, entity_in, pulled, severity_of, window_in
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
@@ -58,7 +58,8 @@ class Loki:
 
     async def pull(self, cursor: str | None, now: float) -> Pulled:
         """Raises `Unreachable`, `Refused` or `BadPayload`; nothing is taken for read that was not."""
-        window = window_in(windows_of(cursor))
+        known = Cursor.of(cursor)
+        window = window_in(known)
         span = self._settings.span(window, now)
         batch = Batch(span, window)
         begin, end = int(span.since * _NANO), int(span.until * _NANO) + 1
@@ -76,7 +77,7 @@ class Loki:
                 batch.miss(f"more than {PAGE} lines of one moment; the others of it are not read")
                 last += 1
             begin = last
-        return pulled(batch, window, self._settings, now)
+        return pulled(batch, known, self._settings, now)
 
     async def _asked(self, begin: int, end: int) -> list[_Stream]:
         headers = {"X-Scope-OrgID": self._tenant} if self._tenant else {}

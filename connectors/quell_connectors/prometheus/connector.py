@@ -11,7 +11,7 @@ from quell.model.records import AnyRecord
 from quell.sdk.connector import Call, Context, Done, Pulled, Recalled
 from quell.sdk.http import Answer, checked
 from quell.sdk.moments import read_moment
-from quell.sdk.monitor import input_check, records_of
+from quell.sdk.monitor import input_told
 from quell.sdk.payload import decode
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
@@ -25,10 +25,10 @@ from quell_connectors.prometheus.translate import (
     cursor_of,
     data_of,
     firing_alerts,
+    known_of,
     output_of,
     resolved_alert,
     samples_of,
-    seen_of,
     series_of,
 )
 from quell_connectors.prometheus.watched import read_watched, samples
@@ -60,25 +60,30 @@ class Prometheus:
 
         Raises `Unreachable`, `Refused` or `BadPayload`; nothing is resolved for want of an answer.
         """
-        pulled = await self._pulled(cursor, now) if self._alerts else Pulled((), cursor_of([]))
-        told = await self._told(now) if self._watched else []
-        return Pulled([*pulled.records, *told], pulled.cursor)
+        known = known_of(cursor)
+        records, seen = await self._pulled(known.alerts, now) if self._alerts else ([], [])
+        told, wrong = await self._told(known.wrong, now)
+        return Pulled([*records, *told], cursor_of(seen, wrong))
 
-    async def _told(self, now: float) -> list[AnyRecord]:
-        """A query that Prometheus cannot answer is an alert and stops no other."""
+    async def _told(self, before: Sequence[str], now: float) -> tuple[list[AnyRecord], list[str]]:
+        """A query that Prometheus cannot answer is an alert and stops no other; its name is given back."""
         records: list[AnyRecord] = []
+        failed: list[str] = []
+        source = self._context.source
         for watched in self._watched:
-            form, wrong = {"query": watched.query, "time": f"{now:.3f}"}, ""
+            name, wrong = watched.name, ""
+            form = {"query": watched.query, "time": f"{now:.3f}"}
             try:
                 series = series_of(await self._post("/api/v1/query", form, self._timeout_s))
-                records += samples(watched, series, self._context.source, now)
+                records += samples(watched, series, source, now)
             except (Refused, BadPayload) as error:
                 wrong = str(error)
-            check = input_check(self._context.source, f'query "{watched.name}"', wrong, {"query": watched.name})
-            records += records_of([check], source=self._context.source, now=now)
-        return records
+                failed.append(name)
+            was, labels = name in before, {"query": name}
+            records += input_told(source, f'query "{name}"', wrong, before=was, now=now, labels=labels)
+        return records, failed
 
-    async def _pulled(self, cursor: str | None, now: float) -> Pulled:
+    async def _pulled(self, before: Sequence[Seen], now: float) -> tuple[list[AnyRecord], list[Seen]]:
         """Asks for rules first: an alert that resolves in between is then seen as gone at the next pull."""
         groups = decode(data_of(await self._get("/api/v1/rules", {"type": "alert"})), Rules).groups
         alerts = decode(data_of(await self._get("/api/v1/alerts", {})), Alerts).alerts
@@ -88,14 +93,14 @@ class Prometheus:
         records: list[AnyRecord] = list(firing.values())
         seen = [Seen(labels=record.labels, starts_at=record.starts_at) for record in firing.values()]
         still = {frozenset(record.labels.items()) for record in firing.values()}
-        for before in seen_of(cursor):
-            if frozenset(before.labels.items()) in still:
+        for former in before:
+            if frozenset(former.labels.items()) in still:
                 continue
-            if before.labels.get("alertname") in unsure:
-                seen.append(before)
+            if former.labels.get("alertname") in unsure:
+                seen.append(former)
             else:
-                records.append(resolved_alert(before, self._context.source, now))
-        return Pulled(records, cursor_of(seen))
+                records.append(resolved_alert(former, self._context.source, now))
+        return records, seen
 
     async def ask(self, entity: str, labels: Mapping[str, str], from_: float, to: float) -> Sequence[AnyRecord]:
         """Samples of what the configuration knows to ask about the entity."""

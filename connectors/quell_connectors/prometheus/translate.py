@@ -142,17 +142,29 @@ def resolved_alert(seen: Seen, source: str, now: float) -> AlertRecord:
     )
 
 
-def cursor_of(seen: list[Seen]) -> str:
-    """The alerts that fire, for the next pull."""
-    return msgspec.json.encode(sorted(seen, key=lambda alert: sorted(alert.labels.items()))).decode()
+class Known(msgspec.Struct, frozen=True):
+    """What the last pull saw: alerts that fired, and named queries that could not be answered."""
+
+    alerts: list[Seen] = []
+    wrong: list[str] = []
 
 
-def seen_of(cursor: str | None) -> list[Seen]:
-    """The alerts that fired at the last pull; none for a first pull or the cursor of another version."""
+def cursor_of(seen: list[Seen], wrong: list[str] | None = None) -> str:
+    """The alerts that fire and the queries that cannot be answered, for the next pull."""
+    alerts = sorted(seen, key=lambda alert: sorted(alert.labels.items()))
+    return msgspec.json.encode(Known(alerts, sorted(wrong or ()))).decode()
+
+
+def known_of(cursor: str | None) -> Known:
+    """What the last pull saw; nothing for a first pull or the cursor of another version."""
+    if not cursor:
+        return Known()
     try:
-        return msgspec.json.decode(cursor, type=list[Seen]) if cursor else []
+        if cursor.startswith("["):  # as it was before named queries
+            return Known(msgspec.json.decode(cursor, type=list[Seen]))
+        return msgspec.json.decode(cursor, type=Known)
     except msgspec.DecodeError:
-        return []
+        return Known()
 
 
 def samples_of(series: list[Series], entity: str, metric: str, source: str, now: float) -> list[SampleRecord]:

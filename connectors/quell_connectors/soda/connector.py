@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from quell.errors import BadPayload
 from quell.sdk.connector import Context, Received, Request
-from quell.sdk.monitor import Unread, merged, received, subject_of
+from quell.sdk.monitor import Finding, Subject, Unread, merged, received, subject_of
 from quell.sdk.parts import list_of, mapping_of, moment_of, report_of
 from quell.sdk.spec import Spec
 from quell.sdk.vocabulary import scalar_text
@@ -35,13 +35,16 @@ class Soda:
     def _parts(self, request: Request, scan: Mapping[str, Any], now: float) -> Iterator[Received]:
         at = moment_of(scan.get("scanEndTimestamp") or scan.get("dataTimestamp"), now)
         name = scalar_text(scan.get("definitionName"))
+        by_subject: dict[Subject | None, list[Finding]] = {}
         for index, entry in enumerate(list_of(scan["checks"], "checks")):
             place = f"checks[{index}]"
-            subject = None
+            subject: Subject | None = None
             try:
                 check = mapping_of(entry, place)
                 subject = subject_of(request, self._options, {"dataset": check.get("table")})
-                findings = list(check_findings(check, place, subject, scan=name, source=self._source, now=now, at=at))
+                found = list(check_findings(check, place, subject, scan=name, source=self._source, now=now, at=at))
             except BadPayload as error:
-                findings = [Unread(str(error), entry)]
-            yield received(findings, subject, source=self._source, now=now, holds_s=self._holds_s)
+                found = [Unread(str(error), entry)]
+            by_subject.setdefault(subject, []).extend(found)
+        for subject, findings in by_subject.items():
+            yield received(findings, subject, source=self._source, now=now, holds_s=self._holds_s, suite=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from quell.sdk.monitor import Check, Finding, Score, Subject, schema_change
+from quell.sdk.monitor import Broken, Check, Finding, Score, Subject, schema_change
 from quell.sdk.parts import expected, optional_number, text_of
 from quell.sdk.vocabulary import scalar_text
 
@@ -36,27 +36,27 @@ def check_findings(
     reasons = check.get("outcomeReasons")
     if isinstance(reasons, list) and reasons and isinstance(reasons[0], dict):
         detail += f" ({str(reasons[0].get('message') or '')[:200]})"
-    for broken in (True, False):
-        if not broken and outcome is None:
-            continue  # nobody knows
-        yield Check(
-            name="CheckFailedToRun" if broken else "SchemaChanged" if is_schema else "CheckFailed",
-            entity=subject.data,
-            about=f"{'error/' if broken else ''}{about}",
-            passed=outcome is not None if broken else outcome == "pass",
-            summary=f"{name}{' could not be evaluated' if outcome is None else detail}"[:2000],
-            severity="warning" if broken else _OUTCOMES[str(outcome)] or "warning",
-            value=value,
-            threshold=_threshold(diagnostics, "fail" if outcome != "warn" else "warn"),
-            labels={
-                "check": name[:200],
-                "feature": column,
-                "scan": scan,
-                "data_source": scalar_text(check.get("dataSource")),
-            },
-            url=scalar_text(check.get("cloudUrl")),
-            at=at,
-        )
+    if outcome is None:
+        yield Broken(name)
+        return
+    yield Check(
+        name="SchemaChanged" if is_schema else "CheckFailed",
+        entity=subject.data,
+        about=about,
+        passed=outcome == "pass",
+        summary=f"{name}{detail}"[:2000],
+        severity=_OUTCOMES[outcome] or "warning",
+        value=value,
+        threshold=_threshold(diagnostics, "fail" if outcome != "warn" else "warn"),
+        labels={
+            "check": name[:200],
+            "feature": column,
+            "scan": scan,
+            "data_source": scalar_text(check.get("dataSource")),
+        },
+        url=scalar_text(check.get("cloudUrl")),
+        at=at,
+    )
     if is_schema and outcome in {"warn", "fail"}:
         yield schema_change(subject.data, f"{name}{detail}", source=source, now=at or now, told=subject.labels)
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from quell.model.records import AnyRecord
 from quell.sdk.connector import Context, Pulled
-from quell.sdk.late import Window, cursor_of, since, windows_of
-from quell.sdk.monitor import input_check, records_of
+from quell.sdk.late import Cursor, Window, since
+from quell.sdk.monitor import input_told
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
 from quell_connectors.sql.queries import Query, read_queries
@@ -30,17 +30,16 @@ class Sql:
 
     async def pull(self, cursor: str | None, now: float) -> Pulled:
         """Raises `Unreachable` or `Refused` when the database cannot be asked at all."""
-        windows = windows_of(cursor)
-        return await asyncio.to_thread(self._pulled, windows, now)
+        return await asyncio.to_thread(self._pulled, Cursor.of(cursor), now)
 
-    def _pulled(self, windows: dict[str, Window], now: float) -> Pulled:
+    def _pulled(self, known: Cursor, now: float) -> Pulled:
         # Loaded here: whoever only checks a configuration needs no database driver.
         asking, reading = (import_module(f"quell_connectors.sql.{name}") for name in ("database", "translate"))
         database = asking.Database(self._url.reveal(), f'sql "{self._source}"', self._timeout_s)
         questions, ends = [], []
         for query in self._queries:
             until = now - query.delay_s
-            window = windows.get(query.name)
+            window = known.windows.get(query.name)
             begin = since(window, now=until, lookback_s=query.lookback_s, overlap_s=query.overlap_s)
             times = {"since": begin, "until": until}
             moments = {name: reading.bound(at, query.time_as, database.dialect) for name, at in times.items()}
@@ -49,14 +48,18 @@ class Sql:
             ends.append(until)
         records: list[AnyRecord] = []
         after: dict[str, Window] = {}
+        wrong: set[str] = set()
         for query, until, table in zip(self._queries, ends, database.answers(questions), strict=True):
-            window = windows.get(query.name)
+            window = known.windows.get(query.name)
             found = reading.read(query, table, window, until=until, now=now, source=self._source)
             records += found.samples
-            records += records_of([self._judged(query, found.wrong)], source=self._source, now=now)
+            records += self._judged(query, found.wrong, before=query.name in known.wrong, now=now)
             if found.window is not None:
                 after[query.name] = found.window
-        return Pulled(records, cursor_of(after))
+            if found.wrong:
+                wrong.add(query.name)
+        return Pulled(records, Cursor(after, frozenset(wrong)).text())
 
-    def _judged(self, query: Query, wrong: str) -> Any:
-        return input_check(self._source, f'query "{query.name}"', wrong, {"query": query.name})
+    def _judged(self, query: Query, wrong: str, *, before: bool, now: float) -> list[AnyRecord]:
+        what, labels = f'query "{query.name}"', {"query": query.name}
+        return input_told(self._source, what, wrong, before=before, now=now, labels=labels)

@@ -53,14 +53,20 @@ def mark_of(at: float, identity: str) -> str:
     return blake2b(f"{at!r}\x00{identity}".encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
-def windows_of(cursor: str | None) -> dict[str, Window]:
-    """The windows by stream as they were kept; none for a first pull or the cursor of another version."""
-    try:
-        return msgspec.json.decode(cursor, type=dict[str, Window]) if cursor else {}
-    except msgspec.DecodeError:
-        return {}
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a source goes on: windows by stream, and the streams that could not be read."""
 
+    windows: dict[str, Window] = {}
+    wrong: frozenset[str] = frozenset()
 
-def cursor_of(windows: dict[str, Window]) -> str:
-    """The windows, for the next pull."""
-    return msgspec.json.encode(windows, order="sorted").decode()
+    @classmethod
+    def of(cls, text: str | None) -> Cursor:
+        """As it was kept; an empty one for a first pull or the cursor of another version."""
+        try:
+            return msgspec.json.decode(text, type=cls) if text else cls()
+        except msgspec.DecodeError:
+            return cls()
+
+    def text(self) -> str:
+        """For the next pull."""
+        return msgspec.json.encode(self, order="sorted").decode()

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from quell.errors import Misconfigured, Problem
-from quell.model.records import AnyRecord, LogRecord
+from quell.model.records import LogRecord
 from quell.model.statements import statement
 from quell.sdk.connector import Pulled
-from quell.sdk.late import Window, cursor_of, fresh, mark_of
-from quell.sdk.monitor import input_check, records_of
+from quell.sdk.late import Cursor, Window, fresh, mark_of
+from quell.sdk.monitor import input_told
 from quell.sdk.parts import MOST_SKEW_S
 from quell.sdk.spec import Option
 
@@ -149,24 +149,25 @@ class Settings:
         return Span(max(min(window.until, until) - self.overlap_s, until - 86_400.0), until)
 
 
-def window_in(windows: Mapping[str, Window]) -> Window | None:
+def window_in(cursor: Cursor) -> Window | None:
     """The one window of a log source."""
-    return windows.get(_STREAM)
+    return cursor.windows.get(_STREAM)
 
 
-def pulled(batch: Batch, window: Window | None, settings: Settings, now: float) -> Pulled:
+def pulled(batch: Batch, cursor: Cursor, settings: Settings, now: float) -> Pulled:
     """Records of what a pull read for the first time, and its cursor."""
     rows = [(line.at, line.identity, line) for line in batch.lines if line.at <= now + MOST_SKEW_S]
     if len(rows) < len(batch.lines):
         batch.wrong["the time is ahead of the clock"] = len(batch.lines) - len(rows)
-    told, after = fresh(window, rows, batch.until, settings.overlap_s)
-    records: list[AnyRecord] = list(counted(told, settings.source, now))
+    told, after = fresh(window_in(cursor), rows, batch.until, settings.overlap_s)
     lag = now - settings.delay_s - batch.until
     wrong = [f"{reason} ({count} times)" if count > 1 else reason for reason, count in list(batch.wrong.items())[:5]]
     if lag > MOST_LAG_S:
         wrong.append(f"{lag / 60:.0f} minutes behind: there are more lines than the limit of {settings.limit} a pull")
-    check = input_check(settings.source, "some lines" if batch.wrong else "the log", "; ".join(wrong), {})
-    return Pulled([*records, *records_of([check], source=settings.source, now=now)], cursor_of({_STREAM: after}))
+    before = _STREAM in cursor.wrong
+    alert = input_told(settings.source, "the log", "; ".join(wrong), before=before, now=now)
+    then = Cursor({_STREAM: after}, frozenset({_STREAM} if wrong else ()))
+    return Pulled([*counted(told, settings.source, now), *alert], then.text())
 
 
 def counted(lines: Iterable[Line], source: str, now: float) -> Iterable[LogRecord]:

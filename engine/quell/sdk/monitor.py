@@ -22,6 +22,7 @@ from quell.sdk.spec import Option
 from quell.sdk.vocabulary import scalar_text
 
 _LONGEST_NAME = 256
+_INPUT_HOLDS_S = 26 * 3600.0
 
 
 def monitor_options(holds_s: float, more: tuple[Option, ...] = ()) -> tuple[Option, ...]:
@@ -119,7 +120,15 @@ class Unread:
     part: Any
 
 
-Finding = Check | Score | Unread | ChangeRecord
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A check that could not run, and why. Nobody knows whether it would have passed: its own alert stays as it is."""
+
+    check: str
+    reason: str = ""
+
+
+Finding = Check | Score | Unread | Broken | ChangeRecord
 
 
 def schema_change(entity: str, summary: str, *, source: str, now: float, told: Mapping[str, str]) -> ChangeRecord:
@@ -163,17 +172,29 @@ def name_of(text: str, field_name: str = "name") -> str:
 
 
 def received(
-    findings: Iterable[Finding], subject: Subject | None, *, source: str, now: float, holds_s: float
+    findings: Iterable[Finding],
+    subject: Subject | None,
+    *,
+    source: str,
+    now: float,
+    holds_s: float,
+    suite: str | None = None,
 ) -> Received:
-    """Records of the findings and the answer, which names what could not be read; 400 when nothing could."""
+    """Records of the findings and the answer, which names what could not be read; 400 when nothing could.
+
+    ``suite`` is the name of what ran, for one alert about all of it that could not run; None: checks cannot fail to.
+    """
     records: list[AnyRecord] = []
     rejected: list[Rejected] = []
+    broken: list[Broken] = []
     named = {} if subject is None else subject.labels
     for finding in findings:
         try:
             match finding:
                 case ChangeRecord():
                     records.append(finding)
+                case Broken():
+                    broken.append(finding)
                 case Unread():
                     rejected.append(Rejected(finding.reason, _encoded(finding.part)))
                 case Score():
@@ -182,7 +203,23 @@ def received(
                     records.append(_alert(finding, named, source, now, holds_s))
         except BadPayload as error:
             rejected.append(Rejected(str(error), _encoded(repr(finding))))
+    if suite is not None and subject is not None and (records or broken):
+        records.append(_alert(_ran(broken, subject, suite), named, source, now, holds_s))
     return _answered(records, rejected)
+
+
+def _ran(broken: list[Broken], subject: Subject, suite: str) -> Check:
+    named = "; ".join(f"{each.check}: {each.reason}" if each.reason else each.check for each in broken[:5])
+    more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
+    return Check(
+        name="CheckFailedToRun",
+        entity=subject.data,
+        about=f"failed to run/{suite}",
+        passed=not broken,
+        summary=f"could not run: {named}{more}"[:2000] if broken else "every check ran",
+        value=float(len(broken)),
+        labels={"suite": suite[:200]},
+    )
 
 
 def _alert(check: Check, named: Mapping[str, str], source: str, now: float, holds_s: float) -> AlertRecord:
@@ -251,19 +288,19 @@ def _answered(records: list[AnyRecord], rejected: list[Rejected]) -> Received:
     return Received(records, Reply(status, body, "application/json"), rejected)
 
 
-def records_of(findings: Iterable[Finding], *, source: str, now: float, holds_s: float = 3600.0) -> list[AnyRecord]:
-    """Records of findings of a pull, which has nowhere to put aside what cannot be read."""
-    return list(received(findings, None, source=source, now=now, holds_s=holds_s).records)
-
-
-def input_check(source: str, what: str, wrong: str, labels: Mapping[str, str]) -> Check:
-    """An alert of its own for input that cannot be read, over when ``wrong`` is "" again. It is quell's business."""
-    return Check(
+def input_told(
+    source: str, what: str, wrong: str, *, before: bool, now: float, labels: Mapping[str, str] | None = None
+) -> list[AnyRecord]:
+    """An alert of its own for input that cannot be read, which is quell's business; its end, once, if ``before``."""
+    if not wrong and not before:
+        return []
+    check = Check(
         name="InputUnreadable",
         entity=f"source/{source}",
         about=what,
         passed=not wrong,
         summary=f'{what} of source "{source}": {wrong or "it can be read"}'[:2000],
         impact="system",
-        labels=labels,
+        labels=labels or {},
     )
+    return list(received([check], None, source=source, now=now, holds_s=_INPUT_HOLDS_S).records)
