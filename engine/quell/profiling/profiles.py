@@ -63,7 +63,16 @@ def records_of(
     """What all rows are like, as records, one a column."""
     counting = counted(chunks, {time: "time"} if time else None, time=time)
     return [
-        record_of(values, entity=entity, field=name, at=at, version=version, samples=counting.samples.get(name, ()))
+        record_of(
+            values,
+            entity=entity,
+            field=name,
+            at=at,
+            version=version,
+            samples=counting.samples.get(name, ()),
+            source="quell profile",
+            id=f"{entity}/{name}@{at:.3f}",
+        )
         for name, values in counting.told().items()
         if not any(fnmatchcase(name, one) for one in without)
     ]

@@ -19,7 +19,7 @@ from quell.model.profile import Profile
 from quell.model.records import DistributionRecord
 from quell.model.sketch import EMPTY
 
-MOST_FIELDS = 2000
+MOST_FIELDS = 1000
 """Of one entity; what is beyond is not kept."""
 _PACKER = msgspec.msgpack.Encoder(order="sorted")
 _UNPACKER = msgspec.msgpack.Decoder(Distribution)
@@ -43,6 +43,7 @@ class ProfileCondition(Quiet):
     def __init__(self, rule: DetectRule, of: Drift | Schema, profiles: Sequence[Profile]) -> None:
         self._rule = rule
         self._profiles = chosen(of.profile, profiles)
+        self._entities = frozenset(profile.entity for profile in self._profiles)
         self._limits = of.limits
         self._segment = of.segment
         self.keeps = rule.of + 1
@@ -62,9 +63,9 @@ class ProfileCondition(Quiet):
     def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
         """Adds a record to what is known of its window."""
         assert isinstance(memory, Batches), "a profile is compared with batches"
-        slot = floor(record.at / self._rule.every_s)
-        if record.segment != self._segment:
+        if record.segment != self._segment or record.entity not in self._entities:
             return NOTHING
+        slot = floor(record.at / self._rule.every_s)
         if slot < oldest:
             return Folded(set(), 1)
         memory.newest = max(memory.newest, record.at + record.over_s)
