@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.scene import T0, Scene, fires, silence
+from core.scene import T0, Scene, ends, fires, outage, rulebook, silence
 from quell.core import learn
 from quell.core.agenda import Agenda
 from quell.core.learn import KEEP_SPANS, learn_change, learn_dependency, learn_entity, learn_span
@@ -12,6 +12,7 @@ from quell.core.prune import Pruning
 from quell.core.resolve import Resolver
 from quell.core.severity import rank, worst
 from quell.model.records import (
+    AlertRecord,
     ChangeRecord,
     DependencyRecord,
     EntityRecord,
@@ -21,10 +22,17 @@ from quell.model.records import (
     SpanRecord,
 )
 from quell.model.state import Calls, State
+from quell.replay.run import replay
+
+DAY = 86_400.0
 
 
 def span(name: str, parent: str = "", entity: str = "", trace: str = "t", at: float = 0.0) -> SpanRecord:
     return SpanRecord(at=T0 + at, trace=trace, span=name, parent=parent, entity=entity or f"service/{name}")
+
+
+def all_over(at: float) -> list[AlertRecord]:
+    return [ends(name, at) for name in ("ledger", "payments", "checkout", "frontend")]
 
 
 def edges(state: State) -> set[tuple[str, str]]:
@@ -167,3 +175,27 @@ def test_an_agenda_gives_what_is_due_in_order_and_once():
     agenda.put(1.0, "calm", "x")
     agenda.clear()
     assert agenda.next_due() is None
+
+
+def test_an_alert_that_was_forgotten_goes_on_counting_its_firings():
+    """Whoever remembers for longer, such as a replay or the ledger, knows a firing by its number."""
+    scene = Scene()
+    scene.tell(*outage(), *all_over(900.0))
+    (first,) = scene.engine.state.incidents.values()
+    mark = first.alerts[0]
+    scene.wait(1.5 * DAY)
+    assert mark not in scene.engine.state.alerts
+    scene.tell(*outage(2 * DAY))
+    scene.wait(2 * DAY + 120.0)
+    again = scene.engine.state.alerts[mark]
+    assert (again.episode, again.count) == (2, 1)
+    assert again.incident not in {None, first.id}
+
+
+def test_a_replay_keeps_the_firings_of_different_days_apart():
+    days = [record for day in range(3) for record in (*outage(day * 1.7 * DAY), *all_over(day * 1.7 * DAY + 900.0))]
+    outcome = replay(days, rulebook())
+    homes = [one.incident for one in outcome.alerts]
+    assert len(homes) == 12
+    assert [len(set(homes[at : at + 4])) for at in (0, 4, 8)] == [1, 1, 1]
+    assert len(set(homes)) == 3

@@ -78,9 +78,12 @@ class Alerts:
         folded = fold(known, record, now, flap_gap_s=gap, fingerprint=mark)
         if folded.alert is None:
             return None
+        alert, what = folded.alert, folded.what
         if known is None:
             self._words.share(record.labels)
-        alert, what = folded.alert, folded.what
+            forgotten = self._state.behaviour.get(mark)
+            if forgotten is not None:  # an episode is known by its number to all that remember longer than this
+                alert = msgspec.structs.replace(alert, episode=forgotten.episodes + 1)
         if what == "returned":
             alert = msgspec.structs.replace(alert, incident=None)
             if known is not None and not known.firing:  # or else its end was never told, and these go on

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.folding import Begun, folded
+from quell.core.folding import Occurrence, folded, occurrences
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -333,18 +333,20 @@ class Cover:
     def _fold(self) -> list[Cause]:
         """Causes that another cause, open or not yet open, explains cheaply become part of it."""
         chosen, owners = self._open, self._owner - 1
-        begun: dict[int, Begun] = {}
-        for one in sorted(chosen, key=lambda one: -one.began):  # what came again counts as when it first began
-            begun[int(self._s.keys[one.cause])] = Begun(one.began, one.price)
-        parents = folded(begun, self._claims_of, self._opening)
-        groups: dict[int, list[int]] = {}
-        for at, fit in enumerate(chosen):
-            root = int(self._s.keys[fit.cause])
-            while root in parents:
-                root = parents[root]
-            groups.setdefault(root, []).append(at)
+        ends = [float(self._s.onsets[owners == at].max(initial=one.began)) for at, one in enumerate(chosen)]
+        whole = occurrences(
+            [(int(self._s.keys[one.cause]), one.began, end) for one, end in zip(chosen, ends, strict=True)]
+        )
+        prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
+        parents = folded(prices, self._claims_of, self._opening)
+        groups: dict[Occurrence, list[int]] = {}
+        for at in range(len(chosen)):
+            top = whole[at]
+            while top in parents:
+                top = parents[top]
+            groups.setdefault(top, []).append(at)
         causes = []
-        for root, parts in groups.items():
+        for (root, _), parts in groups.items():
             units = tuple(int(unit) for at in parts for unit in np.flatnonzero(owners == at))
             if not units:
                 continue

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import log1p
 
 MARGIN = 2.0
@@ -17,91 +16,102 @@ SPREAD_S = 90.0
 LAG_SPREAD = 0.6
 CHEAPEST = 3.0
 """No cause costs less to open."""
-Offer = tuple[int, float, float, float]
-"""A cause that could fold: its key, nats saved at best, when its parent would have begun, lag in seconds."""
+LEAST = 1e-9
+AGAIN_S = 3600.0
+"""A cause that shows again so long after its last symptom is another occurrence, and another incident."""
+Occurrence = tuple[int, float]
+"""A cause and when it began: the same cause hours later is another."""
+Offer = tuple[Occurrence, float, float, float]
+"""A cause that could fold: which, nats saved at best, when its parent would have begun, lag in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An open cause: when it began, and its price in nats."""
+def occurrences(opened: Sequence[tuple[int, float, float]]) -> list[Occurrence]:
+    """What each open cause, told as its key, its beginning and its last symptom, is an occurrence of.
 
-    began: float
-    price: float
+    That is itself, or, if it came again before all had been quiet for `AGAIN_S`, its own first beginning.
+    """
+    found = [(key, began) for key, began, _ in opened]
+    heard: dict[int, tuple[Occurrence, float]] = {}
+    for at in sorted(range(len(opened)), key=lambda at: opened[at][1]):
+        key, began, last = opened[at]
+        former = heard.get(key)
+        if former is not None and began <= former[1] + AGAIN_S:
+            found[at], last = former[0], max(last, former[1])
+        heard[key] = found[at], last
+    return found
 
 
 def folded(
-    opened: Mapping[int, Begun],
+    opened: Mapping[Occurrence, float],
     claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
     opening: Callable[[int, float], float],
-) -> dict[int, int]:
-    """For every open cause that folds, the cause (both by key) that it folds into.
+) -> dict[Occurrence, Occurrence]:
+    """For every open cause that folds, the cause that it folds into. ``opened`` has their prices in nats.
 
     ``claims_of(key)`` gives what could have caused that cause (key → cost in nats, lag in s), ``opening(key, began)``
     prices a cause that is not open yet. What saves most folds first; a promise still best when renewed is kept.
     """
     offers = _offers(opened, claims_of)
-    parents: dict[int, int] = {}
+    there: dict[int, list[Occurrence]] = {}
+    for one in sorted(opened):
+        there.setdefault(one[0], []).append(one)
+    parents: dict[Occurrence, Occurrence] = {}
     heap = [
-        (-most, parent)
-        for parent in offers
-        if (most := sum(offer[1] for offer in offers[parent])) > (0.0 if parent in opened else CHEAPEST)
+        (-most, key)
+        for key in offers
+        if (most := sum(offer[1] for offer in offers[key])) > (0.0 if key in there else CHEAPEST)
     ]
     heapq.heapify(heap)
     while heap:
-        promised, parent = heapq.heappop(heap)
-        left = [offer for offer in offers[parent] if offer[0] not in parents and not _leads(parents, parent, offer[0])]
-        known = parent in parents.values()
-        total, children = _saving(parent, left, opened, None if known else opening)
-        if total <= 1e-9:
+        promised, key = heapq.heappop(heap)
+        left = [offer for offer in offers[key] if offer[0] not in parents]
+        if key in there:
+            trials = [_saving(one, _free(parents, one, left)) for one in there[key]]
+        else:
+            trials = [_saving((key, due), left, opening(key, due)) for _, _, due, _ in left]
+        total, parent, children = max(trials, key=lambda trial: trial[0], default=(0.0, (key, 0.0), []))
+        if total <= LEAST:
             continue
-        if heap and -total > heap[0][0] and -total > promised + 1e-9:
-            heapq.heappush(heap, (-total, parent))
+        if heap and -total > heap[0][0] and -total > promised + LEAST:
+            heapq.heappush(heap, (-total, key))
             continue
         parents.update(dict.fromkeys(children, parent))
-        heapq.heappush(heap, (-sum(offer[1] for offer in left), parent))
+        there.setdefault(key, [parent])
+        heapq.heappush(heap, (-sum(offer[1] for offer in left), key))
     return parents
 
 
 def _offers(
-    opened: Mapping[int, Begun], claims_of: Callable[[int], Mapping[int, tuple[float, float]]]
+    opened: Mapping[Occurrence, float], claims_of: Callable[[int], Mapping[int, tuple[float, float]]]
 ) -> dict[int, list[Offer]]:
-    """By parent, the open causes that it might take in."""
+    """By key of a parent, the open causes that it might take in."""
     offers: dict[int, list[Offer]] = {}
-    for key, one in opened.items():
+    for one, price in opened.items():
+        key, began = one
         for parent, (cost, lag) in claims_of(key).items():
-            saved = one.price - MARGIN - cost
+            saved = price - MARGIN - cost
             if parent != key and saved > 0.0:
-                offers.setdefault(parent, []).append((key, saved, one.began - lag, lag))
+                offers.setdefault(parent, []).append((one, saved, began - lag, lag))
     return offers
 
 
 def _saving(
-    parent: int,
-    offers: Sequence[Offer],
-    opened: Mapping[int, Begun],
-    opening: Callable[[int, float], float] | None,
-) -> tuple[float, list[int]]:
-    """Nats saved by folding into a parent the causes that fit its beginning, and which they are.
-
-    Without ``opening`` the parent is paid for already.
-    """
-    best: tuple[float, list[int]] = (0.0, [])
-    times = [opened[parent].began] if parent in opened else [due for _, _, due, _ in offers]
-    for began in times:
-        total, children = 0.0, []
-        for key, saved, due, lag in offers:
-            left = saved - 2.0 * log1p(((due - began) / (SPREAD_S + LAG_SPREAD * lag)) ** 2 / 3.0)
-            if left > 0.0:
-                total += left
-                children.append(key)
-        if parent not in opened and opening is not None:
-            total -= opening(parent, began)
-        if total > best[0]:
-            best = (total, children)
-    return best
+    parent: Occurrence, offers: Sequence[Offer], price: float = 0.0
+) -> tuple[float, Occurrence, list[Occurrence]]:
+    """Nats saved by folding into a parent the causes that fit its beginning, less its price; and which they are."""
+    total, children = 0.0, []
+    for one, saved, due, lag in offers:
+        left = saved - 2.0 * log1p(((due - parent[1]) / (SPREAD_S + LAG_SPREAD * lag)) ** 2 / 3.0)
+        if left > 0.0:
+            total += left
+            children.append(one)
+    return total - price, parent, children
 
 
-def _leads(parents: Mapping[int, int], start: int, goal: int) -> bool:
-    while start in parents:
-        start = parents[start]
-    return start == goal
+def _free(parents: Mapping[Occurrence, Occurrence], parent: Occurrence, offers: Sequence[Offer]) -> list[Offer]:
+    """Those that the parent is not part of itself."""
+    above = {parent}
+    while parent in parents:
+        parent = parents[parent]
+        above.add(parent)
+    return [offer for offer in offers if offer[0] not in above]

@@ -1,0 +1,50 @@
+"""Causes fold into what made them, at the right one of several times that it happened."""
+
+from __future__ import annotations
+
+from quell.core.folding import AGAIN_S, folded, occurrences
+
+HOST, WEB, APP = 1, 2, 3
+CLAIMS = {WEB: {HOST: (0.1, 15.0)}, APP: {HOST: (0.1, 15.0)}, HOST: {}}
+
+
+def costly(_key: int, _began: float) -> float:
+    return 100.0
+
+
+def test_what_comes_again_soon_is_the_same_and_hours_later_another():
+    soon = 600.0
+    later = soon + AGAIN_S
+    opened = [(WEB, later + 120.0, later + 130.0), (WEB, 0.0, 100.0), (WEB, soon, soon), (APP, 50.0, 50.0)]
+    assert occurrences(opened) == [(WEB, later + 120.0), (WEB, 0.0), (WEB, 0.0), (APP, 50.0)]
+
+
+def test_how_long_a_cause_shows_decides_when_it_is_over():
+    assert occurrences([(WEB, 0.0, 9000.0), (WEB, 9000.0 + AGAIN_S, 9000.0 + AGAIN_S)]) == [(WEB, 0.0), (WEB, 0.0)]
+
+
+def test_each_child_folds_into_the_occurrence_that_made_it():
+    opened = {(HOST, 0.0): 5.0, (HOST, 20_000.0): 5.0, (WEB, 15.0): 5.0, (APP, 20_015.0): 5.0}
+    assert folded(opened, CLAIMS.__getitem__, costly) == {
+        (WEB, 15.0): (HOST, 0.0),
+        (APP, 20_015.0): (HOST, 20_000.0),
+    }
+
+
+def test_what_nothing_made_at_its_time_stays_apart():
+    assert folded({(HOST, 0.0): 5.0, (WEB, 40_000.0): 5.0}, CLAIMS.__getitem__, costly) == {}
+
+
+def test_a_silent_parent_is_opened_if_it_saves_more_than_it_costs():
+    opened = {(WEB, 15.0): 6.0, (APP, 15.0): 6.0}
+    assert folded(opened, CLAIMS.__getitem__, lambda _key, _began: 5.0) == {
+        (WEB, 15.0): (HOST, 0.0),
+        (APP, 15.0): (HOST, 0.0),
+    }
+    assert folded(opened, CLAIMS.__getitem__, costly) == {}
+
+
+def test_nothing_folds_into_its_own_part():
+    claims = {WEB: {APP: (0.1, 0.0)}, APP: {WEB: (0.1, 0.0)}}
+    parents = folded({(WEB, 0.0): 5.0, (APP, 0.0): 5.0}, claims.__getitem__, costly)
+    assert len(parents) == 1
