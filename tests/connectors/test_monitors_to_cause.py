@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from connectors.deliveries import golden
@@ -49,10 +47,9 @@ def test_a_falling_number_leads_to_the_data_set_whose_schema_changed() -> None:
         engine.decide([], NOW + 60 * minute)
     [mark] = [mark for mark, alert in engine.state.alerts.items() if alert.labels["alertname"] == "ApprovalsFell"]
     incident = engine.state.incidents[engine.state.alerts[mark].incident or ""]
-    explained = engine.explain(incident.id)
-    assert explained is not None
-    first: Any = explained.suspects[0]
+    first = incident.suspects[0]
     assert first.entity == "dataset/payments"
+    assert first.change is not None
     assert engine.state.changes[first.change].type == "schema"
 
 

@@ -242,10 +242,18 @@ def test_a_real_prometheus_is_pulled_asked_and_queried(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="parse error"):
             await source.act(Call("k", "query", {"query": "up("}, now))
 
+    async def ready_queries(http: GuardedHttp, real: RealPrometheus) -> None:
+        series = {"series": {"query": "prometheus_tsdb_head_series", "entity": "kpi/${job}"}}
+        source = built(Prometheus, http, url=real.url, presets=["kserve", "seldon"], samples=series, alerts=False)
+        [sample] = (await source.pull(None, time.time())).records  # and no query that it cannot read
+        assert (sample.entity, sample.metric[:6]) == ("kpi/self", "series")
+        assert sample.value > 0
+
     async def served(real: RealPrometheus) -> None:
         http = GuardedHttp(["loopback"])
         try:
             await work(built(Prometheus, http, url=real.url), real)
+            await ready_queries(http, real)
         finally:
             await http.close()
 
@@ -302,24 +310,3 @@ def test_mistakes_in_samples_and_presets() -> None:
     for part in ('"x" is not known; there are kserve, seldon', "samples.a: expected a mapping", '"z" is not known',
                  'samples.b: needs "query"', 'samples.b: entity: "kpi" is none'):  # fmt: skip
         assert part in said
-
-
-@pytest.mark.needs("prometheus")
-def test_a_real_prometheus_understands_every_ready_query(tmp_path: Path) -> None:
-    samples = {"series": {"query": "prometheus_tsdb_head_series", "entity": "kpi/${job}", "unit": "series"}}
-
-    async def asked(prometheus: RealPrometheus) -> Pulled:
-        http = GuardedHttp(["loopback"])
-        try:
-            made = built(Prometheus, http, url=prometheus.url, presets=["kserve", "seldon"], samples=samples)
-            pulled: Pulled = await made.pull(None, time.time())
-            return pulled
-        finally:
-            await http.close()
-
-    with real_prometheus(tmp_path) as prometheus:
-        result = asyncio.run(asked(prometheus))
-    assert [one for one in result.records if isinstance(one, AlertRecord) and "query" in one.labels] == []
-    [sample] = [one for one in result.records if isinstance(one, SampleRecord)]
-    assert sample.entity == "kpi/self"
-    assert (sample.value or 0) > 0
