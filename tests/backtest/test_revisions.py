@@ -21,13 +21,18 @@ def test_it_is_what_was_committed_and_nothing_else(rules, tmp_path):
     (rules / "playbooks").mkdir()
     (rules / "playbooks" / "a.yaml").write_text("playbook: a\n")
     (rules / "playbooks" / "README.md").write_text("x")
+    (rules / "profiles").mkdir()
+    (rules / "profiles" / "payments.json").write_text("{}")
+    (rules / "profiles" / "README.md").write_text("x")
     (rules / "notes").mkdir()
     (rules / "notes" / "b.yaml").write_text("x")
     git(rules, "add", ".")
     git(rules, "commit", "-qm", "more")
     (rules / "rules" / "map.yaml").write_text("changed: since\n")
     written = write_revision(rules, "HEAD", tmp_path / "out")
-    assert files(written.directory) == ["playbooks/a.yaml", "quell.yaml", "rules/map.yaml"]
+    assert files(written.directory) == [
+        "playbooks/a.yaml", "profiles/payments.json", "quell.yaml", "rules/map.yaml",
+    ]  # fmt: skip
     assert "services" in (written.directory / "rules" / "map.yaml").read_text()
     assert written.commit == git(rules, "rev-parse", "HEAD")
     assert files(write_revision(rules, "HEAD~1", tmp_path / "before").directory) == ["quell.yaml", "rules/map.yaml"]

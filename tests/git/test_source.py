@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from git.origin import Origin
+from profiles.data import fine, profile
 from quell.config import RulesAt
 from quell.config.git_file import active_of
+from quell.config.profile_file import profile_text
 from quell.config.settings import GitSettings
 from quell.daemon.clock import Clock
 from quell.daemon.git.commands import Access, Git, GitFailed
@@ -316,6 +318,22 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
         await git.run("init", "--quiet", "--bare", str(git.repository))
         with pytest.raises(GitFailed, match=r"did not finish within 0\.3 s"):
             await git.run("wait")
+
+    go(story())
+
+
+def test_reference_profiles_come_along(origin: Origin, tmp_path: Path) -> None:
+    text = profile_text(profile(fine(300)))
+    origin.write("profiles/payments.json", text + " " * 300_000)
+    origin.write("profiles/notes.yaml", "not ours")
+    origin.write("rules/drift.yaml", 'detect: [{name: D, distribution: "*", when: {drift: {}}}]\n')
+    origin.commit()
+    daemon = Daemon(origin, tmp_path / "here")
+
+    async def story() -> None:
+        assert await daemon.source.look() == ""
+        assert "profiles/payments.json" in daemon.files()
+        assert "profiles/notes.yaml" not in daemon.files()
 
     go(story())
 

@@ -65,7 +65,7 @@ BOOK = Rulebook(
 )
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 900), st.lists(RECORDS, max_size=5)), max_size=6))
 def test_detectors_say_something_sound_of_whatever_comes(turns: list[tuple[int, list[DistributionRecord]]]) -> None:
     engine, at = Engine(BOOK), T0
@@ -82,7 +82,7 @@ def test_detectors_say_something_sound_of_whatever_comes(turns: list[tuple[int, 
             assert "nan" not in str(msgspec.to_builtins(watch.finding))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.lists(RECORDS, max_size=8), st.randoms())
 def test_the_order_in_which_records_of_a_window_come_does_not_matter(
     records: list[DistributionRecord], shuffle: st.DataObject
