@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, ClassVar
@@ -44,7 +45,8 @@ class Elasticsearch:
                 if len(batch.lines) >= self._settings.limit:
                     batch.cut(moment(page[-1]), _FINEST_S)
                     break
-        return pulled(batch, known, self._settings, now)
+        # Thousands of lines are counted: in a thread, so that nothing else waits for it.
+        return await asyncio.to_thread(pulled, batch, known, self._settings, now)
 
     def _take(self, hit: Hit, batch: Batch) -> None:
         fields = {name: scalar_text(values[0]) for name, values in hit.fields.items() if values}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -77,7 +78,8 @@ class Loki:
                 batch.miss(f"more than {PAGE} lines of one moment; the others of it are not read")
                 last += 1
             begin = last
-        return pulled(batch, known, self._settings, now)
+        # Thousands of lines are counted: in a thread, so that nothing else waits for it.
+        return await asyncio.to_thread(pulled, batch, known, self._settings, now)
 
     async def _asked(self, begin: int, end: int) -> list[_Stream]:
         headers = {"X-Scope-OrgID": self._tenant} if self._tenant else {}
