@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.scene import T0, Scene, deploy, fires, outage, playbook, rulebook
 from quell.core.blame import BONUS, SKEW_S, change_bonus, doubt, nearest_change, too_late
 from quell.core.engine import Engine
-from quell.model.records import AlertRecord, ChangeRecord, SampleRecord
+from quell.model.records import AlertRecord, ChangeRecord, DependencyRecord, EntityRecord, SampleRecord
 from quell.model.rulebook import Rulebook
 from quell.model.topology import Change
 
@@ -59,6 +59,25 @@ def test_clocks_that_differ_excuse_a_few_seconds_only(at: float, *, blamed: bool
     scene.wait(300.0)
     assert (scene.incident.suspects[0].change == "deploy-ledger") is blamed
     assert bool(told(scene, "change_late")) is not blamed
+
+
+@pytest.mark.parametrize(("at", "blamed"), [(-20.0, True), (59.0, False)])
+def test_a_silent_host_that_was_changed_after_the_first_alerts_is_not_blamed_for_that(at: float, *, blamed: bool):
+    hosts = [f"pay-{number}" for number in range(4)]
+    scene = Scene()
+    scene.tell(
+        EntityRecord(at=T0 - 60, entity="host/h1", labels={"namespace": "shop"}),
+        *(EntityRecord(at=T0 - 60, entity=f"service/{name}", labels={"namespace": "shop"}) for name in hosts),
+        *(DependencyRecord(at=T0 - 60, from_=f"service/{name}", to="host/h1", type="runs_on") for name in hosts),
+        at=-60.0,
+    )
+    made = ChangeRecord(at=T0 + at, id="kernel", type="config", entity="host/h1")
+    alerts = [fires(name, 2.0 * number, "TargetDown") for number, name in enumerate(hosts)]
+    scene.tell(*sorted([made, *alerts], key=lambda one: one.at), at=max(at, 10.0))
+    scene.wait(300.0)
+    first = scene.incident.suspects[0]
+    assert first.entity == "host/h1"
+    assert (first.change == "kernel") is blamed
 
 
 def test_what_was_changed_before_is_blamed_though_more_was_changed_after():

@@ -81,7 +81,9 @@ class Ranker:
         scored.sort(key=lambda one: (-one[0], one[1].key))
         odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, _ in scored]
         found = [
-            self._suspect(candidate, units=units, told=told, changes=changes, score=score)
+            self._suspect(
+                candidate, units=units, told=told, changes=changes, score=score, whole=candidate.key == cause.key
+            )
             for score, candidate in scored[:MOST_SUSPECTS]
         ]
         found = [follows(one, led[one.entity][1]) if one.entity in led else one for one in found]
@@ -155,10 +157,13 @@ class Ranker:
         told: Testimony,
         changes: Changes,
         score: float,
+        whole: bool,
     ) -> Suspect:
+        """``whole``: it is the cause that was concluded, which stands for all symptoms, some of them through others."""
         entity = self._name(candidate.key)
         claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
-        first = min([unit.onset for unit, claim in claims if claim is not None] or [unit.onset for unit in units])
+        explained = [unit.onset for unit, claim in claims if whole or claim is not None]
+        first = min(explained or [unit.onset for unit in units])
         change, bonus = nearest_change(changes(entity), candidate.began, first)
         verdict = told.verdicts.get(entity)
         evidence = [*self._symptom_evidence(entity, claims), *(verdict.sentences() if verdict else ())]
