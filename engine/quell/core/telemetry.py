@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from math import isfinite
 
@@ -34,6 +35,7 @@ ERROR_SEVERITIES = frozenset(
     {"error", "err", "severe", "critical", "crit", "fatal", "alert", "emerg", "emergency", "panic"}
 )
 Floats = NDArray[np.float64]
+_LAST = struct.Struct("<d")
 
 
 def take_sample(state: State, record: SampleRecord, now: float) -> None:
@@ -150,14 +152,19 @@ def _keep(state: State, signals: Signals, metric: str, times: Floats, values: Fl
     if not len(times) or (known is None and len(signals.series) >= KEEP_METRICS):
         return
     ordered = len(times) == 1 or bool((np.diff(times) > 0).all())
-    if known is not None:
-        ordered = ordered and bool(floats(known.times[-8:])[-1] < times[0])
-        times = np.concatenate((floats(known.times), times))
-        values = np.concatenate((floats(known.values), values))
-    if not ordered:  # of two values for one time the one told later stands
+    if known is None:
+        known_times = known_values = b""
+    else:
+        known_times, known_values = known.times, known.values
+        ordered = ordered and bool(_LAST.unpack_from(known_times, len(known_times) - 8)[0] < times[0])
+    if ordered:
+        packed_times, packed_values = known_times + times.tobytes(), known_values + values.tobytes()
+    else:  # of two values for one time the one told later stands
+        times = np.concatenate((floats(known_times), times))
+        values = np.concatenate((floats(known_values), values))
         times, last = np.unique(times[::-1], return_index=True)
-        values = values[::-1][last]
-    series = Series(times[-KEEP_POINTS:].tobytes(), values[-KEEP_POINTS:].tobytes())
+        packed_times, packed_values = times.tobytes(), values[::-1][last].tobytes()
+    series = Series(packed_times[-8 * KEEP_POINTS :], packed_values[-8 * KEEP_POINTS :])
     state.telemetry_bytes += _size(series) - (_size(known) if known is not None else 0)
     signals.series[metric] = series
 
