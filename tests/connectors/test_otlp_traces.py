@@ -18,7 +18,11 @@ from connectors.otlp_payloads import (
     PRODUCER,
     PROTOBUF,
     SERVER,
+    attributes,
     both,
+    gauge,
+    logs,
+    metrics,
     ns,
     otlp,
     protobuf,
@@ -27,6 +31,7 @@ from connectors.otlp_payloads import (
     traces,
 )
 from quell.model.records import AnyRecord, CallRecord, DependencyRecord, EntityRecord, SamplesRecord, SpanRecord
+from quell.model.wire import to_wire
 from quell.sdk.testkit import NOW
 
 WEB = {"http.request.method": "GET", "http.route": "/cart/{id}"}
@@ -264,7 +269,7 @@ def test_the_order_of_spans_changes_nothing(tree: list[Any], random: Any) -> Non
 
 
 @given(st.binary(max_size=200), st.sampled_from(["traces", "metrics", "logs"]), st.sampled_from([JSON, PROTOBUF]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_bytes_are_answered(body: bytes, signal: str, kind: str) -> None:
     got = sent(signal, body, kind)
     assert got.reply.status in {200, 400}
@@ -272,7 +277,7 @@ def test_any_bytes_are_answered(body: bytes, signal: str, kind: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_damaged_requests_are_answered(data: st.DataObject) -> None:
     body = bytearray(protobuf("traces", traces(("web", [span(1, told=WEB), span(2, 1, kind=CLIENT, told=DB)]))))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -280,3 +285,49 @@ def test_damaged_requests_are_answered(data: st.DataObject) -> None:
     got = sent("traces", bytes(body), PROTOBUF)
     assert got.reply.status in {200, 400}
     msgspec.msgpack.encode(list(got.records))
+
+
+def test_json_as_others_write_it() -> None:
+    """Numbers that are no text, ids in capitals, names of enumerations, nulls, fields that nobody knows."""
+    trace = {"traceId": "5B8EFFF798038103D269B633813FC60C", "startTimeUnixNano": ns(6), "endTimeUnixNano": ns()}
+    values = [
+        {"key": "peer.service", "value": {"stringValue": "pay"}}, {"key": "n", "value": {"intValue": 7}}, {},
+        {"key": "list", "value": {"arrayValue": {"values": [{"boolValue": True}, {}]}}},
+    ]  # fmt: skip
+    spans = [
+        {**trace, "spanId": "EEE19B7EC3C1B174", "parentSpanId": None, "name": "a", "kind": "SPAN_KIND_SERVER",
+         "flags": 257, "traceState": "x"},
+        {**trace, "spanId": "EEE19B7EC3C1B175", "parentSpanId": "EEE19B7EC3C1B174", "name": "b", "kind": 3,
+         "status": {"code": "STATUS_CODE_ERROR"}, "attributes": values, "links": [{}], "droppedEventsCount": 3,
+         "events": [{"name": "exception", "timeUnixNano": ns()}]},
+    ]  # fmt: skip
+    request = traces(("web", spans))
+    request["resourceSpans"][0]["schemaUrl"] = "https://opentelemetry.io/schemas/1.40.0"
+    got = sent("traces", request)
+    assert got.reply.body == b"{}"
+    assert {key: one.errors for key, one in calls(got.records).items()} == {
+        ("service/web", "", "a"): 0, ("service/pay", "service/web", "b"): 1,
+    }  # fmt: skip
+    [loose] = [one for one in got.records if isinstance(one, SpanRecord)]
+    assert (loose.trace, loose.span) == ("5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b175")
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_damaged_attributes_and_values_are_answered(signal: str, data: st.DataObject) -> None:
+    """Bytes within messages that are only read when somebody asks for them."""
+    told = {"peer.service": "x", "http.request.method": "GET", "gen_ai.request.model": "m", "exception.type": "E"}
+    requests = {
+        "traces": traces(("web", [span(1, kind=CLIENT, told=told)])),
+        "metrics": metrics("web", gauge("g", 1.5, told=told)),
+        "logs": logs("web", {"timeUnixNano": str(ns()), "body": {"stringValue": "b"}, "attributes": attributes(told)}),
+    }
+    body = bytearray(protobuf(signal, requests[signal]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    got = sent(signal, bytes(body), PROTOBUF)
+    assert got.reply.status in {200, 400}
+    msgspec.msgpack.encode(list(got.records))
+    for record in got.records:
+        to_wire(record)
