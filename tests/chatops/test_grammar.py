@@ -68,7 +68,9 @@ SERVICE = Matcher(name="service", value="checkout")
         ("run rollback INC-1 —dry", Command(verb="run", playbook="rollback", incident="INC-1", dry=True)),
         ("run --dry rollback", Command(verb="run", playbook="rollback", dry=True)),
         ("approve R-0c7e", Command(verb="approve", run="R-0c7e")),
-        ("approve R-0c7e version 3 because ok", Command(verb="approve", run="R-0c7e", version=3, because="ok")),
+        ("approve R-0c7e A1b2 version 3 because ok",
+         Command(verb="approve", run="R-0c7e", mark="a1b2", version=3, because="ok")),
+        ("approve a1b2", Command(verb="approve", mark="a1b2")),
         ("approve --version 12", Command(verb="approve", version=12)),
         ("reject because no", Command(verb="reject", because="no")),
         ("reject R-1 because because", Command(verb="reject", run="R-1", because="because")),
@@ -158,6 +160,8 @@ def commands(draw: st.DrawFn) -> Command:
                 pass
             case "person":
                 given_[slot] = draw(NAMES)
+            case "mark":
+                given_[slot] = draw(st.text("0123456789abcdef", min_size=4, max_size=16))
             case "version":
                 given_[slot] = draw(st.integers(1, 10**6))
             case _:

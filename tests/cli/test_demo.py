@@ -65,7 +65,9 @@ def test_the_demo_reports_and_leaves_nothing(short_storm, tmp_path):
     assert re.search(r'the ticket receiver holds OPS-1: ".+"', out)
     assert "roll-back-deploy for INC-" in out
     assert re.search(
-        r"^QUELL_URL=http://127\.0\.0\.1:\d+ QUELL_TOKEN=qll_demo_[0-9a-f]{64} quell approve R-", out, re.M
+        r"^QUELL_URL=http://127\.0\.0\.1:\d+ QUELL_TOKEN=qll_demo_[0-9a-f]{64} quell approve R-\S+ [0-9a-f]{4}$",
+        out,
+        re.M,
     )
     assert "\x1b[" not in out
     assert list(tmp_path.iterdir()) == []
@@ -78,7 +80,8 @@ def test_kept_it_goes_on_in_real_time_and_the_command_approves(short_storm, tmp_
     pids = [int(pid) for pid in re.search(r"stop it with: kill (\d+) (\d+)", shown.stdout).groups()]
     try:
         assert pids[0] in running_in(tmp_path)
-        url, token, run = re.search(r"QUELL_URL=(\S+) QUELL_TOKEN=(\S+) quell approve (\S+)", shown.stdout).groups()
+        asked = r"QUELL_URL=(\S+) QUELL_TOKEN=(\S+) quell approve (\S+) (\S+)"
+        url, token, run, mark = re.search(asked, shown.stdout).groups()
         env = {**os.environ, "QUELL_URL": url, "QUELL_TOKEN": token}
 
         def quell(*words):
@@ -86,7 +89,7 @@ def test_kept_it_goes_on_in_real_time_and_the_command_approves(short_storm, tmp_
             return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, check=True).stdout
 
         assert json.loads(quell("status", "--json"))["clock_speed"] == 1.0
-        assert f"{run}: approved" in quell("approve", run)
+        assert f"{run}: approved" in quell("approve", run, mark)
         deadline = time.monotonic() + 20
         while (state := json.loads(quell("runs", run, "--json"))["run"]["state"]) != "done":
             assert time.monotonic() < deadline, state

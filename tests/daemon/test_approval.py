@@ -34,7 +34,7 @@ def config() -> Loaded:
     tokens = (
         token(TOKEN, "ana", "admin"),
         token(EVE, "eve", "read", "approve"),
-        token(SRE, "sam", "approve", roles=("role:sre",)),
+        token(SRE, "sam", "read", "approve", roles=("role:sre",)),
     )
     return Loaded(loaded(source("w", "worker"), tokens=tokens).settings, Rulebook(version="1", playbooks=(ASKS,)))
 
@@ -55,13 +55,14 @@ def test_who_may_approve_and_what_is_too_late() -> None:
             assert status == 200
             run = told["runs"][0]["id"]
             assert told["runs"][0]["state"] == "waiting"
+            mark = {"mark": told["runs"][0]["approval"]["bound_to"][:4]}
             assert await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}) == (
                 409, {"error": f"run {run} is waiting for the same"},
             )  # fmt: skip
-            assert await quell.api("POST", f"/runs/{run}/approve", {}, by=EVE) == (
+            assert await quell.api("POST", f"/runs/{run}/approve", mark, by=EVE) == (
                 409, {"error": "eve is none of role:sre"},
             )  # fmt: skip
-            status, told = await quell.api("POST", f"/runs/{run}/approve", {}, by=SRE)
+            status, told = await quell.api("POST", f"/runs/{run}/approve", mark, by=SRE)
             assert status == 200
             assert told["run"]["steps"][0]["sentence"] == "approved by sam"
             await quell.until(lambda: core.state.runs[run].over)
@@ -80,14 +81,20 @@ def test_a_yes_to_a_version_that_is_no_more_is_refused() -> None:
             assert run["approval"]["incident_version"] == 1
             known = core.state.incidents["I1"]
             core.state.incidents["I1"] = replace(known, material_version=2, severity="critical")
-            place = f"/runs/{run['id']}/approve"
-            assert await quell.api("POST", place, {"version": 1}, by=SRE) == (
+            place, mark = f"/runs/{run['id']}/approve", run["approval"]["bound_to"][:4]
+            assert await quell.api("POST", place, {"mark": mark, "version": 1}, by=SRE) == (
                 409, {"error": "incident I1 is at version 2, sam has read version 1; look at it again"},
             )  # fmt: skip
-            status, told = await quell.api("POST", place, {"version": 2}, by=SRE)
+            status, told = await quell.api("POST", place, {"mark": mark, "version": 2}, by=SRE)
             assert status == 409
             assert told["error"].startswith("incident I1 was at version 1 then, it is at 2; it asks again")
-            status, told = await quell.api("POST", place, {"version": 2}, by=SRE)
+            new = core.state.runs[run["id"]].approval
+            assert new is not None
+            assert await quell.api("POST", place, {"mark": mark, "version": 2}, by=SRE) == (
+                409,
+                {"error": f"what run {run['id']} asks for is marked {new.mark} by now, not {mark}; look at it again"},
+            )
+            status, told = await quell.api("POST", place, {"mark": new.mark, "version": 2}, by=SRE)
             assert (status, told["run"]["steps"][0]["sentence"]) == (200, "approved by sam")
             assert (await quell.api("POST", place, {"version": 0}, by=SRE))[0] == 422
 
@@ -100,8 +107,9 @@ def test_a_run_that_waits_for_nobody_says_so() -> None:
         Worker.script = lambda _call: never_ending.wait()
         core = core_with_an_incident()
         async with running(config(), restore=lambda *_: core) as quell:
-            run = (await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}))[1]["runs"][0]["id"]
-            assert (await quell.api("POST", f"/runs/{run}/approve", {}))[0] == 200
+            told = (await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}))[1]["runs"][0]
+            run, mark = told["id"], told["approval"]["bound_to"]
+            assert (await quell.api("POST", f"/runs/{run}/approve", {"mark": mark}))[0] == 200
             for verb in ("approve", "reject"):
                 assert await quell.api("POST", f"/runs/{run}/{verb}", {}) == (
                     409, {"error": f"run {run} is running and waits for nobody's approval"},
@@ -123,5 +131,31 @@ def test_a_second_acknowledgement_says_who_was_first() -> None:
             assert (await quell.api("POST", "/incidents/I1/resolve", {}))[0] == 200
             assert (await quell.api("POST", "/incidents/I1/resolve", {}))[0] == 409
             assert (await quell.api("POST", "/incidents/I1/reopen", {}))[0] == 200
+
+    asyncio.run(story())
+
+
+def test_a_yes_in_text_names_what_was_read() -> None:
+    async def story() -> None:
+        core = core_with_an_incident()
+        async with running(config(), restore=lambda *_: core) as quell:
+            run = (await quell.api("POST", "/playbooks/p/run", {"incident": "I1"}))[1]["runs"][0]
+            place, mark = f"/runs/{run['id']}/approve", run["approval"]["bound_to"][:4]
+            assert await quell.api("POST", place, {}, by=SRE) == (
+                409, {"error": f"say what you have read: the mark beside it, which quell runs {run['id']} shows"},
+            )  # fmt: skip
+            other = "0000" if mark != "0000" else "1111"
+            status, told = await quell.api("POST", place, {"mark": other}, by=SRE)
+            assert (status, told["error"].endswith(f"not {other}; look at it again")) == (409, True)
+            assert (await quell.api("POST", place, {"mark": "a1"}, by=SRE))[0] == 422
+            assert core.state.runs[run["id"]].state == "waiting"
+            said = await quell.api("POST", "/say", {"text": f"approve {run['id']}"}, by=SRE)
+            assert f"Not done: say that you have read it: approve {run['id']} {mark}" in str(said)
+            said = await quell.api("POST", "/say", {"text": f"approve {run['id']} {other}"}, by=SRE)
+            assert "look at it again" in str(said)
+            assert core.state.runs[run["id"]].state == "waiting"
+            said = await quell.api("POST", "/say", {"text": f"approve {run['id']} {mark}"}, by=SRE)
+            assert "sam said yes" in str(said)
+            await quell.until(lambda: core.state.runs[run["id"]].over)
 
     asyncio.run(story())

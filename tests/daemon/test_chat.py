@@ -413,6 +413,7 @@ async def test_whatever_is_said_in_whatever_order_the_core_stays_whole() -> None
                 "silence": [*engine.state.silences, "0"], "filters": ["sev:high", "team:x", "status:all"],
                 "about": ["run", "x"], "all": ["all"], "matchers": ["service=cart", *names],
                 "version": ["version 1", "version 2"],
+                "mark": ["0000", *(one.approval.mark for one in engine.state.runs.values() if one.approval)],
             }  # fmt: skip
             form = chance.choice([one for one in FORMS if one.verb != "resolve"])
             words = [form.verb]

@@ -166,7 +166,8 @@ def approval_card(state: State, run: Run, link: str = "") -> Card:
         lines.append(Line(f"Who may: {', '.join(clean(one) for one in approval.who) or 'whoever may approve'}"))
         if approval.need > 1:
             lines.append(Line(f"Needed: {approval.need} people, {len(approval.approved_by)} have said yes"))
-        lines.append(Line(f"Until {clock(approval.expires_at)} UTC; nobody's answer is a no", "note"))
+        until = f"Until {clock(approval.expires_at)} UTC; nobody's answer is a no"
+        lines.append(Line(f"{until}. In words: approve {run.id} {approval.mark}", "note"))
     elif approval is not None:
         lines += _answered(run)
     value = mark_of_run(run)

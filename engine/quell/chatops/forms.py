@@ -18,10 +18,11 @@ Slot = Literal[
     "filters",
     "about",
     "all",
+    "mark",
     "version",
 ]
 """What may stand behind a verb, in this order of words. ``other`` is a second incident, ``span`` a duration,
-``about`` a word of its own, ``version`` of the incident that was read."""
+``about`` a word of its own, ``mark`` what stands beside what a run asks, ``version`` of the incident that was read."""
 Scope = Literal["read", "act", "approve"]
 
 
@@ -132,9 +133,10 @@ FORMS: tuple[Form, ...] = (
         ("playbook", "incident"), _in_thread(), "may", dry=True, example="run rollback-bad-deploy INC-3f9a1c --dry",
     ),
     Form(
-        "approve", "approve [RUN] [version N] [because REASON]",
-        "Yes to a run that waits for it; with a version only if the incident is still at that.", "approve",
-        ("run", "version"), _in_thread("version"), "may", example="approve R-0c7e5f91 version 3",
+        "approve", "approve [RUN] MARK [version N] [because REASON]",
+        "Yes to a run that waits, as it stands beside that mark; with a version only if the incident is at that.",
+        "approve", ("run", "mark", "version"), _in_thread("mark", "version"), "may",
+        example="approve R-0c7e5f91 a1b2",
     ),
     Form(
         "reject", "reject [RUN] because REASON", "No to it: it stops.", "approve",

@@ -24,6 +24,7 @@ FILTERS = ("team", "sev", "service", "status")
 _INCIDENT = re.compile(r"INC-[0-9A-Za-z._-]{1,60}", re.IGNORECASE)
 _RUN = re.compile(r"R-[0-9A-Za-z._-]{1,60}", re.IGNORECASE)
 _MENTION = re.compile(r"<@([^|>\s]+)(?:\|[^>]*)?>|@?(\S+)")
+_MARK = re.compile(r"[0-9a-f]{4,16}", re.IGNORECASE)
 _NAMED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:=~|!~|!=|=).*", re.DOTALL)
 _DRY = frozenset({"--dry", "—dry", "–dry", "--dry-run"})
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -46,6 +47,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     matchers: tuple[Matcher, ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
     seconds: float | None = None
+    mark: str = ""
     version: int | None = None
     about: str = ""
     dry: bool = False
@@ -171,6 +173,9 @@ class _Reader:
 
     def _about(self) -> str:
         return self._take()
+
+    def _mark(self) -> str:
+        return self._take(_MARK.fullmatch).lower()
 
     def _version(self) -> int | None:
         if not self._take(lambda text: text.lower() in {"version", "--version"}):

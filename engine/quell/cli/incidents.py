@@ -227,7 +227,7 @@ def print_runs(out: Console, runs: list[dict[str, Any]]) -> None:
                 looks.lines(out, f"      {step['id']}: {looks.said(step)}")
         if run["state"] in {"waiting", "proposed"} and run.get("approval"):
             looks.lines(out, f"      {run['approval'].get('text', '')}")
-            out.print(Text(f"      waits for a yes: quell approve {run['id']}", style="bold yellow"))
+            out.print(Text(f"      waits for a yes; look at it: quell runs {run['id']}", style="bold yellow"))
 
 
 def _print_similar(out: Console, similar: Mapping[str, Any]) -> None:

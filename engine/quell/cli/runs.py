@@ -16,6 +16,7 @@ from quell.cli.client import segment
 from quell.cli.exits import Failed
 from quell.cli.following import follow, span
 from quell.cli.looks import Column
+from quell.model.run import MARK
 from quell.model.times import format_duration
 
 
@@ -139,23 +140,28 @@ def _looked(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(option, "looked", is_flag=True, help=text)
 
 
-def _read_version(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option by which a yes is one to what was read, and to nothing else."""
+def _read(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """By what a yes is one to what was read, and to nothing else."""
     if name != "approve":
         return lambda command: command
     text = "The version of the incident that you have read; the yes is refused if it has another by now."
-    return click.option("--version", type=click.IntRange(min=1), metavar="N", help=text)
+    version = click.option("--version", type=click.IntRange(min=1), metavar="N", help=text)
+    mark = click.argument("mark", default="")
+    return lambda command: mark(version(command))
 
 
 def _decide(name: str, summary: str, done: str) -> click.Command:
     @click.command(name, help=summary)
     @click.argument("run")
+    @_read(name)
     @click.option("--note", default="", help="A sentence for the record.")
     @_looked(name)
-    @_read_version(name)
     @asks_daemon
-    def decide(asked: Asked, run: str, note: str, *, looked: bool = False, version: int | None = None) -> None:
-        more = ({"looked": True} if looked else {}) | ({"version": version} if version is not None else {})
+    def decide(
+        asked: Asked, run: str, note: str, *, looked: bool = False, mark: str = "", version: int | None = None
+    ) -> None:
+        given = {"looked": looked or None, "mark": mark.lower() or None, "version": version}
+        more = {key: value for key, value in given.items() if value is not None}
         answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note, **more})
         state = (answer.get("run") or {}).get("state", "")
         said = answer.get("text") or (f"{done}, now {state.replace('_', ' ')}" if state else done)
@@ -226,8 +232,9 @@ def _print_run(run: Mapping[str, Any]) -> None:
             need = approval.get("need", 1)
             out.print(Text(f"{need} of {', '.join(approval['who'])} must say yes"))
         version = approval.get("incident_version")
-        read = f" --version {version}" if version else ""
-        text = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC: quell approve {run['id']}{read}"
+        of = f" (version {version} of the incident)" if version else ""
+        until = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC{of}"
+        text = f"{until}: quell approve {run['id']} {approval.get('bound_to', '')[:MARK]}"
         out.print(Text(text, style="bold yellow"))
 
 
@@ -248,7 +255,11 @@ COMMANDS = {
     "runs": runs,
     "run": run_playbook,
     "playbooks": playbooks,
-    "approve": _decide("approve", "Say yes to a run that waits for approval.", "approved"),
+    "approve": _decide(
+        "approve",
+        "Say yes to a run that waits for approval, as it stands beside MARK in quell runs RUN.",
+        "approved",
+    ),
     "reject": _decide("reject", "Say no to a run that waits for approval.", "rejected"),
     "stop": _decide("stop", "Stop a run before its next step.", "asked to stop"),
     "release": _decide("release", "Release the locks of a stuck run: somebody has looked.", "its locks are released"),

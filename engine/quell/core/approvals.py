@@ -56,7 +56,7 @@ def ask_for_step(desk: Desk, run: Run, step: Step, at: float) -> Run:
         incident_version=version_of(incident),
     )
     if approval.channel in desk.routes.names:
-        text = f"{approval.text}. Allow it with: quell approve {run.id}"
+        text = f"{approval.text}. Look at what it would do, and allow it: quell runs {run.id}"
         desk.page(run, at, f"{act.id}-asks".replace("/", "-"), text, only=approval.channel)
     return replace(run, approval=approval)
 
@@ -98,8 +98,9 @@ def refusal(run: Run, command: CommandRecord, incident: Incident | None, at: flo
     """Why this person's yes does not count, "" when it does.
 
     Roles are known at the edge: where it hands them over in ``args.roles`` they are held against ``who``. So is what
-    the person was shown: a yes that comes with ``args.bound`` is one to that, and to nothing that is asked since; one
-    that comes with ``args.version`` is one to that version of the incident, and to none that it has had since.
+    the person was shown: a yes that comes with ``args.bound``, or with the beginning of it as ``args.mark``, is one to
+    that, and to nothing that is asked since; one that comes with ``args.version`` is one to that version of the
+    incident, and to none that it has had since.
     """
     approval = run.approval
     if approval is None or not asks(run):
@@ -114,6 +115,8 @@ def refusal(run: Run, command: CommandRecord, incident: Incident | None, at: flo
         return f"{command.by} has approved already, {approval.need} different people are needed"
     if command.args.get("bound", approval.bound_to) != approval.bound_to:
         return f"it asks for something else than what {command.by} was shown; look at it again"
+    if not approval.bound_to.startswith(mark := str(command.args.get("mark") or "")):
+        return f"what run {run.id} asks for is marked {approval.mark} by now, not {mark}; look at it again"
     read, now = str(command.args.get("version") or ""), version_of(incident)
     if read and read != str(now):
         about = f"incident {run.incident} is at version {now}" if now else f"run {run.id} is about no incident"

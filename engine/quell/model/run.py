@@ -90,6 +90,10 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.attempt - self.held
 
 
+MARK = 4
+"""Hex digits of an approval's mark."""
+
+
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who may say yes, by when, and bound to what: the hash of the run's resolved arguments.
 
@@ -110,6 +114,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     channel: str = ""
     incident_version: int = 0
+
+    @property
+    def mark(self) -> str:
+        """What stands beside it where people read it, and what whoever says yes in text names: they have read this."""
+        return self.bound_to[:MARK]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from quell.cli import looks
 from quell.cli.looks import Column
+from quell.model.run import MARK
 from quell.model.shares import percent
 
 _EVIDENCE_SHOWN = 5
@@ -126,7 +127,8 @@ def _print_playbooks(out: Console, found: Found, command: str, kept: bool) -> No
         out.print(_line(run["why"], 4))
         out.print(_line("approve it with:" if kept else "approve it, in a demo kept with KEEP=1, with:", 4))
         # One line whatever the width, so that it can be copied.
-        out.print(f"{command} approve {run['id']}", style="bold", soft_wrap=True)
+        mark = (run.get("approval") or {}).get("bound_to", "")[:MARK]
+        out.print(f"{command} approve {run['id']} {mark}".rstrip(), style="bold", soft_wrap=True)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from quell.chatops.marks import asked_mark
 from quell.daemon.api import quarantine
 from quell.daemon.api.known import known_incident
 from quell.daemon.api.saying import add_saying
@@ -42,7 +43,14 @@ class Word(Note):
 
 
 class Consent(Word):
-    """A yes; with ``version`` only to that version of the incident."""
+    """A yes to what stands beside ``mark``; with ``version`` only to that version of the incident."""
+
+    mark: str = Field(
+        default="",
+        pattern="^([0-9a-f]{4,16})?$",
+        description="The beginning of the approval's bound_to that you have read, four letters or more: the yes is to "
+        "that. Needed, but where you say what became of an act in doubt.",
+    )
 
     version: int | None = Field(
         default=None, ge=1, description="The version of the incident that you have read; refused if it has another."
@@ -134,12 +142,15 @@ def _runs(router: APIRouter, services: Services) -> None:
         return found
 
     async def act(verb: str, run_id: str, note: Note, by: Principal) -> Response:
-        approval = known(run_id).approval
+        run = known(run_id)
+        approval, mark = run.approval, note.mark if isinstance(note, Consent) else ""
+        if isinstance(note, Consent) and not note.looked and not mark and asked_mark(run):
+            raise HTTPException(409, f"say what you have read: the mark beside it, which quell runs {run_id} shows")
         wanted = approval.who if approval is not None else ()
         bound = approval.bound_to if approval is not None and verb == "approve" else ""
         answers = ("doubt" if note.looked else "approval") if isinstance(note, Word) else ""
         version = str(note.version or "") if isinstance(note, Consent) else ""
-        said = {"note": note.note, "bound": bound, "answers": answers, "version": version}
+        said = {"note": note.note, "bound": bound, "answers": answers, "mark": mark, "version": version}
         if not await _command(services, by, verb, run_id, wanted=wanted, **said):
             return _later(verb)
         return answer({"run": known(run_id)})

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from quell.chatops.cards import arguments, choices, clean, clock, incident_card
 from quell.chatops.grammar import Command, Misread, parse
-from quell.chatops.marks import Mark, asking, mark_of_incident, mark_of_run, read_mark, standing
+from quell.chatops.marks import Mark, asked_mark, asking, mark_of_incident, mark_of_run, read_mark, standing
 from quell.core.blast import Estate, reach
 from quell.core.graph import Graph
 from quell.daemon.chat.doing import matchers_of
@@ -43,7 +43,8 @@ class Dialogs:
                 return Answer(text=_since_run(run), ok=False)
             if said.verb == verb:
                 return Answer(modal=_run_dialog(verb, run, reach(run.targets, Estate(self._drawn))))
-            return Command(verb=verb, run=run.id, because=_reason(said, asker))
+            shown = asked_mark(run) if verb == "approve" else ""  # the button stood beside it
+            return Command(verb=verb, run=run.id, mark=shown, because=_reason(said, asker))
         incident = self._floor.state.incidents.get(mark.key)
         if incident is None:
             return Answer(text=f"{mark.key} is over and forgotten; nothing was done.", ok=False)

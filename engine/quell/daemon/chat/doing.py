@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from quell.chatops.cards import clean, clock
+from quell.chatops.cards import approval_card, clean, clock
 from quell.chatops.grammar import Command
+from quell.chatops.marks import asked_mark
 from quell.daemon.chat.floor import LATER, Asker, Floor, Unfit, person_called
 from quell.model.alert import Alert
 from quell.model.incident import Incident
@@ -190,12 +191,16 @@ class Doing:
         answers = "approval" if command.verb in {"approve", "reject"} else None
         later = await self._floor.command(
             asker, command.verb, run.id, wanted=wanted, note=command.because, bound=bound, answers=answers,
-            version=command.version,
+            mark=command.mark, version=command.version,
         )  # fmt: skip
         now = self._floor.state.runs.get(run.id, run)
         return Answer(text=later or f"{run.id} ({clean(run.playbook)}): {done}; it is {now.state}")
 
     async def approve(self, command: Command, asker: Asker) -> Answer:
+        run = self._floor.run(command.run, asker)
+        if not command.mark and (mark := asked_mark(run)):
+            text = f"Not done: say that you have read it: approve {run.id} {mark}"
+            return Answer(text=text, card=approval_card(self._floor.state, run, self._floor.link()), ok=False)
         return await self._on_run(command, asker, f"{asker.principal.by} said yes")
 
     async def reject(self, command: Command, asker: Asker) -> Answer:
