@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from daemon.parts import READER, TOKEN, Running, loaded, running, source
+from quell.model.drift_report import Bars, DriftReport, FieldReport
 from quell.model.habits import RuleHabit, Tally
 from quell.model.incident import Incident, Remedy, Suspect
 from quell.model.records import AlertRecord
@@ -93,6 +94,31 @@ def test_an_act_is_answered_after_its_turn() -> None:
             ]  # fmt: skip
             assert (await quell.api("POST", "/pause", {}))[1] == {"paused_by": "ana"}
             assert (await quell.api("POST", "/unpause", {}))[1] == {"paused_by": ""}
+
+    go(story())
+
+
+def test_the_histograms_of_a_drift_alert() -> None:
+    bars = Bars(before=(0.9, 0.1), after=(0.1, 0.9), names=("EUR", "USD"))
+    field = FieldReport(field="currency", type="text", drifted=True, bars=bars)
+    report = DriftReport(entity="dataset/payments", profile="v3", fields=(field,))
+    told = {"drift_report": msgspec.json.encode(report).decode()}
+
+    async def story() -> None:
+        async with running() as quell:
+            await with_an_incident(quell)
+            labels = {"alertname": "drift", "incident": "I1"}
+            drift = AlertRecord(at=1.0, seen=1.0, source="t", status="firing", labels=labels, annotations=told)
+            await quell.daemon.inbox.put([drift])
+            await quell.settled()
+            alerts = (await quell.api("GET", "/alerts"))[1]["alerts"]
+            marks = {one["labels"]["alertname"]: one["fingerprint"] for one in alerts}
+            status, drawn = await quell.api("GET", f"/alerts/{marks['drift']}/drift.svg")
+            assert status == 200
+            assert drawn.startswith(b"<svg")
+            assert b">currency<" in drawn
+            for mark in (marks["a"], "none"):
+                assert (await quell.api("GET", f"/alerts/{mark}/drift.svg"))[0] == 404
 
     go(story())
 

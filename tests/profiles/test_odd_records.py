@@ -65,7 +65,7 @@ BOOK = Rulebook(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 900), st.lists(RECORDS, max_size=5)), max_size=6))
 def test_detectors_say_something_sound_of_whatever_comes(turns: list[tuple[int, list[DistributionRecord]]]) -> None:
     engine, at = Engine(BOOK), T0
