@@ -190,7 +190,7 @@ def loads(requests: int, begin: float, dice: random.Random) -> list[Load]:
     times = [int((begin - 1800 + 1700 * number / requests) * NANO) for number in range(requests)]
     measured = [points((number % 8,), at, dice) for number, at in enumerate(times)]
     gathered = [points(range(8), at, dice) for at in times]
-    few = max(requests // 8, 4)
+    few = max(requests // 8, 1)
     return [
         Load("spans by a collector", "spans", "/v1/traces",
              [traces(8192, range(8), at, dice) for at in times[:: max(requests // few, 1)]], 8192),

@@ -118,6 +118,9 @@ def test_of_many_loose_spans_both_ends_choose_the_same_traces() -> None:
         (CLIENT, {"http.request.method": "POST", "url.full": "http://f/v2/models/x/infer"}, ("model/x", "calls")),
         (CLIENT, {"http.method": "POST", "http.target": "/v1/models/fraud:predict"}, ("model/fraud", "calls")),
         (SERVER, {"server.address": "web"}, None),
+        (CLIENT, {"server.address": "ip-10-1-2-3.eu-west-1.compute.internal"}, None),
+        (INTERNAL, {"gen_ai.request.model": "local", "gen_ai.operation.name": "chat"}, ("model/local", "calls")),
+        (SERVER, {"gen_ai.request.model": "served"}, None),
     ],
 )  # fmt: skip
 def test_peers_by_attributes(kind: int, told: dict[str, Any], edge: tuple[str, str] | None) -> None:

@@ -23,6 +23,8 @@ EDGES_FROM = "spans"
 MOST_ROUTES = 1000
 """Call records of one delivery; the rest is counted together, by who called whom."""
 REST = "(others)"
+MOST_EDGES = 1000
+"""Dependencies of one delivery: who calls more different names than that calls addresses and no services."""
 JOINED_TRACES = 16
 JOINED_SPANS = 64
 HOST_WEIGHT = 0.5
@@ -61,7 +63,7 @@ def _peers(sorts: Iterable[Sort], source: str, now: float) -> Iterator[EntityRec
 
 
 def _edges(edges: dict[tuple[str, str, str], int], now: float) -> Iterator[DependencyRecord]:
-    for (from_, to, type_), last in sorted(edges.items()):
+    for (from_, to, type_), last in sorted(edges.items())[:MOST_EDGES]:
         if from_ != to:
             yield DependencyRecord(at=last / NANO, seen=now, source=EDGES_FROM, from_=from_, to=to, type=type_)
 

@@ -41,7 +41,7 @@ _GIVES = frozenset({"publish", "send", "create"})
 _AGENTS = frozenset({"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "plan"})
 """What calls models and tells their tokens a second time."""
 _LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1|\[::1\]|0\.0\.0\.0|/.*|")
-_ADDRESS = re.compile(r"[\d.]+|\[?[0-9a-fA-F]*:[0-9a-fA-F:.]+\]?")
+_ADDRESS = re.compile(r"[\d.]+|ip-[\d-]+(?:\..*)?|\[?[0-9a-fA-F]*:[0-9a-fA-F:.]+\]?")
 _CLUSTER_NAME = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\.[a-z0-9][a-z0-9-]*(?:\.svc(?:\.[\w.-]+)?)?)?")
 _LETTERS = re.compile(r"[A-Za-z]")
 
@@ -61,7 +61,7 @@ class Peer:
 def peer_of(told: Mapping[str, Scalar], home: Home, kind: int, homes: Homes) -> Peer | None:
     """Whom a span with these attributes calls (or takes messages from); None when that is nobody, or not known."""
     texts = {name: text_of(value) for name, value in told.items()}
-    model = _model(texts)
+    model = _model(texts) if kind not in {SERVER, CONSUMER} else None  # servers of models are not what asks them
     if model is not None:
         return model
     if kind not in {CLIENT, PRODUCER, CONSUMER}:

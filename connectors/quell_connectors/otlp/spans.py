@@ -37,6 +37,8 @@ class Sort:
     operation: str
     peer: Peer | None
     asks_paths: bool
+    calling: bool
+    """Whether it is the call of a peer, as the caller sees it."""
     cells: dict[tuple[str, int], Cell] = field(default_factory=dict)
     """By caller and minute; of a call that the caller tells of, the caller is the home."""
 
@@ -107,7 +109,8 @@ class Spans:
         kind = span.kind if isinstance(span.kind, int) else _KINDS.get(span.kind, 0)
         peer = peer_of(told, home, kind, self._homes)
         asks = kind == CLIENT and (peer is None or not peer.heard) and not told.keys().isdisjoint(_HTTP)
-        return Sort(home, kind, operation_of(span.name, told), peer, asks)
+        calling = kind in _CALLING or (peer is not None and bool(peer.model))
+        return Sort(home, kind, operation_of(span.name, told), peer, asks_paths=asks, calling=calling)
 
     def _by_path(self, sort: Sort, span: Any, key: Hashable) -> Sort:
         """The same sort, or that of the model which the span's address asks."""
@@ -119,7 +122,7 @@ class Spans:
                 if model is not None:
                     found = self._sorts.get((key, model.entity))
                     if found is None:
-                        found = Sort(sort.home, sort.kind, sort.operation, model, asks_paths=False)
+                        found = Sort(sort.home, sort.kind, sort.operation, model, asks_paths=False, calling=True)
                         self._sorts[key, model.entity] = found
                     return found
         return sort
@@ -165,7 +168,7 @@ def joined(rows: list[Row]) -> Joined:
         caller, way = "" if parent is None else entity, -1
         if above is not None and above[2].home.entity != entity:
             caller = above[2].home.entity
-            if above[2].kind in _CALLING:
+            if above[2].calling:
                 way = max(above[4] - took, 0)
                 answered.add(parent)
             if kind != CONSUMER:
@@ -174,7 +177,7 @@ def joined(rows: list[Row]) -> Joined:
         elif above is None and parent is not None and kind in _CALLED:
             caller = UNKNOWN
             loose.append((key, parent, entity, end))
-        if kind in _CALLING:
+        if sort.calling:
             calling.append(row)
         else:
             sorts[sort] = None
@@ -216,7 +219,7 @@ def cells_by_route(sorts: Iterable[Sort]) -> Iterator[tuple[tuple[str, str, str,
     """Cells by entity, caller, operation and minute, those of sorts that mean the same added up; in order."""
     found: dict[tuple[str, str, str, int], Cell] = {}
     for sort in sorts:
-        called = sort.peer.entity if sort.kind in _CALLING and sort.peer is not None else sort.home.entity
+        called = sort.peer.entity if sort.calling and sort.peer is not None else sort.home.entity
         for (caller, minute), cell in sort.cells.items():
             key = (called, caller, sort.operation, minute)
             known = found.get(key)
