@@ -137,7 +137,15 @@ ANSWERS = {
     "/runs/R-6": {"run": {**TRIED, "id": "R-6", "state": "running"}},
     "/playbooks/roll-back-deploy/run": {"runs": [], "text": "no run began; the audit trail says why"},
     "/pause": {"paused_by": "you"},
-    "/status": {"version": "0.1.0", "now": format_time(NOW), "inbox": {"records": 3}, "config": {"problems": []}},
+    "/status": {
+        "version": "0.1.0",
+        "now": format_time(NOW),
+        "inbox": {"records": 3},
+        "config": {"problems": []},
+        "detectors": {
+            "CheckoutSlow": {"series": 7, "firing": 0, "read_at": None, "warning": "has read nothing for 2h"}
+        },
+    },
     "/graph": {
         "entities": [{"entity": "service/web"}, {"entity": "service/cart", "owner": "shop"}, {"entity": "host/n1"}],
         "dependencies": [
@@ -269,7 +277,7 @@ def daemon(monkeypatch):
         (["playbooks"], ["roll-back-deploy", "propose", "Rolls back.", "incident opened"]),
         (["playbooks"], ["0 3 * * * (Europe/Berlin)", "every 1h30m", 'alert team=~"ml|data"', "by hand"]),
         (["pause"], ["playbooks are paused"]),
-        (["status"], ["inbox.records", "3", "config.problems"]),
+        (["status"], ["inbox.records", "3", "config.problems", "CheckoutSlow", "has read nothing for 2h"]),
         (["graph"], ["3 entities: 2 service, 1 host", "3 dependencies", "service/web", "calls", "topology"]),
         (
             ["graph", "service/cart"],
