@@ -20,7 +20,7 @@ from quell.config.oncall_file import OnCall
 from quell.config.option_files import files_in
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
-from quell.config.profile_file import MOST_BYTES, read_profile
+from quell.config.profile_folder import profile_files, read_profiles
 from quell.config.profiled_shapes import unprofiled
 from quell.config.references import ANY
 from quell.config.rules_file import Rules
@@ -29,7 +29,7 @@ from quell.config.settings import Person, Settings, Token
 from quell.config.settings_file import read_settings, read_tokens, tokens_path
 from quell.config.sources import Instances, instances_of
 from quell.errors import Misconfigured, Problem
-from quell.model.playbook import Place, Playbook
+from quell.model.playbook import Playbook
 from quell.model.profile import Profile
 from quell.model.rulebook import Route, Rulebook
 from quell.sdk.spec import Spec
@@ -104,7 +104,7 @@ def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     main = _Reading(directory).document(MAIN_FILE)
     rules = git_files(directory, main.value) if main else None
     if rules is None:
-        rules = [*_files(directory, "rules"), *_files(directory, "playbooks"), *_profiles(directory)]
+        rules = [*_files(directory, "rules"), *_files(directory, "playbooks"), *profile_files(directory)]
     named = files_in(main.value, directory) if main else ()
     return [directory / MAIN_FILE, *rules, *named, directory / tokens_path(main)[0], directory / people_path(main)[0]]
 
@@ -131,11 +131,6 @@ def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:
         for path in (directory / folder).rglob(pattern)
         if not path.name.endswith((".test.yaml", ".test.yml")) and not path.name.startswith(".") and path.is_file()
     )
-
-
-def _profiles(directory: pathlib.Path) -> list[pathlib.Path]:
-    found = (directory / "profiles").rglob("*.json")
-    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
 
 
 @dataclass(slots=True)
@@ -238,27 +233,8 @@ class _Reading:
         return found
 
     def _profiles(self) -> tuple[Profile, ...]:
-        """All reference profiles; each version of an entity's once."""
         at = self.rules_at or RulesAt(self.directory)
-        found: dict[tuple[str, str], Profile] = {}
-        for path in _profiles(at.directory):
-            name = path.relative_to(at.directory).as_posix()
-            try:
-                with path.open("rb") as file:
-                    data = file.read(MOST_BYTES + 1)
-            except OSError as error:
-                self.problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
-                continue
-            self._contents[name] = data
-            place = Place(file=name, line=0, commit=at.commit, signer=at.signer)
-            profile = read_profile(name, data, self.problems, place)
-            if profile is None:
-                continue
-            known = found.setdefault((profile.entity, profile.version), profile)
-            if known is not profile:
-                text = f'version: "{profile.version}" of {profile.entity} is in {known.place.file} already'
-                self.problems.append(Problem(name, 0, 0, text, "leave one of them out"))
-        return tuple(found.values())
+        return read_profiles(at.directory, self.problems, self._contents, commit=at.commit, signer=at.signer)
 
     def _rules(self) -> Rules:
         rules = Rules(self.problems, self.warnings)

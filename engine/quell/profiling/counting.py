@@ -79,6 +79,7 @@ class Counting:
         if isinstance(column, np.ndarray):
             kind: ValueType = "time" if self._wanted.get(name) == "time" else "number"
             self._note_days(name, column)
+            self._note_samples(name, column[np.isfinite(column)][: 4 * MOST_SAMPLES].tolist())
             return numbers(column, kind)
         values = [value for value in column if value is not None and value == value]  # noqa: PLR0124 - NaN is missing
         nulls = len(column) - len(values)

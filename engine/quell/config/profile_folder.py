@@ -1,0 +1,42 @@
+"""The folder of reference profiles: every file, each version of an entity's data once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quell.config.profile_file import MOST_BYTES, read_profile
+from quell.errors import Problem
+from quell.model.playbook import Place
+from quell.model.profile import Profile
+
+FOLDER = "profiles"
+
+
+def profile_files(directory: Path) -> list[Path]:
+    """The files of profiles below a directory of rules."""
+    found = (directory / FOLDER).rglob("*.json")
+    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
+
+
+def read_profiles(
+    directory: Path, problems: list[Problem], contents: dict[str, bytes], *, commit: str = "", signer: str = ""
+) -> tuple[Profile, ...]:
+    """All of them; what is wrong is added to ``problems``, what was read to ``contents`` by name."""
+    found: dict[tuple[str, str], Profile] = {}
+    for path in profile_files(directory):
+        name = path.relative_to(directory).as_posix()
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
+            continue
+        contents[name] = data
+        profile = read_profile(name, data, problems, Place(file=name, line=0, commit=commit, signer=signer))
+        if profile is None:
+            continue
+        known = found.setdefault((profile.entity, profile.version), profile)
+        if known is not profile:
+            text = f'version: "{profile.version}" of {profile.entity} is in {known.place.file} already'
+            problems.append(Problem(name, 0, 0, text, "leave one of them out"))
+    return tuple(found.values())
