@@ -8,7 +8,8 @@ from itertools import pairwise
 from math import isfinite
 from operator import add
 
-from quell.model.quantiles import QUANTILES, Segment, explicit, quantiles, together
+from quell.model.quantiles import QUANTILES, Segment, explicit, exponential, quantiles, together
+from quell.model.sketch import Sketch, merged
 from quell_connectors.otlp.samples import Table
 from quell_connectors.otlp.series import named
 
@@ -37,7 +38,7 @@ class Gathered:
     count: int = 0
     sums: list[float] = field(default_factory=list)
     buckets: dict[Bounds, _Counts] = field(default_factory=dict)
-    parts: list[list[Segment]] = field(default_factory=list)
+    sketches: list[Sketch] = field(default_factory=list)
 
     def add(self, bounds: Bounds, counts: list[int], least: float | None, most: float | None) -> None:
         """Buckets of one more."""
@@ -50,7 +51,9 @@ class Gathered:
     def segments(self) -> list[Segment]:
         """All buckets, as of one histogram."""
         parts = [explicit(bounds, one.counts, one.least, one.most) for bounds, one in self.buckets.items()]
-        parts = [part for part in (*self.parts, *parts) if part]
+        if self.sketches:
+            parts.append(exponential(merged(self.sketches)))
+        parts = [part for part in parts if part]
         return parts[0] if len(parts) == 1 else together(parts)
 
 

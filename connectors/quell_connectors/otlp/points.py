@@ -7,13 +7,14 @@ tells deltas or totals. Of a histogram there are count, sum and quantiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from quell.model.quantiles import exponential
+from quell.model.quantiles import measurable
 from quell.model.records import AnyRecord, DependencyRecord, DistributionRecord
+from quell.model.sketch import Sketch
 from quell_connectors.otlp.calls import EDGES_FROM
 from quell_connectors.otlp.gathering import Gathered, Gathering, ascending
 from quell_connectors.otlp.homes import Home, Homes
@@ -163,18 +164,14 @@ class Points:
             total = self._encoding.maybe(point, "sum")
             if not self._sound(metric, point, total):
                 continue
-            sides = [
-                (side.offset, list(side.bucket_counts)) if side is not None else (0, [])
-                for side in (point.positive, point.negative)
-            ]
-            segments = exponential(point.scale, point.zero_count, sides[0], sides[1])
-            if segments is None or sum(count for _, _, count in segments) != point.count:
+            sketch = _sketch(point)
+            if not measurable(sketch) or sketch.count != point.count:
                 self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
                 continue
             gathered = self._gather(metric, point, total)
-            if gathered is not None and metric.delta and segments:
-                gathered.parts.append(segments)
-                self._distributions.append(self._distribution(metric, point, total, sides))
+            if gathered is not None and metric.delta and point.count:
+                gathered.sketches.append(sketch)
+                self._distributions.append(self._distribution(metric, point, total, sketch))
 
     def _summaries(self, metric: _Metric, data: Any) -> None:
         metric.delta = False  # counts and sums of summaries run from the start
@@ -228,12 +225,9 @@ class Points:
                     self.totals.put(place, cost.series, at, point.start_time_unix_nano, cost.value)
         return gathered
 
-    def _distribution(
-        self, metric: _Metric, point: Any, total: float | None, sides: list[tuple[int, list[int]]]
-    ) -> DistributionRecord:
+    def _distribution(self, metric: _Metric, point: Any, total: float | None, sketch: Sketch) -> DistributionRecord:
         labels, model, _ = self._series.of(self._encoding, tuple(point.attributes))
-        start, at = point.start_time_unix_nano, point.time_unix_nano
-        (positive, negative), maybe = sides, self._encoding.maybe
+        start, at, maybe = point.start_time_unix_nano, point.time_unix_nano, self._encoding.maybe
         return DistributionRecord(
             at=at / NANO,
             seen=self._tally.now,
@@ -242,10 +236,10 @@ class Points:
             field=named(metric.name, labels),
             over_s=max(at - start, 0) / NANO if start else 0.0,
             count=point.count,
-            scale=point.scale,
-            zero=point.zero_count,
-            positive=_listed(positive),
-            negative=_listed(negative),
+            scale=sketch.scale,
+            zero=sketch.zero,
+            positive=list(sketch.positive),
+            negative=list(sketch.negative),
             low=_finite(maybe(point, "min")),
             high=_finite(maybe(point, "max")),
             total=total or 0.0,
@@ -256,9 +250,15 @@ class Points:
         self._asked[key] = max(self._asked.get(key, 0), at)
 
 
-def _listed(side: tuple[int, Iterable[int]]) -> list[tuple[int, int]]:
-    offset, counts = side
-    return [(offset + at, count) for at, count in enumerate(counts) if count]
+def _sketch(point: Any) -> Sketch:
+    """The buckets of an exponential histogram."""
+    positive, negative = (
+        tuple([(side.offset + at, count) for at, count in enumerate(side.bucket_counts) if count])
+        if side is not None
+        else ()
+        for side in (point.positive, point.negative)
+    )
+    return Sketch(scale=point.scale, zero=point.zero_count, positive=positive, negative=negative)
 
 
 def _finite(value: float | None) -> float | None:

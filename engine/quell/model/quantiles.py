@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 
+from quell.model.sketch import FINEST, Sketch
+
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
-Segment = tuple[float, float, int]
+Segment = tuple[float, float, float]
 """From, to, and how many lie between."""
+MOST_SEGMENTS = 2000
+COARSEST = -10
+MOST_OCTAVES = 1020
+"""Powers of two that are numbers."""
 
 
 def explicit(bounds: Sequence[float], counts: Sequence[int], least: float | None, most: float | None) -> list[Segment]:
@@ -24,27 +31,24 @@ def explicit(bounds: Sequence[float], counts: Sequence[int], least: float | None
     return [(low, high, count) for (low, high), count in zip(pairwise(edges), counts, strict=True) if count]
 
 
-def exponential(
-    scale: int, zero: int, positive: tuple[int, Sequence[int]], negative: tuple[int, Sequence[int]]
-) -> list[Segment] | None:
-    """The segments of an exponential histogram, from the least; None when its numbers are beyond all measure."""
-    if not -10 <= scale <= 20:
-        return None
-    per = 2.0**-scale
-    found: list[Segment] = []
-    try:
-        for offset, counts, sign in ((*negative, -1.0), (*positive, 1.0)):
-            edges = [2.0 ** ((offset + at) * per) for at in range(len(counts) + 1)]
-            both = [(low, high, count) for (low, high), count in zip(pairwise(edges), counts, strict=True) if count]
-            if sign < 0:
-                found = [(-high, -low, count) for low, high, count in reversed(both)]
-                if zero:
-                    found.append((0.0, 0.0, zero))
-            else:
-                found += both
-    except OverflowError:
-        return None
+def exponential(sketch: Sketch) -> list[Segment]:
+    """The segments of an exponential histogram that is `measurable`, from the least."""
+    per = 2.0**-sketch.scale
+    found = [
+        (-(2.0 ** ((at + 1) * per)), -(2.0 ** (at * per)), count) for at, count in reversed(sketch.negative) if count
+    ]
+    if sketch.zero:
+        found.append((0.0, 0.0, sketch.zero))
+    found += [(2.0 ** (at * per), 2.0 ** ((at + 1) * per), count) for at, count in sketch.positive if count]
     return found
+
+
+def measurable(sketch: Sketch) -> bool:
+    """Whether the bounds of all buckets are numbers."""
+    if not COARSEST <= sketch.scale <= FINEST:
+        return False
+    ends = [buckets[end][0] for buckets in (sketch.positive, sketch.negative) if buckets for end in (0, -1)]
+    return all(abs(at) < MOST_OCTAVES * 2.0**sketch.scale for at in ends)
 
 
 def quantiles(segments: Sequence[Segment]) -> list[float]:
@@ -63,18 +67,23 @@ def quantiles(segments: Sequence[Segment]) -> list[float]:
     return found
 
 
-def together(parts: Iterable[Sequence[Segment]]) -> list[Segment]:
-    """Segments of several histograms as of one: where they overlap they are cut, and counts shared by width."""
+def together(parts: Sequence[Sequence[Segment]]) -> list[Segment]:
+    """Segments of several histograms as of one: where they overlap they are cut, and counts shared by width.
+
+    None of more than ``MOST_SEGMENTS``, for each is held against all edges.
+    """
     listed = [segment for part in parts for segment in part]
+    if len(listed) > MOST_SEGMENTS:
+        return []
     edges = sorted({edge for low, high, _ in listed for edge in (low, high)})
     found: dict[tuple[float, float], float] = {}
-    for low, high, count in listed:
+    for low, high, count in sorted(listed):
         if low == high:
             found[low, high] = found.get((low, high), 0.0) + count
             continue
-        for start, end in pairwise([edge for edge in edges if low <= edge <= high]):
+        for start, end in pairwise(edges[bisect_left(edges, low) : bisect_right(edges, high)]):
             found[start, end] = found.get((start, end), 0.0) + count * (end - start) / (high - low)
-    return [(low, high, count) for (low, high), count in sorted(found.items())]  # type: ignore[misc]
+    return [(low, high, count) for (low, high), count in sorted(found.items())]
 
 
 def with_ending(series: str, ending: str) -> str:
