@@ -253,9 +253,9 @@ class Points:
 def _sketch(point: Any) -> Sketch:
     """The buckets of an exponential histogram."""
     positive, negative = (
-        tuple([(side.offset + at, count) for at, count in enumerate(side.bucket_counts) if count])
-        if side is not None
-        else ()
+        ()
+        if side is None
+        else tuple([(side.offset + at, count) for at, count in enumerate(side.bucket_counts) if count])
         for side in (point.positive, point.negative)
     )
     return Sketch(scale=point.scale, zero=point.zero_count, positive=positive, negative=negative)

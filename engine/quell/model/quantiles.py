@@ -34,7 +34,7 @@ def explicit(bounds: Sequence[float], counts: Sequence[int], least: float | None
 def exponential(sketch: Sketch) -> list[Segment]:
     """The segments of an exponential histogram that is `measurable`, from the least."""
     per = 2.0**-sketch.scale
-    found = [
+    found: list[Segment] = [
         (-(2.0 ** ((at + 1) * per)), -(2.0 ** (at * per)), count) for at, count in reversed(sketch.negative) if count
     ]
     if sketch.zero:
