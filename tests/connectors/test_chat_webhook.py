@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.pretend import Pretender, served
-from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
+from quell.errors import ConnectorError, Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context, Done
 from quell.sdk.http_client import GuardedHttp
 from quell.sdk.secret import Secret
@@ -141,7 +141,7 @@ def test_webex_gets_plain_text() -> None:
 @pytest.mark.parametrize("kind", CHATS)
 @pytest.mark.parametrize(
     ("fault", "expected"),
-    [(429, Unreachable), (503, Unreachable), (500, NoAnswer), ("cut", NoAnswer), (401, Refused), (302, Refused)],
+    [(429, Unreachable), (503, Unreachable), (500, NoAnswer), ("cut", NoAnswer), (401, Denied), (302, Refused)],
 )
 def test_what_is_known_after_a_fault(kind: str, fault: Any, expected: type[ConnectorError]) -> None:
     async def work(hook: Hook, send: Act) -> None:
@@ -179,7 +179,7 @@ FULL = st.text(max_size=20) | st.sampled_from(["*", "@", "\U0001f525", "語", '"
 @settings(max_examples=40)
 @given(FULL, FULL, st.integers(0, 1500))
 def test_every_post_fits(text: str, title: str, link: int) -> None:
-    params = {**PAGE, "text": (text or "x") * 8_000, "title": title * 300, "link": "https://e.example/" + "a" * link}
+    params = {**PAGE, "text": f"x{text}" * 8_000, "title": title * 300, "link": "https://e.example/" + "a" * link}
     written = {kind: chat.write(post_of(params, chat.most, chat.size)) for kind, chat in CHATS.items()}
     assert len(json.dumps(written["teams"])) <= 28_000
     [attachment] = written["mattermost"]["attachments"]

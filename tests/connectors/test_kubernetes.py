@@ -11,7 +11,7 @@ import yaml
 from connectors.cluster_server import REVISION, Cluster
 from connectors.deliveries import golden
 from connectors.serving import KEY, Act, serve
-from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
+from quell.errors import BadPayload, Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context
 from quell.sdk.http import Answer
 from quell.sdk.identity import Identity
@@ -467,7 +467,7 @@ def test_missing_rights_show_up_in_a_dry_run() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Refused), (403, Refused), (404, Refused), (422, Refused), (429, Unreachable), (500, NoAnswer),
+    [(401, Denied), (403, Refused), (404, Refused), (422, Refused), (429, Unreachable), (500, NoAnswer),
      (503, Unreachable), (504, NoAnswer)],
 )  # fmt: skip
 def test_errors_say_what_the_api_said(status: int, kind: type[Exception]) -> None:
