@@ -63,7 +63,11 @@ class Bridge:
             if self._over or left_s <= 0.0:
                 raise Unreachable(f"{self.who} was not asked: there was no time left")
             asking = self._http.request(method, url, headers=headers, data=data, timeout_s=left_s)
-            self._asked = asyncio.run_coroutine_threadsafe(asking, self._loop)
+            try:
+                self._asked = asyncio.run_coroutine_threadsafe(asking, self._loop)
+            except RuntimeError as error:  # the loop was closed, and quell ends
+                asking.close()
+                raise Unreachable(f"{self.who} was not asked: quell ends") from error
         try:
             answer = self._asked.result(left_s + _GRACE_S)
         except (CancelledError, TimeoutError) as error:
