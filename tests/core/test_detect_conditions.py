@@ -81,6 +81,13 @@ def test_what_lies_beyond_the_limit_fires_without_a_trend() -> None:
     assert "is 95, above 90 already" in alert.annotations["description"]
 
 
+def test_what_lay_beyond_the_limit_is_over_before_there_is_a_trend() -> None:
+    scene = Watched(FILLING)
+    scene.feed([95.0, 95.0, 60.0], "disk", every=300.0)
+    scene.wait(900.0)
+    assert [status for _, _, status in scene.course()] == ["firing", "resolved"]
+
+
 def test_the_trend_of_a_line_is_the_line() -> None:
     times = np.arange(-50.0, 1.0)
     found = trend(times, 3.0 + 2.0 * times, 0.9)

@@ -180,6 +180,14 @@ def test_an_alert_fires_on_while_nothing_is_told_and_is_given_up_after_an_hour()
     assert not scene.firing
 
 
+def test_an_alert_of_which_nothing_can_be_said_any_more_is_given_up_though_points_come() -> None:
+    scene = Watched(slow(volume=5.0))
+    scene.feed([2.0] * 5, every=1.0)
+    scene.feed([0.1] * 90, start=60.0)
+    assert scene.course()[0][2] == "firing"
+    assert not scene.firing
+
+
 def test_a_reload_keeps_windows_of_rules_that_are_the_same_and_ends_alerts_of_those_that_are_gone() -> None:
     scene = Watched(slow(2, 2), DetectRule(name="Other", metric="latency", when=Threshold(above=1.0)))
     scene.feed([2.0])

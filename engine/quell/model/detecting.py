@@ -119,10 +119,11 @@ Memory = Windows | Silence | Profile | Statements | Batches
 class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One series as one rule sees it. ``pending`` has what it reads, then what that is divided by.
 
-    ``told_at`` is when a point of it arrived last, ``newest`` the latest event time; ``unread`` counts values that are
-    no numbers, ``late`` points that came after their window was forgotten. ``slots`` says of the latest windows whether
-    they were bad, ``touched`` are those that more was told of since. ``since`` is when its alert began (None: none
-    fires), ``shown_at`` when that was last told, ``ended`` when one last ended.
+    ``told_at`` is when a point of it arrived last, ``judged_at`` when something could be said of it, ``newest`` the
+    latest event time; ``unread`` counts values that are no numbers, ``late`` points that came after their window was
+    forgotten. ``slots`` says of the latest windows whether they were bad, ``touched`` are those that more was told of
+    since. ``since`` is when its alert began (None: none fires), ``shown_at`` when that was last told, ``ended`` when
+    one last ended.
     """
 
     entity: str
@@ -130,6 +131,7 @@ class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
     memory: Memory
     pending: tuple[Pending, Pending]
     told_at: float = 0.0
+    judged_at: float = 0.0
     newest: float = 0.0
     unread: int = 0
     late: int = 0

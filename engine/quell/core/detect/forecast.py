@@ -73,7 +73,7 @@ class ForecastCondition(Quiet):
         told = values_of(memory.own, self._of.aggregate, slot - self.keeps + 2, slot)
         spans_s = (slot - told[0][0]) * self._every_s
         if len(told) < LEAST_POINTS or spans_s < self._of.over_s / 2:
-            return None
+            return None if watch.since is None else FINE  # what lay beyond the limit does not any more
         if watch.since is None and not self._moves([one[1] for one in told]):
             return FINE
         stride = ceil(len(told) / MOST_POINTS)

@@ -16,7 +16,7 @@ from quell.model.topology import Entity
 SHOWN_AGAIN_S = 900.0
 """So often an alert that fires is told again, with the numbers as they are then."""
 HOLD_S = 3600.0
-"""So long an alert fires on at least when nothing more is told of its series."""
+"""So long an alert fires on at least when nothing more can be said of its series."""
 
 Emit = Callable[[AlertRecord, float, list[AnyDecision]], None]
 
@@ -64,6 +64,7 @@ class Judging:
                 known.pop(slot, None)
                 continue
             known[slot] = found.bad
+            watch.judged_at = at
             if found.bad or watch.since is not None:
                 watch.finding = found
         condition.forget(watch.memory, last - condition.keeps + 1)
@@ -101,6 +102,6 @@ class Judging:
 
 
 def _given_up(reader: Reader, watch: Watch, at: float) -> bool:
-    """Whether nobody speaks of a series any more, so that its alert would never end."""
+    """Whether nothing can be said of a series any more, so that its alert would never end."""
     hold_s = max(HOLD_S, 3.0 * reader.rule.of * reader.rule.every_s)
-    return not watch.slots and at - watch.told_at > hold_s
+    return not watch.slots and at - watch.judged_at > hold_s

@@ -10,7 +10,7 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
 SILENT_S = 3600.0
-"""A detector that read nothing for so long, or ten windows if that is longer, is worth a word."""
+"""A detector that read nothing for so long (or ten windows, or as long as it says itself) is worth a word."""
 
 
 class DetectorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ def detector_views(state: State, rulebook: Rulebook) -> dict[str, DetectorView]:
         watches = known.watches.get(rule.name, {}).values()
         silent_s = state.now - read_since(known, rule.name)
         warning = ""
-        if rule.name in known.began and silent_s > max(SILENT_S, 10.0 * rule.every_s):
+        if rule.name in known.began and silent_s > (rule.blind_s or max(SILENT_S, 10.0 * rule.every_s)):
             warning = f"has read nothing for {lasting(silent_s)}: {what_is_wrong(known, rule, watches)}"
         elif refused := known.refused.get(rule.name):
             warning = f"has no room for {refused} more series: narrow its metric or where"
