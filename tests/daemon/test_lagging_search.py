@@ -59,10 +59,10 @@ async def killed_in_the_middle(jira: Clocked, options: Mapping[str, Any]) -> Mem
     return store
 
 
-@pytest.mark.parametrize(("settle_s", "issues"), [(2 * LAG_S, 1), (0.0, 2)])
-def test_the_daemon_waits_for_the_search_before_it_opens_another(settle_s: float, issues: int) -> None:
+@pytest.mark.parametrize(("lag_s", "settle_s", "issues"), [(LAG_S, 2 * LAG_S, 1), (600.0, 0.0, 2)])
+def test_the_daemon_waits_for_the_search_before_it_opens_another(lag_s: float, settle_s: float, issues: int) -> None:
     async def story() -> None:
-        jira = Clocked(lag_s=LAG_S)
+        jira = Clocked(lag_s=lag_s)
         async with served(jira):
             options = {"url": jira.url, "user": "ana@example.org", "token": Secret(TOKEN), "project": "OPS"}
             options |= {"settle": settle_s}
