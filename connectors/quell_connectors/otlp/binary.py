@@ -84,6 +84,10 @@ class Binary:
         """The request. Raises `BadPayload`."""
         return _told(_ROOTS[signal], body, f"not readable as protobuf of OTLP {signal}")
 
+    def listed(self, attributes: Iterable[bytes]) -> tuple[bytes, ...]:
+        """All of the attributes, in their order."""
+        return tuple(attributes)
+
     def picked(self, attributes: Iterable[bytes], wanted: Collection[bytes]) -> tuple[bytes, ...]:
         """Those of the attributes whose names are wanted, in their order; also one that only `pairs` can tell."""
         # The name stands first: 0x0a, its length, its letters. So one need not read what nobody asks for.

@@ -29,6 +29,8 @@ DELTA = frozenset({1, "1", "AGGREGATION_TEMPORALITY_DELTA"})
 MOST_SERIES = 64
 """Of one metric of one entity in one delivery."""
 TOKENS = "gen_ai.client.token.usage"
+MOST_COUNT = 10**13
+"""What one histogram may count: the sum of all of a request is a number of 64 bits."""
 NO_VALUE = 1
 """The flag of a point that says that there is none; that is no mistake."""
 
@@ -102,10 +104,10 @@ class Points:
 
     def _numbers(self, metric: _Metric, data: Any, *, mean: bool = True) -> None:
         put, entity, instance = self.table.put, metric.home.entity, metric.home.instance
-        oldest, newest = self._tally.oldest, self._tally.newest
+        oldest, newest, listed = self._tally.oldest, self._tally.newest, self._encoding.listed
         names: dict[tuple[Hashable, ...], tuple[str, str] | None] = {}
         for point in data.data_points:
-            attributes = tuple(point.attributes)
+            attributes = listed(point.attributes)
             if attributes in names:
                 name = names[attributes]
             else:
@@ -178,7 +180,7 @@ class Points:
         for point in data.data_points:
             if not self._sound(metric, point, point.sum) or self._gather(metric, point, point.sum) is None:
                 continue
-            labels, model, _ = self._series.of(self._encoding, tuple(point.attributes))
+            labels, model, _ = self._series.of(self._encoding, self._encoding.listed(point.attributes))
             entity = f"model/{model}" if model else metric.home.entity
             for each in point.quantile_values:
                 if isfinite(each.value) and 0 <= each.quantile <= 1:
@@ -193,6 +195,9 @@ class Points:
         if not self._tally.oldest <= point.time_unix_nano <= self._tally.newest:
             self._tally.reject_time(entity, point.time_unix_nano, example)
             return False
+        if not 0 <= point.count <= MOST_COUNT:
+            self._tally.reject(entity, "bad_buckets", example)
+            return False
         if total is not None and not isfinite(total):
             self._tally.reject(entity, "not_a_number", example)
             return False
@@ -200,7 +205,7 @@ class Points:
 
     def _gather(self, metric: _Metric, point: Any, total: float | None) -> Gathered | None:
         """Takes count and sum; returns where buckets are gathered, None when the point is not taken."""
-        attributes = tuple(point.attributes)
+        attributes = self._encoding.listed(point.attributes)
         found = self._name(metric, attributes)
         if found is None:
             self._tally.reject(metric.home.entity, "too_many_series", f'metric "{metric.name}"')
@@ -226,7 +231,7 @@ class Points:
         return gathered
 
     def _distribution(self, metric: _Metric, point: Any, total: float | None, sketch: Sketch) -> DistributionRecord:
-        labels, model, _ = self._series.of(self._encoding, tuple(point.attributes))
+        labels, model, _ = self._series.of(self._encoding, self._encoding.listed(point.attributes))
         start, at, maybe = point.start_time_unix_nano, point.time_unix_nano, self._encoding.maybe
         return DistributionRecord(
             at=at / NANO,

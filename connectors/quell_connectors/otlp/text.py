@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import fields as fields_in
@@ -19,12 +19,15 @@ MAX_BYTES = 32 * 1024 * 1024
 _FAILED = frozenset({2, "2", "STATUS_CODE_ERROR"})
 
 
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class AnyValue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A value of any type; it may hold others."""
 
     string_value: str | None = None
     bool_value: bool | None = None
-    int_value: int | None = None
+    int_value: _Whole | None = None
     double_value: float | None = None
     array_value: ArrayValue | None = None
     kvlist_value: KeyValueList | None = None
@@ -55,8 +58,8 @@ _SCALARS: dict[str, Any] = {
     "string": str,
     "bool": bool,
     "double": float,
-    "enum": int | str,
-    **dict.fromkeys(("int64", "sint32", "uint32", "uint64", "fixed64", "sfixed64"), int),
+    "enum": _Whole | str,
+    **dict.fromkeys(("int64", "sint32", "uint32", "uint64", "fixed64", "sfixed64"), _Whole),
 }
 _UNSET: dict[str, Any] = {"bytes": "", "string": "", "bool": False, "double": 0.0}
 
@@ -104,20 +107,21 @@ class Text:
         except msgspec.DecodeError as error:
             raise BadPayload(f"not readable as JSON: {error}", body) from error
 
+    def listed(self, attributes: Iterable[KeyValue]) -> tuple[Pair, ...]:
+        """All of the attributes, in their order."""
+        return tuple([(told.key, _scalar(told.value)) for told in attributes])
+
     def picked(self, attributes: Iterable[KeyValue], wanted: Collection[bytes]) -> tuple[Pair, ...]:
         """Those of the attributes whose names are wanted, in their order."""
         return tuple([(told.key, _scalar(told.value)) for told in attributes if _key(told.key) in wanted])
 
     def pairs(self, attributes: Iterable[Hashable]) -> list[Pair]:
         """What attributes say."""
-        return [
-            (told.key, _scalar(told.value)) if isinstance(told, KeyValue) else told  # type: ignore[misc]
-            for told in attributes
-        ]
+        return [told for told in attributes if isinstance(told, tuple)]
 
     def resource(self, told: Any) -> tuple[Pair, ...]:
         """The attributes of a resource."""
-        return () if told is None else tuple([(each.key, _scalar(each.value)) for each in told.attributes])
+        return () if told is None else self.listed(told.attributes)
 
     def failed(self, status: Any) -> bool:
         """Whether a span's status is "error"."""
@@ -125,7 +129,7 @@ class Text:
 
     def event(self, told: Any) -> tuple[str, tuple[Pair, ...]]:
         """Name and attributes of a span's event."""
-        return told.name, tuple([(each.key, _scalar(each.value)) for each in told.attributes])
+        return told.name, self.listed(told.attributes)
 
     def value(self, told: AnyValue | None) -> Any:
         """An AnyValue as text, number, list or mapping; None when it says nothing."""
