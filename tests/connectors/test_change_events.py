@@ -242,6 +242,8 @@ def test_flag_events_without_effect_are_none() -> None:
     assert changes(sent(Flagsmith, {**FLAGSMITH, "event_type": "AUDIT_LOG_CREATED"})) == []
     with pytest.raises(BadPayload, match=r"target\.resources: expected resources such as"):
         sent(LaunchDarkly, {**LAUNCHDARKLY, "target": {}})
+    with pytest.raises(BadPayload, match=r"target\.resources: expected resources such as"):
+        sent(LaunchDarkly, {**LAUNCHDARKLY, "target": {"resources": True}})
     with pytest.raises(BadPayload, match="featureName: expected text, not null"):
         sent(Unleash, {**UNLEASH, "featureName": None})
     with pytest.raises(BadPayload, match="data: expected an object, not a number"):

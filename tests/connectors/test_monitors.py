@@ -150,6 +150,7 @@ def test_a_check_that_could_not_be_evaluated_and_one_that_cannot_be_read() -> No
     scan["checks"][0]["outcome"] = None
     scan["checks"][2]["outcome"] = "maybe"
     scan["checks"][3]["name"] = None
+    scan["checks"][4]["outcome"] = []
     got = told(Soda, scan, options={})
     [broken] = [one for one in alerts(got) if one.labels["alertname"] == "CheckFailedToRun"]
     assert broken.annotations["summary"] == "could not run: row_count > 50"
@@ -157,7 +158,8 @@ def test_a_check_that_could_not_be_evaluated_and_one_that_cannot_be_read() -> No
     well = told(Soda, recorded("soda/scan-3.5.6.json"), options={})
     assert broken.key in keys(alerts(well, "resolved"))
     assert reasons(got) == ["checks[2].outcome: expected pass, warn, fail or null, not 'maybe'",
-                            "checks[3].name: expected text, not null"]  # fmt: skip
+                            "checks[3].name: expected text, not null",
+                            "checks[4].outcome: expected pass, warn, fail or null, not '[]'"]  # fmt: skip
 
 
 # NannyML

@@ -7,7 +7,7 @@ from typing import Any
 
 from quell.errors import BadPayload
 from quell.model.records import ChangeRecord
-from quell.sdk.change_events import Places, commit_of, short_text, when
+from quell.sdk.change_events import Places, commit_of, parts, short_text, when
 from quell.sdk.parts import mapping_of, text_of
 from quell.sdk.vocabulary import scalar_text
 
@@ -52,7 +52,7 @@ def _application(app: Mapping[str, Any]) -> dict[str, str]:
     operation = mapping_of(status.get("operationState"), "app.status.operationState")
     result = operation.get("syncResult")
     revision = _revision(result) if isinstance(result, dict) else ""
-    history = [entry for entry in status.get("history") or () if isinstance(entry, dict)]
+    history = [entry for entry in parts(status.get("history")) if isinstance(entry, dict)]
     earlier = [_revision(entry) for entry in history if _revision(entry) != revision]
     destination = spec.get("destination") if isinstance(spec, dict) else None
     begun = operation.get("operation")

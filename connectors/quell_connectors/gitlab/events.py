@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from quell.model.records import ChangeRecord
-from quell.sdk.change_events import Places, commit_of, files_of, kind_of_files, short_text, when
+from quell.sdk.change_events import Places, commit_of, files_of, kind_of_files, parts, short_text, when
 from quell.sdk.parts import list_of, mapping_of, text_of
 from quell.sdk.vocabulary import scalar_text
 
@@ -105,8 +105,7 @@ def _pipeline(body: Mapping[str, Any], name: str, hook: Hook) -> Iterator[Change
     """Of a pipeline that deploys: by its name, or by a stage of its builds."""
     told = mapping_of(body.get("object_attributes"), "object_attributes")
     state = text_of(told.get("status"), "object_attributes.status")
-    builds = body.get("builds")
-    stages = [scalar_text(build.get("stage")) for build in builds or () if isinstance(build, dict)]
+    stages = [scalar_text(build.get("stage")) for build in parts(body.get("builds")) if isinstance(build, dict)]
     ran = scalar_text(told.get("name"))
     fits = any(fnmatchcase(one.lower(), pattern.lower()) for one in (ran, *stages) for pattern in hook.pipelines if one)
     if state not in {"success", "failed"} or not fits:

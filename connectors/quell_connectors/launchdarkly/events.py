@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quell.model.records import ChangeRecord
-from quell.sdk.change_events import Places, short_text, when
+from quell.sdk.change_events import Places, parts, short_text, when
 from quell.sdk.flags import Which, flag_change
 from quell.sdk.parts import expected, text_of
 from quell.sdk.vocabulary import scalar_text
@@ -24,7 +24,7 @@ def changes(body: Mapping[str, Any], places: Places, source: str, now: float) ->
         return
     target = body.get("target")
     resources = target.get("resources") if isinstance(target, dict) else None
-    found = [_RESOURCE.match(each) for each in resources or () if isinstance(each, str)]
+    found = [_RESOURCE.match(each) for each in parts(resources) if isinstance(each, str)]
     named = {(one["project"], one["environment"], one["flag"]) for one in found if one is not None}
     if not named:
         expected("target.resources", "resources such as proj/shop:env/production:flag/new-checkout")

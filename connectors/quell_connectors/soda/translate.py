@@ -22,7 +22,7 @@ def check_findings(
     """By its outcome: pass, warn or fail; a check without one could not be evaluated. Raises `BadPayload`."""
     name = text_of(check.get("name"), f"{place}.name")
     outcome = check.get("outcome")
-    if outcome is not None and outcome not in _OUTCOMES:
+    if outcome is not None and not (isinstance(outcome, str) and outcome in _OUTCOMES):
         expected(f"{place}.outcome", f"pass, warn, fail or null, not {str(outcome)[:40]!r}")
     found = check.get("diagnostics")
     diagnostics: Mapping[str, Any] = found if isinstance(found, dict) else {}

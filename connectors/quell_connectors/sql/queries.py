@@ -88,14 +88,7 @@ def _query(name: str, raw: Any, mistakes: _Mistakes) -> Query | None:
         mistakes.add(
             "it asks for what is new (:since) and does not say which column holds the time", "add time: COLUMN"
         )
-    time_as = raw.get("time_as", "timestamp")
-    if time_as not in get_args(TimeAs):
-        mistakes.add(f'time_as: "{time_as}" is not one of {", ".join(get_args(TimeAs))}')
-        time_as = "timestamp"
-    limit = raw.get("limit", 10_000)
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST_ROWS:
-        mistakes.add(f"limit: expected a whole number from 1 to {MOST_ROWS}, not {str(limit)[:40]!r}")
-        limit = 1
+    time_as, limit = _time_as(raw, mistakes), _limit(raw, mistakes)
     spans = {key: _seconds(raw, key, default, mistakes) for key, default in
              (("lookback", 3600.0), ("overlap", 0.0), ("delay", 0.0))}  # fmt: skip
     return Query(
@@ -113,6 +106,22 @@ def _query(name: str, raw: Any, mistakes: _Mistakes) -> Query | None:
         time_as=time_as,
         binds=binds,
     )
+
+
+def _time_as(raw: Mapping[str, Any], mistakes: _Mistakes) -> TimeAs:
+    how = raw.get("time_as", "timestamp")
+    if how not in get_args(TimeAs):
+        mistakes.add(f'time_as: "{how}" is not one of {", ".join(get_args(TimeAs))}')
+        return "timestamp"
+    return how  # type: ignore[no-any-return] # one of them
+
+
+def _limit(raw: Mapping[str, Any], mistakes: _Mistakes) -> int:
+    limit = raw.get("limit", 10_000)
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST_ROWS:
+        mistakes.add(f"limit: expected a whole number from 1 to {MOST_ROWS}, not {str(limit)[:40]!r}")
+        return 1
+    return limit
 
 
 def _values(name: str, raw: Mapping[str, Any], mistakes: _Mistakes) -> Iterator[tuple[str, str]]:

@@ -92,9 +92,14 @@ def files_of(commits: Iterable[Any]) -> list[str]:
     found: dict[str, None] = {}
     for commit in commits:
         for part in ("added", "modified", "removed"):
-            listed = commit.get(part) if isinstance(commit, dict) else None
-            found |= {file[:500]: None for file in listed or () if isinstance(file, str)}
+            listed = parts(commit.get(part)) if isinstance(commit, dict) else []
+            found |= {file[:500]: None for file in listed if isinstance(file, str)}
     return list(found)[:MOST_FILES]
+
+
+def parts(value: Any) -> list[Any]:
+    """A list that may be missing; what is none holds nothing."""
+    return value if isinstance(value, list) else []
 
 
 def commit_of(sha: Any) -> str:

@@ -76,22 +76,8 @@ def heard(
 def _findings(
     fields: Mapping[str, Any], place: str, dialect: Dialect, subject: Subject, now: float
 ) -> Iterator[Finding]:
-    name = _text(fields, dialect.name)
-    key = _text(fields, dialect.key) or name
-    if not key:
-        raise BadPayload(
-            f"{place}: nothing names the alert; {dialect.tool} should send one of {', '.join(dialect.name)}",
-            field=place,
-        )
-    status = _text(fields, dialect.status)
-    silent = _plain(status) in _SILENT
-    state = "firing" if silent else status_of(words_of(status))
-    if state is None:
-        raise BadPayload(
-            f'{place}: the status "{status[:60]}" is not known (looked for in {", ".join(dialect.status)}); send '
-            "one such as triggered, no data, healthy or resolved",
-            field=place,
-        )
+    name, key, state, status = _said(fields, place, dialect)
+    silent = state == "silent"
     value, threshold = (_number(fields, names) for names in (dialect.value, dialect.threshold))
     metric = _text(fields, dialect.metric)
     kind = _text(fields, dialect.kind)
@@ -130,6 +116,26 @@ def _findings(
         url=alarm.url,
         at=at,
     )
+
+
+def _said(fields: Mapping[str, Any], place: str, dialect: Dialect) -> tuple[str, str, str, str]:
+    """Name, key, state (firing, resolved or silent) and the words for it. Raises `BadPayload` without them."""
+    name = _text(fields, dialect.name)
+    key = _text(fields, dialect.key) or name
+    if not key:
+        raise BadPayload(
+            f"{place}: nothing names the alert; {dialect.tool} should send one of {', '.join(dialect.name)}",
+            field=place,
+        )
+    status = _text(fields, dialect.status)
+    state = "silent" if _plain(status) in _SILENT else status_of(words_of(status))
+    if state is None:
+        raise BadPayload(
+            f'{place}: the status "{status[:60]}" is not known (looked for in {", ".join(dialect.status)}); send '
+            "one such as triggered, no data, healthy or resolved",
+            field=place,
+        )
+    return name, key, state, status
 
 
 def _fields(body: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
