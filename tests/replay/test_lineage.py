@@ -94,3 +94,19 @@ def test_several_symptoms_lead_there_too(tmp_path: Path) -> None:
     assert incident["suspects"][0]["entity"] == RAW
     assert CHANGE in incident["suspects"][0]["evidence"][0]["text"]
     assert incident["suspects"][0]["path"][0] == RAW
+
+
+def test_a_failed_test_of_data_and_the_number_are_one_incident(tmp_path: Path) -> None:
+    lines = story("2026-03-02T02:25", fell("2026-03-02T03:40:00Z"), tested=True)
+    (incident,) = incidents(tmp_path, lines)
+    first = incident["suspects"][0]
+    assert (first["entity"], first["path"], incident["no_clear_cause"]) == (RAW, WAY, False)
+    assert CHANGE in first["evidence"][0]["text"]
+    assert incident["opened_at"] < "2026-03-02T02:30"
+
+
+def test_numbers_without_lineage_in_common_stay_apart(tmp_path: Path) -> None:
+    lines = story(
+        "2026-03-02T02:25", fell("2026-03-02T03:40:00Z", entity="kpi/shipping", name="ShippingFell"), tested=True
+    )
+    assert len(incidents(tmp_path, lines)) == 2

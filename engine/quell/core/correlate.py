@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from math import ceil, floor
+from math import ceil, floor, inf
 
 import numpy as np
 
-from quell.core.blame import BONUS, change_bonus
+from quell.core.blame import BAR, BONUS, change_bonus
 from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
+from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web
 from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
@@ -173,14 +174,15 @@ class Correlator:
                 known = self._opening(cause, began, now)
                 changed = changes(self._graph.name(cause // COUNT))
                 if changed:
-                    known -= change_bonus(changed, began, symptoms.first(cause, began))
+                    bonus = change_bonus(changed, began, symptoms.first(cause, began))
+                    known = min(known, self._of_data(cause, changed, bonus)) - bonus
                 prices[cause, int(began)] = known
             return known
 
         def floor_price(cause: int) -> float:
             node = cause // COUNT
-            price = self._bare(cause)
-            return price - BONUS if changes(self._graph.name(node)) else price
+            price, changed = self._bare(cause), changes(self._graph.name(node))
+            return min(price, self._of_data(cause, changed, BONUS)) - BONUS if changed else price
 
         solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
         self._fresh.difference_update(group.fresh)
@@ -275,6 +277,12 @@ class Correlator:
         if self.web.units_at(cause):
             return price
         return price + (OTHER_FAMILY_OPENING if self.web.alerting(cause // COUNT) else SILENT_OPENING)
+
+    def _of_data(self, cause: int, changed: Iterable[Change], bonus: float) -> float:
+        """The price where data themselves were changed: nothing on their way need show, and nobody made them fail."""
+        if bonus < BAR or cause % COUNT != Family.DATA or not any(change.type in OF_DATA for change in changed):
+            return inf
+        return OPENING + (0.0 if self.web.units_at(cause) else SILENT_OPENING)
 
     def _expects(self, cause: int) -> list[tuple[int, float]]:
         """The dependents at which a cause should show, with how surely."""

@@ -14,6 +14,7 @@ from quell.core.continuity import place_of
 from quell.core.provenance import forget_versions
 from quell.core.rulings import stale
 from quell.core.telemetry import forget
+from quell.core.trail import OF_DATA
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.state import State
@@ -90,13 +91,13 @@ class Pruning:
         _drop(state.rulings, stale(state))
         self._prune_incidents(now)
         self._prune_alerts(now)
-        self._prune_changes(now)
+        of_data = self._prune_changes(now)
         _drop(state.seen_ids, _before(state.seen_ids, now - KEEP_IDS_S))
         _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
         forget(state, now - KEEP_SIGNALS_S)
         forget_versions(state, now)
-        return self._any_spans and _prune_edges(state, now)
+        return (self._any_spans and _prune_edges(state, now)) or of_data
 
     def _prune_incidents(self, now: float) -> None:
         due = self._incidents.take(now)
@@ -146,19 +147,23 @@ class Pruning:
                 live.update(incident.alerts)
         return live
 
-    def _prune_changes(self, now: float) -> None:
+    def _prune_changes(self, now: float) -> bool:
+        """Whether changes of data are among those that were dropped."""
         due = self._changes.take(now)
         if not due:
-            return
+            return False
+        of_data = False
         named = {change for incident in self._state.incidents.values() for change in incident.changes}
         for name in due:
             change = self._state.changes.get(name)
             if change is None:
                 continue
             if change.at + KEEP_CHANGES_S < now and name not in named:
+                of_data = of_data or change.type in OF_DATA
                 del self._state.changes[name]
             else:
                 self._changes.put(max(change.at + KEEP_CHANGES_S, now), name)
+        return of_data
 
 
 class _Hours:

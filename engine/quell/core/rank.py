@@ -14,7 +14,7 @@ from quell.core.correlate import Correlator
 from quell.core.cover import Cause
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
-from quell.core.trail import Led, follows, trail
+from quell.core.trail import OF_DATA, Led, follows, trail
 from quell.core.walk import visits
 from quell.core.web import Claim
 from quell.core.witness import Testimony, surroundings, testimony
@@ -87,6 +87,7 @@ class Ranker:
             for score, candidate in scored[:MOST_SUSPECTS]
         ]
         found = [follows(one, led[one.entity][1]) if one.entity in led else one for one in found]
+        found = [self._along(one, units, changes) for one in found]
         margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
         sure = shares(certainty(_standing(found[0], units, margin)), odds)
         return [
@@ -138,6 +139,15 @@ class Ranker:
             for one in trail(self._graph, changes, here, onset)
             if self._graph.node(one.entity) not in nodes and (net := first.net - FAR + one.nats) > 0.0
         }
+
+    def _along(self, suspect: Suspect, units: Sequence[Unit], changes: Changes) -> Suspect:
+        """With the longest way along lineage to a symptom, where that leads further than dependencies reach."""
+        if suspect.kind not in OF_DATA:
+            return suspect
+        ways = (one for unit in units for one in trail(self._graph, changes, unit.entity, unit.onset))
+        here = [one for one in ways if one.entity == suspect.entity and one.change.id == suspect.change]
+        longest = max(here, key=lambda one: (len(one.path), one.path), default=None)
+        return follows(suspect, longest) if longest is not None and len(longest.path) > len(suspect.path) else suspect
 
     def _candidates(self, cause: Cause) -> list[Candidate]:
         """The cause and its rivals, one per entity, the best family of each."""

@@ -30,7 +30,7 @@ STEP, OTHER_STEP = 0.12, 0.5
 FURTHEST = 3.0
 MOST_NODES = 4_000
 MOST_FOUND = 3
-_OF_DATA = frozenset({"schema", "data", "model", "prompt"})
+OF_DATA = frozenset({"schema", "data", "model", "prompt"})
 """Deploys and settings are many, and their trouble shows near them: blamed from afar they are blamed wrongly."""
 MADE_OF_DATA = frozenset({"dataset", "feature", "column", "model", "prompt", "pipeline", "kpi"})
 Changes = Callable[[str], Iterable[Change]]
@@ -44,6 +44,26 @@ class Led:
     change: Change
     nats: float
     path: tuple[str, ...]
+
+
+class Trails:
+    """What symptoms may have come from along lineage, for as long as neither graph nor changes of data differ."""
+
+    def __init__(self, graph: Graph, changes: Iterable[Change]) -> None:
+        self._graph = graph
+        self._of: dict[str, list[Change]] = {}
+        for change in changes:
+            if change.type in OF_DATA and change.entity:
+                self._of.setdefault(change.entity, []).append(change)
+
+    def claims(self, entity: str, first: float) -> list[tuple[int, float, float]]:
+        """Nodes where such a change was made, how unlikely the way from there is (nats), and how long it took (s)."""
+        if not self._of:
+            return []
+        return [
+            (self._graph.number[one.entity], (WORTH - one.nats) / 2.0, max(first - one.change.at, 0.0))
+            for one in trail(self._graph, lambda name: self._of.get(name, ()), entity, first)
+        ]
 
 
 def trail(graph: Graph, changes: Changes, start: str, first: float) -> list[Led]:
@@ -64,7 +84,7 @@ def trail(graph: Graph, changes: Changes, start: str, first: float) -> list[Led]
 
 
 def follows(suspect: Suspect, led: Led) -> Suspect:
-    """The suspect with its change and the way along lineage."""
+    """The suspect with its change and the way along lineage; what speaks for and against it otherwise stays."""
     steps = len(led.path) - 1
     far = f", {steps} steps of lineage away" if steps > 1 else ""
     said = f": {led.change.summary}" if led.change.summary else ""
@@ -81,7 +101,7 @@ def follows(suspect: Suspect, led: Led) -> Suspect:
 def _worth(change: Change, first: float) -> float:
     """A change fades with the time until the first symptom."""
     before = first - change.at
-    if before > WITHIN_S or change.type not in _OF_DATA:
+    if before > WITHIN_S or change.type not in OF_DATA:
         return 0.0
     return doubt(change, first) * (WORTH - log1p(abs(before) / FADES_S))
 

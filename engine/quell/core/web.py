@@ -20,6 +20,7 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.kin import Kin
 from quell.core.reach import BELIEVED, Reacher, key
+from quell.core.trail import MADE_OF_DATA, Trails
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2
@@ -55,6 +56,7 @@ class Web:
         self.graph = graph
         self.reacher = Reacher(graph)
         self.kin = Kin(graph, state)
+        self._trails = Trails(graph, state.changes.values())
         self.claims: dict[int, dict[int, Claim]] = {}
         self._rows: dict[int, Rows] = {}
         self._alerting: Counter[int] = Counter()
@@ -163,6 +165,9 @@ class Web:
             self._lower(unit.id, cause, claim)
             if self._lower_onward(unit.id, cause, onward):
                 work.append((unit.id, cause))
+        if unit.family == Family.DATA or self.graph.kind(node) in MADE_OF_DATA:
+            for changed, cost, lag in self._trails.claims(unit.entity, unit.onset):
+                self._lower(unit.id, key(changed, Family.DATA), (cost, lag))
         for other, (leg, leg_lag) in self._legs_from[unit.id].items():
             for cause, (cost, lag) in self._onward[other].items():
                 self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
