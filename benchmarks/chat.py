@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from quell.config import Loaded, Settings, Token
-from quell.config.settings import Chat, Limits, Person, Room
+from quell.config.settings import Chat, Limits, Person
 from quell.config.settings import Source as SourceSettings
 from quell.core.engine import Engine
 from quell.daemon.auth import Principal
@@ -33,7 +33,7 @@ from quell.model.alert import Alert, fingerprint
 from quell.model.incident import Incident, Suspect, TimelineEntry
 from quell.model.playbook import Place
 from quell.model.records import AlertRecord, DependencyRecord
-from quell.model.rulebook import Rulebook
+from quell.model.rulebook import Room, Rulebook
 from quell.model.state import State
 from quell.model.topology import Entity
 from quell.sdk.secret import Secret

@@ -6,6 +6,7 @@ import os
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -111,11 +112,12 @@ class Two:
     def answer(self, how: str = "done", nth: int = 0) -> None:
         """The other hears a deed, or does not, or does and nobody knows."""
         deed = self.waiting.pop(nth)
-        if how in {"done", "in_doubt"}:
+        if how in {"done", "in_doubt", "unknown"}:
             self.there.take(deed, self.now)
-        outcome: Any = "failed" if how == "unreachable" else how
-        failure = how if how == "unreachable" else ""
-        self.tell(StepFinished(at=self.now, key=deed.key, outcome=outcome, failure=failure))
+        lost = how in {"unreachable", "unknown"}
+        outcome: Any = "failed" if lost else how
+        failure: Any = "unreachable" if lost else ""
+        self.tell(StepFinished(at=self.now, key=deed.key, outcome=outcome, failure=failure, unknown=how == "unknown"))
 
     def hear(self, nth: int = 0, *, again: bool = False) -> None:
         word = self.there.words[nth]
@@ -230,9 +232,10 @@ def test_what_is_over_before_it_was_heard_there_is_not_called_for() -> None:
     assert (two.there.history, two.incident.status) == ([], "resolved")
 
 
-def test_what_may_have_been_heard_is_ended_there() -> None:
+@pytest.mark.parametrize("how", ["in_doubt", "unknown"])
+def test_what_may_have_been_heard_is_ended_there(how: str) -> None:
     two = Two()
-    two.answer("in_doubt")
+    two.answer(how)
     two.say("resolve")
     two.calm()
     assert two.there.status == "resolved"
@@ -346,7 +349,10 @@ def test_both_end_alike_whatever_people_do_and_however_words_travel(seed: int, s
         elif what < 0.5:
             two.act(chance.choice(ELSEWHERE))
         elif what < 0.75 and two.waiting:
-            two.answer(chance.choice(("done", "done", "unreachable", "in_doubt")), chance.randrange(len(two.waiting)))
+            two.answer(
+                chance.choice(("done", "done", "unreachable", "in_doubt", "unknown")),
+                chance.randrange(len(two.waiting)),
+            )
         elif what < 0.97 and two.there.words:
             two.hear(chance.randrange(len(two.there.words)), again=chance.random() < 0.2)
         else:

@@ -282,3 +282,19 @@ def test_a_page_of_another_kind_hurries_the_first_but_not_before_the_other_side_
     stage.at(100)
     stage.answer()
     assert texts(stage) == ["trouble", "trouble", "worse"]
+
+
+def test_whom_a_chain_could_not_reach_is_not_called_once_somebody_has_it() -> None:
+    step = ChainStep(action="phone.call", params={"who": "${oncall.id}"}, people=("bo",), to="person/bo")
+    stage = Stage(routes=(Route(name="calls", action="", chain="web"), Route(name="mail", action="mail.send")))
+    stage.rulebook = replace(stage.rulebook, chains=(Chain(name="web", stages=(step,)),))
+    stage.restart()
+    stage.state.incidents["INC-1"] = incident()
+    stage.decisions += stage.automation.pages(incident(), None, T0, "trouble", "1")
+    call, mail = stage.performs
+    for deed in (call, mail):
+        stage.answer(deed.key, "failed", failure="unreachable")
+    stage.state.incidents["INC-1"] = incident(status="acknowledged", acknowledged_by="ana")
+    stage.at(10)
+    assert [one.key for one in stage.performs[2:]] == [f"{mail.key}/2"], "who reads mail is told all the same"
+    assert stage.audits == ["quell page not delivered INC-1: phone.call after 1 attempt: ana has taken INC-1 by now"]

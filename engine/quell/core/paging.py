@@ -39,6 +39,7 @@ class Paging:
 
     def __init__(self, state: State, routes: Routes) -> None:
         self._state = state
+        self._routes = routes
         self._following = Following(state, routes)
 
     def told(self, deeds: Iterable[Perform], at: float) -> list[AnyDecision]:
@@ -76,7 +77,7 @@ class Paging:
         unsure = result.outcome == "in_doubt" or result.failure in _UNSURE
         error = result.error or result.failure or "nobody knows whether it arrived"
         most = UNSURE_ATTEMPTS if unsure and is_page(telling.deed) else ATTEMPTS
-        telling = replace(telling, unsure=telling.unsure or unsure)
+        telling = replace(telling, unsure=telling.unsure or unsure or result.unknown)
         if result.failure in _HOPELESS or telling.attempt >= most:
             return [*self._given_up(telling, at, error), *self._go_on(lane, at)]
         wait_s = min(WAIT_S * 3.0 ** min(telling.attempt - 1, 9), LONGEST_WAIT_S)
@@ -135,8 +136,12 @@ class Paging:
             detail = f"{_tries(telling)}: {newer.token} is told instead"
             return [Audit(at=at, who="quell", what="page replaced", target=_about(deed), detail=detail), *more]
         incident = self._state.incidents.get(deed.incident)
-        if is_page(deed) and incident is not None and not incident.is_open:
+        if not is_page(deed) or incident is None:
+            return None
+        if not incident.is_open:
             return self._given_up(telling, at, f"incident {incident.id} is {incident.status} by now")
+        if incident.acknowledged_by and not telling.unsure and self._routes.along_a_chain(deed):
+            return self._given_up(telling, at, f"{incident.acknowledged_by} has taken {incident.id} by now")
         return None
 
     def _tried(self, telling: Telling, at: float) -> Perform:

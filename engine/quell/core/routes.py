@@ -194,6 +194,11 @@ class Routes:
         people = self._people(stage, at) or [""]
         return any(called_by(chain, stage, person).name == called.name for person in people)
 
+    def along_a_chain(self, deed: Perform) -> bool:
+        """Whether a page is a step of a chain, which ends with an acknowledgement; what a run asks is none."""
+        chain = deed.lane.removeprefix(f"{deed.incident}/").partition("/")[0]
+        return not deed.run and chain in self._chains and f"/{chain}/" in deed.token
+
     def call(self, called: Called, about: Matter, key: str) -> list[Perform]:
         """The deed that calls people there whatever the route would take."""
         alert = self._alert(about.incident, about.alert)
