@@ -109,6 +109,26 @@ def test_counts_of_a_window_are_added_up_in_whatever_order_they_come() -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("of", [1, 3])
+@pytest.mark.parametrize("late_s", range(0, 4000, 500))
+def test_what_comes_late_is_judged_all_the_same(of: int, late_s: int) -> None:
+    scene = watched(drift(1, of))
+    bad = fine(3000) | {"amount": numbers(amounts(3000) * 100.0)}
+    scene.tell(5_000.0, *records(T0 + 5_000.0 - late_s, bad))
+    scene.wait(5_000.0 + EVERY)
+    assert "values ×100" in one(scene).annotations["description"]
+
+
+def test_how_late_it_came_is_told_by_its_age() -> None:
+    scene = watched(drift(), schema("age", age_s=3600.0))
+    bad = fine(3000) | {"amount": numbers(amounts(3000) * 100.0)}
+    scene.tell(86_400.0, *records(T0 + 60.0, bad))
+    scene.wait(86_400.0 + EVERY)
+    found = {alert.labels["alertname"]: alert.annotations["description"] for alert in scene.firing}
+    assert "values ×100" in found["Drift"]
+    assert "the newest row is 1d" in found["Schema"]
+
+
 def test_few_rows_say_nothing() -> None:
     scene = watched(drift())
     told(scene, 0, fine(100) | {"amount": numbers(amounts(100) * 100.0)})

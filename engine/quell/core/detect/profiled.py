@@ -61,13 +61,14 @@ class ProfileCondition(Quiet):
         return NOTHING
 
     def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
-        """Adds a record to what is known of its window."""
+        """Adds a record to what is known of its window; one that comes too late for it counts in that which is open."""
         assert isinstance(memory, Batches), "a profile is compared with batches"
         if record.segment != self._segment or record.entity not in self._entities:
             return NOTHING
         slot = floor(record.at / self._rule.every_s)
-        if slot < oldest:
-            return Folded(set(), 1)
+        late = slot <= oldest + 1  # nobody will judge that window again: ``keeps`` is one more than are judged
+        if late:  # but a load of yesterday's rows is looked at all the same
+            slot = oldest + self.keeps
         memory.newest = max(memory.newest, record.at + record.over_s)
         batch = memory.own.setdefault(slot, Batch())
         if (record.at, record.version) >= (batch.version_at, batch.version) and record.version:
@@ -80,12 +81,12 @@ class ProfileCondition(Quiet):
         if known is not None:
             told = together([_UNPACKER.decode(known), told])
         elif len(batch.fields) >= MOST_FIELDS:
-            return Folded({slot})
+            return Folded({slot}, int(late))
         batch.fields[record.field] = _PACKER.encode(told)
         samples = [*batch.samples.get(record.field, ()), *record.samples]
         if samples and self._shapes:
             batch.samples[record.field] = sorted(set(samples))[:MOST_SAMPLES]
-        return Folded({slot})
+        return Folded({slot}, int(late))
 
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows."""
