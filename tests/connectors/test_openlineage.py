@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.deliveries import built, golden, never_chokes, posted
@@ -255,6 +255,7 @@ DATASETS = st.fixed_dictionaries({"namespace": st.text(max_size=4), "name": st.t
 
 @given(FACETS, FACETS, st.lists(st.one_of(DATASETS, JSON), max_size=3), st.lists(DATASETS, max_size=2),
        st.sampled_from(("COMPLETE", "FAIL", "OTHER", "odd", None)))  # fmt: skip
+@settings(max_examples=60)
 def test_nothing_that_arrives_makes_it_choke(job: Any, run: Any, inputs: Any, outputs: Any, kind: Any) -> None:
     body = event(eventType=kind, job={"namespace": "n", "name": "j", "facets": job},
                  run={"runId": "r", "facets": run}, inputs=inputs, outputs=outputs)  # fmt: skip

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scene import T0, rulebook
 from quell.core.engine import Engine
-from quell.core.provenance import KEEP_PROMOTIONS, KEEP_S, KEEP_VERSIONS, MOST_ENTITIES
+from quell.core.provenance import (
+    KEEP_PROMOTIONS,
+    KEEP_S,
+    KEEP_VERSIONS,
+    MOST_ENTITIES,
+    forget_versions,
+    learn_version,
+)
 from quell.core.schemas import difference
 from quell.model.provenance import Column
 from quell.model.records import AnyRecord, ChangeRecord, VersionRecord
@@ -124,16 +131,18 @@ def test_what_is_told_of_a_version_later_is_added() -> None:
 
 def test_memory_is_bounded() -> None:
     engine = Engine(rulebook())
-    engine.decide([version(f"dataset/{at}", "1") for at in range(MOST_ENTITIES + 10)], T0)
-    assert len(engine.state.provenance) == MOST_ENTITIES
     numbers = range(KEEP_VERSIONS["model"] + KEEP_PROMOTIONS)
-    for at in numbers:
-        engine.decide([version(MODEL, str(at), after=float(at), aliases=["a"])], T0 + at)
+    moves = [version(MODEL, str(at), after=float(at), aliases=["a"]) for at in numbers]
+    engine.decide(moves, T0 + 1000)
     kept = engine.state.provenance[MODEL]
     assert (len(kept.versions), len(kept.promotions)) == (KEEP_VERSIONS["model"], KEEP_PROMOTIONS)
     assert kept.versions[-1].version == str(numbers[-1])
-    engine.decide([], T0 + KEEP_S + 2 * 86400.0)
-    assert engine.state.provenance == {}
+    state = engine.state
+    for at in range(MOST_ENTITIES + 10):
+        learn_version(state, version(f"dataset/{at}", "1"))
+    assert (len(state.provenance), MODEL in state.provenance) == (MOST_ENTITIES, False)
+    forget_versions(state, T0 + KEEP_S + 2000.0)
+    assert state.provenance == {}
 
 
 def test_differences_are_told_in_words() -> None:
@@ -163,6 +172,7 @@ COLUMNS = st.lists(
 
 
 @given(COLUMNS, COLUMNS)
+@settings(max_examples=40)
 def test_a_difference_has_a_name_that_does_not_depend_on_letters(before: list[Column], after: list[Column]) -> None:
     def loud(columns: list[Column]) -> list[Column]:
         return [Column(name=column.name, type=column.type.upper()) for column in columns]

@@ -103,6 +103,18 @@ def test_two_numbers_far_from_one_change_are_one_incident_that_names_it_before_a
     assert results[0][0][1:] == (LONG[-1], "c", 2)
 
 
+def test_a_change_that_is_told_after_the_number_counts_by_when_it_was_made() -> None:
+    engine = world()
+    engine.decide([fell("kpi/k0", 0.0, "RevenueFell0")], T0)
+    engine.decide([told()], T0 + 60.0)
+    engine.decide([fell("kpi/k1", 1200.0, "RevenueFell1")], T0 + 1200.0)
+    again = Engine.restored(engine.rulebook, engine.snapshot())
+    for one in (engine, again):
+        one.decide([], T0 + 3600.0)
+        (shown,) = (each for each in one.state.incidents.values() if each.status == "open")
+        assert (shown.suspects[0].change, len(shown.alerts)) == ("c", 2)
+
+
 def test_a_deploy_so_far_away_ties_nothing() -> None:
     engine = world(told("deploy"))
     engine.decide([fell("kpi/k0", 0.0, "RevenueFell")], T0)

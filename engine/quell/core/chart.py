@@ -8,6 +8,7 @@ from quell.core.correlate import Correlator
 from quell.core.graph import Graph
 from quell.core.rank import Ranker
 from quell.core.resolve import Resolver
+from quell.core.trail import OF_DATA
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.topology import Change
@@ -57,6 +58,8 @@ class Chart:
         if known is not None:
             self._changes_of[known.entity or ""].remove(known)
         self._changes_of.setdefault(change.entity or "", []).append(change)
+        if change.type in OF_DATA or (known is not None and known.type in OF_DATA):
+            self.correlator.data_changed()
 
     def index_changes(self) -> None:
         """Finds all changes of the state by entity anew, after some were forgotten."""

@@ -54,7 +54,8 @@ class Correlator:
     """Holds the live units; the state's ``units`` and ``groups`` are its memory."""
 
     def __init__(self, graph: Graph, settings: Correlate, state: State) -> None:
-        self.web = Web(graph, state)
+        self._web = Web(graph, state)
+        self._web_stale = False
         self._graph = graph
         self._settings = settings
         self._state = state
@@ -66,6 +67,18 @@ class Correlator:
         for unit in state.units.values():
             if not unit.weight:  # a snapshot of before weights were kept
                 unit.weight = self._weight(unit)
+
+    @property
+    def web(self) -> Web:
+        """The live units with their claims, as the changes of data that are known by now have them."""
+        if self._web_stale:
+            self._web_stale = False
+            self._web = self._web.with_changes()
+        return self._web
+
+    def data_changed(self) -> None:
+        """A change of data was told: symptoms may come from it over any distance."""
+        self._web_stale = True
 
     def add(self, alert: Alert, now: float) -> Unit | None:
         """Puts a new episode of an alert where it belongs; returns its unit, None when no entity is known."""
@@ -154,7 +167,7 @@ class Correlator:
             self.web.drop(unit_id)
         if entangled:
             # The graph learned a way between groups after they had formed: no claim may lead through what is gone.
-            self.web = Web(self._graph, self._state)
+            self._web = Web(self._graph, self._state)
         del self._state.groups[group.id]
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:

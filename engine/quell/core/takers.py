@@ -22,7 +22,6 @@ from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
 from quell.core.telemetry import ERROR_SEVERITIES, take_call, take_log, take_sample, take_samples, take_span
 from quell.core.totals import grown
-from quell.core.trail import OF_DATA
 from quell.model.alert import Alert, fingerprint
 from quell.model.decision import AnyDecision
 from quell.model.records import (
@@ -185,7 +184,6 @@ class Takers:
             record = told
         change, known = learn_change(self._state, record, self._chart.resolver)
         self._chart.note_change(change, known)
-        self._chart.learned(change.type in OF_DATA)  # symptoms may come from it over any distance
         self._pruning.change(change)
         if change.entity:
             self._groups.reconsider_at(change.entity, now)

@@ -70,6 +70,17 @@ class Web:
         for unit_id in sorted(state.units):
             self._weave(state.units[unit_id])
 
+    def with_changes(self) -> Web:
+        """The same after a change of data was told: woven anew where units could come from it."""
+        if any(self._of_data(unit) for unit in self._state.units.values()):
+            return Web(self.graph, self._state)
+        self._trails = Trails(self.graph, self._state.changes.values())
+        return self
+
+    def _of_data(self, unit: Unit) -> bool:
+        """Whether data, or what is made of them, are off."""
+        return unit.family == Family.DATA or self.graph.kind(self.graph.node(unit.entity)) in MADE_OF_DATA
+
     def find_any(self, entity: str, onset: float) -> Unit | None:
         """The live unit at an entity, of any family, that began nearest to this."""
         node, units = self.graph.node(entity), self._state.units
@@ -165,7 +176,7 @@ class Web:
             self._lower(unit.id, cause, claim)
             if self._lower_onward(unit.id, cause, onward):
                 work.append((unit.id, cause))
-        if unit.family == Family.DATA or self.graph.kind(node) in MADE_OF_DATA:
+        if self._of_data(unit):
             for changed, cost, lag in self._trails.claims(unit.entity, unit.onset):
                 self._lower(unit.id, key(changed, Family.DATA), (cost, lag))
         for other, (leg, leg_lag) in self._legs_from[unit.id].items():
