@@ -268,9 +268,9 @@ def test_a_unit_that_changes_is_found_in_the_state() -> None:
         engine.decide([one], max(one.at, engine.state.now))
     changes = sorted(engine.state.changes.values(), key=lambda one: one.at)
     assert [(one.type, one.entity, one.summary) for one in changes] == [
-        ("schema", RAW, f"{RAW}: column amount changed its unit from EUR to cents"),
+        ("schema", RAW, "column amount changed its unit from EUR to cents"),
         ("deploy", LOAD, f"{LOAD} runs a41b90c, before 8f3c2d1"),
-        ("schema", RAW, f"{RAW}: column amount changed its unit from cents to EUR"),
+        ("schema", RAW, "column amount changed its unit from cents to EUR"),
     ]
     assert changes[0].at == parse_time("2026-03-02T02:05:00Z")
 

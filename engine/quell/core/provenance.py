@@ -118,7 +118,7 @@ def _schema_change(record: VersionRecord, found: Difference, name: str) -> Chang
         revision=record.version or found.key,
         commit=record.commit,
         author=record.by,
-        summary=f"{record.entity}: {found.text}",
+        summary=found.text,
         diff="\n".join(found.lines),
         url=record.url,
     )

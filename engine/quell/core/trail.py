@@ -88,7 +88,7 @@ def follows(suspect: Suspect, led: Led) -> Suspect:
     steps = len(led.path) - 1
     far = f", {steps} steps of lineage away" if steps > 1 else ""
     said = f": {led.change.summary}" if led.change.summary else ""
-    text = f"{led.change.type} change at {format_time(led.change.at)}{far}{said}"
+    text = f"{led.change.type} change of {led.entity} at {format_time(led.change.at)}{far}{said}"
     found = [Evidence(code="change", text=text, weight=round(led.nats, 3))]
     if steps:
         made = f"{led.path[-1]} rests on {led.entity}: {' → '.join(led.path)}"
