@@ -65,7 +65,11 @@ class Gathering:
 
     def of(self, entity: str, metric: str, labels: str, at: int) -> Gathered:
         """Where those of one series and time are gathered."""
-        return self._gathered.setdefault((entity, metric, labels, at), Gathered())
+        key = (entity, metric, labels, at)
+        found = self._gathered.get(key)
+        if found is None:
+            found = self._gathered[key] = Gathered()
+        return found
 
     def put(self, table: Table) -> None:
         """What they come to."""

@@ -7,7 +7,7 @@ tells deltas or totals. Of a histogram there are count, sum and quantiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -43,7 +43,8 @@ class _Metric:
     name: str
     delta: bool = False
     grows: bool = False
-    met: dict[tuple[Hashable, ...], Labels | None] = field(default_factory=dict)
+    names: dict[Labels, tuple[str, str] | None] = field(default_factory=dict)
+    """Entity and series by labels; None for labels that are too many."""
 
 
 class Points:
@@ -104,14 +105,11 @@ class Points:
 
     def _numbers(self, metric: _Metric, data: Any, *, mean: bool = True) -> None:
         put, entity, instance = self.table.put, metric.home.entity, metric.home.instance
-        oldest, newest, listed = self._tally.oldest, self._tally.newest, self._encoding.listed
-        names: dict[tuple[Hashable, ...], tuple[str, str] | None] = {}
+        oldest, newest, names = self._tally.oldest, self._tally.newest, metric.names
+        encoding, listed, labels_of = self._encoding, self._encoding.listed, self._series.of
         for point in data.data_points:
-            attributes = listed(point.attributes)
-            if attributes in names:
-                name = names[attributes]
-            else:
-                name = names[attributes] = self._name(metric, attributes)
+            labels = labels_of(encoding, listed(point.attributes))
+            name = names[labels] if labels in names else self._name(metric, labels)
             at = point.time_unix_nano
             value = point.as_double or point.as_int
             if not value and (point.flags & NO_VALUE or not self._encoding.choice(point)):
@@ -132,14 +130,15 @@ class Points:
                 if name[0] is not entity:
                     self._model_asked(metric.home, name[0], at)
 
-    def _name(self, metric: _Metric, attributes: tuple[Hashable, ...]) -> tuple[str, str] | None:
+    def _name(self, metric: _Metric, labels: Labels) -> tuple[str, str] | None:
         """Entity and series of a point; None when there are too many of its metric."""
-        labels, model, _ = self._series.of(self._encoding, attributes)
+        text, model, _ = labels
         entity = f"model/{model}" if model else metric.home.entity
         known = self._names.setdefault((entity, metric.name), {})
-        name = known.get(labels)
+        name = known.get(text)
         if name is None and len(known) < MOST_SERIES:
-            name = known[labels] = (entity, named(metric.name, labels))
+            name = known[text] = (entity, named(metric.name, text))
+        metric.names[labels] = name
         return name
 
     def _histograms(self, metric: _Metric, data: Any) -> None:
@@ -205,15 +204,15 @@ class Points:
 
     def _gather(self, metric: _Metric, point: Any, total: float | None) -> Gathered | None:
         """Takes count and sum; returns where buckets are gathered, None when the point is not taken."""
-        attributes = self._encoding.listed(point.attributes)
-        found = self._name(metric, attributes)
+        labels = self._series.of(self._encoding, self._encoding.listed(point.attributes))
+        found = metric.names[labels] if labels in metric.names else self._name(metric, labels)
         if found is None:
             self._tally.reject(metric.home.entity, "too_many_series", f'metric "{metric.name}"')
             return None
-        labels, model, token_type = self._series.of(self._encoding, attributes)
+        text, model, token_type = labels
         at, (entity, series), instance = point.time_unix_nano, found, metric.home.instance
         if metric.delta:
-            gathered = self._gathering.of(entity, metric.name, labels, at)
+            gathered = self._gathering.of(entity, metric.name, text, at)
         else:
             gathered = self.totals.of((entity, instance), series, at, point.start_time_unix_nano)
         gathered.count += point.count

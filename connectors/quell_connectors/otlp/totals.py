@@ -32,7 +32,11 @@ class Totals:
 
     def of(self, place: tuple[str, str], series: str, at: int, since: int) -> Gathered:
         """Where a histogram is gathered."""
-        return self._process(place, at, since).histograms.setdefault(series, Gathered())
+        histograms = self._process(place, at, since).histograms
+        found = histograms.get(series)
+        if found is None:
+            found = histograms[series] = Gathered()
+        return found
 
     def records(self, source: str, now: float) -> Iterator[TotalsRecord]:
         """One for each entity, instance and time."""
@@ -49,7 +53,10 @@ class Totals:
             )
 
     def _process(self, place: tuple[str, str], at: int, since: int) -> _Process:
-        found = self._processes.setdefault((*place, at // MS), _Process())
+        key = (*place, at // MS)
+        found = self._processes.get(key)
+        if found is None:
+            found = self._processes[key] = _Process()
         if since:
             found.since = min(found.since, since) if found.since else since
         return found
