@@ -11,6 +11,7 @@ import pytest
 
 from core.watching import CHECKOUT, T0, Watched, sample
 from quell.core.detect.forecast import trend
+from quell.core.engine import Engine
 from quell.model.detect import Absence, Anomaly, DetectRule, Forecast, New, Shift, Threshold
 from quell.model.records import CommandRecord, EntityRecord, LogRecord, SamplesRecord
 from quell.model.rulebook import Rulebook
@@ -201,6 +202,21 @@ def test_what_is_usual_is_told_by_hour_and_kind_of_day() -> None:
     assert text.endswith(" is usual for Monday 10:00"), text
     low, high = (float(one) for one in alert.annotations["usual"].split("–"))
     assert 100.0 < low < float(alert.annotations["expected"]) < high < 180.0
+
+
+def test_what_is_usual_outlasts_restarts() -> None:
+    found = []
+    for restarts in (False, True):
+        scene, noise = Watched(BUSY), Random(7)
+        for row in range(96 * 6):
+            at = row * 900.0
+            strange = 300.0 if row in {400, 401, 500} else 0.0
+            scene.tell(at, sample(at, usual(at, noise) + strange, "rps"))
+            if restarts and row % 50 == 0:
+                scene.engine = Engine.restored(scene.rulebook, scene.engine.snapshot())
+        found.append((scene.course(), msgspec.to_builtins(scene.engine.state.detecting, str_keys=True)))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 4
 
 
 def test_a_new_level_is_usual_after_a_while() -> None:

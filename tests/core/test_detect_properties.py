@@ -34,8 +34,8 @@ RULES = (
 )
 BOOK = Rulebook(version="1", detect=RULES)
 
-entities = st.sampled_from([CHECKOUT, "service/b"])
-seconds = st.integers(0, 1500)
+entities = st.sampled_from([CHECKOUT, CHECKOUT, CHECKOUT, "service/b"])
+seconds = st.integers(0, 700)
 numbers = st.integers(0, 48).map(lambda whole: whole / 8)
 """Whose sums are the same in any order."""
 records: st.SearchStrategy[AnyRecord] = st.one_of(
@@ -45,13 +45,18 @@ records: st.SearchStrategy[AnyRecord] = st.one_of(
     ),
     st.builds(
         lambda at, entity, values: SamplesRecord(
-            at=T0 + at, entity=entity, times=[T0 + at + 7 * n for n in range(len(values))], values={"m1": values}
+            at=T0 + at,
+            entity=entity,
+            times=[T0 + at + 7 * n for n in range(len(values))],
+            values={"m1": values, "m2": [None if one is None else one / 4 for one in values]},
         ),
         seconds, entities, st.lists(st.one_of(st.none(), numbers), max_size=4),
     ),
     st.builds(
-        lambda at, entity, text, severity: LogRecord(at=T0 + at, entity=entity, template=text, severity=severity),
-        seconds, entities, st.sampled_from(["a <*>", "b <*>"]), st.sampled_from(["error", "info"]),
+        lambda at, entity, text, severity, count: LogRecord(
+            at=T0 + at, entity=entity, template=text, severity=severity, count=count
+        ),
+        seconds, entities, st.sampled_from(["a <*>", "b <*>"]), st.sampled_from(["error", "info"]), st.integers(1, 30),
     ),
     st.builds(
         lambda at, entity, errors: CallRecord(at=T0 + at, entity=entity, count=4, errors=errors),
@@ -91,7 +96,7 @@ def played(
 
 
 @settings(max_examples=25)
-@given(st.lists(records, max_size=60), st.integers(0, 100), st.randoms(use_true_random=False))
+@given(st.lists(records, min_size=5, max_size=70), st.integers(0, 100), st.randoms(use_true_random=False))
 def test_neither_order_nor_ticks_nor_restarts_change_what_is_found(
     told: list[AnyRecord], late: int, chance: Random
 ) -> None:
