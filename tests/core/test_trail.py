@@ -85,15 +85,17 @@ def told(kind: ChangeType = "schema", before: float = 900.0) -> ChangeRecord:
     return ChangeRecord(at=T0 - before, id="c", type=kind, entity=LONG[-1], summary="column a changed")
 
 
-def test_two_numbers_far_from_one_change_are_one_incident_that_names_it_before_and_after_a_restart() -> None:
+@pytest.mark.parametrize("apart", [60.0, 300.0, 1200.0])
+def test_two_numbers_far_from_one_change_are_one_incident_also_over_a_restart(apart: float) -> None:
     results = []
     for restart in (False, True):
         engine = world(told())
         for at, name in enumerate(("kpi/k0", "kpi/k1")):
-            engine.decide([fell(name, 1200.0 * at, f"RevenueFell{at}")], T0 + 1200.0 * at)
+            engine.decide([fell(name, apart * at, f"RevenueFell{at}")], T0 + apart * at)
             if restart:
                 engine = Engine.restored(engine.rulebook, engine.snapshot())
         engine.decide([], T0 + 3600.0)
+        assert sum(one.paged_at is not None for one in engine.state.incidents.values()) == 1
         shown = [one for one in engine.state.incidents.values() if one.status == "open"]
         results.append([(one.id, one.suspects[0].entity, one.suspects[0].change, len(one.alerts)) for one in shown])
         assert len(shown) == 1

@@ -104,6 +104,7 @@ class Engine:
             logbook=logbook,
             pager=self._pager,
             automation=self._automation,
+            reconsider=self._groups.reconsider,
         )
         self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
         self._incidents = Incidents(

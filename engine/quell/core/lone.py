@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, log1p
 
 import msgspec
@@ -18,7 +19,7 @@ from quell.core.pager import Pager
 from quell.core.rank import MOST_SUSPECTS, TEMPERATURE
 from quell.core.severity import rank, worst
 from quell.core.titles import crowd_title, title
-from quell.core.trail import MADE_OF_DATA, Led, follows, trail
+from quell.core.trail import MADE_OF_DATA, OF_DATA, Led, follows, trail
 from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
@@ -48,7 +49,9 @@ class Lone:
         logbook: Logbook,
         pager: Pager,
         automation: Automation,
+        reconsider: Callable[[Alert, float], None],
     ) -> None:
+        self._reconsider = reconsider
         self._rulebook = rulebook
         self._state = state
         self._chart = chart
@@ -132,6 +135,8 @@ class Lone:
         self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
         self._logbook.keep(noted(incident, now, "opened", alert.reason.text), "opened", now, out)
         self._pager.page(name, alert, alert.reason.text, now, out)
+        if suspects and suspects[0].kind in OF_DATA:  # what else that change brought about may join it now
+            self._reconsider(self._state.alerts[alert.fingerprint], now)
 
     def shown(self, incident: Incident) -> bool:
         """Whether an incident is of one alert without company."""
