@@ -158,7 +158,7 @@ def test_a_channel_that_is_a_route_is_told_of_the_question():
     stage.news()
     (asked,) = [one for one in stage.decisions if isinstance(one, Perform)]
     assert asked.action == "slack.post"
-    assert f"quell approve {stage.run.id}" in asked.params["text"]
+    assert f"quell runs {stage.run.id}" in asked.params["text"]
 
 
 def test_a_dry_run_says_whom_it_would_ask():
