@@ -103,7 +103,7 @@ class Slack:
         channel, text = given.get("channel") or self._home(), given.get("text", "")
         if not channel:
             raise Refused('slack.post needs a "channel", in the step or as the source\'s option; nothing was posted')
-        thread = given.get("thread", "")
+        thread: str = given.get("thread", "")
         where = f"{channel}, in the thread {thread}" if thread else channel
         if call.dry_run:
             if not is_person(channel):

@@ -128,8 +128,9 @@ class Settings:
     def of(cls, options: Mapping[str, Any], source: str) -> Settings:
         """From decoded options. Raises `Misconfigured` for a limit that is none."""
         given = {option.name: options.get(option.name) for option in PULL_OPTIONS}
-        known = {option.name: option.default if given[option.name] is None else given[option.name]
-                 for option in PULL_OPTIONS}  # fmt: skip
+        known: dict[str, Any] = {
+            option.name: option.default if given[option.name] is None else given[option.name] for option in PULL_OPTIONS
+        }
         if not 1 <= int(known["limit"]) <= 100_000:
             raise Misconfigured([Problem(f'source "{source}"', 0, 0, "limit: expected 1 to 100000 lines")])
         return cls(
