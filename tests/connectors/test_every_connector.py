@@ -44,6 +44,7 @@ OURS = {
     "opsgenie": {"receive"},
     "otlp": {"receive"},
     "pagerduty": {"act", "pull", "receive"},
+    "predictions": {"receive"},
     "prometheus": {"act", "ask", "pull", "recall"},
     "redmine": {"act"},
     "script": {"act"},

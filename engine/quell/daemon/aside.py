@@ -68,7 +68,7 @@ def parts(
     at: float, source: str, request: Request, rejected: Sequence[Rejected], *, taken: bool
 ) -> Iterator[Quarantined]:
     """The parts of a delivery that were not taken; ``taken`` says whether others were."""
-    if not taken and len(rejected) == 1:
+    if not taken and len(rejected) == 1 and not rejected[0].private:
         yield whole(at, source, request, rejected[0].reason)
         return
     places = _places(request.body) if rejected else {}
@@ -76,6 +76,9 @@ def parts(
     lines.discard(b"")
     left = _MOST_AROUND_ALL_BYTES + 2 * len(request.body)
     for each in rejected:
+        if each.private:
+            yield _entry(_Sent(at, source, request), each.reason, each.payload, None)
+            continue
         around = places.get(_canonical(each.payload)) if left > 0 else None
         if around is None and each.payload.strip() in lines:
             around = (b"", b"")

@@ -69,10 +69,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A part of a payload that could not be read; the rest of it goes on. Kept in quarantine, visible."""
+    """A part of a payload that could not be read; the rest of it goes on. Kept in quarantine, visible.
+
+    ``private``: nothing of the delivery is kept but ``payload``, so that it cannot be tried again.
+    """
 
     reason: str
     payload: bytes
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
