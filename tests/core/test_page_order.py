@@ -241,7 +241,19 @@ def test_an_answer_that_never_comes_holds_nothing_back_for_ever() -> None:
     assert stage.automation.next_due() > stage.now
     stage.answer("page/INC-1/2/on-call")
     stage.at(2 * UNANSWERED_S)
-    assert texts(stage) == ["trouble", "worse", "trouble"]
+    assert texts(stage) == ["trouble", "worse"], "what was true before is not told after what is"
+    assert stage.state.telling == {}
+
+
+def test_an_answer_that_comes_after_a_newer_page_arrived_changes_nothing() -> None:
+    stage = paged()
+    more(stage, "worse", "2")
+    stage.at(UNANSWERED_S)
+    stage.answer("page/INC-1/2/on-call")
+    assert stage.state.telling == {}
+    stage.answer("page/INC-1/1/on-call", "failed", failure="unreachable")
+    stage.at(86_400)
+    assert texts(stage) == ["trouble", "worse"]
 
 
 def test_after_a_restart_the_answer_is_awaited_anew() -> None:

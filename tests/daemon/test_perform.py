@@ -142,6 +142,28 @@ def test_a_source_that_does_not_take_who_asks_is_broken_until_it_does() -> None:
     go(story())
 
 
+def test_a_page_to_who_does_not_take_who_asks_is_not_refused_for_good() -> None:
+    async def story() -> None:
+        Worker.script = lambda call: Denied("the token was revoked; give another")
+        store = MemoryStore()
+        deed = Perform(
+            at=1.0,
+            key="page/i/1/ops",
+            token="page/i/1/ops",
+            action="w.do",
+            params={"text": "x"},
+            effect="tell",
+            repeat="keyed",
+            lane="i/ops",
+        )
+        store.commit(Turn(seq=0, intents=[deed]))
+        async with running(loaded(source("w", "told")), kinds={**KINDS, "told": Told}, store=store) as quell:
+            await quell.until(lambda: quell.core.told(deed.key))
+            assert quell.core.told(deed.key) == "failed denied the token was revoked; give another"
+
+    go(story())
+
+
 def test_pending_is_asked_again_with_the_same_key() -> None:
     async def story() -> None:
         Worker.script = lambda call: Pending(0.01) if len(Worker.calls) < 3 else Done("at last")

@@ -34,6 +34,22 @@ def is_page(deed: Perform) -> bool:
     return not deed.key.startswith(FOLLOW)
 
 
+def heir_of(state: State, gone: Incident) -> Incident | None:
+    """The open incident that a merged one is part of and whose page its page stands for, while nobody has taken it."""
+    heir, passed = gone, {gone.id}
+    while heir.merged_into is not None and heir.merged_into not in passed and heir.merged_into in state.incidents:
+        passed.add(heir.merged_into)
+        heir = state.incidents[heir.merged_into]
+    told = (heir.paged_at, heir.page_record)
+    mine = heir is not gone and heir.is_open and gone.paged_at is not None and told == (gone.paged_at, gone.page_record)
+    return heir if mine and not heir.acknowledged_by else None
+
+
+def as_key(heir: Incident, gone: Incident, called: str) -> str:
+    """The ledger key of a page for an incident that absorbed another of which people were told, or nearly."""
+    return f"page/{heir.id}/as-{gone.id}-{gone.version}/{called}"
+
+
 class Following:
     """All that it remembers is in ``state.followed``; deeds that it makes are told again as pages are."""
 
@@ -69,6 +85,24 @@ class Following:
                 known = replace(known, status=now, changed_at=at, firm=again)  # noqa: PLW2901
                 self._keep(known)
             deeds += self._say(known, incident, at)
+            if incident.status == "merged":
+                deeds += self._handed_on(known, incident, at)
+        return deeds
+
+    def _handed_on(self, known: Followed, gone: Incident, at: float) -> list[Perform]:
+        """Calls people for the incident that absorbed one: where that is over now, it would seem that all is over."""
+        heir, called = heir_of(self._state, gone), self._routes.following(known.route)
+        if heir is None or called is None or not (known.said or self._under_way(known)):
+            return []
+        if any((one.source, one.route) == (known.source, known.route) for one in self._of(heir.id)):
+            return []
+        if called.chain and not self._routes.at_its_turn(called, heir.id, at):
+            return []
+        about = Matter(heir, None, at, f"{heir.title} ({gone.id} is part of it)")
+        deeds = self._routes.call(called, about, as_key(heir, gone, known.route))
+        for deed in deeds:
+            self._state.telling[deed.key] = Telling(deed=deed, since=at)
+            self.paged(deed)
         return deeds
 
     def heard(self, incident: Incident, source: str, there: str, status: str, at: float, *, echo: bool) -> bool:

@@ -12,16 +12,18 @@ from math import inf
 
 from msgspec.structs import replace
 
-from quell.core.called import replaces
-from quell.core.following import Following, is_page
+from quell.core.called import Matter, replaces
+from quell.core.following import Following, as_key, heir_of, is_page
 from quell.core.routes import Routes
 from quell.model.decision import AnyDecision, Audit, Perform
+from quell.model.incident import Incident
 from quell.model.records import StepFinished
 from quell.model.state import State, Telling
 
 ATTEMPTS = 291
-UNSURE_ATTEMPTS = 6
-"""Of a page that may have arrived each time: it is not repeated for a day where every answer gets lost."""
+UNSURE_ATTEMPTS = 18
+"""Of a page that may have arrived each time: an outage of an hour is outlasted that answers nothing (502, time limits),
+but it is not repeated for a day where every answer gets lost. Attempts that surely did not arrive do not count."""
 WAIT_S = 10.0
 """Before the second attempt; each further wait is three times the one before, up to `LONGEST_WAIT_S`."""
 LONGEST_WAIT_S = 300.0
@@ -30,6 +32,8 @@ FORGET_S = 86_400.0
 """A page that was never answered is forgotten after this long."""
 UNANSWERED_S = 600.0
 """An attempt whose answer is not there after so long (each has its own, far shorter limit) holds nothing back."""
+ASKS = "-asks/"
+"""Stands in the keys of pages by which a run asks for a yes, behind the step."""
 _UNSURE = frozenset({"timeout", "bug"})
 _HOPELESS = frozenset({"refused", "bug"})
 
@@ -72,13 +76,16 @@ class Paging:
             return []
         lane = _lane(telling.deed)
         if result.outcome == "done":
+            overtaken = self._overtaken(telling, at)
             del self._state.telling[result.key]
-            return [*self._following.settled(telling.deed, at, arrived=True), *self._go_on(lane, at)]
+            return [*overtaken, *self._following.settled(telling.deed, at, arrived=True), *self._go_on(lane, at)]
         unsure = result.outcome == "in_doubt" or result.failure in _UNSURE
         error = result.error or result.failure or "nobody knows whether it arrived"
-        most = UNSURE_ATTEMPTS if unsure and is_page(telling.deed) else ATTEMPTS
-        telling = replace(telling, unsure=telling.unsure or unsure or result.unknown)
-        if result.failure in _HOPELESS or telling.attempt >= most:
+        telling = replace(
+            telling, unsure=telling.unsure or unsure or result.unknown, doubts=telling.doubts + int(unsure)
+        )
+        doubtful = telling.doubts >= UNSURE_ATTEMPTS and is_page(telling.deed)
+        if result.failure in _HOPELESS or doubtful or telling.attempt >= ATTEMPTS:
             return [*self._given_up(telling, at, error), *self._go_on(lane, at)]
         wait_s = min(WAIT_S * 3.0 ** min(telling.attempt - 1, 9), LONGEST_WAIT_S)
         not_before = at + min(result.retry_after_s or 0.0, LONGEST_WAIT_S)
@@ -114,7 +121,7 @@ class Paging:
             if not waiting or any(_under_way(one) and at < one.since + UNANSWERED_S for one in line):
                 return decisions
             first = waiting[0]
-            dropped = self._dropped(first, waiting[1:], at)
+            dropped = self._dropped(first, [one for one in line if one.number > first.number], at)
             if dropped is not None:
                 decisions += dropped
             elif first.due_at is not None and at < first.due_at:
@@ -131,18 +138,55 @@ class Paging:
             return list(self._following.settled(deed, at, arrived=False, unsure=telling.unsure))
         newer = next((one.deed for one in later if replaces(one.deed, deed)), None)
         if newer is not None:
-            del self._state.telling[deed.key]
-            more = self._following.settled(deed, at, arrived=False, unsure=telling.unsure)
-            detail = f"{_tries(telling)}: {newer.token} is told instead"
-            return [Audit(at=at, who="quell", what="page replaced", target=_about(deed), detail=detail), *more]
+            return self._replaced(telling, newer, at)
         incident = self._state.incidents.get(deed.incident)
-        if not is_page(deed) or incident is None:
+        if not is_page(deed):
+            return None
+        if (
+            deed.run
+        ):  # what a run failed at, people hear of though the incident is over; what it asked, if it asks still
+            return self._given_up(telling, at, f"run {deed.run} asks no more") if self._asks_no_more(deed) else None
+        if incident is None:
             return None
         if not incident.is_open:
-            return self._given_up(telling, at, f"incident {incident.id} is {incident.status} by now")
+            said = f"incident {incident.id} is {incident.status} by now"
+            return [*self._given_up(telling, at, said), *self._handed_on(deed, incident, at)]
         if incident.acknowledged_by and not telling.unsure and self._routes.along_a_chain(deed):
             return self._given_up(telling, at, f"{incident.acknowledged_by} has taken {incident.id} by now")
         return None
+
+    def _overtaken(self, arrived: Telling, at: float) -> list[AnyDecision]:
+        """Drops older pages that one which has arrived replaces: their answers came too late to keep their turn."""
+        decisions: list[AnyDecision] = []
+        for older in self._line(_lane(arrived.deed)):
+            if older.number < arrived.number and replaces(arrived.deed, older.deed):
+                decisions += self._replaced(older, arrived.deed, at)
+        return decisions
+
+    def _replaced(self, telling: Telling, newer: Perform, at: float) -> list[AnyDecision]:
+        del self._state.telling[telling.deed.key]
+        unsure = telling.unsure or _under_way(telling)
+        more = self._following.settled(telling.deed, at, arrived=False, unsure=unsure)
+        detail = f"{_tries(telling)}: {newer.token} is told instead"
+        return [Audit(at=at, who="quell", what="page replaced", target=_about(telling.deed), detail=detail), *more]
+
+    def _asks_no_more(self, deed: Perform) -> bool:
+        """Whether a page asks for a yes that the run needs no more."""
+        run = self._state.runs.get(deed.run)
+        asked = run.approval if run is not None else None
+        if run is None or asked is None or f"/{run.id}-{asked.step}{ASKS}" not in deed.token:
+            return False
+        return run.over or bool(asked.rejected_by) or len(asked.approved_by) >= asked.need
+
+    def _handed_on(self, deed: Perform, gone: Incident, at: float) -> list[AnyDecision]:
+        """A page that did not arrive before its incident became part of another, which counts as paged by it."""
+        heir = heir_of(self._state, gone)
+        lane = _lane(deed).removeprefix(f"{gone.id}/")
+        called = self._routes.called(lane)
+        if heir is None or called is None or any(one.route == lane for one in self._state.followed.get(heir.id, ())):
+            return []
+        about = Matter(heir, None, at, str(deed.params.get("text") or heir.title))
+        return self.told(self._routes.call(called, about, as_key(heir, gone, lane)), at)
 
     def _tried(self, telling: Telling, at: float) -> Perform:
         """Its next attempt. The first has the token for its key."""

@@ -172,8 +172,13 @@ class Routes:
 
     def following(self, name: str) -> Called | None:
         """Where people are called so if that follows the incident: a route, or a step of a chain."""
+        called = self.called(name)
+        return called if called is not None and called.route.source else None
+
+    def called(self, name: str) -> Called | None:
+        """Where people are called so: by a route, or by a step of a chain."""
         for route, own, _, _ in self._routes:
-            if own == name and route.source:
+            if own == name and not route.chain:
                 return Called(own, route)
         chain, _, rest = name.partition("/")
         number, _, person = rest.partition("/")
@@ -181,7 +186,7 @@ class Routes:
         if known is None or not number.isdecimal() or not 0 < int(number) <= len(known.stages):
             return None
         stage = known.stages[int(number) - 1]
-        return called_by(known, stage, "" if person == "all" else person) if stage.source else None
+        return called_by(known, stage, "" if person == "all" else person)
 
     def at_its_turn(self, called: Called, incident: str, at: float) -> bool:
         """Whether people are called there as long as an incident is open: of a chain, at the step where it stands."""

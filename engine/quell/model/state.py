@@ -170,7 +170,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
 
     One that was not tried yet (``attempt`` 0) waits for those of its lane that have a lower ``number``.
     ``since`` is when the answer was begun to be awaited, ``not_before`` what the other side asked for.
-    ``unsure``: an attempt was made of which nobody knows whether it arrived.
+    ``unsure``: an attempt was made of which nobody knows whether it arrived; ``doubts`` counts those that say so.
     """
 
     deed: Perform
@@ -180,6 +180,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
     since: float = 0.0
     not_before: float = 0.0
+    doubts: int = 0
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
