@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from quell.config.behaviour_shape import BehaviourShape, behaviour, behaviour_misfits, fields_of
 from quell.config.detect_shapes import (
     MOST_WINDOWS,
     AbsenceShape,
@@ -27,7 +28,7 @@ SHORTEST_S = 1.0
 LONGEST_S = 7 * 86_400.0
 _SUMMARY = Known(roots=frozenset({"labels", "entity", "metric", "value", "threshold", "text"}))
 _GLOB_SIGNS = frozenset("*?[")
-_POOLED = frozenset({"absence", "new", "drift", "schema"})
+_POOLED = frozenset({"absence", "new", "drift", "schema", "behaviour"})
 _READ = {
     "threshold": ("metric", "log"),
     "forecast": ("metric",),
@@ -37,6 +38,7 @@ _READ = {
     "shift": ("metric", "log"),
     "drift": ("distribution",),
     "schema": ("distribution",),
+    "behaviour": ("distribution",),
 }
 """What conditions read."""
 _BACK = {"forecast": "over", "shift": "against"}
@@ -57,7 +59,7 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         on=shape.mode == "on",
         metric=shape.metric or "",
         log=shape.log or "",
-        distribution=shape.distribution or "",
+        distribution=shape.distribution or (fields_of(written) if isinstance(written, BehaviourShape) else ""),
         where=joined(shape.where),
         errors=kind == "new" if shape.errors is None else shape.errors,
         pooled=kind in _POOLED if shape.per is None else shape.per == "entity",
@@ -68,7 +70,7 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         delay_s=shape.delay,
         blind_s=shape.blind or 0.0,
         severity=shape.severity,
-        impact=shape.impact or "",
+        impact=shape.impact or ("fairness" if getattr(written, "of", "") == "fairness" else ""),
         labels=_OWN_LABELS.get(kind, {}) | shape.labels,
         summary=shape.summary,
         runbook=shape.runbook,
@@ -90,7 +92,8 @@ def _condition(written: Any, fields: str) -> Condition:
 
 def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path, str, str]]:
     """Parts of a detector that do not go together, and where they stand."""
-    reads = next(name for name in ("metric", "log", "distribution") if getattr(shape, name) is not None)
+    named = (name for name in ("metric", "log", "distribution") if getattr(shape, name) is not None)
+    reads = next(named, "distribution")
     if reads not in _READ.get(kind, (reads,)):
         yield (reads,), f'"{kind}" reads no {reads}', f"write {' or '.join(_READ[kind])}"
     if not SHORTEST_S <= shape.every <= LONGEST_S:
@@ -109,6 +112,8 @@ def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path
     back = _BACK.get(kind)
     if back is not None:
         yield from _looks_back(shape, ("when", kind, back), getattr(written, back))
+    if isinstance(written, BehaviourShape):
+        yield from behaviour_misfits(written, shape.distribution, shape.every, MOST_WINDOWS)
     if kind == "absence" and written.after < shape.every:
         yield ("when", kind, "after"), '"after" is shorter than a window', f"write every: {written.after:g}s"
 
@@ -177,4 +182,5 @@ _CONDITIONS: Mapping[type, Callable[[Any], Condition]] = {
     AnomalyShape: _anomaly,
     NewShape: _new,
     ShiftShape: _shift,
+    BehaviourShape: behaviour,
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
+from quell.config.behaviour_shape import BehaviourShape
 from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone, plain
 from quell.config.profiled_shapes import DriftShape, SchemaShape
 from quell.config.rule_shapes import EntityName
@@ -163,6 +164,8 @@ class WhenShape(Shape):
     """Fields are distributed otherwise than in the profile of their entity."""
     schema_: SchemaShape | None = Field(default=None, alias="schema")
     """What comes is otherwise than the profile of the entity describes."""
+    behaviour: BehaviourShape | None = None
+    """What a model does, from prediction logs: confidence, calibration, fairness, cost and others."""
 
     @model_validator(mode="after")
     def _one(self) -> WhenShape:
@@ -186,14 +189,14 @@ class DetectShape(Shape):
     log: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     """Log statements that it counts, as a glob over their templates."""
     distribution: Annotated[str, Field(min_length=1, max_length=300)] | None = None
-    """Fields of which it reads the distribution, as a glob."""
+    """Fields of which it reads the distribution, as a glob; "behaviour" knows its own."""
     where: list[MatcherText] = Field(default=[])
     """Matchers over entity, kind, name, metric and the labels of the entity; none match every series."""
     errors: bool | None = None
     """Of log statements only those that tell of errors; "new" does so unless told otherwise."""
     per: Literal["series", "entity"] | None = None
     """Whether each metric or statement is judged by itself, or all that is read of an entity together; "absence",
-    "new", "drift" and "schema" look at entities."""
+    "new", "drift", "schema" and "behaviour" look at entities."""
     when: WhenShape
     """The condition."""
     for_: Windows = Field(default=(1, 1), alias="for")
@@ -216,7 +219,8 @@ class DetectShape(Shape):
 
     @model_validator(mode="after")
     def _reads_one(self) -> DetectShape:
-        if sum(one is not None for one in (self.metric, self.log, self.distribution)) != 1:
+        read = sum(one is not None for one in (self.metric, self.log, self.distribution))
+        if read != 1 and (read or self.when.behaviour is None):
             raise ValueError('a detector reads one of "metric", "log" and "distribution"')
         if self.delay > self.every * 10:
             raise ValueError('"delay" is more than ten windows; judge longer windows instead')

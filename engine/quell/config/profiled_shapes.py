@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from quell.config.complaints import did_you_mean
 from quell.config.fields import Duration, Shape
 from quell.errors import Problem
-from quell.model.detect import Check, DetectRule, Drift, Schema
+from quell.model.detect import Behaviour, Check, DetectRule, Drift, Schema
 from quell.model.drift_report import Limits
 from quell.model.profile import Profile
 
@@ -102,7 +102,8 @@ def schema(shape: SchemaShape, fields: str) -> Schema:
 def unprofiled(rules: Iterable[DetectRule], profiles: Sequence[Profile]) -> Iterator[Problem]:
     """Rules that would never find anything, as there is no profile to compare with."""
     for rule in rules:
-        if not isinstance(rule.when, (Drift, Schema)):
+        told = isinstance(rule.when, Behaviour) and rule.when.change is not None and not rule.when.against_s
+        if not isinstance(rule.when, (Drift, Schema, Behaviour)) or (isinstance(rule.when, Behaviour) and not told):
             continue
         name = rule.when.profile
         entity, _, version = name.partition("@")

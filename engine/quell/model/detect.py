@@ -20,6 +20,13 @@ Impact = Literal["system", "model", "business", "fairness"]
 Direction = Literal["up", "down", "both"]
 Check = Literal["columns", "types", "nulls", "values", "rows", "age", "clock", "version"]
 """What of data can be otherwise than its profile describes."""
+Measure = Literal[
+    "confidence", "calibration", "polarised", "disagreement", "fairness", "missing", "tokens", "cost", "spend",
+    "refusal", "quality",
+]  # fmt: skip
+"""What can be asked of a model's behaviour."""
+RELATIVE = frozenset({"tokens", "cost", "spend"})
+Rate = Literal["positive", "agreement", "true_positive", "false_positive", "refusal"]
 NOWHERE = Place(file="<default>", line=0)
 
 
@@ -123,7 +130,31 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, tag="schema", tag_field=
     segment: str = ""
 
 
-Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema
+class Behaviour(msgspec.Struct, frozen=True, kw_only=True, tag="behaviour", tag_field="condition"):
+    """A number about what a model does, of predictions of the last ``over_s`` (0: of the window), lies beyond a limit.
+
+    With ``change``: it differs by more than that (a share of itself where it is `RELATIVE`) from the ``against_s``
+    before, or from the profile. It counts only beyond its interval at the confidence ``sure``, from ``volume``
+    predictions on. ``across`` names what segments are compared by, ``rate`` which of their rates; scores are polarised
+    that lie within ``ends`` of 0 or 1.
+    """
+
+    of: Measure
+    above: float | None = None
+    below: float | None = None
+    change: float | None = None
+    over_s: float = 0.0
+    against_s: float = 0.0
+    across: str = ""
+    rate: Rate = "positive"
+    segment: str = ""
+    ends: float = 0.05
+    volume: int = 200
+    sure: float = 0.95
+    profile: str = ""
+
+
+Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema | Behaviour
 """Every condition there is."""
 
 

@@ -1,0 +1,123 @@
+"""The shape of the condition "behaviour", and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from quell.config.fields import Shape, Span
+from quell.model.detect import Behaviour, Measure, Rate
+
+_FIELDS: Mapping[str, str] = {
+    "confidence": "confidence",
+    "calibration": "calibration.*",
+    "polarised": "score",
+    "disagreement": "agreement",
+    "missing": "*",
+    "tokens": "tokens_*",
+    "cost": "cost",
+    "spend": "cost",
+    "refusal": "refusal",
+    "quality": "quality",
+}
+_RATES: Mapping[str, str] = {"true_positive": "confusion", "false_positive": "confusion"}
+_MANY = frozenset({"calibration", "missing", "tokens"})
+"""What is told from more than one field."""
+_NO_BASELINE = frozenset({"calibration", "fairness", "disagreement", "missing"})
+"""What has a value of its own that is right: 0."""
+
+
+class BehaviourShape(Shape):
+    """A number about what a model does lies beyond a limit, and not by chance: read from prediction logs."""
+
+    of: Measure
+    """Which number: the mean of confidence, quality, tokens or cost; spend (cost in all); the share of polarised
+    scores, of disagreement with labels, of refusals, of missing values; the calibration error; the fairness gap."""
+    above: float | None = None
+    """It is an alert above this: one of above, below and change."""
+    below: float | None = None
+    """It is an alert below this."""
+    change: Annotated[float, Field(gt=0)] | None = None
+    """It is an alert when it differs by more than this from the profile, or from "against"; of tokens, cost and spend
+    as a share (0.5 is half as much again)."""
+    over: Span | None = None
+    """Of the predictions of how long (one window)."""
+    against: Span | None = None
+    """The time before, with which "change" compares; the profile of the model if left out."""
+    across: Annotated[str, Field(min_length=1)] | None = None
+    """By what segments differ that fairness compares, such as region."""
+    rate: Rate = "positive"
+    """Which of their rates: of positive predictions, of agreement with labels, of true or false positives, of
+    refusals."""
+    segment: str = ""
+    """Only predictions of this segment, such as region=eu."""
+    ends: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """How near 0 or 1 a score counts as polarised."""
+    volume: Annotated[int, Field(ge=30)] = 200
+    """So many predictions at least (of each segment), or nothing is said."""
+    sure: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
+    """With what confidence it must lie beyond the limit."""
+    profile: str | None = None
+    """The profile that "change" compares with, as entity or entity@version."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> BehaviourShape:
+        if sum(one is not None for one in (self.above, self.below, self.change)) != 1:
+            raise ValueError('a behaviour has one of "above", "below" and "change"')
+        if self.change is not None and self.of in _NO_BASELINE:
+            raise ValueError(f'"{self.of}" has a limit of its own: write "above"')
+        if self.below is not None and self.of in _NO_BASELINE:
+            raise ValueError(f'"{self.of}" is best at 0: write "above"')
+        if self.change is None and (self.against is not None or self.profile is not None):
+            raise ValueError('"against" and "profile" go with "change"')
+        if (self.of == "fairness") != (self.across is not None):
+            raise ValueError('"across" says which segments "of: fairness" compares: it is needed there, and only there')
+        if self.of == "fairness" and self.segment:
+            raise ValueError('"segment" does not go with "of: fairness", which compares all of "across"')
+        return self
+
+
+def fields_of(shape: BehaviourShape) -> str:
+    """What is read when a rule does not say."""
+    return _RATES.get(shape.rate, shape.rate) if shape.of == "fairness" else _FIELDS[shape.of]
+
+
+def behaviour(shape: BehaviourShape) -> Behaviour:
+    """The condition."""
+    return Behaviour(
+        of=shape.of,
+        above=shape.above,
+        below=shape.below,
+        change=shape.change,
+        over_s=shape.over or 0.0,
+        against_s=shape.against or 0.0,
+        across=shape.across or "",
+        rate=shape.rate,
+        segment=shape.segment,
+        ends=shape.ends,
+        volume=shape.volume,
+        sure=shape.sure,
+        profile=shape.profile or "",
+    )
+
+
+def behaviour_misfits(
+    shape: BehaviourShape, distribution: str | None, every_s: float, most_windows: int
+) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Parts of the rule that do not go together, and where they stand."""
+    if distribution is not None and shape.of not in _MANY and frozenset("*?[") & {*distribution}:
+        yield ("distribution",), f'"of: {shape.of}" reads one field', "write its name, without *"
+    for key, span_s in (("over", shape.over), ("against", shape.against)):
+        if span_s is None:
+            continue
+        at = ("when", "behaviour", key)
+        if span_s < every_s:
+            yield at, f'"{key}" is shorter than a window', "write a shorter every"
+        elif span_s / every_s > most_windows:
+            yield (
+                at,
+                f"these are {span_s / every_s:.0f} windows, and {most_windows} are remembered",
+                "write a longer every",
+            )
