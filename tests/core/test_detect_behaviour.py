@@ -58,7 +58,10 @@ def test_a_daily_mean_of_confidence_below_70_percent() -> None:
     assert alert.annotations["expected"] == "at least 0.7"
     assert alert.annotations["predictions"] == "2400"
     assert alert.annotations["version"] == "7"
-    assert "mean confidence of 2,400 predictions is 0.5985 (0.5894 to 0.6076 with 95% confidence)" in alert.annotations["description"]
+    assert (
+        "mean confidence of 2,400 predictions is 0.5985 (0.5894 to 0.6076 with 95% confidence)"
+        in alert.annotations["description"]
+    )
     low, high = map(float, alert.annotations["interval"].split(" to "))
     assert low < alert.value < high < 0.7
 
@@ -150,8 +153,6 @@ def test_scores_that_go_to_the_ends_against_the_profile() -> None:
     alert = one(watched)
     assert alert.value == pytest.approx(0.75)
     assert "as in the profile" in alert.annotations["expected"]
-        alert.annotations
-    )
 
 
 def test_a_gap_between_segments_is_of_impact_fairness_only_if_both_have_enough() -> None:
@@ -209,7 +210,9 @@ def test_tokens_cost_refusals_and_quality_of_a_language_model() -> None:
     assert {name.split()[0] for at, name, _ in watched.course() if at < 5 * HOUR} == set()
     assert {alert.labels["alertname"] for alert in watched.firing} == set(of)
     tokens = next(alert for alert in watched.firing if alert.labels["alertname"] == "Tokens")
-    assert "mean tokens of 200 requests is 506.9 (506.5 to 507.4 with 95% confidence)" in tokens.annotations["description"]
+    assert (
+        "mean tokens of 200 requests is 506.9 (506.5 to 507.4 with 95% confidence)" in tokens.annotations["description"]
+    )
     assert "as in the last 3h" in tokens.annotations["expected"]
 
 
