@@ -322,6 +322,40 @@ def test_after_a_long_time_how_incidents_stand_now_is_asked_not_the_log() -> Non
     asking(log, work, watch=True)
 
 
+def test_what_was_made_before_a_long_time_and_ended_in_it_is_told() -> None:
+    log = Log()
+    log.incidents.append({
+        "id": "P1", "type": "incident", "incident_key": INCIDENT, "status": "resolved",
+        "created_at": format_time(NOW - 5 * 86_400.0), "last_status_change_at": format_time(NOW - 2 * 86_400.0),
+        "last_status_change_by": ANA,
+    })  # fmt: skip
+
+    async def work(trial: Trial) -> None:
+        told = (await trial.built.pull(format_time(NOW - 3 * 86_400.0), NOW)).records
+        assert [(one.target, one.args["status"]) for one in told] == [(INCIDENT, "resolved")]
+
+    asking(log, work, watch=True)
+
+
+def test_a_log_that_is_too_long_to_be_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quell_connectors.pagerduty.watch._MOST_PAGES", 3)
+    log = Log()
+    log.happens("resolve", 5.0)
+    for number in range(8):
+        log.happens("notify", 10.0 + number)
+    log.incidents.append({
+        "id": "PGR0VU2", "type": "incident", "incident_key": INCIDENT, "status": "resolved",
+        "created_at": format_time(NOW - 60.0), "last_status_change_at": format_time(NOW + 5.0),
+        "last_status_change_by": ANA,
+    })  # fmt: skip
+
+    async def work(trial: Trial) -> None:
+        told = (await trial.built.pull(format_time(NOW), NOW + 40.0)).records
+        assert [(one.target, one.args["status"]) for one in told] == [(INCIDENT, "resolved")]
+
+    asking(log, work, watch=True)
+
+
 def test_a_log_that_cannot_be_had_is_asked_again_from_where_it_was() -> None:
     log = Log()
 

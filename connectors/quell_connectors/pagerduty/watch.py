@@ -87,7 +87,7 @@ class Watch:
     async def pull(self, cursor: str | None, now: float) -> Pulled:
         """Records of what happened since the cursor, oldest first.
 
-        Without a cursor, or after so long a time that the log would be long, how each incident stands now.
+        Without a cursor, or after a time of which the log is long, how each incident stands now.
         """
         until = format_time(now)
         try:
@@ -95,25 +95,31 @@ class Watch:
         except ValueError:
             last = None
         if last is None or now - last > LOG_S:
-            since = max(last - OVERLAP_S if last is not None else now - ALL_S, now - ALL_S)
-            return Pulled(tuple(await self._all(since, now)), until)
+            return Pulled(tuple(await self._all(now)), until)
         entries = await self._entries(format_time(last - OVERLAP_S), until)
+        if entries is None:
+            return Pulled(tuple(await self._all(now)), until)
         return Pulled(_records([await self._with_email(one) for one in entries], self._source, now), until)
 
-    async def _entries(self, since: str, until: str) -> list[Entry]:
+    async def _entries(self, since: str, until: str) -> list[Entry] | None:
+        """The log of that time; None when it is too long, as it is told newest first."""
         found: list[Entry] = []
         asked = {"since": since, "until": until, "include[]": ["incidents", "channels"], "limit": _PAGE}
         for _ in range(_MOST_PAGES):
             page = await self._rest.get("/log_entries", {**asked, "offset": len(found)}, _Entries, _TIMEOUT_S)
             found += page.log_entries
             if not page.more or not page.log_entries:
-                break
-        return found
+                return found
+        return None
 
-    async def _all(self, since: float, now: float) -> list[CommandRecord]:
-        """How incidents stand that were made since then; those that are not ours the core leaves aside."""
+    async def _all(self, now: float) -> list[CommandRecord]:
+        """How incidents stand; those that are not ours the core leaves aside.
+
+        PagerDuty asks when they were made, not when they changed: what was taken lately may be old.
+        """
         found: list[Standing] = []
-        asked = {"since": format_time(since), "until": format_time(now), "statuses[]": list(_NOW), "limit": _PAGE}
+        since = format_time(now - ALL_S)
+        asked = {"since": since, "until": format_time(now), "statuses[]": list(_NOW), "limit": _PAGE}
         for _ in range(_MOST_PAGES):
             page = await self._rest.get("/incidents", {**asked, "offset": len(found)}, _Standing, _TIMEOUT_S)
             found += page.incidents
