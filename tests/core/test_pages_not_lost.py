@@ -12,6 +12,8 @@ from core.scene import T0, Scene, fires, outage, rulebook, says
 from core.stage import Stage, incident, playbook, step, undo
 from quell.core.paging import UNSURE_ATTEMPTS
 from quell.model.decision import AnyDecision, Perform
+from quell.model.oncall import Chain
+from quell.model.oncall import Stage as ChainStep
 from quell.model.records import AnyRecord, StepFinished
 from quell.model.rulebook import Route, Triage
 
@@ -91,9 +93,9 @@ class Away(Scene):
         return decisions + self._decide(answers, at) if answers else decisions
 
 
-def two(*routes: Route, away: bool) -> tuple[Away, str, str]:
+def two(*routes: Route, away: bool, **given: Any) -> tuple[Away, str, str]:
     """Two incidents, of which only the first has paged; whether that did not arrive and nobody can be reached."""
-    scene = Away(rulebook(routes=routes, triage=Triage(remind_after_s=0.0)))
+    scene = Away(rulebook(routes=routes, triage=Triage(remind_after_s=0.0), **given))
     scene.away = away
     scene.tell(*outage())
     scene.wait(300.0)
@@ -106,6 +108,7 @@ def two(*routes: Route, away: bool) -> tuple[Away, str, str]:
     scene.engine.state.incidents[other.id] = replace(other, **dict.fromkeys(fields))
     state = scene.engine.state
     state.followed.pop(other.id, None)
+    state.climbs.pop(f"{other.id}/web", None)
     for key in [key for key, one in state.telling.items() if one.deed.incident == other.id]:
         del state.telling[key]
     return scene, first.id, other.id
@@ -139,6 +142,20 @@ def test_who_was_called_there_for_what_another_absorbs_is_called_there_for_that(
     before = len(scene.calls)
     scene.tell(says("resolve", heir, 3610.0), at=3610.0)
     assert [(one.action, one.incident) for one in scene.calls[before:]] == [("pd.resolve", heir)]
+
+
+def test_a_step_of_a_chain_calls_there_for_what_absorbs_the_incident() -> None:
+    follows = {name: getattr(FOLLOWS, name) for name in ("action", "source", "taken", "over", "shared")}
+    steps = ChainStep(people=("bo",), wait_s=3000.0, **follows), ChainStep(action="mail.send", wait_s=3000.0)
+    scene, gone, heir = two(
+        Route(name="along", action="", chain="web"), away=False, chains=(Chain(name="web", stages=steps),)
+    )
+    before = len(scene.calls)
+    scene.tell(says("merge", heir, 335.0, incident=gone), at=335.0)
+    told = [(one.action, one.incident) for one in scene.calls[before:]]
+    assert sorted(told) == [("pd.resolve", gone), ("pd.trigger", heir)]
+    scene.wait(3100.0)
+    assert [(one.action, one.incident) for one in scene.calls[before:][2:]] == [("mail.send", heir)]
 
 
 def test_who_has_taken_what_absorbs_another_is_not_called_for_it() -> None:

@@ -96,7 +96,7 @@ class Following:
             return []
         if any((one.source, one.route) == (known.source, known.route) for one in self._of(heir.id)):
             return []
-        if called.chain and not self._routes.at_its_turn(called, heir.id, at):
+        if not any(self._routes.at_its_turn(called, name, at) for name in (gone.id, heir.id)):  # its chain moves, too
             return []
         about = Matter(heir, None, at, f"{heir.title} ({gone.id} is part of it)")
         deeds = self._routes.call(called, about, as_key(heir, gone, known.route))
