@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "graph": ("estate", "Show what depends on what, and who said so."),
     "quarantine": ("quarantining", "List what could not be read, try it again, put it away."),
     "stats": ("scoring", "Say what came in and what became of it, and how playbooks did."),
+    "releases": ("scoring", "Say of each deploy and model release what it broke, and what users felt."),
     "audit": ("auditing", "List who did what, and verify that the list is whole."),
     "ledger": ("estate", "List acts on the outside world."),
     "backup": ("backing_up", "Write all that must survive into one file, and try it out."),

@@ -109,4 +109,17 @@ def _shadow(told: Mapping[str, Any]) -> str:
     return f"{told.get('agreed', 0)} of {known}{unknown}"
 
 
-COMMANDS = {"stats": stats}
+@click.command("releases")
+@click.option("--since", default="30d", show_default=True, metavar="SPAN", help="Those within that time.")
+@click.option("--window", default="1h", show_default=True, metavar="SPAN", help="So long before against after.")
+@asks_daemon
+def releases(asked: Asked, since: str, window: str) -> None:
+    """Say of each deploy and each release of a model or prompt what it broke, and what users felt of it.
+
+    What the figures mean is in docs/how-to/releases.md.
+    """
+    answer = asked.client.get("/releases", since=since, window=window)
+    asked.answer(answer, lambda: click.echo(answer["text"]))
+
+
+COMMANDS = {"stats": stats, "releases": releases}

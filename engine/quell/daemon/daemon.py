@@ -37,6 +37,7 @@ from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
 from quell.daemon.naming import Naming
 from quell.daemon.past_figures import PastFigures
+from quell.daemon.past_releases import PastReleases
 from quell.daemon.perform import Performer
 from quell.daemon.reload import Reloader
 from quell.daemon.replaying import Replaying
@@ -129,6 +130,9 @@ class Daemon:
         self.figures = PastFigures(
             self.loop, self.writer, clock, settings=lambda: self.settings, store_url=self._opened_store
         )
+        self.releases = PastReleases(
+            self.loop, self.writer, clock, settings=lambda: self.settings, store_url=self._opened_store
+        )
         self.chat = Chat(
             self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
             masker=self.masker, settings=lambda: self.settings, figures=self.figures.since,
@@ -158,6 +162,7 @@ class Daemon:
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
             delivered=self._delivered, replaying=replaying, audit_break=self._audit_break, git=self.git,
             figures=self.figures,
+            releases=self.releases,
             chat=self.chat,
         )  # fmt: skip
 
@@ -208,9 +213,10 @@ class Daemon:
         """Journals that nobody was there, before time passes: what the clock should have begun comes once at most.
 
         The first record of a new store it is, too: before time is known, the clock begins nothing. Whether there was a
-        need to, and it could be done.
+        need to, and it could be done. Detectors are not to take for silence that nobody heard.
         """
-        if any(playbook.schedule is not None for playbook in self.loop.rulebook.playbooks):
+        rulebook = self.loop.rulebook
+        if rulebook.detect or any(playbook.schedule is not None for playbook in rulebook.playbooks):
             now = self.clock.now()
             record = CommandRecord(at=now, seen=now, source="quell", verb=RESUMED, by="quell")
             try:

@@ -6,11 +6,13 @@ from fastapi import APIRouter, HTTPException, Response
 
 from quell.core.scores import Score, scores
 from quell.daemon.api.services import Services, answer
-from quell.model.times import parse_duration
+from quell.model.times import format_duration, parse_duration
+from quell.stats import release_text
 from quell.stats.text import plain, title
 from quell.store.port import Store
 
 LONGEST_S = 3650 * 86_400.0
+LONGEST_WINDOW_S = 7 * 86_400.0
 
 
 def add_reading(router: APIRouter, services: Services) -> None:
@@ -30,15 +32,24 @@ def add_reading(router: APIRouter, services: Services) -> None:
         told = {name: getattr(figures, name) for name in figures.__struct_fields__}
         return answer({**told, "title": title(figures), "text": plain(figures)})
 
+    @router.get(
+        "/releases", summary="Deploys and releases of models: what they broke, when it was seen, what users felt"
+    )
+    async def releases(since: str = "30d", window: str = "1h") -> Response:
+        found = await services.releases.since(_span(since), _span(window, "window", LONGEST_WINDOW_S))
+        told = {name: getattr(found, name) for name in found.__struct_fields__}
+        return answer({**told, "text": release_text.plain(found)})
 
-def _span(text: str) -> float:
+
+def _span(text: str, name: str = "since", longest_s: float = LONGEST_S) -> float:
     """Seconds. Raises the 400 that says what is wrong."""
     try:
         span_s = parse_duration(text)
     except ValueError as error:
-        raise HTTPException(400, f"since: {error}") from error
-    if not 0 < span_s <= LONGEST_S:
-        raise HTTPException(400, f'since: "{text}" is not between nothing and ten years')
+        raise HTTPException(400, f"{name}: {error}") from error
+    if not 0 < span_s <= longest_s:
+        most = "ten years" if longest_s == LONGEST_S else format_duration(longest_s)
+        raise HTTPException(400, f'{name}: "{text}" is not between nothing and {most}')
     return span_s
 
 

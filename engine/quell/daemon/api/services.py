@@ -16,6 +16,7 @@ from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
 from quell.daemon.past_figures import PastFigures
+from quell.daemon.past_releases import PastReleases
 from quell.daemon.replaying import Replaying
 from quell.daemon.writer import Writer
 from quell.model.alert import Alert
@@ -43,6 +44,7 @@ class Services:
     audit_break: Callable[[], Awaitable[AuditBreak | None]]
     git: GitSource
     figures: PastFigures
+    releases: PastReleases
     chat: Chat
 
     @property

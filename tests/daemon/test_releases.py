@@ -1,0 +1,50 @@
+"""Releases of a daemon with the whole core, by API and terminal, in every store."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from core.scene import T0, deploy, ends, outage
+from daemon.parts import READER
+from daemon.test_figures import FAULT, config, daemon, lived
+from quell.cli.scoring import releases
+from quell.model.records import AnyRecord, SampleRecord
+from quell.store.opening import open_store
+
+
+def sampled(begin: float, end: float, value: float) -> list[AnyRecord]:
+    points = [(T0 + at, value + at % 7 / 1000) for at in range(int(begin), int(end), 60)]
+    return [SampleRecord(at=points[-1][0], entity="service/ledger", metric="errors", points=points)]
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///quell.db"])
+def test_a_deploy_its_incident_and_what_was_sampled(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        store = open_store(url, tmp_path)
+        async with daemon(config(tmp_path, store=url), store, T0 - 3600.0) as quell:
+            await lived(quell, [*sampled(-1800.0, -60.0, 0.01), deploy("ledger", -60.0, name="bad"), *outage()])
+            quell.daemon.clock.not_before(T0 + 120.0)
+            await lived(quell, [*outage(125.0), *(ends(service, 900.0) for service in FAULT)])
+            await lived(quell, sampled(0.0, 900.0, 0.4))
+            status, told = await quell.api("GET", "/releases?since=1d")
+            assert status == 200
+            (one,) = told["releases"]
+            (incident,) = quell.daemon.loop.decider.state.incidents.values()
+            assert [each["id"] for each in one["incidents"]] == [incident.id]
+            assert one["detect_s"] == 60.0
+            (measure,) = (each for each in one["impact"] if each["metric"] == "errors")
+            assert measure["low"] < measure["delta"] < measure["high"]
+            assert measure["delta"] == pytest.approx(0.39, abs=0.01)
+            assert (await quell.api("GET", "/releases?window=0s"))[0] == 400
+            assert (await quell.api("GET", "/releases?window=30d"))[0] == 400
+            address = ["--url", quell.url, "--token", READER]
+            said = await asyncio.to_thread(CliRunner().invoke, releases, ["--since", "1d", *address])
+            assert said.exit_code == 0, said.output
+            assert "deploy service/ledger v9, before v8" in said.output
+            assert "users      service/ledger errors 0.01" in said.output
+
+    asyncio.run(story())
