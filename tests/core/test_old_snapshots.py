@@ -97,3 +97,30 @@ def test_a_run_goes_on_over_an_upgrade() -> None:
     stage.answer()
     assert stage.keys == ["act/1", "act/2", "verify/1", "on_failure/1/1"]
     assert (stage.run.state, stage.states) == ("failed", ["done", "failed"])
+
+
+def test_pages_and_approvals_go_on_over_an_upgrade() -> None:
+    """As it was written before pages had lanes, and approvals the incident's material version."""
+    ask = step("ask", do="approve", timeout_s=3600.0)
+    stage = Stage(playbook(ask, step("act")))
+    stage.news()
+    stage.decisions += stage.automation.pages(stage.state.incidents["INC-1"], None, stage.now, "trouble", "1")
+    raw: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.state), strict=False)
+    (page,) = raw["telling"].values()
+    for name in ("number", "since", "not_before", "doubts"):
+        page.pop(name)
+    page["deed"].pop("lane")
+    raw["incidents"]["INC-1"].pop("material_version", None)
+    (run,) = raw["runs"].values()
+    run["approval"] |= {"bound_to": "0123456789abcdef", "incident_version": 7}
+    stage.state = msgspec.msgpack.decode(msgspec.msgpack.encode(raw), type=State)
+    stage.restart()
+    stage.fail("unreachable")
+    stage.at(10)
+    assert stage.keys == ["page/INC-1/1/on-call", "page/INC-1/1/on-call/2"]
+    stage.answer()
+    assert stage.state.telling == {}
+    stage.say("approve", mark="0123")
+    assert (stage.run.state, stage.keys[2:]) == ("waiting", []), "what was read is not what is asked for now"
+    stage.say("approve", mark=stage.run.approval.mark if stage.run.approval else "")
+    assert stage.keys[2:] == ["act/1"]

@@ -158,7 +158,9 @@ def test_a_step_of_a_chain_calls_there_for_what_absorbs_the_incident() -> None:
     assert [(one.action, one.incident) for one in scene.calls[before:][2:]] == [("mail.send", heir)]
 
 
-def test_who_has_taken_what_absorbs_another_is_not_called_for_it() -> None:
-    scene, gone, heir = two(FOLLOWS, away=True)
-    scene.tell(says("ack", heir, 332.0), at=332.0)
+@pytest.mark.parametrize("taken", ["gone", "heir"])
+@pytest.mark.parametrize("away", [False, True])
+def test_who_has_taken_one_of_two_that_become_one_is_not_called(taken: str, away: bool) -> None:
+    scene, gone, heir = two(FOLLOWS, away=away)
+    scene.tell(says("ack", gone if taken == "gone" else heir, 332.0), at=332.0)
     assert ("pd.trigger", heir) not in merged(scene, gone, heir)

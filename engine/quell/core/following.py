@@ -35,14 +35,14 @@ def is_page(deed: Perform) -> bool:
 
 
 def heir_of(state: State, gone: Incident) -> Incident | None:
-    """The open incident that a merged one is part of and whose page its page stands for, while nobody has taken it."""
+    """The open incident that a merged one is part of and whose page its page stands for, while nobody has taken either."""
     heir, passed = gone, {gone.id}
     while heir.merged_into is not None and heir.merged_into not in passed and heir.merged_into in state.incidents:
         passed.add(heir.merged_into)
         heir = state.incidents[heir.merged_into]
     told = (heir.paged_at, heir.page_record)
     mine = heir is not gone and heir.is_open and gone.paged_at is not None and told == (gone.paged_at, gone.page_record)
-    return heir if mine and not heir.acknowledged_by else None
+    return heir if mine and not (heir.acknowledged_by or gone.acknowledged_by) else None
 
 
 def as_key(heir: Incident, gone: Incident, called: str) -> str:
