@@ -48,10 +48,14 @@ class Bucket(msgspec.Struct, array_like=True):
 
 
 class Windows(msgspec.Struct, tag="windows", tag_field="memory"):
-    """Windows of a series by their number on the grid, and of the series that it is divided by."""
+    """Windows of a series by their number on the grid, and of the series that it is divided by.
+
+    ``unheard`` are the first and last of windows in which nobody listened, so that they may have counted more.
+    """
 
     own: dict[int, Bucket] = msgspec.field(default_factory=dict)
     by: dict[int, Bucket] = msgspec.field(default_factory=dict)
+    unheard: list[tuple[int, int]] = []
 
 
 class Silence(msgspec.Struct, tag="silence", tag_field="memory"):
@@ -148,7 +152,7 @@ class Detecting(msgspec.Struct, kw_only=True):
 
     ``watches`` are by rule and series (``entity NUL metric``); ``refused`` counts series that a rule had no room for;
     ``began`` is when a rule was first known, ``read_at`` when something sound was last read by it; ``blind`` has the
-    rules that say that they read nothing, and since when.
+    rules that say that they read nothing, and since when; ``failed`` those that broke on a series, and how.
     """
 
     rules: dict[str, str] = msgspec.field(default_factory=dict)
@@ -157,3 +161,4 @@ class Detecting(msgspec.Struct, kw_only=True):
     began: dict[str, float] = msgspec.field(default_factory=dict)
     read_at: dict[str, float] = msgspec.field(default_factory=dict)
     blind: dict[str, float] = msgspec.field(default_factory=dict)
+    failed: dict[str, str] = msgspec.field(default_factory=dict)

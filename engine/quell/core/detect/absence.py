@@ -41,7 +41,7 @@ class AbsenceCondition(Quiet):
         if not memory.since:
             memory.since = watch.told_at
         end = (slot + 1) * self._every_s
-        silent_s = end - max(watch.newest, memory.since if not watch.newest else memory.resumed)
+        silent_s = end - (max(watch.newest, memory.resumed) if watch.newest else memory.since)
         if silent_s > self._of.give_up_s and watch.entity not in self._expected:
             return Finding(bad=False, text=f"{{metric}} is silent for {lasting(silent_s)}, and taken for gone")
         bad = silent_s > self._of.after_s

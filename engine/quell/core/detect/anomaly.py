@@ -32,6 +32,8 @@ ONE_SIDED = 0.8
 LEAST_APART = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SATURDAY = 5
+_LARGEST = 3e38
+"""Of what 4 bytes hold, about."""
 
 
 class Usual(NamedTuple):
@@ -155,5 +157,5 @@ def unpacked(values: bytes) -> list[float]:
 
 
 def packed(values: list[float]) -> bytes:
-    """Numbers in 4 bytes each."""
-    return pack(f"<{len(values)}f", *values)
+    """Numbers in 4 bytes each; those that are too large for that as the largest that is not."""
+    return pack(f"<{len(values)}f", *[min(max(value, -_LARGEST), _LARGEST) for value in values])

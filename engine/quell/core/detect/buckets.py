@@ -13,13 +13,15 @@ from operator import lt, mul
 from typing import NamedTuple, TypeGuard, cast
 
 from quell.model.detect import Aggregate
-from quell.model.detecting import Bucket, Pending
+from quell.model.detecting import Bucket, Pending, Windows
 
 MOST_VALUE = 1e30
 """What is larger is no measurement, and products of such could not be computed with."""
 MOST_WEIGHT = 1e15
 MOST_BINS = 400
 """Of one window; beyond that those of the least values are joined, which leaves high percentiles as they are."""
+MOST_UNHEARD = 50
+"""Times of which it is remembered that nobody listened."""
 _PER_DOUBLING = 32
 _OFFSET = 1_000_000
 _TINY = 1e-30
@@ -159,6 +161,16 @@ def forget(windows: dict[int, Bucket], oldest: int) -> None:
     if windows and min(windows) < oldest:
         for slot in [slot for slot in windows if slot < oldest]:
             del windows[slot]
+
+
+def unheard(memory: Windows, every_s: float, begin: float, end: float) -> None:
+    """Nobody listened between these times."""
+    memory.unheard = [*memory.unheard, (floor(begin / every_s), floor(end / every_s))][-MOST_UNHEARD:]
+
+
+def was_heard(memory: Windows, slot: int) -> bool:
+    """Whether somebody listened all through a window."""
+    return not any(first <= slot <= last for first, last in memory.unheard)
 
 
 def risen(before: float, after: float) -> float:

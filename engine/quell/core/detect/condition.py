@@ -50,6 +50,9 @@ class Condition(Protocol):
     def waits(self, watch: Watch, slot: int) -> bool:
         """Whether it is to be asked after the window ``slot`` though nothing more is told: silence says something."""
 
+    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+        """Nobody listened between these times: what lies there counts for nothing."""
+
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops what lies before the window ``oldest``."""
 
@@ -68,6 +71,10 @@ class Quiet:
         """Nothing."""
         del memory, record, oldest
         return NOTHING
+
+    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+        """Nothing: only where silence says something it matters that nobody listened."""
+        del memory, begin, end
 
     def waits(self, watch: Watch, slot: int) -> bool:
         """No."""

@@ -46,6 +46,7 @@ class Detector:
         self._judging = Judging(self._known, self._series.entity, emit)
         self._blindness = Blindness(self._known, emit)
         self._planned: set[str] = set()
+        self._resumed = 0.0
 
     @property
     def active(self) -> bool:
@@ -105,8 +106,9 @@ class Detector:
             folded = reader.condition.take_distribution(watch.memory, record, oldest)
             watch.told_at, watch.newest = now, max(watch.newest, record.at)
             watch.late += folded.late
-            watch.touched = sorted({*watch.touched, *folded.slots})
-            self._known.read_at[reader.rule.name] = now
+            if folded.slots:
+                watch.touched = sorted({*watch.touched, *folded.slots})
+                self._known.read_at[reader.rule.name] = now
             self._plan(reader, now)
 
     def entity(self, record: EntityRecord, now: float, out: list[AnyDecision]) -> None:
@@ -139,17 +141,18 @@ class Detector:
         if reader is None:
             return
         self._planned.discard(name)
-        restless = bool(reader.rule.blind_s)
+        restless, owing = bool(reader.rule.blind_s), False
         watches, last = self._series.of(name), reader.last(at)
         for key in sorted(watches):
             watch = watches[key]
             if self._judging.restless(reader, watch, last):
                 self._judging.look(reader, watch, last, at, out)
                 restless = restless or self._judging.restless(reader, watch, last)
+                owing = owing or bool(watch.touched)
         if reader.rule.blind_s:
             self._blindness.look(reader.rule, watches.values(), at, out)
-        if restless:
-            self._plan(reader, at)
+        if restless:  # while nobody listened there is nothing to judge but what was told before
+            self._plan(reader, at if owing else max(at, self._resumed))
 
     def reread(self, at: float, out: list[AnyDecision]) -> None:
         """After a reload: what rules watch that are gone or changed begins anew, the alerts of those gone are over."""
@@ -170,7 +173,7 @@ class Detector:
                 self._blindness.end(name, at, out)
             if reader is None:
                 known = self._known
-                for each in (known.rules, known.watches, known.refused, known.began, known.read_at):
+                for each in (known.rules, known.watches, known.refused, known.failed, known.began, known.read_at):
                     each.pop(name, None)
             elif changed:
                 self._begin(name, reader, at)
@@ -178,12 +181,21 @@ class Detector:
         self.plan()
 
     def resumed(self, now: float) -> None:
-        """Quell is there again after it was down: that nothing was told meanwhile says nothing."""
+        """Quell is there again after it was down: that nothing was told meanwhile says nothing.
+
+        Neither does it end what fired before: that is still so for all anybody knows.
+        """
+        left, self._resumed = self._state.now, now
         for name in self._known.rules:
             self._known.began[name] = now
+            reader = self._readers.get(name)
             for watch in self._series.of(name).values():
-                if isinstance(watch.memory, Silence):
+                if watch.since is not None:
+                    watch.judged_at = now
+                elif isinstance(watch.memory, Silence):
                     watch.memory.since = watch.memory.resumed = now
+                if reader is not None:
+                    reader.condition.unheard(watch.memory, left, now)
 
     def sweep(self, at: float, out: list[AnyDecision]) -> None:
         """Forgets series of which nothing was told for long."""
@@ -206,9 +218,10 @@ class Detector:
             if reader.rule.pooled:
                 self._take_named(reader, watch, name, told)
             pending = watch.pending[side]
+            if weights or pending.weights:
+                _weigh(pending, times, weights)
             pending.times.extend(times)
             pending.values.extend(values)
-            pending.weights.extend(weights)
             if len(pending.times) >= MOST_PENDING:
                 self._judging.fold(reader, watch, reader.last(now))
             if reader.rule.name not in self._planned:
@@ -224,6 +237,7 @@ class Detector:
         """A rule is there, or is another one, from now on."""
         self._known.rules[name], self._known.began[name] = reader.digest, now
         self._known.refused.pop(name, None)
+        self._known.failed.pop(name, None)
         for entity in getattr(reader.rule.when, "expected", ()):
             self._series.watch(reader, entity, reader.named, now)
 
@@ -235,3 +249,9 @@ class Detector:
     def _plan(self, reader: Reader, now: float) -> None:
         self._planned.add(reader.rule.name)
         self._agenda.put(reader.next_look(now), "detect", reader.rule.name)
+
+
+def _weigh(pending: Pending, times: Iterable[float], weights: Iterable[float]) -> None:
+    """Weights of points that are about to be added: a series may be told by calls, and by samples, which count once."""
+    pending.weights.extend([1.0] * (len(pending.times) - len(pending.weights)))
+    pending.weights.extend(weights or (1.0 for _ in times))

@@ -9,7 +9,7 @@ from quell.core.detect.readers import Reader
 from quell.core.detect.telling import firing, over
 from quell.core.fold import SKEW_S
 from quell.model.decision import AnyDecision
-from quell.model.detecting import Detecting, Watch
+from quell.model.detecting import Detecting, Pending, Watch
 from quell.model.records import AlertRecord
 from quell.model.topology import Entity
 
@@ -48,6 +48,15 @@ class Judging:
 
     def look(self, reader: Reader, watch: Watch, last: int, at: float, out: list[AnyDecision]) -> None:
         """Judges the windows that are over, of which ``last`` is the latest; tells what came of it."""
+        try:
+            self._judge(reader, watch, last, at)
+        except Exception as error:  # noqa: BLE001 - reported by status: time, and with it paging, must not stand still
+            self._known.failed[reader.rule.name] = f"{watch.entity} {watch.metric}: {type(error).__name__}: {error}"
+            watch.memory, watch.pending = reader.condition.new(), (Pending(), Pending())
+            watch.slots, watch.touched = {}, []
+        self._conclude(reader, watch, at, out)
+
+    def _judge(self, reader: Reader, watch: Watch, last: int, at: float) -> None:
         rule, condition = reader.rule, reader.condition
         self.fold(reader, watch, last)
         slots, touched = [last], watch.touched
@@ -70,7 +79,6 @@ class Judging:
         condition.forget(watch.memory, last - condition.keeps + 1)
         if known and min(known) <= last - rule.of:
             watch.slots = {slot: bad for slot, bad in known.items() if slot > last - rule.of}
-        self._conclude(reader, watch, at, out)
 
     def restless(self, reader: Reader, watch: Watch, last: int) -> bool:
         """Whether a series must be looked at again although nothing more may be told of it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
-from quell.core.detect.buckets import Folded, Points, fold, forget, quantile
+from quell.core.detect.buckets import Folded, Points, fold, forget, quantile, unheard, was_heard
 from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import lasting, number
 from quell.model.detect import DetectRule, Shift
@@ -44,9 +44,12 @@ class ShiftCondition(Quiet):
         first = min(memory.own, default=slot)
         if slot - first < LEAST_WINDOWS:
             return None
-        counts = [bucket.total for one, bucket in memory.own.items() if first <= one < slot]
-        counts += [0.0] * (slot - first - len(counts))
-        counts.sort()
+        if not was_heard(memory, slot):
+            return None
+        heard = [one for one in range(first, slot) if was_heard(memory, one)] if memory.unheard else range(first, slot)
+        counts = sorted([memory.own[one].total if one in memory.own else 0.0 for one in heard])
+        if len(counts) < LEAST_WINDOWS:
+            return None
         middle, often, mean = quantile(counts, 0.5), quantile(counts, 0.9), sum(counts) / len(counts)
         bucket = memory.own.get(slot)
         count = bucket.total if bucket is not None else 0.0
@@ -69,7 +72,14 @@ class ShiftCondition(Quiet):
         assert isinstance(watch.memory, Windows), "a shift remembers windows"
         return self._of.direction != "up" and bool(watch.memory.own)
 
+    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+        """These windows are not among those that count as 0."""
+        assert isinstance(memory, Windows), "a shift remembers windows"
+        unheard(memory, self._every_s, begin, end)
+
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows."""
         assert isinstance(memory, Windows), "a shift remembers windows"
         forget(memory.own, oldest)
+        if memory.unheard and memory.unheard[0][1] < oldest:
+            memory.unheard = [span for span in memory.unheard if span[1] >= oldest]

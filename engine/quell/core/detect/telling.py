@@ -19,9 +19,9 @@ def firing(rule: DetectRule, watch: Watch, entity: Entity, now: float) -> AlertR
     """The alert of a series that was found bad; ``watch.since`` says since when."""
     finding = watch.finding
     labels = {
+        **entity.labels,
         "alertname": rule.name,
         **({entity.kind: entity.name} if "/" in entity.entity else {"entity": entity.entity}),
-        **entity.labels,
         "severity": rule.severity,
         **({"impact": rule.impact} if rule.impact else {}),
         **rule.labels,
@@ -57,7 +57,8 @@ def over(name: str, watch: Watch, now: float) -> AlertRecord:
 
 def key_of(name: str, watch: Watch) -> str:
     """What tells the alerts of detectors apart."""
-    return f"{name}/{watch.entity}/{watch.metric}"
+    metric = watch.metric.replace("%", "%25").replace("/", "%2F")  # or a/b of c were told apart from b of c/a by nobody
+    return f"{name}/{watch.entity}/{metric}"
 
 
 def said(rule: DetectRule, watch: Watch) -> str:

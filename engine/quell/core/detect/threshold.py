@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, value_of
+from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, unheard, value_of, was_heard
 from quell.core.detect.condition import FINE, Quiet
 from quell.core.detect.words import number
 from quell.model.detect import DetectRule, Threshold
@@ -18,6 +18,7 @@ class ThresholdCondition(Quiet):
         self._every_s = rule.every_s
         self._of = condition
         self._bins, self._rise = needs_bins(condition.aggregate), condition.aggregate == "rate"
+        self._adds = condition.aggregate in {"count", "sum"} and not condition.by
         self._what = f"the {condition.aggregate} of " if condition.aggregate != "last" else ""
         self.keeps = rule.of + 1
 
@@ -43,6 +44,8 @@ class ThresholdCondition(Quiet):
                 return None
             details = {"numerator": number(value), "denominator": number(divisor)}
             value /= divisor
+        if self._adds and not was_heard(memory, slot):
+            return None  # there may have been more
         if value is None or (self._of.volume and self._volume(memory, slot) < self._of.volume):
             return None
         limit, bad = self._judged(value, firing=watch.since is not None)
@@ -52,9 +55,17 @@ class ThresholdCondition(Quiet):
         text = f"{self._what}{{metric}} is {number(value)}, {'' if bad else 'not '}{side} {number(limit)}"
         return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
 
+    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+        """What these windows count is not all there was."""
+        assert isinstance(memory, Windows), "a threshold remembers windows"
+        if self._adds:
+            unheard(memory, self._every_s, begin, end)
+
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows."""
         assert isinstance(memory, Windows), "a threshold remembers windows"
+        if memory.unheard and memory.unheard[0][1] < oldest:
+            memory.unheard = [span for span in memory.unheard if span[1] >= oldest]
         forget(memory.own, oldest)
         forget(memory.by, oldest)
 

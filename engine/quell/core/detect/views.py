@@ -33,6 +33,8 @@ def detector_views(state: State, rulebook: Rulebook) -> dict[str, DetectorView]:
         warning = ""
         if rule.name in known.began and silent_s > (rule.blind_s or max(SILENT_S, 10.0 * rule.every_s)):
             warning = f"has read nothing for {lasting(silent_s)}: {what_is_wrong(known, rule, watches)}"
+        elif broke := known.failed.get(rule.name):
+            warning = f"broke on {broke[:200]}; that series began anew"
         elif refused := known.refused.get(rule.name):
             warning = f"has no room for {refused} more series: narrow its metric or where"
         found[rule.name] = DetectorView(
