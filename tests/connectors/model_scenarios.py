@@ -13,12 +13,14 @@ from quell.errors import Refused, Unreachable
 Scenario = Callable[[Act, Wire, str], Awaitable[None]]
 
 
-async def seed(wire: Wire, url: str, name: str, versions: int = 3) -> None:
-    """A model with that many versions, over the registry's own API."""
+async def seed(wire: Wire, url: str, name: str, versions: int = 3, *, prompt: bool = False) -> None:
+    """A model, or a prompt, with that many versions, over the registry's own API."""
     api = f"{url}/api/2.0/mlflow"
-    await wire.http.request("POST", f"{api}/registered-models/create", json={"name": name})
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}] if prompt else []
+    await wire.http.request("POST", f"{api}/registered-models/create", json={"name": name, "tags": tags})
+    text = [{"key": "mlflow.prompt.text", "value": "Is it {{thing}}?"}] if prompt else []
     for number in range(versions):
-        body = {"name": name, "source": f"s3://models/{number}"}
+        body = {"name": name, "source": f"s3://models/{number}", "tags": [*tags, *text]}
         await wire.http.request("POST", f"{api}/model-versions/create", json=body)
 
 
@@ -182,6 +184,44 @@ async def tags_are_set_removed_and_given_back(act: Act, wire: Wire, name: str) -
     assert (read["tags"]["owner"], read["latest"], read["already"]) == ("ana", "3", False)
 
 
+async def a_note_is_one_paragraph_of_the_description(act: Act, wire: Wire, name: str) -> None:
+    for version, shown in (("", f"model {name}"), ("2", f"version 2 of model {name}")):
+        await act("note", model=name, version=version, text="Made by hand.\nOf clicks.")
+        params = {"model": name, "version": version, "text": "Under review: INC-1"}
+        before = await act("note_state", **params)
+        assert before.output == {"already": False, "description": "Made by hand.\nOf clicks."}
+        writes = len(wire.writes)
+        assert (await act("note", dry_run=True, **params)).sentence == f"{shown} would have the note: {params['text']}"
+        assert len(wire.writes) == writes
+        wire.faults = ["lost"]
+        with pytest.raises(Unreachable):
+            await act("note", **params)
+        assert (await act("note", **params)).sentence == f"{shown} has this note already; left as it is"
+        now = (await act("note_state", **params)).output
+        assert now == {"already": True, "description": "Made by hand.\nOf clicks.\n\nUnder review: INC-1"}
+        said = await undone(act, "unnote", dict(before.output), params, {"model", "version", "text"})
+        assert said == f"{shown} has no such note any more"
+        assert (await act("unnote", **params)).sentence == f"{shown} has no such note; left as it is"
+        assert (await act("note_state", **params)).output == before.output
+    with pytest.raises(Refused, match=r'mlflow\.note needs a "text" of 1 to 2000 letters, not 0'):
+        await act("note", model=name, text=" ")
+    for letter in "ab":
+        await act("note", model=name, text=letter * 1_900)
+    with pytest.raises(Refused, match="would be longer than 5000 letters; it was left as it is"):
+        await act("note", model=name, text="c" * 1_900)
+
+
+async def an_alias_of_a_prompt_goes_one_version_back(act: Act, wire: Wire, _name: str) -> None:
+    prompt = "greeting"  # MLflow has no spaces or quotes in names of prompts
+    await seed(wire, wire.url, prompt, prompt=True)
+    params = {"model": prompt, "alias": "production"}
+    await act("set_alias", version="3", **params)
+    assert (await act("previous", **params)).output == {"already": False, "points_to": "3", "version": "2"}
+    await act("rollback_alias", **params)
+    await act("rollback_alias", **params)
+    assert (await act("alias", **params)).output["points_to"] == "2"
+
+
 async def what_mlflow_knows_nothing_of_is_refused_in_its_words(act: Act, wire: Wire, name: str) -> None:
     missing = "Registered Model with name=nope not found"
     for dry_run in (True, False):
@@ -216,5 +256,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     an_undo_leaves_tags_that_somebody_changed_since,
     states_survive_every_cut,
     tags_are_set_removed_and_given_back,
+    a_note_is_one_paragraph_of_the_description,
+    an_alias_of_a_prompt_goes_one_version_back,
     what_mlflow_knows_nothing_of_is_refused_in_its_words,
 )

@@ -20,9 +20,10 @@ class PretendMLflow(Pretend):
     async def answer(self, request: web.Request, body: Any) -> web.Response:
         given = {**request.query, **(body or {})}
         verb = request.path.removeprefix("/api/2.0/mlflow/")
-        name = given.get("name") or given.get("filter", "").partition("=")[2].strip("'\"")
+        name = given.get("name") or given.get("filter", "").partition(" AND ")[0].partition("=")[2].strip("'\"")
         if (request.method, verb) == ("POST", "registered-models/create"):
-            self.models[name] = {"versions": {}, "aliases": {}, "tags": {}}
+            tags = {tag["key"]: tag["value"] for tag in given.get("tags", ())}
+            self.models[name] = {"versions": {}, "aliases": {}, "tags": tags}
             return web.json_response({"registered_model": {"name": name}})
         if (request.method, verb) == ("GET", "model-versions/search"):
             return self._search(name, given)
@@ -57,6 +58,8 @@ class PretendMLflow(Pretend):
                 model["aliases"][given["alias"]] = version
             case "DELETE", "alias":
                 model["aliases"].pop(given["alias"], None)
+            case "PATCH", "update":
+                (model["versions"][version] if version else model)["description"] = given["description"]
             case "POST", "set-tag":
                 tags[given["key"]] = given["value"]
             case "DELETE", "delete-tag":
@@ -66,13 +69,15 @@ class PretendMLflow(Pretend):
         return web.json_response({})
 
     def _search(self, name: str, given: dict[str, str]) -> web.Response:
-        numbers = sorted(map(int, self.models.get(name, {"versions": {}})["versions"]), reverse=True)
+        asked, kept = "is_prompt" in given["filter"], self.models.get(name, {"versions": {}, "tags": {}})
+        shown = asked == (kept["tags"].get("mlflow.prompt.is_prompt") == "true")
+        numbers = sorted(map(int, kept["versions"] if shown else ()), reverse=True)
         start, most = int(given.get("page_token", "0")), int(given["max_results"])
-        shown = numbers[start : start + most]
-        answer: dict[str, Any] = {"model_versions": [self._version(name, str(number)) for number in shown]}
+        page = numbers[start : start + most]
+        answer: dict[str, Any] = {"model_versions": [self._version(name, str(number)) for number in page]}
         if start + most < len(numbers):
             answer["next_page_token"] = str(start + most)
-        return web.json_response(answer if shown else {})
+        return web.json_response(answer if page else {})
 
     def _listed(self, given: dict[str, str]) -> web.Response:
         names, start = sorted(self.models), int(given.get("page_token", "0"))
@@ -88,6 +93,8 @@ class PretendMLflow(Pretend):
         shown: dict[str, Any] = {"name": name, "creation_timestamp": 1795276210876}
         if newest:
             shown["latest_versions"] = [self._version(name, str(newest))]
+        if model.get("description"):
+            shown["description"] = model["description"]
         if model["tags"]:
             shown["tags"] = _pairs(model["tags"])
         if model["aliases"]:
@@ -100,6 +107,7 @@ class PretendMLflow(Pretend):
         shown = {
             "name": name, "version": number, "status": version["status"], "source": "s3://x/y",
             "run_id": version.get("run_id", ""), "creation_timestamp": made,
+            "description": version.get("description", ""),
         }  # fmt: skip
         return {**shown, "tags": _pairs(version["tags"])} if version["tags"] else shown
 

@@ -122,7 +122,21 @@ def test_what_sets_a_state_is_put_and_repeated_and_anything_else_is_not() -> Non
         assert len(desk.requests) == 2
 
     at_the_desk(HttpAction, work)
-    assert {action.name: action.repeat for action in HttpAction.spec.actions} == {"request": "never", "put": "state"}
+    assert {action.name: action.repeat for action in HttpAction.spec.actions} == {
+        "read": "state", "request": "never", "put": "state",
+    }  # fmt: skip
+
+
+def test_what_only_reads_is_asked_in_a_dry_run_too_and_changes_nothing() -> None:
+    async def work(desk: Desk, act: Act) -> None:
+        done = await act("read", dry_run=True, url="/version")
+        assert [(method, path) for method, path, *_ in desk.requests] == [("GET", "/api/version")]
+        assert done.output["status"] == 200
+        assert done.output["headers"]["content-type"].startswith("application/json")
+        with pytest.raises(Refused, match='"POST" is not one of GET, HEAD; nothing was sent'):
+            await act("read", url="/a", method="POST")
+
+    at_the_desk(HttpAction, work)
 
 
 def test_a_dry_run_says_what_would_be_sent() -> None:

@@ -388,6 +388,88 @@ def test_a_node_is_cordoned_and_opened() -> None:
     at_the_cluster(work)
 
 
+ISVC = "/apis/serving.kserve.io/v1beta1/namespaces/shop/inferenceservices/fraud"
+
+
+def inference(share: int | None = 20) -> dict[str, Any]:
+    """As KServe 0.16 tells of a canary."""
+    predictor = {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://models/fraud/7"}}
+    new, old = "fraud-predictor-00007", "fraud-predictor-00006"
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "fraud", "namespace": "shop"},
+        "spec": {"predictor": predictor if share is None else {**predictor, "canaryTrafficPercent": share}},
+        "status": {
+            "conditions": [{"type": "PredictorReady", "status": "True"}, {"type": "Ready", "status": "True"}],
+            "components": {
+                "predictor": {
+                    "latestReadyRevision": new, "latestRolledoutRevision": old,
+                    "traffic": [
+                        {"latestRevision": True, "percent": 20, "revisionName": new},
+                        {"latestRevision": False, "percent": 80, "revisionName": old, "tag": "prev"},
+                    ],
+                }
+            },
+        },
+    }  # fmt: skip
+
+
+def test_a_canary_of_kserve_is_stopped_and_begun_again() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        cluster.put(ISVC, inference())
+        status = await act("kserve_status", name="fraud")
+        assert status.output == {
+            "ready": True, "canary": 20, "latest": "fraud-predictor-00007", "rolled_out": "fraud-predictor-00006",
+            "shares": {"fraud-predictor-00007": 20, "fraud-predictor-00006": 80}, "latest_share": 20,
+            "model": "s3://models/fraud/7",
+        }  # fmt: skip
+        assert status.sentence == (
+            "inferenceservice shop/fraud is ready; requests: fraud-predictor-00006 80%, fraud-predictor-00007 20%"
+        )
+        before = await act("kserve_canary_state", name="fraud")
+        assert before.output == {"already": False, "percent": 20, "only_from": 0}
+        dry = await act("kserve_canary", name="fraud", dry_run=True)
+        assert dry.sentence == "the canary of inferenceservice shop/fraud would get 0% of the requests; it got 20%"
+        assert cluster.objects[ISVC]["spec"]["predictor"]["canaryTrafficPercent"] == 20
+        cluster.faults = [None, "lost"]
+        with pytest.raises(NoAnswer):
+            await act("kserve_canary", name="fraud")
+        assert (await act("kserve_canary", name="fraud")).sentence.endswith(
+            "gets 0% of the requests already; left as it is"
+        )
+        assert cluster.objects[ISVC]["spec"]["predictor"]["model"]["storageUri"] == "s3://models/fraud/7"
+        assert (await act("kserve_canary_state", name="fraud")).output["already"] is True
+        undone = await act("kserve_canary", name="fraud", **{**before.output, "already": None})
+        assert undone.output == {"changed": True, "percent": 20}
+
+    at_the_cluster(work)
+
+
+def test_a_canary_of_kserve_stays_where_stopping_it_would_be_wrong() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        cluster.put(ISVC, inference())
+        before = await act("kserve_canary_state", name="fraud")
+        await act("kserve_canary", name="fraud")
+        cluster.put(ISVC, inference(50))
+        undone = await act("kserve_canary", name="fraud", **{**before.output, "already": None})
+        assert undone.sentence.endswith("gets 50%, not 0%: somebody set it since; left as it is")
+        cluster.put(ISVC, inference(None))
+        for action in ("kserve_canary", "kserve_canary_state"):
+            with pytest.raises(Refused, match="shop/fraud has no canary under way"):
+                await act(action, name="fraud")
+        owned = inference()
+        owned["metadata"]["labels"] = {"kustomize.toolkit.fluxcd.io/name": "models"}
+        cluster.put(ISVC, owned)
+        for action in ("kserve_canary", "kserve_canary_state"):
+            with pytest.raises(Refused, match=r"owned by Flux \(Kustomization\)"):
+                await act(action, name="fraud")
+        with pytest.raises(Refused, match="percent: 101 is not between 0 and 100"):
+            await act("kserve_canary", name="fraud", percent=101)
+
+    at_the_cluster(work)
+
+
 def test_reads_say_how_a_rollout_is() -> None:
     async def work(cluster: Cluster, act: Act) -> None:
         done = await act("rollout_status", name="checkout")
@@ -537,6 +619,7 @@ def test_in_the_cluster_the_service_account_is_used() -> None:
 
 async def everything(cluster: Cluster, act: Act) -> None:
     pod = {"pod": "checkout-59c7d6f8b-ccccc"}
+    cluster.put(ISVC, inference())
     for action, params in (
         ("undo_rollout_state", {"name": "checkout"}), ("undo_rollout", {"name": "checkout"}),
         ("pause", {"name": "checkout"}), ("resume", {"name": "checkout"}),
@@ -545,6 +628,7 @@ async def everything(cluster: Cluster, act: Act) -> None:
         ("isolate_pod", {**pod, "service": "checkout"}), ("return_pod", pod),
         ("rollout_status", {"name": "checkout"}), ("history", {"name": "checkout"}), ("describe", {"name": "checkout"}),
         ("cordon", {"node": "worker-3"}), ("uncordon", {"node": "worker-3"}),
+        ("kserve_canary", {"name": "fraud"}), ("kserve_status", {"name": "fraud"}),
     ):  # fmt: skip
         await act(action, **params)
     cluster.logs = {f"{CORE}/pods/{pod['pod']}": "x"}

@@ -21,7 +21,8 @@ Act = Callable[..., Awaitable[Done]]
 class Wire:
     """HTTP to loopback. ``faults`` are for the next writes: "cut" before they arrive, "lost" the answer, "" nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str = "") -> None:
+        self.url = url
         self.http = GuardedHttp(["loopback"])
         self.requests: list[tuple[str, str, Any]] = []
         self.faults: list[str] = []
@@ -45,7 +46,7 @@ class Wire:
 @asynccontextmanager
 async def acting(kind: type[Connector], url: str, **options: Any) -> AsyncIterator[tuple[Act, Wire]]:
     """``act(action, call_key=…, dry_run=…, **params)`` performs an action of the connector that asks ``url``."""
-    wire = Wire()
+    wire = Wire(url)
     built: Any = kind({"url": url, **options}, Context("src", wire))
 
     async def act(action: str, call_key: str = "run-1/s", dry_run: bool = False, **params: Any) -> Done:

@@ -11,10 +11,16 @@ from quell.sdk.connector import Call, Context, Done
 from quell.sdk.http import checked
 from quell.sdk.secret import Secret
 from quell.sdk.spec import Spec
-from quell_connectors.http.spec import METHODS, SPEC, STATE_METHODS
-from quell_connectors.http.translate import output_of
+from quell_connectors.http.spec import METHODS, READ_METHODS, SPEC, STATE_METHODS
+from quell_connectors.http.translate import headers_of, output_of
 
 _PORTS = {"http": 80, "https": 443}
+_METHODS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "request": (METHODS, "POST"),
+    "put": (STATE_METHODS, "PUT"),
+    "read": (READ_METHODS, "GET"),
+}
+"""What each action may send, and what it sends unless it is told."""
 
 
 class HttpAction:
@@ -31,11 +37,11 @@ class HttpAction:
     async def act(self, call: Call) -> Done:
         """Raises `Unreachable` for no answer, 408, 425, 429 and 5xx; `Refused` for every other unexpected status."""
         params = call.params
-        methods, usual = (STATE_METHODS, "PUT") if call.action == "put" else (METHODS, "POST")
+        methods, usual = _METHODS.get(call.action, (METHODS, "POST"))
         method = str(params.get("method") or usual).upper()
         url = self._address(str(params.get("url") or ""))
         place = _shown(_split(url))
-        if call.dry_run:
+        if call.dry_run and call.action != "read":
             return Done(f"{method} {place} would be sent with Idempotency-Key {call.key}")
         if method not in methods:
             raise Refused(f'"{method}" is not one of {", ".join(methods)}; nothing was sent')
@@ -55,7 +61,10 @@ class HttpAction:
             raise Refused(f"{method} {place} answered {answer.status}; expected {sorted(expected)}")
         if not expected:
             checked(answer, f"{method} {place}", (self._token,))
-        return Done(f"{method} {place} answered {answer.status}", output_of(answer))
+        output = output_of(answer)
+        if call.action == "read":
+            output["headers"] = headers_of(answer)
+        return Done(f"{method} {place} answered {answer.status}", output)
 
     def _address(self, url: str) -> str:
         return f"{self._base}{url}" if url.startswith("/") and self._base else url

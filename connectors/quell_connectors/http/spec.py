@@ -9,8 +9,14 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 STATE_METHODS = ("PUT", "DELETE")
 """Methods that HTTP itself declares safe to repeat."""
 
+READ_METHODS = ("GET", "HEAD")
 
-def _params(methods: tuple[str, ...], default: str) -> tuple[Option, ...]:
+
+def _params(methods: tuple[str, ...], default: str, *, body: bool = True) -> tuple[Option, ...]:
+    sent = (
+        Option(name="json", type="mapping", summary="The body, sent as JSON."),
+        Option(name="body", type="text", summary="The body, sent as it is."),
+    )
     return (
         Option(
             name="url",
@@ -21,8 +27,7 @@ def _params(methods: tuple[str, ...], default: str) -> tuple[Option, ...]:
         ),
         Option(name="method", type="text", summary="The method.", default=default, choices=methods),
         Option(name="headers", type="mapping", summary="Headers of this request."),
-        Option(name="json", type="mapping", summary="The body, sent as JSON."),
-        Option(name="body", type="text", summary="The body, sent as it is."),
+        *(sent if body else ()),
         Option(
             name="expect",
             type="list",
@@ -50,6 +55,17 @@ SPEC = Spec(
         Option(name="headers", type="mapping", summary="Headers of every request.", example="{x-team: sre}"),
     ),
     actions=(
+        ActionSpec(
+            name="read",
+            summary=(
+                "Asks for something that asking does not change, such as which version serves; also in dry runs and "
+                "in waits. The output has its headers, too, names in small letters. Any status beside those expected "
+                "is a failure."
+            ),
+            params=_params(READ_METHODS, "GET", body=False),
+            effect="read",
+            repeat="state",
+        ),
         ActionSpec(
             name="request",
             summary=(

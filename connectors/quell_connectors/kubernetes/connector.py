@@ -11,6 +11,7 @@ from quell.sdk.connector import Call, Context, Done
 from quell.sdk.spec import Spec
 from quell_connectors.kubernetes.endpoints import Endpoints
 from quell_connectors.kubernetes.looks import Looks
+from quell_connectors.kubernetes.serving import Serving
 from quell_connectors.kubernetes.spec import SPEC
 from quell_connectors.kubernetes.workloads import Workloads
 
@@ -27,7 +28,7 @@ class Kubernetes:
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         cluster = Cluster(options, context.http)
         workloads, endpoints = Workloads(cluster), Endpoints(cluster)
-        looks = Looks(cluster, workloads)
+        looks, serving = Looks(cluster, workloads), Serving(cluster)
         self._acts: Mapping[str, Callable[[Call], Awaitable[Done]]] = {
             "undo_rollout": workloads.undo_rollout,
             "undo_rollout_state": workloads.undo_rollout_state,
@@ -46,6 +47,9 @@ class Kubernetes:
             "cordon_state": endpoints.cordon_state,
             "uncordon": endpoints.cordon,
             "uncordon_state": endpoints.cordon_state,
+            "kserve_canary": serving.canary,
+            "kserve_canary_state": serving.canary_state,
+            "kserve_status": serving.status,
             "rollout_status": looks.rollout_status,
             "history": looks.history,
             "describe": looks.describe,

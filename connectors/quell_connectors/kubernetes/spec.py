@@ -148,7 +148,38 @@ _ENDPOINTS = (
     ),
 )
 
+_CANARY = (
+    Option(name="name", type="text", summary="The InferenceService.", required=True, example="fraud"),
+    _NAMESPACE,
+    Option(name="percent", type="integer", summary="How much of the requests it gets; 0 stops it.", default=0),
+)
+_SERVING = (
+    ActionSpec(
+        name="kserve_canary",
+        summary="Sets how many percent of the requests the canary of a KServe InferenceService gets; 0 stops it.",
+        params=(
+            *_CANARY,
+            Option(
+                name="only_from",
+                type="integer",
+                summary="Only while it is this; else it was set by somebody since and is left as it is.",
+            ),
+        ),
+        effect="change",
+        repeat="state",
+        undo="kserve_canary",
+        before="kserve_canary_state",
+    ),
+)
+
 _READS = (
+    ActionSpec(
+        name="kserve_status",
+        summary="Which revisions of a KServe InferenceService serve, and how many percent each gets.",
+        params=_CANARY[:2],
+        effect="read",
+        repeat="state",
+    ),
     ActionSpec(
         name="rollout_status",
         summary="How far the rollout of a Deployment is, and which image it runs.",
@@ -205,6 +236,7 @@ SPEC = Spec(
     actions=(
         *_ROLLOUTS,
         *_ENDPOINTS,
+        *_SERVING,
         *_READS,
         _state("undo_rollout", _UNDO_ROLLOUT),
         _state("pause", _DEPLOYMENT),
@@ -212,6 +244,7 @@ SPEC = Spec(
         _state("scale", (*_SCALE, _REPLICAS)),
         _state("isolate_pod", (_POD, _SERVICE, _NAMESPACE)),
         _state("return_pod", (_POD, _NAMESPACE)),
+        _state("kserve_canary", _CANARY),
         _state("cordon", (_NODE,)),
         _state("uncordon", (_NODE,)),
     ),

@@ -105,7 +105,7 @@ class Aliases:
         current = model.aliases.get(alias, "")
         if not current:
             raise Refused(f"model {model.name} has no alias {alias} to roll back; nothing was changed")
-        versions = await self._client.versions(model.name)
+        versions = await self._client.versions(model.name, prompt=model.prompt)
         numbers = [number_of(one.number) for one in versions if one.ready]
         earlier = max((number for number in numbers if 0 <= number < number_of(current)), default=None)
         if earlier is None:

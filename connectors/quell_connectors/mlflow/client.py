@@ -10,7 +10,7 @@ from quell.sdk.http import Answer, Http, checked
 from quell.sdk.json_api import basic
 from quell.sdk.secret import Secret
 from quell_connectors.mlflow.runs import Run, run_of
-from quell_connectors.mlflow.translate import Model, Version, model_of, models_of, version_of, versions_of
+from quell_connectors.mlflow.translate import IS_PROMPT, Model, Version, model_of, models_of, version_of, versions_of
 
 _API = "/api/2.0/mlflow"
 _PAGES = 20
@@ -38,12 +38,17 @@ class Client:
         """One version of a model."""
         return version_of((await self._get("model-versions/get", name=name, version=version)).body)
 
-    async def versions(self, name: str) -> list[Version]:
-        """All versions of a model, the newest two thousand of them."""
+    async def versions(self, name: str, *, prompt: bool = False) -> list[Version]:
+        """All versions of a model, or of a prompt, the newest two thousand of them."""
         if "'" in name and '"' in name:
             raise Refused(f"MLflow cannot be asked for versions of {name}: its name has both kinds of quotes")
         quote = '"' if "'" in name else "'"
-        asked = {"filter": f"name={quote}{name}{quote}", "max_results": "100", "order_by": "version_number DESC"}
+        prompts = f" AND tags.`{IS_PROMPT}`='true'" if prompt else ""
+        asked = {
+            "filter": f"name={quote}{name}{quote}{prompts}",
+            "max_results": "100",
+            "order_by": "version_number DESC",
+        }
         found: list[Version] = []
         page = ""
         for _ in range(_PAGES):
@@ -71,6 +76,10 @@ class Client:
     async def delete_alias(self, name: str, alias: str) -> None:
         """Removes an alias; MLflow takes one that is not there for removed."""
         await self._send("DELETE", "registered-models/alias", {"name": name, "alias": alias})
+
+    async def describe(self, name: str, version: str, text: str) -> None:
+        """Gives a version, or the model for version "", its description."""
+        await self._send("PATCH", f"{_of(version)}/update", {**_whose(name, version), "description": text})
 
     async def set_tag(self, name: str, version: str, key: str, value: str) -> None:
         """Sets a tag of a version, or of the model for version ""."""

@@ -11,6 +11,7 @@ from quell.sdk.spec import Spec
 from quell_connectors.mlflow.aliases import Aliases
 from quell_connectors.mlflow.client import Client
 from quell_connectors.mlflow.hooks import hooked
+from quell_connectors.mlflow.notes import Notes
 from quell_connectors.mlflow.registry import Registry
 from quell_connectors.mlflow.spec import SPEC
 from quell_connectors.mlflow.tags import Tags
@@ -23,7 +24,7 @@ class MLflow:
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         client = Client(options, context.http)
-        aliases, tags = Aliases(client), Tags(client)
+        aliases, tags, notes = Aliases(client), Tags(client), Notes(client)
         self._source = context.source
         self._watch = bool(options.get("watch"))
         self._registry = Registry(client, options, context.source)
@@ -38,6 +39,9 @@ class MLflow:
             "tag": tags.set,
             "untag": tags.remove,
             "restore_tags": tags.restore,
+            "note": notes.add,
+            "unnote": notes.remove,
+            "note_state": notes.read,
         }
 
     def receive(self, request: Request, now: float) -> Received:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from quell.sdk.spec import ActionSpec, Option, Spec
 
-_MODEL = Option(name="model", type="text", summary="The registered model.", required=True, example="churn")
+_MODEL = Option(
+    name="model", type="text", summary="The registered model, or the prompt.", required=True, example="churn"
+)
 _ALIAS = Option(name="alias", type="text", summary="The alias, without @.", required=True, example="champion")
 _POINTS_TO = Option(
     name="points_to",
@@ -22,6 +24,11 @@ _TAGS = Option(
     example="{quell.hold: INC-7, reason: drift}",
 )
 _NAMES = Option(name="names", type="list", summary="Names of tags.", required=True, example="[quell.hold]")
+_NOTE = (
+    _MODEL,
+    Option(name="version", type="text", summary="The version that is meant; without it the model."),
+    Option(name="text", type="text", summary="What it says.", required=True, example="Under review: INC-7"),
+)
 
 
 def _version(summary: str, *, required: bool = False) -> Option:
@@ -51,6 +58,13 @@ READS = (
         name="previous",
         summary="Reads which version rollback_alias would point an alias back to.",
         params=(_MODEL, _ALIAS, _version("The version to go back to, if it is known.")),
+        effect="read",
+        repeat="state",
+    ),
+    ActionSpec(
+        name="note_state",
+        summary="Reads a description, and whether a note stands in it.",
+        params=_NOTE,
         effect="read",
         repeat="state",
     ),
@@ -136,6 +150,22 @@ CHANGES = (
                 summary="What the change made of them, null for one it removed; other values are left as they are.",
             ),
         ),
+        effect="change",
+        repeat="state",
+    ),
+    ActionSpec(
+        name="note",
+        summary="Adds a paragraph to the description of a model or of a version, once.",
+        params=_NOTE,
+        effect="change",
+        repeat="state",
+        undo="unnote",
+        before="note_state",
+    ),
+    ActionSpec(
+        name="unnote",
+        summary="Takes a paragraph out of a description, and leaves the rest.",
+        params=_NOTE,
         effect="change",
         repeat="state",
     ),

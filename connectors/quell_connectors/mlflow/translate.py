@@ -9,6 +9,9 @@ import msgspec
 from quell.sdk.moments import read_moment
 from quell.sdk.payload import decode
 
+IS_PROMPT = "mlflow.prompt.is_prompt"
+"""The tag that tells a prompt from a model: MLflow keeps both in one registry."""
+
 
 class _Tag(msgspec.Struct, frozen=True):
     key: str
@@ -28,6 +31,7 @@ class _Version(msgspec.Struct, frozen=True):
     tags: Sequence[_Tag] = ()
     creation_timestamp: int | str | None = None
     user_id: str | None = None
+    description: str | None = None
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -66,6 +70,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     made_at: float | None = None
     by: str = ""
+    description: str = ""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +80,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     aliases: dict[str, str]
     latest: str
+    description: str = ""
+
+    @property
+    def prompt(self) -> bool:
+        """Whether it is a prompt."""
+        return self.tags.get(IS_PROMPT, "").lower() == "true"
 
 
 def model_of(body: bytes) -> Model:
@@ -95,6 +106,7 @@ def _model(raw: _Model) -> Model:
         tags=_tags(raw.tags),
         aliases={one.alias: str(one.version) for one in raw.aliases},
         latest=str(latest or ""),
+        description=raw.description or "",
     )
 
 
@@ -123,6 +135,7 @@ def _version(raw: _Version) -> Version:
         tags=_tags(raw.tags),
         made_at=moment(raw.creation_timestamp),
         by=raw.user_id or "",
+        description=raw.description or "",
     )
 
 
