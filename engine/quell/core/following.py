@@ -35,7 +35,7 @@ def is_page(deed: Perform) -> bool:
 
 
 def heir_of(state: State, gone: Incident) -> Incident | None:
-    """The open incident that a merged one is part of and whose page its page stands for, while nobody has taken either."""
+    """The open incident that a merged one is part of, whose page its page stands for, while nobody has taken either."""
     heir, passed = gone, {gone.id}
     while heir.merged_into is not None and heir.merged_into not in passed and heir.merged_into in state.incidents:
         passed.add(heir.merged_into)
