@@ -19,6 +19,7 @@ from quell.config.rules_shape import RulesShape
 from quell.config.settings_file import SettingsShape, TokensShape
 from quell.config.sources import SourceShape
 from quell.config.test_shapes import TrialShape
+from quell.model.prediction import schema as prediction_schema
 from quell.sdk.spec import ActionSpec, Option, Spec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,7 +41,7 @@ _TYPES: Mapping[str, dict[str, Any]] = {
 
 
 def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
-    """The schemas by name: config (quell.yaml), rules, playbook, test, tokens, people and profile.
+    """The schemas by name: config (quell.yaml), rules, playbook, test, tokens, people, profile and prediction.
 
     The ids of sources are the user's choice, so the actions of a connector are offered under its own name.
     """
@@ -64,6 +65,7 @@ def schemas(specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
         "tokens": _schema(TokensShape, "API tokens of quell"),
         "people": _schema(PeopleShape, "People of quell"),
         "profile": {"$schema": DIALECT, **profile_schema()},
+        "prediction": {"$schema": DIALECT, **prediction_schema()},
     }
 
 
