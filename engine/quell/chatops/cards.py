@@ -28,6 +28,8 @@ def incident_card(state: State, incident: Incident, link: str = "") -> Card:
     """An incident as it is now; nothing of it changes with time alone."""
     runs = [run for run in state.runs.values() if run.incident == incident.id]
     lines = [_lead(incident), *_cause(state, incident), _alerts(state, incident), *_standing(incident)]
+    if incident.harm not in {"", "system"}:
+        lines.append(Line(f"Impact: {incident.harm}"))
     lines += [_run(run) for run in sorted(runs, key=lambda run: run.started_at)[-MOST_NAMED:]]
     lines.append(Line(f"{incident.id}, opened {clock(incident.opened_at)} UTC", "note"))
     return Card(

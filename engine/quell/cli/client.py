@@ -44,10 +44,15 @@ class Client:
     token: str = ""
     timeout_s: float = 15.0
 
-    def get(self, path: str, **query: str | int | None) -> dict[str, Any]:
+    def get(self, path: str, **query: str | float | None) -> dict[str, Any]:
         """The answer to a question, decoded."""
+        return self.get_either(path, 200, **query)
+
+    def get_either(self, path: str, status: int, /, **query: str | float | None) -> dict[str, Any]:
+        """The same, where an answer with ``status`` is one too, and no refusal."""
         asked = {name: str(value) for name, value in query.items() if value not in {None, ""}}
-        return self._call("GET", path + (f"?{urlencode(asked)}" if asked else ""), None, "")
+        whole = path + (f"?{urlencode(asked)}" if asked else "")
+        return self._decoded(self._asked("GET", whole, None, "", also=status))
 
     def raw(self, path: str) -> bytes:
         """The bytes of an answer that is no JSON: a picture, a text."""
@@ -64,13 +69,15 @@ class Client:
     def _call(self, method: str, path: str, body: bytes | None, content_type: str) -> dict[str, Any]:
         return self._decoded(self._asked(method, path, body, content_type))
 
-    def _asked(self, method: str, path: str, body: bytes | None, content_type: str) -> bytes:
+    def _asked(self, method: str, path: str, body: bytes | None, content_type: str, *, also: int = 200) -> bytes:
         request = self._request(method, path, body, content_type)
         try:
             with self._opener().open(request, timeout=self.timeout_s) as answer:
                 return bytes(answer.read(_ANSWER_CAP))
         except HTTPError as error:
             with error:
+                if error.code == also:
+                    return error.read(_ANSWER_CAP)
                 raise self._refusal(error.code, error.read(65536)) from error
         except (URLError, OSError, http.client.HTTPException) as error:
             raise Failed(self._unreachable(error)) from error

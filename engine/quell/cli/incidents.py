@@ -145,6 +145,8 @@ def _print_head(out: Console, incident: Mapping[str, Any]) -> None:
     if incident.get("merged_into"):
         parts.append(Text(f"merged into {incident['merged_into']}"))
     out.print(Text("  ").join(parts))
+    if incident.get("harm"):
+        out.print(Text(f"impact {incident['harm']}"))
     if incident.get("impact"):
         out.print(Text(f"reaches {', '.join(incident['impact'])}"))
 

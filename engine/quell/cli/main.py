@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine": ("quarantining", "List what could not be read, try it again, put it away."),
     "stats": ("scoring", "Say what came in and what became of it, and how playbooks did."),
     "releases": ("scoring", "Say of each deploy and model release what it broke, and what users felt."),
+    "slo": ("levels", "Say how service levels stand, and whether a release may go on."),
     "audit": ("auditing", "List who did what, and verify that the list is whole."),
     "ledger": ("estate", "List acts on the outside world."),
     "backup": ("backing_up", "Write all that must survive into one file, and try it out."),

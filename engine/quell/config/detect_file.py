@@ -26,8 +26,8 @@ from quell.model.detect import Absence, Anomaly, Condition, DetectRule, Forecast
 
 SHORTEST_S = 1.0
 LONGEST_S = 7 * 86_400.0
-_SUMMARY = Known(roots=frozenset({"labels", "entity", "metric", "value", "threshold", "text"}))
-_GLOB_SIGNS = frozenset("*?[")
+SUMMARY = Known(roots=frozenset({"labels", "entity", "metric", "value", "threshold", "text"}))
+GLOB_SIGNS = frozenset("*?[")
 _POOLED = frozenset({"absence", "new", "drift", "schema", "behaviour"})
 _READ = {
     "threshold": ("metric", "log"),
@@ -50,7 +50,7 @@ _OWN_LABELS = {"drift": {"kind": "drift"}}
 def detector(document: Document, index: int, shape: DetectShape, problems: list[Problem]) -> DetectRule:
     """One detector; everything that is wrong with it is added to ``problems``."""
     path: Path = ("detect", index)
-    check_templates(document, (*path, "summary"), shape.summary, _SUMMARY, problems)
+    check_templates(document, (*path, "summary"), shape.summary, SUMMARY, problems)
     kind, written = _written(shape.when)
     for at, message, hint in _misfits(shape, kind, written):
         problems.append(document.problem((*path, *at), message, hint))
@@ -105,7 +105,7 @@ def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path
     if shape.blind is not None and shape.blind < shape.every:
         yield ("blind",), '"blind" is shorter than a window', ""
     if kind == "threshold" and written.by:
-        if reads != "metric" or _GLOB_SIGNS & {*str(shape.metric), *written.by}:
+        if reads != "metric" or GLOB_SIGNS & {*str(shape.metric), *written.by}:
             yield ("when", "threshold", "by"), '"by" needs one metric on both sides, by its name', "write it without *"
         elif shape.per == "entity":
             yield ("per",), '"by" divides one metric by another; per: entity would join them', "leave it out"

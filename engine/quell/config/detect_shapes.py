@@ -11,7 +11,8 @@ from quell.config.behaviour_shape import BehaviourShape
 from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone, plain
 from quell.config.profiled_shapes import DriftShape, SchemaShape
 from quell.config.rule_shapes import EntityName
-from quell.model.detect import Aggregate, Direction, Impact
+from quell.model.detect import Aggregate, Direction
+from quell.model.impact import Impact
 
 NotNegative = Annotated[float, Field(ge=0)]
 MoreThanOne = Annotated[float, Field(gt=1, le=1e6)]

@@ -20,7 +20,7 @@ Written = tuple[Document, str, MeasureShape]
 
 _NAME = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)")
 _PARAM = re.compile(r"[a-z_][a-z0-9_]*")
-_TAKEN = frozenset({"catalog"})
+_TAKEN = frozenset({"catalog", "slo"})
 
 
 def measures_of(written: Iterable[Written], actions: Actions, problems: list[Problem]) -> dict[str, Measure]:

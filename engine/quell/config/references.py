@@ -17,10 +17,12 @@ ANY = -1
 """So many arguments takes a measure that could not be read."""
 CATALOG = "catalog"
 """Looks up what is known of an entity: ``catalog.service(name)``."""
+BUDGET = "slo.budget"
+"""Looks up the budget of a service level: ``slo.budget(name)``, or ``slo.budget(name, entity)``."""
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "incident": frozenset({
-        "id", "version", "title", "severity", "status", "opened_at", "age", "alerts", "entities", "impact",
+        "id", "version", "title", "severity", "status", "opened_at", "age", "alerts", "entities", "impact", "harm",
         "no_clear_cause", "suspects", "evidence", "changes",
     }),
     "suspect": frozenset({
@@ -173,6 +175,10 @@ def _check_calls(
 def _wrong_call(call: Call, known: Known) -> tuple[str, str]:
     """Message and suggestion; "" when it is fine."""
     root = call.name.partition(".")[0]
+    if root == "slo" and "now" in known.roots:
+        if call.name != BUDGET:
+            return f'unknown function "{call.name}"', f"did you mean {BUDGET}?"
+        return ("", "") if call.arguments in {1, 2} else (f'"{BUDGET}" takes the name of a service level', "")
     wanted = 1 if root == CATALOG and "now" in known.roots else known.measures.get(call.name)
     if wanted is None:
         if "now" not in known.roots:

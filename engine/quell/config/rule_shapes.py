@@ -194,6 +194,9 @@ class TriageShape(Shape):
     """What still fires so long after it paged, and nobody acted, goes to the digest, mentioned once a day (6h)."""
     quiet_places: list[str] | None = None
     """Words in labels such as env, stage or namespace that speak of environments where nobody is woken."""
+    model_only: Literal["page", "owners", "digest"] | None = None
+    """Incidents of models and data alone, which neither users nor KPIs nor a burning budget show: page as any other;
+    tell owners by early routes, where there are any (owners: so unless told otherwise); or are listed in the digest."""
 
 
 class EdgeShape(Shape):

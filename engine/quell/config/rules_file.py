@@ -24,6 +24,7 @@ from quell.config.rule_shapes import (
     WindowShape,
 )
 from quell.config.rules_shape import RulesShape
+from quell.config.slo_file import service_level
 from quell.config.versions_file import declared_version
 from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
@@ -48,6 +49,7 @@ _TRIAGE_FIELDS = {
     "remind_times": "remind_times",
     "slow_burn_after": "slow_burn_after_s",
     "quiet_places": "quiet_places",
+    "model_only": "model_only",
 }
 _CORRELATE_FIELDS = {
     "least_alerts": "least_alerts",
@@ -55,8 +57,8 @@ _CORRELATE_FIELDS = {
     "quiet": "quiet_s",
     "clear_cause_bar": "clear_cause_bar",
 }
-_NAMESAKES = {"freezes": "windows", "windows": "freezes"}
-_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect")
+_NAMESAKES = {"freezes": "windows", "windows": "freezes", "slos": "detect", "detect": "slos"}
+_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect", "slos")
 
 
 @dataclass(slots=True)
@@ -113,6 +115,7 @@ class Rules:
         for index, freeze in enumerate(shape.freezes):
             self.freezes.append(_freeze(document, index, freeze))
         self.detect += [detector(document, index, rule, self.problems) for index, rule in enumerate(shape.detect)]
+        self.detect += [service_level(document, index, rule, self.problems) for index, rule in enumerate(shape.slos)]
         self._triage(document, shape.triage)
         self._correlate(document, shape.correlate)
         for index, entity in enumerate(shape.topology.entities):
@@ -255,11 +258,12 @@ class Rules:
                     self._freeze_names(document, rule, (*path, index))
 
     def _told_apart(self, document: Document, kind: str, name: str, path: Path) -> None:
-        """Playbooks name both freezes and windows, so the two share their names."""
+        """Playbooks name freezes and windows alike, tests detectors and service levels: such share their names."""
         other = _NAMESAKES.get(kind)
         first = self._first.get((f"{other} rule", name)) if other else None
         if first is not None:
-            message = f'freezes and windows share their names, and "{name}" is taken (in {first})'
+            both = " and ".join(sorted((kind, str(other))))
+            message = f'{both} share their names, and "{name}" is taken (in {first})'
             self.problems.append(document.problem(path, message, "give it another name"))
 
     def _freeze_names(self, document: Document, rule: dict[str, Any], path: Path) -> None:

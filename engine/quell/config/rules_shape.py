@@ -18,6 +18,7 @@ from quell.config.rule_shapes import (
     TriageShape,
     WindowShape,
 )
+from quell.config.slo_shapes import SloShape
 
 
 class RulesShape(Shape):
@@ -40,6 +41,8 @@ class RulesShape(Shape):
     """Where people talk and incidents are shown, beside those of quell.yaml."""
     detect: list[DetectShape] = Field(default=[])
     """Detectors: what quell itself finds in metrics, logs and distributions."""
+    slos: list[SloShape] = Field(default=[])
+    """Service levels: how much is to be good over how long, and alerts when the budget for the rest goes too fast."""
     topology: TopologyShape = TopologyShape()
     measures: dict[str, MeasureShape] = Field(default={})
     """Named readings, by name: two words with a dot."""

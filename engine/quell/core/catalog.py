@@ -1,4 +1,4 @@
-"""What expressions may look up about known entities: ``catalog.model(name).dag``, ``catalog.service(name).owner``."""
+"""What expressions may look up: entities (``catalog.model(name).dag``) and budgets (``slo.budget(name).left``)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from quell.core.slos import budget
 from quell.model.state import State
 from quell.model.topology import Entity
 
 CATALOG = "catalog"
+BUDGET = "slo.budget"
 
 
 class Catalog:
@@ -25,6 +27,8 @@ class Catalog:
 
     def __call__(self, name: str, arguments: list[Any]) -> Any:
         """What ``name(arguments)`` is."""
+        if name == BUDGET:
+            return self._budget(*map(str, arguments[:2]))
         root, _, kind = name.partition(".")
         if root != CATALOG:
             return self._other(name, arguments)
@@ -34,6 +38,14 @@ class Catalog:
             self.unknown.append(f'the catalog knows no {kind} "{wanted}"')
             return {}
         return known_of(entity)
+
+    def _budget(self, name: str = "", entity: str = "") -> Any:
+        found = budget(self._state, name, entity)
+        if found is None:
+            of = f" of {entity}" if entity else ""
+            self.unknown.append(f'nothing is known yet of the budget of "{name}"{of}')
+            return {}
+        return found
 
     def _other(self, name: str, _arguments: list[Any]) -> Any:
         self.unknown.append(f"{name} is read in check, if and wait.until only")

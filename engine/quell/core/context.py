@@ -175,6 +175,7 @@ def incident_context(
         "alerts": alerts,
         "entities": list(incident.entities),
         "impact": list(incident.impact),
+        "harm": incident.harm,
         "no_clear_cause": incident.no_clear_cause,
     }
     return {

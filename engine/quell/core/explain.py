@@ -55,6 +55,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     status: str = ""
     severity: str = ""
+    harm: str = ""
     candidates: tuple[Candidate, ...] = ()
     story: Story = Story(started_at=None, actors=(), links=())
 
@@ -89,6 +90,7 @@ def explain(state: State, incident: Incident, automation: Automation, graph: Gra
         text="\n".join(lines),
         status=incident.status,
         severity=incident.severity,
+        harm=incident.harm,
         candidates=judged,
         story=story(state, automation.rulebook, incident, alerts, graph),
     )
@@ -167,6 +169,8 @@ def _lines(
     for rejected in judged[1:]:
         lines.append(f"Runner-up: {rejected.entity} ({percent(rejected.confidence)}): {rejected.lost_because}")
         lines += _points(rejected, MOST_POINTS)
+    if incident.harm:
+        lines.append(f"Impact: {incident.harm}")
     if incident.impact:
         lines.append("Reaches: " + ", ".join(incident.impact[:MOST_LINES]))
     if incident.paged_at is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from quell.core.agenda import Agenda
+from quell.core.impact import harm_of
 from quell.core.prune import Pruning
 from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
@@ -40,6 +41,7 @@ class Logbook:
             updated_at=now,
             version=known.version + 1 if known is not None else 1,
             material_version=_material_version(known, incident),
+            harm=harm_of(self._state, incident),
             symptoms=symptoms(self._state, known, incident),
             remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from quell.core.called import WORDING, Called, Matter, called_by, place_of
 from quell.core.context import incident_context, labels_of, rendered, top_suspect
 from quell.core.rota import on_call
-from quell.core.wanted import Wanted, is_early
+from quell.core.wanted import Wanted, is_early, is_listed
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.model.alert import Alert
@@ -78,7 +78,7 @@ class Routes:
             return ""
         quiet = [route for route, _ in self._taking(incident, self._alert(incident, alert), at) if route.early]
         if not quiet:
-            return ""
+            return "listed" if is_listed(self._state, self._triage, incident) else ""
         return "told" if any(route.action or route.chain for route in quiet) else "listed"
 
     def early(self, incident: Incident) -> bool:
@@ -137,7 +137,7 @@ class Routes:
         ]
         quiet = [(route, name) for route, name in taking if route.early]
         if not quiet:
-            return taking
+            return [] if incident is not None and is_listed(self._state, self._triage, incident) else taking
         if incident is not None and is_early(self._state, self._triage, incident):
             return quiet
         return [(route, name) for route, name in taking if not route.early] or quiet

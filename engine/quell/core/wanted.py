@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from math import inf
 
 from quell.core.catalog import entity_of
-from quell.core.drift import speaks_of_drift
+from quell.core.impact import about_models, models_alone, reached_alerts
 from quell.core.rank import USER_KINDS
 from quell.core.windows import Hours
 from quell.model.alert import Alert
+from quell.model.impact import burns
 from quell.model.incident import Incident
 from quell.model.rulebook import Asks, Triage
 from quell.model.state import State
-
-MODEL_KINDS = frozenset({"model", "dataset", "feature"})
-"""Kinds of entities whose alerts alone say nothing of users."""
 
 
 class Wanted:
@@ -67,21 +65,22 @@ def _reached(incident: Incident | None, alert: Alert | None) -> list[str]:
 def is_early(state: State, triage: Triage, incident: Incident) -> bool:
     """Whether nothing of an incident pages by its severity or was seen at what users need.
 
-    Alerts about models and data count for neither.
+    Alerts about models and data count for neither, unless the team wants pages for them (`Triage.model_only`).
     """
     paging = {severity.lower() for severity in triage.page_severities}
     cause = incident.suspects[0].entity if incident.suspects else ""
     for mark in incident.alerts:
         alert = state.alerts.get(mark)
-        if alert is None or _of_models(alert):
+        if alert is None or (triage.model_only != "page" and about_models(alert)):
             continue
-        if alert.severity in paging or _felt(state, incident, alert.entity or "", cause):
+        if alert.severity in paging or burns(alert.labels) or _felt(state, incident, alert.entity or "", cause):
             return False
-    return True
+    return not any(alert.severity in paging for alert in reached_alerts(state, incident))
 
 
-def _of_models(alert: Alert) -> bool:
-    return speaks_of_drift(alert) or (alert.entity or "").partition("/")[0] in MODEL_KINDS
+def is_listed(state: State, triage: Triage, incident: Incident) -> bool:
+    """Whether an incident is of models alone, and the team wants such in lists and the digest only."""
+    return triage.model_only == "digest" and models_alone(state, incident) and is_early(state, triage, incident)
 
 
 def _felt(state: State, incident: Incident, entity: str, cause: str) -> bool:

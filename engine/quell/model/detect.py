@@ -11,12 +11,12 @@ from typing import Literal
 import msgspec
 
 from quell.model.drift_report import Limits
+from quell.model.impact import Impact
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
 
 Aggregate = Literal["mean", "min", "max", "sum", "count", "rate", "last", "p50", "p75", "p90", "p95", "p99"]
 """How the points of one window become one number; "rate" is of a counter, per second."""
-Impact = Literal["system", "model", "business", "fairness"]
 Direction = Literal["up", "down", "both"]
 Check = Literal["columns", "types", "nulls", "values", "rows", "age", "clock", "version"]
 """What of data can be otherwise than its profile describes."""
@@ -154,7 +154,49 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, tag="behaviour", tag_
     profile: str = ""
 
 
-Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema | Behaviour
+class BurnRate(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget is spent ``rate`` times as fast as it may be, over both the last ``over_s`` and ``confirm_s``.
+
+    ``pages``: that is worth waking somebody, whatever else of an incident is.
+    """
+
+    rate: float
+    over_s: float
+    confirm_s: float
+    severity: str = "critical"
+    pages: bool = True
+
+
+Measured = Literal["events", "points", "windows", "values", "gaps", "ages", "amounts"]
+"""What is counted as good or bad: events told by two metrics, points, windows, counted values, differences between
+segments, how old the latest point is; or an amount that is spent."""
+
+
+class Burn(msgspec.Struct, frozen=True, kw_only=True, tag="burn", tag_field="condition"):
+    """A service level: of all that is ``measured`` the share ``objective`` is good over ``period_s``.
+
+    The rule's metric counts what is bad (``reads_good``: good) of what ``by`` counts, as ``counter`` or by amounts. Or
+    what it comes to lies between ``at_least`` and ``at_most``, or values are ``among`` these texts. Of gaps, the shares
+    of values from ``share_above`` on (or among the texts) are compared; of amounts, ``at_most`` is what may be spent
+    each second. Spans with less than ``volume`` say nothing; of windows and gaps, windows and segments.
+    """
+
+    measured: Measured
+    objective: float = 0.0
+    period_s: float
+    rates: tuple[BurnRate, ...]
+    by: str = ""
+    reads_good: bool = False
+    counter: bool = False
+    at_most: float | None = None
+    at_least: float | None = None
+    among: tuple[str, ...] = ()
+    share_above: float | None = None
+    aggregate: Aggregate = "mean"
+    volume: float = 0.0
+
+
+Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema | Behaviour | Burn
 """Every condition there is."""
 
 

@@ -8,7 +8,7 @@ import msgspec
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a condition says of one window: whether it is ``bad``, in a sentence, with the numbers behind it.
 
-    ``details`` become annotations of the alert.
+    ``details`` become annotations of the alert, ``labels`` its labels; ``severity`` "" is that of the rule.
     """
 
     bad: bool
@@ -16,6 +16,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: float | None = None
     threshold: float | None = None
     details: dict[str, str] = {}
+    severity: str = ""
+    labels: dict[str, str] = {}
 
 
 class Pending(msgspec.Struct, array_like=True):
@@ -116,7 +118,43 @@ class Batches(msgspec.Struct, tag="batches", tag_field="memory"):
     newest: float = 0.0
 
 
-Memory = Windows | Silence | Profile | Statements | Batches
+class Stand(msgspec.Struct, frozen=True, array_like=True):
+    """How a service level stood at ``at``: what was bad of how much over its period, and what may be, in all of it.
+
+    ``burns`` has for each rate of the rule how fast its two spans burn, as multiples (None: too little is known).
+    """
+
+    at: float
+    bad: float
+    total: float
+    allowed: float
+    burns: tuple[tuple[float | None, float | None], ...] = ()
+
+    @property
+    def left(self) -> float:
+        """The share of the budget that is left; less than nothing where more was spent."""
+        return 1.0 - self.bad / self.allowed if self.allowed > 0.0 else 1.0
+
+
+class Budget(msgspec.Struct, tag="budget", tag_field="memory"):
+    """What was bad, and of how much, over the period of a service level.
+
+    ``own``, ``by`` and ``parts`` (of values by segment) are the windows that points may still come for; those before
+    the window ``rolled`` are in ``tiers``, each of longer windows than the one before: (bad, total) by number.
+    ``first`` is the first window of all, ``resumed`` when quell itself heard again after it was down.
+    """
+
+    own: dict[int, Bucket] = msgspec.field(default_factory=dict)
+    by: dict[int, Bucket] = msgspec.field(default_factory=dict)
+    parts: dict[int, dict[str, tuple[float, float]]] = msgspec.field(default_factory=dict)
+    tiers: tuple[dict[int, tuple[float, float]], ...] = msgspec.field(default_factory=lambda: ({}, {}, {}))
+    rolled: int | None = None
+    first: int | None = None
+    resumed: float = 0.0
+    stand: Stand | None = None
+
+
+Memory = Windows | Silence | Profile | Statements | Batches | Budget
 """What any condition remembers of a series."""
 
 
@@ -127,7 +165,7 @@ class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
     latest event time; ``unread`` counts values that are no numbers, ``late`` points that came after their window was
     forgotten. ``slots`` says of the latest windows whether they were bad, ``touched`` are those that more was told of
     since. ``since`` is when its alert began (None: none fires), ``shown_at`` when that was last told, ``ended`` when
-    one last ended.
+    one last ended. ``shown_as`` is the severity with which it was told, where the finding has one of its own.
     """
 
     entity: str
@@ -144,6 +182,7 @@ class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
     since: float | None = None
     shown_at: float = 0.0
     ended: float | None = None
+    shown_as: str = ""
     finding: Finding | None = None
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from quell.model.impact import Impact
+
 IncidentStatus = Literal["open", "acknowledged", "resolved", "merged", "withdrawn"]
 OPEN_STATUSES: frozenset[str] = frozenset({"open", "acknowledged"})
 
@@ -68,7 +70,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     ``acknowledged_before`` is who had acknowledged it before it became worse than that and paged again.
     ``assigned_to`` is whose it is, by a person's word; ``snoozed_until`` when it wakes whoever is called then.
     ``merged_into`` names the survivor of a merge. ``crowd``: its alerts have nothing in common but that they would have
-    paged alone at about one time.
+    paged alone at about one time. ``harm`` is the most that it was seen to harm; see `quell.model.impact`.
     """
 
     id: str
@@ -101,6 +103,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     symptoms: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()
     crowd: bool = False
+    harm: Impact | Literal[""] = ""
 
     @property
     def is_open(self) -> bool:

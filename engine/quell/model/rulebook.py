@@ -122,6 +122,8 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     ``lone_page_most_s`` after its beginning at most (``learn`` false: nothing learned counts). ``remind_after_s``: a
     page that nobody acknowledged is told again (0: never), ``remind_times`` at most, each time after twice as long.
     ``slow_burn_after_s``: what still fires so long after it paged, with nobody acting, goes to the digest.
+    ``model_only`` is what becomes of incidents of models and data alone: a "page" as of any other, early routes where
+    there are any (their "owners"), or the "digest" where no early route takes them.
     ``quiet_places`` are words in labels of place that speak of environments where nobody is woken.
     """
 
@@ -138,6 +140,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     remind_times: int = 8
     slow_burn_after_s: float = 21_600.0
     quiet_places: tuple[str, ...] = QUIET_PLACES
+    model_only: Literal["page", "owners", "digest"] = "owners"
 
 
 class EdgeKind(msgspec.Struct, frozen=True, kw_only=True):

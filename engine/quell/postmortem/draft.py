@@ -92,10 +92,11 @@ def _by(at: float, who: str, began: float) -> str:
 
 
 def _impact(material: Material) -> list[str]:
-    reached = material.incident.impact
+    reached, harm = material.incident.impact, material.incident.harm
+    told = [f"Impact: {harm}, the highest that its alerts show.", ""] if harm else []
     if not reached:
-        return ["Nothing that users need is known to have been reached. *Was that so?*"]
-    return bullets(f"{code(entity)}" for entity in reached)
+        return [*told, "Nothing that users need is known to have been reached. *Was that so?*"]
+    return [*told, *bullets(f"{code(entity)}" for entity in reached)]
 
 
 def _cause(material: Material) -> list[str]:

@@ -8,6 +8,7 @@ from quell.core.detect.buckets import points_of
 from quell.core.detect.readers import Reader
 from quell.core.detect.telling import firing, over
 from quell.core.fold import SKEW_S
+from quell.core.severity import rank
 from quell.model.decision import AnyDecision
 from quell.model.detecting import Detecting, Pending, Watch
 from quell.model.records import AlertRecord
@@ -101,12 +102,18 @@ class Judging:
                 self._show(reader, watch, at, out)
         elif len(watch.slots) - bad > rule.of - rule.need or _given_up(reader, watch, at):
             self.end(rule.name, watch, at, out)
-        elif at - watch.shown_at >= SHOWN_AGAIN_S:
+        elif at - watch.shown_at >= SHOWN_AGAIN_S or _worse(watch):
             self._show(reader, watch, at, out)
 
     def _show(self, reader: Reader, watch: Watch, at: float, out: list[AnyDecision]) -> None:
-        watch.shown_at = at
+        watch.shown_at, watch.shown_as = at, watch.finding.severity if watch.finding is not None else ""
         self._emit(firing(reader.rule, watch, self._entity(watch.entity), at), at, out)
+
+
+def _worse(watch: Watch) -> bool:
+    """Whether what was found is graver than what was told of it."""
+    found = watch.finding
+    return found is not None and bool(found.severity) and rank(found.severity) > rank(watch.shown_as)
 
 
 def _given_up(reader: Reader, watch: Watch, at: float) -> bool:

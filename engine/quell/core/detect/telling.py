@@ -22,8 +22,9 @@ def firing(rule: DetectRule, watch: Watch, entity: Entity, now: float) -> AlertR
         **entity.labels,
         "alertname": rule.name,
         **({entity.kind: entity.name} if "/" in entity.entity else {"entity": entity.entity}),
-        "severity": rule.severity,
+        "severity": (finding.severity if finding is not None else "") or rule.severity,
         **({"impact": rule.impact} if rule.impact else {}),
+        **(finding.labels if finding is not None else {}),
         **rule.labels,
     }
     text = said(rule, watch)

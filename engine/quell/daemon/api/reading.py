@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from quell.core.explain import Explanation, why_not
 from quell.core.lineage import Lineage, lineage
 from quell.core.similar import lines
-from quell.daemon.api import postmortem, quarantine, scoring
+from quell.daemon.api import levels, postmortem, quarantine, scoring
 from quell.daemon.api.known import known_incident
 from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
@@ -39,6 +39,7 @@ def reading(services: Services) -> APIRouter:
     quarantine.add_reading(router, services)
     scoring.add_reading(router, services)
     postmortem.add_reading(router, services)
+    levels.add_reading(router, services)
     return router
 
 

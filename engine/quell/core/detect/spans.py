@@ -1,0 +1,112 @@
+"""How much of a budget was spent over spans of time, from windows that are the longer the longer ago they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import ceil, fsum
+
+from quell.model.detect import Burn
+from quell.model.detecting import Budget, Stand
+
+LIKE = 72
+"""Of so many windows at least each span is made, as far as windows of the rule are short enough."""
+MOST = 400
+Counted = tuple[float, float]
+
+
+class Spans:
+    """The tiers of one rule: how long their windows are, and for how long each keeps them."""
+
+    def __init__(self, every_s: float, of: Burn) -> None:
+        self._of = of
+        self._every_s = every_s
+        shortest = min((rate.over_s for rate in of.rates), default=of.period_s)
+        spans = sorted({rate.over_s for rate in of.rates} | {of.period_s})
+        middle = next((span for span in spans if span > shortest), of.period_s)
+        steps = max(1, round(middle / LIKE / every_s))
+        longer = max(1, ceil(of.period_s / MOST / (steps * every_s)))
+        self._steps = (1, steps, steps * longer)
+        """How many windows of the rule are one of each tier."""
+        self._keeps = (shortest, middle, of.period_s)
+
+    def add(self, memory: Budget, slot: int, counted: Counted) -> None:
+        """Adds one window of the rule to the first tier."""
+        _add(memory.tiers[0], slot, counted)
+
+    def roll(self, memory: Budget, oldest: int) -> None:
+        """Moves what a tier need not know window by window any more to the next; drops what is before the period."""
+        now = oldest * self._every_s
+        for tier, windows in enumerate(memory.tiers):
+            width = self._steps[tier] * self._every_s
+            first = now - self._keeps[tier] - width
+            for slot in sorted(slot for slot in windows if slot * width < first):
+                counted = windows.pop(slot)
+                if tier + 1 < len(memory.tiers):
+                    _add(memory.tiers[tier + 1], slot * self._steps[tier] // self._steps[tier + 1], counted)
+
+    def over(self, memory: Budget, recent: Mapping[int, Counted], end: float, span_s: float) -> Counted:
+        """What was bad, and of how much, in the last ``span_s`` before ``end``."""
+        bad: list[float] = []
+        total: list[float] = []
+        begin = end - span_s
+        for width, windows in self._all(memory, recent):
+            if not windows or (max(windows) + 1) * width <= begin:
+                continue
+            for slot, counted in windows.items():
+                share = (min(end, (slot + 1) * width) - max(begin, slot * width)) / width
+                if share > 0.0:
+                    bad.append(counted[0] * share)
+                    total.append(counted[1] * share)
+        return fsum(bad), fsum(total)  # the same in whatever order
+
+    def stand(self, memory: Budget, recent: Mapping[int, Counted], end: float) -> Stand:
+        """How the budget stands at a time."""
+        of = self._of
+        bad, total = self.over(memory, recent, end, of.period_s)
+        assert memory.first is not None, "something was told"
+        known_s = min(max(end - memory.first * self._every_s, self._every_s), of.period_s)
+        whole = of.period_s if of.measured == "amounts" else total * of.period_s / known_s
+        # What is watched for less than a span is taken to have as much to count in the rest of it, none of it bad: so
+        # that a service level which is new does not cry for the little that went wrong so far.
+        return Stand(
+            at=end,
+            bad=bad,
+            total=total,
+            allowed=self._allowed(whole),
+            burns=tuple(
+                (
+                    self._burn(memory, recent, (end, known_s), rate.over_s),
+                    self._burn(memory, recent, (end, known_s), rate.confirm_s),
+                )
+                for rate in of.rates
+            ),
+        )
+
+    def _burn(
+        self, memory: Budget, recent: Mapping[int, Counted], now: tuple[float, float], span_s: float
+    ) -> float | None:
+        """How many times as fast as it may be; None where too little is told. ``now``, and for how long it is known."""
+        end, known_s = now
+        bad, total = self.over(memory, recent, end, span_s)
+        if self._of.measured == "amounts":
+            return bad / self._allowed(span_s)
+        if self._of.measured in {"events", "points", "values"} and total < self._of.volume:
+            return None
+        return bad / self._allowed(total * span_s / min(known_s, span_s)) if total > 0.0 else None
+
+    def _allowed(self, total: float) -> float:
+        """How much of so much may be bad."""
+        if self._of.measured == "amounts":
+            assert self._of.at_most is not None, "what may be spent has a limit"
+            return total * self._of.at_most
+        return total * (1.0 - self._of.objective)
+
+    def _all(self, memory: Budget, recent: Mapping[int, Counted]) -> Iterable[tuple[float, Mapping[int, Counted]]]:
+        yield self._every_s, recent
+        for steps, windows in zip(self._steps, memory.tiers, strict=True):
+            yield steps * self._every_s, windows
+
+
+def _add(windows: dict[int, Counted], slot: int, counted: Counted) -> None:
+    before = windows.get(slot, (0.0, 0.0))
+    windows[slot] = before[0] + counted[0], before[1] + counted[1]

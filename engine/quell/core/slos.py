@@ -1,0 +1,174 @@
+"""How service levels stand: their budgets for people, for the conditions of playbooks, and as gates for releases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from quell.core.detect.words import lasting, number
+from quell.model.detect import Burn, DetectRule
+from quell.model.detecting import Budget, Stand, Watch
+from quell.model.rulebook import Rulebook
+from quell.model.shares import percent
+from quell.model.state import State
+
+Standing = Literal["met", "burning", "burnt", "unknown"]
+
+
+class BurnView(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a budget is spent over a span and over that until now, and from which rate on that is an alert."""
+
+    rate: float
+    over_s: float
+    confirm_s: float
+    severity: str
+    burn: float | None
+    confirm_burn: float | None
+
+
+class SloView(msgspec.Struct, frozen=True, kw_only=True):
+    """One service level of one entity ("": nothing was told of any).
+
+    ``left`` is the share of the budget that is left (below 0: more was spent), ``good`` the share that was good over
+    the period (None of what is spent); ``bad`` of ``allowed`` was spent. ``starts_at`` is when its alert began (None:
+    none fires), ``at`` when it was looked at last.
+    """
+
+    slo: str
+    entity: str
+    standing: Standing
+    goal: str
+    text: str
+    left: float | None = None
+    good: float | None = None
+    bad: float = 0.0
+    allowed: float = 0.0
+    at: float | None = None
+    starts_at: float | None = None
+    severity: str = ""
+    burns: tuple[BurnView, ...] = ()
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a release may go on, and why; ``slos`` are those that were asked."""
+
+    slo: str
+    open: bool
+    reason: str
+    slos: tuple[SloView, ...] = ()
+
+
+def slo_views(state: State, rulebook: Rulebook, name: str = "", entity: str = "") -> list[SloView]:
+    """All service levels that are on, or those of one name or entity: as rules have them, then by entity."""
+    found: list[SloView] = []
+    for rule in rulebook.detect:
+        if not rule.on or not isinstance(rule.when, Burn) or name not in {"", rule.name}:
+            continue
+        watches = state.detecting.watches.get(rule.name, {})
+        own = [_view(rule, rule.when, watches[key]) for key in sorted(watches)]
+        own = [one for one in own if entity in {"", one.entity, one.entity.partition("/")[2]}]
+        nothing = SloView(
+            slo=rule.name, entity=entity, standing="unknown", goal=goal_of(rule.when), text="nothing was told yet"
+        )
+        found += own or [nothing]
+    return found
+
+
+def budget(state: State, name: str, entity: str = "") -> dict[str, Any] | None:
+    """What conditions see of a budget, of the entity of which least is left; None where nothing is known."""
+    stands = [
+        (watch.memory.stand, watch)
+        for _, watch in sorted(state.detecting.watches.get(name, {}).items())
+        if isinstance(watch.memory, Budget)
+        and watch.memory.stand is not None
+        and entity in {"", watch.entity, watch.entity.partition("/")[2]}
+    ]
+    if not stands:
+        return None
+    stand, watch = min(stands, key=lambda one: one[0].left)
+    return {
+        "left": stand.left,
+        "burnt": stand.left <= 0.0,
+        "burning": watch.since is not None,
+        "entity": watch.entity,
+        "burn": max((long for long, _ in stand.burns if long is not None), default=0.0),
+    }
+
+
+def gate(views: Sequence[SloView], name: str, least: float = 0.0, *, unknown_opens: bool = False) -> Gate:
+    """Open where of every budget more than ``least`` is left and none is spent too fast.
+
+    What nothing is known of keeps it shut, unless ``unknown_opens``.
+    """
+    shut = [one for one in views if not (unknown_opens if one.left is None else _fine(one, one.left, least))]
+    if shut:
+        worst = min(shut, key=lambda one: one.left if one.left is not None else 1.0)
+        why = worst.text
+        if worst.standing == "met":
+            why += f", and more than {percent(least)} is asked for"
+        return Gate(slo=name, open=False, reason=f"{worst.entity or name}: {why}", slos=tuple(views))
+    left = min((one.left for one in views if one.left is not None), default=None)
+    why = "nothing is known yet" if left is None else f"{percent(left)} of the budget is left"
+    return Gate(slo=name, open=True, reason=why, slos=tuple(views))
+
+
+def _fine(view: SloView, left: float, least: float) -> bool:
+    return view.standing == "met" and left > least
+
+
+def goal_of(of: Burn) -> str:
+    """What is asked for, in words."""
+    if of.measured == "amounts":
+        return f"at most {number((of.at_most or 0.0) * of.period_s)} in {lasting(of.period_s)}"
+    return f"{of.objective * 100:.6g}% over {lasting(of.period_s)}"
+
+
+def _view(rule: DetectRule, of: Burn, watch: Watch) -> SloView:
+    memory = watch.memory
+    stand = memory.stand if isinstance(memory, Budget) else None
+    if stand is None:
+        return SloView(
+            slo=rule.name,
+            entity=watch.entity,
+            standing="unknown",
+            goal=goal_of(of),
+            text="nothing was told yet by which it could be judged",
+        )
+    firing = watch.since is not None
+    standing: Standing = "burnt" if stand.left <= 0.0 else "burning" if firing else "met"
+    return SloView(
+        slo=rule.name,
+        entity=watch.entity,
+        standing=standing,
+        goal=goal_of(of),
+        text=_text(stand, watch, standing),
+        left=stand.left,
+        good=None if of.measured == "amounts" or not stand.total else 1.0 - stand.bad / stand.total,
+        bad=stand.bad,
+        allowed=stand.allowed,
+        at=stand.at,
+        starts_at=watch.since,
+        severity=watch.shown_as if firing else "",
+        burns=tuple(
+            BurnView(
+                rate=rate.rate,
+                over_s=rate.over_s,
+                confirm_s=rate.confirm_s,
+                severity=rate.severity,
+                burn=long,
+                confirm_burn=short,
+            )
+            for rate, (long, short) in zip(of.rates, stand.burns, strict=False)
+        ),
+    )
+
+
+def _text(stand: Stand, watch: Watch, standing: Standing) -> str:
+    left = f"{percent(max(stand.left, 0.0))} of the budget is left"
+    if standing == "met":
+        return left
+    if watch.since is not None and watch.finding is not None:
+        return watch.finding.text
+    return "the budget is spent" if standing == "burnt" else left
