@@ -16,7 +16,7 @@ def _nodes(value):
 
 
 def test_there_is_one_for_every_kind_of_file():
-    assert set(FOUND) == {"config", "rules", "playbook", "test", "tokens", "people", "profile"}
+    assert set(FOUND) == {"config", "rules", "playbook", "test", "tokens", "people", "profile", "prediction"}
     assert {schema["$schema"] for schema in FOUND.values()} == {DIALECT}
     assert json.loads(json.dumps(FOUND)) == FOUND
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Any, get_args
 
@@ -15,15 +15,16 @@ from quell.config.scenario import Fed
 from quell.config.test_series import values_of
 from quell.config.test_shapes import FedShape
 from quell.errors import Problem
+from quell.model.distribution import Tally, record_of
 from quell.model.mismatch import place_and_reason
 from quell.model.playbook import Place
-from quell.model.records import AlertRecord, AnyRecord, ChangeRecord, LogRecord, SampleRecord
+from quell.model.records import AlertRecord, AnyRecord, ChangeRecord, DistributionRecord, LogRecord, SampleRecord
 from quell.model.times import parse_time
 from quell.model.wire import TIME_FIELDS
 
 _KINDS: Mapping[str, type[AnyRecord]] = {str(cls.__struct_config__.tag): cls for cls in get_args(AnyRecord)}
 _SHORT: Mapping[str, type[AnyRecord]] = {"change": ChangeRecord, "sample": SampleRecord, "log": LogRecord}
-_SERIES = frozenset({"service", "entity", "metric", "log", "severity", "values"})
+_SERIES = frozenset({"service", "entity", "metric", "log", "severity", "field", "segment", "version", "values"})
 _OWN = frozenset({"at", "seen", "id", "source"})
 
 
@@ -97,13 +98,16 @@ def _series(told: Mapping[str, Any], shape: FedShape, start: float, name: str) -
         raise _Unfit(key, f'unknown key "{key}"', did_you_mean(key, _SERIES))
     texts = {key: value for key, value in told.items() if isinstance(value, str)}
     entity = texts.get("entity") or texts.get("service")
-    metric, log = texts.get("metric"), texts.get("log")
-    if not entity or (metric is None) == (log is None):
-        raise _Unfit("", "a series needs service (or entity), metric or log, and values")
+    metric, log, field = texts.get("metric"), texts.get("log"), texts.get("field")
+    if not entity or sum(one is not None for one in (metric, log, field)) != 1:
+        raise _Unfit("", "a series needs service (or entity), one of metric, log and field, and values")
     try:
         values = values_of(str(told.get("values", "")))
     except ValueError as error:
         raise _Unfit("values", str(error)) from None
+    if field is not None:
+        yield _counted(values, texts, entity, start, source=shape.source, name=name)
+        return
     for number, value in enumerate(values):
         at, ours = start + number * (shape.every or 60.0), f"{name}-{number}"
         if value is None:
@@ -123,6 +127,25 @@ def _series(told: Mapping[str, Any], shape: FedShape, start: float, name: str) -
                 count=int(value),
                 over_s=shape.every or 60.0,
             )
+
+
+def _counted(
+    values: Iterable[float | None], texts: Mapping[str, str], entity: str, at: float, *, source: str, name: str
+) -> DistributionRecord:
+    """All values at once, as counts of a field; None is missing."""
+    tally = Tally("number")
+    for value in values:
+        tally.add(value)
+    return record_of(
+        tally.told(),
+        at=at,
+        source=source,
+        id=name,
+        entity=entity_of(entity),
+        field=texts["field"],
+        segment=texts.get("segment", ""),
+        version=texts.get("version", ""),
+    )
 
 
 def _whole(told: Mapping[str, Any], clock: float, common: Mapping[str, Any]) -> AnyRecord:

@@ -66,7 +66,8 @@ class FedShape(Shape):
     """A log line: service or entity, severity, text, …"""
     series: dict[str, Any] | None = None
     """A metric over time: service or entity, metric (or log, a statement, with severity), and values as promtool writes
-    them, such as 0.2x10 0.9x5: one each "every" (1m)."""
+    them, such as 0.2x10 0.9x5: one each "every" (1m). With field (and segment, version) they are the values of a field
+    that are counted at once."""
     record: dict[str, Any] | None = None
     """Any record as in docs/reference/records.md; its times may be left out."""
     source: str = "test"
