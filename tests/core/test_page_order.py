@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from core.scene import LAB, SHOP, T0, ends, fires, rulebook, says
 from core.stage import Stage, incident, playbook, step
 from quell.core.engine import Engine
-from quell.core.paging import LONGEST_WAIT_S, UNANSWERED_S
+from quell.core.lanes import UNANSWERED_S
+from quell.core.paging import LONGEST_WAIT_S
 from quell.model.decision import Audit, Perform
 from quell.model.oncall import Chain, Rota
 from quell.model.oncall import Stage as ChainStep

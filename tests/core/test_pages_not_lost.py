@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,37 @@ def test_what_a_run_asks_no_more_is_not_told_later() -> None:
     stage.at(3600)
     assert [one.action for one in stage.performs] == ["pager.call"]
     assert "asks no more" in stage.audits[-1]
+
+
+def test_a_body_that_says_to_whom_is_not_replaced_by_one_to_others() -> None:
+    body = {"channel": "#${severity}", "text": "${text}"}
+    stage = Stage(routes=(Route(name="chat", action="http.post", params={"body": body}),))
+    stage.state.incidents["INC-1"] = incident(severity="warning")
+    for number, severity in enumerate(("warning", "critical", "critical"), 1):
+        about = incident(severity=severity)
+        stage.decisions += stage.automation.pages(about, None, T0, f"word {number}", str(number))
+    stage.fail("unreachable")
+    stage.at(10)
+    stage.answer()
+    stage.answer()
+    told = [(one.params["body"]["channel"], one.params["body"]["text"]) for one in stage.performs]
+    assert told == [("#warning", "word 1")] * 2 + [("#critical", "word 3")]
+
+
+def test_thousands_of_pages_that_do_not_arrive_cost_little() -> None:
+    stage = Stage(routes=tuple(Route(name=f"r{number}", action="pager.call") for number in range(3)))
+    began = time.process_time()
+    for number in range(1000):
+        stage.state.incidents[f"INC-{number}"] = incident(f"INC-{number}")
+        stage.automation.pages(incident(f"INC-{number}"), None, T0, "trouble", "1")
+    for _ in range(3):
+        for key in list(stage.state.telling):
+            stage.answer(key, "failed", failure="unreachable")
+        due = stage.automation.next_due()
+        assert due is not None
+        assert len(stage.automation.on_time(due)) == 3000
+        stage.now = due
+    assert time.process_time() - began < 3.0, "it takes half a second; to look through all for each took 15"
 
 
 class Away(Scene):

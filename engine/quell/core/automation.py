@@ -17,6 +17,7 @@ from quell.core.detect.present import present_drift
 from quell.core.gate import Gate
 from quell.core.graph import Graph
 from quell.core.guards import Guards
+from quell.core.lanes import Lanes
 from quell.core.news import answer, due, timed
 from quell.core.routes import Routes
 from quell.core.runs import advance, settled_doubt
@@ -188,6 +189,11 @@ class Automation:
     def routes(self) -> Routes:
         """Where pages go."""
         return self._routes
+
+    @property
+    def lanes(self) -> Lanes:
+        """The pages under way."""
+        return self._paging.lanes
 
     def tell(self, deeds: list[Perform], now: float) -> list[AnyDecision]:
         """Deeds that tell people are told in order, and again where they fail, as those of `pages`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,4 +76,13 @@ def replaces(newer: Perform, older: Perform) -> bool:
 
 
 def _to_whom(deed: Perform) -> dict[str, Any]:
-    return {name: value for name, value in deed.params.items() if name not in WORDING and name != "severity"}
+    return _addressed({name: value for name, value in deed.params.items() if name != "severity"})
+
+
+def _addressed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is only wording: a body that is more than text may say to whom, such as the channel of a chat."""
+    return {
+        name: _addressed(value) if isinstance(value, Mapping) else value
+        for name, value in params.items()
+        if name not in WORDING or not isinstance(value, str)
+    }

@@ -94,7 +94,7 @@ class Engine:
             rulebook, self.state, self._alerts, logbook, self._agenda, quietly=self._automation.routes.quietly
         )
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
-        self._following = Following(self.state, self._automation.routes)
+        self._following = Following(self.state, self._automation.routes, self._automation.lanes)
         self._escalation = Escalation(self.state, self._automation, logbook, self._agenda, pager=self._pager)
         self._lone = Lone(
             rulebook,

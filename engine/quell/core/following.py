@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from quell.core.called import Matter
+from quell.core.lanes import Lanes
 from quell.core.routes import Routes
 from quell.model.decision import Perform
 from quell.model.incident import Incident
@@ -53,8 +54,9 @@ def as_key(heir: Incident, gone: Incident, called: str) -> str:
 class Following:
     """All that it remembers is in ``state.followed``; deeds that it makes are told again as pages are."""
 
-    def __init__(self, state: State, routes: Routes) -> None:
+    def __init__(self, state: State, routes: Routes, lanes: Lanes) -> None:
         self._state = state
+        self._lanes = lanes
         self._routes = routes
 
     def paged(self, deed: Perform) -> None:
@@ -101,7 +103,7 @@ class Following:
         about = Matter(heir, None, at, f"{heir.title} ({gone.id} is part of it)")
         deeds = self._routes.call(called, about, as_key(heir, gone, known.route))
         for deed in deeds:
-            self._state.telling[deed.key] = Telling(deed=deed, since=at)
+            self._lanes.put(Telling(deed=deed, since=at))
             self.paged(deed)
         return deeds
 
@@ -182,7 +184,7 @@ class Following:
         else:
             deeds = [self._routes.told(called, incident, at, action, key)]
         for deed in deeds:
-            self._state.telling[deed.key] = Telling(deed=deed, since=at)
+            self._lanes.put(Telling(deed=deed, since=at))
         self._keep(replace(known, sent=known.sent + 1, keys=(key,)))
         return deeds
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from quell.core.called import Matter, replaces
 from quell.core.following import Following, as_key, heir_of, is_page
+from quell.core.lanes import UNANSWERED_S, Lanes, lane_of, under_way
 from quell.core.routes import Routes
 from quell.model.decision import AnyDecision, Audit, Perform
 from quell.model.incident import Incident
@@ -30,8 +31,6 @@ LONGEST_WAIT_S = 300.0
 """So whoever cannot be reached for hours hears of it within minutes of being there again; it ends after a day."""
 FORGET_S = 86_400.0
 """A page that was never answered is forgotten after this long."""
-UNANSWERED_S = 600.0
-"""An attempt whose answer is not there after so long (each has its own, far shorter limit) holds nothing back."""
 ASKS = "-asks/"
 """Stands in the keys of pages by which a run asks for a yes, behind the step."""
 _UNSURE = frozenset({"timeout", "bug"})
@@ -44,7 +43,8 @@ class Paging:
     def __init__(self, state: State, routes: Routes) -> None:
         self._state = state
         self._routes = routes
-        self._following = Following(state, routes)
+        self.lanes = Lanes(state)
+        self._following = Following(state, routes, self.lanes)
 
     def told(self, deeds: Iterable[Perform], at: float) -> list[AnyDecision]:
         """Remembers new pages until they are answered; what is done of them now, the rest when it is their turn."""
@@ -59,25 +59,25 @@ class Paging:
 
     def _queued(self, deed: Perform, at: float) -> list[AnyDecision]:
         """Takes a page into its lane; what is done of it now."""
-        lane = _lane(deed)
-        line = self._line(lane)
+        lane = lane_of(deed)
+        line = self.lanes.line(lane)
         number = line[-1].number + 1 if line else 0
-        self._state.telling[deed.key] = Telling(deed=deed, attempt=0, number=number)
+        self.lanes.put(Telling(deed=deed, attempt=0, number=number))
         self._following.paged(deed)
         if line and line[0].due_at is not None:  # there is more to tell now: it waits no longer than it must
             soon = min(line[0].due_at, max(line[0].not_before, at))
-            self._state.telling[line[0].deed.key] = replace(line[0], due_at=soon)
+            self.lanes.put(replace(line[0], due_at=soon))
         return self._go_on(lane, at)
 
     def answered(self, result: StepFinished, at: float) -> list[AnyDecision]:
         """Notes the answer to a page that `told` remembers, and when to try again."""
         telling = self._state.telling[result.key]
-        if result.outcome == "pending" or not _under_way(telling):
+        if result.outcome == "pending" or not under_way(telling):
             return []
-        lane = _lane(telling.deed)
+        lane = lane_of(telling.deed)
         if result.outcome == "done":
             overtaken = self._overtaken(telling, at)
-            del self._state.telling[result.key]
+            self.lanes.drop(telling)
             return [*overtaken, *self._following.settled(telling.deed, at, arrived=True), *self._go_on(lane, at)]
         unsure = result.outcome == "in_doubt" or result.failure in _UNSURE
         error = result.error or result.failure or "nobody knows whether it arrived"
@@ -90,35 +90,34 @@ class Paging:
         wait_s = min(WAIT_S * 3.0 ** min(telling.attempt - 1, 9), LONGEST_WAIT_S)
         not_before = at + min(result.retry_after_s or 0.0, LONGEST_WAIT_S)
         due_at = max(at + wait_s, not_before)
-        self._state.telling[result.key] = replace(telling, due_at=due_at, not_before=not_before)
+        self.lanes.put(replace(telling, due_at=due_at, not_before=not_before))
         return self._go_on(lane, at)
 
     def resumed(self, at: float) -> None:
         """Quell was down: the answers to what was under way then are awaited from now on."""
-        for key, telling in self._state.telling.items():
-            if _under_way(telling):
-                self._state.telling[key] = replace(telling, since=at)
+        for telling in list(self._state.telling.values()):
+            if under_way(telling):
+                self.lanes.put(replace(telling, since=at))
 
     def next_due(self) -> float | None:
         """When a page is told again, or told at last."""
-        due = min(map(_due, self._lines().values()), default=inf)
+        due = self.lanes.next_due()
         return None if due == inf else due
 
     def on_time(self, at: float) -> list[AnyDecision]:
         """Tells again what is due at or before ``at``, unless its incident is over by then."""
         decisions: list[AnyDecision] = []
-        for lane, line in sorted(self._lines().items()):
-            if _due(line) <= at:
-                decisions += self._go_on(lane, at)
+        for lane in self.lanes.due(at):
+            decisions += self._go_on(lane, at)
         return decisions
 
     def _go_on(self, lane: str, at: float) -> list[AnyDecision]:
         """Drops what need not be told any more, and tells the next of a lane if its time has come."""
         decisions: list[AnyDecision] = []
         while True:
-            line = self._line(lane)
-            waiting = [one for one in line if not _under_way(one)]
-            if not waiting or any(_under_way(one) and at < one.since + UNANSWERED_S for one in line):
+            line = self.lanes.line(lane)
+            waiting = [one for one in line if not under_way(one)]
+            if not waiting or any(under_way(one) and at < one.since + UNANSWERED_S for one in line):
                 return decisions
             first = waiting[0]
             dropped = self._dropped(first, [one for one in line if one.number > first.number], at)
@@ -134,7 +133,7 @@ class Paging:
         """What follows from its being told no more; None where it still is to be told."""
         deed = telling.deed
         if not is_page(deed) and not self._following.wanted(deed):
-            del self._state.telling[deed.key]
+            self.lanes.drop(telling)
             return list(self._following.settled(deed, at, arrived=False, unsure=telling.unsure))
         newer = next((one.deed for one in later if replaces(one.deed, deed)), None)
         if newer is not None:
@@ -158,14 +157,14 @@ class Paging:
     def _overtaken(self, arrived: Telling, at: float) -> list[AnyDecision]:
         """Drops older pages that one which has arrived replaces: their answers came too late to keep their turn."""
         decisions: list[AnyDecision] = []
-        for older in self._line(_lane(arrived.deed)):
+        for older in self.lanes.line(lane_of(arrived.deed)):
             if older.number < arrived.number and replaces(arrived.deed, older.deed):
                 decisions += self._replaced(older, arrived.deed, at)
         return decisions
 
     def _replaced(self, telling: Telling, newer: Perform, at: float) -> list[AnyDecision]:
-        del self._state.telling[telling.deed.key]
-        unsure = telling.unsure or _under_way(telling)
+        self.lanes.drop(telling)
+        unsure = telling.unsure or under_way(telling)
         more = self._following.settled(telling.deed, at, arrived=False, unsure=unsure)
         detail = f"{_tries(telling)}: {newer.token} is told instead"
         return [Audit(at=at, who="quell", what="page replaced", target=_about(telling.deed), detail=detail), *more]
@@ -181,7 +180,7 @@ class Paging:
     def _handed_on(self, deed: Perform, gone: Incident, at: float) -> list[AnyDecision]:
         """A page that did not arrive before its incident became part of another, which counts as paged by it."""
         heir = heir_of(self._state, gone)
-        lane = _lane(deed).removeprefix(f"{gone.id}/")
+        lane = lane_of(deed).removeprefix(f"{gone.id}/")
         called = self._routes.called(lane)
         if heir is None or called is None or any(one.route == lane for one in self._state.followed.get(heir.id, ())):
             return []
@@ -190,53 +189,25 @@ class Paging:
 
     def _tried(self, telling: Telling, at: float) -> Perform:
         """Its next attempt. The first has the token for its key."""
-        del self._state.telling[telling.deed.key]
+        self.lanes.drop(telling)
         number = telling.attempt + 1
         key = telling.deed.token if number == 1 else f"{telling.deed.token}/{number}"
         deed = replace(telling.deed, at=at, key=key)
-        self._state.telling[key] = replace(telling, deed=deed, attempt=number, due_at=None, since=at, not_before=0.0)
+        self.lanes.put(replace(telling, deed=deed, attempt=number, due_at=None, since=at, not_before=0.0))
         self._following.again(telling.deed.key, deed)
         return deed
 
     def _given_up(self, telling: Telling, at: float, error: str) -> list[AnyDecision]:
         deed = telling.deed
-        del self._state.telling[deed.key]
+        self.lanes.drop(telling)
         more = self._following.settled(deed, at, arrived=not is_page(deed), unsure=telling.unsure)
         detail = f"{_tries(telling)}: {error}"
         return [Audit(at=at, who="quell", what="page not delivered", target=_about(deed), detail=detail), *more]
 
     def _forget(self, at: float) -> None:
-        for key, telling in list(self._state.telling.items()):
-            if _under_way(telling) and max(telling.since, telling.deed.at) + FORGET_S < at:
-                del self._state.telling[key]
-
-    def _lines(self) -> dict[str, list[Telling]]:
-        """All lanes, each with its pages in order."""
-        lines: dict[str, list[Telling]] = {}
-        for telling in sorted(self._state.telling.values(), key=lambda one: one.number):
-            lines.setdefault(_lane(telling.deed), []).append(telling)
-        return lines
-
-    def _line(self, lane: str) -> list[Telling]:
-        mine = (one for one in self._state.telling.values() if _lane(one.deed) == lane)
-        return sorted(mine, key=lambda one: one.number)
-
-
-def _lane(deed: Perform) -> str:
-    return deed.lane or deed.token
-
-
-def _under_way(telling: Telling) -> bool:
-    return telling.attempt > 0 and telling.due_at is None
-
-
-def _due(line: list[Telling]) -> float:
-    """When something is to be done about a lane whose pages are these, in order, if no answer comes."""
-    first = next((one for one in line if not _under_way(one)), None)
-    if first is None:
-        return inf
-    free_at = max((one.since + UNANSWERED_S for one in line if _under_way(one)), default=0.0)
-    return max(first.deed.at if first.due_at is None else first.due_at, free_at)
+        for telling in list(self._state.telling.values()):
+            if under_way(telling) and max(telling.since, telling.deed.at) + FORGET_S < at:
+                self.lanes.drop(telling)
 
 
 def _about(deed: Perform) -> str:
