@@ -160,3 +160,16 @@ def test_rows_of_data_without_a_profile_are_not_read() -> None:
     scene = Watched(rule)
     scene.tell(60.0, DistributionRecord(at=T0 + 60.0, entity="dataset/x", field="a", count=10))
     assert scene.engine.state.detecting.read_at == {}
+
+
+def test_names_as_long_as_books_are_not_watched() -> None:
+    scene = Watched(
+        DetectRule(name="high", metric="*", when=Threshold(above=1.0)),
+        DetectRule(name="drift", distribution="*", pooled=True, when=Drift()),
+    )
+    scene.tell(1.0, sample(1.0, 5.0, "x" * 1_000_000), sample(1.0, 5.0))
+    scene.tell(2.0, DistributionRecord(at=T0 + 2, entity="dataset/x", field="f" * 1_000_000, count=1))
+    scene.wait(60.0)
+    assert [alert.annotations["metric"] for alert in scene.firing] == ["latency"]
+    assert "no room for 1 more" in detector_views(scene.engine.state, scene.rulebook)["high"].warning
+    assert len(scene.engine.snapshot()) < 10_000

@@ -8,7 +8,7 @@ import pytest
 
 from quell.core.engine import Engine
 from quell.core.telemetry import floats
-from quell.model.records import RunningHistogram, TotalsRecord
+from quell.model.records import RunningHistogram, SamplesRecord, TotalsRecord
 from quell.model.rulebook import Rulebook
 
 T0 = 1_700_000_000.0
@@ -92,3 +92,28 @@ def test_totals_are_remembered_over_a_restart_and_bounded(monkeypatch: pytest.Mo
     again = Engine.restored(Rulebook(), engine.snapshot())
     again.decide([told(30, 104, "i-199")], T0 + 30)
     assert floats(again.state.signals["service/shop"].series["orders"].values).tolist() == [4.0]
+
+
+def test_of_a_histogram_with_very_many_buckets_count_and_sum_are_kept() -> None:
+    many = 5000
+    engine = Engine(Rulebook())
+    for at, count in ((0.0, 1), (10.0, 3)):
+        told = RunningHistogram(
+            count=count * (many + 1),
+            sum=float(count),
+            bounds=tuple(map(float, range(many))),
+            counts=(count,) * (many + 1),
+        )
+        record = TotalsRecord(at=T0 + at, entity="service/shop", instance="i", histograms={"took": told})
+        engine.decide([record], T0 + at)
+    series = engine.state.signals["service/shop"].series
+    assert floats(series["took_count"].values).tolist() == [2.0 * (many + 1)]
+    assert floats(series["took_sum"].values).tolist() == [2.0]
+    assert len(engine.snapshot()) < 3000
+
+
+def test_a_metric_with_a_name_as_long_as_a_book_is_not_kept() -> None:
+    engine = Engine(Rulebook())
+    values: dict[str, list[float | None]] = {"orders": [1.0], "x" * 1_000_000: [1.0]}
+    engine.decide([SamplesRecord(at=T0, entity="service/shop", times=[T0], values=values)], T0)
+    assert list(engine.state.signals["service/shop"].series) == ["orders"]

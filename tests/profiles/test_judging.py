@@ -32,6 +32,17 @@ def test_what_is_as_before_is_not_drift() -> None:
         assert codes(judged(fine(5_000, seed))) == []
 
 
+def test_only_those_that_moved_furthest_have_words_and_pictures_where_nobody_shows_more() -> None:
+    now = fine(5_000) | {"age": numbers(ages(5_000, 9) * 2.0), "amount": numbers(amounts(5_000, 8) * 100.0)}
+    whole = compared(profile(), Present(now), LIMITS, pictures=False)
+    short = compared(profile(), Present(now), LIMITS, pictures=False, most=1)
+    assert [field.field for field in whole.drifted] == [field.field for field in short.drifted]
+    assert [bool(field.bars and field.said) for field in whole.drifted] == [True, True]
+    assert [bool(field.bars or field.said) for field in short.drifted] == [True, False]
+    assert short.drifted[0] == whole.drifted[0]
+    assert len(short.of("drifted")) == 2
+
+
 def test_with_a_million_rows_a_difference_that_does_not_count_is_no_drift_however_sure() -> None:
     now = fine(20_000, 5) | {"amount": numbers(amounts(500_000, 8) * 1.03)}
     (field,) = [one for one in judged(now).fields if one.field == "amount"]

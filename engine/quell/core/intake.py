@@ -145,6 +145,9 @@ def _sound_distribution(record: DistributionRecord, now: float) -> dict[str, Any
         number = getattr(record, name)
         if not 0 <= number <= MOST_VALUES:
             changes[name] = min(max(number, 0), MOST_VALUES)
+    for name in ("field", "version", "segment"):
+        if len(getattr(record, name)) > MOST_LETTERS:
+            changes[name] = getattr(record, name)[:MOST_LETTERS]
     for name in ("low", "high"):
         value = getattr(record, name)
         if value is not None and not isfinite(value):

@@ -17,6 +17,8 @@ from quell.model.statements import MOST_CHARACTERS, statement
 
 KEEP_POINTS = 2000
 KEEP_METRICS = 96
+MOST_NAME = 2000
+"""Characters of a metric's name; what is longer is not kept."""
 KEEP_PATTERNS = 200
 KEEP_OPERATIONS = 300
 KEEP_MINUTES = 120
@@ -149,7 +151,7 @@ def _signals(state: State, entity: str, now: float) -> Signals:
 
 def _keep(state: State, signals: Signals, metric: str, times: Floats, values: Floats) -> None:
     known = signals.series.get(metric)
-    if not len(times) or (known is None and len(signals.series) >= KEEP_METRICS):
+    if not len(times) or (known is None and (len(signals.series) >= KEEP_METRICS or len(metric) > MOST_NAME)):
         return
     ordered = len(times) == 1 or bool((np.diff(times) > 0).all())
     if known is None:

@@ -17,6 +17,8 @@ from quell.model.state import State, Total
 
 MOST_TOTALS = 50_000
 _FORGOTTEN_AT_ONCE = 1_000
+MOST_BUCKETS = 300
+"""Of a histogram that is remembered; of one with more only count and sum are."""
 FRESH_S = 120.0
 """Of a process that began so short a time ago, all that it counted is new."""
 
@@ -54,6 +56,8 @@ def _total(at: float, told: RunningHistogram) -> Total | None:
     ordered = all(map(isfinite, bounds)) and list(bounds) == sorted(bounds)
     if counts and (len(counts) != len(bounds) + 1 or not ordered or min(counts) < 0):
         return None
+    if len(counts) > MOST_BUCKETS:
+        counts = ()
     total = told.sum if told.sum is not None and isfinite(told.sum) else None
     return Total(at, float(told.count), total, bounds if counts else (), counts)
 

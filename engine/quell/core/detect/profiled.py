@@ -9,7 +9,7 @@ import msgspec
 
 from quell.core.detect.buckets import Folded, Points
 from quell.core.detect.condition import NOTHING, Quiet
-from quell.core.detect.drift_text import drift_details, drift_text, trouble_details, trouble_text
+from quell.core.detect.drift_text import MOST_PICTURES, drift_details, drift_text, trouble_details, trouble_text
 from quell.core.profiles.judge import Present, compared
 from quell.model.detect import Check, DetectRule, Drift, Schema
 from quell.model.detecting import Batch, Batches, Finding, Memory, Watch
@@ -114,7 +114,7 @@ class ProfileCondition(Quiet):
             skew_s=batch.skew_s,
             samples={name: tuple(told) for name, told in batch.samples.items()},
         )
-        return compared(profile, present, self._limits, pictures=False)
+        return compared(profile, present, self._limits, pictures=False, most=MOST_PICTURES)
 
 
 class DriftCondition(ProfileCondition):

@@ -12,6 +12,8 @@ from quell.model.topology import Entity
 
 MOST_SERIES = 10_000
 """Of one rule; what comes beyond that is not watched, and counted."""
+MOST_NAME = 4000
+"""Characters of an entity and its metric together."""
 MOST_ROUTES = 200_000
 
 
@@ -67,7 +69,7 @@ class AllSeries:
         key = f"{entity}\x00{metric}"
         watch = watches.get(key)
         if watch is None:
-            if len(watches) >= MOST_SERIES:
+            if len(watches) >= MOST_SERIES or len(key) > MOST_NAME:
                 refused = self._known.refused
                 refused[reader.rule.name] = refused.get(reader.rule.name, 0) + 1
                 return None

@@ -55,8 +55,13 @@ class Present(NamedTuple):
         return max((told.count for told in self.fields.values()), default=0)
 
 
-def compared(profile: Profile, present: Present, limits: Limits, *, pictures: bool = True) -> DriftReport:
-    """The whole comparison; ``pictures`` of the fields that did not drift as well."""
+def compared(
+    profile: Profile, present: Present, limits: Limits, *, pictures: bool = True, most: int | None = None
+) -> DriftReport:
+    """The whole comparison; ``pictures`` of the fields that did not drift as well.
+
+    Of fields that drifted those ``most`` that did furthest have a picture and words, which cost more than all tests.
+    """
     chosen = [field for field in profile.fields if _chosen(field.name, limits)]
     troubles = _of_all(profile, present, limits)
     fields: list[FieldReport] = []
@@ -70,8 +75,13 @@ def compared(profile: Profile, present: Present, limits: Limits, *, pictures: bo
                 troubles += _of_values(field, told, limits, len(chosen))
                 fields.append(_measured(field, told, limits))
         known = {field.name: field.values for field in chosen}
+        fields = _corrected(fields, limits)
+        shown = {one.field for one in _furthest(fields)[:most]}
         fields = [
-            _with_picture(one, known[one.field], present, pictures=pictures) for one in _corrected(fields, limits)
+            _with_picture(one, known[one.field], present, pictures=pictures)
+            if one.field in shown or not one.drifted
+            else one
+            for one in fields
         ]
         troubles += _of_drift(fields)
     return DriftReport(
@@ -255,9 +265,13 @@ def _shares_moved(then: Distribution, now: Distribution) -> str:
     return ", ".join(f'"{name}" {before.get(name, 0.0):.0%} → {after.get(name, 0.0):.0%}' for name in moved[:2])
 
 
+def _furthest(fields: list[FieldReport]) -> list[FieldReport]:
+    return sorted((one for one in fields if one.drifted), key=lambda one: (-one.size, one.field))
+
+
 def _of_drift(fields: list[FieldReport]) -> list[Trouble]:
     found = []
-    for field in sorted((one for one in fields if one.drifted), key=lambda one: (-one.size, one.field)):
+    for field in _furthest(fields):
         best = field.strongest
         if best is not None:
             text = f'"{field.field}": {field.said or "values moved"} ({best.test.upper()} {best.effect:.3g})'
