@@ -113,6 +113,27 @@ def test_attributes_that_make_many_series_are_put_together() -> None:
     assert series(kept.records)["requests{http.route=/b}"] == [(-5.0, 9.0)]
 
 
+def test_names_that_would_be_as_long_as_a_page_are_refused_with_what_to_do() -> None:
+    many = {f"team.attribute.{number}": "x" * 200 for number in range(20)}
+    got = both("metrics", metrics("web", gauge("load", 1, told=many), gauge("queue", 2)))
+    assert series(got.records) == {
+        "queue": [(-5.0, 2.0)],
+        "otlp_rejected{reason=long_name,signal=metrics}": [(0.0, 1.0)],
+    }
+    count, said = problem(got)
+    assert count == "1"
+    assert said.startswith("1 data points have too many attributes for a name; say what to leave out (drop_attributes)")
+
+
+def test_attributes_and_names_as_long_as_books_are_not_remembered() -> None:
+    book = "x" * 100_000
+    source = otlp()
+    told = {"service.name": "web", "process.command_args": book}
+    got = sent("metrics", metrics(told, gauge("load", 1, told={"http.url": book})), PROTOBUF, source)
+    assert series(got.records) == {"load": [(-5.0, 1.0)]}
+    assert len(repr(vars(source._homes)) + repr(vars(source._series))) < 10_000
+
+
 def test_histograms_of_deltas_have_quantiles() -> None:
     bounds, counts = [0.1, 0.2, 0.5, 1.0], [10, 80, 8, 1, 1]
     got = both("metrics", metrics("web", histogram("took", DELTA, bounds=bounds, counts=counts, sum=17.5, max=3.0)))

@@ -18,6 +18,9 @@ from quell.sdk.connector import Context, Pulled, Received
 from quell.sdk.secret import Secret
 from quell.sdk.testkit import NOW, FakeHttp, check_connector, run
 from quell_connectors.sql import Sql
+from quell_connectors.sql.database import Table
+from quell_connectors.sql.queries import read_queries
+from quell_connectors.sql.translate import read
 
 APPROVALS = {
     "sql": "SELECT minute, region, share, n FROM kpi WHERE minute > :since AND minute <= :until ORDER BY minute",
@@ -158,6 +161,14 @@ def test_what_is_no_number_is_said_and_null_is_nothing(shop: tuple[str, sqlite3.
         'column "at" holds text and no time; column "value" holds text and no number (2 times); '
         'column "value" holds bytes and no number'
     )
+
+
+def test_an_answer_in_which_every_row_has_a_fault_of_its_own_is_told_at_once() -> None:
+    (query,) = read_queries({"approvals": APPROVALS | {"limit": 100_000}}, "kpis")
+    rows = [(NOW, f"//{number}", 0.5, 1) for number in range(100_000)]
+    told = read(query, Table(("minute", "region", "share", "n"), rows), None, until=NOW, now=NOW, source="kpis")
+    assert told.samples == []
+    assert told.wrong.startswith("a row names no entity (kpi/approvals-//0); a row names no entity (kpi/approvals-//1)")
 
 
 def test_a_long_answer_is_read_in_parts_without_loss(shop: tuple[str, sqlite3.Connection]) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from quell_connectors.otlp.wire import Encoding, text_of
+from quell_connectors.otlp.wire import Encoding, short, text_of
 
 TEMPLATE = "service/${service.name}"
 MOST_KEPT = 4096
@@ -59,7 +59,8 @@ class Homes:
             if len(self._known) >= MOST_KEPT:
                 self._known.clear()
             home = self._read({name: text_of(value) for name, value in encoding.pairs(attributes)})
-            self._known[attributes] = home
+            if short(attributes):
+                self._known[attributes] = home
         return home
 
     def peer(self, home: Home, service: str) -> str:

@@ -21,7 +21,7 @@ def operation_of(name: str, told: Mapping[str, Scalar]) -> str:
     if route:
         method = text_of(told.get("http.request.method") or told.get("http.method") or "")
         return f"{method} {text_of(route)}".strip()[:MOST_CHARACTERS]
-    return plain(name)
+    return plain(name[:MOST_CHARACTERS])
 
 
 @lru_cache(maxsize=8192)

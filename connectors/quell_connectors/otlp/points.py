@@ -31,6 +31,8 @@ MOST_SERIES = 64
 TOKENS = "gen_ai.client.token.usage"
 MOST_COUNT = 10**13
 """What one histogram may count: the sum of all of a request is a number of 64 bits."""
+MOST_LABELS = 1000
+"""Characters of what is kept of a point's attributes: a name that is longer than that is none."""
 NO_VALUE = 1
 """The flag of a point that says that there is none; that is no mistake."""
 
@@ -120,7 +122,7 @@ class Points:
             elif not isfinite(value or 0):
                 self._tally.reject(entity, "not_a_number", f'metric "{metric.name}"')
             elif name is None:
-                self._tally.reject(entity, "too_many_series", f'metric "{metric.name}"')
+                self._tally.reject(entity, _unnamed(labels), f'metric "{metric.name}"')
             else:
                 if metric.grows:
                     since = point.start_time_unix_nano
@@ -136,7 +138,7 @@ class Points:
         entity = f"model/{model}" if model else metric.home.entity
         known = self._names.setdefault((entity, metric.name), {})
         name = known.get(text)
-        if name is None and len(known) < MOST_SERIES:
+        if name is None and len(known) < MOST_SERIES and len(text) <= MOST_LABELS:
             name = known[text] = (entity, named(metric.name, text))
         metric.names[labels] = name
         return name
@@ -207,7 +209,7 @@ class Points:
         labels = self._series.of(self._encoding, self._encoding.listed(point.attributes))
         found = metric.names[labels] if labels in metric.names else self._name(metric, labels)
         if found is None:
-            self._tally.reject(metric.home.entity, "too_many_series", f'metric "{metric.name}"')
+            self._tally.reject(metric.home.entity, _unnamed(labels), f'metric "{metric.name}"')
             return None
         text, model, token_type = labels
         at, (entity, series), instance = point.time_unix_nano, found, metric.home.instance
@@ -252,6 +254,11 @@ class Points:
     def _model_asked(self, home: Home, model: str, at: int) -> None:
         key = (home.entity, model)
         self._asked[key] = max(self._asked.get(key, 0), at)
+
+
+def _unnamed(labels: Labels) -> str:
+    """Why a point has no series."""
+    return "long_name" if len(labels[0]) > MOST_LABELS else "too_many_series"
 
 
 def _sketch(point: Any) -> Sketch:

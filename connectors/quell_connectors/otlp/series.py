@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterable
 from fnmatch import translate
 
-from quell_connectors.otlp.wire import Encoding, text_of
+from quell_connectors.otlp.wire import Encoding, short, text_of
 
 DROPPED = (
     "http.*", "url.*", "network.*", "net.*", "server.*", "client.*", "peer.*", "source.*", "destination.*", "rpc.*",
@@ -43,7 +43,9 @@ class Series:
         if labels is None:
             if len(self._known) >= MOST_KEPT:
                 self._known.clear()
-            labels = self._known[attributes] = self._read(dict(encoding.pairs(attributes)))
+            labels = self._read(dict(encoding.pairs(attributes)))
+            if short(attributes):
+                self._known[attributes] = labels
         return labels
 
     def _read(self, told: dict[str, str | int | float]) -> Labels:

@@ -79,5 +79,6 @@ class Tally:
             "backwards": "end before they begin",
             "unknown_type": "are of a type that is not known here",
             "bad_buckets": "have buckets that do not fit their bounds",
+            "long_name": "have too many attributes for a name; say what to leave out (drop_attributes)",
             "too_many_series": "are of more series than a metric may have; say what to leave out (drop_attributes)",
         }.get(reason, reason)

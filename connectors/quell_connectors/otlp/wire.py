@@ -15,6 +15,8 @@ Pair = tuple[str, Scalar]
 NANO = 1_000_000_000
 MOST_VALUE_CHARACTERS = 256
 """Of the text of an attribute; what is longer is cut."""
+MOST_REMEMBERED = 4096
+"""Bytes of attributes that are remembered together with what they come to."""
 
 
 class Encoding(Protocol):
@@ -32,6 +34,14 @@ class Encoding(Protocol):
     def value(self, told: Any) -> Any: ...
     def choice(self, message: Any) -> str: ...
     def maybe(self, message: Any, field: str) -> Any: ...
+
+
+def short(attributes: Iterable[Hashable]) -> bool:
+    """Whether attributes are worth remembering: what is long comes once, and a sender may make as many as they like."""
+    size = 0
+    for told in attributes:
+        size += len(told) if isinstance(told, (bytes, str)) else len(str(told))
+    return size <= MOST_REMEMBERED
 
 
 def nothing_deep(value: Any) -> Scalar:

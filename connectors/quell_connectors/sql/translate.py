@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -165,5 +166,5 @@ def _kind(value: Any) -> str:
 
 def _said(faults: list[str]) -> str:
     """Each fault once, with how often."""
-    counted = {fault: faults.count(fault) for fault in dict.fromkeys(faults[:10_000])}
-    return "; ".join(f"{fault} ({count} times)" if count > 1 else fault for fault, count in list(counted.items())[:5])
+    counted = list(Counter(faults).items())[:5]
+    return "; ".join(f"{fault} ({count} times)" if count > 1 else fault for fault, count in counted)
