@@ -28,6 +28,7 @@ REFERENCE = DOCS / "reference"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
 ENVIRONMENT = {
     "QUELL_EXAMPLE": "x",
+    "PREDICTIONS_SECRET": "x",
     "QUELL_GIT_TOKEN": "x",
     "QUELL_GIT_HOOK": "x",
     "AIRFLOW_PASSWORD": "x",
