@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from quell.config.behaviour_shape import BehaviourShape, behaviour, behaviour_misfits, fields_of
+from quell.config.compare_shape import CompareShape, compare, compare_misfits
 from quell.config.detect_shapes import (
     MOST_WINDOWS,
     AbsenceShape,
@@ -39,6 +40,7 @@ _READ = {
     "drift": ("distribution",),
     "schema": ("distribution",),
     "behaviour": ("distribution",),
+    "compare": ("metric", "distribution"),
 }
 """What conditions read."""
 _BACK = {"forecast": "over", "shift": "against"}
@@ -63,7 +65,7 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         where=joined(shape.where),
         errors=kind == "new" if shape.errors is None else shape.errors,
         pooled=kind in _POOLED if shape.per is None else shape.per == "entity",
-        when=_condition(written, shape.distribution or "*"),
+        when=_condition(written, shape),
         need=shape.for_[0],
         of=shape.for_[1],
         every_s=shape.every,
@@ -84,9 +86,12 @@ def _written(shape: WhenShape) -> tuple[str, Any]:
     return next((field.alias or name, found) for name, field in fields if (found := getattr(shape, name)) is not None)
 
 
-def _condition(written: Any, fields: str) -> Condition:
+def _condition(written: Any, shape: DetectShape) -> Condition:
+    fields = shape.distribution or "*"
     if isinstance(written, DriftShape):
         return drift(written, fields)
+    if isinstance(written, CompareShape):
+        return compare(written, shape.metric)
     return schema(written, fields) if isinstance(written, SchemaShape) else _CONDITIONS[type(written)](written)
 
 
@@ -114,6 +119,8 @@ def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path
         yield from _looks_back(shape, ("when", kind, back), getattr(written, back))
     if isinstance(written, BehaviourShape):
         yield from behaviour_misfits(written, shape.distribution, shape.every, MOST_WINDOWS)
+    if isinstance(written, CompareShape):
+        yield from compare_misfits(written, shape.metric, shape.every, MOST_WINDOWS)
     if kind == "absence" and written.after < shape.every:
         yield ("when", kind, "after"), '"after" is shorter than a window', f"write every: {written.after:g}s"
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from quell.config.behaviour_shape import BehaviourShape
+from quell.config.compare_shape import CompareShape
 from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone, plain
 from quell.config.profiled_shapes import DriftShape, SchemaShape
 from quell.config.rule_shapes import EntityName
@@ -165,6 +166,8 @@ class WhenShape(Shape):
     """Fields are distributed otherwise than in the profile of their entity."""
     schema_: SchemaShape | None = Field(default=None, alias="schema")
     """What comes is otherwise than the profile of the entity describes."""
+    compare: CompareShape | None = None
+    """A canary is worse than its baseline, by more than chance."""
     behaviour: BehaviourShape | None = None
     """What a model does, from prediction logs: confidence, calibration, fairness, cost and others."""
 

@@ -196,7 +196,34 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True, tag="burn", tag_field="con
     volume: float = 0.0
 
 
-Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema | Behaviour | Burn
+Compared = Literal["mean", "share", "p50", "p75", "p90", "p95", "p99"]
+
+
+class Compare(msgspec.Struct, frozen=True, kw_only=True, tag="compare", tag_field="condition"):
+    """What a ``canary`` comes to over ``over_s`` is worse than what its ``baseline`` does, by more than ``margin``.
+
+    That is so with the confidence ``sure``, from ``volume`` on. Sides of metrics are entities, with equal labels
+    ``same``; those of distributions versions and segments. A share is of what ``by`` counts, or of values ``above`` a
+    limit or ``among`` texts.
+    """
+
+    canary: tuple[Matcher, ...]
+    baseline: tuple[Matcher, ...]
+    same: tuple[str, ...] = ()
+    of: Compared = "mean"
+    by: str = ""
+    counter: bool = False
+    above: float | None = None
+    among: tuple[str, ...] = ()
+    aggregate: Aggregate = "mean"
+    worse: Literal["up", "down"] = "up"
+    margin: float = 0.0
+    over_s: float = 3600.0
+    volume: float = 100.0
+    sure: float = 0.95
+
+
+Condition = Threshold | Forecast | Absence | Anomaly | New | Shift | Drift | Schema | Behaviour | Burn | Compare
 """Every condition there is."""
 
 

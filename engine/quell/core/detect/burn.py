@@ -103,11 +103,11 @@ class BurnCondition(Quiet):
         """What was spent is given back as time passes."""
         return (slot + 1) * self._every_s - max(watch.newest, watch.told_at) <= self._of.period_s
 
-    def unheard(self, memory: Memory, first_at: float, last_at: float) -> None:
+    def unheard(self, memory: Memory, begin: float, end: float) -> None:
         """What could not be heard is not old."""
-        del first_at
+        del begin
         assert isinstance(memory, Budget), "a service level remembers a budget"
-        memory.resumed = last_at
+        memory.resumed = end
 
     def forget(self, memory: Memory, oldest: int) -> None:
         """Sums up the windows for which no more points are taken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from quell.core.detect.buckets import Folded, Points
@@ -50,6 +51,12 @@ class Condition(Protocol):
     def waits(self, watch: Watch, slot: int) -> bool:
         """Whether it is to be asked after the window ``slot`` though nothing more is told: silence says something."""
 
+    together: bool
+    """Whether it looks at several series of its rule at once: then all are folded, and `meet` is called, before."""
+
+    def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
+        """All series of the rule, by key, and how to find out what is known of the entity of one."""
+
     def unheard(self, memory: Memory, begin: float, end: float) -> None:
         """Nobody listened between these times: what lies there counts for nothing."""
 
@@ -61,6 +68,7 @@ class Quiet:
     """What most conditions have in common: nothing is read but points, and silence says nothing."""
 
     alone = False
+    together = False
     remembers_s = 21_600.0
     rests_on = ""
 
@@ -71,6 +79,9 @@ class Quiet:
         """Nothing."""
         del memory, record, oldest
         return NOTHING
+
+    def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
+        """Nothing."""
 
     def unheard(self, memory: Memory, begin: float, end: float) -> None:
         """Nothing: only where silence says something it matters that nobody listened."""

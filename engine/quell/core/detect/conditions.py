@@ -9,6 +9,7 @@ from quell.core.detect.absence import AbsenceCondition
 from quell.core.detect.anomaly import AnomalyCondition
 from quell.core.detect.behaviour import BehaviourCondition
 from quell.core.detect.burn import BurnCondition
+from quell.core.detect.compare import CompareCondition
 from quell.core.detect.condition import Condition
 from quell.core.detect.forecast import ForecastCondition
 from quell.core.detect.news import NewCondition
@@ -20,6 +21,7 @@ from quell.model.detect import (
     Anomaly,
     Behaviour,
     Burn,
+    Compare,
     DetectRule,
     Drift,
     Forecast,
@@ -38,6 +40,7 @@ _CONDITIONS: Mapping[type, Callable[[DetectRule, Any, Rulebook], Condition]] = {
     New: lambda rule, of, _: NewCondition(rule, of),
     Shift: lambda rule, of, _: ShiftCondition(rule, of),
     Burn: lambda rule, of, _: BurnCondition(rule, of),
+    Compare: lambda rule, of, _: CompareCondition(rule, of),
     Drift: lambda rule, of, rulebook: DriftCondition(rule, of, rulebook.profiles),
     Behaviour: lambda rule, of, rulebook: BehaviourCondition(rule, of, rulebook.profiles),
     Schema: lambda rule, of, rulebook: SchemaCondition(rule, of, rulebook.profiles),

@@ -143,6 +143,10 @@ class Detector:
         self._planned.discard(name)
         restless, owing = bool(reader.rule.blind_s), False
         watches, last = self._series.of(name), reader.last(at)
+        if reader.condition.together:
+            for key in sorted(watches):
+                self._judging.fold(reader, watches[key], last)
+            reader.condition.meet(watches, lambda watch: labels_of(self._series.entity(watch.entity), watch.metric))
         for key in sorted(watches):
             watch = watches[key]
             if self._judging.restless(reader, watch, last):

@@ -1,0 +1,280 @@
+"""The condition "compare": a canary is worse than its baseline, by more than chance and by more than a margin.
+
+Shares are compared by Newcombe's interval for the difference of two proportions (1998, from Wilson's). Means by Welch's
+(1947): of a metric each window is one observation, as points of one window are alike. Quantiles of values by the ranks
+between which they lie, and their difference from both intervals as Newcombe's (Zou and Donner's MOVER, 2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, floor, sqrt
+
+import msgspec
+
+from quell.core.detect.behaviours import cells
+from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, value_of
+from quell.core.detect.condition import NOTHING, Quiet
+from quell.core.detect.intervals import Interval, deviations, difference, mean, share
+from quell.core.detect.words import lasting, number
+from quell.expressions.matchers import Matching
+from quell.model.detect import Compare, DetectRule
+from quell.model.detecting import Batch, Batches, Finding, Memory, Watch, Windows
+from quell.model.distribution import Distribution, of_record, together
+from quell.model.records import DistributionRecord
+
+CANARY, BASELINE = "canary", "baseline"
+LEAST_WINDOWS = 5
+"""Of each side, or a mean of a metric is not compared."""
+QUANTILES: Mapping[str, float] = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+_PACKER = msgspec.msgpack.Encoder(order="sorted")
+_UNPACKER = msgspec.msgpack.Decoder(Distribution)
+
+
+class CompareCondition(Quiet):
+    """See `quell.core.detect.condition.Condition`."""
+
+    together = True
+
+    def __init__(self, rule: DetectRule, condition: Compare) -> None:
+        self._every_s = rule.every_s
+        self._of = condition
+        self._canary, self._baseline = Matching(condition.canary), Matching(condition.baseline)
+        self._segments = any(one.name == "segment" for one in (*condition.canary, *condition.baseline))
+        self._over = max(round(condition.over_s / rule.every_s), 1)
+        self._values = bool(rule.distribution)
+        self._z = deviations(condition.sure)
+        self._watches: Mapping[str, Watch] = {}
+        self._labels: Callable[[Watch], Mapping[str, str]] = lambda _watch: {}
+        self.keeps = self._over + rule.of
+
+    def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
+        """All series of the rule, and what is known of their entities."""
+        self._watches, self._labels = watches, labels
+
+    def new(self) -> Memory:
+        """Nothing told."""
+        return Batches() if self._values else Windows()
+
+    def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
+        """Adds points to their windows."""
+        assert isinstance(memory, Windows), "metrics are compared by windows"
+        aggregate = self._of.aggregate
+        rise = self._of.counter or aggregate == "rate"
+        windows = memory.by if side else memory.own
+        return fold(windows, points, self._every_s, oldest, bins=needs_bins(aggregate), rise=rise)
+
+    def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
+        """Adds values to the side that their version and segment belong to."""
+        slot = floor(record.at / self._every_s)
+        if slot < oldest:
+            return Folded(set(), 1)
+        if record.segment and not self._segments:
+            return NOTHING  # all values are told without a segment, too
+        labels = {"version": record.version, "segment": record.segment, "entity": record.entity}
+        sides = [
+            name for name, matching in ((CANARY, self._canary), (BASELINE, self._baseline)) if matching.matches(labels)
+        ]
+        if not sides:
+            return NOTHING
+        assert isinstance(memory, Batches), "values are compared by batches"
+        batch = memory.own.setdefault(slot, Batch())
+        for side in sides:
+            known = batch.fields.get(side)
+            told = of_record(record)
+            batch.fields[side] = _PACKER.encode(together([_UNPACKER.decode(known), told]) if known else told)
+        return Folded({slot})
+
+    def judge(self, watch: Watch, slot: int) -> Finding | None:
+        """By how much the canary is worse, if enough is known of both."""
+        first = slot - self._over + 1
+        sides = self._told(watch, first, slot) if self._values else self._measured(watch, first, slot)
+        if sides is None:
+            return None
+        found, canary, baseline = sides
+        sign = 1.0 if self._of.worse == "up" else -1.0
+        least = found.low if sign > 0 else -found.high
+        bad = least > self._of.margin
+        text = (
+            f"{{metric}} of the canary is {self._amount(canary.value)}, of the baseline {self._amount(baseline.value)}"
+        )
+        return Finding(
+            bad=bad,
+            text=f"{text}: {self._said(found, sign)}, over {lasting(self._over * self._every_s)}",
+            value=canary.value,
+            threshold=baseline.value,
+            details={
+                "difference": number(found.value),
+                "interval": f"{number(found.low)} to {number(found.high)}",
+                "canary_volume": str(canary.n),
+                "baseline_volume": str(baseline.n),
+            },
+        )
+
+    def forget(self, memory: Memory, oldest: int) -> None:
+        """Drops old windows."""
+        if isinstance(memory, Windows):
+            forget(memory.own, oldest)
+            forget(memory.by, oldest)
+        elif isinstance(memory, Batches):
+            for slot in [slot for slot in memory.own if slot < oldest]:
+                del memory.own[slot]
+
+    # Metrics
+
+    def _measured(self, watch: Watch, first: int, last: int) -> tuple[Interval, Interval, Interval] | None:
+        own = self._labels(watch)
+        if not self._canary.matches(own):
+            return None
+        others = [
+            other
+            for _, other in sorted(self._watches.items())
+            if other is not watch
+            and other.metric == watch.metric
+            and self._baseline.matches(labels := self._labels(other))
+            and all(labels.get(name) == own.get(name) for name in self._of.same)
+        ]
+        if self._of.of == "share":
+            return self._shares(self._counts([watch], first, last), self._counts(others, first, last))
+        values, before = self._observed([watch], first, last), self._observed(others, first, last)
+        if min(len(values), len(before)) < max(LEAST_WINDOWS, self._of.volume):
+            return None
+        return welch(values, before, self._of.sure)
+
+    def _counts(self, watches: Sequence[Watch], first: int, last: int) -> tuple[float, float]:
+        hits = total = 0.0
+        for memory in (watch.memory for watch in watches):
+            assert isinstance(memory, Windows), "metrics are compared by windows"
+            for slot in range(first, last + 1):
+                if self._of.counter:
+                    hits += (growth(memory.own, slot) or (0.0, 0.0))[0]
+                    total += (growth(memory.by, slot) or (0.0, 0.0))[0]
+                else:
+                    hits += max(value_of(memory.own, slot, "sum") or 0.0, 0.0)
+                    total += max(value_of(memory.by, slot, "sum") or 0.0, 0.0)
+        return hits, total
+
+    def _observed(self, watches: Sequence[Watch], first: int, last: int) -> list[float]:
+        found = []
+        for memory in (watch.memory for watch in watches):
+            assert isinstance(memory, Windows), "metrics are compared by windows"
+            for slot in range(first, last + 1):
+                value = value_of(memory.own, slot, self._of.aggregate)
+                if value is not None:
+                    found.append(value)
+        return found
+
+    # Values
+
+    def _told(self, watch: Watch, first: int, last: int) -> tuple[Interval, Interval, Interval] | None:
+        memory = watch.memory
+        assert isinstance(memory, Batches), "values are compared by batches"
+        sides: list[Distribution] = []
+        for side in (CANARY, BASELINE):
+            packed = [batch.fields[side] for slot, batch in sorted(memory.own.items())
+                      if first <= slot <= last and side in batch.fields]  # fmt: skip
+            sides.append(together([_UNPACKER.decode(one) for one in packed]))
+        canary, baseline = sides
+        if self._of.of == "share":
+            return self._shares(self._hits(canary), self._hits(baseline))
+        if min(canary.numbers.count, baseline.numbers.count) < max(self._of.volume, 2):
+            return None
+        if self._of.of == "mean":
+            one = mean(list(cells(canary.numbers)), canary.numbers.total, self._z)
+            two = mean(list(cells(baseline.numbers)), baseline.numbers.total, self._z)
+        else:
+            one = quantile_interval(canary, QUANTILES[self._of.of], self._z)
+            two = quantile_interval(baseline, QUANTILES[self._of.of], self._z)
+        assert one is not None, "there are values"
+        assert two is not None, "there are values"
+        return apart(one, two), one, two
+
+    def _hits(self, told: Distribution) -> tuple[float, float]:
+        of = self._of
+        if of.among:
+            return float(sum(told.categories.get(text, 0) for text in of.among)), float(told.known)
+        assert of.above is not None, "a share of values is of those above a limit, or among texts"
+        return float(sum(count for value, count in cells(told.numbers) if value >= of.above)), float(told.numbers.count)
+
+    def _shares(
+        self, canary: tuple[float, float], baseline: tuple[float, float]
+    ) -> tuple[Interval, Interval, Interval] | None:
+        if min(canary[1], baseline[1]) < max(self._of.volume, 1):
+            return None
+        one, two = (share(round(min(hits, n)), max(round(n), 1), self._z) for hits, n in (canary, baseline))
+        return difference(one, two), one, two
+
+    # What is said
+
+    def _amount(self, value: float) -> str:
+        return f"{number(value * 100.0)}%" if self._of.of == "share" else number(value)
+
+    def _said(self, found: Interval, sign: float) -> str:
+        """Such as ``worse by 2.1 points (0.9–3.3)``."""
+        scale, unit = (100.0, " points") if self._of.of == "share" else (1.0, "")
+        value, low, high = (sign * scale * one for one in (found.value, found.low, found.high))
+        low, high = min(low, high), max(low, high)
+        if value >= 0.0:
+            return f"worse by {number(value)}{unit} ({number(low)}–{number(high)})"
+        return f"better by {number(-value)}{unit} ({number(-high)}–{number(-low)})"
+
+
+def welch(values: Sequence[float], before: Sequence[float], sure: float) -> tuple[Interval, Interval, Interval]:
+    """By how much the mean of ``values`` exceeds that of ``before``, and both; two values each at least."""
+    (one, spread_one), (two, spread_two) = _moments(values), _moments(before)
+    parts = spread_one / len(values), spread_two / len(before)
+    error = sqrt(sum(parts))
+    if error > 0.0:
+        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(values) - 1) + parts[1] ** 2 / (len(before) - 1))
+        half = student(deviations(sure), freedom) * error
+    else:
+        half = 0.0
+    gap = one - two
+    return (
+        Interval(gap, gap - half, gap + half, len(values) + len(before)),
+        Interval(one, one, one, len(values)),
+        Interval(two, two, two, len(before)),
+    )
+
+
+def student(z: float, freedom: float) -> float:
+    """What is ``z`` deviations of a normal variable for Student's of so many degrees of freedom.
+
+    By the expansion of Cornish and Fisher, which is right to 1% from five degrees on.
+    """
+    first = (z**3 + z) / 4.0
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96.0
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384.0
+    return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def quantile_interval(told: Distribution, wanted: float, z: float) -> Interval:
+    """A quantile, and the values at the ranks between which it lies: no shape of the distribution is assumed."""
+    counted = sorted(cells(told.numbers))
+    n = sum(count for _, count in counted)
+    half = z * sqrt(n * wanted * (1.0 - wanted))
+    ranks = (ceil(wanted * n), floor(wanted * n - half), ceil(wanted * n + half) + 1)
+    value, low, high = (_at_rank(counted, min(max(rank, 1), n)) for rank in ranks)
+    return Interval(value, low, high, n)
+
+
+def apart(first: Interval, second: Interval) -> Interval:
+    """By how much the first exceeds the second, from the intervals of both."""
+    gap = first.value - second.value
+    low = gap - sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
+    high = gap + sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
+    return Interval(gap, low, high, first.n + second.n)
+
+
+def _at_rank(counted: Sequence[tuple[float, int]], rank: int) -> float:
+    seen = 0
+    for value, count in counted:
+        seen += count
+        if seen >= rank:
+            return value
+    return counted[-1][0]
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    middle = sum(values) / len(values)
+    return middle, sum((value - middle) ** 2 for value in values) / (len(values) - 1)
