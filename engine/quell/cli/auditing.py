@@ -49,6 +49,10 @@ def audit(asked: Asked, limit: int) -> None:
 
 
 @audit.command("verify")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--expect", default="", metavar="HASH", help="With FILE: a hash that was noted elsewhere, of it or of a row in it."
+)
 @click.option(
     "-c",
     "--config",
@@ -56,8 +60,16 @@ def audit(asked: Asked, limit: int) -> None:
     help="Read the store that this quell.yaml names, without a daemon.",
 )
 @asks_daemon
-def verify(asked: Asked, config: Path | None) -> None:
-    """Check every row of the audit trail against the one before it; exit 1 names the first that is broken."""
+def verify(asked: Asked, file: Path | None, config: Path | None, expect: str) -> None:
+    """Check every row of the audit trail against the one before it; exit 1 names the first that is broken.
+
+    With FILE, one that `quell export --about` wrote is checked instead, by nothing but itself.
+    """
+    if file is not None:
+        _verify_file(asked, file, expect)
+        return
+    if expect:
+        raise click.UsageError("--expect goes with a FILE")
     answer = asked.client.get("/audit/verify") if config is None else _offline(config)
 
     def show() -> None:
@@ -67,6 +79,38 @@ def verify(asked: Asked, config: Path | None) -> None:
     asked.answer(answer, show)
     if not answer["whole"]:
         raise Failed(f"{answer['text']}; what stands from there on proves nothing")
+
+
+def _verify_file(asked: Asked, file: Path, expect: str) -> None:
+    from quell.export.proof import proven
+
+    proof = proven(file, expect.strip().lower())
+    told = {
+        "whole": proof.whole,
+        "about": proof.about,
+        "digest": proof.digest,
+        "rows": proof.rows,
+        "head": proof.head,
+        "masked_rows": proof.masked,
+        "files": proof.files,
+        "problems": proof.problems,
+    }
+
+    def show() -> None:
+        if not proof.whole:
+            return
+        click.echo(f"{file} is as it was written: all about {proof.about}")
+        click.echo(f"  {', '.join(f'{count} in {name}' for name, count in proof.files.items())}")
+        click.echo(
+            f"  audit trail: {proof.rows} rows, each continues the one before; the last one {proof.head or 'none'}"
+        )
+        if proof.masked:
+            click.echo(f"  {proof.masked} rows held a secret, which is left out: their content is not proven")
+        click.echo(f"  hash of it all: {proof.digest}")
+
+    asked.answer(told, show)
+    if not proof.whole:
+        raise Failed("; ".join(proof.problems) + "; it proves nothing")
 
 
 def _offline(config: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -28,6 +28,7 @@ from quell.export.files import opened_lines, write_lines, written
 from quell.export.lines import record_lines, value_line
 from quell.export.parquet import write_parquet
 from quell.model.alert import Alert
+from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.times import parse_duration, parse_time
 from quell.store.opening import open_for_reading
@@ -49,7 +50,7 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
 
 
 @click.command("export")
-@click.argument("what", type=click.Choice(list(COLUMNS)), default="records")
+@click.argument("what", type=click.Choice(list(COLUMNS)), required=False)
 @click.option(
     "-c",
     "--config",
@@ -60,14 +61,35 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
 @click.option("--since", callback=_moment, metavar="WHEN", help="From then on: 7d (that long ago) or a time.")
 @click.option("--until", callback=_moment, metavar="WHEN", help="Until before then.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write there, .gz packs; else to stdout.")
-def export(what: str, config: Path, *, since: float | None, until: float | None, form: Form, out: Path | None) -> None:
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write there, .gz packs; else to stdout."
+)
+@click.option("--about", metavar="ENTITY", help="Everything about it, such as model/fraud, as a ZIP for an auditor.")
+def export(
+    what: str | None,
+    config: Path,
+    *,
+    since: float | None,
+    until: float | None,
+    form: Form,
+    out: Path | None,
+    about: str | None,
+) -> None:
     """Write what the store holds, as JSON lines or as a Parquet table.
 
     That is records as they came in, alerts that fired, incidents, runs, the ledger of acts, the audit trail, or what
     is in quarantine. Records are lines that `quell replay` reads: by the same rules they give the same incidents. The
     daemon may run meanwhile. A file is there whole or not at all. Values of configured secrets are left out.
+
+    With --about it is all that is known of one model, dataset or other entity: versions, incidents, decisions, runs
+    with approvals, acts, and the audit trail. `quell audit verify FILE` checks it without a daemon.
     """
+    if about is not None:
+        if what is not None or out is None or since is not None or until is not None or form != "jsonl":
+            raise click.UsageError("--about goes with -o FILE.zip and -c alone: it is everything about one entity")
+        _about(about, config, out)
+        return
+    what = what or "records"
     if form == "parquet" and out is None:
         raise click.UsageError("--format parquet is not for a terminal; say where it goes with --out FILE")
     settings = loaded_from(config, secrets_needed=False).settings
@@ -81,6 +103,20 @@ def export(what: str, config: Path, *, since: float | None, until: float | None,
         reading.close()
     written_to = f", written to {out}" if out else ""
     click.echo(f"{what}: {count} {'row' if form == 'parquet' else 'line'}{'s' * (count != 1)}{written_to}", err=True)
+
+
+def _about(about: str, config: Path, out: Path) -> None:
+    from quell.export.dossier import Known, write_dossier
+
+    settings = loaded_from(config, secrets_needed=False).settings
+    with closing(open_for_reading(store_of(settings), settings.directory)) as reading:
+        source = _Source(reading, "alerts", 0.0, float("inf"))
+        state, rulebook = source.saved()
+        known = Known(state, rulebook, list(state.alerts.values()) if state is not None else ())
+        hiding = Hiding(settings, everything=False)
+        made = write_dossier(reading, about, known, out, made_at=time.time(), hidden=hiding.line)
+    counts = ", ".join(f"{one.lines} in {one.name}" for one in made.files)
+    click.echo(f"{about}: {counts}; written to {out}", err=True)
 
 
 class _Source:
@@ -111,14 +147,20 @@ class _Source:
 
     def _of_now(self) -> Sequence[Alert]:
         """Those that fired still, or were over for less than a day, when the state was saved last."""
-        saved = self._reading.state()
-        if saved is None:
-            return ()
+        state, _ = self.saved()
+        return () if state is None else list(state.alerts.values())
+
+    def saved(self) -> tuple[State | None, Rulebook | None]:
+        """The state that was saved last, and its rules; None each where they cannot be read."""
+        data = self._reading.state()
+        if data is None:
+            return None, None
+        saved = opened(data)
         try:
-            return list(msgspec.msgpack.decode(opened(saved).state, type=State).alerts.values())
+            return msgspec.msgpack.decode(saved.state, type=State), saved.rulebook
         except msgspec.DecodeError:
             click.echo("the saved state was written by another version: alerts that still fire are missing", err=True)
-            return ()
+            return None, saved.rulebook
 
 
 class Hiding:

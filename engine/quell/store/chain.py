@@ -28,7 +28,7 @@ def extend(last: Link, audits: Iterable[Audit]) -> list[AuditEntry]:
     """Entries for new audits, chained behind ``last``."""
     entries = []
     for audit in audits:
-        entry = AuditEntry(n=last.n + 1, audit=audit, prev_hash=last.hash, hash=_digest(last.hash, audit))
+        entry = AuditEntry(n=last.n + 1, audit=audit, prev_hash=last.hash, hash=digest(last.hash, audit))
         entries.append(entry)
         last = Link(entry.n, entry.hash)
     return entries
@@ -59,7 +59,7 @@ def first_break(entries: Iterable[AuditEntry], anchor: Link, head: Link) -> Audi
             return AuditBreak(n=last.n + 1, text=f"audit row {last.n + 1} is missing; row {entry.n} follows {last.n}")
         if entry.prev_hash != last.hash:
             return AuditBreak(n=entry.n, text=f"audit row {entry.n} does not continue the row before it")
-        if entry.hash != _digest(entry.prev_hash, entry.audit):
+        if entry.hash != digest(entry.prev_hash, entry.audit):
             return AuditBreak(n=entry.n, text=f"audit row {entry.n} was changed after it was written")
         last = Link(entry.n, entry.hash)
     if last != head:
@@ -68,5 +68,6 @@ def first_break(entries: Iterable[AuditEntry], anchor: Link, head: Link) -> Audi
     return None
 
 
-def _digest(prev_hash: str, audit: Audit) -> str:
+def digest(prev_hash: str, audit: Audit) -> str:
+    """The hash of a row, hex."""
     return sha256(prev_hash.encode() + b"\n" + _CONTENT.encode(audit)).hexdigest()
