@@ -6,11 +6,15 @@ import pytest
 
 from core.watching import CHECKOUT, T0, Watched, sample
 from quell.core.automation import RESUMED
+from quell.core.detect import series
 from quell.core.detect.absence import AbsenceCondition
 from quell.core.detect.views import detector_views
 from quell.core.engine import Engine
 from quell.model.detect import Absence, Anomaly, Condition, DetectRule, Drift, Shift, Threshold
-from quell.model.records import AnyRecord, CallRecord, CommandRecord, DistributionRecord, EntityRecord
+from quell.model.mute import Matcher
+from quell.model.records import AnyRecord, CallRecord, CommandRecord, DistributionRecord, EntityRecord, VersionRecord
+from quell.model.rulebook import Rulebook
+from quell.model.topology import Entity
 
 
 def back(at: float) -> CommandRecord:
@@ -171,5 +175,29 @@ def test_names_as_long_as_books_are_not_watched() -> None:
     scene.tell(2.0, DistributionRecord(at=T0 + 2, entity="dataset/x", field="f" * 1_000_000, count=1))
     scene.wait(60.0)
     assert [alert.annotations["metric"] for alert in scene.firing] == ["latency"]
-    assert "no room for 1 more" in detector_views(scene.engine.state, scene.rulebook)["high"].warning
+    assert "no room for more than 1 series" in detector_views(scene.engine.state, scene.rulebook)["high"].warning
     assert len(scene.engine.snapshot()) < 10_000
+
+
+def test_it_is_the_same_after_a_restart_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "MOST_SERIES", 2)
+    others = Matcher(name="team", value="shop", is_equal=False)
+    rule = DetectRule(name="high", metric="*", where=(others,), when=Threshold(above=1.0))
+    declared = (Entity(entity="service/2", labels={"team": "shop"}),)
+    scene = Watched(rulebook=Rulebook(version="1", detect=(rule,), entities=declared))
+    other = Watched(rulebook=scene.rulebook)
+    story: list[list[AnyRecord]] = [
+        [sample(number, 5.0, entity=f"service/{number}") for number in (0, 1, 2, 3)],
+        [sample(9.0, 5.0, entity="service/3"), sample(9.0, 5.0, entity="service/2")],
+        [EntityRecord(at=T0 + 10, entity="service/0", removed=True)],
+        [VersionRecord(at=T0 + 11, entity="service/2", version="7")],
+        [sample(95.0, 5.0, entity=f"service/{number}") for number in (2, 3, 1)],
+        [],
+    ]
+    for at, records in enumerate(story):
+        scene.tell(20.0 * (at + 1), *records)
+        other.engine = Engine.restored(other.rulebook, other.engine.snapshot())
+        other.tell(20.0 * (at + 1), *records)
+        assert other.engine.snapshot() == scene.engine.snapshot()
+    assert other.course() == scene.course()
+    assert [alert.entity for alert in scene.firing] == ["service/1", "service/2"]

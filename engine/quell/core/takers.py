@@ -133,6 +133,12 @@ class Takers:
             if self._entity(record, now, out) or record.removed:
                 detector.entity(record, now, out)
 
+        def version(record: VersionRecord, now: float, out: list[AnyDecision]) -> None:
+            known = record.entity in state.entities
+            self._version(record, now, out)
+            if not known and record.entity:  # what is told of it counts from now on, and not what rules declare
+                detector.entity(EntityRecord(at=record.at, entity=record.entity), now, out)
+
         return {
             SampleRecord: sample,
             SamplesRecord: samples,
@@ -140,6 +146,7 @@ class Takers:
             CallRecord: call,
             SpanRecord: span,
             EntityRecord: entity,
+            VersionRecord: version,
             DistributionRecord: lambda record, now, _out: detector.distribution(record, now),
         }
 

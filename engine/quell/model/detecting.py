@@ -189,7 +189,7 @@ class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Detecting(msgspec.Struct, kw_only=True):
     """What all detectors remember. ``rules`` has by name a digest of each rule as it was when it last looked.
 
-    ``watches`` are by rule and series (``entity NUL metric``); ``refused`` counts series that a rule had no room for;
+    ``watches`` are by rule and series (``entity NUL metric``); ``refused`` has rules that had no room for more;
     ``began`` is when a rule was first known, ``read_at`` when something sound was last read by it; ``blind`` has the
     rules that say that they read nothing, and since when; ``failed`` those that broke on a series, and how.
     """

@@ -70,8 +70,7 @@ class AllSeries:
         watch = watches.get(key)
         if watch is None:
             if len(watches) >= MOST_SERIES or len(key) > MOST_NAME:
-                refused = self._known.refused
-                refused[reader.rule.name] = refused.get(reader.rule.name, 0) + 1
+                self._known.refused[reader.rule.name] = 1  # no count: it would differ after a restart
                 return None
             memory = reader.condition.new()
             watch = Watch(entity=entity, metric=metric, memory=memory, pending=(Pending(), Pending()), told_at=now)
@@ -95,6 +94,8 @@ class AllSeries:
         if not keys:
             del self._keys[watch.entity]
         self.forget_entity(watch.entity)
+        if rule in self._known.refused:  # there is room again
+            self.forget_routes()
         return watch
 
     def forget_entity(self, name: str) -> None:

@@ -35,8 +35,8 @@ def detector_views(state: State, rulebook: Rulebook) -> dict[str, DetectorView]:
             warning = f"has read nothing for {lasting(silent_s)}: {what_is_wrong(known, rule, watches)}"
         elif broke := known.failed.get(rule.name):
             warning = f"broke on {broke[:200]}; that series began anew"
-        elif refused := known.refused.get(rule.name):
-            warning = f"has no room for {refused} more series: narrow its metric or where"
+        elif rule.name in known.refused:
+            warning = f"has no room for more than {len(watches):,} series: narrow its metric or where"
         found[rule.name] = DetectorView(
             series=len(watches),
             firing=sum(watch.since is not None for watch in watches),
