@@ -156,7 +156,7 @@ def _buttons(incident: Incident) -> tuple[Button, ...]:
 def approval_card(state: State, run: Run, link: str = "") -> Card:
     """A run that waits for a yes, or what became of it."""
     approval = run.approval
-    asks = run.state in {"proposed", "waiting"} and approval is not None
+    asks = run.asks
     incident = state.incidents.get(run.incident)
     about = f" for {run.incident}" if run.incident else ""
     lines = [Line(clean(run.why), "lead")]

@@ -13,9 +13,6 @@ import msgspec
 from quell.model.incident import Incident
 from quell.model.run import Run
 
-ASKS = frozenset({"proposed", "waiting"})
-"""The states in which a run waits for a yes."""
-
 
 class Mark(msgspec.Struct, frozen=True):
     """``key`` names the incident or run, ``stood`` how it stood when the button was shown."""
@@ -44,12 +41,13 @@ def asking(run: Run) -> str:
     """The same for a run: its state, and what it asks for with which arguments."""
     approval = run.approval
     bound = f"{approval.step}|{approval.bound_to}|{approval.asked_at}" if approval is not None else ""
-    return f"{run.state}-{blake2b(bound.encode(), digest_size=6).hexdigest()}"
+    state = f"{run.state}-answered" if approval is not None and approval.answered else run.state
+    return f"{state}-{blake2b(bound.encode(), digest_size=6).hexdigest()}"
 
 
 def asked_mark(run: Run) -> str:
     """What a yes in text must name; "" where it asks for none."""
-    return run.approval.mark if run.approval is not None and run.state in ASKS else ""
+    return run.approval.mark if run.approval is not None and run.asks else ""
 
 
 def read_mark(value: str) -> Mark | None:

@@ -226,7 +226,7 @@ def _print_run(run: Mapping[str, Any]) -> None:
     ]
     looks.table(out, (Column("step"), Column("does", 60), Column("state"), Column("what is true", folds=True)), rows)
     approval = run.get("approval")
-    if approval and run["state"] in {"waiting", "proposed"}:
+    if approval and run["state"] in {"waiting", "proposed"} and not _answered(approval):
         looks.lines(out, approval.get("text", ""))
         if approval.get("who"):
             need = approval.get("need", 1)
@@ -236,6 +236,11 @@ def _print_run(run: Mapping[str, Any]) -> None:
         until = f"waits for a yes until {looks.clock(approval['expires_at'])} UTC{of}"
         text = f"{until}: quell approve {run['id']} {approval.get('bound_to', '')[:MARK]}"
         out.print(Text(text, style="bold yellow"))
+
+
+def _answered(approval: Mapping[str, Any]) -> bool:
+    """Whether it waits for nobody any more, but for something else such as the end of a freeze."""
+    return bool(approval.get("rejected_by")) or len(approval.get("approved_by", ())) >= approval.get("need", 1)
 
 
 def _place(place: Mapping[str, Any]) -> str:

@@ -147,7 +147,7 @@ def _approvals(runs: list[Run]) -> Approvals:
         given=len(yes),
         rejected=sum(bool(run.approval and run.approval.rejected_by) for run in asked),
         expired=len(expired),
-        waiting=sum(run.state in {"proposed", "waiting"} for run in asked),
+        waiting=sum(run.asks for run in asked),
         to_yes=times(yes.values()),
     )
 

@@ -116,6 +116,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incident_version: int = 0
 
     @property
+    def answered(self) -> bool:
+        """Whether as many as it needs said yes, or somebody no."""
+        return bool(self.rejected_by) or len(self.approved_by) >= self.need
+
+    @property
     def mark(self) -> str:
         """What stands beside it where people read it, and what whoever says yes in text names: they have read this."""
         return self.bound_to[:MARK]
@@ -127,7 +132,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``at_step`` indexes ``steps``, or ``deeds`` once ``phase`` is past "steps": the undo of completed steps
     backwards, then what the playbook does on failure; ``ends_as`` is the state after them. ``trigger`` is the
     incident event that began it ("command": a person); ``suspect`` (without evidence) and ``vars`` are what its
-    references mean, and so does ``drift`` (the model and dataset of a drift alert); ``locks`` are held while it
+    references mean, and so does ``drift`` (what a drift alert tells); ``locks`` are held while it
     `holds`. ``place`` is where its playbook was written, with commit and signer. ``released_by`` is who released the
     locks of a stuck run. ``event`` tells apart what began runs without an incident: the firing
     (``fingerprint/episode``) of an ``alert``, or the time of a schedule. ``targets`` are the entities it touches, as
@@ -169,6 +174,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def over(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in RUN_OVER
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for a yes; one that has it may wait for something else, such as the end of a freeze."""
+        return self.state in {"proposed", "waiting"} and self.approval is not None and not self.approval.answered
 
     @property
     def holds(self) -> bool:

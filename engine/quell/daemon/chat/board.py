@@ -25,7 +25,6 @@ from quell.store.port import ShownRow
 DIGEST = "digest"
 """The key of the message that lists many."""
 SWEEP_EVERY_S = 3600.0
-_ASKS = frozenset({"proposed", "waiting"})
 _Key = tuple[str, str, str]
 
 
@@ -139,7 +138,7 @@ class Board:
 
     def run(self, run: Run) -> None:
         """A run that asks for a yes has a message of its own, before all others."""
-        asks = run.approval is not None and run.state in _ASKS
+        asks = run.asks
         if asks and not self._by_key.get(run.id):
             for room in self._where_to_ask(run):
                 self._make(room.source, room.channel, run.id)

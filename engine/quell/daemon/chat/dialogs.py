@@ -167,6 +167,6 @@ def _since_run(run: Run) -> str:
         by = f", rejected by {clean(approval.rejected_by)}"
     elif approval is not None and approval.approved_by:
         by = f", approved by {', '.join(clean(one) for one in approval.approved_by)}"
-    if run.state in {"proposed", "waiting"}:
+    if run.asks:
         return f"{run.id} asks again with other arguments{by}; look at the new ones. Nothing was done."
     return f"{run.id} is already {run.state}{by}; nothing was done."

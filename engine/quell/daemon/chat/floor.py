@@ -109,9 +109,7 @@ class Floor:
                 raise Unfit(f'no run has the id "{name}"; runs lists them')
             return found
         runs = [run for run in state.runs.values() if run.incident == asker.about and asker.about]
-        waiting = [run for run in runs if run.state in {"proposed", "waiting"}] or [
-            run for run in runs if not (live and run.over)
-        ]
+        waiting = [run for run in runs if run.asks] or [run for run in runs if not (live and run.over)]
         if len(waiting) != 1:
             known = ", ".join(sorted(run.id for run in waiting)[:4])
             raise Unfit(f"say which run{f': {known}' if known else ', such as R-0c7e5f91; runs lists them'}")
