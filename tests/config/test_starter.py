@@ -31,6 +31,9 @@ def test_a_fresh_directory_is_fine_without_any_secret(tmp_path, specs):
         "page-and-escalate": "shadow", "abort-canary": "off", "collect-kubernetes-diagnostics": "off",
         "drain-endpoint": "off", "pause-retraining-on-drift": "off", "roll-back-model-alias": "off",
         "pagerduty-cause": "off", "rollback-with-argocd": "off", "status-page-note": "off", "turn-flag-off": "off",
+        "disable-endpoint": "off", "fall-back-to-rule": "off", "flag-model-version": "off",
+        "older-feature-view": "off", "roll-back-prompt": "off", "stop-model-canary": "off",
+        "ticket-with-drift-report": "shadow",
     }  # fmt: skip
     assert loaded.rulebook.mute
     assert loaded.rulebook.inhibit

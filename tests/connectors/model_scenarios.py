@@ -20,7 +20,8 @@ async def seed(wire: Wire, url: str, name: str, versions: int = 3, *, prompt: bo
     await wire.http.request("POST", f"{api}/registered-models/create", json={"name": name, "tags": tags})
     text = [{"key": "mlflow.prompt.text", "value": "Is it {{thing}}?"}] if prompt else []
     for number in range(versions):
-        body = {"name": name, "source": f"s3://models/{number}", "tags": [*tags, *text]}
+        source = "prompt-template" if prompt else f"s3://models/{number}"
+        body = {"name": name, "source": source, "tags": [*tags, *text]}
         await wire.http.request("POST", f"{api}/model-versions/create", json=body)
 
 

@@ -38,7 +38,9 @@ FIELDS: Mapping[str, frozenset[str]] = {
     }),
     "playbook": frozenset({"name", "version"}),
     "run": frozenset({"id", "by", "dry", "error"}),
-    "drift": frozenset({"model", "dataset"}),
+    "drift": frozenset({
+        "model", "dataset", "summary", "columns", "effect", "test", "dataset_version", "profile", "samples", "histograms",
+    }),
 }  # fmt: skip
 """What the core tells about an incident and a run; `quell.core.context` makes the values."""
 

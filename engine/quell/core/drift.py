@@ -44,13 +44,23 @@ def _judged(name: str, kind: str) -> tuple[str, bool]:
     return (kind if kind or not named else DRIFT), named or kind == DRIFT
 
 
+REPORT = ("summary", "columns", "effect", "test", "dataset_version", "profile", "samples", "histograms")
+"""Annotations of a drift alert that make a report for people."""
+_LONGEST = 2_000
+"""Letters of each that are kept with a run."""
+
+
 def drift_of(state: State, marks: Iterable[str]) -> dict[str, str]:
-    """``model`` and ``dataset`` of the first of these alerts that speaks of drift; what it does not say is missing."""
+    """``model``, ``dataset`` and the report of the first of these alerts that speaks of drift.
+
+    What it does not say is missing.
+    """
     for mark in marks:
         alert = state.alerts.get(mark)
         if alert is not None and speaks_of_drift(alert):
             kind, _, name = (alert.entity or "").partition("/")
             said = {word: alert.labels.get(word) or (name if kind == word else "") for word in ("model", "dataset")}
+            said |= {word: alert.annotations.get(word, "")[:_LONGEST] for word in REPORT}
             return {word: value for word, value in said.items() if value}
     return {}
 

@@ -36,9 +36,10 @@ def prepared(state: State, playbook: Playbook, run: Run, incident: Incident, at:
 def planned(state: State, playbook: Playbook, run: Run, incident: Incident, at: float) -> tuple[Run, Mapping[str, Any]]:
     """The run with its suspect, identity, variables and locks as they are now, and what its expressions see then.
 
-    A variable may refer to those written before it. Raises ExpressionError with the place.
+    A variable may refer to those written before it. A run stays about the drift that it began with: that alert may be
+    over and forgotten when people are asked again a day later. Raises ExpressionError with the place.
     """
-    drift = drift_of(state, incident.alerts or ((run.alert,) if run.alert else ()))
+    drift = run.drift or drift_of(state, incident.alerts or ((run.alert,) if run.alert else ()))
     run = replace(run, suspect=top_suspect(incident), drift=drift, vars={}, each="", locks=())
     context = run_context(state, playbook, run, at)
     roots, found = context.keys(), dict[str, Any]()
