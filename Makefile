@@ -1,10 +1,11 @@
-# `make demo` shows the main job, `make test` runs the whole gate. Both install what they need into .venv.
+# `make demo` shows the main job, `make demo-ml` that of data and models, `make test` runs the whole gate. All install what
+# they need into .venv; demo-ml a second venv with MLflow below build/.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test test-long lint types imports units check install clean docs
+.PHONY: demo demo-ml test test-long lint types imports units check install clean docs
 
 install: $(VENV)/.installed
 
@@ -17,6 +18,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install
 	@$(BIN)/quell demo
+
+demo-ml: install
+	@$(BIN)/python examples/demo-ml/run.py
 
 test: install lint types imports units
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +27,19 @@ _LOG_LINES_SHOWN = 15
 
 @dataclass
 class Child:
-    """``python -m MODULE WORDS…`` that answers at ``url`` + ``ready`` once it is up; its output goes to ``log``."""
+    """``python -m MODULE WORDS…`` that answers at ``url`` + ``ready`` once it is up; its output goes to ``log``.
+
+    ``program`` comes before the words, our own Python unless something else is named; ``environment`` is added to ours.
+    """
 
     name: str
     words: Sequence[str]
     url: str
     ready: str
     log: Path
+    program: Sequence[str] = (sys.executable, "-m")
+    environment: Mapping[str, str] = field(default_factory=dict)
+    within_s: float = _READY_WITHIN_S
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -41,15 +49,25 @@ class Child:
 
     def start(self) -> Self:
         """Starts it, returns once it is ready. Raises `Failed` with the end of its log when it does not get so far."""
+        return self.begin().ready_now()
+
+    def begin(self) -> Self:
+        """Starts it and does not wait."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 -- our own program
-                [sys.executable, "-m", *self.words],
+                [*self.program, *self.words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.log.parent,
+                env={**os.environ, **self.environment},
                 start_new_session=True,
             )
+        return self
+
+    def ready_now(self) -> Self:
+        """Returns once it is ready; ends it and raises `Failed` as `start` does."""
+        assert self._process is not None, "it was begun"
         try:
             self._wait_until_ready(self._process)
         except BaseException:
@@ -57,8 +75,20 @@ class Child:
             raise
         return self
 
+    def ended(self, within_s: float) -> str:
+        """Waits until it has ended by itself; returns what it printed. Raises `Failed` when it failed or goes on."""
+        assert self._process is not None, "it was begun"
+        try:
+            code = self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise Failed(f"the {self.name} did not end within {within_s:g}s:\n{self._last_words()}") from None
+        if code:
+            raise Failed(f"the {self.name} ended with code {code}:\n{self._last_words()}")
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
     def stop(self) -> None:
-        """Ends it: asks first, and insists after a while."""
+        """Ends it and what it started, which are a group of their own: asks first, and insists after a while."""
         if self._process is None:
             return
         self._process.terminate()
@@ -67,6 +97,8 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
 
     def leave_running(self) -> int:
@@ -87,7 +119,7 @@ class Child:
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         opener = build_opener(ProxyHandler({}))
-        deadline = time.monotonic() + _READY_WITHIN_S
+        deadline = time.monotonic() + self.within_s
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise Failed(f"the {self.name} ended with code {process.returncode}:\n{self._last_words()}")
@@ -97,7 +129,7 @@ class Child:
             except HTTPError as error:  # up, and not ready yet
                 error.close()
             time.sleep(_LOOK_EVERY_S)
-        raise Failed(f"the {self.name} was not ready within {_READY_WITHIN_S:g}s:\n{self._last_words()}")
+        raise Failed(f"the {self.name} was not ready within {self.within_s:g}s:\n{self._last_words()}")
 
     def _last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
