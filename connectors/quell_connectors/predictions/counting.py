@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import floor, isfinite
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from zlib import crc32
 
 from msgspec import UNSET
 
-from quell.model.distribution import MOST_SAMPLES, Distribution, Tally, record_of, together, type_of
+from quell.model.distribution import MOST_SAMPLES, Tally, record_of, together, type_of
 from quell.model.prediction import LabelEvent, PredictionEvent, Value, number
 from quell.model.records import AnyRecord, CallRecord, ValueType
 from quell_connectors.predictions.privacy import DROPPED, Guard
@@ -23,14 +23,17 @@ OWN = frozenset({*NUMBERS, "label", "refusal", "positive", "agreement", "agreeme
 _TRUE = frozenset({"true", "1"})
 
 
-class Series(NamedTuple):
+class Place(NamedTuple):
     """What is counted apart."""
 
     minute: int
     model: str
     version: str
     segment: str
-    field: str
+
+
+Fields = dict[str, dict[str, Tally]]
+"""Tallies by field, and by the type of what is counted: so it does not matter which value came first."""
 
 
 @dataclass(slots=True)
@@ -49,32 +52,31 @@ class Counts:
     positive: frozenset[str]
     contexts: float
     most_segments: int
-    tallies: dict[Series, dict[str, Tally]] = field(default_factory=dict)
+    places: dict[Place, Fields] = field(default_factory=dict)
     latencies: dict[tuple[int, str], Latency] = field(default_factory=dict)
     seen: dict[str, set[str]] = field(default_factory=dict)
-    samples: dict[Series, list[str]] = field(default_factory=dict)
 
     def prediction(self, told: PredictionEvent, at: float) -> None:
         """Counts one prediction."""
         for segment in self._segments(told):
-            place = (floor(at / MINUTE_S), told.model, told.version, segment)
+            fields = self.places.setdefault(Place(floor(at / MINUTE_S), told.model, told.version, segment), {})
             for name in NUMBERS:
                 value = getattr(told, name)
                 if value is not UNSET:  # null is told: it is missing
-                    self._add(Series(*place, name), number(value), "number")
+                    _add(fields, name, number(value), "number")
             if told.label is not None:
-                self._add(Series(*place, "label"), self._label(told.label), "text")
+                _add(fields, "label", self._label(told.label), "text")
             if (positive := self._said_positive(told.label, number(told.score))) is not None:
-                self._add(Series(*place, "positive"), positive, "bool")
+                _add(fields, "positive", positive, "bool")
             if told.refusal is not None:
-                self._add(Series(*place, "refusal"), told.refusal, "bool")
-        place = (floor(at / MINUTE_S), told.model, told.version, "")
-        if self._counted(told.request_id):
+                _add(fields, "refusal", told.refusal, "bool")
+        if told.features and self._counted(told.request_id):
+            fields = self.places[Place(floor(at / MINUTE_S), told.model, told.version, "")]
             for name, value in told.features.items():
-                self._feature(place, name, value)
+                self._feature(fields, name, value)
         latency = number(told.latency_s)
         if latency is not None and isfinite(latency) and latency >= 0:
-            of = self.latencies.setdefault((place[0], told.model), Latency())
+            of = self.latencies.setdefault((floor(at / MINUTE_S), told.model), Latency())
             of.count, of.seconds = of.count + 1, of.seconds + latency
 
     def label(self, told: LabelEvent, at: float) -> None:
@@ -87,33 +89,36 @@ class Counts:
         confidence = number(told.confidence)
         chance, right = (score, was) if confidence is None or predicted is None else (confidence, agrees)
         for segment in self._segments(told):
-            place = (floor(at / MINUTE_S), told.model, told.version, segment)
+            fields = self.places.setdefault(Place(floor(at / MINUTE_S), told.model, told.version, segment), {})
             if predicted is not None or said is not None:
-                self._add(Series(*place, "agreement"), agrees, "bool")
+                _add(fields, "agreement", agrees, "bool")
                 if told.by:
-                    self._add(Series(*place, f"agreement.{told.by}"), agrees, "bool")
+                    _add(fields, f"agreement.{told.by}", agrees, "bool")
             if said is not None:
                 cell = f"{'true' if said == was else 'false'} {'positive' if said else 'negative'}"
-                self._add(Series(*place, "confusion"), cell, "text")
+                _add(fields, "confusion", cell, "text")
             if chance is not None:
-                self._add(Series(*place, f"calibration.{'true' if right else 'false'}"), chance, "number")
+                _add(fields, f"calibration.{'true' if right else 'false'}", chance, "number")
 
     def records(self, source: str, key: str, samples: int) -> Iterator[AnyRecord]:
         """The counts, in an order that follows from what they are of. ``key`` tells deliveries apart ("": nobody)."""
-        for index, series in enumerate(sorted(self.tallies)):
-            kinds = self.tallies[series]
-            yield record_of(
-                _joined(kinds),
-                entity=f"model/{series.model}",
-                field=series.field,
-                at=series.minute * MINUTE_S,
-                over_s=MINUTE_S,
-                version=series.version,
-                segment=series.segment,
-                samples=sorted(self.samples.get(series, []))[: min(samples, MOST_SAMPLES)],
-                source=source,
-                id=f"{key}/{index}" if key else "",
-            )
+        index = 0
+        for place in sorted(self.places):
+            for name, kinds in sorted(self.places[place].items()):
+                seen = [] if name in OWN else sorted({one for tally in kinds.values() for one in tally.samples})
+                yield record_of(
+                    together(kinds[kind].told() for kind in sorted(kinds)),
+                    entity=f"model/{place.model}",
+                    field=name,
+                    at=place.minute * MINUTE_S,
+                    over_s=MINUTE_S,
+                    version=place.version,
+                    segment=place.segment,
+                    samples=seen[: min(samples, MOST_SAMPLES)],
+                    source=source,
+                    id=f"{key}/{index}" if key else "",
+                )
+                index += 1
         for index, ((minute, model), latency) in enumerate(sorted(self.latencies.items())):
             yield CallRecord(
                 at=minute * MINUTE_S,
@@ -126,25 +131,10 @@ class Counts:
                 mean_s=latency.seconds / latency.count,
             )
 
-    def _feature(self, place: tuple[int, str, str, str], name: str, value: Value) -> None:
-        kept = self.guard.kept(name, value if isinstance(value, bool) or not isinstance(value, str) else _word(value))
-        if kept is DROPPED:
-            return
-        series = Series(*place, f"feature.{name}" if name in OWN else name)
-        tally = self._add(series, kept)
-        known = self.samples.setdefault(series, [])
-        known += [one for one in tally.samples if one not in known]
-
-    def _add(self, series: Series, value: Any, kind: ValueType = "") -> Tally:
-        kinds = self.tallies.setdefault(series, {})
-        missing = value is None or value != value  # noqa: PLR0124 - NaN
-        # By type apart, so that it does not matter which value came first.
-        own = kind or ("" if missing else type_of(value))
-        tally = kinds.get(own)
-        if tally is None:
-            tally = kinds[own] = Tally(own)
-        tally.add(value)
-        return tally
+    def _feature(self, fields: Fields, name: str, value: Value) -> None:
+        kept = self.guard.kept(name, _word(value) if isinstance(value, str) else value)
+        if kept is not DROPPED:
+            _add(fields, f"feature.{name}" if name in OWN else name, kept)
 
     def _segments(self, told: PredictionEvent | LabelEvent) -> list[str]:
         """The whole, and each segment that it belongs to."""
@@ -181,8 +171,16 @@ class Counts:
         return crc32(request_id.encode("utf-8", "replace")) / 2**32 < self.contexts
 
 
-def _joined(kinds: Mapping[str, Tally]) -> Distribution:
-    return together(kinds[kind].told() for kind in sorted(kinds))
+def _add(fields: Fields, name: str, value: Any, kind: ValueType = "") -> None:
+    kinds = fields.get(name)
+    if kinds is None:
+        kinds = fields[name] = {}
+    missing = value is None or value != value  # noqa: PLR0124 - NaN
+    own = kind or ("" if missing else type_of(value))
+    tally = kinds.get(own)
+    if tally is None:
+        tally = kinds[own] = Tally(own)
+    tally.add(value)
 
 
 def _text(value: Value) -> str:

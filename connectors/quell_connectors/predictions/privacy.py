@@ -19,6 +19,8 @@ PERSONAL: Final = (
 MOST_TEXT = 64
 MOST_WORDS = 6
 _MOST_LOOKED_AT = 1000
+_MOST_NAMES = 10_000
+_TELLING = re.compile(r"[@\d]")
 _MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _PHONE = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,2}\d){6,14}")
@@ -65,20 +67,30 @@ class Guard:
         self._drop, self._tokenise, self._keep = Rules(drop), Rules(tokenise), Rules(keep)
         self._personal = Rules(PERSONAL)
         self._key = key
+        self._named: dict[str, str] = {}
 
     def kept(self, name: str, value: Any) -> Any:
         """What is counted of a value: `DROPPED`, a token, "(email)" and such, or the value."""
-        if self._drop.name(name) or (not isinstance(value, bool) and value is not None and self._drop.value(value)):
+        named = self._named.get(name) or self._of_name(name)
+        if named == "drop":
             return DROPPED
         if value is None or isinstance(value, bool):
-            return value
-        if self._tokenise.name(name) or self._tokenise.value(value):
-            return self._token(name, value)
-        if self._keep.name(name) or self._keep.value(value):
-            return value
-        if self._personal.name(name):
+            return DROPPED if named == "personal" else value
+        if self._drop.value(value):
             return DROPPED
-        return looks_like(value) or value
+        if named == "tokenise" or self._tokenise.value(value):
+            return self._token(name, value)
+        if named == "keep" or self._keep.value(value):
+            return value
+        return DROPPED if named == "personal" else looks_like(value) or value
+
+    def _of_name(self, name: str) -> str:
+        """What options say of a field."""
+        rules = (("drop", self._drop), ("tokenise", self._tokenise), ("keep", self._keep), ("personal", self._personal))
+        found = next((word for word, rule in rules if rule.name(name)), "none")
+        if len(self._named) < _MOST_NAMES:
+            self._named[name] = found
+        return found
 
     def _token(self, name: str, value: Any) -> str:
         """Others for other fields, so that nobody can tell that two fields hold the same."""
@@ -95,6 +107,8 @@ def looks_like(value: Any) -> str:
     text = str(value)
     if len(text) > MOST_TEXT or text.count(" ") >= MOST_WORDS:
         return "(long text)"
+    if _TELLING.search(text) is None:
+        return ""
     if _MAIL.search(text):
         return "(email)"
     bare = _DATE.sub("", text)

@@ -20,7 +20,7 @@ _JOINED = ("model", "version", "segment", "region", "score", "confidence")
 class Emitter:
     """Tells quell at ``url`` (``https://…/in/SOURCE``). One for a process; used from any thread, sync or async.
 
-    ``room`` events wait at most, sent every ``every_s`` seconds or a thousand at once; when there is no room an event
+    ``room`` events wait at most, sent every ``every_s`` seconds or when there are 250; when there is no room an event
     is dropped and counted. ``features`` is the share of predictions whose features are sent, always the same for one
     request id. ``remember`` predictions are kept in memory so that a label that comes later finds its own.
     Raises ValueError for a url that is none: nothing else raises.

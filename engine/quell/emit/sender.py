@@ -21,8 +21,8 @@ from weakref import WeakSet
 
 LOG = logging.getLogger("quell.emit")
 MOST_BYTES = 1_000_000
-"""Of one post."""
-MOST_EVENTS = 1000
+MOST_EVENTS = 250
+"""Of one post: quell answers others meanwhile."""
 LONGEST_WAIT_S = 30.0
 _OVERLOADED = 429
 
