@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from quell.chatops.forms import FORMS
 from quell.config import Loaded
 from quell.config.settings import Chat, Person
 from quell.core.engine import Engine
+from quell.daemon.chat import dialogs
 from quell.daemon.clock import Clock
 from quell.errors import Unreachable
 from quell.model.mute import Matcher
@@ -240,8 +242,10 @@ async def test_a_run_that_asks_is_approved_through_a_dialog() -> None:
         assert any("worker.do" in line.text for line in card.lines), card.lines
         approve = next(button for button in card.buttons if button.verb == "approve")
         assert (await Talk.say(verb="approve", value=approve.value, who="U3")).text.startswith("cy may not approve")
-        modal = (await Talk.say(verb="approve", value=approve.value)).modal
+        with patch.object(dialogs, "Graph", wraps=dialogs.Graph) as drawn:
+            modal = (await Talk.say(verb="approve", value=approve.value)).modal
         assert modal is not None
+        assert drawn.call_count == 1, "a large graph takes a while, and Slack waits three seconds"
         assert any("worker.do" in line.text for line in modal.lines)
         assert any(line.text.startswith("Written: ") for line in modal.lines)
         assert any(line.text.startswith("Blast radius: ") for line in modal.lines)

@@ -42,7 +42,7 @@ class Dialogs:
             if asking(run) != mark.stood:
                 return Answer(text=_since_run(run), ok=False)
             if said.verb == verb:
-                return Answer(modal=_run_dialog(verb, run, reach(run.targets, Estate(self._drawn))))
+                return Answer(modal=_run_dialog(verb, run, self._reached(run)))
             shown = asked_mark(run) if verb == "approve" else ""  # the button stood beside it
             return Command(verb=verb, run=run.id, mark=shown, because=_reason(said, asker))
         incident = self._floor.state.incidents.get(mark.key)
@@ -57,10 +57,12 @@ class Dialogs:
             return self._opened(verb, incident)
         return self._submitted(verb, incident, said, asker)
 
-    def _drawn(self) -> Graph:
+    def _reached(self, run: Run) -> str:
+        """The blast radius of a run in words. The graph is drawn once for it: that takes a while where it is large."""
         book, state = self._floor.loop.rulebook, self._floor.state
         entities = {entity.entity: entity for entity in book.entities} | state.entities
-        return Graph(entities.values(), [*book.dependencies, *state.dependencies.values()], book.correlate.edges)
+        graph = Graph(entities.values(), [*book.dependencies, *state.dependencies.values()], book.correlate.edges)
+        return reach(run.targets, Estate(lambda: graph))
 
     def _opened(self, verb: str, incident: Incident) -> Answer:
         value = mark_of_incident(incident)
