@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.mail_server import PASSWORD, USER, MailServer, open_mail_server
-from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
+from quell.errors import ConnectorError, Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context, Done
 from quell.sdk.dial import permit
 from quell.sdk.http_client import GuardedHttp
@@ -222,7 +222,7 @@ def test_logging_in_over_tls(encryption: str, tmp_path: Path) -> None:
             assert mail.encrypted == [True]
             assert mail.logins == [USER.encode()]
             wrong = built(mail.port, **{**how, "user": "other"})
-            with pytest.raises(Refused, match=r"answered to the greeting: 535 no: \*\*\*; nothing was sent"):
+            with pytest.raises(Denied, match=r"answered to the greeting: 535 no: \*\*\*; nothing was sent"):
                 await sent(wrong, key="k2")
             unknown = built(mail.port, **{**how, "ca_file": ""})
             with pytest.raises(Unreachable, match="has a certificate that cannot be trusted; nothing was sent"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
+from quell.errors import ConnectorError, Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.dial import Dial, permit
 from quell.sdk.secret import Secret
 from quell.sdk.ticket_text import one_line
@@ -117,10 +117,16 @@ async def _handed_over(smtp: SMTP, server: Server, letter: Letter) -> None:
         raise NoAnswer(f"{server.place} was given the mail and did not answer ({type(error).__name__})") from None
 
 
+_NOT_LET_IN = frozenset({530, 534, 535, 538})
+"""Answers to a login that does not do (RFC 4954): another may, once somebody has given it."""
+
+
 def failure(error: Exception, server: Server, what: str, hide: Iterable[Secret | None]) -> ConnectorError:
     """The error for what went wrong before anything was handed over, or for an answer that the server gave."""
     if isinstance(error, SMTPResponseException):
         text = f"{server.place} answered to {what}: {_said(error, hide)}"
+        if error.code in _NOT_LET_IN:
+            return Denied(f"{text}; nothing was sent")
         return Refused(f"{text}; nothing was sent") if _is_final(error) else Unreachable(text)
     cause = error.__cause__
     if isinstance(error, ssl.SSLError) or isinstance(cause, ssl.SSLError) or "certificate" in str(error).lower():
