@@ -10,6 +10,7 @@ WANTED = {
     "quell/py.typed",
     "quell_connectors/py.typed",
     "quell/config/starter.yaml",
+    "quell/emit/__init__.py",
     "quell/cli/demo/files/quell.yaml",
     "quell/starter/storm/stream.jsonl.gz",
     "quell/starter/storm/topology.json",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from daemon.parts import TOKEN, loaded, running, source
 from quell.config import Loaded
+from quell.core.engine import Engine
 from quell.daemon.clock import Clock
 from quell.daemon.serve import restored
 from quell.emit import Emitter
@@ -221,6 +222,19 @@ def test_a_delivery_that_is_told_again_has_the_same_ids() -> None:
     assert not {one.id for one in first.records} & {one.id for one in other.records}
     assert all(one.id for one in first.records)
     assert not any(one.id for one in take(event).records)
+
+
+def test_a_post_whose_answer_was_lost_is_counted_once() -> None:
+    detect = DetectRule(
+        name="Spend", distribution="cost", pooled=True, when=Behaviour(of="spend", above=150.0, volume=30), every_s=60.0
+    )
+    engine = Engine(Rulebook(version="1", detect=(detect,)))
+    for key in ("a-1", "a-1", "a-2"):
+        events = [{"model": "chat", "cost": 1.0, "at": NOW}] * 100
+        engine.decide(take(*events, **{"idempotency-key": key}).records, NOW + 1)
+    engine.decide([], NOW + 120)
+    (alert,) = engine.state.alerts.values()
+    assert alert.value == pytest.approx(200.0)
 
 
 # Privacy

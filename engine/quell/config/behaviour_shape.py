@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -10,6 +11,8 @@ from pydantic import Field, model_validator
 from quell.config.fields import Shape, Span
 from quell.model.detect import Behaviour, Measure, Rate
 
+MOST_WINDOWS = 400
+"""Of each of "over" and "against": a window of counts takes some kilobytes."""
 _FIELDS: Mapping[str, str] = {
     "confidence": "confidence",
     "calibration": "calibration.*",
@@ -104,7 +107,7 @@ def behaviour(shape: BehaviourShape) -> Behaviour:
 
 
 def behaviour_misfits(
-    shape: BehaviourShape, distribution: str | None, every_s: float, most_windows: int
+    shape: BehaviourShape, distribution: str | None, every_s: float
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Parts of the rule that do not go together, and where they stand."""
     if distribution is not None and shape.of not in _MANY and frozenset("*?[") & {*distribution}:
@@ -113,11 +116,9 @@ def behaviour_misfits(
         if span_s is None:
             continue
         at = ("when", "behaviour", key)
-        if span_s < every_s:
+        windows = span_s / every_s
+        if windows < 1:
             yield at, f'"{key}" is shorter than a window', "write a shorter every"
-        elif span_s / every_s > most_windows:
-            yield (
-                at,
-                f"these are {span_s / every_s:.0f} windows, and {most_windows} are remembered",
-                "write a longer every",
-            )
+        elif windows > MOST_WINDOWS:
+            hint = f"write every: {ceil(span_s / MOST_WINDOWS / 60)}m or more"
+            yield at, f"these are {windows:.0f} windows, and {MOST_WINDOWS} are remembered", hint

@@ -118,7 +118,7 @@ def _misfits(shape: DetectShape, kind: str, written: Any) -> Iterator[tuple[Path
     if back is not None:
         yield from _looks_back(shape, ("when", kind, back), getattr(written, back))
     if isinstance(written, BehaviourShape):
-        yield from behaviour_misfits(written, shape.distribution, shape.every, MOST_WINDOWS)
+        yield from behaviour_misfits(written, shape.distribution, shape.every)
     if isinstance(written, CompareShape):
         yield from compare_misfits(written, shape.metric, shape.every, MOST_WINDOWS)
     if kind == "absence" and written.after < shape.every:
