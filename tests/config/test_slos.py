@@ -89,3 +89,31 @@ def test_service_levels_and_detectors_share_their_names() -> None:
     text += "slos:\n  - {name: A, objective: 99%, metric: m, at_most: 1}\n"
     (problem,) = problems_of({"rules/s.yaml": text})
     assert 'share their names, and "A" is taken' in problem
+
+
+PLAYBOOK = """\
+playbook: slower
+version: 1
+when: {incident: [opened], if: 'slo.budget("availability").burnt'}
+mode: propose
+guards: {unless: ['slo.budget("availability", "service/shop").left > 0.5']}
+steps:
+  - id: note
+    if: SLO
+    do: incident.note
+    with: {text: "${slo.budget('availability').left}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ('slo.budget("availability").burn > 6.0', ""),
+        ("slo.budget()", '"slo.budget" takes the name of a service level'),
+        ('slo.buget("availability").burnt', 'unknown function "slo.buget"; did you mean slo.budget?'),
+    ],
+)
+def test_conditions_of_playbooks_ask_for_budgets(condition: str, words: str) -> None:
+    problems = problems_of({"rules/s.yaml": ALL, "playbooks/p.yaml": PLAYBOOK.replace("SLO", condition)})
+    assert bool(problems) == bool(words), problems
+    assert all(words in problem for problem in problems)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.scene import T0, rulebook
+from core.scene import rulebook
 from daemon.chatroom import in_a_loop
 from daemon.parts import TOKEN, Running, loaded, running, source
 from quell.cli.main import run
@@ -31,11 +31,12 @@ async def told(*errors: int) -> Any:
         config, restore=lambda book, data: Engine.restored(book, data) if data else Engine(book)
     ) as place:
         decider: Any = place.daemon.loop.decider
+        begin = (max(decider.state.now, place.daemon.clock.now()) // 60.0 + 1.0) * 60.0
         for minute, failed in enumerate(errors):
-            at = T0 + 60.0 * minute
+            at = begin + 60.0 * minute
             decider.decide([CallRecord(at=at, entity="service/shop", count=10, errors=failed)], at)
         if errors:
-            decider.decide([], T0 + 60.0 * len(errors) + 1.0)
+            decider.decide([], begin + 60.0 * len(errors) + 1.0)
         yield place
 
 
@@ -72,7 +73,7 @@ async def test_a_spent_budget_shuts_the_gate(capsys: pytest.CaptureFixture[str])
         _, answer = await place.api("GET", "/slos?name=shop")
         (level,) = answer["slos"]
         assert (level["standing"], level["entity"], level["severity"]) == ("burnt", "service/shop", "critical")
-        assert level["starts_at"].startswith("2023-11-14T")
+        assert level["starts_at"].endswith("Z")
         capsys.readouterr()
         assert await asked(place, "shop", "--json") == 0
         assert json.loads(capsys.readouterr().out)["slos"] == answer["slos"]
