@@ -63,3 +63,21 @@ def test_edges_that_receivers_join_are_forgotten_like_those_of_spans():
     engine, _ = changes(edge)
     engine.decide([], T0 + 8 * 86_400)
     assert engine.state.dependencies == {}
+
+
+def test_labels_that_are_told_in_turns_settle_for_a_while() -> None:
+    engine = Engine(Rulebook())
+    seen = []
+    for turn in range(40):
+        at = T0 + turn * 30.0
+        labels = {"cluster": "ab"[turn % 2], "namespace": "shop"}
+        engine.decide([EntityRecord(at=at, source="otlp", entity="service/web", labels=labels)], at)
+        seen.append(engine.state.entities["service/web"].labels["cluster"])
+    changes = [at for at in range(1, 40) if seen[at] != seen[at - 1]]
+    assert len(changes) <= 4
+    assert seen[:3] == ["a", "b", "a"]
+    assert Engine.restored(Rulebook(), engine.snapshot()).snapshot() == engine.snapshot()
+    late = T0 + 10_000.0
+    moved = {"cluster": "c", "zone": "1"}
+    engine.decide([EntityRecord(at=late, source="topology", entity="service/web", labels=moved)], late)
+    assert engine.state.entities["service/web"].labels == {"cluster": "c", "namespace": "shop", "zone": "1"}

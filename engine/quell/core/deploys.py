@@ -18,7 +18,41 @@ SILENT_S = 900.0
 MOST_VERSIONS = 8
 """Of one entity that are remembered, the latest."""
 MOST_ENTITIES = 20_000
+MOST_TURNS = 2
+"""So often labels may be told otherwise within `SILENT_S`: somebody may correct them, and correct that."""
+_SINCE, _TURNS = "\x00since", "\x00turns"
+"""Among the versions of an entity: since when its labels are told in turns, and how often they were."""
 _DEPLOYS = frozenset({"deploy", "model"})
+
+
+def steady(state: State, record: EntityRecord) -> EntityRecord:
+    """The record without labels that were told otherwise again and again lately: those known stay for a while.
+
+    One name in two clusters tells of either in turns. All that is worked out from the graph would be worked out anew
+    each time.
+    """
+    known = state.entities.get(record.entity)
+    if known is None or record.removed:
+        return record
+    labels = known.labels
+    other = {
+        name: labels[name]
+        for name, value in record.labels.items()
+        if name != VERSION and labels.get(name, value) != value
+    }
+    if not other:
+        return record
+    heard = state.running.setdefault(record.entity, {})
+    while len(state.running) > MOST_ENTITIES:
+        del state.running[next(iter(state.running))]
+    since, turns = heard.get(_SINCE), heard.get(_TURNS, 0.0)
+    if since is None or not 0.0 <= record.at - since < SILENT_S:
+        heard[_SINCE], heard[_TURNS] = record.at, 1.0
+    elif turns < MOST_TURNS:
+        heard[_TURNS] = turns + 1.0
+    else:
+        return replace(record, labels={**record.labels, **other})
+    return record
 
 
 def deployed(state: State, record: EntityRecord) -> tuple[EntityRecord, ChangeRecord | None]:

@@ -13,7 +13,7 @@ from quell.core.automation import Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
 from quell.core.continuity import place_of
-from quell.core.deploys import deployed
+from quell.core.deploys import deployed, steady
 from quell.core.detect.detector import Detector
 from quell.core.groups import Groups
 from quell.core.learn import SPAN_SOURCE, learn_change, learn_dependency, learn_entity, learn_span
@@ -212,7 +212,7 @@ class Takers:
 
     def _entity(self, record: EntityRecord, now: float, out: list[AnyDecision]) -> bool:
         """Returns whether the graph differs now."""
-        record, change = deployed(self._state, record)
+        record, change = deployed(self._state, steady(self._state, record))
         changed = learn_entity(self._state, record)
         self._chart.learned(changed)
         if change is not None:
