@@ -131,6 +131,5 @@ def _estate(place: Path, ports: Mapping[int, int]) -> Path:
     for usual, free in ports.items():
         text = text.replace(f"http://127.0.0.1:{usual}", f"http://127.0.0.1:{free}")
     config.write_text(text, encoding="utf-8")
-    (folder / "airflow-password").write_text("quell\n")
     (folder / "airflow-password").chmod(0o600)
     return folder

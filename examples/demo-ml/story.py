@@ -78,11 +78,14 @@ class Story:
     def epilogue(self) -> None:
         """The incident as `quell show` has it, the ticket and where the report is."""
         name = self._incident["id"]
-        self._telling.head(f"quell show {name}")
+        self._telling.head("what ties them: quell graph --lineage model/fraud")
+        self._telling.line(self._quell("graph", "--lineage", "model/fraud"))
+        self._telling.head(f"the incident: quell show {name}")
         self._telling.line(self._quell("show", name))
-        self._telling.head("the ticket")
         for ticket in self._tickets():
-            self._telling.line(f"{ticket['id']}  {ticket['title']}\n{ticket.get('body', '')}")
+            self._telling.head(f"the ticket: {ticket['id']}")
+            self._telling.line(f"{ticket['title']}\n{ticket.get('body', '').strip()}")
+        self._keep_report()
 
     def _look(self) -> list[Mapping[str, Any]]:
         """Tells what is new; returns the runs."""
@@ -171,6 +174,21 @@ class Story:
         if made.returncode:
             raise Failed(f"quell {shlex.join(words)}: {made.stderr or made.stdout}")
         return made.stdout.strip()
+
+    def _keep_report(self) -> None:
+        """Fetches the picture that the ticket points to, as its reader would."""
+        marks = [key[1] for key in self._told if key[0] == "alert" and key[2] == "firing"]
+        alerts = {
+            one["fingerprint"]: one for one in self._parts.client.get("/alerts", status="all", limit=1000)["alerts"]
+        }
+        for mark in marks:
+            if alerts[mark]["labels"].get("kind") == "drift":
+                picture = self._parts.client.raw(f"/alerts/{mark}/drift.svg")
+                file = self._place / f"{alerts[mark]['labels']['alertname']}.svg"
+                file.write_bytes(picture)
+                self._telling.line(
+                    f"its report, before and after of {alerts[mark]['entity']}: {file.name}, {len(picture)} bytes"
+                )
 
     def _tickets(self) -> list[Mapping[str, Any]]:
         with build_opener(ProxyHandler({})).open(f"{self._parts.desk.url}/tickets", timeout=5) as answer:
