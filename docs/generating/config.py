@@ -63,7 +63,7 @@ _MEANING: Mapping[str, str] = {
     "alert": "The alert that begins the playbook, with `when: {alert: …}` only.",
     "playbook": "The playbook itself.",
     "run": "The run; `error` once it failed.",
-    "drift": "Of the first alert of the incident that speaks of drift, when the run began; what it does not say is missing. "
+    "drift": "Of the first alert that spoke of drift when the run began; what it did not say is missing. "
     "`histograms` has a line of text for each column, before → after.",
 }
 

@@ -39,7 +39,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "playbook": frozenset({"name", "version"}),
     "run": frozenset({"id", "by", "dry", "error"}),
     "drift": frozenset({
-        "model", "dataset", "summary", "columns", "effect", "test", "dataset_version", "profile", "samples", "histograms",
+        "model", "dataset", "summary", "columns", "effect", "test", "dataset_version", "profile", "samples",
+        "histograms",
     }),
 }  # fmt: skip
 """What the core tells about an incident and a run; `quell.core.context` makes the values."""

@@ -181,9 +181,7 @@ def _renewed(desk: Desk, playbook: Playbook, run: Run, approval: Approval) -> Ru
     incident = desk.state.incidents.get(run.incident) if run.incident else blank(run.started_at)
     if incident is None:
         return f"incident {run.incident} is forgotten"
-    if (
-        run.alert and run.alert not in desk.state.alerts
-    ):  # long over and forgotten: what was read of it then still holds
+    if run.alert and run.alert not in desk.state.alerts:  # over for a day and forgotten: it is as it was
         return replace(run, steps=foreseen(desk.state, playbook, run, approval.asked_at))
     try:
         renewed = prepared(desk.state, playbook, run, incident, run.started_at)
