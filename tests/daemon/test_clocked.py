@@ -9,7 +9,10 @@ import msgspec
 from daemon.parts import loaded, running
 from quell.core.engine import Engine
 from quell.daemon.clock import Clock
+from quell.model.decision import AlertChanged
+from quell.model.detect import Absence, DetectRule
 from quell.model.playbook import Place, Playbook, Schedule, Step
+from quell.model.records import SampleRecord
 from quell.model.rulebook import Rulebook
 from quell.store.memory import MemoryStore
 
@@ -68,5 +71,28 @@ def test_people_begin_and_release_runs_by_the_api() -> None:
             status, answer = await quell.api("GET", "/runs?playbook=drill")
             assert [one["id"] for one in answer["runs"]] == [name]
             assert (await quell.api("GET", "/runs?playbook=about"))[1]["runs"] == []
+
+    asyncio.run(scenario())
+
+
+def test_silence_while_the_daemon_was_down_is_nobodys_absence() -> None:
+    absent = DetectRule(name="dead", metric="m", when=Absence(after_s=300.0, give_up_s=7 * 86_400.0))
+    plain = loaded()
+    whole = type(plain)(plain.settings, Rulebook(version="1", detect=(absent,)))
+
+    async def scenario() -> None:
+        store = MemoryStore()
+        async with running(whole, store=store, restore=restored, clock=Clock(start=T0)) as first:
+            now = max(first.daemon.loop.decider.state.now, T0)
+            first.daemon.loop.decider.decide([SampleRecord(at=now, entity="service/a", metric="m", value=1.0)], now)
+        later = Clock(start=T0 + 7 * 3600.0)
+        async with running(whole, store=store, restore=restored, clock=later) as second:
+            await second.settled()
+            state = second.daemon.loop.decider.state
+            assert state.detecting.watches["dead"]
+            assert state.detecting.began["dead"] >= T0 + 7 * 3600.0
+            assert state.alerts == {}
+            out = second.daemon.loop.decider.decide([], state.now + 600.0)
+            assert [one.alert.labels["alertname"] for one in out if isinstance(one, AlertChanged)][:1] == ["dead"]
 
     asyncio.run(scenario())
