@@ -9,6 +9,7 @@ from quell.config.slo_file import WORKBOOK
 from quell.core.catalog import Catalog
 from quell.core.slos import budget, gate, slo_views
 from quell.model.detect import Burn, BurnRate, DetectRule, Measured
+from quell.model.detecting import Budget, Stand
 from quell.model.records import CallRecord, DistributionRecord
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -108,10 +109,16 @@ def spent_by(rule: DetectRule, *values: float | None, each: float = MINUTE) -> t
     scene = Watched(rule)
     scene.feed(values, every=each)
     scene.wait(len(values) * each + 2 * MINUTE)
-    memory = next(iter(scene.engine.state.detecting.watches["level"].values())).memory
-    stand = memory.stand  # type: ignore[union-attr]
-    assert stand is not None
+    stand = stand_of(scene)
     return stand.bad, stand.total
+
+
+def stand_of(scene: Watched) -> Stand:
+    """How the one service level that was told of stood when it was judged last."""
+    memory = next(iter(scene.engine.state.detecting.watches["level"].values())).memory
+    assert isinstance(memory, Budget)
+    assert memory.stand is not None
+    return memory.stand
 
 
 def test_windows_count_by_what_they_come_to() -> None:
@@ -142,9 +149,7 @@ def test_data_that_grows_old_is_bad_from_its_limit_on_and_quells_own_absence_is_
     scene = Watched(rule)
     scene.tell(0.0, sample(0.0, 1.0))
     scene.wait(3 * HOUR)
-    memory = next(iter(scene.engine.state.detecting.watches["level"].values())).memory
-    stand = memory.stand  # type: ignore[union-attr]
-    assert stand is not None
+    stand = stand_of(scene)
     assert (stand.bad, stand.total) == (120.0, 180.0)
     (alert,) = scene.firing
     assert "of windows were bad" in alert.annotations["description"]
@@ -179,7 +184,8 @@ def test_values_and_gaps_between_segments_are_counted_from_distributions() -> No
     (one,) = slo_views(values.engine.state, values.rulebook)
     (two,) = slo_views(gaps.engine.state, gaps.rulebook)
     assert one.good == pytest.approx(158 / 203)
-    assert (two.bad, two.good) == (3.0, pytest.approx(0.5))
+    assert two.bad == 3.0
+    assert two.good == pytest.approx(0.5)
 
 
 def test_numbers_of_a_distribution_are_good_within_their_limits() -> None:
