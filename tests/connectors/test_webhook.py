@@ -199,6 +199,10 @@ def test_record_lines_are_taken_as_they_are_and_arrive_now() -> None:
         (b'{"kind":"command","at":1,"verb":"approve"}', "kind: 'command' is not taken here"),
         (b'{"kind":"step_finished","at":1,"key":"k","outcome":"done"}', "is not taken here"),
         (b'{"at":1}', "kind: None is not taken here"),
+        (
+            b'{"kind":"alert","source":"detect","key":"high/service/a/m","status":"resolved","labels":{}}',
+            'source: "detect" is that of quell\'s own alerts',
+        ),
         (b'{"kind":"alert","at":"noon","status":"firing","labels":{}}', "at: "),
         (b'{"kind":"alert","at":-5,"status":"firing","labels":{}}', "at: not a time between 1970 and 9999"),
         (b'{"kind":"alert","status":"maybe","labels":{}}', "status: Invalid enum value 'maybe'"),

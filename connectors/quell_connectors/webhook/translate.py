@@ -42,6 +42,8 @@ Observed = (
 """What may come from outside: observations. Commands and answers of actions have doors of their own."""
 _LATEST_TIME = 253402300800.0
 """Year 10000: later times have no RFC 3339 text."""
+_OWN = "detect"
+"""Whoever sent an alert under it could end one that a detector found."""
 _OBSERVED = frozenset({"alert", "change", "sample", "log", "span", "entity", "dependency", "incident", "feedback"})
 
 
@@ -186,6 +188,8 @@ def record_of(line: bytes, source: str, now: float) -> AnyRecord:
     except (ValueError, OverflowError) as error:
         raise BadPayload(str(error), line) from error
     record: Observed = convert({"at": now, **timed, "kind": kind}, Observed, line)  # type: ignore[arg-type] # a union
+    if record.source == _OWN:
+        raise BadPayload(f'source: "{_OWN}" is that of quell\'s own alerts; leave it out', line, "source")
     moments = [(name, getattr(record, name, None)) for name in ("at", "starts_at", "ends_at")]
     moments += [("points", at) for at, _ in getattr(record, "points", ())]
     for name, moment in moments:
