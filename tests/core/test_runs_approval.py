@@ -273,3 +273,45 @@ def test_a_yes_to_what_was_asked_before_is_no_yes_to_what_is_asked_now():
     )
     stage.at(11).say("approve", by="bo", bound=stage.run.approval.bound_to)
     assert stage.performs[0].params == {"app": "checkout", "to": "v7"}
+
+
+def drifting() -> Stage:
+    stage = Stage(
+        playbook(
+            step("pause", "airflow.pause", with_={"dag": "${model}"}),
+            step("ask", "approve", timeout_s=5 * 86400.0),
+            step("resume", "airflow.unpause", with_={"dag": "${model}"}),
+            vars={"model": "${drift.model}"},
+            guards=Guards(each=("drift.model",), one_at_a_time=("model:${drift.model}",)),
+            timeout_s=9 * 86400.0,
+        )
+    )
+    alert = stage.state.alerts["a1"]
+    labels = {"alertname": "DataDrift", "kind": "drift", "model": "churn", "dataset": "clicks"}
+    told = {"columns": "price", "histograms": "price: |▁▃▇| → |▇▃▁|", "drift_report": "{}"}
+    stage.state.alerts["a1"] = replace(alert, labels=labels, annotations=told)
+    return stage
+
+
+def test_a_yes_counts_when_the_drift_that_a_run_is_about_is_forgotten():
+    stage = drifting()
+    stage.news()
+    stage.at(10).answer()
+    assert stage.run.state == "waiting"
+    assert stage.run.drift == {
+        "model": "churn", "dataset": "clicks", "columns": "price", "histograms": "price: |▁▃▇| → |▇▃▁|",
+    }  # fmt: skip
+    del stage.state.alerts["a1"]  # over for a day
+    stage.at(2 * 86400).say("approve")
+    assert stage.performs[-1].action == "airflow.unpause"
+    assert stage.performs[-1].params == {"dag": "churn"}
+
+
+def test_a_yes_counts_when_the_report_of_the_drift_has_other_numbers_by_then():
+    stage = drifting()
+    stage.news()
+    stage.at(10).answer()
+    alert = stage.state.alerts["a1"]
+    stage.state.alerts["a1"] = replace(alert, annotations={"columns": "price, city"})
+    stage.at(600).say("approve")
+    assert stage.performs[-1].action == "airflow.unpause"
