@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("configuration", "Write a configuration to start from, with an admin token."),
     "check": ("configuration", "Check a configuration; show every problem at once."),
     "test": ("testing", "Try playbooks and rules with scenarios, on a virtual clock."),
+    "drill": ("drilling", "Hold fire drills: do detectors, causes, pages and playbooks still come?"),
     "schema": ("configuration", "Print the JSON Schema of a kind of file, for editors."),
     "explain": ("configuration", "List the actions and connectors that are installed."),
     "import": ("taking_over", "Take over Alertmanager's configuration or a workflow of Keep."),

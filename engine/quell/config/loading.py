@@ -188,6 +188,7 @@ class _Reading:
             playbooks=playbooks,
             freezes=tuple(rules.freezes),
             detect=tuple(rules.detect),
+            drills=tuple(rules.drills),
             profiles=profiles,
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,

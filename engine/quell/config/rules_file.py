@@ -7,6 +7,7 @@ from typing import Any
 
 from quell.config.complaints import shaped
 from quell.config.detect_file import detector
+from quell.config.drill_file import read_drill
 from quell.config.fields import joined
 from quell.config.nodes import Document, Path
 from quell.config.oncall_shapes import EscalationShape, RoomShape, RotaShape, RouteShape
@@ -29,6 +30,7 @@ from quell.config.versions_file import declared_version
 from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
 from quell.model.detect import DetectRule
+from quell.model.drill import Drill
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
 from quell.model.provenance import DeclaredVersion
@@ -58,7 +60,7 @@ _CORRELATE_FIELDS = {
     "clear_cause_bar": "clear_cause_bar",
 }
 _NAMESAKES = {"freezes": "windows", "windows": "freezes", "slos": "detect", "detect": "slos"}
-_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect", "slos")
+_NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect", "slos", "drills")
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Rules:
     windows: list[Window] = field(default_factory=list)
     freezes: list[Freeze] = field(default_factory=list)
     detect: list[DetectRule] = field(default_factory=list)
+    drills: list[Drill] = field(default_factory=list)
     entities: dict[str, Entity] = field(default_factory=dict)
     dependencies: dict[tuple[str, str, str], Dependency] = field(default_factory=dict)
     versions: list[DeclaredVersion] = field(default_factory=list)
@@ -116,6 +119,7 @@ class Rules:
             self.freezes.append(_freeze(document, index, freeze))
         self.detect += [detector(document, index, rule, self.problems) for index, rule in enumerate(shape.detect)]
         self.detect += [service_level(document, index, rule, self.problems) for index, rule in enumerate(shape.slos)]
+        self.drills += [read_drill(document, index, one, self.problems) for index, one in enumerate(shape.drills)]
         self._triage(document, shape.triage)
         self._correlate(document, shape.correlate)
         for index, entity in enumerate(shape.topology.entities):

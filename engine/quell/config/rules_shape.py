@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from quell.config.detect_shapes import DetectShape
+from quell.config.drill_file import DrillShape
 from quell.config.fields import Shape
 from quell.config.oncall_shapes import EscalationShape, RoomShape, RotaShape, RouteShape
 from quell.config.rule_shapes import (
@@ -43,6 +44,8 @@ class RulesShape(Shape):
     """Detectors: what quell itself finds in metrics, logs and distributions."""
     slos: list[SloShape] = Field(default=[])
     """Service levels: how much is to be good over how long, and alerts when the budget for the rest goes too fast."""
+    drills: list[DrillShape] = Field(default=[])
+    """Fire drills: made-up signals, and what quell is to make of them."""
     topology: TopologyShape = TopologyShape()
     measures: dict[str, MeasureShape] = Field(default={})
     """Named readings, by name: two words with a dot."""

@@ -25,6 +25,7 @@ from quell.daemon.chat.chat import Chat
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
 from quell.daemon.digest import Digest
+from quell.daemon.drills import Drills
 from quell.daemon.git.candidate import Trial
 from quell.daemon.git.hook import GitHook
 from quell.daemon.git.source import GitSource
@@ -138,6 +139,7 @@ class Daemon:
             masker=self.masker, settings=lambda: self.settings, figures=self.figures.since,
         )  # fmt: skip
         self.digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
+        self.drills = Drills(self.loop, self.inbox, self.clock, self.metrics, lambda: self.settings)
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()
@@ -206,6 +208,7 @@ class Daemon:
         self._spawn(self.git.run(), "git")
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
         self._spawn(self.digest.run(), "digest")
+        self._spawn(self.drills.run(), "drills")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 

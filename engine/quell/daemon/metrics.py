@@ -65,6 +65,12 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.pulls = Counter("quell_pulls", "Pulls, by source and outcome.", ["source", "outcome"], registry=registry)
+        self.drill_ok = Gauge(
+            "quell_drill_ok",
+            "1 when a scheduled drill came as expected when it was held last.",
+            ["drill"],
+            registry=registry,
+        )
         self.source_broken = Gauge(
             "quell_source_broken", "1 while a source does not work, by source.", ["source"], registry=registry
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from quell.model.detect import DetectRule
+from quell.model.drill import Drill
 from quell.model.mute import Matcher
 from quell.model.oncall import Chain, Rota
 from quell.model.playbook import Effect, Place, Playbook
@@ -230,6 +231,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     playbooks: tuple[Playbook, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     detect: tuple[DetectRule, ...] = ()
+    drills: tuple[Drill, ...] = ()
     profiles: tuple[Profile, ...] = ()
     """What data was like when all was well, each entity's version once."""
     caps: Caps = Caps()
