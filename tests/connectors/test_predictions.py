@@ -353,6 +353,7 @@ def test_the_real_helper_tells_a_real_daemon_and_the_detector_finds_it() -> None
                         )  # fmt: skip
                         emit.label(f"{PERSONAL[4]}-{number}", "no", at=NOW + number / 100)
                     emit.outcome(kpi="approvals", value=3)
+                    assert emit.flush(60)
                 return emit.counts
 
             counts = await asyncio.to_thread(tell)

@@ -205,6 +205,7 @@ def test_the_same_requests_are_sampled_everywhere(taker: Taker) -> None:
         with Emitter(taker.url, features=0.2) as emit:
             for number in range(500):
                 emit.prediction(model="m", request_id=f"r{number}", features={"a": 1})
+            assert emit.flush(60)
     with_features = [event["request_id"] for event in taker.events() if "features" in event]
     assert 100 < len(with_features) < 320
     assert sorted(with_features) == sorted([*dict.fromkeys(with_features)] * 2)
