@@ -69,10 +69,11 @@ def changed(request: dict[str, Any], place: tuple[Any, ...], odd: Any) -> None:
             value.get(key)
             if isinstance(value, dict)
             else value[key]
-            if isinstance(value, list) and len(value) > key
+            if isinstance(value, list) and isinstance(key, int) and len(value) > key
             else None
         )
-    if isinstance(value, dict) or (isinstance(value, list) and len(value) > place[-1]):
+    last = place[-1]
+    if isinstance(value, dict) or (isinstance(value, list) and isinstance(last, int) and len(value) > last):
         value[place[-1]] = odd
 
 
