@@ -170,7 +170,13 @@ class Beginnings:
     def _prior(self, run: Run) -> list[Run]:
         """Runs about the same, in the same life of the incident."""
         ended = run.trigger == "resolved"
-        return [other for other in self._desk.shelf.about(run) if (other.trigger == "resolved") == ended]
+        found = [other for other in self._desk.shelf.about(run) if (other.trigger == "resolved") == ended]
+        alert = self._desk.state.alerts.get(run.alert)
+        if alert is None:
+            return found
+        # One firing calls once, also when the alert became part of an incident, or of another one, in between.
+        since = (other for other in self._desk.shelf.of(run.playbook, run.event) if other.started_at >= alert.starts_at)
+        return found + [other for other in since if (other.each, other.dry) == (run.each, run.dry)]
 
     def _overlapping(self, run: Run) -> Block | None:
         """The clock begins no run beside the one before: so nothing piles up, whatever the time in between did."""
