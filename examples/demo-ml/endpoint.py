@@ -3,7 +3,9 @@
 ``POST /score`` takes transactions (a JSON list) and answers for each whether it is approved; ``GET /version`` says
 which version serves. It asks MLflow once a second where the alias points, and loads what it finds there.
 OpenTelemetry's SDK tells quell of each request (spans), of what it decided (metrics), and of the features it saw
-(exponential histograms, which are distributions). Run by the demo in the Python that has MLflow: ``python endpoint.py PORT MLFLOW QUELL``.
+(exponential histograms, which are distributions).
+
+Run by the demo in the Python that has MLflow: ``python endpoint.py PORT MLFLOW QUELL``.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         python = python_with_mlflow()
-        began = time.monotonic()
+        began, telling = time.monotonic(), Telling()
         with ExitStack() as stack:
             _play(stack, place, python, telling)
     except Failed as failed:
