@@ -128,7 +128,7 @@ def test_schema_prints_json_schema(name, capsys):
 def test_schema_all_writes_files(tmp_path, capsys):
     assert run(["schema", "--all", str(tmp_path / "schemas")]) == 0
     assert {path.name for path in (tmp_path / "schemas").iterdir()} == {
-        "config.schema.json", "rules.schema.json", "playbook.schema.json", "test.schema.json",
+        "config.schema.json", "rules.schema.json", "playbook.schema.json", "prediction.schema.json", "profile.schema.json", "test.schema.json",
         "tokens.schema.json", "people.schema.json",
     }  # fmt: skip
 
@@ -229,7 +229,7 @@ def test_answers_for_programs(started, capsys):
 
     assert set(answer("version")) == {"version"}
     fine = answer("check", str(folder))
-    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 13)
+    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 20)
     connectors = answer("explain", "connectors")
     assert {"http", "alertmanager"} <= {connector["name"] for connector in connectors}
     (http,) = answer("explain", "connectors", "http")
