@@ -128,8 +128,8 @@ def test_schema_prints_json_schema(name, capsys):
 def test_schema_all_writes_files(tmp_path, capsys):
     assert run(["schema", "--all", str(tmp_path / "schemas")]) == 0
     assert {path.name for path in (tmp_path / "schemas").iterdir()} == {
-        "config.schema.json", "rules.schema.json", "playbook.schema.json", "prediction.schema.json", "profile.schema.json", "test.schema.json",
-        "tokens.schema.json", "people.schema.json",
+        "config.schema.json", "rules.schema.json", "playbook.schema.json", "test.schema.json",
+        "tokens.schema.json", "people.schema.json", "prediction.schema.json", "profile.schema.json",
     }  # fmt: skip
 
 
