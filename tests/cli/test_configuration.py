@@ -233,7 +233,7 @@ def test_answers_for_programs(started, capsys):
     connectors = answer("explain", "connectors")
     assert {"http", "alertmanager"} <= {connector["name"] for connector in connectors}
     (http,) = answer("explain", "connectors", "http")
-    assert (http["can"], [action["name"] for action in http["actions"]]) == (["act"], ["request", "put"])
+    assert (http["can"], [action["name"] for action in http["actions"]]) == (["act"], ["read", "request", "put"])
     (request,) = answer("explain", "actions", "http.request")
     assert (request["name"], request["repeat"]) == ("http.request", "never")
     assert next(each for each in request["params"] if each["name"] == "url")["required"]
