@@ -58,7 +58,7 @@ def filled(store):
             seq=2,
             audits=[audit(1500.0)],
             intents=[perform("k", at=1500.0)],
-            incidents=[incident(opened_at=1100.0, updated_at=1200.0, status="resolved")],
+            incidents=[incident(opened_at=1100.0, updated_at=1200.0, status="resolved", harm="business")],
             runs=[run_of()],
         )
     )
@@ -145,6 +145,7 @@ def test_a_table_has_typed_columns(store, export, folder):
         export(what, "--format", "parquet", "--out", str(file))
         (row,) = parquet.read_table(file).to_pylist()
         assert row
+        assert what != "incidents" or row["harm"] == "business"
 
 
 def test_without_pyarrow_it_says_what_to_install(store, export, folder, monkeypatch):

@@ -179,6 +179,11 @@ MISTAKES = [
     ("sources as a list", "sources: [inbox]\n", "1:10: expected a mapping, found a list"),
     ("a bad id", "sources: {Am.1: {use: inbox}}\n", '1:11: "Am.1" is not an id'),
     (
+        "the id of quell's own detectors",
+        "sources: {detect: {use: inbox}}\n",
+        '1:11: no source may be called "detect": the alerts of quell\'s detectors come from there; choose another',
+    ),
+    (
         "a missing option",
         "sources: {t: {use: ticket}}\n",
         '1:11: source "t" (ticket) needs option "url"; for example url: https://tickets.example',

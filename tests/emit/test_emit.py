@@ -10,14 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from ports import free_port
-from quell.emit import Emitter
+from quell.emit import Counts, Emitter
 
 ENGINE = Path(__file__).parents[2] / "engine"
 
@@ -254,7 +258,105 @@ print(strange or "", ours, "asyncio" in sys.modules)
     assert told == "['quell', 'quell.emit', 'quell.emit.emitter', 'quell.emit.sender'] False"
 
 
-@pytest.mark.parametrize("url", ["", "quell:8080", "ftp://x/y", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "quell:8080", "ftp://x/y", "http://", "http://h:99999/", "http://h:x/", "http://h/a b", "http://[::1/"]
+)
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="is no address"):
         Emitter(url)
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"refused":1e999}', b"[" * 60_000, b"<html>who are you?</html>", b'{"refused":-3}']
+)
+def test_whatever_is_answered_what_is_told_next_goes_out(taker: Taker, answer: bytes) -> None:
+    taker.answers = [(200, answer)]
+    with Emitter(taker.url, every_s=0.01) as emit:
+        emit.outcome(kpi="first", value=1)
+        assert emit.flush(30)
+        emit.outcome(kpi="second", value=2)
+        assert emit.flush(30)
+    assert [event["kpi"] for event in taker.events()] == ["first", "second"]
+    assert emit.counts == Counts(sent=2)
+
+
+def test_every_event_is_accounted_for_also_while_it_is_posted(taker: Taker) -> None:
+    taker.open.clear()
+    emit = Emitter(taker.url, every_s=0.01)
+    emit.outcome(kpi="k", value=1)
+    assert not emit.flush(0.2)
+    assert emit.counts == Counts(waiting=1)
+    taker.open.set()
+    assert emit.flush(30)
+    emit.close()
+    assert emit.counts == Counts(sent=1)
+
+
+def test_an_answer_that_trickles_in_holds_up_nothing() -> None:
+    over = threading.Event()
+
+    class Trickling(_Handler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(0.02):
+                    self.wfile.write(b" ")
+
+    server = ThreadingHTTPServer(("127.0.0.1", free_port()), Trickling)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        with Emitter(f"http://127.0.0.1:{server.server_port}/in/x", every_s=0.01, timeout_s=0.2) as emit:
+            emit.outcome(kpi="k", value=1)
+            assert emit.flush(30)
+            assert emit.counts == Counts(sent=1)
+    finally:
+        over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_no_thread_to_be_had_is_tried_again(taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    emit = Emitter(taker.url, every_s=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        emit.outcome(kpi="first", value=1)
+    assert emit.counts == Counts(waiting=1)
+    emit.outcome(kpi="second", value=2)
+    assert emit.flush(30)
+    emit.close()
+    assert emit.counts == Counts(sent=2)
+
+
+def test_names_and_numbers_of_other_types_are_told_as_quell_takes_them(taker: Taker) -> None:
+    class Nasty:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    with Emitter(taker.url) as emit:
+        emit.prediction(model="m", version=7, request_id=UUID(int=5), score=Decimal("0.5"))  # type: ignore[arg-type]
+        emit.outcome(kpi="k", value=1, at=datetime(2026, 3, 1, 12, tzinfo=UTC))
+        emit.label(UUID(int=5), True)  # type: ignore[arg-type]
+        emit.label(Nasty(), True)  # type: ignore[arg-type]
+        emit.label(Nasty(), True, model="m", predicted=True)  # type: ignore[arg-type]
+    told, outcome, label = taker.events()
+    assert outcome["at"] == 1_772_366_400.0
+    assert (told["version"], told["request_id"], told["score"]) == ("7", str(UUID(int=5)), 0.5)
+    assert (label["version"], label["request_id"], label["score"]) == ("7", str(UUID(int=5)), 0.5)
+    assert emit.counts == Counts(sent=3, unjoined=1, refused=1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"token": "a\nb"}, {"token": "€"}, {"room": 0}, {"every_s": 0}, {"timeout_s": -1}, {"every_s": float("nan")}],
+)
+def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"token|expected a number"):
+        Emitter("http://127.0.0.1:9/in/x", **wrong)

@@ -93,6 +93,7 @@ def test_an_incident_names_its_cause_and_change(stream):
     assert first["evidence"]
     assert incident["no_clear_cause"] is False
     assert incident["status"] == "open"
+    assert incident["harm"] == "system"
     assert incident["opened_at"] <= incident["paged_at"]
     assert incident["page_alert"] in found["alert_result"]
 

@@ -23,6 +23,12 @@ from quell.sdk.signatures import Basic, Bearer, Hmac, Scheme
 from quell.sdk.spec import Spec
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_OWN = {
+    "detect": "the alerts of quell's detectors come from there",
+    "quell": "what quell says and does itself is called so",
+    "incident": "what quell does with incidents is called so",
+}
+"""Ids that no source may have, and why."""
 
 
 class HmacShape(Shape):
@@ -149,6 +155,8 @@ class _Reader:
         before = len(self.problems)
         if not _ID.fullmatch(self.name):
             self._complain((), f'"{self.name}" is not an id; use small letters, digits, "-" and "_"', key=True)
+        if self.name in _OWN:
+            self._complain((), f'no source may be called "{self.name}": {_OWN[self.name]}', "choose another", key=True)
         use = self.entry.get("use")
         spec = specs.get(use) if isinstance(use, str) else None
         if use is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from random import random
 from types import TracebackType
 from typing import Any, Literal
@@ -14,6 +16,10 @@ from zlib import crc32
 from quell.emit.sender import Counts, Sender, Target
 
 Label = str | bool | int | float
+When = float | datetime | None
+"""Seconds since 1970, or a time; a time without a zone is of the zone that the process runs in."""
+_TEXTS = frozenset({"model", "version", "request_id", "region", "kpi", "unit"})
+"""What is text, also where a caller has a number for it."""
 _JOINED = ("model", "version", "segment", "region", "score", "confidence")
 
 
@@ -23,7 +29,7 @@ class Emitter:
     ``room`` events wait at most, sent every ``every_s`` seconds or when there are 250; when there is no room an event
     is dropped and counted. ``features`` is the share of predictions whose features are sent, always the same for one
     request id. ``remember`` predictions are kept in memory so that a label that comes later finds its own.
-    Raises ValueError for a url that is none: nothing else raises.
+    Raises ValueError for a url, a token or a setting that makes no sense: nothing else raises.
     """
 
     def __init__(
@@ -37,9 +43,10 @@ class Emitter:
         features: float = 1.0,
         remember: int = 100_000,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f'"{url}" is no address; write such as https://quell.example:8080/in/predictions')
+        _check(url, token)
+        for name, value, least in (("room", room, 1), ("every_s", every_s, 0.001), ("timeout_s", timeout_s, 0.001)):
+            if not least <= value < float("inf"):
+                raise ValueError(f"{name} is {value}; expected a number of at least {least}")
         self._sender = Sender(Target(url, token, every_s, timeout_s), room)
         self._features = features
         self._remember = remember
@@ -59,7 +66,7 @@ class Emitter:
         region: str = "",
         features: Mapping[str, Any] | None = None,
         latency_s: float | None = None,
-        at: float | None = None,
+        at: When = None,
         tokens_in: int | None = None,
         tokens_out: int | None = None,
         cost: float | None = None,
@@ -68,8 +75,8 @@ class Emitter:
     ) -> None:
         """One prediction. ``score`` is the chance of the positive class, ``confidence`` that of ``label`` (0 to 1).
 
-        ``at`` in seconds since 1970 (None: now). Of language models: tokens, ``cost`` in any one currency, whether it
-        refused, and ``quality`` of the answer from 0 to 1.
+        ``at`` in seconds since 1970, or a datetime (None: now). Of language models: tokens, ``cost`` in any one
+        currency, whether it refused, and ``quality`` of the answer from 0 to 1.
         """
         told = {
             "model": model, "version": version, "request_id": request_id, "score": score, "label": label,
@@ -85,7 +92,7 @@ class Emitter:
         label: Label,
         *,
         by: Literal["", "human"] = "",
-        at: float | None = None,
+        at: When = None,
         model: str = "",
         version: str = "",
         predicted: Label | None = None,
@@ -104,15 +111,14 @@ class Emitter:
             "segment": segment, "region": region,
         }  # fmt: skip
         if not model:
-            with self._sender.lock:
-                known = self._known.pop(str(request_id), None)
+            known = self._recalled(request_id)
             if known is None:
                 self._sender.count(unjoined=1)
                 return
             told = known
         self._tell("label", {**told, "request_id": request_id, "label": label, "by": by}, at)
 
-    def outcome(self, *, kpi: str, value: float, at: float | None = None, unit: str = "") -> None:
+    def outcome(self, *, kpi: str, value: float, at: When = None, unit: str = "") -> None:
         """A business outcome: a point of the series ``kpi`` of the entity ``kpi/KPI``."""
         self._tell("outcome", {"kpi": kpi, "value": value, "unit": unit}, at)
 
@@ -147,10 +153,10 @@ class Emitter:
 
         await asyncio.to_thread(self.close)
 
-    def _tell(self, kind: str, told: Mapping[str, Any], at: float | None) -> None:
+    def _tell(self, kind: str, told: Mapping[str, Any], at: When) -> None:
         try:
             event = {
-                name: dict(value) if isinstance(value, Mapping) else value
+                name: dict(value) if isinstance(value, Mapping) else str(value) if name in _TEXTS else value
                 for name, value in told.items()
                 if value is not None and not (isinstance(value, str) and not value)
             }
@@ -158,7 +164,7 @@ class Emitter:
                 if "features" in event and not self._sampled(str(told["request_id"])):
                     del event["features"]
                 self._keep(event)
-            self._sender.put({"kind": kind, "at": self._now() if at is None else at, **event})
+            self._sender.put({"kind": kind, "at": self._now() if at is None else _seconds(at), **event})
         except Exception as error:  # noqa: BLE001 - whatever is wrong with what is told, the caller's request goes on
             self._sender.count(refused=1)
             self._sender.warn("told", f"quell.emit cannot tell of a {kind}: {error}")
@@ -175,14 +181,39 @@ class Emitter:
         share = crc32(request_id.encode("utf-8", "replace")) / 2**32 if request_id else random()  # noqa: S311 - no secret
         return share < self._features
 
+    def _recalled(self, request_id: str) -> dict[str, Any] | None:
+        """What was told of a prediction, once."""
+        with suppress(Exception):  # whatever it is that a caller's id does when it is read
+            key = str(request_id)
+            with self._sender.lock:
+                return self._known.pop(key, None)
+        return None
+
     def _keep(self, event: Mapping[str, Any]) -> None:
-        request_id = event.get("request_id")
+        request_id = event.get("request_id", "")
         if not request_id or self._remember <= 0:
             return
         known = {name: event[name] for name in _JOINED if name in event}
         if "label" in event:
             known["predicted"] = event["label"]
         with self._sender.lock:
-            self._known[str(request_id)] = known
+            self._known[request_id] = known
             while len(self._known) > self._remember:
                 self._known.popitem(last=False)
+
+
+def _check(url: str, token: str) -> None:
+    """Raises ValueError for what could never be posted to."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is no number
+        fine = False
+    if not fine or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(f'"{url}" is no address; write such as https://quell.example:8080/in/predictions')
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("the token is none: expected letters, digits and signs, without spaces or line ends")
+
+
+def _seconds(at: float | datetime) -> float:
+    return at.timestamp() if isinstance(at, datetime) else at

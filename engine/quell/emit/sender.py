@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from decimal import Decimal
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from json import dumps, loads
 from random import random
 from typing import Any
@@ -24,6 +25,7 @@ MOST_BYTES = 1_000_000
 MOST_EVENTS = 250
 """Of one post: quell answers others meanwhile."""
 LONGEST_WAIT_S = 30.0
+MOST_ANSWER = 65_536
 _OVERLOADED = 429
 
 
@@ -32,7 +34,8 @@ class Counts:
     """What became of events.
 
     ``dropped``: there was no room, or no time left at the end; ``refused``: they could not be read, or quell does not
-    know the sender; ``unjoined``: labels of predictions that this process does not know.
+    know the sender; ``unjoined``: labels of predictions that this process does not know. ``waiting``: nobody knows yet,
+    also of those that are just being posted.
     """
 
     sent: int = 0
@@ -65,6 +68,7 @@ class Sender:
         """All of it anew: also in a process that was forked, where the thread is gone and locks may be held forever."""
         self.lock = threading.Lock()
         self._events: deque[Mapping[str, Any]] = deque()
+        self._posting = 0
         self._counts = Counts()
         self._wake, self._idle, self._over = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
@@ -77,7 +81,7 @@ class Sender:
     def counts(self) -> Counts:
         """As it is now."""
         with self.lock:
-            return replace(self._counts, waiting=len(self._events))
+            return replace(self._counts, waiting=len(self._events) + self._posting)
 
     def count(self, **more: int) -> None:
         """Adds to what is counted."""
@@ -87,7 +91,7 @@ class Sender:
     def put(self, event: Mapping[str, Any]) -> None:
         """Takes an event, or drops it when there is no room or it is over."""
         with self.lock:
-            full = len(self._events) >= self._room or self._over.is_set()
+            full = len(self._events) + self._posting >= self._room or self._over.is_set()
             if not full:
                 self._idle.clear()
                 self._events.append(event)
@@ -128,19 +132,28 @@ class Sender:
     # The thread
 
     def _start(self) -> None:
+        """Begins to send, unless it did. Where the system has no thread to give it is tried again at the next event."""
         with self.lock:
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._run, name="quell-emit", daemon=True)
-            thread = self._thread
-        thread.start()
+            thread = self._thread = threading.Thread(target=self._run, name="quell-emit", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            with self.lock:
+                self._thread = None
+            self.warn("thread", f"quell.emit cannot begin to send: {error}; events wait, and it tries again")
 
     def _run(self) -> None:
         while not self._over.is_set():
             self._wake.wait(self._target.every_s)
             self._wake.clear()
             while not self._over.is_set() and (taken := self._take()) is not None:
-                self._deliver(*taken)
+                try:
+                    self._deliver(*taken)
+                except Exception as error:  # noqa: BLE001 - whatever it was, what is told from now on is to go out
+                    self._settle(taken[1], dropped=taken[1])
+                    self.warn("post", f"quell.emit cannot post events: {error!r}; they are dropped")
 
     def _take(self) -> tuple[bytes, int] | None:
         """The next post and how many events are in it; None when nothing waits."""
@@ -153,14 +166,22 @@ class Sender:
                         self._idle.set()
                     break
                 event = self._events.popleft()
+                self._posting += 1
             line = _line(event)
             if line is None or len(line) > MOST_BYTES:
-                self.count(refused=1)
+                self._settle(1, refused=1)
                 self.warn("event", "quell.emit was told something that is no JSON, or too large; it is dropped")
                 continue
             lines.append(line)
             size += len(line)
         return (b"\n".join(lines), len(lines)) if lines else None
+
+    def _settle(self, events: int, **became: int) -> None:
+        """It is known what became of so many that were being posted."""
+        with self.lock:
+            self._posting -= events
+            told = {name: getattr(self._counts, name) + n for name, n in became.items()}
+            self._counts = replace(self._counts, **told)
 
     def _deliver(self, body: bytes, events: int) -> None:
         """Posts until there is an answer that says what became of it, or it is over."""
@@ -172,21 +193,21 @@ class Sender:
             except (OSError, HTTPException, ValueError) as error:
                 status, answer, wait_s = 0, str(error).encode(), 0.0
             if 200 <= status < 300:
-                refused = _refused(answer)
-                self.count(sent=max(events - refused, 0), refused=min(refused, events))
+                refused = min(_refused(answer), events)
+                self._settle(events, sent=events - refused, refused=refused)
                 if refused:
                     self.warn("part", f"quell could not read some events: {answer[:300].decode(errors='replace')}")
                 return
             told = answer[:300].decode(errors="replace")
             if status and status != _OVERLOADED and status < 500:
-                self.count(refused=events)
+                self._settle(events, refused=events)
                 self.warn(f"status {status}", f"quell refused events with status {status}: {told}; they are dropped")
                 return
             self.warn("away", f"quell does not take events ({status or 'no answer'}: {told}); trying again")
             tries += 1
             longest = min(0.25 * 2.0 ** min(tries, 10), LONGEST_WAIT_S)
             if self._over.wait(max(wait_s, longest * (0.5 + random() / 2.0))):  # noqa: S311 - no secret
-                self.count(dropped=events)
+                self._settle(events, dropped=events)
                 return
 
     def _post(self, body: bytes, key: str) -> tuple[int, bytes, float]:
@@ -202,9 +223,18 @@ class Sender:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             wait = answer.getheader("Retry-After", "")
-            return answer.status, answer.read(65_536), min(float(wait), 300.0) if wait.isdecimal() else 0.0
+            told = _read(answer, time.monotonic() + self._target.timeout_s)
+            return answer.status, told, min(float(wait), 300.0) if wait.isdecimal() else 0.0
         finally:
             connection.close()
+
+
+def _read(answer: HTTPResponse, until: float) -> bytes:
+    """The beginning of an answer, as much as comes until then: one that trickles in holds up nothing."""
+    told = b""
+    while len(told) < MOST_ANSWER and time.monotonic() < until and (part := answer.read1(MOST_ANSWER)):
+        told += part
+    return told[:MOST_ANSWER]
 
 
 def _line(event: Mapping[str, Any]) -> bytes | None:
@@ -217,6 +247,8 @@ def _plain(value: Any) -> Any:
     """Numbers of other kinds (numpy's) as Python's; NaN and infinities, for which JSON has no words, as text."""
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, Decimal):
+        value = float(value)
     if hasattr(value, "item") and not isinstance(value, (str, int, float)):
         value = value.item()
     if isinstance(value, float):
@@ -230,7 +262,7 @@ def _plain(value: Any) -> Any:
 
 def _refused(answer: bytes) -> int:
     """How many events the answer says could not be read."""
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError, RecursionError):
         told = loads(answer)
         return max(int(told.get("refused", 0)), 0) if isinstance(told, dict) else 0
     return 0

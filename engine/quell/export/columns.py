@@ -110,6 +110,7 @@ _INCIDENTS = [
     Column("cause", "text", lambda one: one.suspects[0].entity if one.suspects and not one.no_clear_cause else None),
     Column("confidence", "number", lambda one: one.suspects[0].confidence if one.suspects else None),
     *_fields("texts", "alerts", "entities", "impact"),
+    *_fields("text", "harm"),
     _json("document", plain_of),
 ]
 _RUNS = [

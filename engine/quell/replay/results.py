@@ -69,6 +69,7 @@ def _incident_line(shown: IncidentOutcome) -> dict[str, Any]:
         "suspects": [_suspect(suspect) for suspect in incident.suspects],
         "no_clear_cause": incident.no_clear_cause,
         "impact": list(incident.impact),
+        "harm": incident.harm or None,
         "entities": list(incident.entities),
         "alerts": list(incident.alerts),
     }
