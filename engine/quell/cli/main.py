@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("recording", "Write what fires at an Alertmanager or Prometheus to files, for replay and backtest."),
     "import-history": ("history", "Write the alerts that a Prometheus knows of the past to a file, likewise."),
     "export": ("exporting", "Write what the store holds: records, alerts, incidents, audit, …"),
+    "privacy": ("privacy", "Say what is kept of a text that holds something personal."),
     "send": ("sending", "Post records from a file to the daemon."),
     "status": ("estate", "Say how the daemon is."),
     "incidents": ("incidents", "List incidents."),

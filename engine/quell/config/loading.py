@@ -20,6 +20,7 @@ from quell.config.oncall_file import OnCall
 from quell.config.option_files import files_in
 from quell.config.playbook_checks import PlaybookChecks
 from quell.config.playbook_file import PlaybookShape, playbook_of
+from quell.config.privacy_checks import privacy_warnings
 from quell.config.profile_folder import profile_files, read_profiles
 from quell.config.profiled_shapes import unprofiled
 from quell.config.references import ANY
@@ -193,6 +194,7 @@ class _Reading:
             caps=settings.automation,
             resolve_timeout_s=settings.resolve_timeout_s,
         )
+        self.warnings += privacy_warnings(settings.privacy, rulebook)
         chat = msgspec.structs.replace(settings.chat, rooms=(*settings.chat.rooms, *on_call.rooms))
         settings = msgspec.structs.replace(settings, tokens=tokens, people=people or (), chat=chat)
         return Loaded(settings, rulebook, tuple(sorted(self.warnings)))

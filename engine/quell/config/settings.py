@@ -11,6 +11,7 @@ import msgspec
 
 from quell.model.playbook import Place
 from quell.model.rulebook import Caps, Room
+from quell.privacy.rules import PrivacyRules
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Scheme
 
@@ -56,7 +57,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long things are kept, in seconds; of what is in quarantine at most ``quarantine_bytes``."""
 
+    contexts_s: float = 30 * 86400.0
     records_s: float = 30 * 86400.0
+    distributions_s: float = 90 * 86400.0
     alerts_s: float = 90 * 86400.0
     incidents_s: float = 400 * 86400.0
     audit_s: float = 400 * 86400.0
@@ -156,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...] = ()
     limits: Limits = Limits()
     retention: Retention = Retention()
+    privacy: PrivacyRules = PrivacyRules()
     automation: Caps = Caps()
     digest: DigestSettings | None = None
     log: Log = Log()

@@ -17,6 +17,7 @@ from quell.config.fields import MatcherText, Shape, Size, Span, joined
 from quell.config.follow import following
 from quell.config.git_file import GitShape, read_git
 from quell.config.nodes import Document
+from quell.config.privacy_file import PrivacyShape, read_privacy, sampled
 from quell.config.references import INCIDENT_ROOTS, Known
 from quell.config.secrets import Secrets
 from quell.config.settings import Limits, Log, Retention, Scope, Settings, Token
@@ -95,8 +96,12 @@ class LimitsShape(Shape):
 class RetentionShape(Shape):
     """How long things are kept."""
 
+    contexts: Span = 30 * _DAY_S
+    """Raw contexts among records: log lines, spans, samples of values. Records without them stay."""
     records: Span = 30 * _DAY_S
     """Records as they came in."""
+    distributions: Span = 90 * _DAY_S
+    """Distributions (counts by field, without samples of values), when the records around them are gone."""
     alerts: Span = 90 * _DAY_S
     """Alerts that are over: when they fired, what was made of them and why."""
     incidents: Span = 400 * _DAY_S
@@ -140,6 +145,8 @@ class SettingsShape(Shape):
     """Where pages go."""
     limits: LimitsShape = LimitsShape()
     retention: RetentionShape = RetentionShape()
+    privacy: PrivacyShape = PrivacyShape()
+    """What is personal: fields and patterns that become tokens or go, before anything is kept or told."""
     automation: AutomationShape = AutomationShape()
     digest: DigestShape | None = None
     """What is told regularly of how things went, and where."""
@@ -198,6 +205,7 @@ def read_settings(
     digest = read_digest(document, shape.digest if shape is not None else None, actions, problems)
     if shape is None:
         return None, ()
+    privacy = read_privacy(document, shape.privacy, secrets, problems)
     store = read_store(document, shape.store, secrets, problems)
     settings = Settings(
         directory=secrets.directory,
@@ -205,10 +213,13 @@ def read_settings(
         port=shape.listen[1],
         store=store,
         git=read_git(document, shape.git, secrets, problems) if shape.git is not None else None,
-        sources=sources,
+        sources=sampled(sources, raw.get("sources"), specs, privacy.contexts),
+        privacy=privacy,
         limits=Limits(**shape.limits.model_dump()),
         retention=Retention(
+            contexts_s=shape.retention.contexts,
             records_s=shape.retention.records,
+            distributions_s=shape.retention.distributions,
             alerts_s=shape.retention.alerts,
             incidents_s=shape.retention.incidents,
             audit_s=shape.retention.audit,

@@ -111,6 +111,8 @@ class Daemon:
         self.inbox = Inbox(
             self.writer, clock, self.metrics, self.loop.take, limit=limits.inbox, most_behind=limits.backlog
         )
+        self.inbox.private.use(loaded.settings.privacy)
+        self.masker.private = self.inbox.private.text if loaded.settings.privacy.rules else None
         self.inbox.named = Naming(self.sources, lambda: self.settings.people).named
         self.loop.follow(
             lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time
@@ -298,6 +300,8 @@ class Daemon:
         if not self.loop.decider.state.now:
             await self._tell_of_return()
         self.settings = loaded.settings
+        self.inbox.private.use(loaded.settings.privacy)
+        self.masker.private = self.inbox.private.text if loaded.settings.privacy.rules else None
         self.tokens.use(loaded.settings.tokens)
         self._doors.use(loaded.settings)
         await self.sources.use(prepared, loaded.settings)

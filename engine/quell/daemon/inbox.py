@@ -21,9 +21,11 @@ import structlog
 from quell.daemon.clock import Clock
 from quell.daemon.logs import Sparing
 from quell.daemon.metrics import Metrics
+from quell.daemon.private import Private
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, QuellError, StoreError, Unheard
 from quell.model.records import AnyRecord
+from quell.privacy.rules import PrivacyRules
 from quell.store.port import Accepted, Group, Quarantined
 
 MOST_PER_GROUP = 1_000
@@ -76,6 +78,8 @@ class Inbox:
         self._hand_over = hand_over
         self.named: Callable[[Sequence[AnyRecord]], Sequence[AnyRecord]] = lambda records: records
         """What is put is kept under the names that this gives to people."""
+        self.private = Private(PrivacyRules())
+        """What of it is personal, and what becomes of that before it is kept."""
         self._puts: list[_Put] = []
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
@@ -160,7 +164,8 @@ class Inbox:
         if full := self.full(size, inside=inside):
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
-        put = _Put(self.named(records), quarantined, cursors or {}, size, asyncio.get_running_loop().create_future())
+        told, kept = self.private.records(self.named(records)), self.private.aside(quarantined)
+        put = _Put(told, kept, cursors or {}, size, asyncio.get_running_loop().create_future())
         self.waiting += size
         self.arrived += 1
         self._empty.clear()

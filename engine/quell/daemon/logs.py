@@ -30,6 +30,8 @@ class Masker:
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
+        self.private: Callable[[str], str] | None = None
+        """Takes what is personal out of a text, where there are rules of it."""
 
     def know(self, secrets: Iterable[str]) -> None:
         """Adds values that must never be shown; they stay known until the end, as old ones may still be in texts."""
@@ -56,7 +58,8 @@ class Masker:
         text = self.known(text)
         text = _TOKEN.sub(r"qll_\1_***", text)
         text = _USERINFO.sub(r"\1***@", text)
-        return _TELLING.sub(r"\1***", text)
+        text = _TELLING.sub(r"\1***", text)
+        return text if self.private is None else self.private(text)
 
     def value(self, value: Any) -> Any:
         """The same for texts inside lists and mappings."""

@@ -1,0 +1,116 @@
+"""What is personal stays outside: rules at work on whatever enters, before it is kept, logged or told.
+
+Also on what could not be read: nobody knows what is in it, so of what is no text nothing is kept at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from quell.daemon import aside
+from quell.model.records import AnyRecord
+from quell.privacy.records import Guard
+from quell.privacy.rules import PrivacyRules
+from quell.privacy.texts import Texts
+from quell.store.port import Quarantined
+
+_NOT_KEPT = "({} bytes that are no text were not kept: they may hold personal data)"
+
+
+class Private:
+    """The rules in force; without any, everything passes as it is and costs nothing."""
+
+    def __init__(self, rules: PrivacyRules) -> None:
+        self._guard: Guard | None = None
+        self._texts: Texts | None = None
+        self._rules: PrivacyRules | None = None
+        self.use(rules)
+
+    def use(self, rules: PrivacyRules) -> None:
+        """Takes up other rules, or another key."""
+        if rules == self._rules:
+            return  # what is remembered stays
+        self._rules = rules
+        self._guard = Guard(rules) if rules else None
+        self._texts = self._guard.texts if self._guard is not None else None
+
+    def records(self, records: Sequence[AnyRecord]) -> Sequence[AnyRecord]:
+        """Records as they may be kept."""
+        return records if self._guard is None else self._guard.records(records)
+
+    def text(self, text: str) -> str:
+        """A text as it may be logged or told."""
+        return text if self._texts is None else self._texts.text(text)
+
+    def aside(self, entries: Sequence[Quarantined]) -> Sequence[Quarantined]:
+        """What could not be read, as it may be kept."""
+        texts = self._texts
+        return entries if texts is None or not entries else [_aside(texts, entry) for entry in entries]
+
+
+def _aside(texts: Texts, entry: Quarantined) -> Quarantined:
+    payload = _payload(texts, entry.payload)
+    told = replace(entry, reason=texts.text(entry.reason), path=texts.name(entry.path))
+    if payload is None:
+        text = _NOT_KEPT.format(len(entry.payload)).encode()
+        return replace(told, payload=text, whole=False, request=b"", kind="part" if entry.kind else "")
+    around = _around(texts, entry.request)
+    if around is None:
+        return replace(told, payload=payload, request=b"", kind="part", whole=False)
+    return replace(told, payload=payload, request=around)
+
+
+def _payload(texts: Texts, payload: bytes) -> bytes | None:
+    """The payload without what is personal; None of one that is no text."""
+    if not payload:
+        return payload
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError as error:
+        # What was cut off may have been cut within a letter.
+        if error.start < len(payload) - 100 or b"\x00" in payload:
+            return None
+        text = payload.decode(errors="ignore")
+    if "\x00" in text:
+        return None
+    document, read = _document(payload)
+    if read:
+        told = texts.anything(document)
+        return payload if told == document else msgspec.json.encode(told)
+    if "\n" in text:
+        return "\n".join(_line(texts, line) for line in text.split("\n")).encode()
+    return texts.text(text).encode()
+
+
+def _line(texts: Texts, line: str) -> str:
+    document, read = _document(line.encode())
+    if not read or not isinstance(document, (dict, list)):
+        return texts.text(line)
+    told = texts.anything(document)
+    return line if told == document else msgspec.json.encode(told).decode()
+
+
+def _document(payload: bytes) -> tuple[Any, bool]:
+    try:
+        return msgspec.json.decode(payload), True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, False
+
+
+def _around(texts: Texts, request: bytes) -> bytes | None:
+    """What stood around it; None when that cannot be read."""
+    if not request:
+        return request
+    try:
+        around = msgspec.msgpack.decode(request, type=aside.Around)
+        before, after = (texts.text(part.decode()).encode() for part in (around.before, around.after))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    named = ((name, texts.value(name, value)) for name, value in around.query)
+    query = tuple((name, str(value)) for name, value in named if value is not None)
+    headers = {name: str(value) for name, value in texts.named(around.headers).items()}
+    return msgspec.msgpack.encode(aside.Around(around.method, query, headers, before, after))
