@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quell.config.rules_diff import rules_diff
+from quell.config.suggested import rules_file
 from quell.model.habits import Suggestion
 
 HOLD = {"name": "QueueBlip heals itself", "match": ['alertname="QueueBlip"'], "verdict": "hold", "hold": "5m"}
@@ -83,3 +84,34 @@ def test_any_file_is_left_whole(text: str) -> None:
     diff = rules_diff([suggestion("hold", HOLD)], {"rules/a.yaml": text})
     assert "+    - name" in diff or "+- name" in diff.replace("+  ", "+")
     assert not [line for line in diff.splitlines() if line.startswith("-") and not line.startswith(("---", "-triage"))]
+
+
+DETECT = """detect:
+  - {name: Other, metric: m, when: {threshold: {above: 0.8}}}
+  - name: Slow  # ours
+    metric: latency
+    when: {threshold: {above: 0.8, until: 0.6, volume: 50}}  # as agreed
+"""
+
+
+def _limit(**limits: float) -> Suggestion:
+    return suggestion("threshold", {"name": "Slow", "when": {"threshold": limits}})
+
+
+def test_a_limit_changes_where_it_stands(tmp_path: Path) -> None:
+    before = {"rules/a.yaml": "detect: []\n", "rules/detect.yaml": DETECT, "rules/triage.yaml": LISTED}
+    after = applied(tmp_path, before, _limit(above=0.00001, until=0.00001), suggestion("hold", HOLD))
+    assert after["rules/a.yaml"] == "detect: []\n"
+    assert after["rules/detect.yaml"] == DETECT.replace("0.8, until: 0.6", "0.00001, until: 0.00001")
+    assert "QueueBlip" in after["rules/triage.yaml"]
+
+
+def test_a_limit_that_stands_nowhere_changes_nothing() -> None:
+    assert rules_diff([_limit(above=0.9)], {"rules/a.yaml": "detect: []\n", "rules/b.yaml": "- no mapping\n"}) == ""
+    assert rules_diff([_limit(below=0.1)], {"rules/detect.yaml": DETECT}) == "", "it has no such limit"
+
+
+def test_a_limit_is_a_comment_in_a_file_of_suggestions() -> None:
+    text = rules_file([_limit(above=0.9)], "head")
+    assert yaml.safe_load(text) is None
+    assert "# sug-threshold, 90% sure: threshold it" in text

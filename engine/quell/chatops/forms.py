@@ -110,6 +110,11 @@ FORMS: tuple[Form, ...] = (
         ("incident",), _in_thread(), "may", example="noise INC-3f9a1c because a test ran",
     ),
     Form(
+        "missed", "missed [INC] [because REASON]",
+        "Somebody should have been told of it, or sooner: triage and limits of detectors heed that.", "act",
+        ("incident",), _in_thread(), "may", example="missed INC-3f9a1c because orders stood still",
+    ),
+    Form(
         "confirm", "confirm [INC] [because REASON]", "The first suspect was the cause.", "act",
         ("incident",), _in_thread(), "may", example="confirm INC-3f9a1c",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import unified_diff
 from typing import Any
 
@@ -19,11 +20,15 @@ def rules_diff(suggestions: Sequence[Suggestion], files: Mapping[str, str]) -> s
     """The change of ``files`` (text by name, such as ``rules/triage.yaml``) that takes all suggestions in.
 
     A rule goes to the end of the first list of its kind, or into a file of its own when there is none that it could be
-    added to without touching what stands there. "" without suggestions.
+    added to without touching what stands there. A limit is changed where it stands. "" without suggestions.
     """
-    changed, left = dict(files), list(suggestions)
-    for place in dict.fromkeys(PLACES[one.kind] for one in suggestions):
-        found = [one for one in suggestions if PLACES[one.kind] == place]
+    changed = dict(files)
+    for one in suggestions:
+        if one.kind == "threshold":
+            _limit(changed, one.rule)
+    left = [one for one in suggestions if one.kind != "threshold"]
+    for place in dict.fromkeys(PLACES[one.kind] for one in left):
+        found = [one for one in left if PLACES[one.kind] == place]
         for name in sorted(files):
             text = _with(changed[name], place, found)
             if text is not None:
@@ -39,6 +44,46 @@ def _diff(name: str, before: str | None, after: str) -> str:
     old = [] if before is None else before.splitlines(keepends=True)
     lines = unified_diff(old, after.splitlines(keepends=True), f"a/{name}" if old else "/dev/null", f"b/{name}")
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _limit(files: dict[str, str], rule: Mapping[str, Any]) -> None:
+    """Changes the numbers of a detector in the file that has it; nothing where they do not stand as plain numbers."""
+    for name, text in sorted(files.items()):
+        try:
+            after = _renumbered(text, rule)
+        except (yaml.YAMLError, RecursionError, AttributeError, TypeError):
+            continue
+        if after is not None:
+            files[name] = after
+            return
+
+
+def _renumbered(text: str, rule: Mapping[str, Any]) -> str | None:
+    """The text with other limits in the detector of that name; None when it is not there, or more would change."""
+    node, told = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    entries = told.get("detect") if isinstance(told, dict) else None
+    at = next((n for n, one in enumerate(entries or ()) if one.get("name") == rule["name"]), None)
+    if at is None:
+        return None
+    spots = []
+    for key, value in rule["when"]["threshold"].items():
+        told["detect"][at]["when"]["threshold"][key] = value
+        spot = _inside(node, ("detect", at, "when", "threshold", key))
+        if not isinstance(spot, yaml.ScalarNode):
+            return None
+        spots.append((spot.start_mark.index, spot.end_mark.index, f"{Decimal(repr(value)).normalize():f}"))
+    for begin, end, written in sorted(spots, reverse=True):
+        text = text[:begin] + written + text[end:]
+    return text if yaml.safe_load(text) == told else None
+
+
+def _inside(node: Any, path: Iterable[str | int]) -> Any:
+    for step in path:
+        if isinstance(step, int):
+            node = node.value[step]
+        else:
+            node = next((value for name, value in node.value if name.value == step), None)
+    return node
 
 
 def _free(files: Mapping[str, str]) -> str:

@@ -24,9 +24,13 @@ _UNFOLDED = 1_000_000
 def rules_file(suggestions: Sequence[Suggestion], head: str) -> str:
     """The text of a rules file. ``head`` becomes the comment at its top; without suggestions there is only that."""
     lines = [*_comment(head, "")]
+    for one in suggestions:
+        if one.kind == "threshold":  # another number in a rule that there is: the diff has it
+            lines += ["", *_said(one, "")]
     by_place: dict[tuple[str, ...], list[Suggestion]] = {}
     for one in suggestions:
-        by_place.setdefault(PLACES[one.kind], []).append(one)
+        if one.kind != "threshold":
+            by_place.setdefault(PLACES[one.kind], []).append(one)
     for place, found in by_place.items():
         lines += ["", *(f"{'  ' * depth}{name}:" for depth, name in enumerate(place))]
         lines += entries(found, "  " * len(place))
@@ -36,9 +40,13 @@ def rules_file(suggestions: Sequence[Suggestion], head: str) -> str:
 def entries(suggestions: Sequence[Suggestion], indent: str) -> Iterator[str]:
     """Lines of a list: each rule under comments that say how sure it is and what speaks for it."""
     for one in suggestions:
-        for said in (f"{one.id}, {one.confidence:.0%} sure: {one.text}", *one.evidence):
-            yield from _comment(said, indent)
+        yield from _said(one, indent)
         yield from _entry(one.rule, indent)
+
+
+def _said(one: Suggestion, indent: str) -> Iterator[str]:
+    for said in (f"{one.id}, {one.confidence:.0%} sure: {one.text}", *one.evidence):
+        yield from _comment(said, indent)
 
 
 def _entry(rule: Mapping[str, Any], indent: str) -> Iterator[str]:

@@ -38,6 +38,7 @@ from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
 from quell.daemon.naming import Naming
 from quell.daemon.past_figures import PastFigures
+from quell.daemon.past_limits import PastLimits
 from quell.daemon.past_releases import PastReleases
 from quell.daemon.perform import Performer
 from quell.daemon.reload import Reloader
@@ -136,6 +137,9 @@ class Daemon:
         self.releases = PastReleases(
             self.loop, self.writer, clock, settings=lambda: self.settings, store_url=self._opened_store
         )
+        self.suggestions = PastLimits(
+            self.loop, self.writer, settings=lambda: self.settings, store_url=self._opened_store
+        )
         self.chat = Chat(
             self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
             masker=self.masker, settings=lambda: self.settings, figures=self.figures.since,
@@ -167,6 +171,7 @@ class Daemon:
             delivered=self._delivered, replaying=replaying, audit_break=self._audit_break, git=self.git,
             figures=self.figures,
             releases=self.releases,
+            suggestions=self.suggestions,
             chat=self.chat,
         )  # fmt: skip
 

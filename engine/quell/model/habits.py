@@ -118,12 +118,14 @@ class Habits(msgspec.Struct):
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     """A rule or dependency that the past speaks for. ``rule`` is what would stand in a rules file below ``place``.
 
+    Of a threshold it is the part of the detector of that name that would be otherwise.
+
     ``id`` names what is suggested, whatever the counts, so that a suggestion that was turned down stays away.
     ``support`` is how often it was seen, ``chance`` how often it would have been by chance, ``confidence`` in [0, 1].
     """
 
     id: str
-    kind: Literal["dependency", "hold", "digest", "inhibit", "map"]
+    kind: Literal["dependency", "hold", "digest", "inhibit", "map", "threshold"]
     text: str
     evidence: tuple[str, ...]
     rule: dict[str, Any]

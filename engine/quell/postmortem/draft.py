@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from quell.core.explain import Explanation
 from quell.core.trial import Candidate
 from quell.model.alert import Alert
+from quell.model.habits import Suggestion
 from quell.model.incident import Incident, TimelineEntry
 from quell.model.run import Run, StepRun
 from quell.model.shares import percent
@@ -25,7 +26,10 @@ RIGHT, WRONG = "right cause", "wrong cause"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What is known. ``explanation`` is None once an incident is forgotten by the core."""
+    """What is known. ``explanation`` is None once an incident is forgotten by the core.
+
+    ``adjustments`` are what quell suggests about the rules whose alerts these are, ``diff`` how rules files take that.
+    """
 
     incident: Incident
     alerts: Sequence[Alert]
@@ -33,6 +37,8 @@ class Material:
     changes: Sequence[Change]
     entities: Sequence[Entity]
     explanation: Explanation | None
+    adjustments: Sequence[Suggestion] = ()
+    diff: str = ""
     now: float
 
 
@@ -48,6 +54,7 @@ def draft(material: Material) -> str:
         ["## What was done", "", *_done(material)],
         ["## Timeline", "", *_timeline(material)],
         ["## Alerts", "", *_alerts(material)],
+        ["## Adjustments proposed", "", *_adjustments(material)],
         ["## Open questions", "", *bullets(questions(material))],
         ["## Follow-ups", "", "| what | who | until |", "| --- | --- | --- |", "|   |   |   |"],
     ]  # fmt: skip
@@ -204,6 +211,20 @@ def _alerts(material: Material) -> list[str]:
     lines = table(("began", "alert", "at", "severity", "what was made of it"), rows)
     more = len(material.incident.alerts) - len(shown)
     return [*lines, "", f"{more} more are not shown."] if more > 0 else lines
+
+
+def _adjustments(material: Material) -> list[str]:
+    """What the past speaks for, as people would take it up; nothing of it is in force."""
+    if not material.adjustments:
+        return ["Nothing that was counted so far speaks for another rule. *Should one be changed, or written?*"]
+    lines: list[str] = []
+    for one in material.adjustments:
+        lines += [f"**{plain(one.text)}** ({code(one.id)}, {percent(one.confidence)} sure):", ""]
+        lines += [*bullets(plain(said) for said in one.evidence), ""]
+    if material.diff:
+        lines += ["Nothing of this is in force. As a change of the rules files:", ""]
+        lines += [f"    {line}".rstrip() for line in material.diff.splitlines()]
+    return lines[:-1] if not lines[-1] else lines
 
 
 def _said_of_cause(incident: Incident) -> TimelineEntry | None:

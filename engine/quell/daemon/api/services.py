@@ -16,6 +16,7 @@ from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
 from quell.daemon.past_figures import PastFigures
+from quell.daemon.past_limits import PastLimits
 from quell.daemon.past_releases import PastReleases
 from quell.daemon.replaying import Replaying
 from quell.daemon.writer import Writer
@@ -45,6 +46,7 @@ class Services:
     git: GitSource
     figures: PastFigures
     releases: PastReleases
+    suggestions: PastLimits
     chat: Chat
 
     @property

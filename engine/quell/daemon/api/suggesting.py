@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Response
@@ -9,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quell.daemon.api.services import Services, answer, need, put
 from quell.daemon.auth import Principal
-from quell.daemon.past_figures import suggested_now
 from quell.model.records import FeedbackRecord
 
 Actor = Annotated[Principal, Depends(need("act"))]
@@ -27,8 +27,9 @@ def add_reading(router: APIRouter, services: Services) -> None:
 
     @router.get("/suggestions", summary="Rules and dependencies that the past speaks for; none is in force")
     async def suggestions() -> Response:
-        found = await suggested_now(services.loop)
-        return answer({name: getattr(found, name) for name in found.__struct_fields__})
+        found = await services.suggestions.suggested()
+        diff = await asyncio.to_thread(services.suggestions.diff, found.suggestions)
+        return answer({**{name: getattr(found, name) for name in found.__struct_fields__}, "diff": diff})
 
 
 def add_acting(router: APIRouter, services: Services) -> None:
@@ -36,7 +37,7 @@ def add_acting(router: APIRouter, services: Services) -> None:
 
     @router.post("/suggestions/{suggestion_id}/reject", summary="Turn a suggestion down, for good")
     async def reject(suggestion_id: str, why: Rejection, by: Actor) -> Response:
-        known = {one.id for one in (await suggested_now(services.loop)).suggestions}
+        known = {one.id for one in (await services.suggestions.suggested()).suggestions}
         if suggestion_id in services.state.habits.declined:
             return answer({"rejected": suggestion_id, "text": "it was turned down before"})
         if suggestion_id not in known:

@@ -24,6 +24,7 @@ _DRY_WAIT_S = 3.0
 _LEAST_MARK = 6
 _VERDICTS: dict[str, tuple[Verdict, str]] = {
     "noise": ("not_actionable", "there was nothing to do"),
+    "missed": ("missed", "somebody should have been told of it, and was not, or too late"),
     "confirm": ("right_cause", "the first suspect was the cause"),
     "doubt": ("wrong_cause", "the first suspect was not the cause"),
 }
@@ -115,7 +116,7 @@ class Doing:
         )  # fmt: skip
         return Answer(text=f"{incident.id}: {await self._floor.put(record) or f'{said}; noted, thank you'}")
 
-    noise = confirm = doubt = _judge
+    noise = missed = confirm = doubt = _judge
 
     async def silence(self, command: Command, asker: Asker) -> Answer:
         assert command.seconds is not None
