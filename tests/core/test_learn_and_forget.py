@@ -140,7 +140,7 @@ def test_what_is_old_is_forgotten_and_the_rest_kept():
     assert list(state.silences) == ["new"]
     assert (state.changes, state.signals, state.seen_ids, state.foreign) == ({}, {}, {}, {})
     assert state.dependencies == {}
-    assert not Pruning(state).prune(state.now)
+    assert not Pruning(rulebook(), state).prune(state.now)
 
 
 def test_newer_signals_outlive_older_ones():

@@ -22,6 +22,7 @@ from quell.model.times import format_duration, format_time
 from quell.sdk.connector import Pulled
 from quell.sdk.http import path_part
 from quell.sdk.moments import read_moment
+from quell.sdk.partitions import whole
 from quell_connectors.airflow.client import Client
 from quell_connectors.airflow.translate import Asset, Dag, Run
 
@@ -90,7 +91,9 @@ class Watch:
         for asset in assets:
             dataset = f"dataset/{dataset_name(asset)}"
             labels = {"uri": asset.uri[:500]} if asset.uri else {}
-            records.append(EntityRecord(at=now, seen=now, source=self._source, entity=dataset, labels=labels))
+            records.append(
+                EntityRecord(at=now, seen=now, source=self._source, entity=dataset, labels=labels, learned="lineage")
+            )
             records += [self._edge(dataset, f"pipeline/{dag}", "produced_by", now) for dag in asset.written_by]
             records += [self._edge(f"pipeline/{dag}", dataset, "fed_by", now) for dag in asset.read_by]
         return records
@@ -109,10 +112,11 @@ class Watch:
             entity=f"pipeline/{dag.dag_id}",
             labels=labels,
             owner=", ".join(owners)[:256],
+            learned="lineage",
         )
 
     def _edge(self, from_: str, to: str, kind: str, now: float) -> DependencyRecord:
-        return DependencyRecord(at=now, seen=now, source=self._source, from_=from_, to=to, type=kind)
+        return DependencyRecord(at=now, seen=now, source=self._source, from_=from_, to=to, type=kind, learned="lineage")
 
     def _ended(self, run: Run, ended: float, now: float) -> list[AnyRecord]:
         """An alert or its end, the duration, and the version of the code that ran."""
@@ -173,6 +177,7 @@ class Watch:
                 commit=code.bundle_version or "",
                 url=code.bundle_url or "",
                 labels={"dag_version": str(code.version_number)},
+                learned="lineage",
             )
         ]
 
@@ -189,7 +194,11 @@ class Watch:
 
 
 def dataset_name(asset: Asset) -> str:
-    """The name of an asset as OpenLineage would have it, so that both mean one dataset."""
+    """The name of an asset as OpenLineage would have it, so that both mean one dataset; of a partition that of all."""
+    return whole(_named(asset)).name
+
+
+def _named(asset: Asset) -> str:
     if asset.name and asset.name != asset.uri:
         return asset.name.strip("/")[:500] or "dataset"
     parts = urlsplit(asset.uri)

@@ -70,17 +70,21 @@ def hooked(request: Request, source: str, now: float) -> list[AnyRecord]:
             ]  # fmt: skip
         case "version", "created":
             return [
-                EntityRecord(at=at, seen=now, source=source, entity=entity),
+                EntityRecord(at=at, seen=now, source=source, entity=entity, learned="registry"),
                 VersionRecord(
                     at=at, seen=now, source=source, entity=entity, version=version, run=data.run_id or "",
-                    labels=_tags(data.tags or {}), url=data.source or "",
+                    labels=_tags(data.tags or {}), url=data.source or "", learned="registry",
                 ),
             ]  # fmt: skip
         case "version_tag", "set":
             labels = _tags({data.key: data.value})
-            return [VersionRecord(at=at, seen=now, source=source, entity=entity, version=version, labels=labels)]
+            return [
+                VersionRecord(
+                    at=at, seen=now, source=source, entity=entity, version=version, labels=labels, learned="registry"
+                )
+            ]
         case "", "created":
-            return [EntityRecord(at=at, seen=now, source=source, entity=entity)]
+            return [EntityRecord(at=at, seen=now, source=source, entity=entity, learned="registry")]
     if hook.action in _NO_NEWS:
         return []
     raise BadPayload(f'action "{hook.action[:40]}" of "{hook.entity[:40]}" is not known', request.body, "action")

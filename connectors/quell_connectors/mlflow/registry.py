@@ -17,8 +17,9 @@ from quell.model.records import (
     VersionRecord,
 )
 from quell.sdk.connector import Pulled
+from quell.sdk.partitions import whole
 from quell_connectors.mlflow.client import Client
-from quell_connectors.mlflow.runs import Run, first_of
+from quell_connectors.mlflow.runs import DatasetRead, Run, first_of
 from quell_connectors.mlflow.translate import Model, Version, number_of
 
 _MOST_PAGES = 20
@@ -131,7 +132,7 @@ class Registry:
         who = first_of(version.tags, tags) or first_of(model.tags, tags[:1])
         return VersionRecord(
             at=now, seen=now, source=self._source, entity=entity_of(model.name), version=number, aliases=[alias],
-            promoted_by=who,
+            promoted_by=who, learned="registry",
         )  # fmt: skip
 
     def _version(self, entity: str, version: Version, run: Run | None, now: float) -> list[AnyRecord]:
@@ -149,9 +150,10 @@ class Registry:
             by=maker or user,
             run=version.run_id,
             commit=run.commit if run is not None else "",
-            inputs={f"dataset/{one.name}": one.version for one in run.datasets} if run is not None else {},
+            inputs={_data(one): one.version for one in run.datasets} if run is not None else {},
             labels=_labels(version, run, user),
             url=version.source,
+            learned="registry",
         )
         records: list[AnyRecord] = [told]
         if maker:
@@ -159,8 +161,8 @@ class Registry:
         if run is None:
             return records
         for one in run.datasets:
-            dataset = f"dataset/{one.name}"
-            records.append(EntityRecord(at=now, seen=now, source=self._source, entity=dataset))
+            dataset = _data(one)
+            records.append(EntityRecord(at=now, seen=now, source=self._source, entity=dataset, learned="registry"))
             records.append(self._edge(entity, dataset, "trained_on", now))
             if maker:
                 records.append(self._edge(maker, dataset, "fed_by", now))
@@ -173,6 +175,7 @@ class Registry:
                     version=one.version,
                     by=entity,
                     columns=one.columns,
+                    learned="registry",
                 )
             )
         if run.metrics:
@@ -184,7 +187,14 @@ class Registry:
         return records
 
     def _edge(self, from_: str, to: str, kind: str, now: float) -> DependencyRecord:
-        return DependencyRecord(at=now, seen=now, source=self._source, from_=from_, to=to, type=kind)
+        return DependencyRecord(
+            at=now, seen=now, source=self._source, from_=from_, to=to, type=kind, learned="registry"
+        )
+
+
+def _data(one: DatasetRead) -> str:
+    """The entity of a dataset that a run logged; of a partition that of all."""
+    return f"dataset/{whole(one.name).name}"
 
 
 def entity_of(name: str) -> str:
@@ -200,7 +210,7 @@ def model_entity(model: Model, source: str, now: float) -> EntityRecord:
     }
     return EntityRecord(
         at=now, seen=now, source=source, entity=entity_of(model.name), labels=labels,
-        owner=first_of(model.tags, _OWNERS),
+        owner=first_of(model.tags, _OWNERS), learned="registry",
     )  # fmt: skip
 
 

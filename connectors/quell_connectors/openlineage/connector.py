@@ -26,7 +26,7 @@ class OpenLineage:
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         self._reader = Reader(
-            Names(options.get("namespaces") or {}),
+            Names(options.get("namespaces") or {}, partitions=bool(options.get("partitions"))),
             source=context.source,
             columns=bool(options.get("columns", True)),
             severity=str(options.get("severity") or "high"),

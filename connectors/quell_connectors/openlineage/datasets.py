@@ -35,6 +35,7 @@ from quell_connectors.openlineage.shapes import (
     Statistics,
     Tags,
 )
+from quell_connectors.openlineage.wholes import whole_of
 
 MOST_COLUMNS = 2_000
 MOST_COLUMN_EDGES = 2_000
@@ -71,6 +72,8 @@ class Teller:
         self.seen = seen
         self.reading = reading
         self._columns = columns
+        self._entities: dict[tuple[str, str], str] = {}
+        """By namespace and name what the datasets of the event are called here."""
 
     def name(self, read: Read) -> str:
         """The entity. Raises `BadPayload`."""
@@ -79,21 +82,34 @@ class Teller:
         if kind == "dataset":
             told = self.reading.facet(dataset.facets, "datasetType", DatasetType, dataset.name)
             kind = "model" if told is not None and told.dataset_type.upper() == "MODEL" else kind
-        name = dataset.name.removeprefix("online_store_") if kind == "feature" else dataset.name
-        return self._names.of(kind, dataset.namespace, name)
+        if kind == "feature":
+            return self._names.of(kind, dataset.namespace, dataset.name.removeprefix("online_store_"))
+        entity = self._names.of(kind, dataset.namespace, whole_of(dataset, self._names, self.reading).name)
+        self._entities[dataset.namespace, dataset.name] = entity
+        return entity
+
+    def pipeline(self, namespace: str, name: str) -> str:
+        """The entity of a job. Raises `BadPayload`."""
+        return self._names.of("pipeline", namespace, self.job(name))
+
+    def job(self, name: str) -> str:
+        """The name of a job without that of its run."""
+        return self._names.whole(name).name if self._names.whole(name).partition else name
 
     def version(self, read: Read) -> str:
-        """What the producer calls the state of the dataset that was read or written; "" when it does not say."""
+        """What the producer calls the state of the dataset that was read or written, else which partition it was."""
         facets = read.dataset.facets
         for key in ("version", "datasetVersion"):
             told = self.reading.facet(facets, key, DatasetVersion, read.dataset.name)
             if told is not None:
                 return told.dataset_version
-        return ""
+        return whole_of(read.dataset, self._names, self.reading).partition if read.kind == "dataset" else ""
 
     def edge(self, from_: str, to: str, kind: str) -> DependencyRecord:
         """``from_`` depends on ``to``."""
-        return DependencyRecord(at=self.at, seen=self.seen, source=self.source, from_=from_, to=to, type=kind)
+        return DependencyRecord(
+            at=self.at, seen=self.seen, source=self.source, from_=from_, to=to, type=kind, learned="lineage"
+        )
 
     def dataset(self, read: Read, *, by: str, run: str, commit: str, inputs: Mapping[str, str]) -> list[AnyRecord]:
         """Everything that an event says of a dataset. Raises `BadPayload` for a name that is none."""
@@ -118,6 +134,7 @@ class Teller:
             entity=entity,
             labels={"dataset_namespace": dataset.namespace[:256]} if "://" in dataset.namespace else {},
             owner=owner_of(owners.owners[0].name)[:256] if owners is not None and owners.owners else "",
+            learned="lineage",
         )
 
     def _version(self, read: Read, entity: str, told: _Told) -> list[VersionRecord]:
@@ -136,6 +153,7 @@ class Teller:
                 commit=told.commit,
                 inputs={name: found for name, found in told.inputs.items() if name != entity},
                 columns=columns,
+                learned="lineage",
             )
         ]
 
@@ -164,6 +182,9 @@ class Teller:
             return []
         if state == "ALTER" and "schema" in (dataset.facets or {}):
             return []  # the columns tell better what
+        part = whole_of(dataset, self._names, self.reading).partition if read.kind == "dataset" else ""
+        if part and state in {"DROP", "RENAME"}:
+            return []  # old partitions go every day
         before = found.previous_identifier.name if found.previous_identifier is not None else ""
         deed = {"ALTER": "altered", "DROP": "dropped", "RENAME": "renamed", "TRUNCATE": "emptied"}[state]
         return [
@@ -176,7 +197,7 @@ class Teller:
                 entity=entity,
                 author=told.by,
                 commit=told.commit,
-                summary=f"{entity} was {deed}{f', before {before}' if before else ''}",
+                summary=f"{f'{part} of ' if part else ''}{entity} was {deed}{f', before {before}' if before else ''}",
             )
         ]
 
@@ -193,7 +214,9 @@ class Teller:
                 if not self._names.wanted(one.namespace):
                     continue
                 try:
-                    there = self._names.of("dataset", one.namespace, one.name)
+                    there = self._entities.get((one.namespace, one.name)) or self._names.of(
+                        "dataset", one.namespace, self._names.whole(one.name).name
+                    )
                 except BadPayload as error:
                     self.reading.refuse(f"facet columnLineage of {dataset.name}: {error}", b"")
                     continue

@@ -73,7 +73,7 @@ class Reader:
     def _of_job(self, event: Event, job: Job, teller: Teller) -> list[AnyRecord]:
         if not self._names.wanted(job.namespace):
             return []
-        pipeline = self._names.of("pipeline", job.namespace, job.name)
+        pipeline = teller.pipeline(job.namespace, job.name)
         whose = f"job {job.name}"
         kind = teller.reading.facet(job.facets, "jobType", JobType, whose) or JobType()
         feast = _feast(event, job, teller.reading)
@@ -85,6 +85,7 @@ class Reader:
                 entity=pipeline,
                 labels=_labels(job, kind),
                 owner=feast.owner or _owner(job, teller.reading),
+                learned="lineage",
             )
         ]
         records += self._parent(event, job, pipeline, teller)
@@ -111,7 +112,7 @@ class Reader:
         parent = teller.reading.facet(facets, "parent", Parent, f"job {job.name}")
         if parent is None or not self._names.wanted(parent.job.namespace):
             return []
-        whole = self._names.of("pipeline", parent.job.namespace, parent.job.name)
+        whole = teller.pipeline(parent.job.namespace, parent.job.name)
         return [] if whole == pipeline else [teller.edge(whole, pipeline, "has_task")]
 
     def _code(self, job: Job, pipeline: str, location: SourceLocation, teller: Teller) -> list[VersionRecord]:
@@ -132,6 +133,7 @@ class Reader:
                 version=version,
                 commit=location.version or "",
                 url=location.url or "",
+                learned="lineage",
             )
         ]
 
@@ -140,18 +142,19 @@ class Reader:
         if len(listed) > MOST_DATASETS:
             reason = f"{len(listed)} {role}s; the first {MOST_DATASETS} are taken"
             teller.reading.refuse(reason, bytes(listed[MOST_DATASETS]))
-        found: list[Read] = []
+        found: dict[str, Read] = {}
         for part in listed[:MOST_DATASETS]:
             try:
                 dataset = decode(bytes(part), Dataset)
                 kind = _kind(dataset, feast, role)
                 one = Read(dataset, role, kind)
                 if kind and self._names.wanted(dataset.namespace):
-                    teller.name(one)
-                    found.append(one)
+                    entity = teller.name(one)
+                    if entity not in found or dataset.name > found[entity].dataset.name:
+                        found[entity] = one  # of several partitions the one whose name comes last, mostly the latest
             except BadPayload as error:
                 teller.reading.refuse(f"{role}: {error}", bytes(part))
-        return found
+        return list(found.values())
 
 
 def _kind(dataset: Dataset, feast: Feast, role: str) -> str:

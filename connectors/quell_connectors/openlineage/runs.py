@@ -62,7 +62,7 @@ class Ending:
             seen=self.teller.seen,
             source=self.teller.source,
             status="resolved" if ended == "COMPLETE" else "firing",
-            key=f"run/{job.namespace}/{job.name}"[:1000],
+            key=f"run/{job.namespace}/{self.teller.job(job.name)}"[:1000],
             labels={
                 "alertname": "PipelineRunFailed",
                 "pipeline": self.pipeline.partition("/")[2],

@@ -136,6 +136,45 @@ class Lifecycle(_Shape, frozen=True):
     previous_identifier: PreviousIdentifier | None = None
 
 
+class Symlink(_Shape, frozen=True):
+    """Another name of a dataset; of type TABLE it is the one in a catalog."""
+
+    name: str
+    type: str = ""
+
+
+class Symlinks(_Shape, frozen=True):
+    """Facet ``symlinks``."""
+
+    identifiers: list[Symlink] | None = None
+
+
+class Level(_Shape, frozen=True):
+    """One of the things, from the largest on, that a dataset lies in; the last is itself."""
+
+    type: str
+    name: str
+
+
+class Hierarchy(_Shape, frozen=True):
+    """Facet ``hierarchy``."""
+
+    hierarchy: list[Level] | None = None
+
+
+class Condition(_Shape, frozen=True):
+    """What part of a dataset was meant: type location, partition, compare or binary."""
+
+    type: str = ""
+
+
+class Subset(_Shape, frozen=True):
+    """Facet ``subset`` of an input or an output."""
+
+    input_condition: Condition | None = None
+    output_condition: Condition | None = None
+
+
 class ColumnMetrics(_Shape, frozen=True):
     """Of one column."""
 

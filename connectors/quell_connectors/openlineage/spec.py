@@ -27,6 +27,15 @@ SPEC = Spec(
             default=True,
         ),
         Option(
+            name="partitions",
+            type="boolean",
+            summary=(
+                "Whether each partition is a dataset of its own. If not, what is by its name a date, hour, UUID or "
+                "number of a run is a version of the dataset that it belongs to, and of a job one of its runs."
+            ),
+            default=False,
+        ),
+        Option(
             name="severity",
             type="text",
             summary="Of the alert that a failed run is; one that was stopped is a warning.",

@@ -49,7 +49,9 @@ def entity_records(homes: Iterable[Home], source: str, now: float) -> Iterator[A
     labelled = {key[:2]: home for key, home in sorted(known.items())}
     for home in labelled.values():
         if home.labels:
-            yield EntityRecord(at=now, seen=now, source=source, entity=home.entity, labels=dict(home.labels))
+            yield EntityRecord(
+                at=now, seen=now, source=source, entity=home.entity, labels=dict(home.labels), learned="telemetry"
+            )
     for entity, host in sorted({(home.entity, home.host) for home in known.values() if home.host}):
         yield DependencyRecord(
             at=now, seen=now, source=EDGES_FROM, from_=entity, to=host, type="runs_on", weight=HOST_WEIGHT
@@ -59,7 +61,7 @@ def entity_records(homes: Iterable[Home], source: str, now: float) -> Iterator[A
 def _peers(sorts: Iterable[Sort], source: str, now: float) -> Iterator[EntityRecord]:
     found = {sort.peer.entity: sort.peer.labels for sort in sorts if sort.peer is not None and sort.peer.labels}
     for entity, labels in sorted(found.items()):
-        yield EntityRecord(at=now, seen=now, source=source, entity=entity, labels=dict(labels))
+        yield EntityRecord(at=now, seen=now, source=source, entity=entity, labels=dict(labels), learned="telemetry")
 
 
 def _edges(edges: dict[tuple[str, str, str], int], now: float) -> Iterator[DependencyRecord]:

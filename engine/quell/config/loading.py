@@ -179,6 +179,7 @@ class _Reading:
             windows=tuple(rules.windows),
             triage=rules.triage(),
             correlate=rules.correlate(),
+            forget=rules.forget(),
             entities=rules.all_entities(),
             dependencies=tuple(rules.dependencies.values()),
             versions=tuple(rules.versions),

@@ -278,12 +278,26 @@ class VersionShape(Shape):
     promoted: list[PromotionShape] = Field(default=[])
 
 
+class ForgetShape(Shape):
+    """So long what was learned is remembered without being told again. What is described in files or posted stays."""
+
+    spans: Span | None = None
+    """Dependencies that calls were seen along; 1 day if left out."""
+    telemetry: Span | None = None
+    """Entities that OpenTelemetry resources speak of; 7 days if left out."""
+    lineage: Span | None = None
+    """Jobs, datasets, columns and what they are made of, as runs tell; 45 days if left out."""
+    registry: Span | None = None
+    """What a registry of models told of versions; 400 days if left out, as long as those are kept."""
+
+
 class TopologyShape(Shape):
     """Entities, what depends on what, and versions."""
 
     entities: list[EntityShape] = Field(default=[])
     dependencies: list[DependencyShape] = Field(default=[])
     versions: list[VersionShape] = Field(default=[])
+    forget: ForgetShape = ForgetShape()
 
 
 class MeasureShape(Shape):

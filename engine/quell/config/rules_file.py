@@ -8,7 +8,7 @@ from typing import Any
 from quell.config.complaints import shaped
 from quell.config.detect_file import detector
 from quell.config.drill_file import read_drill
-from quell.config.fields import joined
+from quell.config.fields import Shape, joined
 from quell.config.nodes import Document, Path
 from quell.config.oncall_shapes import EscalationShape, RoomShape, RotaShape, RouteShape
 from quell.config.references import Known, check_templates
@@ -35,7 +35,7 @@ from quell.model.mute import Matcher
 from quell.model.playbook import Place
 from quell.model.provenance import DeclaredVersion
 from quell.model.rulebook import Correlate, EdgeKind, Freeze, InhibitRule, MapRule, MuteRule, Triage, TriageRule, Window
-from quell.model.topology import Dependency, Entity
+from quell.model.topology import Dependency, Entity, Forgetting
 
 _ENTITY_ROOTS = Known(roots=frozenset({"labels"}))
 _TRIAGE_FIELDS = {
@@ -59,6 +59,7 @@ _CORRELATE_FIELDS = {
     "quiet": "quiet_s",
     "clear_cause_bar": "clear_cause_bar",
 }
+_FORGET_FIELDS = {name: f"{name}_s" for name in ("spans", "telemetry", "lineage", "registry")}
 _NAMESAKES = {"freezes": "windows", "windows": "freezes", "slos": "detect", "detect": "slos"}
 _NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect", "slos", "drills")
 
@@ -92,7 +93,7 @@ class Rules:
     """Names of measures, also of those that cannot be read: whoever calls them made no mistake."""
     _verdicts: list[TriageRule] = field(default_factory=list)
     _edges: dict[str, EdgeKind] = field(default_factory=dict)
-    _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}})
+    _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}, "forget": {}})
     _first: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def read(self, document: Document) -> None:
@@ -122,6 +123,7 @@ class Rules:
         self.drills += [read_drill(document, index, one, self.problems) for index, one in enumerate(shape.drills)]
         self._triage(document, shape.triage)
         self._correlate(document, shape.correlate)
+        self._take_settings(document, "forget", _FORGET_FIELDS, shape.topology.forget, under=("topology", "forget"))
         for index, entity in enumerate(shape.topology.entities):
             if self._once(document, "entity", entity.entity, ("topology", "entities", index, "entity")):
                 self.entities[entity.entity] = Entity(
@@ -150,6 +152,10 @@ class Rules:
     def correlate(self) -> Correlate:
         """All correlation settings together."""
         return Correlate(edges=self._edges, **self._settings["correlate"])
+
+    def forget(self) -> Forgetting:
+        """How long what was learned is remembered."""
+        return Forgetting(**self._settings["forget"])
 
     def all_entities(self) -> tuple[Entity, ...]:
         """Every entity described, and those that only dependencies and versions name."""
@@ -217,11 +223,12 @@ class Rules:
                 self._edges[name] = EdgeKind(p=edge.p, lag_s=edge.lag)
 
     def _take_settings(
-        self, document: Document, kind: str, fields: dict[str, str], shape: TriageShape | CorrelateShape
+        self, document: Document, kind: str, fields: dict[str, str], shape: Shape, *, under: Path = ()
     ) -> None:
         for name, target in fields.items():
             value = getattr(shape, name)
-            if value is not None and self._once(document, f"{kind} setting", name, (kind, name), key=True):
+            path = (*(under or (kind,)), name)
+            if value is not None and self._once(document, f"{kind} setting", name, path, key=True):
                 self._settings[kind][target] = tuple(value) if isinstance(value, list) else value
 
     def _dependency(self, document: Document, index: int, shape: DependencyShape) -> None:

@@ -80,7 +80,7 @@ class Engine:
         self.rulebook = rulebook
         self.state.declared = {entity.entity: entity for entity in rulebook.entities}
         self._agenda = Agenda()
-        self._pruning = Pruning(self.state)
+        self._pruning = Pruning(rulebook, self.state)
         self._chart = Chart(rulebook, self.state)
         self._groups = Groups(self.state, self._agenda, self._chart)
         surroundings = Surroundings(rulebook, self.state, self._groups)
@@ -260,6 +260,7 @@ class Engine:
         owned = len(self.state.foreign)
         self._observer.sweep(self.graph, at)
         self._chart.learned(self._pruning.prune(at))
+        self._detector.forgotten(self._pruning.gone)
         self._chart.index_changes()
         self._lone.sweep()
         self._escalation.sweep()

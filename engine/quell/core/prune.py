@@ -11,14 +11,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from quell.core.continuity import place_of
+from quell.core.forget import Forgetful, Notes
 from quell.core.provenance import forget_versions
 from quell.core.rulings import stale
 from quell.core.telemetry import forget
 from quell.core.trail import OF_DATA
 from quell.model.alert import Alert
 from quell.model.incident import Incident
+from quell.model.rulebook import Rulebook
 from quell.model.state import State
-from quell.model.topology import Change, Dependency
+from quell.model.topology import Change
 
 PRUNE_EVERY_S = 3600.0
 UNHEARD_S = 7 * 86400.0
@@ -29,7 +31,6 @@ KEEP_INCIDENTS_S = 7 * 86400.0
 KEEP_CHANGES_S = 2 * 86400.0
 KEEP_IDS_S = 6 * 3600.0
 KEEP_SILENCES_S = 5 * 86400.0
-KEEP_EDGES_S = 86400.0
 KEEP_FOREIGN_S = 7 * 86400.0
 KEEP_SIGNALS_S = 4 * 3600.0
 
@@ -37,9 +38,11 @@ KEEP_SIGNALS_S = 4 * 3600.0
 class Pruning:
     """Knows what of a state may be forgotten when; told of whatever ends by those who end it."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, rulebook: Rulebook, state: State) -> None:
         self._state = state
-        self._unheard, self._alerts, self._behaviour, self._incidents, self._changes = (_Hours() for _ in range(5))
+        self._unheard, self._alerts, self._behaviour, self._incidents, self._changes = (
+            Notes(PRUNE_EVERY_S) for _ in range(5)
+        )
         for alert in state.alerts.values():
             self.alert(alert)
         for mark in state.behaviour.keys() - state.alerts.keys():
@@ -48,7 +51,7 @@ class Pruning:
             self.incident(incident)
         for change in state.changes.values():
             self.change(change)
-        self._any_spans = any(_of_spans(edge) for edge in state.dependencies.values())
+        self._forgetful = Forgetful(rulebook, state)
 
     def alert(self, alert: Alert) -> None:
         """An alert fires no more, or from now on nothing but news or silence ends it."""
@@ -66,9 +69,22 @@ class Pruning:
         """A change was heard of."""
         self._changes.put(change.at + KEEP_CHANGES_S, change.id)
 
-    def spans(self) -> None:
-        """Spans tell of dependencies."""
-        self._any_spans = True
+    def entity(self, name: str) -> None:
+        """An entity was told of."""
+        self._forgetful.entity(name)
+
+    def dependency(self, key: str) -> None:
+        """A dependency was told of that was not known, or not as learned."""
+        self._forgetful.edge(key)
+
+    def removed(self, name: str) -> None:
+        """An entity, or the dependency of this key, was taken out."""
+        self._forgetful.removed(name)
+
+    @property
+    def gone(self) -> list[str]:
+        """Entities that were forgotten last."""
+        return self._forgetful.gone
 
     def unheard(self, now: float) -> list[Alert]:
         """Firings that nothing would ever end and that were not heard of for so long that nobody believes them."""
@@ -97,7 +113,7 @@ class Pruning:
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
         forget(state, now - KEEP_SIGNALS_S)
         forget_versions(state, now)
-        return (self._any_spans and _prune_edges(state, now)) or of_data
+        return self._forgetful.forget(now) or of_data
 
     def _prune_incidents(self, now: float) -> None:
         due = self._incidents.take(now)
@@ -166,22 +182,6 @@ class Pruning:
         return of_data
 
 
-class _Hours:
-    """Names under the first full hour that comes after their time."""
-
-    def __init__(self) -> None:
-        self._names: dict[int, dict[str, None]] = {}
-
-    def put(self, due: float, name: str) -> None:
-        """Remembers a name until the first full hour after ``due``."""
-        self._names.setdefault(int(due // PRUNE_EVERY_S) + 1, {})[name] = None
-
-    def take(self, now: float) -> list[str]:
-        """The names whose hour has come, in an order that tells nothing of the past; they are forgotten here."""
-        hours = [hour for hour in self._names if hour * PRUNE_EVERY_S <= now]
-        return sorted({name for hour in hours for name in self._names.pop(hour)})
-
-
 def _over_at(alert: Alert) -> float:
     return max(alert.updated_at, alert.ends_at or 0.0)
 
@@ -207,18 +207,3 @@ def _before(times: dict[str, float], oldest: float) -> list[str]:
 def _drop(kept: dict[str, Any], names: Iterable[str]) -> None:
     for name in names:
         del kept[name]
-
-
-def _of_spans(edge: Dependency) -> bool:
-    return edge.sources == ("spans",)
-
-
-def _prune_edges(state: State, now: float) -> bool:
-    """What only spans told of, and no span tells of any more."""
-    old = [
-        key
-        for key, edge in state.dependencies.items()
-        if _of_spans(edge) and (edge.last_seen or now) + KEEP_EDGES_S < now
-    ]
-    _drop(state.dependencies, old)
-    return bool(old)

@@ -16,7 +16,7 @@ from quell.core.continuity import place_of
 from quell.core.deploys import deployed, steady
 from quell.core.detect.detector import Detector
 from quell.core.groups import Groups
-from quell.core.learn import SPAN_SOURCE, learn_change, learn_dependency, learn_entity, learn_span
+from quell.core.learn import SPAN_SOURCE, edge_key, learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
 from quell.core.prune import Pruning
@@ -197,8 +197,10 @@ class Takers:
 
     def _version(self, record: VersionRecord, now: float, out: list[AnyDecision]) -> None:
         if record.entity and record.entity not in self._state.entities:  # a name alone might be taken for another's
-            here = EntityRecord(at=record.at, source=record.source, entity=record.entity)
-            self._chart.learned(learn_entity(self._state, here))
+            here = EntityRecord(
+                at=record.at, seen=record.seen, source=record.source, entity=record.entity, learned=record.learned
+            )
+            self._learn(here)
         for change in learn_version(self._state, record):
             self._change(change, now, out)
 
@@ -213,22 +215,34 @@ class Takers:
     def _entity(self, record: EntityRecord, now: float, out: list[AnyDecision]) -> bool:
         """Returns whether the graph differs now."""
         record, change = deployed(self._state, steady(self._state, record))
-        changed = learn_entity(self._state, record)
-        self._chart.learned(changed)
+        changed = self._learn(record)
         if change is not None:
             self._change(change, now, out)
         return changed
 
+    def _learn(self, record: EntityRecord) -> bool:
+        changed = learn_entity(self._state, record)
+        self._chart.learned(changed)
+        if record.removed:
+            self._pruning.removed(record.entity)
+        elif record.learned:
+            self._pruning.entity(record.entity)
+        return changed
+
     def _dependency(self, record: DependencyRecord, _now: float, _out: list[AnyDecision]) -> None:
         self._chart.learned(learn_dependency(self._state, record))
-        if record.source == SPAN_SOURCE:
-            self._pruning.spans()
+        if record.removed:
+            self._pruning.removed(edge_key(record.from_, record.to, record.type))
+        elif record.learned or record.source == SPAN_SOURCE:
+            self._pruning.dependency(edge_key(record.from_, record.to, record.type))
 
     def _span(self, record: SpanRecord, now: float, _out: list[AnyDecision]) -> None:
         if not record.counted and f"{record.trace}/{record.span}" not in self._state.spans:
             take_span(self._state, record, now)
-        self._chart.learned(learn_span(self._state, record, now))
-        self._pruning.spans()
+        learned = learn_span(self._state, record, now)
+        self._chart.learned(bool(learned))
+        for key in learned:
+            self._pruning.dependency(key)
 
     def _incident(self, record: IncidentRecord, now: float, out: list[AnyDecision]) -> None:
         key = f"{record.source}/{record.id or record.entity or record.title}"

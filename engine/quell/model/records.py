@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from quell.model.provenance import Column
+from quell.model.topology import Learned
 
 ChangeType = Literal["deploy", "config", "flag", "schema", "prompt", "model", "data", "scale"]
 Verdict = Literal["right_cause", "wrong_cause", "should_merge", "should_split", "not_actionable", "missed"]
@@ -204,19 +205,27 @@ class SpanRecord(Record, frozen=True, kw_only=True, tag="span", omit_defaults=Tr
 
 
 class EntityRecord(Record, frozen=True, kw_only=True, tag="entity", omit_defaults=True, gc=False):
-    """A node of the dependency graph, ``kind/name``. ``labels`` hold aliases such as namespace, instance, cluster."""
+    """A node of the dependency graph, ``kind/name``. ``labels`` hold aliases such as namespace, instance, cluster.
+
+    ``learned`` says from what it was gathered: then it is forgotten when it was not told again for long. "" is told as
+    configuration and stays until it is removed.
+    """
 
     entity: str
     labels: dict[str, str] = {}
     owner: str = ""
     tier: int | None = None
     removed: bool = False
+    learned: Learned = ""
 
 
 class DependencyRecord(
     Record, frozen=True, kw_only=True, tag="dependency", omit_defaults=True, rename={"from_": "from"}
 ):
-    """``from_`` depends on ``to``; ``weight`` is the share of it that rests on ``to`` (runs_on: 1/replicas)."""
+    """``from_`` depends on ``to``; ``weight`` is the share of it that rests on ``to`` (runs_on: 1/replicas).
+
+    ``learned`` is as of an entity.
+    """
 
     from_: str
     to: str
@@ -224,6 +233,7 @@ class DependencyRecord(
     weight: float = 1.0
     confidence: float = 1.0
     removed: bool = False
+    learned: Learned = ""
 
 
 class VersionRecord(Record, frozen=True, kw_only=True, tag="version", omit_defaults=True, gc=False):
@@ -232,6 +242,7 @@ class VersionRecord(Record, frozen=True, kw_only=True, tag="version", omit_defau
     Told again it adds to what is known of that version. ``columns`` are the schema as ``by`` sees it: when it differs
     from what ``by`` told before, that is a change. ``aliases`` point to this version now; another one than before is
     a change that ``promoted_by`` made. ``inputs`` are versions by entity. Without ``version`` only the columns count.
+    ``learned`` is as of an entity, if this is the first that is heard of it.
     """
 
     entity: str
@@ -245,6 +256,7 @@ class VersionRecord(Record, frozen=True, kw_only=True, tag="version", omit_defau
     promoted_by: str = ""
     labels: dict[str, str] = {}
     url: str = ""
+    learned: Learned = ""
 
 
 class IncidentRecord(Record, frozen=True, kw_only=True, tag="incident", omit_defaults=True, gc=False):

@@ -13,7 +13,7 @@ from quell.model.oncall import Chain, Rota
 from quell.model.playbook import Effect, Place, Playbook
 from quell.model.profile import Profile
 from quell.model.provenance import DeclaredVersion
-from quell.model.topology import Dependency, Entity
+from quell.model.topology import Dependency, Entity, Forgetting
 
 NOWHERE = Place(file="<default>", line=0)
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -220,6 +220,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[Window, ...] = ()
     triage: Triage = Triage()
     correlate: Correlate = Correlate()
+    forget: Forgetting = Forgetting()
     entities: tuple[Entity, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     versions: tuple[DeclaredVersion, ...] = ()

@@ -19,7 +19,7 @@ from quell.model.playbook import Playbook
 from quell.model.provenance import Provenance
 from quell.model.records import IncidentRecord
 from quell.model.run import Run, Scheduled, Settling, Tried
-from quell.model.topology import Change, Dependency, Entity
+from quell.model.topology import Change, Dependency, Entity, Gathered
 
 
 class Triaged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -226,6 +226,8 @@ class State(msgspec.Struct, kw_only=True):
     declared: dict[str, Entity] = msgspec.field(default_factory=dict)
     """Entities that the rules describe; what records told of one stands in ``entities`` and counts instead."""
     dependencies: dict[str, Dependency] = msgspec.field(default_factory=dict)
+    gathered: dict[str, Gathered] = msgspec.field(default_factory=dict)
+    """Those of ``entities`` that were learned and never told as configuration."""
     units: dict[int, Unit] = msgspec.field(default_factory=dict)
     groups: dict[int, Group] = msgspec.field(default_factory=dict)
     last_unit: int = 0

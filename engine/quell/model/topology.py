@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Learned = Literal["", "spans", "telemetry", "lineage", "registry"]
+"""From what something was gathered: requests that were seen, what telemetry says of its sender, runs that read and
+write data, a registry of models. "" is told as configuration."""
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -26,7 +32,10 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An edge: ``from_`` depends on ``to``. ``sources`` say who claimed it, ``last_seen`` when last."""
+    """An edge: ``from_`` depends on ``to``. ``sources`` say who claimed it, ``last_seen`` when last.
+
+    What was ``learned`` (and never told as configuration) is forgotten when ``told_at``, its last arrival, is long ago.
+    """
 
     from_: str
     to: str
@@ -36,6 +45,24 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     sources: tuple[str, ...] = ()
     first_seen: float | None = None
     last_seen: float | None = None
+    learned: Learned = ""
+    told_at: float = 0.0
+
+
+class Gathered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """From what an entity was gathered, and when it last arrived."""
+
+    learned: Learned
+    told_at: float
+
+
+class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
+    """So long, in seconds, what was learned is remembered without being told again, by what it was learned from."""
+
+    spans_s: float = 86_400.0
+    telemetry_s: float = 7 * 86_400.0
+    lineage_s: float = 45 * 86_400.0
+    registry_s: float = 400 * 86_400.0
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

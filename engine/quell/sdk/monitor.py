@@ -17,6 +17,7 @@ import msgspec
 from quell.errors import BadPayload
 from quell.model.records import AlertRecord, AnyRecord, ChangeRecord, SampleRecord
 from quell.sdk.connector import Received, Rejected, Reply, Request
+from quell.sdk.partitions import whole
 from quell.sdk.payload import annotation_problem, label_problem
 from quell.sdk.spec import Option
 from quell.sdk.vocabulary import scalar_text
@@ -61,13 +62,13 @@ class Subject:
 
     @property
     def data(self) -> str:
-        """The entity of what is wrong with data: the data set, or else the model that is fed it."""
-        return f"dataset/{self.dataset}" if self.dataset else self.scored
+        """The entity of what is wrong with data: the data set (of a partition the whole), or else the model fed it."""
+        return f"dataset/{whole(self.dataset).name}" if self.dataset else self.scored
 
     @property
     def scored(self) -> str:
         """The entity of what is wrong with predictions: the model, or else the data set."""
-        return f"model/{self.model}" if self.model else f"dataset/{self.dataset}"
+        return f"model/{self.model}" if self.model else f"dataset/{whole(self.dataset).name}"
 
     @property
     def labels(self) -> dict[str, str]:

@@ -120,6 +120,11 @@ class Detector:
             if record.removed or reader is None or not reader.selects(labels):
                 self._drop(name, key, now, out)
 
+    def forgotten(self, entities: Iterable[str]) -> None:
+        """What was known of entities is not known any more; none of their series are watched."""
+        for name in entities:
+            self._series.forget_entity(name)
+
     # What is due
 
     def plan(self) -> None:
