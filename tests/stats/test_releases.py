@@ -13,7 +13,7 @@ from scipy import stats as science
 from core.scene import T0, Scene, deploy, ends, outage, says
 from quell.model.records import AnyRecord, CallRecord, SampleRecord, SamplesRecord
 from quell.model.topology import Change, Dependency
-from quell.stats.intervals import student, two_shares, welch
+from quell.stats.intervals import alike, crowding, student, two_shares, welch
 from quell.stats.release_impact import Watches
 from quell.stats.release_text import plain
 from quell.stats.releases import Release, Releases, Telling, felt_at
@@ -193,3 +193,62 @@ def test_shares_stay_shares(first: int, second: int, data: st.DataObject) -> Non
 
 def test_nobody_s_release_is_told_as_such() -> None:
     assert plain(told([])) == "no deploy and no release of a model or prompt is known of that time"
+
+
+def ties(count: int, tie: float, chance: random.Random) -> dict[int, float]:
+    """Values each of which is partly the one before, as minutes of a metric are."""
+    value, found = chance.gauss(0.0, 1.0) / (1 - tie * tie) ** 0.5, {}
+    for at in range(count):
+        found[at] = value
+        value = tie * value + chance.gauss(0.0, 1.0)
+    return found
+
+
+@pytest.mark.parametrize("tie", [0.0, 0.5, 0.8])
+def test_an_interval_holds_the_truth_also_where_minutes_are_like_their_neighbours(tie: float) -> None:
+    chance, held = random.Random(7), 0
+    for _ in range(400):
+        before, after = ties(60, tie, chance), ties(60, tie, chance)
+        _, low, high = welch([*before.values()], [*after.values()], alike(before, after))
+        held += low <= 0.0 <= high
+    assert held / 400 > 0.9  # as if they did not know each other it was 0.75 for 0.5, and 0.47 for 0.8
+
+
+def test_failures_that_come_in_crowds_are_less_telling() -> None:
+    chance, held = random.Random(3), 0
+    for _ in range(300):
+        told = [[(sum(chance.random() < rate for _ in range(100)), 100)
+                 for rate in (chance.choice((0.0, 0.1)) for _ in range(30))] for _ in range(2)]  # fmt: skip
+        sums = [(sum(bad for bad, _ in side), sum(of for _, of in side)) for side in told]
+        hits, of = (sums[0][0], sums[1][0]), (sums[0][1], sums[1][1])
+        _, low, high = two_shares(hits, of, (crowding(told[0]), crowding(told[1])))
+        held += low <= 0.0 <= high
+    assert held / 300 > 0.9  # as if each had failed for itself it was 0.6
+    assert crowding([(0, 10), (0, 10)]) == crowding([]) == crowding([(10, 10)]) == 1.0
+
+
+def test_small_shares_of_many_calls_are_told_apart() -> None:
+    delta, low, high = two_shares((100, 300), (1_000_000, 1_000_000))
+    assert delta == pytest.approx(2e-4)
+    assert 0.0 < low < delta < high < 3e-4
+
+
+def test_a_count_that_a_release_falls_into_counts_on_neither_side() -> None:
+    calls = [CallRecord(at=at, entity="endpoint/score", count=100, errors=100 if at == -30 else 1)
+             for at in range(-630, 600, 60)]  # fmt: skip
+    (measure,) = only(told([model(0.0, "2", "1")], calls)).impact
+    assert measure.before is not None
+    assert (measure.before.count, measure.before.value, measure.shows) == (1000, 0.01, False)
+
+
+def test_releases_of_one_time_that_reach_the_same_users_are_told_beside_each_other() -> None:
+    other = Change(id="d", at=600.0, type="deploy", entity="endpoint/score", revision="v2")
+    far = Change(id="f", at=600.0, type="deploy", entity="service/elsewhere", revision="v9")
+    late = Change(id="l", at=4000.0, type="deploy", entity="endpoint/score", revision="v3")
+    found = told([model(0.0, "2", "1"), other, far, late], [*minutes(0.9, -3600, 0), *minutes(0.6, 0, 3600)])
+    by_id = {one.id: one for one in found.releases}
+    assert [one.id for one in by_id["model/fraud@2"].beside] == ["d"]
+    assert [one.id for one in by_id["d"].beside] == ["model/fraud@2"]
+    assert by_id["f"].beside == ()
+    text = plain(found)
+    assert "at that time, too: deploy endpoint/score v2; what users felt may be theirs" in text

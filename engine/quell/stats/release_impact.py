@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from quell.model.records import AnyRecord, CallRecord, SampleRecord, SamplesRecord
-from quell.stats.intervals import mean_variance, two_shares, welch
+from quell.stats.intervals import alike, crowding, mean_variance, two_shares, welch
 
 MINUTE_S = 60.0
 LEAST_MINUTES = 5
@@ -32,8 +32,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 class Measure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One metric of one place. ``delta`` is after minus before; in 19 of 20 cases the truth is in ``low`` to ``high``.
 
-    They are None where too little was sampled; ``why`` says so. Minutes count as independent of each other, which they
-    are not quite: what lies near the edge of an interval is less sure than it looks.
+    They are None where too little was sampled; ``why`` says so. Minutes that are like those next to them, and failures
+    that come in crowds, count for less.
     """
 
     entity: str
@@ -52,6 +52,10 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
+_Calls = tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]]
+"""On either side, by minute: how many failed, of how many."""
+
+
 class _Series:
     def __init__(self) -> None:
         self.minutes: tuple[dict[int, tuple[float, int]], dict[int, tuple[float, int]]] = ({}, {})
@@ -61,8 +65,8 @@ class _Series:
         total, count = self.minutes[side].get(minute, (0.0, 0))
         self.minutes[side][minute] = (total + value, count + 1)
 
-    def means(self, side: int) -> list[float]:
-        return [total / count for total, count in self.minutes[side].values()]
+    def means(self, side: int) -> dict[int, float]:
+        return {minute: total / count for minute, (total, count) in self.minutes[side].items()}
 
 
 class Watch:
@@ -73,7 +77,7 @@ class Watch:
         self.entities = frozenset(entities)
         self.left_out: set[tuple[str, str]] = set()
         self._series: dict[tuple[str, str], _Series] = {}
-        self._calls: dict[str, list[list[int]]] = {}
+        self._calls: dict[str, _Calls] = {}
 
     def point(self, entity: str, metric: str, at: float, value: float) -> None:
         """A value of a metric."""
@@ -89,12 +93,13 @@ class Watch:
             series = self._series[key] = _Series()
         series.add(int(at >= self.at), at, value)
 
-    def calls(self, entity: str, at: float, count: int, errors: int) -> None:
-        """Calls that were counted from ``at`` on."""
-        if self.begin <= at < self.end:
-            told = self._calls.setdefault(entity, [[0, 0], [0, 0]])[int(at >= self.at)]
-            told[0] += count
-            told[1] += errors
+    def calls(self, entity: str, at: float, over_s: float, errors: int, count: int) -> None:
+        """Calls that were counted from ``at`` on for ``over_s``; what the release fell into says nothing of either."""
+        if self.begin <= at < self.end and not at < self.at < at + over_s:
+            minutes = self._calls.setdefault(entity, ({}, {}))[int(at >= self.at)]
+            minute = int(at // MINUTE_S)
+            wrong, of = minutes.get(minute, (0, 0))
+            minutes[minute] = (wrong + min(max(errors, 0), count), of + count)
 
     def measures(self) -> Iterator[Measure]:
         """What came of it; what differs for sure first."""
@@ -122,7 +127,7 @@ class Watches:
             return
         for watch in self._of.get(record.entity, ()):
             if isinstance(record, CallRecord):
-                watch.calls(record.entity, record.at, record.count, record.errors)
+                watch.calls(record.entity, record.at, record.over_s, record.errors, record.count)
             elif isinstance(record, SampleRecord):
                 points = record.points or ([] if record.value is None else [(record.at, record.value)])
                 for at, value in points:
@@ -135,23 +140,26 @@ class Watches:
 
 
 def _of_points(entity: str, metric: str, series: _Series) -> Measure:
-    before, after = series.means(0), series.means(1)
+    minutes = series.means(0), series.means(1)
+    before, after = ([*one.values()] for one in minutes)
     sides = [Side(count=len(one), value=mean_variance(one)[0]) if one else None for one in (before, after)]
     told = Measure(entity=entity, metric=metric, method="Welch", before=sides[0], after=sides[1])
     if min(len(before), len(after)) < LEAST_MINUTES:
         why = f"{len(before)} minutes before and {len(after)} after, {LEAST_MINUTES} of each are needed"
         return msgspec.structs.replace(told, why=why)
-    delta, low, high = welch(before, after)
+    delta, low, high = welch(before, after, alike(*minutes))
     return msgspec.structs.replace(told, delta=delta, low=low, high=high)
 
 
-def _of_calls(entity: str, told: list[list[int]]) -> Measure:
-    (before, wrong), (after, wrong_after) = told
-    sides = [Side(count=of, value=bad / of) if of else None for of, bad in told]
+def _of_calls(entity: str, told: _Calls) -> Measure:
+    (wrong, before), (wrong_after, after) = sums = [
+        (sum(bad for bad, _ in side.values()), sum(of for _, of in side.values())) for side in told
+    ]
+    sides = [Side(count=of, value=bad / of) if of else None for bad, of in sums]
     measure = Measure(entity=entity, metric=ERRORS, method="two proportions", before=sides[0], after=sides[1])
     if min(before, after) < LEAST_CALLS:
         why = f"{before} calls before and {after} after, {LEAST_CALLS} of each are needed"
         return msgspec.structs.replace(measure, why=why)
-    hits = (min(wrong, before), min(wrong_after, after))
-    delta, low, high = two_shares(hits, (before, after))
+    crowded = crowding([*told[0].values()]), crowding([*told[1].values()])
+    delta, low, high = two_shares((wrong, wrong_after), (before, after), crowded)
     return msgspec.structs.replace(measure, delta=delta, low=low, high=high)

@@ -9,6 +9,7 @@ from quell.stats.release_impact import ERRORS, Measure
 from quell.stats.releases import Blamed, Release, Releases
 
 MOST_MEASURES = 4
+MOST_BESIDE = 3
 
 
 def plain(told: Releases) -> str:
@@ -46,6 +47,10 @@ def lines_of(one: Release, window_s: float) -> Iterator[str]:
     how = f" (up to {span} before against after)"
     for at, measure in enumerate(one.impact[:MOST_MEASURES]):
         yield f"  {'users' if not at else '':<10} {measured(measure)}{how if not at else ''}"
+    if one.beside and one.impact:
+        names = ", ".join(f"{each.type} {each.entity} {each.revision}".rstrip() for each in one.beside[:MOST_BESIDE])
+        rest = f" and {len(one.beside) - MOST_BESIDE} more" if len(one.beside) > MOST_BESIDE else ""
+        yield f"  {'':<10} at that time, too: {names}{rest}; what users felt may be theirs"
     more = len(one.impact) - MOST_MEASURES + one.left_out
     if more > 0:
         yield f"  {'':<10} and {more} more: --json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ FELT = frozenset({"kpi", "endpoint", "frontend"})
 """Kinds of entities at which users feel something."""
 MOST_REACHED = 60
 WINDOW_S = 3600.0
+MOST_BESIDE = 10
 MOST_RELEASES = 500
 """The latest are told."""
 _NOT_THERE = frozenset({"merged", "withdrawn"})
@@ -47,8 +49,21 @@ class TakenBack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another release that reaches the same users within the time that was looked at."""
+
+    id: str
+    at: float
+    type: str
+    entity: str
+    revision: str = ""
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One release. ``detect_s`` and ``resolve_s`` are of the first incident it caused, and of the last to be over."""
+    """One release. ``detect_s`` and ``resolve_s`` are of the first incident it caused, and of the last to be over.
+
+    ``beside`` are others of that time: what users felt may be theirs.
+    """
 
     id: str
     at: float
@@ -67,6 +82,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     impact: tuple[Measure, ...] = ()
     left_out: int = 0
     not_measured: str = ""
+    beside: tuple[Beside, ...] = ()
 
 
 class Releases(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,14 +191,35 @@ class Telling:
 
     def releases(self, watches: Mapping[str, Watch], known_from: float | None) -> Releases:
         """All of it. ``known_from`` is when the oldest record that is kept came in (None: there is none)."""
+        beside = self._beside(watches)
         return Releases(
             from_time=self.since,
             to_time=self.until,
             window_s=self._window_s,
-            releases=tuple(self._release(one, watches[one.id], known_from) for one in self._told),
+            releases=tuple(
+                msgspec.structs.replace(self._release(one, watches[one.id], known_from), beside=beside.get(one.id, ()))
+                for one in self._told
+            ),
             known_from=known_from,
             more=self.more,
         )
+
+    def _beside(self, watches: Mapping[str, Watch]) -> dict[str, tuple[Beside, ...]]:
+        """For each release those of other things that fall into its time, and reach what it reaches."""
+        found: dict[str, tuple[Beside, ...]] = {}
+        told = sorted(self._told, key=lambda one: (one.at, one.id))
+        times = [one.at for one in told]
+        for change in told:
+            watch = watches[change.id]
+            near = told[bisect_left(times, watch.begin) : bisect_left(times, watch.end)]
+            both = [
+                Beside(id=one.id, at=one.at, type=one.type, entity=one.entity or "", revision=one.revision)
+                for one in near
+                if one.entity != change.entity and not watch.entities.isdisjoint(watches[one.id].entities)
+            ]
+            if both:
+                found[change.id] = tuple(both[:MOST_BESIDE])
+        return found
 
     def _release(self, change: Change, watch: Watch, known_from: float | None) -> Release:
         blamed = tuple(sorted((self._blamed(change, one) for one in self._incidents.get(change.id, ())), key=_when))

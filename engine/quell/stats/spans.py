@@ -76,8 +76,13 @@ def share(hits: int, of: int) -> Share:
     """A share with how sure it is."""
     if not of:
         return Share()
+    low, high = (round(each, 3) for each in wilson(hits, of))
+    return Share(hits=hits, of=of, rate=round(hits / of, 3), low=low, high=high)
+
+
+def wilson(hits: float, of: float) -> tuple[float, float]:
+    """Between what a share lies in 19 of 20 cases; ``of`` is more than nothing, and may be no whole number."""
     rate, square = hits / of, _SURE * _SURE
     middle = (rate + square / (2 * of)) / (1 + square / of)
     wide = _SURE * sqrt(rate * (1 - rate) / of + square / (4 * of * of)) / (1 + square / of)
-    low, high = (round(min(max(each, 0.0), 1.0), 3) for each in (middle - wide, middle + wide))
-    return Share(hits=hits, of=of, rate=round(rate, 3), low=low, high=high)
+    return max(middle - wide, 0.0), min(middle + wide, 1.0)
