@@ -56,6 +56,11 @@ def test_another_field_may_be_read() -> None:
         ("of: cost, above: 1", ", metric: c", '"behaviour" reads no metric'),
         ("of: cost, above: 1", ", per: series", '"behaviour" looks at entities'),
         ("of: cost, above: 1, volume: 3", "", "30"),
+        ("of: refusal, above: 5", "", '"refusal" is a share from 0 to 1: with 5 it would say the same of all'),
+        ("of: polarised, change: 10, against: 1h", "", '"polarised" is a share from 0 to 1'),
+        ("of: refusal, below: 0", "", '"refusal" is a share from 0 to 1'),
+        ("of: spend, change: 0.5", "", '"spend" is of a time, which a profile is not'),
+        ("of: cost, change: 0.5, against: 1h, profile: model/a", "", "not with both"),
         ("of: polarised, change: 0.1", "", "compares with reference profiles, and there are none"),
     ],
 )

@@ -75,6 +75,10 @@ def test_every_kind_of_service_level_is_read() -> None:
             "{name: A, objective: 90%, metric: m, at_most: 1, burn: [{rate: 2, over: 1h, confirm: 3h}]}",
             "3h", '"confirm" is no shorter than "over"',
         ),
+        ("{name: A, objective: 99%, bad: calls.count, total: calls.count}", "calls.count}", "counts all"),
+        ("{name: A, objective: 99%, metric: m, age: 1h, volume: 5}", "5}", '"volume" does not go with'),
+        ("{name: A, objective: 99%, metric: m, at_most: 1, across: region}", "region", '"across" does not go with'),
+        ("{name: A, objective: 99%, metric: m, at_most: 1, blind: 5s}", "5s", "shorter than a window"),
         ("{name: A, objective: 99%, metric: m, at_most: 1, summary: '${lables.x}'}", "lables", 'unknown name "lables"'),
     ],
 )  # fmt: skip
@@ -82,6 +86,17 @@ def test_what_is_wrong_is_said_at_its_place(rule: str, at: str, words: str) -> N
     (problem,) = problems_of({"rules/s.yaml": f"slos:\n  - {rule}\n"})
     assert problem.startswith(f"rules/s.yaml:2:{rule.index(at) + 5}: "), problem
     assert words in problem, problem
+
+
+def test_the_highest_rate_there_can_be_may_be_written_and_alerts_hold_for_as_long_as_is_confirmed() -> None:
+    text = "slos:\n  - {name: A, objective: 99%, metric: m, at_most: 1, blind: 1h, burn: [BURN]}\n"
+    text += "  - {name: B, objective: 99%, metric: m, at_most: 1}\n"
+    text += "  - {name: C, objective: 99%, distribution: m, gap: 0.1, among: [a], across: region, burn: []}\n"
+    text = text.replace("BURN", "{rate: 100, over: 1h, confirm: 3m}")
+    a, b, c = loaded_from({"rules/s.yaml": text}).rulebook.detect
+    assert [(one.need, one.of, one.blind_s) for one in (a, b, c)] == [(1, 3, 3600.0), (1, 5, 0.0), (1, 1, 0.0)]
+    assert isinstance(c.when, Burn)
+    assert c.when.across == "region"
 
 
 def test_service_levels_and_detectors_share_their_names() -> None:

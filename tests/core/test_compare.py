@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.watching import T0, Watched, sample
-from quell.core.detect.compare import quantile_interval, student, welch
+from quell.core.detect.compare import quantile_interval
+from quell.core.detect.intervals import student, welch
 from quell.expressions.matchers import parse_matchers
 from quell.model.detect import Compare, DetectRule
 from quell.model.distribution import Distribution

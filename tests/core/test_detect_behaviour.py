@@ -211,7 +211,7 @@ def test_tokens_cost_refusals_and_quality_of_a_language_model() -> None:
     assert {alert.labels["alertname"] for alert in watched.firing} == set(of)
     tokens = next(alert for alert in watched.firing if alert.labels["alertname"] == "Tokens")
     assert (
-        "mean tokens of 200 requests is 506.9 (506.5 to 507.4 with 95% confidence)" in tokens.annotations["description"]
+        "mean tokens of 200 requests is 506.9 (506.3 to 507.6 with 95% confidence)" in tokens.annotations["description"]
     )
     assert "as in the last 3h" in tokens.annotations["expected"]
 

@@ -12,8 +12,7 @@ from quell.cli import looks
 from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import segment
 from quell.cli.looks import Column
-from quell.core.detect.words import lasting, number
-from quell.model.shares import percent
+from quell.core.detect.words import lasting, number, rest
 
 _COLOURS = {"met": "green", "burning": "yellow", "burnt": "red"}
 SHUT = 1
@@ -30,9 +29,17 @@ SHUT = 1
     metavar="SHARE",
     help="With --gate: more than this share of the budget must be left.",
 )
+@click.option(
+    "--unknown",
+    type=click.Choice(["shut", "open"]),
+    default="shut",
+    help="With --gate: whether a release may go on where nothing is known.",
+)
 @asks_daemon
 @click.pass_context
-def slo(context: click.Context, asked: Asked, *, name: str, entity: str, gated: bool, least: float) -> None:
+def slo(
+    context: click.Context, asked: Asked, *, name: str, entity: str, gated: bool, least: float, unknown: str
+) -> None:
     """List service levels with what is left of their budgets, or one of them by NAME.
 
     How they are written is in docs/how-to/service-levels.md.
@@ -40,7 +47,7 @@ def slo(context: click.Context, asked: Asked, *, name: str, entity: str, gated: 
     if gated:
         if not name:
             raise click.UsageError("--gate needs the NAME of a service level")
-        answer = asked.client.get_either(f"/gates/{segment(name)}", 409, entity=entity, least=least)
+        answer = asked.client.get_either(f"/gates/{segment(name)}", 409, entity=entity, least=least, unknown=unknown)
         asked.answer(answer, lambda: click.echo(f"{'open' if answer['open'] else 'shut'}: {answer['reason']}"))
         context.exit(0 if answer["open"] else SHUT)
     answer = asked.client.get("/slos", name=name, entity=entity)
@@ -84,7 +91,7 @@ def _row(view: Mapping[str, Any]) -> list[str | Text]:
         view["entity"] or "-",
         view["goal"],
         "-" if good is None else f"{good * 100:.5g}%",
-        "-" if left is None else percent(left) if left >= 0.0 else f"none ({-left:.0%} over)",
+        "-" if left is None else rest(left) if left >= 0.0 else f"none ({-left:.0%} over)",
         _times(burns[0].get("burn")) if burns else "-",
         Text(view["standing"], style=_COLOURS.get(view["standing"], "dim")),
     ]

@@ -28,6 +28,8 @@ _FIELDS: Mapping[str, str] = {
 _RATES: Mapping[str, str] = {"true_positive": "confusion", "false_positive": "confusion"}
 _MANY = frozenset({"calibration", "missing", "tokens"})
 """What is told from more than one field."""
+_SHARES = frozenset({"calibration", "fairness", "disagreement", "missing", "polarised", "refusal"})
+"""What lies from 0 to 1."""
 _NO_BASELINE = frozenset({"calibration", "fairness", "disagreement", "missing"})
 """What has a value of its own that is right: 0."""
 
@@ -75,6 +77,10 @@ class BehaviourShape(Shape):
             raise ValueError(f'"{self.of}" is best at 0: write "above"')
         if self.change is None and (self.against is not None or self.profile is not None):
             raise ValueError('"against" and "profile" go with "change"')
+        if self.of == "spend" and self.change is not None and self.against is None:
+            raise ValueError('"spend" is of a time, which a profile is not: write "against", the time before')
+        if self.against is not None and self.profile is not None:
+            raise ValueError('"change" compares with "against" or with "profile", not with both')
         if (self.of == "fairness") != (self.across is not None):
             raise ValueError('"across" says which segments "of: fairness" compares: it is needed there, and only there')
         if self.of == "fairness" and self.segment:
@@ -110,6 +116,14 @@ def behaviour_misfits(
     shape: BehaviourShape, distribution: str | None, every_s: float
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Parts of the rule that do not go together, and where they stand."""
+    for key, limit, possible in (
+        ("above", shape.above, shape.above is None or 0.0 <= shape.above < 1.0),
+        ("below", shape.below, shape.below is None or 0.0 < shape.below <= 1.0),
+        ("change", shape.change, shape.change is None or shape.change < 1.0),
+    ):
+        if shape.of in _SHARES and not possible:
+            message = f'"{shape.of}" is a share from 0 to 1: with {limit:g} it would say the same of all'
+            yield ("when", "behaviour", key), message, "write such as 0.05 for 5%"
     if distribution is not None and shape.of not in _MANY and frozenset("*?[") & {*distribution}:
         yield ("distribution",), f'"of: {shape.of}" reads one field', "write its name, without *"
     for key, span_s in (("over", shape.over), ("against", shape.against)):

@@ -11,6 +11,8 @@ from quell.config.fields import MatcherText, Shape, Span, joined
 from quell.model.detect import Aggregate, Compare, Compared
 
 LEAST_WINDOWS, LEAST_COUNT = 5.0, 100.0
+_OF_VALUES = frozenset({"version", "segment", "entity"})
+"""By what sides of distributions are told apart."""
 _VALUES_ONLY = frozenset({"p50", "p75", "p90", "p95", "p99"})
 
 
@@ -93,3 +95,25 @@ def compare_misfits(
         yield (*at, "by"), '"by" needs one metric on both sides, by its name', "write it without *"
     if not 1.0 <= shape.over / every_s <= most_windows:
         yield (*at, "over"), f"this is not 1 to {most_windows} windows", "write another every, or over"
+    elif metric is not None and shape.of == "mean" and (few := _too_few(shape, every_s)):
+        yield (*at, "over"), f"these are {shape.over / every_s:g} windows, and {few:g} are needed: it never fires", ""
+    if shape.of == "share" and shape.margin >= 1.0:
+        yield (*at, "margin"), "a share is 1 at most, so nothing is worse by as much", "write such as 0.02 for 2 points"
+    if shape.canary == shape.baseline:
+        yield (*at, "baseline"), "the baseline is the canary: nothing is worse than itself", "write other matchers"
+    if metric is None:
+        yield from _unknown_of_values(shape)
+
+
+def _too_few(shape: CompareShape, every_s: float) -> float:
+    """How many windows are needed, if there are fewer; else 0."""
+    needed = max(LEAST_WINDOWS, shape.volume or 0.0)
+    return needed if shape.over / every_s < needed else 0.0
+
+
+def _unknown_of_values(shape: CompareShape) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    for side, matchers in (("canary", shape.canary), ("baseline", shape.baseline)):
+        for matcher in joined(matchers):
+            if matcher.name not in _OF_VALUES:
+                message = f'counted values have no "{matcher.name}", so nothing is compared'
+                yield ("when", "compare", side), message, f"write matchers over {', '.join(sorted(_OF_VALUES))}"

@@ -21,6 +21,8 @@ WORKBOOK = (
 )
 """Rate, over, confirm, severity and whether it pages, for 30 days: 2% of the budget in an hour, 5% in six, 10% in three
 days (Site Reliability Workbook, chapter 5). The spans grow and shrink with the period."""
+HOLDS = 5
+"""Windows, or as many as the shortest span has by which it is confirmed that it goes on."""
 MOST_BAD = 0.8
 """A rate that more than this share of all would have to be bad for is lowered to it."""
 
@@ -52,11 +54,14 @@ def service_level(document: Document, index: int, shape: SloShape, problems: lis
             at_least=shape.at_least,
             among=tuple(shape.among),
             share_above=shape.share_above,
+            across=shape.across or "",
             aggregate=shape.aggregate or "mean",
             volume=shape.volume,
         ),
+        of=_holds(rates, shape.every),
         every_s=shape.every,
         delay_s=shape.delay,
+        blind_s=shape.blind or 0.0,
         severity=rates[0].severity if rates else "warning",
         impact=shape.impact or "",
         labels={"slo": shape.name} | shape.labels,
@@ -99,6 +104,11 @@ def _rates(shape: SloShape) -> tuple[BurnRate, ...]:
     )
 
 
+def _holds(rates: tuple[BurnRate, ...], every_s: float) -> int:
+    """For so many windows it must not burn, or its alert goes on: what fails by fits and starts is one alert."""
+    return min([HOLDS, *(max(round(one.confirm_s / every_s), 1) for one in rates)]) if rates else 1
+
+
 def _whole(span_s: float, every_s: float) -> float:
     """So many whole windows."""
     return max(round(span_s / every_s), 1) * every_s
@@ -120,6 +130,14 @@ def _misfits(shape: SloShape) -> Iterator[tuple[Path, str, str]]:
             yield (), '"bad" and "good" need "total"', "write the metric that counts all"
         else:
             yield ("total",), '"total" goes with "bad" and "good"', ""
+    if shape.total is not None and shape.total == (shape.bad or shape.good):
+        yield (
+            ("total",),
+            f'"{shape.total}" counts all and also what is {"bad" if shape.bad else "good"}',
+            "name two metrics",
+        )
+    if shape.blind is not None and shape.blind < shape.every:
+        yield ("blind",), '"blind" is shorter than a window', ""
     yield from _unfit(shape, of)
     yield from _limits(shape, of)
     for index, one in enumerate(shape.burn or ()):
@@ -129,7 +147,7 @@ def _misfits(shape: SloShape) -> Iterator[tuple[Path, str, str]]:
             yield ("burn", index, "over"), "this is longer than the period of the objective", ""
         elif one.confirm < shape.every:
             yield ("burn", index, "confirm"), '"confirm" is shorter than a window', f"write {shape.every:g}s"
-        elif shape.objective is not None and one.rate * (1.0 - shape.objective) > 1.0:
+        elif shape.objective is not None and one.rate * (1.0 - shape.objective) > 1.0 + 1e-9:
             most = 1.0 / (1.0 - shape.objective)
             yield ("burn", index, "rate"), f"nothing burns so fast: if all is bad, the rate is {most:.4g}", ""
 
@@ -139,6 +157,7 @@ _FITS: dict[str, frozenset[Measured]] = {
     "among": frozenset({"values", "gaps"}),
     "share_above": frozenset({"gaps"}),
     "gap": frozenset({"gaps"}),
+    "across": frozenset({"gaps"}),
     "age": frozenset({"ages"}),
     "spend": frozenset({"amounts"}),
     "at_most": frozenset({"windows", "points", "values"}),
@@ -153,6 +172,8 @@ def _unfit(shape: SloShape, of: Measured) -> Iterator[tuple[Path, str, str]]:
             yield (name,), f'"{name}" does not go with what this counts ({of})', "leave it out"
     if shape.counter and of not in {"events", "amounts"}:
         yield ("counter",), '"counter" goes with "bad", "good" and "spend"', "leave it out"
+    if shape.volume and of in {"ages", "amounts"}:
+        yield ("volume",), f'"volume" does not go with what this counts ({of})', "leave it out"
     if shape.each == "point" and of != "points":
         yield ("each",), '"each: point" goes with a metric and a limit', "leave it out"
 

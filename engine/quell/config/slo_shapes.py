@@ -77,6 +77,8 @@ class SloShape(Shape):
     gap: Annotated[float, Field(gt=0, lt=1)] | None = None
     """By how much segments of a field may differ in the share of values from share_above on, or among texts."""
     share_above: float | None = None
+    across: Annotated[str, Field(min_length=1)] | None = None
+    """Of gaps, only segments that differ by this, such as region; each kind by itself if left out."""
     age: Span | None = None
     """How old the latest point of the metric or field may be."""
     spend: Annotated[float, Field(gt=0)] | None = None
@@ -93,6 +95,8 @@ class SloShape(Shape):
     """How long a window is, and how often it is judged (1m)."""
     delay: Duration = 0.0
     """How long after its end a window is judged, where telemetry comes late."""
+    blind: Span | None = None
+    """Says with an alert of its own (DetectorReadsNothing) that it has read nothing for so long."""
     impact: Impact | None = None
     """What it harms when it is not met; told by the kind of the entity if left out."""
     labels: dict[str, str] = Field(default={})

@@ -7,14 +7,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from quell.core.detect.words import lasting, number
+from quell.core.detect.words import lasting, number, rest
 from quell.model.detect import Burn, DetectRule
 from quell.model.detecting import Budget, Stand, Watch
 from quell.model.rulebook import Rulebook
-from quell.model.shares import percent
 from quell.model.state import State
 
 Standing = Literal["met", "burning", "burnt", "unknown"]
+SILENT_S = 3600.0
+SILENT_WINDOWS, SILENT_GAPS = 10.0, 3.0
+"""What is silent for longer than this, so many windows, and so many times as long as usual, is not known any more."""
 
 
 class BurnView(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class SloView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``left`` is the share of the budget that is left (below 0: more was spent), ``good`` the share that was good over
     the period (None of what is spent); ``bad`` of ``allowed`` was spent. ``starts_at`` is when its alert began (None:
-    none fires), ``at`` when it was looked at last.
+    none fires), ``at`` when it was looked at last. What is silent for long is unknown, whatever was left before.
     """
 
     slo: str
@@ -60,14 +62,20 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     slos: tuple[SloView, ...] = ()
 
 
-def slo_views(state: State, rulebook: Rulebook, name: str = "", entity: str = "") -> list[SloView]:
-    """All service levels that are on, or those of one name or entity: as rules have them, then by entity."""
+def slo_views(
+    state: State, rulebook: Rulebook, name: str = "", entity: str = "", now: float | None = None
+) -> list[SloView]:
+    """All service levels that are on, or those of one name or entity: as rules have them, then by entity.
+
+    ``now`` is what the clock says, where the core may lag behind it.
+    """
     found: list[SloView] = []
+    now = max(state.now, now or 0.0)
     for rule in rulebook.detect:
         if not rule.on or not isinstance(rule.when, Burn) or name not in {"", rule.name}:
             continue
         watches = state.detecting.watches.get(rule.name, {})
-        own = [_view(rule, rule.when, watches[key]) for key in sorted(watches)]
+        own = [_view(rule, rule.when, watches[key], now) for key in sorted(watches)]
         own = [one for one in own if entity in {"", one.entity, one.entity.partition("/")[2]}]
         nothing = SloView(
             slo=rule.name, entity=entity, standing="unknown", goal=goal_of(rule.when), text="nothing was told yet"
@@ -94,6 +102,7 @@ def budget(state: State, name: str, entity: str = "") -> dict[str, Any] | None:
         "burning": watch.since is not None,
         "entity": watch.entity,
         "burn": max((long for long, _ in stand.burns if long is not None), default=0.0),
+        "silent_s": max(state.now - watch.newest, 0.0),
     }
 
 
@@ -102,20 +111,22 @@ def gate(views: Sequence[SloView], name: str, least: float = 0.0, *, unknown_ope
 
     What nothing is known of keeps it shut, unless ``unknown_opens``.
     """
-    shut = [one for one in views if not (unknown_opens if one.left is None else _fine(one, one.left, least))]
+    shut = [one for one in views if not _fine(one, least, unknown_opens=unknown_opens)]
     if shut:
-        worst = min(shut, key=lambda one: one.left if one.left is not None else 1.0)
+        worst = min(shut, key=lambda one: (one.standing == "unknown", one.left if one.left is not None else 1.0))
         why = worst.text
         if worst.standing == "met":
-            why += f", and more than {percent(least)} is asked for"
+            why += f", and more than {least * 100.0:.6g}% is asked for"
         return Gate(slo=name, open=False, reason=f"{worst.entity or name}: {why}", slos=tuple(views))
     left = min((one.left for one in views if one.left is not None), default=None)
-    why = "nothing is known yet" if left is None else f"{percent(left)} of the budget is left"
+    why = "nothing is known yet" if left is None else f"{rest(left)} of the budget is left"
     return Gate(slo=name, open=True, reason=why, slos=tuple(views))
 
 
-def _fine(view: SloView, left: float, least: float) -> bool:
-    return view.standing == "met" and left > least
+def _fine(view: SloView, least: float, *, unknown_opens: bool) -> bool:
+    if view.left is None:
+        return unknown_opens
+    return (view.standing == "met" or (unknown_opens and view.standing == "unknown")) and view.left > least
 
 
 def goal_of(of: Burn) -> str:
@@ -125,10 +136,10 @@ def goal_of(of: Burn) -> str:
     return f"{of.objective * 100:.6g}% over {lasting(of.period_s)}"
 
 
-def _view(rule: DetectRule, of: Burn, watch: Watch) -> SloView:
+def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
     memory = watch.memory
     stand = memory.stand if isinstance(memory, Budget) else None
-    if stand is None:
+    if stand is None or not isinstance(memory, Budget):
         return SloView(
             slo=rule.name,
             entity=watch.entity,
@@ -138,12 +149,15 @@ def _view(rule: DetectRule, of: Burn, watch: Watch) -> SloView:
         )
     firing = watch.since is not None
     standing: Standing = "burnt" if stand.left <= 0.0 else "burning" if firing else "met"
+    silent_s = _silent_s(rule, of, watch, memory, now)
+    if silent_s and standing == "met":
+        standing = "unknown"
     return SloView(
         slo=rule.name,
         entity=watch.entity,
         standing=standing,
         goal=goal_of(of),
-        text=_text(stand, watch, standing),
+        text=_text(stand, watch, standing, silent_s),
         left=stand.left,
         good=None if of.measured == "amounts" or not stand.total else 1.0 - stand.bad / stand.total,
         bad=stand.bad,
@@ -165,8 +179,22 @@ def _view(rule: DetectRule, of: Burn, watch: Watch) -> SloView:
     )
 
 
-def _text(stand: Stand, watch: Watch, standing: Standing) -> str:
-    left = f"{percent(max(stand.left, 0.0))} of the budget is left"
+def _silent_s(rule: DetectRule, of: Burn, watch: Watch, memory: Budget, now: float) -> float:
+    """For how long nothing was told, if that is so long that nobody knows how it is by now; else 0."""
+    told_at = memory.stand.at if of.measured == "ages" and memory.stand is not None else watch.newest
+    usual_s = 0.0
+    if memory.told > 1 and memory.first is not None and memory.rolled is not None:
+        usual_s = (memory.rolled - memory.first) * rule.every_s / memory.told
+    silent_s = now - told_at
+    most_s = max(SILENT_S, SILENT_WINDOWS * rule.every_s + rule.delay_s, SILENT_GAPS * usual_s)
+    return silent_s if silent_s > most_s else 0.0
+
+
+def _text(stand: Stand, watch: Watch, standing: Standing, silent_s: float) -> str:
+    left = f"{rest(max(stand.left, 0.0))} of the budget is left"
+    if standing == "unknown":
+        was = left.replace(" is left", " was left")
+        return f"nothing was told for {lasting(silent_s)}, so nobody knows how it is now; {was} then"
     if standing == "met":
         return left
     if watch.since is not None and watch.finding is not None:

@@ -177,8 +177,9 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True, tag="burn", tag_field="con
 
     The rule's metric counts what is bad (``reads_good``: good) of what ``by`` counts, as ``counter`` or by amounts. Or
     what it comes to lies between ``at_least`` and ``at_most``, or values are ``among`` these texts. Of gaps, the shares
-    of values from ``share_above`` on (or among the texts) are compared; of amounts, ``at_most`` is what may be spent
-    each second. Spans with less than ``volume`` say nothing; of windows and gaps, windows and segments.
+    of values from ``share_above`` on (or among the texts) are compared, of segments of the same kind (only those that
+    are told ``across`` it, such as "region"); of amounts, ``at_most`` is what may be spent each second. Spans with less
+    than ``volume`` say nothing; of windows and gaps, windows and segments.
     """
 
     measured: Measured
@@ -192,6 +193,7 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True, tag="burn", tag_field="con
     at_least: float | None = None
     among: tuple[str, ...] = ()
     share_above: float | None = None
+    across: str = ""
     aggregate: Aggregate = "mean"
     volume: float = 0.0
 

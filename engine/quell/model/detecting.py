@@ -140,16 +140,20 @@ class Budget(msgspec.Struct, tag="budget", tag_field="memory"):
     """What was bad, and of how much, over the period of a service level.
 
     ``own``, ``by`` and ``parts`` (of values by segment) are the windows that points may still come for; those before
-    the window ``rolled`` are in ``tiers``, each of longer windows than the one before: (bad, total) by number.
-    ``first`` is the first window of all, ``resumed`` when quell itself heard again after it was down.
+    the window ``rolled`` are in ``tiers``, each of longer windows than the one before: (bad, total) by number. Theirs
+    are of ``steps`` windows of the rule each (0: as the rule has it).
+    ``first`` is the first window of all, ``told`` of how many that are summed up anything was told. ``resumed`` is the
+    latest time as of which it is heard, where quell was down: so much later as it was down for.
     """
 
     own: dict[int, Bucket] = msgspec.field(default_factory=dict)
     by: dict[int, Bucket] = msgspec.field(default_factory=dict)
     parts: dict[int, dict[str, tuple[float, float]]] = msgspec.field(default_factory=dict)
     tiers: tuple[dict[int, tuple[float, float]], ...] = msgspec.field(default_factory=lambda: ({}, {}, {}))
+    steps: tuple[int, int, int] = (0, 0, 0)
     rolled: int | None = None
     first: int | None = None
+    told: int = 0
     resumed: float = 0.0
     stand: Stand | None = None
 

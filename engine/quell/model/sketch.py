@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from math import ceil, isfinite, ldexp, log2
 from sys import float_info
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +24,7 @@ MOST = 2048
 """Buckets of one sign: 64 octaves at the floor."""
 ACCURACY = (2 ** (2.0**-FLOOR) - 1) / (2 ** (2.0**-FLOOR) + 1)
 """How far a quantile can be off, as a share of itself, as long as nothing had to run together: 1.1 %."""
+_ROUNDED = 1.0 + 1e-12
 Buckets = tuple[tuple[int, int], ...]
 
 
@@ -192,6 +194,50 @@ def quantiles(sketch: Sketch, shares: Iterable[float]) -> list[float]:
             seen += more
         found.append(min(max(value, low), high))
     return found
+
+
+class Cell(NamedTuple):
+    """A bucket: ``told`` values from ``low`` to ``high``, for which ``middle`` stands."""
+
+    low: float
+    middle: float
+    high: float
+    told: int
+
+
+def cells(sketch: Sketch) -> Iterator[Cell]:
+    """All buckets, ascending, no wider than what is known of the least and the largest value."""
+    least = -float_info.max if sketch.low is None else sketch.low
+    most = float_info.max if sketch.high is None else sketch.high
+    if least == most:
+        yield Cell(least, least, most, sketch.count)
+        return
+    for index, count in reversed(sketch.negative):
+        low, high = -edge_of(index + 1, sketch.scale) * _ROUNDED, -edge_of(index, sketch.scale) / _ROUNDED
+        yield _cell(max(low, least), -middle_of(index, sketch.scale), min(high, most), count)
+    if sketch.zero:
+        yield Cell(0.0, 0.0, 0.0, sketch.zero)
+    for index, count in sketch.positive:
+        low, high = edge_of(index, sketch.scale) * _ROUNDED, edge_of(index + 1, sketch.scale) * _ROUNDED
+        yield _cell(max(low, least), middle_of(index, sketch.scale), min(high, most), count)
+
+
+def _cell(low: float, middle: float, high: float, count: int) -> Cell:
+    """What is told of the least and the largest value may contradict the buckets, as whoever tells it may err."""
+    low = min(low, high)
+    return Cell(low, min(max(middle, low), high), high, count)
+
+
+def between(sketch: Sketch, least: float | None = None, most: float | None = None) -> int:
+    """How many numbers lie from ``least`` to ``most``, both included; None is no limit.
+
+    Of a bucket in which a limit lies all count as within: so a value that is the limit itself is, always.
+    """
+    return sum(
+        cell.told
+        for cell in cells(sketch)
+        if (least is None or cell.high >= least) and (most is None or cell.low <= most)
+    )
 
 
 def index_of(value: float, scale: int) -> int:

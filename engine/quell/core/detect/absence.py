@@ -55,6 +55,19 @@ class AbsenceCondition(Quiet):
         end = (slot + 1) * self._every_s
         return watch.entity in self._expected or end - max(watch.newest, watch.told_at) <= self._of.give_up_s
 
+    def unheard(self, watch: Watch, begin: float, end: float) -> None:
+        """It is silent for no longer than before, and half of that is given back for what was lost meanwhile.
+
+        Not all of it: quell may be started again more often than a thing is told that is told once a day. An alert
+        that fires goes on as it is.
+        """
+        memory = watch.memory
+        assert isinstance(memory, Silence), "an absence remembers silence"
+        given_s = max(end - begin, 0.0) + self._of.after_s / 2.0
+        if watch.since is None:
+            memory.resumed = min(max(watch.newest, memory.resumed) + given_s, end)
+            memory.since = min(memory.since + given_s, end)
+
     def forget(self, memory: Memory, oldest: int) -> None:
         """Nothing."""
 

@@ -97,7 +97,7 @@ class AnomalyCondition(Quiet):
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows; the profile is bounded by itself."""
         assert isinstance(memory, Profile), "an anomaly remembers a profile"
-        forget(memory.own, oldest)
+        forget(memory.own, oldest, grows=self._rise)
 
     def _usual(self, memory: Profile, moment: datetime) -> Usual | None:
         cell = cell_of(moment)

@@ -10,7 +10,7 @@ import msgspec
 from quell.core.detect.behaviours import Measured, Told, measured
 from quell.core.detect.buckets import Folded, Points
 from quell.core.detect.condition import FINE, NOTHING, Quiet
-from quell.core.detect.intervals import Interval
+from quell.core.detect.intervals import Interval, apart
 from quell.core.detect.profiled import chosen, profile_for
 from quell.core.detect.words import lasting, number
 from quell.model.detect import RELATIVE, Behaviour, DetectRule
@@ -79,6 +79,8 @@ class BehaviourCondition(Quiet):
         found = measured(self._of, self._told(memory, range(first, slot + 1)))
         if found is None:
             return None
+        if found.wrong:
+            return Finding(bad=True, text=found.wrong, details={"behaviour": self._of.of})
         expected = self._expected(watch, memory, first)
         if expected is None and self._of.change is not None:
             return None
@@ -112,7 +114,8 @@ class BehaviourCondition(Quiet):
         if self._of.change is None:
             return None
         if self._before:
-            return measured(self._of, self._told(memory, range(first - self._before, first)))
+            found = measured(self._of, self._told(memory, range(first - self._before, first)))
+            return self._in_as_long(found, memory, first) if found is not None and self._of.of == "spend" else found
         profile = profile_for(self._profiles, watch.entity, "")
         if profile is None:
             return None
@@ -124,18 +127,34 @@ class BehaviourCondition(Quiet):
         }
         return measured(msgspec.structs.replace(self._of, volume=1), fields)
 
+    def _in_as_long(self, found: Measured, memory: Batches, first: int) -> Measured | None:
+        """What was spent before in as long as is looked at now; None while that is known of too little time."""
+        known = first - max(min(memory.own, default=first), first - self._before)
+        if known < max(self._before / 2.0, 1.0):
+            return None
+        interval, scale = found.interval, self._windows / known
+        scaled = Interval(interval.value * scale, interval.low * scale, interval.high * scale, interval.n)
+        return found._replace(interval=scaled)
+
     def _judged(self, found: Measured, expected: Measured | None, *, firing: bool) -> tuple[bool, float, str]:
-        """Whether it is bad, the limit, and what was expected. What fires is bad up to the limit itself."""
+        """Whether it is bad, the limit, and what was expected. What fires is bad up to the limit itself.
+
+        What was before is no more certain than what is now: the difference has an interval made of both.
+        """
         value, low, high, _ = found.interval
         of = self._of
         if of.change is not None and expected is not None:
-            usual = expected.interval.value
-            by = of.change * abs(usual) if of.of in RELATIVE else of.change
-            least, most = usual - by, usual + by
-            bad = (value if firing else low) > most or (value if firing else high) < least
+            usual = expected.interval
+            part = of.change if of.of in RELATIVE else 0.0
+            shift = 0.0 if part else of.change
+            part = -part if usual.value < 0.0 else part
+            above = apart(found.interval, usual, 1.0 + part, shift)
+            below = apart(found.interval, usual, 1.0 - part, -shift)
+            bad = above.value > 0.0 or below.value < 0.0 if firing else above.low > 0.0 or below.high < 0.0
+            least, most = usual.value * (1.0 - part) - shift, usual.value * (1.0 + part) + shift
             source = f"the last {lasting(of.against_s)}" if self._before else "the profile"
-            limit = most if value > usual else least
-            return bad, limit, f"{number(usual)} as in {source}, {number(least)} to {number(most)}"
+            limit = most if value > usual.value else least
+            return bad, limit, f"{number(usual.value)} as in {source}, {number(least)} to {number(most)}"
         if of.below is not None:
             return (value if firing else high) < of.below, of.below, f"at least {number(of.below)}"
         assert of.above is not None, "a behaviour has a limit"

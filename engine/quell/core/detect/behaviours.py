@@ -14,9 +14,12 @@ from typing import NamedTuple
 from quell.core.detect.intervals import Interval, deviations, difference, mean, share
 from quell.model.detect import Behaviour
 from quell.model.distribution import Distribution
-from quell.model.sketch import Sketch, middle_of
+from quell.model.sketch import Sketch, between, cells
 
 BINS = 10
+MOST_OUTSIDE = 0.01
+"""So large a part of what should lie from 0 to 1 may not: it is counted as 0 or 1."""
+_ROUNDING = 1e-6
 Told = Mapping[tuple[str, str], Distribution]
 """By segment ("": all together) and field."""
 _RATES: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
@@ -30,31 +33,27 @@ _RATES: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 
 class Measured(NamedTuple):
-    """What was found. ``chance``: up to here a value says nothing. ``more`` are annotations."""
+    """What was found. ``chance``: up to here a value says nothing. ``more`` are annotations.
+
+    ``wrong`` says why nothing can be measured of what was told.
+    """
 
     interval: Interval
     what: str
     chance: float = 0.0
     more: Mapping[str, str] = {}
+    wrong: str = ""
 
 
 def measured(of: Behaviour, told: Told) -> Measured | None:
     """The number that a rule asks for; None where nothing was told of it, or too little."""
-    found = _MEASURES[of.of](of, told)
+    found = _no_chances(of, told) or _MEASURES[of.of](of, told)
     return found if found is not None and found.interval.n >= of.volume else None
 
 
-def cells(sketch: Sketch) -> Iterator[tuple[float, int]]:
+def valued(sketch: Sketch) -> list[tuple[float, int]]:
     """Values and how many of each there are."""
-    if sketch.low is not None and sketch.low == sketch.high:
-        yield sketch.low, sketch.count
-        return
-    for index, count in sketch.negative:
-        yield -middle_of(index, sketch.scale), count
-    if sketch.zero:
-        yield 0.0, sketch.zero
-    for index, count in sketch.positive:
-        yield middle_of(index, sketch.scale), count
+    return [(cell.middle, cell.told) for cell in cells(sketch)]
 
 
 def _numbers(of: Behaviour, told: Told) -> Iterator[tuple[str, Distribution]]:
@@ -64,9 +63,25 @@ def _numbers(of: Behaviour, told: Told) -> Iterator[tuple[str, Distribution]]:
             yield field, found
 
 
+def _no_chances(of: Behaviour, told: Told) -> Measured | None:
+    """What must lie from 0 to 1 does not: it may be told as a percentage, or be no chance at all."""
+    limit = of.above if of.above is not None else of.below
+    if of.of not in {"polarised", "calibration"} and (of.of != "confidence" or limit is None or limit > 1.0):
+        return None
+    for field, found in _numbers(of, told):
+        n = found.numbers.count
+        outside = n - between(found.numbers, -_ROUNDING, 1.0 + _ROUNDING)
+        if outside > MOST_OUTSIDE * n:
+            low, high = found.numbers.low, found.numbers.high
+            span = f" ({low:.4g} to {high:.4g})" if low is not None and high is not None else ""
+            said = f"{outside:,} of {n:,} values of {field} do not lie between 0 and 1{span}: is it a percentage?"
+            return Measured(share(outside, n, deviations(of.sure)), f"{of.of} of {field}", wrong=said)
+    return None
+
+
 def _mean(of: Behaviour, told: Told) -> Measured | None:
     for field, found in _numbers(of, told):
-        interval = mean([*cells(found.numbers)], found.numbers.total, deviations(of.sure))
+        interval = mean(valued(found.numbers), found.numbers.total, deviations(of.sure))
         if interval is not None:
             return Measured(interval, f"mean {field} of {interval.n:,} predictions")
     return None
@@ -77,11 +92,12 @@ def _tokens(of: Behaviour, told: Told) -> Measured | None:
     parts = [
         interval
         for _, found in _numbers(of, told)
-        if (interval := mean([*cells(found.numbers)], found.numbers.total, deviations(of.sure))) is not None
+        if (interval := mean(valued(found.numbers), found.numbers.total, deviations(of.sure))) is not None
     ]
     if not parts:
         return None
-    value, half = sum(one.value for one in parts), sqrt(sum((one.high - one.value) ** 2 for one in parts))
+    # Long questions have long answers: nobody knows here how much the one follows the other, so as much as can be.
+    value, half = sum(one.value for one in parts), sum(one.high - one.value for one in parts)
     n = max(one.n for one in parts)
     return Measured(Interval(value, value - half, value + half, n), f"mean tokens of {n:,} requests")
 
@@ -98,7 +114,7 @@ def _polarised(of: Behaviour, told: Told) -> Measured | None:
     for field, found in _numbers(of, told):
         n = found.numbers.count
         if n:
-            ends = sum(count for value, count in cells(found.numbers) if value <= of.ends or value >= 1.0 - of.ends)
+            ends = between(found.numbers, most=of.ends) + between(found.numbers, least=1.0 - of.ends)
             what = f"share of {n:,} values of {field} within {of.ends:g} of 0 or 1"
             return Measured(share(ends, n, deviations(of.sure)), what)
     return None
@@ -144,10 +160,11 @@ def _calibration(of: Behaviour, told: Told) -> Measured | None:
     """How far the chances that a model states are from how often it is right, on average."""
     counts, hits, chances = [0] * BINS, [0] * BINS, [0.0] * BINS
     for field, found in _numbers(of, told):
-        for value, count in cells(found.numbers):
-            at = min(max(int(value * BINS), 0), BINS - 1)
+        for value, count in valued(found.numbers):
+            chance = min(max(value, 0.0), 1.0)
+            at = min(int(chance * BINS), BINS - 1)
             counts[at] += count
-            chances[at] += value * count
+            chances[at] += chance * count
             hits[at] += count if field.endswith(".true") else 0
     n = sum(counts)
     if not n:
@@ -177,19 +194,37 @@ def _fairness(of: Behaviour, told: Told) -> Measured | None:
         and segment.partition("=")[0] == of.across
         and (said := _said(found, yes, no))[1] >= of.volume
     }
-    if len(counted) < 2:
+    widest = widest_gap(counted, of.sure)
+    if widest is None:
         return None
-    z = deviations(of.sure, len(counted) * (len(counted) - 1) // 2)
-    rates = {name: share(hits, n, z) for name, (hits, n) in sorted(counted.items()) if n}
-    gaps = []
-    for one, other in combinations(rates, 2):
-        high, low = (one, other) if rates[one].value >= rates[other].value else (other, one)
-        gaps.append((difference(rates[high], rates[low]), high, low))
-    gap, high, low = max(gaps, key=lambda one: (one[0].low, one[0].value))
+    gap, high, low, rates = widest
     what = f"gap of {of.rate.replace('_', ' ')} rates between {of.across}={high} ({rates[high].value:.1%} of "
     what += f"{rates[high].n:,}) and {of.across}={low} ({rates[low].value:.1%} of {rates[low].n:,})"
     listed = ", ".join(f"{name} {rate.value:.1%} ({rate.low:.1%}–{rate.high:.1%})" for name, rate in rates.items())
     return Measured(gap, what, 0.0, {"rates": listed[:2000], "higher": high, "lower": low})
+
+
+class Gap(NamedTuple):
+    """Two segments, the rate of one above that of the other; ``rates`` are those of all."""
+
+    between: Interval
+    high: str
+    low: str
+    rates: Mapping[str, Interval]
+
+
+def widest_gap(counted: Mapping[str, tuple[int, int]], sure: float) -> Gap | None:
+    """The gap that is surely the largest, of (hits, all) by segment; None of fewer than two segments."""
+    counted = {name: told for name, told in counted.items() if told[1]}
+    if len(counted) < 2:
+        return None
+    z = deviations(sure, len(counted) * (len(counted) - 1) // 2)
+    rates = {name: share(hits, n, z) for name, (hits, n) in sorted(counted.items())}
+    gaps = []
+    for one, other in combinations(rates, 2):
+        high, low = (one, other) if rates[one].value >= rates[other].value else (other, one)
+        gaps.append(Gap(difference(rates[high], rates[low]), high, low, rates))
+    return max(gaps, key=lambda one: (one.between.low, one.between.value))
 
 
 _MEASURES: Mapping[str, Callable[[Behaviour, Told], Measured | None]] = {

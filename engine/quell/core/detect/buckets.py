@@ -7,6 +7,7 @@ Percentiles come from an exponential histogram as OpenTelemetry and DDSketch hav
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from itertools import islice, repeat
 from math import ceil, exp2, floor, isfinite, log2
 from operator import lt, mul
@@ -14,6 +15,7 @@ from typing import NamedTuple, TypeGuard, cast
 
 from quell.model.detect import Aggregate
 from quell.model.detecting import Bucket, Pending, Windows
+from quell.model.records import DistributionRecord
 
 MOST_VALUE = 1e30
 """What is larger is no measurement, and products of such could not be computed with."""
@@ -41,10 +43,11 @@ class Points(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """What became of points: the windows they fell into, and how many came too late for theirs."""
+    """What became of points: the windows they fell into, how many came too late for theirs, or could not be read."""
 
     slots: set[int]
     late: int = 0
+    unread: int = 0
 
 
 def points_of(pending: Pending, ahead: float) -> Points:
@@ -156,10 +159,11 @@ def _add_bins(bins: dict[int, float], values: list[float], weights: list[float])
             _join_least(bins)
 
 
-def forget(windows: dict[int, Bucket], oldest: int) -> None:
-    """Drops the windows before ``oldest``."""
+def forget(windows: dict[int, Bucket], oldest: int, *, grows: bool = False) -> None:
+    """Drops the windows before ``oldest``; ``grows``: but for the last of them, from which a counter grew on."""
     if windows and min(windows) < oldest:
-        for slot in [slot for slot in windows if slot < oldest]:
+        before = sorted(slot for slot in windows if slot < oldest)
+        for slot in before[:-1] if grows else before:
             del windows[slot]
 
 
@@ -184,6 +188,12 @@ def growth(windows: dict[int, Bucket], slot: int) -> tuple[float, float] | None:
     if bucket is None:
         return None
     before = windows.get(slot - 1)
+    if before is None:  # it may be told less often than windows end
+        before = windows.get(max((one for one in windows if one < slot), default=slot - 1))
+    return _grown(bucket, before)
+
+
+def _grown(bucket: Bucket, before: Bucket | None) -> tuple[float, float] | None:
     if before is None:
         seconds = bucket.last_at - bucket.first_at
         return (bucket.rise, seconds) if seconds > 0.0 else None
@@ -216,7 +226,18 @@ def values_of(windows: dict[int, Bucket], aggregate: Aggregate, first: int, last
     slots = sorted([slot for slot in windows if first <= slot <= last])
     if aggregate == "mean":
         return [(slot, bucket.total / bucket.count) for slot in slots if (bucket := windows[slot]).count > 0.0]
+    if aggregate == "rate":
+        return list(_rates(windows, slots))
     return [(slot, value) for slot in slots if (value := value_of(windows, slot, aggregate)) is not None]
+
+
+def _rates(windows: dict[int, Bucket], slots: list[int]) -> Iterator[tuple[int, float]]:
+    before = windows.get(max((one for one in windows if slots and one < slots[0]), default=-1))
+    for slot in slots:
+        grown = _grown(windows[slot], before)
+        if grown is not None and grown[1] > 0.0:
+            yield slot, grown[0] / grown[1]
+        before = windows[slot]
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -224,6 +245,17 @@ def quantile(ordered: list[float], share: float) -> float:
     place = share * (len(ordered) - 1)
     low = int(place)
     return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
+
+
+def slot_of(record: DistributionRecord, every_s: float, last: int) -> int:
+    """The window that counted values belong to: that in which their time is over, where it is longer than a window.
+
+    ``last`` is the latest that is over: times that lie ahead of it by far are of nobody's clock.
+    """
+    first = floor(record.at / every_s)
+    if record.over_s <= every_s:
+        return first
+    return max(first, min(ceil((record.at + record.over_s) / every_s) - 1, last + 1))
 
 
 def needs_bins(aggregate: Aggregate) -> bool:

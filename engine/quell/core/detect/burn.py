@@ -9,21 +9,27 @@ from __future__ import annotations
 
 from math import floor
 
-from quell.core.detect.buckets import Folded, Points, fold, growth, needs_bins, value_of
+from quell.core.detect.behaviours import widest_gap
+from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, slot_of, value_of
 from quell.core.detect.condition import NOTHING, Quiet
 from quell.core.detect.spans import Spans
-from quell.core.detect.words import lasting, number
+from quell.core.detect.words import lasting, number, rest
+from quell.core.severity import rank
 from quell.model.detect import Burn, BurnRate, DetectRule
 from quell.model.detecting import Bucket, Budget, Finding, Memory, Stand, Watch
+from quell.model.distribution import Distribution, of_record
 from quell.model.records import DistributionRecord
 from quell.model.shares import percent
-from quell.model.sketch import middle_of
+from quell.model.sketch import between
 
 LATE_WINDOWS = 15
 """Points count for their window for so many windows after it."""
 MOST_SEGMENTS = 200
 """Of one window; what is told of others is not compared."""
+SURE = 0.95
+"""How sure it must be that segments differ by more than they may, of all their pairs at once."""
 _NONE = (0.0, 0.0)
+_ROUNDING = 1.0 - 1e-9
 
 
 class BurnCondition(Quiet):
@@ -40,7 +46,7 @@ class BurnCondition(Quiet):
 
     def new(self) -> Memory:
         """Nothing counted."""
-        return Budget()
+        return Budget(steps=self._spans.steps)
 
     def take(self, memory: Memory, side: int, points: Points, oldest: int) -> Folded:
         """Adds points to their windows; of points that are judged one by one, also which were bad."""
@@ -54,17 +60,22 @@ class BurnCondition(Quiet):
     def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
         """Counts the values of a field."""
         assert isinstance(memory, Budget), "a service level remembers a budget"
-        slot = floor(record.at / self._every_s)
+        of = self._of
+        if of.measured == "ages":
+            return Folded({floor(record.at / self._every_s)})
+        if (of.measured == "gaps") != bool(record.segment):
+            return NOTHING
+        if of.across and record.segment.partition("=")[0] != of.across:
+            return NOTHING
+        slot = slot_of(record, self._every_s, oldest + self.keeps - 1)
         if slot < oldest:
             return Folded(set(), 1)
-        if self._of.measured == "ages":
-            return Folded({slot})
-        if (self._of.measured == "gaps") != bool(record.segment):
-            return NOTHING
+        good, total = self._good(of_record(record))
+        if total <= 0.0:  # texts where numbers are asked for, or texts that nobody can tell any more
+            return Folded(set(), 0, record.count - record.nulls)
         parts = memory.parts.setdefault(slot, {})
         if record.segment not in parts and len(parts) >= MOST_SEGMENTS:
             return NOTHING
-        good, total = self._good(record)
         before = parts.get(record.segment, _NONE)
         parts[record.segment] = before[0] + good, before[1] + total
         return Folded({slot})
@@ -76,18 +87,19 @@ class BurnCondition(Quiet):
         if self._of.measured == "ages":
             self._grow_old(memory, watch, slot)
         end = (slot + 1) * self._every_s
+        self._spans.lay_out(memory)
         recent = self._recent(memory)
-        told = [one for one in recent if recent[one][1] > 0.0]
+        told = [one for one in recent if recent[one] != _NONE]
         if told:
             memory.first = min(told) if memory.first is None else min(memory.first, *told)
         if memory.first is None:
             return None
         stand = self._spans.stand(memory, recent, end)
         memory.stand = stand
-        fast = self._fastest(stand)
-        if fast is None:
-            return Finding(bad=False, text=f"the budget is not spent too fast; {self._rest(stand)}", value=0.0)
-        rate, burn = fast
+        burning = self._burning(stand)
+        if burning is None:
+            return None if self._unheard_of(stand) else self._fine(watch, stand)
+        rate, burn = burning
         share = f", {number(burn)} times as fast as {self._goal()} allows"
         return Finding(
             bad=True,
@@ -103,26 +115,28 @@ class BurnCondition(Quiet):
         """What was spent is given back as time passes."""
         return (slot + 1) * self._every_s - max(watch.newest, watch.told_at) <= self._of.period_s
 
-    def unheard(self, memory: Memory, begin: float, end: float) -> None:
-        """What could not be heard is not old."""
-        del begin
+    def unheard(self, watch: Watch, begin: float, end: float) -> None:
+        """What could not be heard is not old: nothing grows older while nobody listens."""
+        memory = watch.memory
         assert isinstance(memory, Budget), "a service level remembers a budget"
-        memory.resumed = end
+        memory.resumed = min(max(watch.newest, memory.resumed) + max(end - begin, 0.0), end)
 
     def forget(self, memory: Memory, oldest: int) -> None:
         """Sums up the windows for which no more points are taken."""
         assert isinstance(memory, Budget), "a service level remembers a budget"
+        self._spans.lay_out(memory)
         rolled = memory.rolled
         for slot, counted in sorted(self._recent(memory).items()):
-            if slot < oldest and counted[1] > 0.0:
+            if slot < oldest and counted != _NONE:
                 memory.first = slot if memory.first is None else min(memory.first, slot)
+                memory.told += 1
                 self._spans.add(memory, slot, counted)
         memory.rolled = oldest if rolled is None else max(oldest, rolled)
         self._spans.roll(memory, oldest)
-        for windows in (memory.own, memory.by, memory.parts):
-            # One window more stays, as counters grow from its last point.
-            for slot in [slot for slot in windows if slot < oldest - 1]:
-                del windows[slot]
+        forget(memory.own, oldest, grows=self._rise)
+        forget(memory.by, oldest, grows=self._rise)
+        for slot in [slot for slot in memory.parts if slot < oldest]:
+            del memory.parts[slot]
 
     # What is counted
 
@@ -152,8 +166,8 @@ class BurnCondition(Quiet):
         return float(self._is_bad(value)), 1.0
 
     def _events(self, memory: Budget, slot: int) -> tuple[float, float]:
-        total = self._amount(memory.by, slot)
-        counted = min(self._amount(memory.own, slot), total)
+        """What is bad may be told in the window beside that of its total: it may be more than that, or less than 0."""
+        total, counted = self._amount(memory.by, slot), self._amount(memory.own, slot)
         return (total - counted if self._of.reads_good else counted), total
 
     def _amount(self, windows: dict[int, Bucket], slot: int) -> float:
@@ -164,11 +178,15 @@ class BurnCondition(Quiet):
         return max(bucket.total, 0.0) if bucket is not None else 0.0
 
     def _gap(self, memory: Budget, slot: int) -> tuple[float, float]:
-        counts = memory.parts.get(slot, {}).values()
-        shares = [good / total for good, total in counts if total > 0.0 and total >= self._of.volume]
-        if len(shares) < 2:
-            return _NONE
-        return float(self._is_bad(max(shares) - min(shares))), 1.0
+        """Segments are compared with those that differ from them in the same: regions with regions."""
+        limit = self._of.at_most
+        assert limit is not None, "a gap has a limit"
+        told: dict[str, dict[str, tuple[int, int]]] = {}
+        for segment, (good, total) in memory.parts.get(slot, {}).items():
+            if total > 0.0 and total >= self._of.volume:
+                told.setdefault(segment.partition("=")[0], {})[segment] = round(good), round(total)
+        gaps = [gap for one in told.values() if (gap := widest_gap(one, SURE)) is not None]
+        return (float(any(gap.between.low > limit for gap in gaps)), 1.0) if gaps else _NONE
 
     def _grow_old(self, memory: Budget, watch: Watch, slot: int) -> None:
         """The window counts by how old the latest point is at its end; what quell could not hear is no age."""
@@ -188,29 +206,49 @@ class BurnCondition(Quiet):
         weights = [points.weights[index] for index in chosen] if points.weights else []
         return Points([points.times[index] for index in chosen], [points.values[index] for index in chosen], weights)
 
-    def _good(self, record: DistributionRecord) -> tuple[float, float]:
-        """How many values of a record are as they should be, and how many there are."""
+    def _good(self, told: Distribution) -> tuple[float, float]:
+        """How many values are as they should be, of how many; what is no value of its type is not."""
         of = self._of
         if of.among:
-            total = sum(record.categories.values()) + record.other
-            return float(sum(record.categories.get(text, 0) for text in of.among)), float(total)
-        counts = [(middle_of(index, record.scale), count) for index, count in record.positive]
-        counts += [(-middle_of(index, record.scale), count) for index, count in record.negative]
-        counts.append((0.0, record.zero))
-        least, most = (of.at_least, of.at_most) if of.measured == "values" else (of.share_above, None)
-        good = sum(
-            count for value, count in counts if (least is None or value >= least) and (most is None or value <= most)
-        )
-        return float(good), float(sum(count for _, count in counts))
+            if told.hashed:
+                return _NONE
+            total = sum(told.categories.values()) + told.other
+            good = sum(told.categories.get(text, 0) for text in of.among)
+        else:
+            total = told.numbers.count
+            least, most = (of.at_least, of.at_most) if of.measured == "values" else (of.share_above, None)
+            good = between(told.numbers, least, most)
+        return float(good), float(total + told.bad) if total else 0.0
 
     # What is said
 
-    def _fastest(self, stand: Stand) -> tuple[BurnRate, float] | None:
-        """The first rate at which both of its spans burn, and how fast the longer one does."""
-        for rate, (long, short) in zip(self._of.rates, stand.burns, strict=True):
-            if long is not None and short is not None and long >= rate.rate and short >= rate.rate:
-                return rate, long
-        return None
+    def _burning(self, stand: Stand) -> tuple[BurnRate, float] | None:
+        """Of the rates at which both spans burn the gravest, and how fast the longer span does."""
+        found = [
+            (rate, long)
+            for rate, (long, short) in zip(self._of.rates, stand.burns, strict=True)
+            if long is not None and short is not None and min(long, short) >= rate.rate * _ROUNDING
+        ]
+        return max(found, key=lambda one: (one[0].pages, rank(one[0].severity), one[0].rate), default=None)
+
+    def _unheard_of(self, stand: Stand) -> bool:
+        """Whether it may burn for all anybody knows: of the time until now nothing was told."""
+        return any(
+            short is None and (long is None or long >= rate.rate * _ROUNDING)
+            for rate, (long, short) in zip(self._of.rates, stand.burns, strict=True)
+        )
+
+    def _fine(self, watch: Watch, stand: Stand) -> Finding:
+        """An alert that goes on for the time being keeps what it was told with."""
+        before = watch.finding if watch.since is not None else None
+        text = f"the budget is not spent too fast{' any more' if before is not None else ''}; {self._rest(stand)}"
+        if before is None:
+            return Finding(bad=False, text=text, value=0.0)
+        burn = max((long for long, _ in stand.burns if long is not None), default=0.0)
+        return Finding(
+            bad=False, text=text, value=burn, threshold=before.threshold, details=self._details(stand),
+            severity=before.severity, labels=before.labels,
+        )  # fmt: skip
 
     def _what(self, memory: Budget, recent: dict[int, tuple[float, float]], end: float, rate: BurnRate) -> str:
         bad, total = self._spans.over(memory, recent, end, rate.over_s)
@@ -233,7 +271,7 @@ class BurnCondition(Quiet):
     def _rest(stand: Stand) -> str:
         if stand.left <= 0.0:
             return "nothing of the budget is left"
-        return f"{percent(stand.left)} of the budget is left"
+        return f"{rest(stand.left)} of the budget is left"
 
     def _details(self, stand: Stand) -> dict[str, str]:
         burns = {

@@ -3,25 +3,38 @@
 Shares are compared by Newcombe's interval for the difference of two proportions (1998, from Wilson's). Means by Welch's
 (1947): of a metric each window is one observation, as points of one window are alike. Quantiles of values by the ranks
 between which they lie, and their difference from both intervals as Newcombe's (Zou and Donner's MOVER, 2008).
+
+It is looked again at every window. All intervals are so wide that they hold for all looks of one ``over_s`` together,
+and of what fires it is asked only whether it is worse by more than the margin still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, floor, sqrt
+from math import ceil, floor, inf, sqrt
 
 import msgspec
 
-from quell.core.detect.behaviours import cells
-from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, value_of
+from quell.core.detect.behaviours import valued
+from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, slot_of, value_of
 from quell.core.detect.condition import NOTHING, Quiet
-from quell.core.detect.intervals import Interval, deviations, difference, mean, share
+from quell.core.detect.intervals import (
+    Interval,
+    apart,
+    deviations_of_looks,
+    difference,
+    mean,
+    share,
+    sure_of,
+    welch,
+)
 from quell.core.detect.words import lasting, number
 from quell.expressions.matchers import Matching
 from quell.model.detect import Compare, DetectRule
 from quell.model.detecting import Batch, Batches, Finding, Memory, Watch, Windows
 from quell.model.distribution import Distribution, of_record, together
 from quell.model.records import DistributionRecord
+from quell.model.sketch import Cell, between, cells
 
 CANARY, BASELINE = "canary", "baseline"
 LEAST_WINDOWS = 5
@@ -40,10 +53,18 @@ class CompareCondition(Quiet):
         self._every_s = rule.every_s
         self._of = condition
         self._canary, self._baseline = Matching(condition.canary), Matching(condition.baseline)
-        self._segments = any(one.name == "segment" for one in (*condition.canary, *condition.baseline))
+        self._sides = [
+            (name, matching, any(one.name == "segment" for one in matchers))
+            for name, matching, matchers in (
+                (CANARY, self._canary, condition.canary),
+                (BASELINE, self._baseline, condition.baseline),
+            )
+        ]
+        """Of each side also whether it names a segment: all values are told without one, too."""
         self._over = max(round(condition.over_s / rule.every_s), 1)
         self._values = bool(rule.distribution)
-        self._z = deviations(condition.sure)
+        self._z = deviations_of_looks(condition.sure, self._over)
+        self._sure = sure_of(self._z)
         self._watches: Mapping[str, Watch] = {}
         self._labels: Callable[[Watch], Mapping[str, str]] = lambda _watch: {}
         self.keeps = self._over + rule.of
@@ -66,14 +87,14 @@ class CompareCondition(Quiet):
 
     def take_distribution(self, memory: Memory, record: DistributionRecord, oldest: int) -> Folded:
         """Adds values to the side that their version and segment belong to."""
-        slot = floor(record.at / self._every_s)
+        slot = slot_of(record, self._every_s, oldest + self.keeps - 1)
         if slot < oldest:
             return Folded(set(), 1)
-        if record.segment and not self._segments:
-            return NOTHING  # all values are told without a segment, too
         labels = {"version": record.version, "segment": record.segment, "entity": record.entity}
         sides = [
-            name for name, matching in ((CANARY, self._canary), (BASELINE, self._baseline)) if matching.matches(labels)
+            name
+            for name, matching, segments in self._sides
+            if (segments or not record.segment) and matching.matches(labels)
         ]
         if not sides:
             return NOTHING
@@ -94,7 +115,7 @@ class CompareCondition(Quiet):
         found, canary, baseline = sides
         sign = 1.0 if self._of.worse == "up" else -1.0
         least = found.low if sign > 0 else -found.high
-        bad = least > self._of.margin
+        bad = (least if watch.since is None else sign * found.value) > self._of.margin
         text = (
             f"{{metric}} of the canary is {self._amount(canary.value)}, of the baseline {self._amount(baseline.value)}"
         )
@@ -139,7 +160,7 @@ class CompareCondition(Quiet):
         values, before = self._observed([watch], first, last), self._observed(others, first, last)
         if min(len(values), len(before)) < max(LEAST_WINDOWS, self._of.volume):
             return None
-        return welch(values, before, self._of.sure)
+        return welch(values, before, self._sure)
 
     def _counts(self, watches: Sequence[Watch], first: int, last: int) -> tuple[float, float]:
         hits = total = 0.0
@@ -180,8 +201,8 @@ class CompareCondition(Quiet):
         if min(canary.numbers.count, baseline.numbers.count) < max(self._of.volume, 2):
             return None
         if self._of.of == "mean":
-            one = mean(list(cells(canary.numbers)), canary.numbers.total, self._z)
-            two = mean(list(cells(baseline.numbers)), baseline.numbers.total, self._z)
+            one = mean(valued(canary.numbers), canary.numbers.total, self._z)
+            two = mean(valued(baseline.numbers), baseline.numbers.total, self._z)
         else:
             one = quantile_interval(canary, QUANTILES[self._of.of], self._z)
             two = quantile_interval(baseline, QUANTILES[self._of.of], self._z)
@@ -192,9 +213,10 @@ class CompareCondition(Quiet):
     def _hits(self, told: Distribution) -> tuple[float, float]:
         of = self._of
         if of.among:
-            return float(sum(told.categories.get(text, 0) for text in of.among)), float(told.known)
+            known = 0 if told.hashed else told.known  # nobody can tell texts any more that are counted by a hash
+            return float(sum(told.categories.get(text, 0) for text in of.among)), float(known)
         assert of.above is not None, "a share of values is of those above a limit, or among texts"
-        return float(sum(count for value, count in cells(told.numbers) if value >= of.above)), float(told.numbers.count)
+        return float(between(told.numbers, of.above)), float(told.numbers.count)
 
     def _shares(
         self, canary: tuple[float, float], baseline: tuple[float, float]
@@ -219,62 +241,28 @@ class CompareCondition(Quiet):
         return f"better by {number(-value)}{unit} ({number(-high)}–{number(-low)})"
 
 
-def welch(values: Sequence[float], before: Sequence[float], sure: float) -> tuple[Interval, Interval, Interval]:
-    """By how much the mean of ``values`` exceeds that of ``before``, and both; two values each at least."""
-    (one, spread_one), (two, spread_two) = _moments(values), _moments(before)
-    parts = spread_one / len(values), spread_two / len(before)
-    error = sqrt(sum(parts))
-    if error > 0.0:
-        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(values) - 1) + parts[1] ** 2 / (len(before) - 1))
-        half = student(deviations(sure), freedom) * error
-    else:
-        half = 0.0
-    gap = one - two
-    return (
-        Interval(gap, gap - half, gap + half, len(values) + len(before)),
-        Interval(one, one, one, len(values)),
-        Interval(two, two, two, len(before)),
+def quantile_interval(told: Distribution, wanted: float, z: float) -> Interval:
+    """A quantile, and the values at the ranks between which it lies: no shape of the distribution is assumed.
+
+    A rank that there is not yet is without end: the largest of 100 values says little of how large one of 100 can be.
+    Ends of buckets count and not what stands for them, as a canary's buckets may be finer than those of its baseline.
+    """
+    counted = list(cells(told.numbers))
+    n = sum(cell.told for cell in counted)
+    half = z * sqrt(n * wanted * (1.0 - wanted))
+    low, high = floor(wanted * n - half), ceil(wanted * n + half) + 1
+    return Interval(
+        _at_rank(counted, min(max(ceil(wanted * n), 1), n)).middle,
+        _at_rank(counted, low).low if low >= 1 else -inf,
+        _at_rank(counted, high).high if high <= n else inf,
+        n,
     )
 
 
-def student(z: float, freedom: float) -> float:
-    """What is ``z`` deviations of a normal variable for Student's of so many degrees of freedom.
-
-    By the expansion of Cornish and Fisher, which is right to 1% from five degrees on.
-    """
-    first = (z**3 + z) / 4.0
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96.0
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384.0
-    return z + first / freedom + second / freedom**2 + third / freedom**3
-
-
-def quantile_interval(told: Distribution, wanted: float, z: float) -> Interval:
-    """A quantile, and the values at the ranks between which it lies: no shape of the distribution is assumed."""
-    counted = sorted(cells(told.numbers))
-    n = sum(count for _, count in counted)
-    half = z * sqrt(n * wanted * (1.0 - wanted))
-    ranks = (ceil(wanted * n), floor(wanted * n - half), ceil(wanted * n + half) + 1)
-    value, low, high = (_at_rank(counted, min(max(rank, 1), n)) for rank in ranks)
-    return Interval(value, low, high, n)
-
-
-def apart(first: Interval, second: Interval) -> Interval:
-    """By how much the first exceeds the second, from the intervals of both."""
-    gap = first.value - second.value
-    low = gap - sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
-    high = gap + sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
-    return Interval(gap, low, high, first.n + second.n)
-
-
-def _at_rank(counted: Sequence[tuple[float, int]], rank: int) -> float:
+def _at_rank(counted: Sequence[Cell], rank: int) -> Cell:
     seen = 0
-    for value, count in counted:
-        seen += count
+    for cell in counted:
+        seen += cell.told
         if seen >= rank:
-            return value
-    return counted[-1][0]
-
-
-def _moments(values: Sequence[float]) -> tuple[float, float]:
-    middle = sum(values) / len(values)
-    return middle, sum((value - middle) ** 2 for value in values) / (len(values) - 1)
+            return cell
+    return counted[-1]

@@ -57,7 +57,7 @@ class Condition(Protocol):
     def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
         """All series of the rule, by key, and how to find out what is known of the entity of one."""
 
-    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+    def unheard(self, watch: Watch, begin: float, end: float) -> None:
         """Nobody listened between these times: what lies there counts for nothing."""
 
     def forget(self, memory: Memory, oldest: int) -> None:
@@ -83,9 +83,9 @@ class Quiet:
     def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
         """Nothing."""
 
-    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+    def unheard(self, watch: Watch, begin: float, end: float) -> None:
         """Nothing: only where silence says something it matters that nobody listened."""
-        del memory, begin, end
+        del watch, begin, end
 
     def waits(self, watch: Watch, slot: int) -> bool:
         """No."""

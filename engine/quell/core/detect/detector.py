@@ -14,7 +14,7 @@ from quell.core.detect.judging import Emit, Judging
 from quell.core.detect.readers import Kind, Reader, labels_of
 from quell.core.detect.series import AllSeries
 from quell.model.decision import AnyDecision
-from quell.model.detecting import Pending, Silence, Watch
+from quell.model.detecting import Pending, Watch
 from quell.model.records import (
     CallRecord,
     DistributionRecord,
@@ -106,6 +106,7 @@ class Detector:
             folded = reader.condition.take_distribution(watch.memory, record, oldest)
             watch.told_at, watch.newest = now, max(watch.newest, record.at)
             watch.late += folded.late
+            watch.unread += folded.unread
             if folded.slots:
                 watch.touched = sorted({*watch.touched, *folded.slots})
                 self._known.read_at[reader.rule.name] = now
@@ -173,7 +174,7 @@ class Detector:
                 watch = watches[key]
                 watch.shown_at = 0.0
                 labels = labels_of(self._series.entity(watch.entity), watch.metric)
-                if reader is None or (changed and not reader.still_reads(watch.metric, labels)):
+                if reader is None or not reader.still_reads(watch.metric, labels):
                     self._drop(name, key, at, out)
                 elif changed:
                     watch.memory = reader.condition.new()
@@ -201,10 +202,8 @@ class Detector:
             for watch in self._series.of(name).values():
                 if watch.since is not None:
                     watch.judged_at = now
-                elif isinstance(watch.memory, Silence):
-                    watch.memory.since = watch.memory.resumed = now
                 if reader is not None:
-                    reader.condition.unheard(watch.memory, left, now)
+                    reader.condition.unheard(watch, left, now)
 
     def sweep(self, at: float, out: list[AnyDecision]) -> None:
         """Forgets series of which nothing was told for long."""

@@ -85,7 +85,7 @@ class ForecastCondition(Quiet):
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows."""
         assert isinstance(memory, Windows), "a forecast remembers windows"
-        forget(memory.own, oldest)
+        forget(memory.own, oldest, grows=self._rise)
 
     def _moves(self, values: list[float]) -> bool:
         """Whether the last third lies nearer to the limit than the first: the trend of others is not worth its cost."""
@@ -120,7 +120,7 @@ def trend(times: Floats, values: Floats, confidence: float) -> Trend:
     n = len(times)
     spread = NormalDist().inv_cdf(0.5 + confidence / 2) * sqrt(n * (n - 1) * (2 * n + 5) / 18)
     spread *= sqrt(_alikeness(apart - level))
-    low = max(int((len(slopes) - spread) / 2), 0)
+    low = max(int((len(slopes) - spread) / 2) - 1, 0)  # Sen counts slopes from 1 on
     high = min(ceil((len(slopes) + spread) / 2), len(slopes) - 1)
     return Trend(level, slope, float(slopes[low]), float(slopes[high]))
 

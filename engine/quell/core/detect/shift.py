@@ -72,8 +72,9 @@ class ShiftCondition(Quiet):
         assert isinstance(watch.memory, Windows), "a shift remembers windows"
         return self._of.direction != "up" and bool(watch.memory.own)
 
-    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+    def unheard(self, watch: Watch, begin: float, end: float) -> None:
         """These windows are not among those that count as 0."""
+        memory = watch.memory
         assert isinstance(memory, Windows), "a shift remembers windows"
         unheard(memory, self._every_s, begin, end)
 

@@ -20,29 +20,45 @@ class Spans:
     def __init__(self, every_s: float, of: Burn) -> None:
         self._of = of
         self._every_s = every_s
-        shortest = min((rate.over_s for rate in of.rates), default=of.period_s)
         spans = sorted({rate.over_s for rate in of.rates} | {of.period_s})
+        shortest = spans[0]
+        least = min((rate.confirm_s for rate in of.rates), default=shortest)
         middle = next((span for span in spans if span > shortest), of.period_s)
-        steps = max(1, round(middle / LIKE / every_s))
-        longer = max(1, ceil(of.period_s / MOST / (steps * every_s)))
-        self._steps = (1, steps, steps * longer)
+        steps = max(1, round(least / LIKE / every_s), ceil(shortest / MOST / 3 / every_s))
+        more = max(1, round(middle / LIKE / (steps * every_s)), ceil(middle / MOST / (steps * every_s)))
+        longer = max(1, ceil(of.period_s / MOST / (steps * more * every_s)))
+        self.steps = (steps, steps * more, steps * more * longer)
         """How many windows of the rule are one of each tier."""
         self._keeps = (shortest, middle, of.period_s)
 
+    def lay_out(self, memory: Budget) -> None:
+        """What was summed up for other spans is kept in windows as these need them, as well as it is known."""
+        if memory.steps == self.steps:
+            return
+        before, memory.steps, told = memory.steps, self.steps, memory.tiers
+        if not before[0] or not any(told):
+            return
+        memory.tiers = ({}, {}, {})
+        for tier, windows in enumerate(told):
+            for slot, counted in sorted(windows.items()):
+                self.add(memory, slot * before[tier], counted)
+        if memory.first is not None:  # what was before it is forgotten, however long the period is now
+            memory.first = max(memory.first, min(slot * before[tier] for tier, one in enumerate(told) for slot in one))
+
     def add(self, memory: Budget, slot: int, counted: Counted) -> None:
         """Adds one window of the rule to the first tier."""
-        _add(memory.tiers[0], slot, counted)
+        _add(memory.tiers[0], slot // self.steps[0], counted)
 
     def roll(self, memory: Budget, oldest: int) -> None:
         """Moves what a tier need not know window by window any more to the next; drops what is before the period."""
         now = oldest * self._every_s
         for tier, windows in enumerate(memory.tiers):
-            width = self._steps[tier] * self._every_s
+            width = self.steps[tier] * self._every_s
             first = now - self._keeps[tier] - width
             for slot in sorted(slot for slot in windows if slot * width < first):
                 counted = windows.pop(slot)
                 if tier + 1 < len(memory.tiers):
-                    _add(memory.tiers[tier + 1], slot * self._steps[tier] // self._steps[tier + 1], counted)
+                    _add(memory.tiers[tier + 1], slot * self.steps[tier] // self.steps[tier + 1], counted)
 
     def over(self, memory: Budget, recent: Mapping[int, Counted], end: float, span_s: float) -> Counted:
         """What was bad, and of how much, in the last ``span_s`` before ``end``."""
@@ -57,7 +73,10 @@ class Spans:
                 if share > 0.0:
                     bad.append(counted[0] * share)
                     total.append(counted[1] * share)
-        return fsum(bad), fsum(total)  # the same in whatever order
+        whole = fsum(total)  # the same in whatever order
+        if self._of.measured == "events":  # what is bad, and of how much, is told by two metrics
+            return min(max(fsum(bad), 0.0), whole), whole
+        return fsum(bad), whole
 
     def stand(self, memory: Budget, recent: Mapping[int, Counted], end: float) -> Stand:
         """How the budget stands at a time."""
@@ -75,22 +94,22 @@ class Spans:
             allowed=self._allowed(whole),
             burns=tuple(
                 (
-                    self._burn(memory, recent, (end, known_s), rate.over_s),
-                    self._burn(memory, recent, (end, known_s), rate.confirm_s),
+                    self._burn(memory, recent, (end, known_s), rate.over_s, of.volume),
+                    self._burn(memory, recent, (end, known_s), rate.confirm_s, 0.0),
                 )
                 for rate in of.rates
             ),
         )
 
     def _burn(
-        self, memory: Budget, recent: Mapping[int, Counted], now: tuple[float, float], span_s: float
+        self, memory: Budget, recent: Mapping[int, Counted], now: tuple[float, float], span_s: float, volume: float
     ) -> float | None:
         """How many times as fast as it may be; None where too little is told. ``now``, and for how long it is known."""
         end, known_s = now
         bad, total = self.over(memory, recent, end, span_s)
         if self._of.measured == "amounts":
             return bad / self._allowed(span_s)
-        if self._of.measured in {"events", "points", "values"} and total < self._of.volume:
+        if self._of.measured in {"events", "points", "values"} and total < volume:
             return None
         return bad / self._allowed(total * span_s / min(known_s, span_s)) if total > 0.0 else None
 
@@ -103,7 +122,7 @@ class Spans:
 
     def _all(self, memory: Budget, recent: Mapping[int, Counted]) -> Iterable[tuple[float, Mapping[int, Counted]]]:
         yield self._every_s, recent
-        for steps, windows in zip(self._steps, memory.tiers, strict=True):
+        for steps, windows in zip(self.steps, memory.tiers, strict=True):
             yield steps * self._every_s, windows
 
 

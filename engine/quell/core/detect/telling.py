@@ -7,7 +7,7 @@ from math import isfinite
 from quell.core.detect.words import lasting, number
 from quell.errors import ExpressionError
 from quell.expressions.templates import Template
-from quell.model.detect import DetectRule
+from quell.model.detect import Burn, DetectRule
 from quell.model.detecting import Watch
 from quell.model.records import AlertRecord
 from quell.model.topology import Entity
@@ -68,7 +68,7 @@ def said(rule: DetectRule, watch: Watch) -> str:
         return rule.name
     by = getattr(rule.when, "by", "")
     text = watch.finding.text.replace("{metric}", f"{watch.metric} / {by}" if by else watch.metric, 1)
-    if rule.of > 1:
+    if rule.of > 1 and not isinstance(rule.when, Burn):
         bad = sum(watch.slots.values())
         text += f"; in {bad} of the last {rule.of} windows of {lasting(rule.every_s)}"
     return text

@@ -55,8 +55,9 @@ class ThresholdCondition(Quiet):
         text = f"{self._what}{{metric}} is {number(value)}, {'' if bad else 'not '}{side} {number(limit)}"
         return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
 
-    def unheard(self, memory: Memory, begin: float, end: float) -> None:
+    def unheard(self, watch: Watch, begin: float, end: float) -> None:
         """What these windows count is not all there was."""
+        memory = watch.memory
         assert isinstance(memory, Windows), "a threshold remembers windows"
         if self._adds:
             unheard(memory, self._every_s, begin, end)
@@ -66,8 +67,8 @@ class ThresholdCondition(Quiet):
         assert isinstance(memory, Windows), "a threshold remembers windows"
         if memory.unheard and memory.unheard[0][1] < oldest:
             memory.unheard = [span for span in memory.unheard if span[1] >= oldest]
-        forget(memory.own, oldest)
-        forget(memory.by, oldest)
+        forget(memory.own, oldest, grows=self._rise)
+        forget(memory.by, oldest, grows=self._rise)
 
     def _judged(self, value: float, *, firing: bool) -> tuple[float, bool]:
         until = self._of.until if firing else None

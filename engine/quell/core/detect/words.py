@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import floor, isfinite
 
 from quell.model.times import format_duration
 
@@ -27,3 +27,10 @@ def lasting(seconds: float) -> str:
     elif seconds >= 3600.0:
         seconds = round(seconds / 60.0) * 60.0
     return format_duration(seconds)
+
+
+def rest(share: float) -> str:
+    """How much is left of something for people, never more than there is: 99.96% are not all."""
+    if 0.0 < share < 0.001:
+        return "<0.1%"
+    return f"{floor(share * 1000.0 + 1e-9) / 10.0:g}%"
