@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from scipy import stats as science
 
@@ -173,7 +173,10 @@ def test_welch_is_as_scipy_has_it_and_a_little_wider(before: list[float], after:
     delta, low, high = welch(before, after)
     assert low <= delta <= high
     if len(set(before)) > 1 and len(set(after)) > 1 and high - low > 1e-6:
-        asked = science.ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
+        try:
+            asked = science.ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
+        except RuntimeWarning:  # nearly the same values on a side: scipy says that it lost its precision
+            reject()
         assert low <= float(asked.low) + 1e-3 * (high - low)
         assert high >= float(asked.high) - 1e-3 * (high - low)
 

@@ -15,8 +15,9 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from quell.errors import BadPayload
+from quell_connectors.otlp import layout
 from quell_connectors.otlp.schema import MESSAGES, ROOTS, fields_of
-from quell_connectors.otlp.wire import Pair, Scalar, nothing_deep
+from quell_connectors.otlp.wire import MOST_REMEMBERED, HistogramPoint, NumberPoint, Pair, Scalar, nothing_deep
 
 _PACKAGE = "quell.otlp"
 _SCALARS = {
@@ -37,6 +38,9 @@ _NAME = 0x0A
 """How an attribute begins whose name stands first, as it does in what every exporter sends."""
 _SHORT = 0x7F
 """The longest name whose length takes one byte."""
+_NUMBER_ATTRIBUTE, _HISTOGRAM_ATTRIBUTE = 0x3A, 0x4A
+"""How the attributes of points begin."""
+_MOST_KEPT = 50_000
 _FAILED = b"\x18\x02"
 """A status of nothing but the code "error"."""
 
@@ -73,6 +77,8 @@ _pair = _CLASSES["KeyValue"].FromString
 _status = _CLASSES["Status"].FromString
 _event = _CLASSES["Event"].FromString
 _resource = _CLASSES["Resource"].FromString
+_number = _CLASSES["NumberDataPoint"].FromString
+_histogram = _CLASSES["HistogramDataPoint"].FromString
 
 
 class Binary:
@@ -80,13 +86,46 @@ class Binary:
 
     name = "application/x-protobuf"
 
+    def __init__(self) -> None:
+        self._plain: set[bytes] = set()
+        """Bytes that are known to be attributes of a point and nothing else."""
+
     def decoded(self, signal: str, body: bytes) -> Any:
         """The request. Raises `BadPayload`."""
         return _told(_ROOTS[signal], body, f"not readable as protobuf of OTLP {signal}")
 
-    def listed(self, attributes: Iterable[bytes]) -> tuple[bytes, ...]:
+    def number(self, told: bytes) -> NumberPoint:
+        """A point of a gauge or sum. Raises `BadPayload`."""
+        found = layout.number(told)
+        if found is not None and (found[0] in self._plain or self._is_plain(found[0], _NUMBER_ATTRIBUTE)):
+            return found
+        point = _told(_number, told, "a data point that cannot be read")
+        choice = self.choice(point)
+        value = getattr(point, choice) if choice else None
+        return self.unread(point.attributes), point.start_time_unix_nano, point.time_unix_nano, value, point.flags
+
+    def histogram(self, told: bytes) -> HistogramPoint:
+        """A point of a histogram with explicit bounds. Raises `BadPayload`."""
+        found = layout.histogram(told)
+        if found is not None and (found[0] in self._plain or self._is_plain(found[0], _HISTOGRAM_ATTRIBUTE)):
+            return found
+        point, maybe = _told(_histogram, told, "a data point that cannot be read"), self.maybe
+        return (
+            self.unread(point.attributes), point.start_time_unix_nano, point.time_unix_nano, point.count,
+            maybe(point, "sum"), tuple(point.bucket_counts), tuple(point.explicit_bounds), maybe(point, "min"),
+            maybe(point, "max"), point.flags,
+        )  # fmt: skip
+
+    def unread(self, attributes: Iterable[bytes]) -> tuple[bytes, ...]:
         """All of the attributes, in their order."""
         return tuple(attributes)
+
+    def read(self, unread: Hashable) -> list[Pair]:
+        """What they say. Raises `BadPayload`."""
+        if isinstance(unread, bytes):
+            kind = _number if unread[:1] == bytes((_NUMBER_ATTRIBUTE,)) else _histogram
+            return self.pairs(_told(kind, unread, "attributes that cannot be read").attributes)
+        return self.pairs(unread) if isinstance(unread, tuple) else []
 
     def picked(self, attributes: Iterable[bytes], wanted: Collection[bytes]) -> tuple[bytes, ...]:
         """Those of the attributes whose names are wanted, in their order; also one that only `pairs` can tell."""
@@ -126,6 +165,21 @@ class Binary:
     def maybe(self, message: Any, field: str) -> Any:
         """A field that may be left out; None when it was."""
         return getattr(message, field) if message.HasField(field) else None
+
+    def _is_plain(self, rest: Hashable, attribute: int) -> bool:
+        """Whether what was left of a point is attributes only; remembers that it is."""
+        if not isinstance(rest, bytes) or len(rest) > MOST_REMEMBERED or (rest and rest[0] != attribute):
+            return False
+        try:
+            point = (_number if attribute == _NUMBER_ATTRIBUTE else _histogram)(rest)
+        except DecodeError:
+            return False
+        if any(field.name != "attributes" for field, _ in point.ListFields()):
+            return False
+        if len(self._plain) >= _MOST_KEPT:
+            self._plain.clear()
+        self._plain.add(rest)
+        return True
 
 
 def _told(read: Callable[[bytes], Any], raw: bytes, otherwise: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from quell.model.records import AnyRecord, CallRecord, DependencyRecord, EntityRecord, SpanRecord
 from quell_connectors.otlp.homes import Home
-from quell_connectors.otlp.spans import Cell, Joined, Sort, add, cells_by_route
+from quell_connectors.otlp.spans import Cell, Joined, Route, Sort, add, cells_by_route
 from quell_connectors.otlp.wire import NANO
 
 EDGES_FROM = "spans"
@@ -74,7 +74,7 @@ def _calls(sorts: Iterable[Sort], source: str, now: float) -> Iterator[CallRecor
     routes = list(cells_by_route(sorts))
     if len(routes) > MOST_ROUTES:
         routes = _fewer(routes)
-    for (entity, caller, operation, _), cell in routes:
+    for (entity, caller, operation, _, hearsay), cell in routes:
         yield CallRecord(
             at=cell.first / NANO,
             seen=now,
@@ -87,18 +87,16 @@ def _calls(sorts: Iterable[Sort], source: str, now: float) -> Iterator[CallRecor
             over_s=(cell.last - cell.first) / NANO,
             mean_s=cell.total / cell.count / NANO,
             net_s=sorted(cell.ways)[int(len(cell.ways) * _NINE_OF_TEN)] / NANO if cell.ways else None,
+            by_caller=hearsay,
         )
 
 
-_Route = tuple[tuple[str, str, str, int], Cell]
-
-
-def _fewer(routes: list[_Route]) -> list[_Route]:
+def _fewer(routes: list[tuple[Route, Cell]]) -> list[tuple[Route, Cell]]:
     """The most used routes; the others together, by entity, caller and minute."""
     routes = sorted(routes, key=lambda pair: (-pair[1].count, pair[0]))
     kept, rest = dict(routes[:MOST_ROUTES]), routes[MOST_ROUTES:]
-    for (entity, caller, _, minute), cell in rest:
-        add(kept.setdefault((entity, caller, REST, minute), Cell()), cell)
+    for (entity, caller, _, minute, hearsay), cell in rest:
+        add(kept.setdefault((entity, caller, REST, minute, hearsay), Cell()), cell)
     return sorted(kept.items(), key=lambda pair: pair[0])
 
 

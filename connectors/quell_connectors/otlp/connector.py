@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, ClassVar, cast
 
 from quell.errors import BadPayload, Misconfigured, Problem
+from quell.model.parts import numbered
 from quell.model.records import AnyRecord
 from quell.sdk.connector import Context, Received, Rejected, Reply, Request
 from quell.sdk.spec import Spec
@@ -74,7 +75,7 @@ class Otlp:
         except BadPayload as error:
             rejected = [Rejected(str(error), request.body)]
             return Received(reply=refused(400, kind, str(error)), rejected=rejected)
-        records += tally.records(self._source)
+        records = list(numbered([*records, *tally.records(self._source)], request.body))
         return Received(records, taken(signal, kind, tally.rejected, tally.message()))
 
     def _traces(self, encoding: Encoding, body: bytes, tally: Tally) -> list[AnyRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -12,19 +13,18 @@ from quell.model.quantiles import QUANTILES, Segment, explicit, exponential, qua
 from quell.model.sketch import Sketch, merged
 from quell_connectors.otlp.samples import Table
 from quell_connectors.otlp.series import named
-
-Bounds = tuple[float, ...]
+from quell_connectors.otlp.wire import Bounds
 
 
 @dataclass(slots=True)
 class _Counts:
     """Counts of buckets with the same bounds."""
 
-    counts: list[int]
+    counts: Sequence[int]
     least: float | None
     most: float | None
 
-    def add(self, counts: list[int], least: float | None, most: float | None) -> None:
+    def add(self, counts: Sequence[int], least: float | None, most: float | None) -> None:
         self.counts = list(map(add, self.counts, counts))
         # An end that one did not tell is not known of both.
         self.least = None if least is None or self.least is None else min(self.least, least)
@@ -40,7 +40,7 @@ class Gathered:
     buckets: dict[Bounds, _Counts] = field(default_factory=dict)
     sketches: list[Sketch] = field(default_factory=list)
 
-    def add(self, bounds: Bounds, counts: list[int], least: float | None, most: float | None) -> None:
+    def add(self, bounds: Bounds, counts: Sequence[int], least: float | None, most: float | None) -> None:
         """Buckets of one more."""
         known = self.buckets.get(bounds)
         if known is None:

@@ -8,7 +8,6 @@ tells deltas or totals. Of a histogram there are count, sum and quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -16,37 +15,22 @@ from quell.model.quantiles import measurable
 from quell.model.records import AnyRecord, DependencyRecord, DistributionRecord
 from quell.model.sketch import Sketch
 from quell_connectors.otlp.calls import EDGES_FROM
+from quell_connectors.otlp.cells import Cell, Cells, Metric
 from quell_connectors.otlp.gathering import Gathered, Gathering, ascending
 from quell_connectors.otlp.homes import Home, Homes
 from quell_connectors.otlp.models import Meter
-from quell_connectors.otlp.samples import Table
-from quell_connectors.otlp.series import Labels, Series, named
+from quell_connectors.otlp.samples import MS, Table
+from quell_connectors.otlp.series import Series, named
 from quell_connectors.otlp.tally import Tally
 from quell_connectors.otlp.totals import Totals
-from quell_connectors.otlp.wire import NANO, Encoding
+from quell_connectors.otlp.wire import NANO, Bounds, Encoding
 
 DELTA = frozenset({1, "1", "AGGREGATION_TEMPORALITY_DELTA"})
-MOST_SERIES = 64
-"""Of one metric of one entity in one delivery."""
 TOKENS = "gen_ai.client.token.usage"
 MOST_COUNT = 10**13
 """What one histogram may count: the sum of all of a request is a number of 64 bits."""
-MOST_LABELS = 1000
-"""Characters of what is kept of a point's attributes: a name that is longer than that is none."""
 NO_VALUE = 1
 """The flag of a point that says that there is none; that is no mistake."""
-
-
-@dataclass(slots=True)
-class _Metric:
-    """The metric that is being read, and what of it came already."""
-
-    home: Home
-    name: str
-    delta: bool = False
-    grows: bool = False
-    names: dict[Labels, tuple[str, str] | None] = field(default_factory=dict)
-    """Entity and series by labels; None for labels that are too many."""
 
 
 class Points:
@@ -58,15 +42,15 @@ class Points:
         self._series = series
         self._tally = tally
         self._meter = meter
-        self._names: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
+        self._cells = Cells()
         self._gathering = Gathering()
         self._distributions: list[DistributionRecord] = []
         self._asked: dict[tuple[str, str], int] = {}
         self.table = Table()
         self.totals = Totals()
         self.homes: list[Home] = []
-        self._readers: Mapping[str, Callable[[_Metric, Any], None]] = {
-            "gauge": self._numbers, "sum": self._sum, "histogram": self._histograms,
+        self._readers: Mapping[str, Callable[[Metric, Any], None]] = {
+            "gauge": self._gauge, "sum": self._sum, "histogram": self._histograms,
             "exponential_histogram": self._exponentials, "summary": self._summaries,
         }  # fmt: skip
 
@@ -97,127 +81,153 @@ class Points:
             self._tally.reject(home.entity, "unknown_type", f'metric "{metric.name[:80]}"')
         else:
             data = getattr(metric, kind)
-            told = _Metric(home, metric.name[:200])
+            told = Metric(home, metric.name[:200])
             told.delta = kind in {"gauge", "summary"} or data.aggregation_temporality in DELTA
             self._readers[kind](told, data)
 
-    def _sum(self, metric: _Metric, data: Any) -> None:
+    def _sum(self, metric: Metric, data: Any) -> None:
         metric.grows = bool(data.is_monotonic) and not metric.delta
-        self._numbers(metric, data, mean=False)
+        self._numbers(metric, data)
 
-    def _numbers(self, metric: _Metric, data: Any, *, mean: bool = True) -> None:
-        put, entity, instance = self.table.put, metric.home.entity, metric.home.instance
-        oldest, newest, names = self._tally.oldest, self._tally.newest, metric.names
-        encoding, listed, labels_of = self._encoding, self._encoding.listed, self._series.of
-        for point in data.data_points:
-            labels = labels_of(encoding, listed(point.attributes))
-            name = names[labels] if labels in names else self._name(metric, labels)
-            at = point.time_unix_nano
-            value = point.as_double or point.as_int
-            if not value and (point.flags & NO_VALUE or not self._encoding.choice(point)):
-                if not point.flags & NO_VALUE:
-                    self._tally.reject(entity, "no_value", f'metric "{metric.name}"')
-            elif not oldest <= at <= newest:
-                self._tally.reject_time(entity, at, f'metric "{metric.name}"')
-            elif not isfinite(value or 0):
-                self._tally.reject(entity, "not_a_number", f'metric "{metric.name}"')
-            elif name is None:
-                self._tally.reject(entity, _unnamed(labels), f'metric "{metric.name}"')
+    def _gauge(self, metric: Metric, data: Any) -> None:
+        metric.mean = True
+        self._numbers(metric, data)
+
+    def _numbers(self, metric: Metric, data: Any) -> None:
+        entity, instance, grows, cells = metric.home.entity, metric.home.instance, metric.grows, metric.cells
+        oldest, newest, labels_of = self._tally.oldest, self._tally.newest, self._series.of
+        encoding, read, known, cell_of = self._encoding, self._encoding.number, self._series.known, self._cells.of
+        for told in data.data_points:
+            unread, since, at, value, flags = read(told)
+            labels = known.get(unread) or labels_of(encoding, unread)
+            cell = cells.get(labels) or cell_of(metric, labels)
+            whole = value is not None and isfinite(value) and oldest <= at <= newest and not (cell.refused or flags)
+            if not whole and not self._countable(metric, cell, at, value, flags):
+                continue
+            if grows:
+                self.totals.put((cell.entity, instance), cell.series, at, since, float(value or 0))
             else:
-                if metric.grows:
-                    since = point.start_time_unix_nano
-                    self.totals.put((name[0], instance), name[1], at, since, float(value or 0))
+                points, ms = cell.points, at // MS
+                if points is None:
+                    points = cell.points = self.table.of(cell.entity, cell.series, mean=metric.mean)
+                if ms in points:
+                    points[ms].append(float(value or 0))
                 else:
-                    put(name[0], name[1], at, float(value or 0), mean=mean)
-                if name[0] is not entity:
-                    self._model_asked(metric.home, name[0], at)
+                    points[ms] = [float(value or 0)]
+            if cell.entity is not entity:
+                self._model_asked(metric.home, cell.entity, at)
 
-    def _name(self, metric: _Metric, labels: Labels) -> tuple[str, str] | None:
-        """Entity and series of a point; None when there are too many of its metric."""
-        text, model, _ = labels
-        entity = f"model/{model}" if model else metric.home.entity
-        known = self._names.setdefault((entity, metric.name), {})
-        name = known.get(text)
-        if name is None and len(known) < MOST_SERIES and len(text) <= MOST_LABELS:
-            name = known[text] = (entity, named(metric.name, text))
-        metric.names[labels] = name
-        return name
+    def _countable(self, metric: Metric, cell: Cell, at: int, value: float | None, flags: int) -> bool:
+        """Whether a point of a gauge or sum can be taken after all; says why not."""
+        entity, example = metric.home.entity, f'metric "{metric.name}"'
+        if not value and (flags & NO_VALUE or value is None):
+            if not flags & NO_VALUE:
+                self._tally.reject(entity, "no_value", example)
+        elif not self._tally.oldest <= at <= self._tally.newest:
+            self._tally.reject_time(entity, at, example)
+        elif value is None or not isfinite(value):
+            self._tally.reject(entity, "not_a_number", example)
+        elif cell.refused:
+            self._tally.reject(entity, cell.refused, example)
+        else:
+            return True
+        return False
 
-    def _histograms(self, metric: _Metric, data: Any) -> None:
-        maybe = self._encoding.maybe
-        for point in data.data_points:
-            total = maybe(point, "sum")
-            if not self._sound(metric, point, total):
+    def _histograms(self, metric: Metric, data: Any) -> None:
+        encoding, read, labels_of, cells = self._encoding, self._encoding.histogram, self._series.of, metric.cells
+        known, cell_of = self._series.known, self._cells.of
+        sound: Bounds = ()
+        for told in data.data_points:
+            unread, since, at, count, total, counts, bounds, low, high, flags = read(told)
+            if not self._sound(metric, at, count, total, flags):
                 continue
-            counts = list(point.bucket_counts) if point.count else []
-            bounds = tuple(point.explicit_bounds) if counts else ()
-            if counts and not (sum(counts) == point.count and len(counts) == len(bounds) + 1 and ascending(bounds)):
-                self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
-                continue
-            gathered = self._gather(metric, point, total)
+            if not count:
+                counts, bounds = (), ()
+            elif counts:
+                if bounds is not sound and not ascending(bounds):
+                    self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
+                    continue
+                sound = bounds
+                if sum(counts) != count or len(counts) != len(bounds) + 1:
+                    self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
+                    continue
+            labels = known.get(unread) or labels_of(encoding, unread)
+            cell = cells.get(labels) or cell_of(metric, labels)
+            gathered = self._gather(metric, cell, (since, at), count, total)
             if gathered is None or not counts:
                 continue
             if metric.delta:
-                gathered.add(bounds, counts, _finite(maybe(point, "min")), _finite(maybe(point, "max")))
+                gathered.add(bounds, counts, _finite(low), _finite(high))
             else:  # least and most are those of a whole life
                 gathered.add(bounds, counts, None, None)
 
-    def _exponentials(self, metric: _Metric, data: Any) -> None:
+    def _exponentials(self, metric: Metric, data: Any) -> None:
         for point in data.data_points:
             total = self._encoding.maybe(point, "sum")
-            if not self._sound(metric, point, total):
+            if not self._sound(metric, point.time_unix_nano, point.count, total, point.flags):
                 continue
             sketch = _sketch(point)
             if not measurable(sketch) or sketch.count != point.count:
                 self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
                 continue
-            gathered = self._gather(metric, point, total)
+            cell = self._cell_of(metric, point)
+            gathered = self._gather(
+                metric, cell, (point.start_time_unix_nano, point.time_unix_nano), point.count, total
+            )
             if gathered is not None and metric.delta and point.count:
                 gathered.sketches.append(sketch)
-                self._distributions.append(self._distribution(metric, point, total, sketch))
+                self._distributions.append(self._distribution(cell, point, total, sketch))
 
-    def _summaries(self, metric: _Metric, data: Any) -> None:
+    def _summaries(self, metric: Metric, data: Any) -> None:
         metric.delta = False  # counts and sums of summaries run from the start
         for point in data.data_points:
-            if not self._sound(metric, point, point.sum) or self._gather(metric, point, point.sum) is None:
+            at, since, cell = point.time_unix_nano, point.start_time_unix_nano, self._cell_of(metric, point)
+            if not self._sound(metric, at, point.count, point.sum, point.flags):
                 continue
-            labels, model, _ = self._series.of(self._encoding, self._encoding.listed(point.attributes))
-            entity = f"model/{model}" if model else metric.home.entity
+            if self._gather(metric, cell, (since, at), point.count, point.sum) is None:
+                continue
             for each in point.quantile_values:
                 if isfinite(each.value) and 0 <= each.quantile <= 1:
-                    name = named(f"{metric.name}_p{100 * each.quantile:g}", labels)
-                    self.table.put(entity, name, point.time_unix_nano, each.value, mean=True)
+                    name = named(f"{metric.name}_p{100 * each.quantile:g}", cell.labels[0])
+                    self.table.put(cell.entity, name, at, each.value, mean=True)
 
-    def _sound(self, metric: _Metric, point: Any, total: float | None) -> bool:
+    def _cell_of(self, metric: Metric, point: Any) -> Cell:
+        labels = self._series.of(self._encoding, self._encoding.unread(point.attributes))
+        return self._cells.of(metric, labels)
+
+    def _sound(self, metric: Metric, at: int, count: int, total: float | None, flags: int) -> bool:
         """Whether a point can be taken; says why not."""
-        entity, example = metric.home.entity, f'metric "{metric.name}"'
-        if point.flags & NO_VALUE:
-            return False
-        if not self._tally.oldest <= point.time_unix_nano <= self._tally.newest:
-            self._tally.reject_time(entity, point.time_unix_nano, example)
-            return False
-        if not 0 <= point.count <= MOST_COUNT:
-            self._tally.reject(entity, "bad_buckets", example)
-            return False
-        if total is not None and not isfinite(total):
-            self._tally.reject(entity, "not_a_number", example)
-            return False
-        return True
-
-    def _gather(self, metric: _Metric, point: Any, total: float | None) -> Gathered | None:
-        """Takes count and sum; returns where buckets are gathered, None when the point is not taken."""
-        labels = self._series.of(self._encoding, self._encoding.listed(point.attributes))
-        found = metric.names[labels] if labels in metric.names else self._name(metric, labels)
-        if found is None:
-            self._tally.reject(metric.home.entity, _unnamed(labels), f'metric "{metric.name}"')
-            return None
-        text, model, token_type = labels
-        at, (entity, series), instance = point.time_unix_nano, found, metric.home.instance
-        if metric.delta:
-            gathered = self._gathering.of(entity, metric.name, text, at)
+        if self._tally.oldest <= at <= self._tally.newest and 0 <= count <= MOST_COUNT and not flags & NO_VALUE:
+            if total is None or isfinite(total):
+                return True
+            self._tally.reject(metric.home.entity, "not_a_number", f'metric "{metric.name}"')
+        elif flags & NO_VALUE:
+            pass
+        elif not self._tally.oldest <= at <= self._tally.newest:
+            self._tally.reject_time(metric.home.entity, at, f'metric "{metric.name}"')
         else:
-            gathered = self.totals.of((entity, instance), series, at, point.start_time_unix_nano)
-        gathered.count += point.count
+            self._tally.reject(metric.home.entity, "bad_buckets", f'metric "{metric.name}"')
+        return False
+
+    def _gather(
+        self, metric: Metric, cell: Cell, times: tuple[int, int], count: int, total: float | None
+    ) -> Gathered | None:
+        """Takes count and sum; returns where buckets are gathered, None when the point is not taken."""
+        if cell.refused:
+            self._tally.reject(metric.home.entity, cell.refused, f'metric "{metric.name}"')
+            return None
+        (since, at), (text, model, token_type) = times, cell.labels
+        entity, instance = cell.entity, metric.home.instance
+        gathered = cell.gathered.get(at)
+        if gathered is None:
+            if metric.delta:
+                gathered = self._gathering.of(entity, metric.name, text, at)
+            else:
+                gathered = self.totals.of((entity, instance), cell.series, at, since)
+            cell.gathered[at] = gathered
+        elif not metric.delta:
+            self.totals.began((entity, instance), at, since)
+        gathered.count += count
         if total is not None:
             gathered.sums.append(total)
         if model:
@@ -227,19 +237,17 @@ class Points:
                 if metric.delta:
                     self.table.put(entity, cost.series, at, cost.value)
                 else:  # at other prices it is another total
-                    place = (entity, f"{instance}@{cost.price}")
-                    self.totals.put(place, cost.series, at, point.start_time_unix_nano, cost.value)
+                    self.totals.put((entity, f"{instance}@{cost.price}"), cost.series, at, since, cost.value)
         return gathered
 
-    def _distribution(self, metric: _Metric, point: Any, total: float | None, sketch: Sketch) -> DistributionRecord:
-        labels, model, _ = self._series.of(self._encoding, self._encoding.listed(point.attributes))
+    def _distribution(self, cell: Cell, point: Any, total: float | None, sketch: Sketch) -> DistributionRecord:
         start, at, maybe = point.start_time_unix_nano, point.time_unix_nano, self._encoding.maybe
         return DistributionRecord(
             at=at / NANO,
             seen=self._tally.now,
             source=self._meter.source,
-            entity=f"model/{model}" if model else metric.home.entity,
-            field=named(metric.name, labels),
+            entity=cell.entity,
+            field=cell.series,
             over_s=max(at - start, 0) / NANO if start else 0.0,
             count=point.count,
             scale=sketch.scale,
@@ -254,11 +262,6 @@ class Points:
     def _model_asked(self, home: Home, model: str, at: int) -> None:
         key = (home.entity, model)
         self._asked[key] = max(self._asked.get(key, 0), at)
-
-
-def _unnamed(labels: Labels) -> str:
-    """Why a point has no series."""
-    return "long_name" if len(labels[0]) > MOST_LABELS else "too_many_series"
 
 
 def _sketch(point: Any) -> Sketch:

@@ -19,6 +19,10 @@ class Table:
 
     def put(self, entity: str, series: str, at: int, value: float, *, mean: bool = False) -> None:
         """One value, at nanoseconds. Values of one series and time are added, or averaged where adding says nothing."""
+        self.of(entity, series, mean=mean).setdefault(at // MS, []).append(value)
+
+    def of(self, entity: str, series: str, *, mean: bool = False) -> dict[int, list[float]]:
+        """Where the values of a series are put, by milliseconds; whoever asks puts some."""
         of_entity = self._points.get(entity)
         if of_entity is None:
             of_entity = self._points[entity] = {}
@@ -27,12 +31,7 @@ class Table:
             points = of_entity[series] = {}
             if mean:
                 self._means.add(series)
-        at //= MS
-        known = points.get(at)
-        if known is None:
-            points[at] = [value]
-        else:
-            known.append(value)
+        return points
 
     def records(self, source: str, now: float) -> Iterator[SamplesRecord]:
         """A table for each entity; several where series have different times, for a table has a value in each cell."""

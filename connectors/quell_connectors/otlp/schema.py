@@ -1,8 +1,9 @@
 """What quell reads of OTLP's messages, declared once for both encodings; whatever is not listed is skipped.
 
-A field is written ``[each | one of | maybe] name number [raw] type``. Names and numbers are those of
+A field is written ``[each | one of | maybe] name number [raw | unread] type``. Names and numbers are those of
 opentelemetry-proto 1.x, which promises to keep them. ``raw`` messages stay bytes in protobuf until somebody asks what
-they say: most attributes repeat from one span or point to the next, and most say nothing that is counted here.
+they say, and what is ``unread`` stays text in JSON as well: most attributes repeat from one span or point to the next,
+and most say nothing that is counted here.
 """
 
 from __future__ import annotations
@@ -35,27 +36,27 @@ MESSAGES: Mapping[str, str] = {
     "Traces": "each resource_spans 1 ResourceSpans",
     "NumberDataPoint": (
         "start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; one of as_double 4 double; "
-        "one of as_int 6 sfixed64; each attributes 7 raw KeyValue; flags 8 uint32"
+        "one of as_int 6 sfixed64; each attributes 7 unread KeyValue; flags 8 uint32"
     ),
     "HistogramDataPoint": (
-        "each attributes 9 raw KeyValue; start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; count 4 fixed64; "
+        "each attributes 9 unread KeyValue; start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; count 4 fixed64; "
         "maybe sum 5 double; each bucket_counts 6 fixed64; each explicit_bounds 7 double; flags 10 uint32; "
         "maybe min 11 double; maybe max 12 double"
     ),
     "Buckets": "offset 1 sint32; each bucket_counts 2 uint64",
     "ExponentialHistogramDataPoint": (
-        "each attributes 1 raw KeyValue; start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; count 4 fixed64; "
+        "each attributes 1 unread KeyValue; start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; count 4 fixed64; "
         "maybe sum 5 double; scale 6 sint32; zero_count 7 fixed64; positive 8 Buckets; negative 9 Buckets; "
         "flags 10 uint32; maybe min 12 double; maybe max 13 double"
     ),
     "ValueAtQuantile": "quantile 1 double; value 2 double",
     "SummaryDataPoint": (
-        "each attributes 7 raw KeyValue; start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; count 4 fixed64; "
+        "each attributes 7 unread KeyValue; start_time_unix_nano 2 fixed64; time_unix_nano 3 fixed64; count 4 fixed64; "
         "sum 5 double; each quantile_values 6 ValueAtQuantile; flags 8 uint32"
     ),
-    "Gauge": "each data_points 1 NumberDataPoint",
-    "Sum": "each data_points 1 NumberDataPoint; aggregation_temporality 2 enum; is_monotonic 3 bool",
-    "Histogram": "each data_points 1 HistogramDataPoint; aggregation_temporality 2 enum",
+    "Gauge": "each data_points 1 raw NumberDataPoint",
+    "Sum": "each data_points 1 raw NumberDataPoint; aggregation_temporality 2 enum; is_monotonic 3 bool",
+    "Histogram": "each data_points 1 raw HistogramDataPoint; aggregation_temporality 2 enum",
     "ExponentialHistogram": "each data_points 1 ExponentialHistogramDataPoint; aggregation_temporality 2 enum",
     "Summary": "each data_points 1 SummaryDataPoint",
     "Metric": (
@@ -78,7 +79,10 @@ MESSAGES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field: ``each`` is a list, ``choice`` excludes the others so marked, ``maybe`` tells unset from nought."""
+    """A field: ``each`` is a list, ``choice`` excludes the others so marked, ``maybe`` tells unset from nought.
+
+    ``raw``: bytes in protobuf; ``unread``: that, and text in JSON.
+    """
 
     name: str
     number: int
@@ -87,6 +91,7 @@ class Field:
     choice: bool
     maybe: bool
     raw: bool
+    unread: bool
 
 
 def fields_of(message: str) -> Iterator[Field]:
@@ -94,4 +99,4 @@ def fields_of(message: str) -> Iterator[Field]:
     for text in MESSAGES[message].split("; "):
         each, choice, maybe = (text.startswith(word) for word in ("each ", "one of ", "maybe "))
         name, number, *kind = text.removeprefix("each ").removeprefix("one of ").removeprefix("maybe ").split(" ")
-        yield Field(name, int(number), kind[-1], each, choice, maybe, kind[0] == "raw")
+        yield Field(name, int(number), kind[-1], each, choice, maybe, kind[0] in {"raw", "unread"}, kind[0] == "unread")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable
 from fnmatch import translate
+from functools import lru_cache
 
 from quell_connectors.otlp.wire import Encoding, short, text_of
 
@@ -35,17 +36,18 @@ class Series:
         self._keep = _any(keep)
         self._drop = _any([*DROPPED, *drop])
         self._own_drop = _any(drop)
-        self._known: dict[tuple[Hashable, ...], Labels] = {}
+        self.known: dict[Hashable, Labels] = {}
+        """What was read already, for whoever looks there first."""
 
-    def of(self, encoding: Encoding, attributes: tuple[Hashable, ...]) -> Labels:
-        """What the attributes of a point come to. Raises `quell.errors.BadPayload`."""
-        labels = self._known.get(attributes)
+    def of(self, encoding: Encoding, attributes: Hashable) -> Labels:
+        """What the attributes of a point come to, as they stand. Raises `quell.errors.BadPayload`."""
+        labels = self.known.get(attributes)
         if labels is None:
-            if len(self._known) >= MOST_KEPT:
-                self._known.clear()
-            labels = self._read(dict(encoding.pairs(attributes)))
+            if len(self.known) >= MOST_KEPT:
+                self.known.clear()
+            labels = self._read(dict(encoding.read(attributes)))
             if short(attributes):
-                self._known[attributes] = labels
+                self.known[attributes] = labels
         return labels
 
     def _read(self, told: dict[str, str | int | float]) -> Labels:
@@ -62,6 +64,7 @@ class Series:
         return bool(self._keep.match(name)) or not self._drop.match(name)
 
 
+@lru_cache(maxsize=4096)
 def named(metric: str, *labels: str) -> str:
     """The name of a series."""
     told = ",".join(label for label in labels if label)

@@ -215,13 +215,18 @@ def _count(row: Row, caller: str, way: int) -> None:
         cell.ways.append(way)
 
 
-def cells_by_route(sorts: Iterable[Sort]) -> Iterator[tuple[tuple[str, str, str, int], Cell]]:
-    """Cells by entity, caller, operation and minute, those of sorts that mean the same added up; in order."""
-    found: dict[tuple[str, str, str, int], Cell] = {}
+Route = tuple[str, str, str, int, bool]
+"""Entity, caller, operation, minute, and whether only the caller tells of a callee that may tell itself."""
+
+
+def cells_by_route(sorts: Iterable[Sort]) -> Iterator[tuple[Route, Cell]]:
+    """Cells by route, those of sorts that mean the same added up; in order."""
+    found: dict[Route, Cell] = {}
     for sort in sorts:
-        called = sort.peer.entity if sort.calling and sort.peer is not None else sort.home.entity
+        asked = sort.peer if sort.calling else None
+        called, hearsay = (sort.home.entity, False) if asked is None else (asked.entity, not asked.heard)
         for (caller, minute), cell in sort.cells.items():
-            key = (called, caller, sort.operation, minute)
+            key = (called, caller, sort.operation, minute, hearsay)
             known = found.get(key)
             if known is None:
                 found[key] = cell

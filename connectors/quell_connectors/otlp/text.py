@@ -12,7 +12,7 @@ from quell.errors import BadPayload
 from quell.model.mismatch import place_and_reason
 from quell.sdk.payload import check_size
 from quell_connectors.otlp.schema import MESSAGES, ROOTS, fields_of
-from quell_connectors.otlp.wire import Pair, Scalar, nothing_deep
+from quell_connectors.otlp.wire import HistogramPoint, NumberPoint, Pair, Scalar, nothing_deep
 
 MAX_BYTES = 32 * 1024 * 1024
 """What the daemon inflates a body to at most."""
@@ -72,7 +72,9 @@ def _classes() -> dict[str, Any]:
         fields: list[tuple[str, Any, Any]] = []
         for told in fields_of(name):
             kind: Any = _SCALARS.get(told.type) or made[told.type]
-            if told.each:
+            if told.unread:
+                fields.append((told.name, msgspec.Raw, msgspec.Raw(b"[]")))
+            elif told.each:
                 fields.append((told.name, list[kind], msgspec.field(default_factory=list)))
             elif told.choice or told.maybe or told.type in made:
                 fields.append((told.name, kind | None, None))
@@ -85,6 +87,7 @@ def _classes() -> dict[str, Any]:
 _CLASSES = _classes()
 # Not strict: what is text for being too large or no number is a number.
 _ROOTS = {name: msgspec.json.Decoder(_CLASSES[root], strict=False) for name, root in ROOTS.items()}
+_ATTRIBUTES = msgspec.json.Decoder(list[KeyValue], strict=False)
 
 
 class Text:
@@ -95,21 +98,27 @@ class Text:
     def decoded(self, signal: str, body: bytes) -> Any:
         """The request. Raises `BadPayload` naming the field."""
         check_size(body, max_bytes=MAX_BYTES)
-        try:
-            return _ROOTS[signal].decode(body)
-        except UnicodeDecodeError as error:
-            raise BadPayload(f"not UTF-8: byte {error.start} cannot be read", body) from error
-        except RecursionError as error:
-            raise BadPayload("nested too deep", body) from error
-        except msgspec.ValidationError as error:
-            field, reason = place_and_reason(error)
-            raise BadPayload(f"{field}: {reason}" if field else reason, body, field) from error
-        except msgspec.DecodeError as error:
-            raise BadPayload(f"not readable as JSON: {error}", body) from error
+        return _decoded(_ROOTS[signal], body)
 
-    def listed(self, attributes: Iterable[KeyValue]) -> tuple[Pair, ...]:
-        """All of the attributes, in their order."""
-        return tuple([(told.key, _scalar(told.value)) for told in attributes])
+    def number(self, told: Any) -> NumberPoint:
+        """A point of a gauge or sum."""
+        value = told.as_int if told.as_double is None else told.as_double
+        return bytes(told.attributes), told.start_time_unix_nano, told.time_unix_nano, value, told.flags
+
+    def histogram(self, told: Any) -> HistogramPoint:
+        """A point of a histogram with explicit bounds."""
+        return (
+            bytes(told.attributes), told.start_time_unix_nano, told.time_unix_nano, told.count, told.sum,
+            told.bucket_counts, tuple(told.explicit_bounds), told.min, told.max, told.flags,
+        )  # fmt: skip
+
+    def unread(self, attributes: msgspec.Raw) -> bytes:
+        """All of the attributes, as they are written."""
+        return bytes(attributes)
+
+    def read(self, unread: Hashable) -> list[Pair]:
+        """What they say. Raises `BadPayload`."""
+        return list(_listed(_decoded(_ATTRIBUTES, unread))) if isinstance(unread, bytes) else []
 
     def picked(self, attributes: Iterable[KeyValue], wanted: Collection[bytes]) -> tuple[Pair, ...]:
         """Those of the attributes whose names are wanted, in their order."""
@@ -121,7 +130,7 @@ class Text:
 
     def resource(self, told: Any) -> tuple[Pair, ...]:
         """The attributes of a resource."""
-        return () if told is None else self.listed(told.attributes)
+        return () if told is None else _listed(told.attributes)
 
     def failed(self, status: Any) -> bool:
         """Whether a span's status is "error"."""
@@ -129,7 +138,7 @@ class Text:
 
     def event(self, told: Any) -> tuple[str, tuple[Pair, ...]]:
         """Name and attributes of a span's event."""
-        return told.name, self.listed(told.attributes)
+        return told.name, _listed(told.attributes)
 
     def value(self, told: AnyValue | None) -> Any:
         """An AnyValue as text, number, list or mapping; None when it says nothing."""
@@ -142,6 +151,25 @@ class Text:
     def maybe(self, message: Any, field: str) -> Any:
         """A field that may be left out; None when it was."""
         return getattr(message, field)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
+    try:
+        return decoder.decode(text)
+    except UnicodeDecodeError as error:
+        raise BadPayload(f"not UTF-8: byte {error.start} cannot be read", text) from error
+    except RecursionError as error:
+        raise BadPayload("nested too deep", text) from error
+    except msgspec.ValidationError as error:
+        field, reason = place_and_reason(error)
+        raise BadPayload(f"{field}: {reason}" if field else reason, text, field) from error
+    except msgspec.DecodeError as error:
+        raise BadPayload(f"not readable as JSON: {error}", text) from error
+
+
+def _listed(attributes: Iterable[KeyValue]) -> tuple[Pair, ...]:
+    """All of the attributes, in their order."""
+    return tuple([(told.key, _scalar(told.value)) for told in attributes])
 
 
 def _chosen(message: Any, field: Any) -> bool:

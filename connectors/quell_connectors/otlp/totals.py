@@ -25,10 +25,17 @@ class Totals:
 
     def __init__(self) -> None:
         self._processes: dict[tuple[str, str, int], _Process] = {}
+        self._last: tuple[tuple[str, str], int, int, _Process] | None = None
+        """Where the point before went, and since when that was counted: most go there as well."""
 
     def put(self, place: tuple[str, str], series: str, at: int, since: int, value: float) -> None:
         """One total, at nanoseconds; those of one series and time are added."""
-        self._process(place, at, since).values.setdefault(series, []).append(value)
+        values = self._process(place, at, since).values
+        known = values.get(series)
+        if known is None:
+            values[series] = [value]
+        else:
+            known.append(value)
 
     def of(self, place: tuple[str, str], series: str, at: int, since: int) -> Gathered:
         """Where a histogram is gathered."""
@@ -37,6 +44,10 @@ class Totals:
         if found is None:
             found = histograms[series] = Gathered()
         return found
+
+    def began(self, place: tuple[str, str], at: int, since: int) -> None:
+        """What counts there has counted since."""
+        self._process(place, at, since)
 
     def records(self, source: str, now: float) -> Iterator[TotalsRecord]:
         """One for each entity, instance and time."""
@@ -53,12 +64,16 @@ class Totals:
             )
 
     def _process(self, place: tuple[str, str], at: int, since: int) -> _Process:
+        last = self._last
+        if last is not None and last[1] == at and last[2] == since and last[0] == place:
+            return last[3]
         key = (*place, at // MS)
         found = self._processes.get(key)
         if found is None:
             found = self._processes[key] = _Process()
         if since:
             found.since = min(found.since, since) if found.since else since
+        self._last = (place, at, since, found)
         return found
 
 

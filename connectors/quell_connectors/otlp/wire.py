@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from math import isfinite
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,11 @@ import msgspec
 Signal = Literal["traces", "metrics", "logs"]
 Scalar = str | int | float
 Pair = tuple[str, Scalar]
+Bounds = tuple[float, ...]
+NumberPoint = tuple[Hashable, int, int, float | int | None, int]
+"""Attributes as they stand, since and at in nanoseconds, the value (None: none was told), flags."""
+HistogramPoint = tuple[Hashable, int, int, int, float | None, Sequence[int], Bounds, float | None, float | None, int]
+"""Attributes as they stand, since and at, count, sum, counts of buckets and their bounds, least and most, flags."""
 
 NANO = 1_000_000_000
 MOST_VALUE_CHARACTERS = 256
@@ -20,14 +25,20 @@ MOST_REMEMBERED = 4096
 
 
 class Encoding(Protocol):
-    """How requests are written. Messages have the names of the published schema; attributes are opaque until read."""
+    """How requests are written. Messages have the names of the published schema; attributes are opaque until read.
+
+    ``unread`` is all attributes of a point as one thing that tells them apart from others, ``read`` what it says.
+    """
 
     name: str
 
     def decoded(self, signal: str, body: bytes) -> Any: ...
-    def listed(self, attributes: Iterable[Any]) -> tuple[Hashable, ...]: ...
     def picked(self, attributes: Iterable[Any], wanted: Collection[bytes]) -> tuple[Hashable, ...]: ...
     def pairs(self, attributes: Iterable[Hashable]) -> list[Pair]: ...
+    def number(self, told: Any) -> NumberPoint: ...
+    def histogram(self, told: Any) -> HistogramPoint: ...
+    def unread(self, attributes: Any) -> Hashable: ...
+    def read(self, unread: Hashable) -> list[Pair]: ...
     def resource(self, told: Any) -> tuple[Hashable, ...]: ...
     def failed(self, status: Any) -> bool: ...
     def event(self, told: Any) -> tuple[str, tuple[Hashable, ...]]: ...
@@ -36,12 +47,16 @@ class Encoding(Protocol):
     def maybe(self, message: Any, field: str) -> Any: ...
 
 
-def short(attributes: Iterable[Hashable]) -> bool:
+def short(attributes: Hashable) -> bool:
     """Whether attributes are worth remembering: what is long comes once, and a sender may make as many as they like."""
-    size = 0
-    for told in attributes:
-        size += len(told) if isinstance(told, (bytes, str)) else len(str(told))
-    return size <= MOST_REMEMBERED
+    if isinstance(attributes, (bytes, str)):
+        return len(attributes) <= MOST_REMEMBERED
+    if isinstance(attributes, tuple):
+        size = 0
+        for told in attributes:
+            size += len(told) if isinstance(told, (bytes, str)) else len(str(told))
+        return size <= MOST_REMEMBERED
+    return False
 
 
 def nothing_deep(value: Any) -> Scalar:

@@ -8,6 +8,7 @@ from typing import Literal
 
 What = Literal[
     "rules",
+    "heed",
     "detect",
     "expire",
     "mutes",
@@ -24,6 +25,7 @@ What = Literal[
 ]
 ORDER: tuple[What, ...] = (
     "rules",
+    "heed",
     "detect",
     "expire",
     "mutes",

@@ -27,6 +27,7 @@ from quell.core.graph import Graph
 from quell.core.groups import Groups
 from quell.core.habits import Observer
 from quell.core.hearing import Hearing
+from quell.core.hearsay import Hearsay
 from quell.core.incidents import Incidents
 from quell.core.intake import LATEST, seen_before
 from quell.core.lives import Lives
@@ -43,7 +44,7 @@ from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
-from quell.model.records import AlertRecord, AnyRecord, CommandRecord
+from quell.model.records import AlertRecord, AnyRecord, CallRecord, CommandRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
@@ -120,6 +121,7 @@ class Engine:
             reconsider=self._groups.reconsider,
         )
         self._detector = Detector(rulebook, self.state, self._agenda, self._found)
+        self._hearsay = Hearsay(self.state, self._agenda, self._hear_call)
         self._takers = Takers(
             self.state,
             chart=self._chart,
@@ -139,6 +141,7 @@ class Engine:
             pruning=self._pruning,
             repeats=self._repeats,
             detector=self._detector,
+            hearsay=self._hearsay,
         )
         self._plan_all()
 
@@ -184,6 +187,10 @@ class Engine:
         """A detector found something."""
         self._takers.own(record, now, out)
 
+    def _hear_call(self, record: CallRecord, now: float) -> None:
+        """What callers told of calls is all that is known of them."""
+        self._takers.count_call(record, now)
+
     def _plan_all(self) -> None:
         for mark, alert in self.state.alerts.items():
             if alert.firing:
@@ -200,6 +207,7 @@ class Engine:
         self._agenda.put(self._automation.next_due(), "runs")
         self._hearing.plan()
         self._detector.plan()
+        self._hearsay.plan()
         if self.state.now:
             if self.state.rules != self.rulebook.version:
                 self._agenda.put(self.state.now, "rules")
@@ -222,6 +230,8 @@ class Engine:
     def _do(self, what: str, key: str, at: float, out: list[AnyDecision]) -> None:
         if what == "rules":
             self._read_rules(at, out)
+        elif what == "heed":
+            self._hearsay.heed(key, at)
         elif what == "detect":
             self._detector.judge(key, at, out)
         elif what == "expire":

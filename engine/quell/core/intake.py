@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from quell.core.fold import SKEW_S
+from quell.model.parts import part_of
 from quell.model.records import (
     AlertRecord,
     AnyRecord,
@@ -24,7 +25,7 @@ from quell.model.records import (
     SampleRecord,
     StepFinished,
 )
-from quell.model.state import State
+from quell.model.state import Delivered, State
 
 EARLIEST = -62_135_596_800.0
 LATEST = 253_370_764_800.0
@@ -41,6 +42,8 @@ MOST_CATEGORIES = 1000
 MOST_LETTERS = 300
 MOST_SAMPLES = 20
 MOST_IDS = 400_000
+MOST_DELIVERED = 20_000
+"""Deliveries whose parts are remembered: senders give up after minutes, so the last few thousand are enough."""
 _FORGOTTEN_AT_ONCE = 50_000
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
 _ANY_ORDER = msgspec.msgpack.Encoder()
@@ -204,6 +207,9 @@ def seen_before(state: State, record: AnyRecord, now: float) -> bool:
     """Whether this very record was taken before; remembers it. A record without an id never was."""
     if not record.id:
         return False
+    part = part_of(record)
+    if part is not None:
+        return _delivered(state, f"{record.source}\x00{part[0]}", part[1], now)
     seen, key = state.seen_ids, _key(record)
     if key in seen:
         return True
@@ -211,6 +217,21 @@ def seen_before(state: State, record: AnyRecord, now: float) -> bool:
     if len(seen) > MOST_IDS:
         for oldest in list(islice(seen, _FORGOTTEN_AT_ONCE)):
             del seen[oldest]
+    return False
+
+
+def _delivered(state: State, delivery: str, number: int, now: float) -> bool:
+    """Whether a part of a delivery was taken before; remembers it, at a bit for each."""
+    known = state.delivered.get(delivery)
+    if known is None:
+        if len(state.delivered) >= MOST_DELIVERED:
+            del state.delivered[next(iter(state.delivered))]
+        known = state.delivered[delivery] = Delivered(now)
+    taken = int.from_bytes(known.parts, "little")
+    if taken >> number & 1:
+        return True
+    taken |= 1 << number
+    known.parts = taken.to_bytes((taken.bit_length() + 7) // 8, "little")
     return False
 
 

@@ -8,6 +8,7 @@ then is looked at again an hour later, and what is needed anew is noted anew whe
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from quell.core.continuity import place_of
@@ -30,6 +31,7 @@ KEEP_BEHAVIOUR_S = 7 * 86400.0
 KEEP_INCIDENTS_S = 7 * 86400.0
 KEEP_CHANGES_S = 2 * 86400.0
 KEEP_IDS_S = 6 * 3600.0
+KEEP_DELIVERED_S = 3600.0
 KEEP_SILENCES_S = 5 * 86400.0
 KEEP_FOREIGN_S = 7 * 86400.0
 KEEP_SIGNALS_S = 4 * 3600.0
@@ -109,6 +111,7 @@ class Pruning:
         self._prune_alerts(now)
         of_data = self._prune_changes(now)
         _drop(state.seen_ids, _before(state.seen_ids, now - KEEP_IDS_S))
+        _drop(state.delivered, _delivered_before(state, now - KEEP_DELIVERED_S))
         _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
         forget(state, now - KEEP_SIGNALS_S)
@@ -192,6 +195,11 @@ def _heard_at(alert: Alert) -> float:
 
 def _last(state: State, mark: str) -> float:
     return max(state.behaviour[mark].began, default=0.0)
+
+
+def _delivered_before(state: State, oldest: float) -> list[str]:
+    """Deliveries that first came before; they are in order of arrival."""
+    return list(takewhile(lambda name: state.delivered[name].at < oldest, state.delivered))
 
 
 def _before(times: dict[str, float], oldest: float) -> list[str]:

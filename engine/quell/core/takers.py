@@ -16,6 +16,7 @@ from quell.core.continuity import place_of
 from quell.core.deploys import deployed, steady
 from quell.core.detect.detector import Detector
 from quell.core.groups import Groups
+from quell.core.hearsay import Hearsay
 from quell.core.learn import SPAN_SOURCE, edge_key, learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
@@ -62,6 +63,7 @@ class Takers:
         pruning: Pruning,
         repeats: Repeats,
         detector: Detector,
+        hearsay: Hearsay,
     ) -> None:
         self._state = state
         self._chart = chart
@@ -72,6 +74,8 @@ class Takers:
         self._automation = automation
         self._pruning = pruning
         self._repeats = repeats
+        self._hearsay = hearsay
+        self._detector = detector
         self._by_kind: dict[type, Callable[[Any, float, list[AnyDecision]], object]] = {
             AlertRecord: self._alert,
             ChangeRecord: self._change,
@@ -80,7 +84,7 @@ class Takers:
             SampleRecord: lambda record, now, _out: take_sample(state, record, now),
             SamplesRecord: lambda record, now, _out: take_samples(state, record, now),
             LogRecord: self._log,
-            CallRecord: lambda record, now, _out: take_call(state, record, now),
+            CallRecord: self._call,
             SpanRecord: self._span,
             TotalsRecord: self._totals,
             VersionRecord: self._version,
@@ -104,6 +108,12 @@ class Takers:
         """Takes an alert that the core itself found."""
         self._take_alert(fingerprint(record.labels, record.source, record.key), record, now, out)
 
+    def count_call(self, record: CallRecord, now: float) -> None:
+        """Counts calls, whoever told of them."""
+        take_call(self._state, record, now)
+        if self._detector.active:
+            self._detector.call(record, now)
+
     def _detecting(self, detector: Detector) -> dict[type, Callable[[Any, float, list[AnyDecision]], None]]:
         """The takers of telemetry where there are detectors to see it as well."""
         state = self._state
@@ -119,10 +129,6 @@ class Takers:
         def log(record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
             failing = record.severity.lower() in ERROR_SEVERITIES
             detector.log(record, take_log(state, record, now), now, failing=failing)
-
-        def call(record: CallRecord, now: float, _out: list[AnyDecision]) -> None:
-            take_call(state, record, now)
-            detector.call(record, now)
 
         def span(record: SpanRecord, now: float, out: list[AnyDecision]) -> None:
             if not record.counted and f"{record.trace}/{record.span}" not in state.spans:
@@ -143,7 +149,6 @@ class Takers:
             SampleRecord: sample,
             SamplesRecord: samples,
             LogRecord: log,
-            CallRecord: call,
             SpanRecord: span,
             EntityRecord: entity,
             VersionRecord: version,
@@ -208,6 +213,13 @@ class Takers:
         told = grown(self._state, record, now)
         if told is not None:
             self._by_kind[SamplesRecord](told, now, out)
+
+    def _call(self, record: CallRecord, now: float, _out: list[AnyDecision]) -> None:
+        if record.by_caller:
+            self._hearsay.hold(record, now)
+        else:
+            self._hearsay.own(record)
+            self.count_call(record, now)
 
     def _log(self, record: LogRecord, now: float, _out: list[AnyDecision]) -> None:
         take_log(self._state, record, now)

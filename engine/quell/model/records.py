@@ -134,7 +134,8 @@ class CallRecord(Record, frozen=True, kw_only=True, tag="call", omit_defaults=Tr
 
     ``caller`` is empty for calls from outside, and ``entity`` itself for steps within it. ``mean_s`` is how long the
     callee took on average, ``net_s`` how much longer the caller waited for the answer than the callee worked on it, for
-    nine calls of ten. ``errors`` is how many failed.
+    nine calls of ten. ``errors`` is how many failed. ``by_caller``: the caller told, who cannot know whether the callee
+    tells as well; then it counts where the callee tells of none.
     """
 
     entity: str
@@ -145,6 +146,7 @@ class CallRecord(Record, frozen=True, kw_only=True, tag="call", omit_defaults=Tr
     over_s: float = 60.0
     mean_s: float | None = None
     net_s: float | None = None
+    by_caller: bool = False
 
 
 class DistributionRecord(Record, frozen=True, kw_only=True, tag="distribution", omit_defaults=True, gc=False):

@@ -17,7 +17,7 @@ from quell.model.mute import Silence
 from quell.model.oncall import Climb
 from quell.model.playbook import Playbook
 from quell.model.provenance import Provenance
-from quell.model.records import IncidentRecord
+from quell.model.records import CallRecord, IncidentRecord
 from quell.model.run import Run, Scheduled, Settling, Tried
 from quell.model.topology import Change, Dependency, Entity, Gathered
 
@@ -139,6 +139,13 @@ class Calls(msgspec.Struct, frozen=True, array_like=True):
     errors: int = 0
     mean_s: float | None = None
     net_s: float | None = None
+
+
+class Delivered(msgspec.Struct, array_like=True):
+    """When a delivery first came, and which of its parts were taken: a bit for each, the lowest first."""
+
+    at: float
+    parts: bytes = b""
 
 
 class Signals(msgspec.Struct, kw_only=True):
@@ -275,6 +282,12 @@ class State(msgspec.Struct, kw_only=True):
     totals: dict[str, Total] = msgspec.field(default_factory=dict)
     """By ``entity NUL instance NUL series``; bounded in number, the one told of longest ago first."""
     seen_ids: dict[str, float] = msgspec.field(default_factory=dict)
+    delivered: dict[str, Delivered] = msgspec.field(default_factory=dict)
+    """By source and digest, of deliveries whose records have no ids of their own; the oldest first, bounded."""
+    hearsay: dict[int, dict[str, list[CallRecord]]] = msgspec.field(default_factory=dict)
+    """By minute and entity: calls that only callers told of, until it is known whether the callee tells of them."""
+    own_calls: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    """By entity and minute: how many calls an entity told of itself lately; the one heard of longest ago first."""
     calm_at: dict[str, float] = msgspec.field(default_factory=dict)
     """When to ask of each open incident whether it is over."""
     rules: str | None = None

@@ -78,6 +78,7 @@ class Watch:
         self.left_out: set[tuple[str, str]] = set()
         self._series: dict[tuple[str, str], _Series] = {}
         self._calls: dict[str, _Calls] = {}
+        self._hearsay: dict[str, _Calls] = {}
 
     def point(self, entity: str, metric: str, at: float, value: float) -> None:
         """A value of a metric."""
@@ -93,18 +94,23 @@ class Watch:
             series = self._series[key] = _Series()
         series.add(int(at >= self.at), at, value)
 
-    def calls(self, entity: str, at: float, over_s: float, errors: int, count: int) -> None:
-        """Calls that were counted from ``at`` on for ``over_s``; what the release fell into says nothing of either."""
-        if self.begin <= at < self.end and not at < self.at < at + over_s:
-            minutes = self._calls.setdefault(entity, ({}, {}))[int(at >= self.at)]
+    def calls(self, record: CallRecord) -> None:
+        """Calls that were counted from ``at`` on for ``over_s``; what the release fell into says nothing of either.
+
+        What callers told counts where the callee told of none.
+        """
+        at = record.at
+        if self.begin <= at < self.end and not at < self.at < at + record.over_s:
+            calls = self._hearsay if record.by_caller else self._calls
+            minutes = calls.setdefault(record.entity, ({}, {}))[int(at >= self.at)]
             minute = int(at // MINUTE_S)
             wrong, of = minutes.get(minute, (0, 0))
-            minutes[minute] = (wrong + min(max(errors, 0), count), of + count)
+            minutes[minute] = (wrong + min(max(record.errors, 0), record.count), of + record.count)
 
     def measures(self) -> Iterator[Measure]:
         """What came of it; what differs for sure first."""
         found = [
-            *(_of_calls(entity, told) for entity, told in self._calls.items()),
+            *(_of_calls(entity, told) for entity, told in {**self._hearsay, **self._calls}.items()),
             *(_of_points(*key, series) for key, series in self._series.items()),
         ]
         yield from sorted(found, key=lambda one: (not one.shows, one.delta is None, one.entity, one.metric))
@@ -118,16 +124,21 @@ class Watches:
         for watch in watches.values():
             for entity in watch.entities:
                 self._of.setdefault(entity, []).append(watch)
+        self._seen: set[str] = set()
         self.begin = min((one.begin for one in watches.values()), default=0.0)
         self.end = max((one.end for one in watches.values()), default=0.0)
 
     def take(self, record: AnyRecord) -> None:
         """One record; all but samples and counted calls is nothing to it."""
-        if not isinstance(record, (SampleRecord, SamplesRecord, CallRecord)):
+        if not isinstance(record, (SampleRecord, SamplesRecord, CallRecord)) or record.entity not in self._of:
             return
+        if record.id and (key := f"{record.source}\x00{record.id}") in self._seen:
+            return  # told again
+        if record.id:
+            self._seen.add(key)
         for watch in self._of.get(record.entity, ()):
             if isinstance(record, CallRecord):
-                watch.calls(record.entity, record.at, record.over_s, record.errors, record.count)
+                watch.calls(record)
             elif isinstance(record, SampleRecord):
                 points = record.points or ([] if record.value is None else [(record.at, record.value)])
                 for at, value in points:
