@@ -77,6 +77,8 @@ class Retaining:
             self._writer.store.trim,
             records_before=now - kept.records_s,
             alerts_before=now - kept.alerts_s,
+            contexts_before=now - kept.contexts_s,
+            distributions_before=now - kept.distributions_s,
             incidents_before=now - kept.incidents_s,
             audit_before=now - kept.audit_s,
             quarantine_before=now - kept.quarantine_s,

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 def _records(reading: Reading, about: str) -> Iterator[bytes]:
     """Changes, versions and distributions as they came in. Few values of data are among them: those are left out."""
-    for group in reading.groups():
+    for group in chain(reading.distributions(), reading.groups()):
         for record in group.records:
             if isinstance(record, (ChangeRecord, VersionRecord)) and record.entity == about:
                 yield record_line(record)

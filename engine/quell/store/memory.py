@@ -31,6 +31,7 @@ from quell.store.port import (
     Turn,
 )
 from quell.store.settle import SETTLED, begun, outlived, settled
+from quell.store.tiers import without_contexts
 from quell.store.told import intents_told, result_told
 
 _SNAPSHOTS_KEPT = 2
@@ -220,16 +221,24 @@ class MemoryStore:
         incidents_before: float,
         audit_before: float,
         alerts_before: float = 0.0,
+        contexts_before: float | None = None,
+        distributions_before: float | None = None,
         quarantine_before: float | None = None,
         quarantine_bytes: int | None = None,
         most: int = 1_000,  # noqa: ARG002 -- memory is quick: everything goes at once
     ) -> int:
         before = self._rows()
         safe = min(self._snapshots) if len(self._snapshots) == _SNAPSHOTS_KEPT else 0
+        del distributions_before  # nobody reads past records of a store that ends with its process
         for seq, (now, _) in list(self._journal.items()):
             if now >= records_before or seq > safe:
                 break
             del self._journal[seq]
+        for seq, (now, blob) in list(self._journal.items()):
+            if contexts_before is None or now >= contexts_before or seq > safe:
+                break
+            if (told := without_contexts(unpack_records(blob))) is not None:
+                self._journal[seq] = (now, pack_records(told))
         self._trim_quarantine(records_before if quarantine_before is None else quarantine_before, quarantine_bytes)
         self._over = [alert for alert in self._over if over_at(alert) >= alerts_before]
         for key, entry in list(self._ledger.items()):

@@ -340,15 +340,18 @@ class Store(Protocol):
         incidents_before: float,
         audit_before: float,
         alerts_before: float = 0.0,
+        contexts_before: float | None = None,
+        distributions_before: float | None = None,
         quarantine_before: float | None = None,
         quarantine_bytes: int | None = None,
         most: int = 1_000,
     ) -> int:
-        """Forgets what is older than given (never what recovery needs); returns how many rows went.
+        """Forgets what is older than given (never what recovery needs); returns how many rows went, or grew less.
 
         At most about ``most`` rows of each kind go at once, so that nobody waits long for the writer: whoever wants
-        all of it gone calls again until 0 is returned. Runs and the ledger go with the incidents, what is in quarantine
-        with the records unless it has an age of its own; of more than ``quarantine_bytes`` the oldest goes first.
+        all of it gone calls again until 0 is returned. Runs and the ledger go with the incidents; quarantine, raw
+        contexts and distributions with the records unless they have an age of their own; of more than
+        ``quarantine_bytes`` the oldest goes first.
         """
         ...
 

@@ -27,6 +27,7 @@ from quell.store.codec import Blob, decode, unpack
 from quell.store.database import T, Work
 from quell.store.port import AuditBreak, AuditEntry, Group, LedgerEntry, Quarantined
 from quell.store.tables import AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS, SNAPSHOTS
+from quell.store.tiers import kept_distributions
 
 _ROWS = 200
 _GROUPS = 20
@@ -70,6 +71,17 @@ class Reading:
             if len(groups) < _GROUPS:
                 return
             seq = groups[-1].seq
+
+    def distributions(self, since: float = 0.0) -> Iterator[Group]:
+        """Distributions that are kept though the journal has forgotten them, in order."""
+        after = 0
+        while True:
+            rows = self._look(partial(kept_distributions, after=after, since=since, limit=_GROUPS))
+            for _, group in rows:
+                yield group
+            if len(rows) < _GROUPS:
+                return
+            after = rows[-1][0]
 
     def alerts(self, since: float = 0.0, until: float = _END, *, known: Iterable[Alert] = ()) -> Iterator[Alert]:
         """Alerts that fired within that time, each firing once: of ``known`` those first, then those kept last."""

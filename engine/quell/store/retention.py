@@ -17,7 +17,8 @@ from quell.store.chain import Link
 from quell.store.journal import recoverable_from
 from quell.store.port import QUARANTINED_BYTES
 from quell.store.settle import SETTLED
-from quell.store.tables import ALERTS, AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS
+from quell.store.tables import ALERTS, AUDIT, DISTRIBUTIONS, INCIDENTS, LEDGER, QUARANTINE, RUNS
+from quell.store.tiers import drop_groups, strip
 
 _OLDEST = 10
 """Of the ledger so many times as many rows are looked at as may go: few of the oldest are not settled."""
@@ -27,6 +28,8 @@ def trim(
     connection: Connection,
     *,
     records_before: float,
+    contexts_before: float,
+    distributions_before: float,
     incidents_before: float,
     audit_before: float,
     alerts_before: float,
@@ -34,15 +37,19 @@ def trim(
     quarantine_bytes: int | None,
     most: int,
 ) -> int:
-    """Deletes what is older than given, at most about ``most`` rows of each kind; returns how many rows went.
+    """Deletes what is older than given, at most about ``most`` rows of each kind; returns how many went or grew less.
 
     Groups go only up to the oldest snapshot kept, and only from the front: a hole would be a silent loss. Ledger and
     audit rows stay while a recovery could decide their turn again, for they are what makes that harmless; the turn of
     the snapshot itself counts as one, since timers after the snapshot share its seq.
     """
     safe = recoverable_from(connection)
+    gone = drop_groups(connection, safe, records_before, distributions_before, most)
+    if not gone and contexts_before > records_before:  # what goes whole need not be looked into first
+        gone = strip(connection, safe, contexts_before)
     return (
-        _trim_journal(connection, safe, records_before, most)
+        gone
+        + _delete(connection, DISTRIBUTIONS, DISTRIBUTIONS.c.last_at < distributions_before, most)
         + _trim_quarantine(connection, quarantine_before, quarantine_bytes, most)
         + _delete(connection, ALERTS, ALERTS.c.last_at < alerts_before, most)
         + _trim_ledger(connection, safe, incidents_before, most)
@@ -58,16 +65,6 @@ def trim(
         )
         + _trim_audit(connection, safe, audit_before, most)
     )
-
-
-def _trim_journal(connection: Connection, safe: int, before: float, most: int) -> int:
-    end = 0
-    oldest = select(JOURNAL.c.seq, JOURNAL.c.now).where(JOURNAL.c.seq <= safe).order_by(JOURNAL.c.seq).limit(most)
-    for row in connection.execute(oldest):
-        if row.now >= before:
-            break
-        end = row.seq
-    return connection.execute(delete(JOURNAL).where(JOURNAL.c.seq <= end)).rowcount if end else 0
 
 
 def _trim_quarantine(connection: Connection, before: float, most_bytes: int | None, most: int) -> int:

@@ -132,6 +132,17 @@ ALERTS = Table(
 )
 """Alerts that are over, many to a row as they were kept together; ``last_at`` is when the last of them ended."""
 
+DISTRIBUTIONS = Table(
+    "distributions",
+    METADATA,
+    Column("n", NUMBER, primary_key=True),
+    Column("last_at", Float, nullable=False, index=True),
+    Column("count", Integer, nullable=False),
+    Column("packed", Boolean, nullable=False),
+    Column("records", LargeBinary, nullable=False),
+)
+"""Distributions whose groups the journal has forgotten, many to a row; ``last_at`` is when the last was accepted."""
+
 SHOWN = Table(
     "shown",
     METADATA,
