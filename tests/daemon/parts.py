@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,9 @@ class SmallCore:
     @classmethod
     def restored(cls, rulebook: Rulebook, data: bytes | None) -> SmallCore:
         return cls(rulebook, State() if data is None else msgspec.msgpack.decode(data, type=State))
+
+    def parts(self, records: Sequence[AnyRecord], now: float) -> Iterator[list[AnyDecision]]:
+        yield self.decide(records, now)
 
     def decide(self, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]:
         self.state.now = max(now, self.state.now)

@@ -7,7 +7,7 @@ one call count as simultaneous and are put in an order of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import floor, isfinite
 
 import msgspec
@@ -151,13 +151,21 @@ class Engine:
 
     def decide(self, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]:
         """What follows from the passing of time up to ``now`` and from the records. Never raises for their content."""
+        return [decision for part in self.parts(records, now) for decision in part]
+
+    def parts(self, records: Sequence[AnyRecord], now: float) -> Iterator[list[AnyDecision]]:
+        """The same in pieces of work of a few milliseconds, as far as it can be cut: what comes out is the same.
+
+        Between two pieces others may read the state; nothing else of the engine is to be called before the last.
+        """
         out: list[AnyDecision] = []
         now = max(min(now, LATEST), self.state.now) if isfinite(now) else self.state.now
         if self.state.now and any(_tells_of_return(record) for record in records):
             out.extend(self._automation.resumed(now))
             self._detector.resumed(now)
             self._agenda.put(self._automation.next_due(), "runs")
-        self._advance(now, out)
+        for _ in self._advance(now, out):
+            yield []
         followed = len(out)
         for record in in_order(self._repeats.take(records, now, out), now, out):
             if self._takers.knows(record) and not seen_before(self.state, record, now):
@@ -165,7 +173,7 @@ class Engine:
         self._hearing.plan()
         self.state.now = now
         self._follow(now, out, followed)
-        return out
+        yield out
 
     def explain(self, incident_id: str) -> Explanation | None:
         """Why an incident is what it is; None when there is no such incident."""
@@ -214,7 +222,8 @@ class Engine:
             self._alerts.plan_mutes(self.state.now)
             self._agenda.put(_next_prune(self.state.now), "prune")
 
-    def _advance(self, now: float, out: list[AnyDecision]) -> None:
+    def _advance(self, now: float, out: list[AnyDecision]) -> Iterator[None]:
+        """Does what is due up to ``now``; pauses within what is long."""
         if not self.state.now:
             self.state.now = now
             self.state.rules = self.rulebook.version
@@ -224,7 +233,10 @@ class Engine:
             at = max(due, self.state.now)
             self.state.now = at
             before = len(out)
-            self._do(what, key, at, out)
+            if what == "detect":
+                yield from self._detector.judge(key, at, out)
+            else:
+                self._do(what, key, at, out)
             self._follow(at, out, before)
 
     def _do(self, what: str, key: str, at: float, out: list[AnyDecision]) -> None:
@@ -232,8 +244,6 @@ class Engine:
             self._read_rules(at, out)
         elif what == "heed":
             self._hearsay.heed(key, at)
-        elif what == "detect":
-            self._detector.judge(key, at, out)
         elif what == "expire":
             over = self._alerts.expire(key, at, out)
             if over is not None:

@@ -357,8 +357,10 @@ class Loop:
         try:
             for part in slices(group.records):
                 began = time.perf_counter()
-                out += self.decider.decide(part, group.now)
-                await self._pace.give_way(time.perf_counter() - began)
+                for piece in self.decider.parts(part, group.now):
+                    out += piece
+                    await self._pace.give_way(time.perf_counter() - began)
+                    began = time.perf_counter()
         except Exception:  # noqa: BLE001 - what the core fails on is found, set aside and reported
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
         else:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+# Nothing here refers to what it is part of, so the garbage collector need not look at it (gc=False): at tens of
+# thousands of series looking took longer than judging them.
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a condition says of one window: whether it is ``bad``, in a sentence, with the numbers behind it.
 
     ``details`` become annotations of the alert, ``labels`` its labels; ``severity`` "" is that of the rule.
@@ -20,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
 
-class Pending(msgspec.Struct, array_like=True):
+class Pending(msgspec.Struct, array_like=True, gc=False):
     """Points that were told since the last look, as they came: values of None and NaN are still among them.
 
     ``weights`` are as many as ``values``, or none: then every point counts once.
@@ -31,7 +34,7 @@ class Pending(msgspec.Struct, array_like=True):
     weights: list[float] = []
 
 
-class Bucket(msgspec.Struct, array_like=True):
+class Bucket(msgspec.Struct, array_like=True, gc=False):
     """The points of one window, added up. ``rise`` is by how much a counter grew from point to point within it.
 
     ``bins`` are (index, weight) of an exponential histogram, for percentiles only; see `quell.core.detect.buckets`.
@@ -49,7 +52,7 @@ class Bucket(msgspec.Struct, array_like=True):
     bins: dict[int, float] = {}
 
 
-class Windows(msgspec.Struct, tag="windows", tag_field="memory"):
+class Windows(msgspec.Struct, tag="windows", tag_field="memory", gc=False):
     """Windows of a series by their number on the grid, and of the series that it is divided by.
 
     ``unheard`` are the first and last of windows in which nobody listened, so that they may have counted more.
@@ -60,7 +63,7 @@ class Windows(msgspec.Struct, tag="windows", tag_field="memory"):
     unheard: list[tuple[int, int]] = []
 
 
-class Silence(msgspec.Struct, tag="silence", tag_field="memory"):
+class Silence(msgspec.Struct, tag="silence", tag_field="memory", gc=False):
     """Since when something was to be heard, and the latest that was; ``resumed`` is when quell itself heard again."""
 
     since: float = 0.0
@@ -69,7 +72,7 @@ class Silence(msgspec.Struct, tag="silence", tag_field="memory"):
     last: float = 0.0
 
 
-class Profile(msgspec.Struct, tag="profile", tag_field="memory"):
+class Profile(msgspec.Struct, tag="profile", tag_field="memory", gc=False):
     """What is usual: by hour of the day (24 more for weekends) the latest values, as 32-bit little-endian floats.
 
     ``apart`` are the latest differences from what was usual, by which a change of level is told. ``first_at`` is when
@@ -83,7 +86,7 @@ class Profile(msgspec.Struct, tag="profile", tag_field="memory"):
     kept_at: int = 0
 
 
-class Made(msgspec.Struct, array_like=True):
+class Made(msgspec.Struct, array_like=True, gc=False):
     """A log statement: since when it is new, when it was made last, and how often since it is new."""
 
     new_at: float
@@ -91,14 +94,14 @@ class Made(msgspec.Struct, array_like=True):
     count: float = 0.0
 
 
-class Statements(msgspec.Struct, tag="statements", tag_field="memory"):
+class Statements(msgspec.Struct, tag="statements", tag_field="memory", gc=False):
     """The log statements of an entity, and when the first of all was made."""
 
     made: dict[str, Made] = msgspec.field(default_factory=dict)
     first_at: float = 0.0
 
 
-class Batch(msgspec.Struct, array_like=True):
+class Batch(msgspec.Struct, array_like=True, gc=False):
     """What was told of one window of an entity: by field its `quell.model.distribution.Distribution`, packed.
 
     ``version`` is the one told last (at ``version_at``), ``skew_s`` how far ahead of arrival the furthest record lay.
@@ -111,14 +114,14 @@ class Batch(msgspec.Struct, array_like=True):
     skew_s: float = 0.0
 
 
-class Batches(msgspec.Struct, tag="batches", tag_field="memory"):
+class Batches(msgspec.Struct, tag="batches", tag_field="memory", gc=False):
     """Distributions of the fields of an entity by window; ``newest`` is until when anything was told."""
 
     own: dict[int, Batch] = msgspec.field(default_factory=dict)
     newest: float = 0.0
 
 
-class Stand(msgspec.Struct, frozen=True, array_like=True):
+class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How a service level stood at ``at``: what was bad of how much over its period, and what may be, in all of it.
 
     ``burns`` has for each rate of the rule how fast its two spans burn, as multiples (None: too little is known).
@@ -136,7 +139,7 @@ class Stand(msgspec.Struct, frozen=True, array_like=True):
         return 1.0 - self.bad / self.allowed if self.allowed > 0.0 else 1.0
 
 
-class Budget(msgspec.Struct, tag="budget", tag_field="memory"):
+class Budget(msgspec.Struct, tag="budget", tag_field="memory", gc=False):
     """What was bad, and of how much, over the period of a service level.
 
     ``own``, ``by`` and ``parts`` (of values by segment) are the windows that points may still come for; those before
@@ -162,7 +165,7 @@ Memory = Windows | Silence | Profile | Statements | Batches | Budget
 """What any condition remembers of a series."""
 
 
-class Watch(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Watch(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One series as one rule sees it. ``pending`` has what it reads, then what that is divided by.
 
     ``told_at`` is when a point of it arrived last, ``judged_at`` when something could be said of it, ``newest`` the

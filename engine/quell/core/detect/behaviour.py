@@ -28,6 +28,8 @@ _UNPACKER = msgspec.msgpack.Decoder(Distribution)
 class BehaviourCondition(Quiet):
     """See `quell.core.detect.condition.Condition`."""
 
+    effort = 200
+
     def __init__(self, rule: DetectRule, of: Behaviour, profiles: Sequence[Profile]) -> None:
         self._rule = rule
         self._of = of

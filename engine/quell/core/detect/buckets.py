@@ -59,6 +59,8 @@ def points_of(pending: Pending, ahead: float) -> Points:
     pending.times, pending.values, pending.weights = [], [], []
     if not weights and times[-1] <= ahead and _sound(values, times):
         return Points(times, values, weights)
+    if weights and -ahead <= times[0] and times[-1] <= ahead and _sound(values, times) and _weighed(weights):
+        return Points(times, values, weights)
     if weights:
         kept = sorted(
             (at, min(max(value, -MOST_VALUE), MOST_VALUE), min(weight, MOST_WEIGHT))
@@ -87,6 +89,11 @@ def _sound(values: list[float | None], times: list[float]) -> TypeGuard[list[flo
     # A NaN is neither above nor below: extremes may not show it, but a sum with it is no number.
     whole = isfinite(sum(numbers)) and isfinite(times[0]) and isfinite(times[-1])
     return whole and min(numbers) >= -MOST_VALUE and max(numbers) <= MOST_VALUE
+
+
+def _weighed(weights: list[float]) -> bool:
+    """Whether all weights count as they are; a sum with NaN is no number."""
+    return min(weights) > 0.0 and max(weights) <= MOST_WEIGHT and isfinite(sum(weights))
 
 
 def fold(

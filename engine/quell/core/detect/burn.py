@@ -35,6 +35,8 @@ _ROUNDING = 1.0 - 1e-9
 class BurnCondition(Quiet):
     """See `quell.core.detect.condition.Condition`."""
 
+    effort = 10
+
     def __init__(self, rule: DetectRule, condition: Burn) -> None:
         self._every_s = rule.every_s
         self._of = condition

@@ -51,6 +51,9 @@ class Condition(Protocol):
     def waits(self, watch: Watch, slot: int) -> bool:
         """Whether it is to be asked after the window ``slot`` though nothing more is told: silence says something."""
 
+    effort: int
+    """As how many plain series judging one of its series counts, about."""
+
     together: bool
     """Whether it looks at several series of its rule at once: then all are folded, and `meet` is called, before."""
 
@@ -70,6 +73,7 @@ class Quiet:
     alone = False
     together = False
     remembers_s = 21_600.0
+    effort = 1
     rests_on = ""
 
     def take_named(self, memory: Memory, name: str, at: float, count: float) -> None:

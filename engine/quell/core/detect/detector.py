@@ -6,7 +6,7 @@ then the points since the last look are put in order, so that it does not matter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from quell.core.agenda import Agenda
 from quell.core.detect.blindness import Blindness
@@ -29,6 +29,11 @@ from quell.model.state import State
 
 MOST_PENDING = 1000
 """Points of one series that wait; when there are more they are added to their windows at once."""
+
+PIECE = 10_000
+"""So much is judged without a pause, in points: a few milliseconds."""
+A_LOOK = 50
+"""To look at a plain series costs as much as to add so many points to its windows."""
 
 Told = tuple[Iterable[float], Iterable[float | None], Iterable[float]]
 """Times, values and weights; no weights where every point counts once."""
@@ -141,24 +146,29 @@ class Detector:
             if reader.rule.blind_s or any(self._judging.restless(reader, watch, last) for watch in watches):
                 self._plan(reader, now)
 
-    def judge(self, name: str, at: float, out: list[AnyDecision]) -> None:
-        """Judges the windows of a rule that are over."""
+    def judge(self, name: str, at: float, out: list[AnyDecision]) -> Iterator[None]:
+        """Judges the windows of a rule that are over; pauses after every `PIECE` of it."""
         reader = self._readers.get(name)
         if reader is None:
             return
         self._planned.discard(name)
         restless, owing = bool(reader.rule.blind_s), False
         watches, last = self._series.of(name), reader.last(at)
+        ordered = [watches[key] for key in sorted(watches)]
         if reader.condition.together:
-            for key in sorted(watches):
-                self._judging.fold(reader, watches[key], last)
+            for piece in _pieces(ordered, reader.condition.effort):
+                for watch in piece:
+                    self._judging.fold(reader, watch, last)
+                yield
             reader.condition.meet(watches, lambda watch: labels_of(self._series.entity(watch.entity), watch.metric))
-        for key in sorted(watches):
-            watch = watches[key]
-            if self._judging.restless(reader, watch, last):
-                self._judging.look(reader, watch, last, at, out)
-                restless = restless or self._judging.restless(reader, watch, last)
-                owing = owing or bool(watch.touched)
+        look, is_restless = self._judging.look, self._judging.restless
+        for piece in _pieces(ordered, reader.condition.effort):
+            for watch in piece:
+                if is_restless(reader, watch, last):
+                    look(reader, watch, last, at, out)
+                    restless = restless or is_restless(reader, watch, last)
+                    owing = owing or bool(watch.touched)
+            yield
         if reader.rule.blind_s:
             self._blindness.look(reader.rule, watches.values(), at, out)
         if restless:  # while nobody listened there is nothing to judge but what was told before
@@ -257,6 +267,18 @@ class Detector:
     def _plan(self, reader: Reader, now: float) -> None:
         self._planned.add(reader.rule.name)
         self._agenda.put(reader.next_look(now), "detect", reader.rule.name)
+
+
+def _pieces(watches: Sequence[Watch], effort: int) -> Iterator[Sequence[Watch]]:
+    """Series in pieces of about as much work, by how many they are and how much was told of them."""
+    begin, work = 0, 0
+    for at, watch in enumerate(watches):
+        work += A_LOOK * effort + len(watch.pending[0].times) + len(watch.pending[1].times)
+        if work >= PIECE:
+            yield watches[begin : at + 1]
+            begin, work = at + 1, 0
+    if begin < len(watches):
+        yield watches[begin:]
 
 
 def _weigh(pending: Pending, times: Iterable[float], weights: Iterable[float]) -> None:

@@ -38,6 +38,8 @@ _CODES: Mapping[Check, tuple[Code, ...]] = {
 class ProfileCondition(Quiet):
     """What both have in common; see `quell.core.detect.condition.Condition`."""
 
+    effort = 200
+
     alone = True
 
     def __init__(self, rule: DetectRule, of: Drift | Schema, profiles: Sequence[Profile]) -> None:
