@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quell.core.evidence.bearing import bearing
 from quell.core.evidence.calls import missing, traffic, waiting
-from quell.core.evidence.impact import impact
+from quell.core.evidence.impact import Impact, impact
 from quell.core.evidence.resources import resources, versions
 from quell.core.evidence.scales import fewer, least, more, quantiles, spread, worse_half
 from quell.core.evidence.statements import statements
@@ -26,6 +27,7 @@ from quell.model.statements import statement
 
 T0 = 1_700_000_040.0
 MINUTE = 60.0
+NOTHING_FELT = bearing(Impact(), Impact())
 ROWS = st.lists(st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), min_size=5, max_size=5), min_size=1)
 
 
@@ -103,7 +105,8 @@ def test_a_few_missing_of_many_are_less_than_all_of_a_few():
         ("latency_p90", "wait"), ("http_request_duration_seconds", "wait"), ("ResponseTime", "wait"),
         ("availability_Average", "success"), ("errorRate", "failure"), ("http_5xx_total", "failure"),
         ("requests_Sum", "load"), ("workload", "load"), ("container_cpu_usage_seconds_total", "resource"),
-        ("mem", "resource"), ("diskio", "resource"), ("net_rx", "traffic"), ("queue_depth", "other"), ("", "other"),
+        ("mem", "resource"), ("diskio", "resource"), ("net_rx", "traffic"), ("queue_depth", "resource"),
+            ("humidity", "other"), ("", "other"),
     ],
 )  # fmt: skip
 def test_words_say_what_a_metric_measures(name: str, kind: str):
@@ -143,7 +146,7 @@ def test_impact_is_found_where_callees_do_not_explain_it():
         metrics("middle", latency=step(0.2, 0.7), requests=step(100, 100)),
         metrics("deep", latency=step(0.1, 0.1), requests=step(100, 100)),
     )
-    found = impact(table(told, T0), chain(*names), "wait")
+    found = impact(table(told, T0), chain(*names), "wait").nats
     assert max(found, key=lambda node: found[node][0]) == 1
     assert found[1][0] > 3.0 * found.get(0, (0.0, ""))[0]
     assert found[1][1].startswith("latency went from 0.2 to 0.7")
@@ -158,7 +161,7 @@ def test_three_slow_requests_are_less_than_a_thousand():
         metrics("idle", latency=step(0.1, 3.0), requests=step(3, 3)),
         metrics("busy", latency=step(0.1, 0.2), requests=step(1000, 1000)),
     )
-    found = impact(table(told, T0), around, "wait")
+    found = impact(table(told, T0), around, "wait").nats
     assert found[2][0] > found[1][0]
 
 
@@ -166,8 +169,8 @@ def test_what_lasted_before_trouble_began_is_not_part_of_it():
     names = ("front",)
     slow_for_long = [*step(0.1, 0.5)[:20], *([0.5] * 15)]
     told = signals(names, metrics("front", latency=slow_for_long, requests=step(100, 100)))
-    later = impact(table(told, T0 + 1.0), chain(*names), "wait")
-    fresh = impact(table(told, T0 - 600.0), chain(*names), "wait")
+    later = impact(table(told, T0 + 1.0), chain(*names), "wait").nats
+    fresh = impact(table(told, T0 - 600.0), chain(*names), "wait").nats
     assert later.get(0, (0.0, ""))[0] < fresh[0][0]
 
 
@@ -185,7 +188,7 @@ def test_what_lasted_before_trouble_began_is_not_part_of_it():
 def test_failures_are_read_as_counts_shares_or_percents(values: dict[str, list[float]], worst: bool):
     names = ("front",)
     told = signals(names, metrics("front", requests=step(1000, 1000), **values))
-    assert (impact(table(told, T0), chain(*names), "failure").get(0, (0.0, ""))[0] > 2.0) == worst
+    assert (impact(table(told, T0), chain(*names), "failure").nats.get(0, (0.0, ""))[0] > 2.0) == worst
 
 
 def test_callers_that_wait_point_at_the_callee_they_share():
@@ -203,14 +206,14 @@ def test_callers_that_wait_point_at_the_callee_they_share():
         metrics("shared", **quiet),
         metrics("single", **quiet),
     )
-    found = impact(table(told, T0), around, "wait")
+    found = impact(table(told, T0), around, "wait").nats
     assert max(found, key=lambda node: found[node][0]) == 2
 
 
 def test_a_resource_far_above_its_band_is_evidence_and_small_rises_beside_it_are_not():
     names = ("a", "b")
     told = signals(names, metrics("a", cpu=step(5, 95)), metrics("b", cpu=step(5, 6)))
-    found = {one.node: one.weight for one in resources(table(told, T0))}
+    found = {one.node: one.weight for one in resources(table(told, T0), NOTHING_FELT)}
     assert found[0] > 7.0
     assert found[1] < 0.5
 
@@ -219,7 +222,7 @@ def test_a_resource_that_was_hardly_told_of_before_has_no_band_to_leave():
     times = [T0 + MINUTE * at for at in range(-30, 5)]
     late: list[float | None] = [*([None] * 28), 5.0, 5.1, *([6.0] * 5)]
     told = SamplesRecord(at=T0, entity="a", times=times, values={"cpu": late})
-    assert list(resources(table(signals(("a",), told), T0))) == []
+    assert list(resources(table(signals(("a",), told), T0), NOTHING_FELT)) == []
 
 
 def test_new_code_is_compared_with_old_in_the_same_minutes():

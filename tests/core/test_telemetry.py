@@ -74,12 +74,36 @@ def points(signals: Signals, metric: str) -> list[tuple[float, float]]:
 
 
 def test_points_are_kept_in_order_of_time_and_bounded():
-    told = [(T0 + at, float(at)) for at in range(KEEP_POINTS + 100, 0, -1)]
+    told = [(T0 + at * 60.0, float(at)) for at in range(KEEP_POINTS + 100, 0, -1)]
     late = SampleRecord(at=T0, entity=LEDGER, metric="m", points=told)
-    kept = points(signals_of(sample("m", 5000.0, 1.0), late), "m")
+    kept = points(signals_of(sample("m", 500_000.0, 1.0), late), "m")
     assert len(kept) == KEEP_POINTS
     assert kept == sorted(kept)
-    assert kept[-1] == (T0 + 5000.0, 1.0)
+    assert kept[-1] == (T0 + 500_000.0, 1.0)
+
+
+def test_of_points_every_second_fewer_are_kept_and_longer():
+    told = [(T0 + at, float(at)) for at in range(3 * KEEP_POINTS)]
+    kept = points(signals_of(SampleRecord(at=T0, entity=LEDGER, metric="m", points=told)), "m")
+    assert KEEP_POINTS / 2 < len(kept) <= KEEP_POINTS
+    assert kept[0][0] <= T0 + telemetry.GRIDS[-1]
+    assert kept[-1] == told[-1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 9)), max_size=40, unique_by=lambda one: one[0]), st.data())
+def test_it_does_not_matter_how_points_are_batched_where_some_are_left_out(
+    told: list[tuple[int, int]], data: st.DataObject
+):
+    told.sort()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(told)), max_size=3)))
+    with pytest.MonkeyPatch().context() as small:
+        small.setattr(telemetry, "KEEP_POINTS", 6)
+        one_by_one = state_of(*(sample("m", at, value) for at, value in told))
+        parts = [told[start:end] for start, end in zip([0, *cuts], [*cuts, len(told)], strict=True)]
+        batched = state_of(*(_batch(part) for part in parts if part))
+    assert {name: one.series for name, one in one_by_one.signals.items()} == {
+        name: one.series for name, one in batched.signals.items()
+    }
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9)), max_size=30), st.integers(0, 30))

@@ -16,6 +16,10 @@ from quell.model.state import Calls, Pattern, Series, Signals, State
 from quell.model.statements import MOST_CHARACTERS, statement
 
 KEEP_POINTS = 2000
+GRIDS = (2, 4, 8, 16)
+"""When there are more points than are kept, only the last of every so many seconds is, coarser as need be; at the
+coarsest the oldest go. So a metric of every second reaches back nine hours, not half an hour. Each grid is part of the
+next, so what is kept does not depend on how points were batched."""
 KEEP_METRICS = 96
 MOST_NAME = 2000
 """Characters of a metric's name; what is longer is not kept."""
@@ -154,21 +158,37 @@ def _keep(state: State, signals: Signals, metric: str, times: Floats, values: Fl
     if not len(times) or (known is None and (len(signals.series) >= KEEP_METRICS or len(metric) > MOST_NAME)):
         return
     ordered = len(times) == 1 or bool((np.diff(times) > 0).all())
-    if known is None:
-        known_times = known_values = b""
-    else:
-        known_times, known_values = known.times, known.values
-        ordered = ordered and bool(_LAST.unpack_from(known_times, len(known_times) - 8)[0] < times[0])
-    if ordered:
-        packed_times, packed_values = known_times + times.tobytes(), known_values + values.tobytes()
-    else:  # of two values for one time the one told later stands
-        times = np.concatenate((floats(known_times), times))
-        values = np.concatenate((floats(known_values), values))
-        times, last = np.unique(times[::-1], return_index=True)
-        packed_times, packed_values = times.tobytes(), values[::-1][last].tobytes()
-    series = Series(packed_times[-8 * KEEP_POINTS :], packed_values[-8 * KEEP_POINTS :])
+    known_times, known_values, grid = (known.times, known.values, known.grid) if known is not None else (b"", b"", 0)
+    ordered = ordered and (not known_times or bool(_LAST.unpack_from(known_times, len(known_times) - 8)[0] < times[0]))
+    packed_times, packed_values = known_times + times.tobytes(), known_values + values.tobytes()
+    if not ordered:  # of two values for one time the one told later stands
+        times, last = np.unique(floats(packed_times)[::-1], return_index=True)
+        packed_times, packed_values = times.tobytes(), floats(packed_values)[::-1][last].tobytes()
+    series = _thinned(Series(packed_times, packed_values, grid), len(times) if ordered else 0)
     state.telemetry_bytes += _size(series) - (_size(known) if known is not None else 0)
     signals.series[metric] = series
+
+
+def _thinned(series: Series, added: int) -> Series:
+    """At most `KEEP_POINTS`, of which the last ``added`` (0: any) may be nearer to each other than the grid."""
+    grid = series.grid
+    if grid and added == 1 and len(series.times) > 8:  # as points mostly come: one by one
+        before, last = floats(series.times[-16:]).tolist()
+        if before // grid == last // grid:
+            series = Series(series.times[:-16] + series.times[-8:], series.values[:-16] + series.values[-8:], grid)
+    elif grid:
+        series = _gridded(series, grid)
+    for coarser in GRIDS:
+        if len(series.times) // 8 > KEEP_POINTS and coarser > series.grid:
+            series = _gridded(series, coarser)
+    return Series(series.times[-8 * KEEP_POINTS :], series.values[-8 * KEEP_POINTS :], series.grid)
+
+
+def _gridded(series: Series, grid: int) -> Series:
+    """The last point of every so many seconds."""
+    times, values = floats(series.times), floats(series.values)
+    last = np.append(np.diff(times // grid) > 0, [True])
+    return Series(times[last].tobytes(), values[last].tobytes(), grid)
 
 
 def _count(state: State, entity: str, name: str, told: Calls, now: float) -> None:

@@ -117,11 +117,12 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
 class Series(msgspec.Struct, frozen=True, array_like=True):
     """Points of one metric in order of time: ``times`` (seconds) and ``values`` as 64-bit little-endian floats.
 
-    NaN is where nothing was told.
+    NaN is where nothing was told. ``grid``: of the points within so many seconds only the last is kept (0: all are).
     """
 
     times: bytes = b""
     values: bytes = b""
+    grid: int = 0
 
 
 class Pattern(msgspec.Struct, array_like=True):

@@ -13,50 +13,82 @@ weighing it by requests, with a band instead of a threshold, is what keeps idle 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import log1p
 
 import numpy as np
 
-from quell.core.evidence.losses import Losses, What, measured
-from quell.core.evidence.scales import TINY
+from quell.core.evidence.absence import lost
+from quell.core.evidence.losses import FAILURE_SHARE, Losses, What, measured
+from quell.core.evidence.scales import FLOOR, TINY
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import Table
 
 WAIT_SHARE = 0.02
 """Excess that is this share of all the time users wait is worth log(2) nats of impact."""
-FAILURE_SHARE = 0.005
-"""The same for failures, as a share of all requests."""
 ODDNESS = 0.25
 """How odd a level is for a node counts so much beside its impact: callers of the guilty one are less surprised."""
 MOST_DOUBLINGS = 10.0
 """Impact is not worth more than this many times the nats of one (natural) doubling."""
 
 
-def impact(table: Table, around: Surroundings, what: What) -> dict[int, tuple[float, str]]:
-    """Nats and a sentence by node."""
+@dataclass(slots=True)
+class Impact:
+    """By node nats and a sentence; ``worse`` in doublings of all that got worse there, ``own`` the share not explained.
+
+    All nodes of which anything was measured are in ``worse``. ``grown``: how many times as many requests are under way.
+    """
+
+    nats: dict[int, tuple[float, str]] = field(default_factory=dict)
+    worse: dict[int, float] = field(default_factory=dict)
+    own: dict[int, float] = field(default_factory=dict)
+    grown: dict[int, float] = field(default_factory=dict)
+
+
+def impact(table: Table, around: Surroundings, what: What) -> Impact:
+    """What each node makes its callers wait or fail, less what its callees explain."""
     losses = measured(table, what, outgoing=False)
+    if what == "failure":
+        for node, (much, before, least, after) in lost(table, around, _shares(table, losses)).items():
+            losses.beyond[node] = losses.beyond.get(node, 0.0) + much
+            losses.excess[node] = losses.excess.get(node, 0.0) + much
+            losses.far[node] = max(losses.far.get(node, 0.0), before / max(before - least, before * FLOOR))
+            losses.said[node] = ("requests to it", before, after)
     if not losses.beyond:
-        return {}
+        return Impact()
     own = {
-        node: max(0.0, lost - sum(losses.beyond[below] for below in around.measured_below(node, losses.beyond)))
-        for node, lost in losses.beyond.items()
+        node: max(0.0, much - sum(losses.beyond[below] for below in around.measured_below(node, losses.beyond)))
+        for node, much in losses.beyond.items()
     }
     ways = _between(table, around, losses, own) if what == "wait" else {}
     unit = _unit(table, around, losses, what)
-    found = {}
+    worse = {node: log1p(much / unit) for node, much in losses.beyond.items()}
+    shares = {node: min(1.0, own[node] / much) for node, much in losses.beyond.items() if much > TINY}
+    found = Impact(worse=worse, own=shares, grown=losses.grown)
     for node in sorted({*own, *ways}):
         here, way = own.get(node, 0.0), ways.get(node, 0.0)
         if here + way > 0.0:
-            doublings = log1p((here + way) / unit) + _odd(losses, node, here)
-            found[node] = (min(doublings, MOST_DOUBLINGS), _sentence(losses, node, what, on_the_way=way > here))
+            doublings = log1p((here + way) / unit)
+            if around.known:
+                doublings += ODDNESS * _odd(losses, node, here)
+            else:  # callers lose as much as the guilty one, but are less surprised
+                doublings = (doublings + _odd(losses, node, here)) / 2.0
+            text = _sentence(losses, node, what, on_the_way=way > here)
+            found.nats[node] = (min(doublings, MOST_DOUBLINGS), text)
     return found
 
 
+def _shares(table: Table, losses: Losses) -> dict[int, float]:
+    """By node the share of its requests that newly fail."""
+    loads = _loads(table)
+    return {node: min(1.0, much / loads.get(node, 1.0)) for node, much in losses.beyond.items()}
+
+
 def _odd(losses: Losses, node: int, own: float) -> float:
-    """A little for how odd a level is for this node, as far as its impact is its own."""
+    """How odd a level is for this node, as far as its impact is its own."""
     beyond = losses.beyond.get(node, 0.0)
     share = min(1.0, own / beyond) if beyond > TINY else 0.0
-    return ODDNESS * share * log1p(losses.far.get(node, 0.0))
+    return share * log1p(losses.far.get(node, 0.0))
 
 
 def _sentence(losses: Losses, node: int, what: What, *, on_the_way: bool) -> str:
@@ -90,23 +122,23 @@ def _between(table: Table, around: Surroundings, losses: Losses, own: dict[int, 
     calls = _calls_out(table, around)
     between: dict[int, float] = {}
     waits = measured(table, "wait", outgoing=True)
-    for node, lost in waits.beyond.items():
+    for node, beyond in waits.beyond.items():
         below = sum(losses.beyond[other] for other in around.measured_below(node, losses.beyond))
-        rest = min(lost * calls.get(node, 1.0) - below, losses.beyond.get(node, np.inf))
+        rest = min(beyond * calls.get(node, 1.0) - below, losses.beyond.get(node, np.inf))
         if rest > 0.0:
             between[node] = rest
     loads = _loads(table)
     found: dict[int, float] = {}
-    for node, lost in between.items():
+    for node, seconds in between.items():
         if node in own:
-            own[node] = max(0.0, own[node] - lost)
+            own[node] = max(0.0, own[node] - seconds)
         blame = {
             other: _share(around.inn[other], between) * loads.get(other, 1.0) for other in (*around.out[node], node)
         }
         total = sum(blame.values())
         for other, part in blame.items():
             if part > 0.0:
-                found[other] = found.get(other, 0.0) + lost * part / total
+                found[other] = found.get(other, 0.0) + seconds * part / total
     return found
 
 

@@ -14,6 +14,10 @@ from quell.core.evidence.table import LEAST_POINTS, Block, Table
 BAND = 0.95
 TAIL = 95
 """Quantiles beyond this say little of the many."""
+FAILURE_SHARE = 0.005
+"""Failures of this share of requests are one unit."""
+FEW = 0.1
+"""So many failures per time are one unit of oddness where it is not known of how many requests."""
 PERCENT = 1.5
 """A share that is ever above this is in percent."""
 What = Literal["wait", "failure"]
@@ -25,12 +29,14 @@ class Losses:
     """By node: ``excess`` over usual, ``beyond`` the band of chance, ``usual`` level; of requests per time.
 
     ``far`` is how many robust deviations each request left its usual level, ``said`` the metric, before and after.
+    ``grown`` is how many times as much time is spent in all requests together.
     """
 
     excess: dict[int, float] = field(default_factory=dict)
     beyond: dict[int, float] = field(default_factory=dict)
     usual: dict[int, float] = field(default_factory=dict)
     far: dict[int, float] = field(default_factory=dict)
+    grown: dict[int, float] = field(default_factory=dict)
     said: dict[int, tuple[str, float, float]] = field(default_factory=dict)
 
 
@@ -85,12 +91,13 @@ def _level(table: Table, node: int, columns: Sequence[int], load: int | None) ->
 
 def _lost(table: Table, block: Block, levels: Sequence[_Level], losses: Losses) -> None:
     """Measures levels that were told at the same times."""
+    seconds = np.array([[table.columns[one.columns[0]].meaning.seconds] for one in levels])
     before, recent, after = (
-        np.array([_rates(part[[table.columns[at].row for at in one.columns]], one.scale) for one in levels])
+        seconds * np.array([_rates(part[[table.columns[at].row for at in one.columns]], one.scale) for one in levels])
         for part in (block.before, block.recent, block.after)
     )
     low, usual, high, band = quantiles(before, (0.1, 0.5, 0.9, BAND))
-    scale = spread(low, high, usual)
+    scale = np.maximum(spread(low, high, usual), [_least_scale(one) for one in levels])
     come = np.maximum(0.0, worse_half(after - usual[:, None]))
     limit = np.fmax(np.maximum(0.0, band - usual), 0.0)
     held = least(recent) - usual
@@ -107,6 +114,15 @@ def _lost(table: Table, block: Block, levels: Sequence[_Level], losses: Losses) 
             losses.excess[one.node], losses.beyond[one.node] = excess, beyond
             losses.usual[one.node] = float(usual[at]) * one.before
             losses.far[one.node] = float(come[at] / scale[at])
+            much = float(usual[at]) * one.before
+            losses.grown[one.node] = (float(usual[at]) * one.after + excess) / much if much > TINY else 1.0
+
+
+def _least_scale(level: _Level) -> float:
+    """A service that never failed has no spread; one failure is no infinity. Of counts without requests see `FEW`."""
+    if level.scale == "level":
+        return 0.0
+    return FEW if level.scale == "count" else FAILURE_SHARE
 
 
 def _scale(table: Table, at: int) -> Scale:

@@ -8,35 +8,27 @@ are not suspects, too. So no unit or limit need be known.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import log1p
 
 import numpy as np
 
+from quell.core.evidence.bearing import Bearing
+from quell.core.evidence.findings import MOST, Finding
 from quell.core.evidence.scales import TINY, quantiles, spread
 from quell.core.evidence.table import Table
 
-MOST = 8.0
-"""No single kind of evidence is worth more nats than this."""
 BAND_BAR = 3.0
 SHIFT_BAR = 4.0
+SHIFT_HALF = 20.0
+"""So many deviations of a metric that nobody understands are worth half a nat."""
 LEAST_PAIRS = 2
 MOST_MOVE = 1000.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one metric says of a node: nats, and the sentence."""
-
-    node: int
-    code: str
-    text: str
-    weight: float
-
-
-def resources(table: Table) -> Iterator[Finding]:
-    """Per node the resource that left its band most."""
-    limit = np.fmax(table.top, table.held)
+def resources(table: Table, bears: Bearing) -> Iterator[Finding]:
+    """Per node the resource that left its band most, but for what waiting for others accounts for."""
+    led = np.array([bears.grown(column) for column in table.columns])
+    limit = np.fmax(np.fmax(table.top, table.held), table.middle * led)
     rise = np.nan_to_num(np.maximum(table.came - limit, 0.0))
     rise[np.isnan(table.middle)] = 0.0  # what was told of too seldom before has no band to leave
     scale = spread(table.low, table.high, table.middle)
@@ -49,7 +41,7 @@ def resources(table: Table) -> Iterator[Finding]:
     for at in kept:
         column = table.columns[at]
         far, share = float(rise[at] / scale[at]), float(rise[at]) / total[column.metric]
-        weight = min(MOST, 2.0 * log1p(far)) * share**0.5
+        weight = min(MOST, 2.0 * log1p(far)) * share**0.5 * bears.worth(column)
         text = (
             f"{column.metric} went from {table.middle[at]:.4g} to {table.came[at]:.4g}, {far:.1f} robust deviations "
             f"above its band and {share:.0%} of its rise around here"
@@ -72,7 +64,7 @@ def shifts(table: Table) -> Iterator[Finding]:
         if far < SHIFT_BAR:
             continue
         text = f"{column.metric} went from {table.middle[at]:.4g} to {after:.4g}, {far:.1f} robust deviations"
-        weight = min(1.0, far / 20.0)
+        weight = far / (far + SHIFT_HALF)
         if column.node not in best or weight > best[column.node].weight:
             best[column.node] = Finding(column.node, "metric_shift", text, weight)
     yield from best.values()

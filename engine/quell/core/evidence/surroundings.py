@@ -18,6 +18,11 @@ class Surroundings:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def known(self) -> bool:
+        """Whether any dependency is known."""
+        return any(self.out)
+
     def measured_below(self, node: int, measured: Mapping[int, float]) -> set[int]:
         """The nearest measured nodes that a node depends on, through those that tell nothing."""
         found: set[int] = set()

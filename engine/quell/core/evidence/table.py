@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from quell.core.evidence.running import as_rates, means
 from quell.core.evidence.scales import Floats, least, quantiles
 from quell.core.evidence.words import Meaning, meaning
 from quell.model.state import Series, Signals
@@ -16,6 +17,8 @@ RECENT_S = 1800.0
 """What deviated all through this time before trouble began is not part of it."""
 AFTER_S = 3600.0
 LEAST_POINTS = 4
+DOUBTFUL_S = 150.0
+"""Rules fire after trouble began: what came so shortly before is not taken for usual, where enough else is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,14 @@ def table(signals: Sequence[Signals | None], began: float) -> Table:
     made = Table()
     stats: list[NDArray[np.float64]] = []
     for packed, members in by_times.items():
-        block = _block(np.frombuffer(packed, dtype="<f8"), [series.values for _, _, series in members], began)
-        if block is None:
+        times = np.frombuffer(packed, dtype="<f8")
+        if not _spans(times, began):
             continue
+        names, rows = _rates(members, times)
+        block = _block(times, rows, began)
         made.columns += [
-            Column(node, metric, meaning(metric), len(made.blocks), row)
-            for row, (node, metric, _) in enumerate(members)
+            Column(node, name, meaning(name), len(made.blocks), row)
+            for row, ((node, _, _), name) in enumerate(zip(members, names, strict=True))
         ]
         made.blocks.append(block)
         stats.append(_stats(block))
@@ -91,14 +96,33 @@ def table(signals: Sequence[Signals | None], began: float) -> Table:
     return made
 
 
-def _block(times: Floats, values: Sequence[bytes], began: float) -> Block | None:
+def _spans(times: Floats, began: float) -> bool:
+    """Whether enough was told before trouble began, and something after."""
     start = int(np.searchsorted(times, began))
-    recent = int(np.searchsorted(times, began - RECENT_S))
-    stop = int(np.searchsorted(times, began + AFTER_S))
-    if start < LEAST_POINTS or stop <= start:
-        return None
-    rows = np.frombuffer(b"".join(values), dtype="<f8").reshape(len(values), len(times))
-    return Block(times, rows[:, :start], rows[:, recent:start], rows[:, start:stop])
+    return start >= LEAST_POINTS and int(np.searchsorted(times, began + AFTER_S)) > start
+
+
+def _rates(members: Sequence[tuple[int, str, Series]], times: Floats) -> tuple[list[str], Floats]:
+    """Names and points, running totals as rates, and sums of waiting as means where there is a count beside them."""
+    names = [metric for _, metric, _ in members]
+    rows = np.frombuffer(b"".join(series.values for _, _, series in members), dtype="<f8")
+    rows = as_rates(names, times, rows.reshape(len(members), len(times)))
+    counted = means([(node, metric) for node, metric, _ in members])
+    if counted:
+        rows = rows.copy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for at, (count, name) in counted.items():
+                rows[at] = np.where(rows[count] > 0.0, rows[at] / rows[count], np.nan)
+                names[at] = name
+    return names, rows
+
+
+def _block(times: Floats, rows: Floats, began: float) -> Block:
+    start, recent, stop, sure = np.searchsorted(
+        times, (began, began - RECENT_S, began + AFTER_S, began - DOUBTFUL_S)
+    ).tolist()
+    usual = sure if sure > start / 2 and sure >= LEAST_POINTS else start
+    return Block(times, rows[:, :usual], rows[:, recent:usual], rows[:, start:stop])
 
 
 def _stats(block: Block) -> Floats:

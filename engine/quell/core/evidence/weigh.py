@@ -12,9 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import log1p
 
+from quell.core.evidence.absence import gone
+from quell.core.evidence.bearing import Unmeasured, bearing
 from quell.core.evidence.calls import Traffic, failing, missing, traffic, waiting
-from quell.core.evidence.impact import impact
-from quell.core.evidence.resources import MOST, Finding, moves, resources, shifts, versions
+from quell.core.evidence.findings import MOST, Finding
+from quell.core.evidence.impact import Impact, impact
+from quell.core.evidence.resources import moves, resources, shifts, versions
 from quell.core.evidence.statements import Told, statements
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import table
@@ -66,36 +69,54 @@ def weigh(
     if not metrics.columns and not calls.comparable and not logs:
         return {}
     verdicts = [Verdict() for _ in around.names]
-    kinds = {meaning(name).kind for name in symptoms}
-    slow_only = kinds == {"wait"}
-    fails_only = bool(kinds) and kinds <= {"failure", "success"}
-    waits = waiting(calls, around) or impact(metrics, around, "wait")
-    _impact(verdicts, waits, "waiting", OTHER_SYMPTOM if fails_only else 1.0)
-    failures = impact(metrics, around, "failure")
+    waits, failures = impact(metrics, around, "wait"), impact(metrics, around, "failure")
+    bears = bearing(waits, failures)
+    waits.nats = waiting(calls, around) or waits.nats
     for node, found in failing(calls, around).items():
-        failures[node] = max(failures.get(node, (0.0, "")), found)
-    _impact(verdicts, failures, "failing", OTHER_SYMPTOM if slow_only else 1.0)
+        failures.nats[node] = max(failures.nats.get(node, (0.0, "")), found)
+    kinds = {meaning(name).kind for name in symptoms}
+    _impact(verdicts, waits, "waiting", OTHER_SYMPTOM if kinds and kinds <= {"failure", "success"} else 1.0)
+    _impact(verdicts, failures, "failing", OTHER_SYMPTOM if kinds == {"wait"} else 1.0)
     impacts = [verdict.nats for verdict in verdicts]
-    for finding in (*resources(metrics), *versions(metrics), *shifts(metrics)):
+    for finding in (*resources(metrics, bears), *gone(metrics, around), *versions(metrics), *shifts(metrics)):
         _add(verdicts, finding)
+    odd = [verdict.nats - much for verdict, much in zip(verdicts, impacts, strict=True)]
     for node, code, text, nats in _code_faults(around, calls, logs, impacts):
         verdicts[node].add(code, text, nats)
+    counted = {node for node, arrivals in calls.arrivals.items() if arrivals} if calls.comparable else set()
+    _hand_down(verdicts, around, impacts, Unmeasured(odd, counted | waits.worse.keys()))
     for node, far in moves(metrics).items():
         verdicts[node].nats += MOVED * log1p(far)
+    _far_off(verdicts, around)
+    return dict(zip(around.names, verdicts, strict=True))
+
+
+def _hand_down(verdicts: list[Verdict], around: Surroundings, impacts: Sequence[float], unmeasured: Unmeasured) -> None:
+    """Gives what callers may lose to unmeasured callees to these, the most of any caller."""
+    told: dict[int, float] = {}
+    for caller, callee, nats in unmeasured.share(around, impacts):
+        told[callee] = max(nats, told.get(callee, 0.0))
+        verdicts[caller].add("below", "some of it may be spent in what it calls and nobody measures", -nats)
+    for callee, nats in told.items():
+        verdicts[callee].add("waited_for", "what calls it is troubled, and its own requests are not measured", nats)
+
+
+def _far_off(verdicts: list[Verdict], around: Surroundings) -> None:
+    """What no symptom depends on is less likely; where nothing is known of what a symptom depends on, nothing is."""
     steps = around.distances()
+    led = any(around.out[node] for node in around.symptoms)
     for node, verdict in enumerate(verdicts):
-        if node not in steps:
+        if led and node not in steps:
             verdict.add("apart", "nothing that alerts is known to depend on it", -APART)
         verdict.nats -= FURTHER * log1p(steps.get(node, len(around)))
-    return dict(zip(around.names, verdicts, strict=True))
 
 
 def _add(verdicts: list[Verdict], finding: Finding) -> None:
     verdicts[finding.node].add(finding.code, finding.text, finding.weight)
 
 
-def _impact(verdicts: list[Verdict], found: dict[int, tuple[float, str]], code: str, worth: float) -> None:
-    for node, (nats, text) in found.items():
+def _impact(verdicts: list[Verdict], found: Impact, code: str, worth: float) -> None:
+    for node, (nats, text) in found.nats.items():
         verdicts[node].add(code, text, IMPACT * worth * nats)
 
 

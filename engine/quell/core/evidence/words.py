@@ -18,18 +18,35 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PREFIXES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("failure", ("error", "fail", "fault", "exception", "timeout", "retrans", "drop", "unavailable")),
     ("success", ("availability", "available", "success")),
-    ("resource", ("cpu", "mem", "disk", "heap", "swap", "thread", "socket", "saturation", "utilization", "usage")),
+    (
+        "resource",
+        ("cpu", "mem", "disk", "heap", "swap", "thread", "socket", "saturation", "utilization", "utilisation", "usage"),
+    ),
     ("traffic", ("syscall", "byte", "packet", "read", "write", "network")),
     ("wait", ("latenc", "duration", "elapsed", "delay", "time")),
-    ("load", ("request", "workload", "load", "throughput", "call", "hit", "invocation", "count")),
+    ("load", ("req", "workload", "load", "throughput", "call", "hit", "invocation", "transaction", "count")),
+    ("resource", ("conn", "queue", "pending", "backlog", "inflight", "lag", "goroutine", "pool", "throttl", "blkio")),
 )
 """In order: the first kind one of whose words begins a word of the name."""
+_PARTS = frozenset({
+    "mem", "disk", "heap", "swap", "thread", "socket", "network", "net", "packet", "transmit", "receive", "tcp", "fs",
+    "blkio", "cpu",
+})  # fmt: skip
+"""What fails at one of these is the machine's trouble, not a request (faults of memory pages, packets dropped)."""
 _WHOLE: dict[str, Kind] = {
     "err": "failure", "errs": "failure", "xx": "failure", "net": "traffic", "rx": "traffic", "tx": "traffic",
     "gc": "resource", "fd": "resource", "fds": "resource", "fs": "resource", "io": "resource", "iops": "resource",
-    "rt": "wait", "rps": "load", "qps": "load", "tps": "load",
+    "rt": "wait", "mrt": "wait", "rps": "load", "qps": "load", "tps": "load", "sr": "success", "rss": "resource",
+    "wss": "resource",
 }  # fmt: skip
 _OUTGOING = frozenset({"client", "outbound", "egress", "outgoing"})
+_DISKS = frozenset({"fs", "io", "iops"})
+_TOTAL = frozenset({"total", "totals", "sum", "count", "counter", "cumulative"})
+_SECONDS = {
+    **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "micros", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), 1e-9),
+}
 _MEAN = frozenset({"average", "avg", "mean"})
 _NEW = frozenset({"new", "canary", "candidate", "gray", "grey"})
 _OLD = frozenset({"old", "stable", "baseline", "primary", "previous"})
@@ -41,8 +58,10 @@ _VERSION = re.compile(r"\b(?:v(?:er|ersion)? (?P<number>\d{1,8})|" + "|".join(so
 class Meaning:
     """What is measured. ``outgoing``: of calls to others. ``quantile``: 0 for a mean, else 50 to 99.
 
-    ``version`` tells apart metrics of old and new code that runs side by side, by order; None where the name does not
-    say. ``pair`` is the name without that word.
+    ``total``: the name says that it may be a running total. ``seconds`` is what one unit of waiting is, 1 where the
+    name does not say. ``holds``: memory, which a process has as long as it runs. ``works``: processors and disks,
+    which do not get busier from waiting for others. ``version`` tells apart metrics of old and new code that runs side
+    by side, by order; None where the name does not say. ``pair`` is the name without that word.
     """
 
     kind: Kind
@@ -50,13 +69,17 @@ class Meaning:
     quantile: int = 0
     version: int | None = None
     pair: str = ""
+    total: bool = False
+    seconds: float = 1.0
+    holds: bool = False
+    works: bool = False
 
 
 @lru_cache(maxsize=4096)
 def meaning(metric: str) -> Meaning:
     """The meaning of a metric's name."""
     tokens = _TOKEN.findall(_CAMEL.sub("_", metric).lower())
-    quantiles = [int(token) for token in tokens if token.isdigit() and 50 <= int(token) <= 99]
+    quantiles = [int(token[:2]) for token in tokens if token.isdigit() and int(token[:2]) >= 50 and len(token) < 5]
     words = set(tokens)
     version = NEWEST if words & _NEW else 0 if words & _OLD else _numbered(tokens)
     return Meaning(
@@ -65,6 +88,10 @@ def meaning(metric: str) -> Meaning:
         quantile=0 if words & _MEAN or not quantiles else quantiles[-1],
         version=version,
         pair="" if version is None else " ".join(_VERSION.sub("", " ".join(tokens)).split()),
+        total=bool(words & _TOTAL),
+        works=any(token.startswith(("cpu", "disk", "blkio", "load", "throttl")) or token in _DISKS for token in tokens),
+        holds=any(token.startswith(("mem", "heap", "rss", "wss")) for token in tokens),
+        seconds=next((_SECONDS[token] for token in tokens if token in _SECONDS), 1.0),
     )
 
 
@@ -74,8 +101,23 @@ def _numbered(tokens: list[str]) -> int | None:
 
 
 def _kind(tokens: list[str]) -> Kind:
+    if tokens[-1:] == ["bucket"]:
+        return "other"
+    if "xx" in tokens[1:] and tokens[tokens.index("xx") - 1] in {"2", "3"}:
+        return "load"
     for kind, beginnings in _PREFIXES:
         for token in tokens:
             if _WHOLE.get(token) == kind or token.startswith(beginnings):
-                return kind
+                return _of_machine(kind, tokens)
     return "other"
+
+
+def _of_machine(kind: Kind, tokens: list[str]) -> Kind:
+    """What a name means that says it of a part of a machine, or of a count of what is waited for."""
+    if kind == "failure" and any(token in _PARTS or token.startswith(("mem", "packet")) for token in tokens):
+        return "resource"
+    if kind == "wait" and tokens[-1] == "count":
+        return "load"
+    if kind == "load" and tokens[-1] in {"1", "5", "15"} and "load" in tokens:
+        return "resource"
+    return kind
