@@ -15,6 +15,7 @@ class PretendMLflow(Pretend):
     def __init__(self) -> None:
         super().__init__()
         self.models: dict[str, dict[str, Any]] = {}
+        self.knows_no_prompts = False
         self.runs: dict[str, dict[str, Any]] = {}
 
     async def answer(self, request: web.Request, body: Any) -> web.Response:
@@ -80,8 +81,15 @@ class PretendMLflow(Pretend):
         return web.json_response(answer if page else {})
 
     def _listed(self, given: dict[str, str]) -> web.Response:
-        names, start = sorted(self.models), int(given.get("page_token", "0"))
-        most = int(given["max_results"])
+        prompts = "is_prompt" in given.get("filter", "")  # left out of every other search
+        if prompts and self.knows_no_prompts:
+            return web.json_response({"error_code": "INVALID_PARAMETER_VALUE", "message": "bad filter"}, status=400)
+        named = [
+            name
+            for name, one in self.models.items()
+            if prompts == (one["tags"].get("mlflow.prompt.is_prompt") == "true")
+        ]
+        names, start, most = sorted(named), int(given.get("page_token", "0")), int(given["max_results"])
         answer: dict[str, Any] = {"registered_models": [self._model(name) for name in names[start : start + most]]}
         if start + most < len(names):
             answer["next_page_token"] = str(start + most)

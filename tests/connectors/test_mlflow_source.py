@@ -6,7 +6,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,15 @@ from core.scene import rulebook
 from quell.core.engine import Engine
 from quell.errors import BadPayload, Unreachable
 from quell.model.records import AnyRecord, ChangeRecord, DependencyRecord, EntityRecord, SamplesRecord, VersionRecord
+from quell.model.times import format_time
 from quell.sdk.connector import Context, Pulled, Request
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Hmac, refusal
 from quell.sdk.testkit import NOW, run
 from quell_connectors.mlflow import MLflow
 from quell_connectors.mlflow.registry import MOST_RUNS
-from real.mlflow import real_mlflow
+from real.mlflow import PACKAGES, real_mlflow
+from real.venvs import programs
 
 SECRET = "wh-secret"
 SIGNED = Hmac(
@@ -59,6 +63,7 @@ class Place:
     """A source that watches a registry, from one pull to the next."""
 
     def __init__(self, url: str, wire: Wire, **options: Any) -> None:
+        self.url, self.wire = url, wire
         self.source: Any = MLflow({"url": url, "watch": True, **options}, Context("src", wire))
         self.cursor: str | None = None
         self.now = NOW
@@ -116,12 +121,12 @@ def test_a_version_is_told_with_its_run_its_code_and_its_data() -> None:
     watched(work)
 
 
-def test_what_was_told_is_not_told_again_and_costs_one_request() -> None:
+def test_what_was_told_is_not_told_again_and_costs_two_requests() -> None:
     async def work(mlflow: PretendMLflow, place: Place) -> None:
         await place.pull()
         mlflow.requests.clear()
         assert await place.pull() == []
-        assert len(mlflow.requests) == 1
+        assert len(mlflow.requests) == 2  # for models, and for prompts
 
     watched(work)
 
@@ -198,8 +203,8 @@ def test_a_source_that_does_not_watch_asks_nothing() -> None:
 # Webhooks
 
 
-def hook(entity: str, action: str, **data: Any) -> bytes:
-    told = {"entity": entity, "action": action, "timestamp": "2026-03-01T02:10:00.5+00:00", "data": data}
+def hook(entity: str, action: str, when: str = "2026-03-01T02:10:00.5+00:00", **data: Any) -> bytes:
+    told = {"entity": entity, "action": action, "timestamp": when, "data": data}
     return msgspec.json.encode(told)
 
 
@@ -284,6 +289,90 @@ def test_the_signature_of_mlflow_is_believed_and_no_other() -> None:
     assert refusal(Request("POST", "/in/ml", body, headers), SIGNED, NOW + 3600)
 
 
+# Prompts
+
+
+def changes(engine: Engine) -> list[tuple[str, str]]:
+    told = sorted(engine.state.changes.values(), key=lambda one: (one.at, one.summary))
+    return [(one.type, one.summary) for one in told]
+
+
+def test_prompts_and_their_aliases_are_told_as_they_change() -> None:
+    async def work(mlflow: PretendMLflow, place: Place) -> None:
+        await seed(place.wire, place.url, "greet", 2, prompt=True)
+        greet = mlflow.models["greet"]
+        greet["aliases"]["live"] = "1"
+        engine = Engine(rulebook())
+        records = await place.pull()
+        assert {one.entity for one in of(records, EntityRecord)} >= {"model/fraud", "prompt/greet"}
+        assert not [one for one in records if getattr(one, "entity", "") == "model/greet"]
+        versions = of(records, VersionRecord, entity="prompt/greet")
+        assert [(one.version, one.aliases) for one in versions] == [
+            ("1", []), ("2", []), ("1", ["live"]), ("2", ["latest"]),
+        ]  # fmt: skip
+        assert "{{thing}}" not in repr(records)  # its words are nobody's business here
+        engine.decide(records, place.now)
+        assert changes(engine) == []
+        assert await place.pull() == []
+
+        greet["versions"]["3"] = {**greet["versions"]["2"]}
+        engine.decide(await place.pull(), place.now)
+        assert changes(engine) == [("prompt", "latest of prompt/greet points to version 3, before to 2")]
+        greet["aliases"]["live"] = "3"
+        engine.decide(await place.pull(), place.now)
+        assert changes(engine)[1:] == [("prompt", "live of prompt/greet points to version 3, before to 1")]
+        del greet["aliases"]["live"]
+        engine.decide(await place.pull(), place.now)
+        assert changes(engine)[2:] == [("prompt", "alias live of prompt/greet was removed")]
+
+        del mlflow.models["greet"]
+        [gone] = await place.pull()
+        assert (gone.entity, gone.removed) == ("prompt/greet", True)  # type: ignore[union-attr]
+
+    watched(work)
+
+
+def test_a_prompt_that_webhooks_told_of_is_not_told_of_again_by_looking() -> None:
+    async def work(mlflow: PretendMLflow, place: Place) -> None:
+        await seed(place.wire, place.url, "greet", 1, prompt=True)
+        engine = Engine(rulebook())
+        engine.decide(await place.pull(), place.now)
+        greet = mlflow.models["greet"]
+        greet["versions"]["2"] = {**greet["versions"]["1"]}
+        greet["aliases"]["live"] = "2"
+        at = format_time(place.now)
+        told = [
+            posted(hook("prompt_version", "created", at, name="greet", version="2")),
+            posted(hook("prompt_alias", "created", at, name="greet", alias="live", version="2")),
+        ]
+        for request in told:
+            engine.decide(list(place.source.receive(request, place.now).records), place.now)
+        told_by_hooks = changes(engine)
+        assert told_by_hooks == [
+            ("prompt", "alias live of prompt/greet points to version 2"),
+            ("prompt", "latest of prompt/greet points to version 2, before to 1"),
+        ]  # fmt: skip
+        engine.decide(await place.pull(), place.now)
+        assert changes(engine) == told_by_hooks
+
+    watched(work)
+
+
+def test_a_registry_that_cannot_be_asked_for_prompts_is_watched_all_the_same() -> None:
+    async def work(mlflow: PretendMLflow, place: Place) -> None:
+        await seed(place.wire, place.url, "greet", 1, prompt=True)
+        await place.pull()
+        mlflow.knows_no_prompts = True
+        mlflow.models["fraud"]["aliases"]["champion"] = "7"
+        records = await place.pull()
+        assert not [one for one in of(records, EntityRecord) if one.removed]
+        assert [one.aliases for one in of(records, VersionRecord)] == [["champion"]]
+        mlflow.knows_no_prompts = False
+        assert await place.pull() == []
+
+    watched(work)
+
+
 # A real one
 
 
@@ -331,8 +420,88 @@ def test_a_real_mlflow_is_watched_and_heard(tmp_path: Path) -> None:
         run(inner(url))
 
 
-async def _subscribed(wire: Wire, url: str, target: str) -> None:
-    things = ("registered_model", "model_version", "model_version_alias")
+_PROMPTS = """
+import sys
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+if sys.argv[2] == "first":
+    mlflow.genai.register_prompt(name="greet", template="Say hello to {{name}}.", commit_message="first words")
+    mlflow.genai.set_prompt_alias("greet", alias="live", version=1)
+else:
+    mlflow.genai.register_prompt(name="greet", template="Greet {{name}} kindly.", commit_message="kinder")
+    mlflow.genai.set_prompt_alias("greet", alias="live", version=2)
+"""
+
+
+@pytest.mark.long
+def test_prompts_of_a_real_mlflow_are_watched_and_heard(tmp_path: Path) -> None:
+    python = programs("mlflow", PACKAGES) / "python"
+
+    async def with_its_client(url: str, what: str) -> None:
+        quiet = {**os.environ, "DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        process = await asyncio.create_subprocess_exec(
+            python, "-c", _PROMPTS, url, what, env=quiet, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+
+    async def inner(url: str) -> None:
+        heard: list[Request] = []
+
+        async def take(request: web.Request) -> web.Response:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            heard.append(Request("POST", request.path, await request.read(), headers))
+            return web.Response()
+
+        app = web.Application()
+        app.router.add_post("/in/ml", take)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        wire = Wire()
+        place = Place(url, wire)
+        place.now = time.time()
+        try:
+            hooks = f"http://127.0.0.1:{runner.addresses[0][1]}/in/ml"
+            await _subscribed(wire, url, hooks, ("prompt", "prompt_version", "prompt_alias"))
+            await with_its_client(url, "first")
+            looking, hearing = Engine(rulebook()), Engine(rulebook())
+            looking.decide(await place.pull(), place.now)
+            assert set(looking.state.entities) == {"prompt/greet"}
+            assert changes(looking) == []
+            await with_its_client(url, "second")
+            records = await place.pull()
+            assert "kindly" not in repr(records)
+            looking.decide(records, place.now)
+            assert set(changes(looking)) == {
+                ("prompt", "latest of prompt/greet points to version 2, before to 1"),
+                ("prompt", "live of prompt/greet points to version 2, before to 1"),
+            }
+            async with asyncio.timeout(60):
+                while len(heard) < 5:
+                    await asyncio.sleep(0.05)
+            told = [one for request in heard for one in place.source.receive(request, time.time()).records]
+            assert {one.type for one in of(told, ChangeRecord)} == {"prompt"}
+            hearing.decide(told, time.time())
+            before = changes(looking)
+            looking.decide(told, time.time())
+            assert [one for one in changes(looking) if "version 2" in one[1]] == before
+            assert {one for one in changes(hearing) if "version 2" in one[1]} >= {
+                ("prompt", "alias live of prompt/greet points to version 2"),
+            }
+        finally:
+            await wire.http.close()
+            await runner.cleanup()
+
+    with real_mlflow(tmp_path) as url:
+        run(inner(url))
+
+
+_MODELS = ("registered_model", "model_version", "model_version_alias")
+
+
+async def _subscribed(wire: Wire, url: str, target: str, things: Sequence[str] = _MODELS) -> None:
     events = [{"entity": thing.upper(), "action": "CREATED"} for thing in things]
     body = {"name": "quell", "url": target, "events": events, "secret": SECRET}
     answer = await wire.request("POST", f"{url}/api/2.0/mlflow/webhooks", json=body)

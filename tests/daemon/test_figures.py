@@ -20,7 +20,7 @@ from quell.config import Loaded
 from quell.config.settings import DigestSettings
 from quell.daemon.clock import Clock
 from quell.daemon.digest import last_due
-from quell.errors import Refused, Unreachable
+from quell.errors import Denied, Refused, Unreachable
 from quell.model.records import AnyRecord, FeedbackRecord
 from quell.sdk.connector import Call
 from quell.sdk.secret import Secret
@@ -233,6 +233,35 @@ def test_a_digest_that_is_refused_is_given_up(tmp_path: Path) -> None:
             await quell.daemon.digest.tell_due(DAILY)
             await quell.settled()
             assert len(Worker.calls) == 1
+
+    asyncio.run(story())
+
+
+def test_a_digest_that_credentials_do_not_do_for_waits_for_others(tmp_path: Path) -> None:
+    async def story() -> None:
+        def denied(_call: Call) -> None:
+            raise Denied("the token does not do")
+
+        Worker.script = denied
+        async with daemon(config(tmp_path, digest=DAILY), MemoryStore(), NOON - 9000.0) as quell:
+            await to_noon(quell)
+            await quell.daemon.digest.tell_due(DAILY)
+            for attempt in range(1, 9):
+                await until(quell, lambda count=attempt: len(Worker.calls) == count)
+                await quell.settled()
+                source = (await quell.api("GET", "/status"))[1]["sources"]["w"]
+                assert (source["state"], source["error"]) == ("broken", "the token does not do")
+                quell.daemon.clock.not_before(quell.daemon.clock.now() + 3601.0)
+                if attempt == 8:
+                    Worker.script = None
+                await quell.daemon.digest.tell_due(DAILY)
+            await until(quell, lambda: len(Worker.calls) == 9)
+            await quell.settled()
+            assert (await quell.api("GET", "/status"))[1]["sources"]["w"]["state"] == "ok"
+            quell.daemon.clock.not_before(quell.daemon.clock.now() + 7200.0)
+            await quell.daemon.digest.tell_due(DAILY)
+            await quell.settled()
+            assert len(Worker.calls) == 9
 
     asyncio.run(story())
 

@@ -59,9 +59,11 @@ class Client:
                 break
         return found
 
-    async def models(self, page: str = "") -> tuple[list[Model], str]:
-        """A hundred registered models, and the token of the next page."""
+    async def models(self, page: str = "", *, prompts: bool = False) -> tuple[list[Model], str]:
+        """A hundred registered models, or prompts, and the token of the next page."""
         asked = {"max_results": "100", **({"page_token": page} if page else {})}
+        if prompts:  # which MLflow leaves out of every other search
+            asked["filter"] = f"tags.`{IS_PROMPT}` = 'true'"
         return models_of((await self._get("registered-models/search", **asked)).body)
 
     async def run(self, run_id: str) -> Run | None:

@@ -10,6 +10,7 @@ from quell.errors import BadPayload
 from quell.model.records import AnyRecord, ChangeRecord, ChangeType, EntityRecord, VersionRecord
 from quell.sdk.connector import Request
 from quell.sdk.payload import decode
+from quell_connectors.mlflow.registry import LATEST
 from quell_connectors.mlflow.translate import moment
 
 _DELIVERY = "x-mlflow-delivery-id"
@@ -74,6 +75,7 @@ def hooked(request: Request, source: str, now: float) -> list[AnyRecord]:
                 VersionRecord(
                     at=at, seen=now, source=source, entity=entity, version=version, run=data.run_id or "",
                     labels=_tags(data.tags or {}), url=data.source or "", learned="registry",
+                    aliases=[LATEST] if kind == "prompt" else [],
                 ),
             ]  # fmt: skip
         case "version_tag", "set":

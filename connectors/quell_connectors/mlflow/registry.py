@@ -1,4 +1,8 @@
-"""What is in the registry, told as it changes: models, versions with their runs and datasets, aliases that moved."""
+"""What is in the registry, told as it changes: models, versions with their runs and datasets, aliases that moved.
+
+Prompts are in it as well: models with a tag, which are searched for on their own. Whoever asks MLflow for a prompt
+without a version gets its newest one, so that is an alias too, `LATEST`, which moves with every new version.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from quell.errors import Refused
+from quell.errors import Denied, Refused
 from quell.model.records import (
     AnyRecord,
     ChangeRecord,
@@ -29,14 +33,17 @@ FIRST_VERSIONS = 10
 """Of a model that was not known before, so many of the newest versions are told, and those that aliases point to."""
 _OWNERS = ("owner", "team", "mlflow.owner")
 _OWN = "mlflow."
+LATEST = "latest"
+"""The alias by which MLflow gives out the newest version of a prompt."""
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What was told of a model: the highest version, where aliases pointed, what its tags were."""
+    """What was told of a model or prompt: the highest version, where aliases pointed, what its tags were."""
 
     latest: int = 0
     aliases: dict[str, str] = {}
     tags: dict[str, str] = {}
+    prompt: bool = False
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -57,8 +64,11 @@ class Registry:
     async def pull(self, cursor: str | None, now: float) -> Pulled:
         """Raises what the client raises; then nothing of this pull counts as told."""
         before = _cursor_of(cursor).models
-        models = await self._models()
+        prompts = await self._prompts()
+        models = await self._models(prompts or [])
         after: dict[str, Known] = {}
+        if prompts is None:  # nobody may look at them at the moment: they are not gone
+            after = {name: known for name, known in before.items() if known.prompt}
         records: list[AnyRecord] = []
         runs = 0
         for model in models:
@@ -74,22 +84,37 @@ class Registry:
             runs += read
             after[model.name] = _known(model)
         for name in before.keys() - after.keys() - {model.name for model in models}:
-            records.append(EntityRecord(at=now, seen=now, source=self._source, entity=entity_of(name), removed=True))
+            gone = entity_of(name, prompt=before[name].prompt)
+            records.append(EntityRecord(at=now, seen=now, source=self._source, entity=gone, removed=True))
         return Pulled(records, msgspec.json.encode(Cursor(after), order="deterministic").decode())
 
-    async def _models(self) -> list[Model]:
+    async def _models(self, prompts: list[Model]) -> list[Model]:
+        """All models, and the prompts that were found before them, by name; some registries list them together."""
+        found = {model.name: model for model in [*await self._listed(), *prompts]}
+        return sorted(found.values(), key=lambda model: model.name)
+
+    async def _prompts(self) -> list[Model] | None:
+        """All prompts; None of a registry that has none, or lets nobody look for them."""
+        try:
+            return await self._listed(prompts=True)
+        except Denied:
+            raise
+        except Refused:
+            return None
+
+    async def _listed(self, *, prompts: bool = False) -> list[Model]:
         found: list[Model] = []
         page = ""
         for _ in range(_MOST_PAGES):
-            models, page = await self._client.models(page)
+            models, page = await self._client.models(page, prompts=prompts)
             found += models
             if not page:
                 break
-        return sorted(found, key=lambda model: model.name)
+        return found
 
     async def _model(self, model: Model, known: Known | None, now: float) -> tuple[list[AnyRecord], int]:
         """The records of a model, and how many runs were read for them."""
-        entity = entity_of(model.name)
+        entity = entity_of(model.name, prompt=model.prompt)
         records: list[AnyRecord] = [model_entity(model, self._source, now)]
         runs = 0
         versions = {version.number: version for version in await self._versions(model, known)}
@@ -102,7 +127,9 @@ class Registry:
             if known is None or aliases.get(alias) != number:
                 records.append(await self._pointed(model, alias, number, versions.get(number), now))
         for alias in sorted(aliases.keys() - model.aliases.keys()):
-            records.append(alias_removed(model.name, alias, self._source, now))
+            records.append(alias_removed(model, alias, self._source, now))
+        if model.prompt and number_of(model.latest) > (known.latest if known is not None else 0):
+            records.append(await self._pointed(model, LATEST, model.latest, versions.get(model.latest), now))
         return records, runs
 
     async def _versions(self, model: Model, known: Known | None) -> list[Version]:
@@ -110,7 +137,7 @@ class Registry:
         if known is not None and number_of(model.latest) <= known.latest:
             return []
         try:
-            versions = await self._client.versions(model.name)
+            versions = await self._client.versions(model.name, prompt=model.prompt)
         except Refused:  # a name that cannot be searched for; its newest one is known all the same
             versions = [await self._client.version(model.name, model.latest)] if model.latest else []
         if known is not None:
@@ -131,8 +158,8 @@ class Registry:
         tags = (f"{self._who}.{alias}", self._who)
         who = first_of(version.tags, tags) or first_of(model.tags, tags[:1])
         return VersionRecord(
-            at=now, seen=now, source=self._source, entity=entity_of(model.name), version=number, aliases=[alias],
-            promoted_by=who, learned="registry",
+            at=now, seen=now, source=self._source, entity=entity_of(model.name, prompt=model.prompt), version=number,
+            aliases=[alias], promoted_by=who, learned="registry",
         )  # fmt: skip
 
     def _version(self, entity: str, version: Version, run: Run | None, now: float) -> list[AnyRecord]:
@@ -197,29 +224,30 @@ def _data(one: DatasetRead) -> str:
     return f"dataset/{whole(one.name).name}"
 
 
-def entity_of(name: str) -> str:
-    """The entity of a registered model."""
-    return f"model/{name}"
+def entity_of(name: str, *, prompt: bool = False) -> str:
+    """The entity of a registered model, or of a prompt."""
+    return f"prompt/{name}" if prompt else f"model/{name}"
 
 
 def model_entity(model: Model, source: str, now: float) -> EntityRecord:
-    """A model with its tags, and where its aliases point."""
+    """A model or prompt with its tags, and where its aliases point."""
     tags = {name: value for name, value in model.tags.items() if not name.startswith(_OWN) and len(value) <= 256}
     labels = dict(sorted(tags.items())[:40]) | {
         f"alias.{alias}": version for alias, version in sorted(model.aliases.items())[:20]
     }
     return EntityRecord(
-        at=now, seen=now, source=source, entity=entity_of(model.name), labels=labels,
+        at=now, seen=now, source=source, entity=entity_of(model.name, prompt=model.prompt), labels=labels,
         owner=first_of(model.tags, _OWNERS), learned="registry",
     )  # fmt: skip
 
 
-def alias_removed(model: str, alias: str, source: str, at: float) -> ChangeRecord:
+def alias_removed(model: Model, alias: str, source: str, at: float) -> ChangeRecord:
     """An alias points nowhere any more."""
+    entity = entity_of(model.name, prompt=model.prompt)
     return ChangeRecord(
-        at=at, seen=at, source=source, id=f"model/{model}@{alias}/removed/{at:.0f}", type="model",
-        entity=entity_of(model), labels={"alias": alias},
-        summary=f"alias {alias} of {entity_of(model)} was removed",
+        at=at, seen=at, source=source, id=f"{entity}@{alias}/removed/{at:.0f}",
+        type="prompt" if model.prompt else "model", entity=entity, labels={"alias": alias},
+        summary=f"alias {alias} of {entity} was removed",
     )  # fmt: skip
 
 
@@ -235,7 +263,7 @@ def _labels(version: Version, run: Run | None, user: str) -> dict[str, str]:
 
 
 def _known(model: Model) -> Known:
-    return Known(number_of(model.latest) if model.latest else 0, model.aliases, model.tags)
+    return Known(number_of(model.latest) if model.latest else 0, model.aliases, model.tags, model.prompt)
 
 
 def _cursor_of(text: str | None) -> Cursor:

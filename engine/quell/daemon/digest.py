@@ -35,6 +35,8 @@ TIMEOUT_S = 60.0
 WAIT_S = 10.0
 """Before the second attempt; each further wait is three times the one before, an hour at most."""
 LONGEST_WAIT_S = 3600.0
+LANE = "digest"
+"""What all digests are told in: one whose sender's credentials do not do waits for others, as a page does."""
 _LOOK_S = 5.0
 """The clock may jump and the setting may change: looked at this often at least."""
 _HOPELESS = frozenset({"refused", "bug"})
@@ -123,6 +125,7 @@ class Digest:
             at=self._clock.now(),
             key=token if attempt == 1 else f"{token}/{attempt}",
             token=token,
+            lane=LANE,
             run=_run_of(token),
             action=digest.action,
             params=params,

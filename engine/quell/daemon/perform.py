@@ -217,7 +217,7 @@ class Performer:
             if isinstance(error, Denied):
                 self._denied.add(actor.source.id)
                 self._sources.failed(actor.source, "broken", self._masker.text(str(error)))
-                failure = "denied" if deed.lane else failure  # a page is told once somebody has given other credentials
+                failure = "denied" if deed.lane else failure  # pages and digests wait for other credentials
             return self._finished(deed, "failed", failure=failure, error=str(error))
         except Exception as error:  # noqa: BLE001 - a connector's bug: reported, and the run goes on with a failed step
             self._log.exception("action failed by a bug in its connector", action=deed.action, key=deed.key)

@@ -315,7 +315,8 @@ class StepFinished(Record, frozen=True, kw_only=True, tag="step_finished", omit_
     """What became of one `quell.model.decision.Perform`, named by its ledger ``key``.
 
     ``failure`` names the kind of failure: unreachable, refused, timeout, bug, or "" when done; "held" when it was not
-    begun, because everything was paused before it could be; "denied" of a page to whom quell's credentials do not do.
+    begun, because everything was paused before it could be; "denied" of a page or a digest to whom quell's credentials
+    do not do.
     ``sentence`` says what is true now (or would be, after a dry run). ``retry_after_s`` is how long the other side
     wants to be left alone after an "unreachable": no retry is made before. ``unknown`` says of a failure that it may
     have taken effect all the same.
