@@ -48,3 +48,39 @@ def test_a_deploy_its_incident_and_what_was_sampled(url: str, tmp_path: Path) ->
             assert "users      service/ledger errors 0.01" in said.output
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///quell.db"])
+def test_what_became_of_a_release_outlasts_its_records(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        store = open_store(url, tmp_path)
+        async with daemon(config(tmp_path, store=url), store, T0 - 3600.0) as quell:
+            await lived(quell, [*sampled(-1800.0, -60.0, 0.01), deploy("ledger", -60.0, name="bad"), *outage()])
+            quell.daemon.clock.not_before(T0 + 120.0)
+            await lived(quell, [*outage(125.0), *(ends(service, 900.0) for service in FAULT)])
+            await lived(quell, sampled(0.0, 900.0, 0.4))
+            assert await quell.daemon.releases.keep() == 0, "its time is not over"
+            await lived(quell, [SampleRecord(at=T0 + 9000.0, entity="service/ledger", metric="errors", value=0.0)])
+            (before,) = (await quell.daemon.releases.since(86_400.0)).releases
+            assert await quell.daemon.releases.keep() == 1
+            assert await quell.daemon.releases.keep() == 0, "it is kept"
+            for number in range(3):  # records go up to the older of two snapshots
+                at = T0 + 40 * 86_400.0 + number
+                await lived(quell, [SampleRecord(at=at, entity="service/x", metric="errors", value=0.0)])
+                await quell.daemon.loop._save()
+            await quell.daemon.writer.call(
+                lambda: store.trim(records_before=T0 + 39 * 86_400.0, incidents_before=0.0, audit_before=0.0)
+            )
+            assert next(iter(store.groups_after(0))).now > T0 + 39 * 86_400.0
+            quell.daemon.loop.decider.state.changes.clear()
+            (after,) = (await quell.daemon.releases.since(50 * 86_400.0)).releases
+            assert after.impact == before.impact != ()
+            assert (after.id, after.incidents, after.detect_s) == (before.id, before.incidents, before.detect_s)
+            (other,) = (await quell.daemon.releases.since(50 * 86_400.0, 1800.0)).releases
+            assert (other.measured_s, after.measured_s) == (3600.0, 0.0)
+            await quell.daemon.writer.call(
+                lambda: store.trim(records_before=0.0, incidents_before=T0 + 1.0, audit_before=0.0)
+            )
+            assert (await quell.daemon.releases.since(50 * 86_400.0)).releases == ()
+
+    asyncio.run(story())

@@ -214,6 +214,7 @@ class Daemon:
         self._spawn(self.reloader.run(), "reload")
         self._spawn(self.git.run(), "git")
         self._spawn(Retaining(self.writer, self.clock, lambda: self.settings.retention).run(), "trim")
+        self._spawn(self.releases.run(), "releases")
         self._spawn(self.digest.run(), "digest")
         self._spawn(self.drills.run(), "drills")
         self._recovered, self.not_ready = True, ""

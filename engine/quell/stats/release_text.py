@@ -41,7 +41,7 @@ def lines_of(one: Release, window_s: float) -> Iterator[str]:
         yield f"  taken back {format_duration(back.at - one.at)} after it{by}: {back.text}"
     elif one.incidents:
         yield "  taken back no"
-    span = format_duration(window_s)
+    span = format_duration(one.measured_s or window_s)
     if not one.impact:
         yield f"  users      not measured: {one.not_measured}"
     how = f" (up to {span} before against after)"

@@ -62,7 +62,8 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One release. ``detect_s`` and ``resolve_s`` are of the first incident it caused, and of the last to be over.
 
-    ``beside`` are others of that time: what users felt may be theirs.
+    ``beside`` are others of that time: what users felt may be theirs. ``measured_s`` is over how long that was looked
+    at, where it was kept from then on and is not what was asked for (0: it is).
     """
 
     id: str
@@ -83,6 +84,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left_out: int = 0
     not_measured: str = ""
     beside: tuple[Beside, ...] = ()
+    measured_s: float = 0.0
 
 
 class Releases(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,22 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True):
     releases: tuple[Release, ...]
     known_from: float | None = None
     more: int = 0
+
+
+def change_of(release: Release) -> Change:
+    """The change that a release was told of as."""
+    return Change(
+        id=release.id,
+        at=release.at,
+        type=release.type,
+        entity=release.entity,
+        revision=release.revision,
+        previous=release.previous,
+        commit=release.commit,
+        author=release.by,
+        summary=release.summary,
+        url=release.url,
+    )
 
 
 def changes_of(provenance: Mapping[str, Provenance]) -> Iterable[Change]:
@@ -142,11 +160,23 @@ def _needed_by(dependencies: Iterable[Dependency]) -> dict[str, list[str]]:
 
 
 class Telling:
-    """Puts releases together: changes first, then what became of them, then what was sampled."""
+    """Puts releases together: changes first, then what became of them, then what was sampled.
 
-    def __init__(self, since: float, until: float, changes: Iterable[Change], window_s: float = WINDOW_S) -> None:
+    ``kept`` is what was told of releases before: for those of whose time records are gone.
+    """
+
+    def __init__(
+        self,
+        since: float,
+        until: float,
+        changes: Iterable[Change],
+        window_s: float = WINDOW_S,
+        kept: Iterable[Release] = (),
+    ) -> None:
         self.since, self.until, self._window_s = since, until, window_s
-        every = {one.id: one for one in changes if one.type in RELEASES and one.entity}
+        self._kept = {one.id: one for one in kept}
+        known = [*map(change_of, self._kept.values()), *changes]
+        every = {one.id: one for one in known if one.type in RELEASES and one.entity}
         self._by_entity: dict[str, list[Change]] = {}
         for change in sorted(every.values(), key=lambda one: (one.at, one.id)):
             self._by_entity.setdefault(change.entity or "", []).append(change)
@@ -225,8 +255,10 @@ class Telling:
         blamed = tuple(sorted((self._blamed(change, one) for one in self._incidents.get(change.id, ())), key=_when))
         sure = [one for one in blamed if one.clear]
         ends = [one.resolve_s for one in sure]
-        impact = tuple(watch.measures())
-        why = ""
+        impact, measured_s = tuple(watch.measures()), 0.0
+        kept, why = self._kept.get(change.id), ""
+        if kept is not None and kept.impact and (known_from is None or watch.begin < known_from):
+            impact, measured_s = kept.impact, kept.measured_s if kept.measured_s != self._window_s else 0.0
         if not impact:
             places = ", ".join(sorted(watch.entities)[:4])
             why = f"nothing was sampled at {places}"
@@ -248,12 +280,16 @@ class Telling:
             resolve_s=None if not ends or None in ends else max(one for one in ends if one is not None),
             taken_back=self._taken_back(change),
             impact=impact,
-            left_out=len(watch.left_out),
+            left_out=kept.left_out if kept is not None and impact is kept.impact else len(watch.left_out),
             not_measured=why,
+            measured_s=measured_s,
         )
 
     def _blamed(self, change: Change, incident: Incident) -> Blamed:
         over = incident.resolved_at if incident.status == "resolved" else None
+        kept = self._kept.get(change.id)
+        before = (one.detect_s for one in (kept.incidents if kept is not None else ()) if one.id == incident.id)
+        detect_s = max(self._first[incident.id] - change.at, 0.0)
         return Blamed(
             id=incident.id,
             title=incident.title,
@@ -261,7 +297,7 @@ class Telling:
             severity=incident.severity,
             confidence=incident.suspects[0].confidence,
             clear=not incident.no_clear_cause,
-            detect_s=max(self._first[incident.id] - change.at, 0.0),
+            detect_s=min([detect_s, *before]),  # alerts are not kept as long as releases
             resolve_s=None if over is None else max(over - change.at, 0.0),
         )
 

@@ -27,6 +27,7 @@ from quell.store.port import (
     LedgerEntry,
     Quarantined,
     Recovered,
+    ReleaseRow,
     ShownRow,
     Turn,
 )
@@ -57,6 +58,7 @@ class MemoryStore:
         self._quarantined_ever = 0
         self._lease: Lease | None = None
         self._shown: dict[tuple[str, str, str], ShownRow] = {}
+        self._releases: dict[str, ReleaseRow] = {}
 
     def lease(self) -> Lease | None:
         return self._lease
@@ -208,6 +210,12 @@ class MemoryStore:
             self._shown.pop((row.source, row.channel, row.key), None)
         self._shown.update(((row.source, row.channel, row.key), row) for row in kept)
 
+    def releases(self, since: float = 0.0) -> list[ReleaseRow]:
+        return sorted((row for row in self._releases.values() if row.at >= since), key=lambda row: (row.at, row.id))
+
+    def keep_releases(self, rows: Sequence[ReleaseRow]) -> None:
+        self._releases.update((row.id, row) for row in rows)
+
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:
         self._over += alerts
 
@@ -253,6 +261,7 @@ class MemoryStore:
             for incident in self._incidents.values()
             if incident.is_open or incident.updated_at >= incidents_before
         }
+        self._releases = {name: row for name, row in self._releases.items() if row.at >= incidents_before}
         while self._trail and self._trail[0][0] < safe and self._trail[0][1].audit.at < audit_before:
             _, gone = self._trail.pop(0)
             self._anchor = Link(gone.n, gone.hash)
@@ -304,5 +313,6 @@ class MemoryStore:
     def _rows(self) -> int:
         parts = (
             self._journal, self._quarantined, self._over, self._ledger, self._runs, self._incidents, self._trail,
+            self._releases,
         )  # fmt: skip
         return sum(len(part) for part in parts)

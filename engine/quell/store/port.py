@@ -147,6 +147,17 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: Sequence[Quarantined] = ()
 
 
+class ReleaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the release ``id`` that was ``at``, in bytes of whoever asked to keep it.
+
+    The id "" stands for none: it says until when releases were looked for.
+    """
+
+    id: str
+    at: float
+    document: bytes = b""
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """What one turn decided, to be committed before any of its deeds is tried. ``seq``: the last group it covers.
 
@@ -323,6 +334,14 @@ class Store(Protocol):
 
     def keep_shown(self, kept: Sequence[ShownRow], gone: Sequence[ShownRow] = ()) -> None:
         """Keeps what stands there now, by source, channel and key, and forgets others."""
+        ...
+
+    def releases(self, since: float = 0.0) -> list[ReleaseRow]:
+        """What is kept of releases from then on, the oldest first."""
+        ...
+
+    def keep_releases(self, rows: Sequence[ReleaseRow]) -> None:
+        """Keeps what became of releases, by id, as long as incidents; what was kept before of the same is gone."""
         ...
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:

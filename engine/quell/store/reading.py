@@ -21,11 +21,11 @@ from quell.model.decision import Audit, Perform
 from quell.model.incident import OPEN_STATUSES, Incident
 from quell.model.records import StepFinished
 from quell.model.run import RUN_OVER, Run
-from quell.store import journal, past
+from quell.store import journal, past, told_releases
 from quell.store.automation import first_break, newest_audits
 from quell.store.codec import Blob, decode, unpack
 from quell.store.database import T, Work
-from quell.store.port import AuditBreak, AuditEntry, Group, LedgerEntry, Quarantined
+from quell.store.port import AuditBreak, AuditEntry, Group, LedgerEntry, Quarantined, ReleaseRow
 from quell.store.tables import AUDIT, INCIDENTS, JOURNAL, LEDGER, QUARANTINE, RUNS, SNAPSHOTS
 from quell.store.tiers import kept_distributions
 
@@ -104,6 +104,10 @@ class Reading:
             if len(rows) < _ROWS:
                 return
             at, name = rows[-1].opened_at, rows[-1].id
+
+    def releases(self, since: float = 0.0) -> list[ReleaseRow]:
+        """What is kept of releases from then on, the oldest first."""
+        return self._look(lambda connection: told_releases.since(connection, since))
 
     def runs(self, since: float = 0.0, until: float = _END) -> Iterator[Run]:
         """Runs that began before ``until`` and were under way or told of since, by their ids."""

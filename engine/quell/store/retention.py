@@ -17,7 +17,7 @@ from quell.store.chain import Link
 from quell.store.journal import recoverable_from
 from quell.store.port import QUARANTINED_BYTES
 from quell.store.settle import SETTLED
-from quell.store.tables import ALERTS, AUDIT, DISTRIBUTIONS, INCIDENTS, LEDGER, QUARANTINE, RUNS
+from quell.store.tables import ALERTS, AUDIT, DISTRIBUTIONS, INCIDENTS, LEDGER, QUARANTINE, RELEASES, RUNS
 from quell.store.tiers import drop_groups, strip
 
 _OLDEST = 10
@@ -63,6 +63,7 @@ def trim(
             & (INCIDENTS.c.updated_at < incidents_before),
             most,
         )
+        + _delete(connection, RELEASES, RELEASES.c.at < incidents_before, most)
         + _trim_audit(connection, safe, audit_before, most)
     )
 

@@ -27,7 +27,7 @@ from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
 from quell.model.records import StepFinished
 from quell.model.run import Run
-from quell.store import aside, automation, journal, lease, past, retention, shown
+from quell.store import aside, automation, journal, lease, past, retention, shown, told_releases
 from quell.store.codec import Sealed
 from quell.store.database import Database, T, Work, unheard
 from quell.store.port import (
@@ -39,6 +39,7 @@ from quell.store.port import (
     LedgerEntry,
     Quarantined,
     Recovered,
+    ReleaseRow,
     ShownRow,
     Turn,
 )
@@ -284,6 +285,18 @@ class SqlStore:
             "keep where messages stand",
             "none is sent before that succeeds",
             lambda connection: shown.keep(connection, kept, gone),
+        )
+
+    def releases(self, since: float = 0.0) -> list[ReleaseRow]:
+        return self._database.read(
+            "read releases", "the list ends here", lambda connection: told_releases.since(connection, since)
+        )
+
+    def keep_releases(self, rows: Sequence[ReleaseRow]) -> None:
+        self._write(
+            "keep what became of releases",
+            "it is tried again in an hour",
+            lambda connection: told_releases.keep(connection, rows),
         )
 
     def keep_alerts(self, alerts: Sequence[Alert]) -> None:

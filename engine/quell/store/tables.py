@@ -161,6 +161,15 @@ SHOWN = Table(
 )
 """Which message shows what, where people talk; see `quell.store.port.ShownRow`."""
 
+RELEASES = Table(
+    "releases",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("document", LargeBinary, nullable=False),
+)
+"""What became of releases; see `quell.store.port.ReleaseRow`."""
+
 META = Table(
     "meta",
     METADATA,
