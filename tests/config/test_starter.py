@@ -29,6 +29,7 @@ def test_a_fresh_directory_is_fine_without_any_secret(tmp_path, specs):
     assert {playbook.name: playbook.mode for playbook in loaded.rulebook.playbooks} == {
         "collect-diagnostics": "shadow", "open-ticket": "shadow", "rollback-bad-deploy": "shadow",
         "page-and-escalate": "shadow", "abort-canary": "off", "collect-kubernetes-diagnostics": "off",
+        "hold-rollout-on-burning-budget": "off",
         "drain-endpoint": "off", "pause-retraining-on-drift": "off", "roll-back-model-alias": "off",
         "pagerduty-cause": "off", "rollback-with-argocd": "off", "status-page-note": "off", "turn-flag-off": "off",
         "disable-endpoint": "off", "fall-back-to-rule": "off", "flag-model-version": "off",

@@ -5,7 +5,7 @@ Shares are compared by Newcombe's interval for the difference of two proportions
 between which they lie, and their difference from both intervals as Newcombe's (Zou and Donner's MOVER, 2008).
 
 It is looked again at every window. All intervals are so wide that they hold for all looks of one ``over_s`` together,
-and of what fires it is asked only whether it is worse by more than the margin still.
+and what fires goes on until it is worse than the margin by no more than one standard deviation.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ class CompareCondition(Quiet):
         found, canary, baseline = sides
         sign = 1.0 if self._of.worse == "up" else -1.0
         least = found.low if sign > 0 else -found.high
-        bad = (least if watch.since is None else sign * found.value) > self._of.margin
+        if watch.since is not None:  # what fires goes on until it is no more than a deviation from what it may be
+            least = sign * found.value - (sign * found.value - least) / self._z
+        bad = least > self._of.margin
         text = (
             f"{{metric}} of the canary is {self._amount(canary.value)}, of the baseline {self._amount(baseline.value)}"
         )
