@@ -191,7 +191,7 @@ SPEC = Spec(
         Option(
             name="watch",
             type="boolean",
-            summary="Whether models, prompts, versions, aliases, runs and their datasets are asked for, as often as every says.",
+            summary="Whether models, prompts, versions, aliases, runs and their data are asked for, each time.",
             default=False,
         ),
         Option(

@@ -9,7 +9,7 @@ from typing import Any
 from quell.model.records import LogRecord
 from quell.model.statements import MOST_CHARACTERS, statement
 from quell_connectors.otlp.homes import Home, Homes
-from quell_connectors.otlp.models import EVALUATION, Meter
+from quell_connectors.otlp.models import Meter, is_evaluation
 from quell_connectors.otlp.samples import Table
 from quell_connectors.otlp.spans import MINUTE
 from quell_connectors.otlp.tally import Tally
@@ -21,15 +21,17 @@ REST = "(other lines)"
 MOST_SAMPLE = 500
 """Characters of a line that is kept as it is, where the source asks for samples."""
 _READ = frozenset({
-    b"event.name", b"exception.type", b"exception.message", b"gen_ai.evaluation.name",
-    b"gen_ai.evaluation.score.value", b"gen_ai.evaluation.score.label", b"gen_ai.request.model",
-    b"gen_ai.response.model",
+    b"event.name", b"exception.type", b"exception.message", b"error.type", b"gen_ai.evaluation.name",
+    b"gen_ai.evaluation.score.value", b"gen_ai.evaluation.score.label", b"gen_ai.evaluation.score",
+    b"gen_ai.evaluation.label", b"gen_ai.request.model", b"gen_ai.response.model",
 })  # fmt: skip
 _SEVERITIES = ((21, "fatal"), (17, "error"), (13, "warning"), (9, "info"), (5, "debug"), (1, "trace"))
 _WORDS = {
     "warn": "warning", "err": "error", "critical": "fatal", "crit": "fatal", "emerg": "fatal", "emergency": "fatal",
     "alert": "fatal", "panic": "fatal", "severe": "error", "information": "info", "notice": "info", "verbose": "trace",
 }  # fmt: skip
+_TALK = "gen_ai."
+"""Events whose bodies are what people and models said to each other: only their names are counted."""
 _BODIES = ("message", "msg", "body", "log", "event", "text")
 """Where structured lines have their text."""
 _Key = tuple[str, str, str, int]
@@ -92,11 +94,12 @@ class Lines:
         if picked := self._encoding.picked(record.attributes, _READ):
             told = dict(self._encoding.pairs(picked))
         event = record.event_name or text_of(told.get("event.name", ""))
-        if event == EVALUATION:
+        if is_evaluation(event):
             model = text_of(told.get("gen_ai.request.model") or told.get("gen_ai.response.model") or "")
-            self._meter.evaluated(self.table, told, f"model/{model}" if model else home.entity, at)
+            self._meter.evaluated(self.table, told, f"model/{model}" if model else home.entity, at, event=event)
             return
-        text = _text(self._encoding.value(record.body)) or _exception(told) or event
+        talk = event.startswith(_TALK)
+        text = ("" if talk else _text(self._encoding.value(record.body))) or _exception(told) or event
         if not text:
             self._tally.reject(home.entity, "no_value", f"a log record of {home.entity}")
             return

@@ -11,6 +11,10 @@ All of it are samples of ``model/NAME``. Names with dots are the sender's own me
 | gen_ai_cost{currency=…,from=metrics,tokens=input or output} | the same, by metrics |
 | gen_ai_cost_unknown{from=…} | calls (from metrics: tokens) whose price nobody has told: never a silent zero |
 | gen_ai_evaluation{name=…}, gen_ai_evaluation_label{label=…,name=…} | mean score, and how many were judged so |
+| gen_ai_evaluation_errors{name=…} | evaluations that failed themselves |
+
+The names are those of OpenTelemetry's conventions for generative AI, of their earlier versions, and of OpenInference
+and OpenLLMetry where they differ.
 """
 
 from __future__ import annotations
@@ -26,11 +30,32 @@ from quell_connectors.otlp.spans import MINUTE, Sort
 from quell_connectors.otlp.tally import Tally
 from quell_connectors.otlp.wire import NANO, Encoding, Scalar, number_of, text_of
 
-_INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
-_OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-_CACHED = ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens")
-_TOKENS = frozenset(name.encode() for name in (*_INPUT, *_OUTPUT, *_CACHED))
-EVALUATION = "gen_ai.evaluation.result"
+_INPUT = (
+    "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt", "llm.usage.prompt_tokens",
+)  # fmt: skip
+_OUTPUT = (
+    "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
+    "llm.usage.completion_tokens",
+)  # fmt: skip
+_CACHED = (
+    "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.input_tokens.cached",
+    "llm.token_count.prompt_details.cache_read",
+)  # fmt: skip
+"""Those that were read from a cache, and those that were written to it, are among the tokens that were read."""
+_CACHING = (
+    "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.input_tokens.cache_write",
+    "llm.token_count.prompt_details.cache_write",
+)  # fmt: skip
+_TOKENS = frozenset(name.encode() for name in (*_INPUT, *_OUTPUT, *_CACHED, *_CACHING))
+_EVALUATION = "gen_ai.evaluation."
+"""How the names of events begin that tell what a response was judged; all but the first versions add "result"."""
+COUNTERS: Mapping[str, str] = {
+    "gen_ai.client.inference.usage.input_tokens": "input",
+    "gen_ai.client.inference.usage.output_tokens": "output",
+}
+"""Metrics that count tokens of one type each; before there was one histogram for all, `TOKENS`."""
+TOKENS = "gen_ai.client.token.usage"
 _UNKNOWN = "gen_ai_cost_unknown"
 
 
@@ -80,8 +105,9 @@ class Meter:
             self._priced(one, (peer.priced, peer.model), end, told)
             for raw in span.events:
                 name, attributes = encoding.event(raw)
-                if name == EVALUATION:
-                    self.evaluated(table, dict(encoding.pairs(attributes)), f"model/{peer.model}", end)
+                if is_evaluation(name):
+                    judged = dict(encoding.pairs(attributes))
+                    self.evaluated(table, judged, f"model/{peer.model}", end, event=name)
         for (model, _), one in used.items():
             self._put(table, model, one)
 
@@ -96,16 +122,21 @@ class Meter:
         series = named("gen_ai_cost", f"currency={price.currency}", "from=metrics", f"tokens={kind}")
         return Cost(series, tokens * each / PER, f"{each:g}")
 
-    def evaluated(self, table: Table, told: Mapping[str, Scalar], entity: str, at: int) -> None:
+    def evaluated(self, table: Table, told: Mapping[str, Scalar], entity: str, at: int, *, event: str) -> None:
         """Takes the result of an evaluation of a response."""
-        name = f"name={text_of(told.get('gen_ai.evaluation.name') or 'unnamed')}"
-        score = number_of(told.get("gen_ai.evaluation.score.value", ""))
+        named_by = event.removeprefix(_EVALUATION)
+        unnamed = "unnamed" if named_by == "result" else named_by
+        name = f"name={text_of(told.get('gen_ai.evaluation.name') or unnamed)}"
+        score = number_of(told.get("gen_ai.evaluation.score.value", told.get("gen_ai.evaluation.score", "")))
         if score is not None:
             table.put(entity, named("gen_ai_evaluation", name), at, score, mean=True)
-        label = told.get("gen_ai.evaluation.score.label")
+        label = told.get("gen_ai.evaluation.score.label") or told.get("gen_ai.evaluation.label")
         if label:
             table.put(entity, named("gen_ai_evaluation_label", f"label={text_of(label)}", name), at, 1.0)
-        if score is None and not label:
+        failed = score is None and bool(told.get("error.type"))
+        if failed:
+            table.put(entity, named("gen_ai_evaluation_errors", name), at, 1.0)
+        if score is None and not label and not failed:
             self._tally.reject(entity, "no_value", f'evaluation "{name[5:85]}"')
 
     def _priced(self, one: _Used, models: tuple[str, str], end: int, told: Mapping[str, Scalar]) -> None:
@@ -121,7 +152,8 @@ class Meter:
             one.unknown += 1
             self._note(models[1])
             return
-        cost = _cost(price, read or 0.0, written or 0.0, _tokens(told, _CACHED) or 0.0)
+        cached, caching = _tokens(told, _CACHED) or 0.0, _tokens(told, _CACHING) or 0.0
+        cost = _cost(price, read or 0.0, written or 0.0, cached, caching)
         one.cost.setdefault(price.currency, []).append(cost)
 
     def _put(self, table: Table, model: str, one: _Used) -> None:
@@ -152,6 +184,14 @@ def _tokens(told: Mapping[str, Scalar], names: tuple[str, ...]) -> float | None:
     return next((number for number in numbers if number is not None and number >= 0), None)
 
 
-def _cost(price: Price, read: float, written: float, cached: float) -> float:
+def _cost(price: Price, read: float, written: float, cached: float, caching: float) -> float:
     cached = min(cached, read)
-    return ((read - cached) * price.input + cached * price.cached_input + written * price.output) / PER
+    caching = min(caching, read - cached)
+    plain = read - cached - caching
+    cost = plain * price.input + cached * price.cached_input + caching * price.cache_write + written * price.output
+    return cost / PER
+
+
+def is_evaluation(event: str) -> bool:
+    """Whether an event tells what a response was judged."""
+    return event.startswith(_EVALUATION)

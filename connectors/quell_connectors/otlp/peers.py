@@ -25,6 +25,7 @@ TRAITS: frozenset[bytes] = frozenset(
         "messaging.operation", "messaging.operation.type",
         "peer.service", "service.peer.name", "server.address", "net.peer.name",
         "gen_ai.request.model", "gen_ai.response.model", "gen_ai.operation.name",
+        "llm.model_name", "llm.request.model", "llm.response.model",
     )
 )  # fmt: skip
 """What tells one kind of call from another."""
@@ -38,8 +39,11 @@ _EMBEDDED = frozenset({"sqlite", "h2", "hsqldb", "derby", "duckdb"})
 """Databases within the program: they fail with it."""
 _TAKES = frozenset({"receive", "process", "deliver", "settle"})
 _GIVES = frozenset({"publish", "send", "create"})
-_AGENTS = frozenset({"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "plan"})
-"""What calls models and tells their tokens a second time."""
+_AGENTS = frozenset({"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "plan", "fetch_response"})
+"""What calls models and tells their tokens a second time, and what calls none."""
+_ASKED = ("gen_ai.request.model", "llm.request.model", "llm.model_name")
+_ANSWERED = ("gen_ai.response.model", "llm.response.model")
+"""Names of the conventions for generative AI, then those of OpenLLMetry before them and of OpenInference."""
 _LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1|\[::1\]|0\.0\.0\.0|/.*|")
 _ADDRESS = re.compile(r"[\d.]+|ip-[\d-]+(?:\..*)?|\[?[0-9a-fA-F]*:[0-9a-fA-F:.]+\]?")
 _CLUSTER_NAME = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\.[a-z0-9][a-z0-9-]*(?:\.svc(?:\.[\w.-]+)?)?)?")
@@ -86,10 +90,12 @@ def asked_model(path: str) -> Peer | None:
 
 
 def _model(told: Mapping[str, str]) -> Peer | None:
-    name = told.get("gen_ai.request.model") or told.get("gen_ai.response.model") or ""
+    asked = next((told[name] for name in _ASKED if told.get(name)), "")
+    answered = next((told[name] for name in _ANSWERED if told.get(name)), "")
+    name = asked or answered
     if not name or told.get("gen_ai.operation.name") in _AGENTS:
         return None
-    return Peer(f"model/{name}", model=name, priced=told.get("gen_ai.response.model") or name)
+    return Peer(f"model/{name}", model=name, priced=answered or name)
 
 
 def _database(told: Mapping[str, str], system: str, named: str, home: Home) -> Peer | None:

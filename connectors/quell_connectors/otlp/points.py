@@ -18,7 +18,7 @@ from quell_connectors.otlp.calls import EDGES_FROM
 from quell_connectors.otlp.cells import Cell, Cells, Metric
 from quell_connectors.otlp.gathering import Gathered, Gathering, ascending
 from quell_connectors.otlp.homes import Home, Homes
-from quell_connectors.otlp.models import Meter
+from quell_connectors.otlp.models import COUNTERS, TOKENS, Meter
 from quell_connectors.otlp.samples import MS, Table
 from quell_connectors.otlp.series import Series, named
 from quell_connectors.otlp.tally import Tally
@@ -26,7 +26,6 @@ from quell_connectors.otlp.totals import Totals
 from quell_connectors.otlp.wire import NANO, Bounds, Encoding
 
 DELTA = frozenset({1, "1", "AGGREGATION_TEMPORALITY_DELTA"})
-TOKENS = "gen_ai.client.token.usage"
 MOST_COUNT = 10**13
 """What one histogram may count: the sum of all of a request is a number of 64 bits."""
 NO_VALUE = 1
@@ -96,6 +95,7 @@ class Points:
     def _numbers(self, metric: Metric, data: Any) -> None:
         entity, instance, grows, cells = metric.home.entity, metric.home.instance, metric.grows, metric.cells
         oldest, newest, labels_of = self._tally.oldest, self._tally.newest, self._series.of
+        tokens = COUNTERS.get(metric.name, "")
         encoding, read, known, cell_of = self._encoding, self._encoding.number, self._series.known, self._cells.of
         for told in data.data_points:
             unread, since, at, value, flags = read(told)
@@ -116,6 +116,8 @@ class Points:
                     points[ms] = [float(value or 0)]
             if cell.entity is not entity:
                 self._model_asked(metric.home, cell.entity, at)
+                if tokens:
+                    self._priced(metric, cell, (since, at), tokens, float(value or 0))
 
     def _countable(self, metric: Metric, cell: Cell, at: int, value: float | None, flags: int) -> bool:
         """Whether a point of a gauge or sum can be taken after all; says why not."""
@@ -233,12 +235,18 @@ class Points:
         if model:
             self._model_asked(metric.home, entity, at)
             if total is not None and metric.name == TOKENS:
-                cost = self._meter.cost_of(model, token_type, at, total)
-                if metric.delta:
-                    self.table.put(entity, cost.series, at, cost.value)
-                else:  # at other prices it is another total
-                    self.totals.put((entity, f"{instance}@{cost.price}"), cost.series, at, since, cost.value)
+                self._priced(metric, cell, times, token_type, total)
         return gathered
+
+    def _priced(self, metric: Metric, cell: Cell, times: tuple[int, int], kind: str, tokens: float) -> None:
+        """Puts what tokens cost beside what counts them."""
+        since, at = times
+        cost = self._meter.cost_of(cell.labels[1], kind, at, tokens)
+        if metric.delta:
+            self.table.put(cell.entity, cost.series, at, cost.value)
+        else:  # at other prices it is another total
+            place = (cell.entity, f"{metric.home.instance}@{cost.price}")
+            self.totals.put(place, cost.series, at, since, cost.value)
 
     def _distribution(self, cell: Cell, point: Any, total: float | None, sketch: Sketch) -> DistributionRecord:
         start, at, maybe = point.start_time_unix_nano, point.time_unix_nano, self._encoding.maybe

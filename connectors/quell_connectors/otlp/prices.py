@@ -14,7 +14,7 @@ from quell.sdk.moments import read_moment
 PER = 1_000_000
 """Prices are for so many tokens."""
 CURRENCY = "USD"
-_FIELDS = ("input", "output", "cached_input", "currency", "from")
+_FIELDS = ("input", "output", "cached_input", "cache_write", "currency", "from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Price:
     input: float
     output: float
     cached_input: float
+    cache_write: float
     currency: str
     since: float
 
@@ -68,7 +69,7 @@ def read_prices(table: Mapping[str, Any], source: str) -> Prices:
             if name not in _FIELDS:
                 wrong(f"{place}.{name}", "is not known", f"use {', '.join(_FIELDS)}")
         numbers = {}
-        for name in ("input", "output", "cached_input"):
+        for name in ("input", "output", "cached_input", "cache_write"):
             number = told.get(name, 0.0 if name == "output" else told.get("input"))
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not isfinite(number) or number < 0:
                 wrong(f"{place}.{name}", f'"{number}" is not a price' if name in told else "is missing")

@@ -37,8 +37,8 @@ SPEC = Spec(
             name="prices",
             type="mapping",
             summary=(
-                "What a million tokens of a model cost, by name or pattern: input, output, cached_input, currency "
-                "(USD), from (a day); a list of such where prices changed. Or the path of a YAML file with that."
+                "What a million tokens of a model cost, by name or pattern: input, output, cached_input, cache_write, "
+                "currency (USD), from (a day); a list of such where prices changed. Or the path of a YAML file of that."
             ),
             file=True,
             example="{gpt-4o: {input: 2.5, output: 10}, 'o4*': [{input: 3, output: 15, from: 2026-01-01}]}",
