@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.stage import PLACE, T0, Stage, playbook, step, undo
+from quell.core.wait_words import words_of
 from quell.model.playbook import Each, Measure, Step, Wait
 
 RATE = Measure(name="metrics.rate", place=PLACE, do="prom.query", params=("service",), with_={"q": "${service}"})
@@ -213,3 +214,39 @@ def test_items_foreseen_are_part_of_what_is_approved():
     assert stage.run.steps[1].params == {"for_each": ["a", "b"], "each": [{"pod": "a"}, {"pod": "b"}]}
     stage.say("approve")
     assert stage.performs[-1].params == {"pod": "a"}
+
+
+@pytest.mark.parametrize(
+    ("until", "words"),
+    [
+        ('!alerts.exists(a, a.kind == "drift" && a.status == "firing")', "no alert of kind drift fires"),
+        ("alerts.exists(x, x.name == 'Slow' && x.entity == 'service/a')", "an alert Slow at service/a is there"),
+        ('!alerts.exists(a, a.name == "Slow" && a.severity == "critical" && a.status == "firing")',
+         "no alert Slow that is critical fires"),
+        ('incident.status == "resolved"', "the incident is over"),
+        ('incident.status != "open"', "the incident is not open"),
+        ('alert.status != "firing"', "the alert does not fire"),
+        ('!alerts.exists(a, a.kind == "drift" || a.status == "firing")', ""),
+        ('!alerts.exists(a, b.kind == "drift")', ""),
+        ("!alerts.exists(a, a.value > 1.0)", ""),
+        ("result.value < 0.01", ""),
+    ],
+)  # fmt: skip
+def test_conditions_that_are_written_often_have_words(until: str, words: str) -> None:
+    assert words_of(Wait(until=until, within_s=1.0)) == words
+
+
+def test_people_read_words_and_the_expression_behind_them() -> None:
+    stage = begun(waiting(says="errors are rare"))
+    stage.answer(output={"value": 0.05})
+    assert stage.run.steps[0].sentence == f"errors are rare ({LOW}) is true, must hold for 1m"
+    for at in (30, 60):
+        stage.at(at)
+        stage.answer(output={"value": 0.05})
+    assert stage.run.steps[0].sentence == f"errors are rare for 1m ({LOW})"
+    late = begun(waiting(says="errors are rare", hold_s=0.0, within_s=10.0))
+    late.answer(output={"value": 1.0})
+    assert late.run.steps[0].sentence == f"waits until errors are rare; {LOW} is false"
+    late.at(10)
+    late.answer(output={"value": 1.0})
+    assert late.run.error == (f"step verify: errors are rare: it did not come to that within 10s: {LOW} is false")

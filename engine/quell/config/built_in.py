@@ -73,6 +73,13 @@ BUILT_IN: Mapping[str, ActionSpec] = {
                     summary="How often it looks: 30s if left out, longer when it waits for more than 12 hours.",
                 ),
                 Option(
+                    name="says",
+                    type="text",
+                    default="",
+                    summary="What is waited for, in words for people, as what is true then.",
+                    example="the version before is served",
+                ),
+                Option(
                     name="query",
                     type="mapping",
                     summary="An action that reads, as do and with, performed at every look.",

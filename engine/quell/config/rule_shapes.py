@@ -197,6 +197,8 @@ class TriageShape(Shape):
     model_only: Literal["page", "owners", "digest"] | None = None
     """Incidents of models and data alone, which neither users nor KPIs nor a burning budget show: page as any other;
     tell owners by early routes, where there are any (owners: so unless told otherwise); or are listed in the digest."""
+    calm: Duration | None = None
+    """An incident is over when none of its alerts fired for so long (2m)."""
 
 
 class EdgeShape(Shape):

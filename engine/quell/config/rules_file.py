@@ -52,6 +52,7 @@ _TRIAGE_FIELDS = {
     "slow_burn_after": "slow_burn_after_s",
     "quiet_places": "quiet_places",
     "model_only": "model_only",
+    "calm": "calm_s",
 }
 _CORRELATE_FIELDS = {
     "least_alerts": "least_alerts",

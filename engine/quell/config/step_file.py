@@ -235,6 +235,7 @@ def wait_of(with_: dict[str, Any], actions: Actions) -> Wait:
         within_s=within_s,
         hold_s=hold_s or 0.0,
         every_s=every_s or max(LOOK_EVERY_S, within_s / MOST_LOOKS_UNSAID),
+        says=" ".join(str(with_.get("says") or "").split()),
         query=deed_of(str(query.get("do")), query.get("with") or {}, actions) if isinstance(query, dict) else None,
     )
 

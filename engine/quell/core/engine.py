@@ -88,7 +88,7 @@ class Engine:
         self._alerts = Alerts(
             rulebook, self._chart, self.state, agenda=self._agenda, pruning=self._pruning, surroundings=surroundings
         )
-        logbook = Logbook(self.state, self._agenda, self._pruning)
+        logbook = Logbook(self.state, self._agenda, self._pruning, rulebook.triage.calm_s)
         self._repeats = Repeats(self.state, self._chart)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
         self._pager = Pager(

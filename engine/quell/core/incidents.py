@@ -15,7 +15,7 @@ from quell.core.alerts import Alerts
 from quell.core.continuity import Cluster, Member, absorber, continued, place_of
 from quell.core.cover import Cause
 from quell.core.lives import Lives
-from quell.core.logbook import CALM_S, Logbook, noted, remade
+from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager
 from quell.core.rank import Changes, Ranker
 from quell.core.rulings import Rulings
@@ -244,7 +244,9 @@ class Incidents:
         else:
             self._grow(remade(known) if mix else known, seen, now, out, reopens=reopens)
         if not any(alert.firing for alert in alerts):
-            self._logbook.watch(name, min(self._state.calm_at.get(name, now + CALM_S), now + CALM_S))
+            self._logbook.watch(
+                name, min(self._state.calm_at.get(name, now + self._logbook.calm_s), now + self._logbook.calm_s)
+            )
         self._pager.page_if_due(name, now, out)
 
     def _news_of(self, entity: str, known: Incident, changes: Changes) -> bool:

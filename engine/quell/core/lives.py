@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from quell.core.logbook import CALM_S, QUELL, STALE_S, Logbook, noted, remade
+from quell.core.logbook import QUELL, STALE_S, Logbook, noted, remade
 from quell.core.pager import UNPAGED, Pager, back_at
 from quell.core.surroundings import acted_on
 from quell.core.titles import crowd_title
@@ -44,7 +44,7 @@ class Lives:
         """Asks a little later whether the incident of an alert that ended is over."""
         incident = self._state.incidents.get(alert.incident or "")
         if incident is not None and incident.is_open:
-            self._logbook.watch(incident.id, now + CALM_S)
+            self._logbook.watch(incident.id, now + self._logbook.calm_s)
 
     def calm(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Resolves an incident none of whose alerts fires, or of which nothing was heard for a day."""
@@ -135,7 +135,7 @@ class Lives:
         rest = tuple(other for other in incident.alerts if other != mark)
         self._logbook.keep(msgspec.structs.replace(incident, alerts=rest), "updated", now, out)
         if not any(alert.firing for other in rest if (alert := self._state.alerts.get(other)) is not None):
-            self._logbook.watch(name, now + CALM_S)
+            self._logbook.watch(name, now + self._logbook.calm_s)
 
     def parted(self, crowd: Incident, rest: tuple[str, ...], why: str, now: float, out: list[AnyDecision]) -> None:
         """Some of the alerts that had only come at one time belong to another incident."""
@@ -148,13 +148,13 @@ class Lives:
         )
         self._logbook.keep(noted(remade(less), now, "parted", why), "updated", now, out)
         if not any(alert.firing for alert in alerts):
-            self._logbook.watch(crowd.id, now + CALM_S)
+            self._logbook.watch(crowd.id, now + self._logbook.calm_s)
 
     def emptied(self, known: Incident | None, now: float, out: list[AnyDecision]) -> None:
         """All alerts of an incident fire anew elsewhere."""
         if known is not None and known.is_open and known.alerts:
             self._logbook.keep(msgspec.structs.replace(known, alerts=()), "updated", now, out)
-            self._logbook.watch(known.id, now + CALM_S)
+            self._logbook.watch(known.id, now + self._logbook.calm_s)
 
     def _still_fires(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
         """What a person resolved comes back, with a page, when its alerts went on firing all the same."""

@@ -14,8 +14,6 @@ from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
 from quell.model.incident import Incident, TimelineEntry
 from quell.model.state import State
 
-CALM_S = 120.0
-"""How long after the last of its alerts ended an incident is asked whether it is over."""
 STALE_S = 86400.0
 """How long an incident stays open without news."""
 QUELL = "quell"
@@ -23,10 +21,14 @@ MOST_TIMELINE = 200
 
 
 class Logbook:
-    """Works on ``state.incidents`` and ``state.calm_at``; nobody else tells that an incident changed."""
+    """Works on ``state.incidents`` and ``state.calm_at``; nobody else tells that an incident changed.
 
-    def __init__(self, state: State, agenda: Agenda, pruning: Pruning) -> None:
+    ``calm_s`` after the last of its alerts ended an incident is asked whether it is over.
+    """
+
+    def __init__(self, state: State, agenda: Agenda, pruning: Pruning, calm_s: float) -> None:
         self._state = state
+        self.calm_s = calm_s
         self._agenda = agenda
         self._pruning = pruning
         self._absorbed: dict[str, set[str]] = {}

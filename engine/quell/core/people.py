@@ -10,7 +10,7 @@ import msgspec
 from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.continuity import new_name, place_of
-from quell.core.logbook import CALM_S, Logbook, noted, remade
+from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import UNPAGED, Pager, told_of
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
@@ -162,7 +162,7 @@ class People:
         self.plan(self._state.incidents[name])
         for each, part in ((name, alerts), (incident.id, rest)):
             if not any(alert.firing for alert in part):
-                self._logbook.watch(each, now + CALM_S)
+                self._logbook.watch(each, now + self._logbook.calm_s)
         for alert in rest:
             self._reconsider(alert, now)
         return name

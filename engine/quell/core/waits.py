@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from quell.core.desk import Desk
 from quell.core.readings import ask, asked, told
 from quell.core.stand import current, with_current
+from quell.core.wait_words import wanted, words_of
 from quell.core.worded import params_of
 from quell.errors import ExpressionError
 from quell.model.playbook import Step, Wait
@@ -79,21 +80,26 @@ def _concluded(run: Run, wait: Wait, why_not: str, at: float) -> Run | str:
     if why_not:
         act = replace(act, since=None, error=why_not)
         if at >= deadline:
-            return f"it did not come true within {format_duration(wait.within_s)}: {why_not}"
+            words = words_of(wait)
+            missed = f"{words}: it did not come to that within" if words else "it did not come true within"
+            return f"{missed} {format_duration(wait.within_s)}: {why_not}"
         due = min(at + _every(wait), deadline)
-        return _again(run, replace(act, due_at=due, sentence=f"waits until {wait.until}; {why_not}"))
+        return _again(run, replace(act, due_at=due, sentence=f"waits until {words_of(wait) or wait.until}; {why_not}"))
     since = at if act.since is None else act.since
     act = replace(act, since=since, error="")
     if at >= since + max(wait.hold_s, 0.0):
         held = f" for {format_duration(at - since)}" if wait.hold_s > 0 else ""
-        return with_current(run, replace(act, state="done", finished_at=at, sentence=f"{wait.until} was true{held}"))
+        words = words_of(wait)
+        done = f"{words}{held} ({wait.until})" if words else f"{wait.until} was true{held}"
+        return with_current(run, replace(act, state="done", finished_at=at, sentence=done))
     if at >= deadline:
         held = f"{format_duration(at - since)} of {format_duration(wait.hold_s)}"
         return f"it was true for {held} only when {format_duration(wait.within_s)} were over"
     due = min(at + _every(wait), since + wait.hold_s, deadline)
     held = f"true since {format_duration(at - since)}" if at > since else "true"
     return _again(
-        run, replace(act, due_at=due, sentence=f"{wait.until} is {held}, must hold for {format_duration(wait.hold_s)}")
+        run,
+        replace(act, due_at=due, sentence=f"{wanted(wait)} is {held}, must hold for {format_duration(wait.hold_s)}"),
     )
 
 
@@ -107,4 +113,4 @@ def _every(wait: Wait) -> float:
 
 def _wanted(wait: Wait) -> str:
     hold = f" for {format_duration(wait.hold_s)}" if wait.hold_s > 0 else ""
-    return f"would wait until {wait.until}{hold}, {format_duration(wait.within_s)} at most"
+    return f"would wait until {wanted(wait)}{hold}, {format_duration(wait.within_s)} at most"

@@ -54,7 +54,8 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Look every ``every_s`` until the condition was true at every look for ``hold_s``; give up after ``within_s``.
 
-    The answer of ``query``, if there is one, is the ``result`` that the condition sees.
+    The answer of ``query``, if there is one, is the ``result`` that the condition sees. ``says`` tells people what is
+    waited for.
     """
 
     until: str
@@ -62,6 +63,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold_s: float = 0.0
     every_s: float = 30.0
     query: Deed | None = None
+    says: str = ""
 
 
 class Each(msgspec.Struct, frozen=True, kw_only=True):

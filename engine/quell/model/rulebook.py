@@ -125,7 +125,8 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     ``slow_burn_after_s``: what still fires so long after it paged, with nobody acting, goes to the digest.
     ``model_only`` is what becomes of incidents of models and data alone: a "page" as of any other, early routes where
     there are any (their "owners"), or the "digest" where no early route takes them.
-    ``quiet_places`` are words in labels of place that speak of environments where nobody is woken.
+    ``quiet_places`` are words in labels of place that speak of environments where nobody is woken. An incident is over
+    when none of its alerts fired for ``calm_s``.
     """
 
     rules: tuple[TriageRule, ...] = ()
@@ -142,6 +143,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
     slow_burn_after_s: float = 21_600.0
     quiet_places: tuple[str, ...] = QUIET_PLACES
     model_only: Literal["page", "owners", "digest"] = "owners"
+    calm_s: float = 120.0
 
 
 class EdgeKind(msgspec.Struct, frozen=True, kw_only=True):
