@@ -290,3 +290,69 @@ def test_windows_remembered_are_bounded_whatever_rates_there_are(every: float, r
 )
 def test_what_is_left_is_never_said_to_be_more_than_it_is(share: float, words: str) -> None:
     assert rest(share) == words
+
+
+def told_of_metrics(scene: Watched, first: int, last: int, *metrics: str) -> None:
+    for minute in range(first, last):
+        at = minute * MINUTE
+        scene.tell(at, *[sample(at, (1.0 if metric == "failed" else 100.0) * minute, metric) for metric in metrics])
+
+
+def test_a_total_that_is_not_told_keeps_the_gate_shut() -> None:
+    scene = Watched(of_counters())
+    told_of_metrics(scene, 0, 60, "failed")
+    (view,) = slo_views(scene.engine.state, scene.rulebook)
+    assert (view.standing, view.left) == ("unknown", None)
+    assert budget(scene.engine.state, "level") is None
+
+
+@pytest.mark.parametrize("lost", ["failed", "all"])
+def test_a_counter_that_was_told_and_is_not_any_more_is_no_zero(lost: str) -> None:
+    scene = Watched(of_counters())
+    told_of_metrics(scene, 0, 60, "failed", "all")
+    assert gate(slo_views(scene.engine.state, scene.rulebook), "level").open
+    told_of_metrics(scene, 60, 240, "all" if lost == "failed" else "failed")
+    (view,) = slo_views(scene.engine.state, scene.rulebook)
+    assert view.standing in {"unknown", "burning"}
+    assert stand_of(scene).total < 100.0 * 80
+    assert view.silent_s > 2 * HOUR
+
+
+def test_an_entity_that_is_gone_for_a_week_is_not_asked() -> None:
+    when = msgspec.structs.replace(CALLS.when, rates=RATES[:1])
+    scene = Watched(msgspec.structs.replace(CALLS, every_s=600.0, when=when))
+    calls(scene, 0, 60, 0.9, "service/old")
+    for hour in range(1, 8 * 24):
+        told = CallRecord(at=T0 + hour * HOUR, entity=CHECKOUT, count=200)
+        scene.tell(hour * HOUR + 1.0, told)
+        if hour == 24:
+            assert not gate(slo_views(scene.engine.state, scene.rulebook), "availability").open
+            assert budget(scene.engine.state, "availability")["entity"] == "service/old"  # type: ignore[index]
+    assert gate(slo_views(scene.engine.state, scene.rulebook), "availability").open
+    assert budget(scene.engine.state, "availability")["entity"] == CHECKOUT  # type: ignore[index]
+    alone = slo_views(scene.engine.state, scene.rulebook, "availability", "service/old")
+    assert not gate(alone, "availability").open
+
+
+def test_words_say_of_how_long_a_time_they_speak_and_that_it_is_nearly_over() -> None:
+    scene = Watched(msgspec.structs.replace(CALLS, of=5))
+    calls(scene, 0, 30, 0.5)
+    (alert,) = scene.firing
+    words = alert.annotations["description"]
+    assert "50% of all were bad in the last 24m, which is all that is known, " in words, words
+    slow = msgspec.structs.replace(CALLS, of=5, when=msgspec.structs.replace(CALLS.when, rates=RATES[:1]))
+    scene = Watched(slow)
+    calls(scene, 0, 100, 0.0)
+    calls(scene, 100, 120, 0.3)
+    calls(scene, 120, 127, 0.0)
+    (view,) = slo_views(scene.engine.state, scene.rulebook)
+    assert view.standing == "burning"
+    assert view.text.startswith("the budget was spent too fast until a moment ago; "), view.text
+
+
+def test_samples_that_are_no_numbers_are_counted_as_that() -> None:
+    scene = Watched(msgspec.structs.replace(of("windows", at_most=1.0), blind_s=HOUR))
+    for minute in range(90):
+        scene.tell(minute * MINUTE, sample(minute * MINUTE, float("nan")))
+    (alert,) = scene.firing
+    assert "values were no numbers" in alert.annotations["summary"]

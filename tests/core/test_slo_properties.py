@@ -16,7 +16,7 @@ from quell.core.engine import Engine
 from quell.core.slos import slo_views
 from quell.model.detect import Burn, BurnRate, DetectRule
 from quell.model.detecting import Budget
-from quell.model.records import AnyRecord, CallRecord
+from quell.model.records import AnyRecord, CallRecord, SampleRecord
 from quell.model.rulebook import Rulebook
 
 RATES = (
@@ -24,12 +24,14 @@ RATES = (
     BurnRate(rate=1.0, over_s=1800.0, confirm_s=300.0, severity="warning", pages=False),
 )
 CALLS = Burn(measured="events", objective=0.9, period_s=7200.0, rates=RATES, by="calls.count")
+PAID = Burn(measured="events", objective=0.9, period_s=7200.0, rates=RATES, by="tried", reads_good=True, counter=True)
 SLOW = Burn(measured="windows", objective=0.9, period_s=7200.0, rates=RATES, at_most=1.0)
 BOOK = Rulebook(
     version="1",
     detect=(
         DetectRule(name="calls", metric="calls.errors", when=CALLS),
         DetectRule(name="slow", metric="calls.mean_s", when=SLOW),
+        DetectRule(name="paid", metric="paid", when=PAID),
     ),
 )
 records = st.builds(
@@ -38,6 +40,12 @@ records = st.builds(
     ),
     st.integers(0, 5000), st.sampled_from([CHECKOUT, "service/b"]), st.integers(1, 50), st.floats(0.0, 1.0),
     st.sampled_from([0.5, 2.0]),
+)  # fmt: skip
+counters = st.builds(
+    lambda at, metric: SampleRecord(
+        at=T0 + at, entity=CHECKOUT, metric=metric, value=float(at // 7 if metric == "paid" else at // 5)
+    ),
+    st.integers(0, 5000), st.sampled_from(["paid", "tried"]),
 )  # fmt: skip
 Groups = Sequence[tuple[float, Sequence[AnyRecord]]]
 
@@ -60,9 +68,9 @@ def played(groups: Groups, *, restarts: bool = False, split: bool = False, ticks
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.lists(records, max_size=50), st.integers(0, 600), st.randoms(use_true_random=False))
+@given(st.lists(st.one_of(records, counters), max_size=50), st.integers(0, 600), st.randoms(use_true_random=False))
 def test_neither_order_nor_batches_nor_restarts_change_a_budget(
-    told: list[CallRecord], late: int, chance: Random
+    told: list[CallRecord | SampleRecord], late: int, chance: Random
 ) -> None:
     found: dict[float, list[AnyRecord]] = {}
     for record in told:

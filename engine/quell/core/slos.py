@@ -17,6 +17,8 @@ Standing = Literal["met", "burning", "burnt", "unknown"]
 SILENT_S = 3600.0
 SILENT_WINDOWS, SILENT_GAPS = 10.0, 3.0
 """What is silent for longer than this, so many windows, and so many times as long as usual, is not known any more."""
+GONE_S = 7 * 86_400.0
+"""An entity that is silent for so long is taken for gone: others are asked, if there are any."""
 
 
 class BurnView(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,8 @@ class SloView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``left`` is the share of the budget that is left (below 0: more was spent), ``good`` the share that was good over
     the period (None of what is spent); ``bad`` of ``allowed`` was spent. ``starts_at`` is when its alert began (None:
-    none fires), ``at`` when it was looked at last. What is silent for long is unknown, whatever was left before.
+    none fires), ``at`` when it was looked at last. What is silent for long is unknown, whatever was left before;
+    ``silent_s`` says for how long nothing was told.
     """
 
     slo: str
@@ -50,6 +53,7 @@ class SloView(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
     starts_at: float | None = None
     severity: str = ""
+    silent_s: float = 0.0
     burns: tuple[BurnView, ...] = ()
 
 
@@ -87,7 +91,7 @@ def slo_views(
 def budget(state: State, name: str, entity: str = "") -> dict[str, Any] | None:
     """What conditions see of a budget, of the entity of which least is left; None where nothing is known."""
     stands = [
-        (watch.memory.stand, watch)
+        (watch.memory.stand, max(state.now - watch.memory.heard_at, 0.0), watch)
         for _, watch in sorted(state.detecting.watches.get(name, {}).items())
         if isinstance(watch.memory, Budget)
         and watch.memory.stand is not None
@@ -95,22 +99,24 @@ def budget(state: State, name: str, entity: str = "") -> dict[str, Any] | None:
     ]
     if not stands:
         return None
-    stand, watch = min(stands, key=lambda one: one[0].left)
+    known = [one for one in stands if one[1] <= GONE_S] or stands
+    stand, silent_s, watch = min(known, key=lambda one: one[0].left)
     return {
         "left": stand.left,
         "burnt": stand.left <= 0.0,
         "burning": watch.since is not None,
         "entity": watch.entity,
         "burn": max((long for long, _ in stand.burns if long is not None), default=0.0),
-        "silent_s": max(state.now - watch.newest, 0.0),
+        "silent_s": silent_s,
     }
 
 
 def gate(views: Sequence[SloView], name: str, least: float = 0.0, *, unknown_opens: bool = False) -> Gate:
     """Open where of every budget more than ``least`` is left and none is spent too fast.
 
-    What nothing is known of keeps it shut, unless ``unknown_opens``.
+    What nothing is known of keeps it shut, unless ``unknown_opens``. What is gone is not asked, but if all are.
     """
+    views = [one for one in views if one.silent_s <= GONE_S] or views
     shut = [one for one in views if not _fine(one, least, unknown_opens=unknown_opens)]
     if shut:
         worst = min(shut, key=lambda one: (one.standing == "unknown", one.left if one.left is not None else 1.0))
@@ -149,7 +155,7 @@ def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
         )
     firing = watch.since is not None
     standing: Standing = "burnt" if stand.left <= 0.0 else "burning" if firing else "met"
-    silent_s = _silent_s(rule, of, watch, memory, now)
+    silent_s = _silent_s(rule, memory, now)
     if silent_s and standing == "met":
         standing = "unknown"
     return SloView(
@@ -165,6 +171,7 @@ def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
         at=stand.at,
         starts_at=watch.since,
         severity=watch.shown_as if firing else "",
+        silent_s=max(now - memory.heard_at, 0.0),
         burns=tuple(
             BurnView(
                 rate=rate.rate,
@@ -179,13 +186,12 @@ def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
     )
 
 
-def _silent_s(rule: DetectRule, of: Burn, watch: Watch, memory: Budget, now: float) -> float:
+def _silent_s(rule: DetectRule, memory: Budget, now: float) -> float:
     """For how long nothing was told, if that is so long that nobody knows how it is by now; else 0."""
-    told_at = memory.stand.at if of.measured == "ages" and memory.stand is not None else watch.newest
     usual_s = 0.0
     if memory.told > 1 and memory.first is not None and memory.rolled is not None:
         usual_s = (memory.rolled - memory.first) * rule.every_s / memory.told
-    silent_s = now - told_at
+    silent_s = now - memory.heard_at
     most_s = max(SILENT_S, SILENT_WINDOWS * rule.every_s + rule.delay_s, SILENT_GAPS * usual_s)
     return silent_s if silent_s > most_s else 0.0
 

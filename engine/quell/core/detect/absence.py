@@ -77,6 +77,9 @@ class AbsenceCondition(Quiet):
             told = ", nothing but values that are no numbers" if watch.unread else ""
             return f"{{metric}} was never told{told}, though it is expected since {lasted}"
         if end - watch.told_at <= self._of.after_s:
-            return f"the latest point of {{metric}} is {lasted} old, though points arrive: late, or by a wrong clock"
+            odd = f", or no numbers ({watch.unread} so far)" if watch.unread else ""
+            return (
+                f"the latest point of {{metric}} is {lasted} old, though points arrive: late, or by a wrong clock{odd}"
+            )
         latest = f"; the latest was {number(memory.last)} at {format_time(watch.newest)}"
         return f"nothing was told of {{metric}} for {lasted}{latest}"

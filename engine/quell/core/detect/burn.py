@@ -94,7 +94,10 @@ class BurnCondition(Quiet):
         told = [one for one in recent if recent[one] != _NONE]
         if told:
             memory.first = min(told) if memory.first is None else min(memory.first, *told)
-        if memory.first is None:
+        heard = [one for one in recent if recent[one][1] > 0.0 and one <= slot]
+        if heard:
+            memory.heard_at = max(memory.heard_at, (max(heard) + 1) * self._every_s)
+        if memory.first is None or not memory.heard_at:
             return None
         stand = self._spans.stand(memory, recent, end)
         memory.stand = stand
@@ -170,6 +173,8 @@ class BurnCondition(Quiet):
     def _events(self, memory: Budget, slot: int) -> tuple[float, float]:
         """What is bad may be told in the window beside that of its total: it may be more than that, or less than 0."""
         total, counted = self._amount(memory.by, slot), self._amount(memory.own, slot)
+        if self._of.counter and memory.own and slot > max(memory.own) + LATE_WINDOWS:
+            return _NONE  # it was told and is not any more, so nobody knows whether it grew
         return (total - counted if self._of.reads_good else counted), total
 
     def _amount(self, windows: dict[int, Bucket], slot: int) -> float:
@@ -243,9 +248,9 @@ class BurnCondition(Quiet):
     def _fine(self, watch: Watch, stand: Stand) -> Finding:
         """An alert that goes on for the time being keeps what it was told with."""
         before = watch.finding if watch.since is not None else None
-        text = f"the budget is not spent too fast{' any more' if before is not None else ''}; {self._rest(stand)}"
         if before is None:
-            return Finding(bad=False, text=text, value=0.0)
+            return Finding(bad=False, text=f"the budget is not spent too fast; {self._rest(stand)}", value=0.0)
+        text = f"the budget was spent too fast until a moment ago; {self._rest(stand)}"
         burn = max((long for long, _ in stand.burns if long is not None), default=0.0)
         return Finding(
             bad=False, text=text, value=burn, threshold=before.threshold, details=self._details(stand),
@@ -254,7 +259,10 @@ class BurnCondition(Quiet):
 
     def _what(self, memory: Budget, recent: dict[int, tuple[float, float]], end: float, rate: BurnRate) -> str:
         bad, total = self._spans.over(memory, recent, end, rate.over_s)
-        last = f"in the last {lasting(rate.over_s)}"
+        known_s = end - (memory.first or 0) * self._every_s
+        last = f"in the last {lasting(min(rate.over_s, known_s))}"
+        if known_s < rate.over_s:
+            last += ", which is all that is known"
         if self._of.measured == "amounts":
             return f"{number(bad)} was spent {last}"
         of_what = {"events": "of all", "points": "of points", "values": "of values"}.get(

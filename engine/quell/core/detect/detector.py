@@ -65,7 +65,7 @@ class Detector:
         if record.points:
             times, values = zip(*record.points, strict=True)
             self._take("metric", record.entity, record.metric, (times, values, ()), now)
-        if record.value is not None:
+        if record.value is not None or not record.points:  # nothing but what is no number is counted as that
             self._take("metric", record.entity, record.metric, ((record.at,), (record.value,), ()), now)
 
     def samples(self, record: SamplesRecord, now: float) -> None:
