@@ -7,12 +7,10 @@ from random import Random
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.watching import CHECKOUT, T0, course
-from quell.core.detect import series
 from quell.core.engine import Engine
 from quell.expressions.matchers import parse_matchers
 from quell.model.decision import AnyDecision
@@ -151,9 +149,9 @@ def test_no_time_breaks_a_detector(at: float, now: float) -> None:
     engine.decide([], min(max(now, T0), T0 + 10_000.0))
 
 
-def test_memory_is_bounded_by_what_rules_declare_and_not_by_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series, "MOST_SERIES", 5)
-    engine, chance = Engine(BOOK), Random(1)
+def test_memory_is_bounded_by_what_rules_declare_and_not_by_traffic() -> None:
+    narrow = tuple(msgspec.structs.replace(rule, series=5) for rule in BOOK.detect)
+    engine, chance = Engine(msgspec.structs.replace(BOOK, detect=narrow)), Random(1)
     sizes = []
     for minute in range(100):
         start = T0 + 60.0 * minute
@@ -181,6 +179,6 @@ def test_without_detectors_nothing_is_remembered() -> None:
     engine = Engine(Rulebook(version="1"))
     engine.decide([SampleRecord(at=T0, entity=CHECKOUT, metric="m1", value=9.0)], T0)
     assert msgspec.to_builtins(engine.state.detecting) == {
-        "rules": {}, "watches": {}, "refused": {}, "began": {}, "read_at": {}, "blind": {}, "failed": {},
+        "rules": {}, "watches": {}, "refused": {}, "crowded": {}, "began": {}, "read_at": {}, "blind": {}, "failed": {},
     }  # fmt: skip
     assert engine.next_due() == Engine(Rulebook(version="1"), engine.state).next_due()

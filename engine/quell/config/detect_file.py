@@ -71,6 +71,7 @@ def detector(document: Document, index: int, shape: DetectShape, problems: list[
         every_s=shape.every,
         delay_s=shape.delay,
         blind_s=shape.blind or 0.0,
+        series=shape.series,
         severity=shape.severity,
         impact=shape.impact or ("fairness" if getattr(written, "of", "") == "fairness" else ""),
         labels=_OWN_LABELS.get(kind, {}) | shape.labels,

@@ -211,6 +211,8 @@ class DetectShape(Shape):
     """How long after its end a window is judged, where telemetry comes late."""
     blind: Span | None = None
     """Says with an alert of its own (DetectorReadsNothing) that it has read nothing for so long."""
+    series: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """How many series it watches at most; beyond that those silent longest go, and DetectorHasNoRoom says so."""
     severity: Annotated[str, Field(min_length=1)] = "warning"
     impact: Impact | None = None
     """What it harms; told by the kind of the entity if left out."""

@@ -62,6 +62,7 @@ def service_level(document: Document, index: int, shape: SloShape, problems: lis
         every_s=shape.every,
         delay_s=shape.delay,
         blind_s=shape.blind or 0.0,
+        series=shape.series,
         severity=rates[0].severity if rates else "warning",
         impact=shape.impact or "",
         labels={"slo": shape.name} | shape.labels,

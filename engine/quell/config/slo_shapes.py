@@ -97,6 +97,8 @@ class SloShape(Shape):
     """How long after its end a window is judged, where telemetry comes late."""
     blind: Span | None = None
     """Says with an alert of its own (DetectorReadsNothing) that it has read nothing for so long."""
+    series: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """How many series it watches at most; beyond that those silent longest go, and DetectorHasNoRoom says so."""
     impact: Impact | None = None
     """What it harms when it is not met; told by the kind of the entity if left out."""
     labels: dict[str, str] = Field(default={})

@@ -237,7 +237,8 @@ class DetectRule(msgspec.Struct, frozen=True, kw_only=True):
 
     It is judged every ``every_s`` on a grid of time, ``delay_s`` after each window's end; it is an alert when ``need``
     of the last ``of`` windows were bad. With ``blind_s`` it is an alert of its own when nothing was read for so long.
-    ``impact`` "" is what the kind of the entity says. ``on`` false: it is only checked, and tested.
+    ``impact`` "" is what the kind of the entity says. ``on`` false: it is only checked, and tested. ``series`` is how
+    many series it watches at most.
     """
 
     name: str
@@ -254,6 +255,7 @@ class DetectRule(msgspec.Struct, frozen=True, kw_only=True):
     every_s: float = 60.0
     delay_s: float = 0.0
     blind_s: float = 0.0
+    series: int = 10_000
     severity: str = "warning"
     impact: Impact | Literal[""] = ""
     labels: dict[str, str] = {}

@@ -195,10 +195,23 @@ class Watch(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     finding: Finding | None = None
 
 
+class Crowd(msgspec.Struct, array_like=True, gc=False):
+    """A rule is told of more series than it may watch: since when, when last, how many it dropped to watch others.
+
+    ``shown_at`` is when that was last told.
+    """
+
+    since: float
+    last_at: float
+    dropped: int = 0
+    shown_at: float = 0.0
+
+
 class Detecting(msgspec.Struct, kw_only=True):
     """What all detectors remember. ``rules`` has by name a digest of each rule as it was when it last looked.
 
-    ``watches`` are by rule and series (``entity NUL metric``); ``refused`` has rules that had no room for more;
+    ``watches`` are by rule and series (``entity NUL metric``); ``refused`` has rules that had no room for more (1), or
+    were told names that are too long (2); ``crowded`` are those of which that is told;
     ``began`` is when a rule was first known, ``read_at`` when something sound was last read by it; ``blind`` has the
     rules that say that they read nothing, and since when; ``failed`` those that broke on a series, and how.
     """
@@ -206,6 +219,7 @@ class Detecting(msgspec.Struct, kw_only=True):
     rules: dict[str, str] = msgspec.field(default_factory=dict)
     watches: dict[str, dict[str, Watch]] = msgspec.field(default_factory=dict)
     refused: dict[str, int] = msgspec.field(default_factory=dict)
+    crowded: dict[str, Crowd] = msgspec.field(default_factory=dict)
     began: dict[str, float] = msgspec.field(default_factory=dict)
     read_at: dict[str, float] = msgspec.field(default_factory=dict)
     blind: dict[str, float] = msgspec.field(default_factory=dict)

@@ -47,6 +47,8 @@ _UNPACKER = msgspec.msgpack.Decoder(Distribution)
 class CompareCondition(Quiet):
     """See `quell.core.detect.condition.Condition`."""
 
+    effort = 20
+
     together = True
 
     def __init__(self, rule: DetectRule, condition: Compare) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from quell.core.agenda import Agenda
 from quell.core.detect.blindness import Blindness
+from quell.core.detect.crowding import Crowding
 from quell.core.detect.judging import Emit, Judging
 from quell.core.detect.readers import Kind, Reader, labels_of
 from quell.core.detect.series import AllSeries
@@ -47,9 +48,10 @@ class Detector:
         self._known = state.detecting
         self._agenda = agenda
         self._readers = {rule.name: Reader(rule, rulebook) for rule in rulebook.detect if rule.on}
-        self._series = AllSeries(self._readers, state)
+        self._series = AllSeries(self._readers, state, self._plan)
         self._judging = Judging(self._known, self._series.entity, emit)
         self._blindness = Blindness(self._known, emit)
+        self._crowding = Crowding(self._known, emit)
         self._planned: set[str] = set()
         self._resumed = 0.0
 
@@ -143,7 +145,8 @@ class Detector:
             if name not in self._known.rules:
                 self._begin(name, reader, now)
             watches, last = self._series.of(name).values(), reader.last(now)
-            if reader.rule.blind_s or any(self._judging.restless(reader, watch, last) for watch in watches):
+            asked = reader.rule.blind_s or name in self._known.refused
+            if asked or any(self._judging.restless(reader, watch, last) for watch in watches):
                 self._plan(reader, now)
 
     def judge(self, name: str, at: float, out: list[AnyDecision]) -> Iterator[None]:
@@ -171,6 +174,8 @@ class Detector:
             yield
         if reader.rule.blind_s:
             self._blindness.look(reader.rule, watches.values(), at, out)
+        if name in self._known.refused:
+            restless = self._make_room(reader, at, out) or restless
         if restless:  # while nobody listened there is nothing to judge but what was told before
             self._plan(reader, at if owing else max(at, self._resumed))
 
@@ -191,6 +196,8 @@ class Detector:
                     watch.pending, watch.slots, watch.touched = (Pending(), Pending()), {}, []
             if reader is None or not reader.rule.blind_s:
                 self._blindness.end(name, at, out)
+            if reader is None:
+                self._crowding.end(name, at, out)
             if reader is None:
                 known = self._known
                 for each in (known.rules, known.watches, known.refused, known.failed, known.began, known.read_at):
@@ -225,6 +232,7 @@ class Detector:
                     self._drop(name, key, at, out)
             if self._known.refused.pop(name, None):
                 self._series.forget_routes()
+        self._crowding.sweep(at, out)
 
     # How
 
@@ -258,6 +266,17 @@ class Detector:
         self._known.failed.pop(name, None)
         for entity in getattr(reader.rule.when, "expected", ()):
             self._series.watch(reader, entity, reader.named, now)
+
+    def _make_room(self, reader: Reader, at: float, out: list[AnyDecision]) -> bool:
+        """Drops what was silent for long where there was no room for more; whether that is still to be looked after."""
+        name = reader.rule.name
+        dropped = self._crowding.silent(reader, self._series.of(name), at)
+        self._crowding.look(reader, len(dropped), at, out)
+        for key in dropped:
+            self._drop(name, key, at, out)
+        if dropped:
+            self._series.forget_routes()
+        return name in self._known.refused
 
     def _drop(self, name: str, key: str, at: float, out: list[AnyDecision]) -> None:
         watch = self._series.drop(name, key)

@@ -92,7 +92,7 @@ def _digest(rule: DetectRule, rests_on: str) -> str:
     budget that is spent would be whole again for whoever promises something else.
     """
     bare = msgspec.structs.replace(
-        rule, severity="", impact="", labels={}, summary="", runbook="", blind_s=0.0, place=NOWHERE
+        rule, severity="", impact="", labels={}, summary="", runbook="", blind_s=0.0, series=0, place=NOWHERE
     )
     if isinstance(rule.when, Burn):
         of = rule.when

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from quell.core.detect.readers import Kind, Reader, labels_of
@@ -10,8 +10,8 @@ from quell.model.detecting import Pending, Watch
 from quell.model.state import State
 from quell.model.topology import Entity
 
-MOST_SERIES = 10_000
-"""Of one rule; what comes beyond that is not watched, and counted."""
+NO_ROOM, TOO_LONG = 1, 2
+"""Why a rule does not watch a series."""
 MOST_NAME = 4000
 """Characters of an entity and its metric together."""
 MOST_ROUTES = 200_000
@@ -26,10 +26,11 @@ class Route(NamedTuple):
 
 
 class AllSeries:
-    """Works on ``state.detecting.watches``."""
+    """Works on ``state.detecting.watches``; ``crowded`` is told of a rule that does not watch all it is told of."""
 
-    def __init__(self, readers: Mapping[str, Reader], state: State) -> None:
+    def __init__(self, readers: Mapping[str, Reader], state: State, crowded: Callable[[Reader, float], None]) -> None:
         self._readers = readers
+        self._crowded = crowded
         self._state = state
         self._known = state.detecting
         self._read: dict[tuple[Kind, str], list[tuple[Reader, int]]] = {}
@@ -69,8 +70,13 @@ class AllSeries:
         key = f"{entity}\x00{metric}"
         watch = watches.get(key)
         if watch is None:
-            if len(watches) >= MOST_SERIES or len(key) > MOST_NAME:
-                self._known.refused[reader.rule.name] = 1  # no count: it would differ after a restart
+            if len(watches) >= reader.rule.series:
+                self._known.refused[reader.rule.name] = NO_ROOM  # no count: it would differ after a restart
+                self._crowded(reader, now)
+                return None
+            if len(key) > MOST_NAME:
+                self._known.refused.setdefault(reader.rule.name, TOO_LONG)
+                self._crowded(reader, now)
                 return None
             memory = reader.condition.new()
             watch = Watch(entity=entity, metric=metric, memory=memory, pending=(Pending(), Pending()), told_at=now)

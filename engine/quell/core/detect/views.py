@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from quell.core.detect.blindness import read_since, what_is_wrong
+from quell.core.detect.series import TOO_LONG
 from quell.core.detect.words import lasting
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
@@ -35,6 +36,8 @@ def detector_views(state: State, rulebook: Rulebook) -> dict[str, DetectorView]:
             warning = f"has read nothing for {lasting(silent_s)}: {what_is_wrong(known, rule, watches)}"
         elif broke := known.failed.get(rule.name):
             warning = f"broke on {broke[:200]}; that series began anew"
+        elif known.refused.get(rule.name) == TOO_LONG:
+            warning = "is told of series whose names are too long to be watched"
         elif rule.name in known.refused:
             warning = f"has no room for more than {len(watches):,} series: narrow its metric or where"
         found[rule.name] = DetectorView(
