@@ -78,6 +78,10 @@ VALIDATE = step(
          "drift of churn is not validated: effect: none is told, 0.2 needed"),
         ([drifts("d1", "age", annotations={}, value=-0.4), drifts("d2", "income", annotations={})],
          "drift of churn is validated: 2 columns, 3 windows, effect 0.4"),
+        # One column, found in the table and in the feature table made of it: its label "feature" is that table.
+        ([drifts("d1", "features_of_clicks", annotations={"effect": "0.3", "columns": "age"}),
+          drifts("d2", "", annotations={"effect": "0.3", "columns": "age"})],
+         "drift of churn is not validated: columns: 1, 2 needed"),
         ([drifts("d1", "age", updated_at=T0 - 7201)],
          "drift of churn is not validated: no drift alert of churn fires and was told within 2h"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,6 +121,34 @@ def test_poisoned_data_is_found_against_its_profile(house: Path) -> None:
     assert failed(held(house, POISONED)) == {}
     alike = POISONED.replace("5000x7000", "10+1x89 10+1x89 10+1x89 10+1x89 10+1x89 10+1x89 10+1x89 10+1x89")
     assert failed(held(house, alike)) == {"detector PaymentsDrift": "it finds nothing in 1h windows"}
+
+
+def test_it_lasts_until_what_is_expected_had_its_time(house: Path) -> None:
+    """Windows of an hour, half an hour of silence: a drill that ended before would say that they do not work."""
+    stopped = STOPPED.replace("    lasts: 2h\n", "").replace("_x60", "_x2")
+    assert stopped.count("lasts") == 0
+    assert failed(held(house, stopped)) == {}
+    off = LATENCY.replace("[open-ticket]", "[pause-retraining-on-drift]")
+    assert failed(held(house, off)) == {"playbook pause-retraining-on-drift": "it is off"}
+
+
+def test_every_drill_of_the_starter_works_once_its_detectors_are_switched_on(house: Path) -> None:
+    text = (Path(__file__).parents[2] / "rules" / "drills.yaml").read_text()
+    head, _, rest = text.partition("  # Most detectors")
+    drills = head + "\n".join(re.sub(r"^  # ?", "  ", line) for line in rest.splitlines()[1:]) + "\n"
+    (house / "rules" / "starter-drills.yaml").write_text(drills)
+    slow = "{name: CheckoutSlow, metric: http.server.duration, when: {threshold: {above: 0.8}}, severity: critical}"
+    (house / "rules" / "drift.yaml").write_text(f"{DRIFT}  - {slow}\n")
+    (house / "payments.csv").write_text("amount\n" + "".join(f"{10 + n % 90}\n" for n in range(2_000)))
+    words = ["profile", str(house / "payments.csv"), "--entity", "dataset/payments", "--version", "v1"]
+    (house / "profiles").mkdir(exist_ok=True)
+    done = CliRunner().invoke(cli, [*words, "--out", str(house / "profiles" / "payments.json")], standalone_mode=False)
+    assert done.exception is None, done.output
+    loaded = load(house, SPECS, {}, secrets_needed=False)
+    assert len(loaded.rulebook.drills) == 6
+    acts = declared(loaded.settings.sources, SPECS)
+    found = {one.name: failed(drilled(one, loaded.rulebook, acts, AT)) for one in loaded.rulebook.drills}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 def test_what_does_not_work_is_said_plainly(house: Path) -> None:

@@ -10,6 +10,7 @@ from quell.config.fields import Shape, Span, Zone
 from quell.config.nodes import Document
 from quell.config.scenario import Fed
 from quell.config.test_feed import entity_of, fed_by
+from quell.config.test_series import values_of
 from quell.config.test_shapes import FedShape, KnownGraphShape
 from quell.errors import ExpressionError, Problem
 from quell.expressions.cron import Cron
@@ -61,15 +62,12 @@ class DrillShape(Shape):
     feed: Annotated[list[FedShape], Field(min_length=1)]
     """What is told, as in tests; times from the beginning of the drill on."""
     lasts: Span | None = None
-    """How long it lasts; if left out, ten minutes longer than the feed."""
+    """How long it lasts; if left out, until ten minutes after the detectors that are expected have judged the feed."""
     expect: DrillExpectShape
     cron: Annotated[str, AfterValidator(_cron)] | None = None
     """When it is held, as a cron line of five fields; only by hand if left out."""
     zone: Zone = "UTC"
     """The time zone of these times."""
-
-
-_AFTERWARDS_S = 600.0
 
 
 def read_drill(document: Document, index: int, shape: DrillShape, problems: list[Problem]) -> Drill:
@@ -88,7 +86,8 @@ def read_drill(document: Document, index: int, shape: DrillShape, problems: list
         about=shape.about,
         place=Place(file=document.file, line=document.line(("drills", index))),
         feed=tuple(each.record for each in fed),
-        lasts_s=shape.lasts if shape.lasts is not None else (fed[-1].at if fed else 0.0) + _AFTERWARDS_S,
+        fed_s=max([each.at for each in fed] + [_end(told) for told in shape.feed], default=0.0),
+        lasts_s=shape.lasts,
         entities=tuple(
             Entity(entity=name, sources=(SOURCE,), **(named[name].model_dump() if name in named else {}))
             for name in places
@@ -105,3 +104,13 @@ def read_drill(document: Document, index: int, shape: DrillShape, problems: list
         cron=shape.cron or "",
         zone=shape.zone,
     )
+
+
+def _end(told: FedShape) -> float:
+    """When a series is over, also where nothing is told at its end; its beginning for all else."""
+    if told.series is None or "field" in told.series:  # the values of a field are counted at once
+        return told.at
+    try:
+        return told.at + len(values_of(str(told.series.get("values", "")))) * (told.every or 60.0)
+    except ValueError:  # it is complained of already
+        return told.at

@@ -145,8 +145,10 @@ def _entities(alert: Alert) -> set[str]:
 
 
 def _columns(alert: Alert) -> list[str]:
-    one = _first(alert, COLUMNS)
-    return [one] if one else [name for name in alert.annotations.get("columns", "").split(", ") if name]
+    """Those that its report lists, else the one that it names; ``feature`` may be the table that it is about."""
+    listed = [name for name in alert.annotations.get("columns", "").split(", ") if name]
+    one = "" if listed else _first(alert, COLUMNS)
+    return [one] if one else listed
 
 
 def _said_now(one: PresentDrift) -> dict[str, Any]:

@@ -12,7 +12,9 @@ NOWHERE = Place(file="<default>", line=0)
 
 
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
-    """``feed`` holds records at seconds from the drill's beginning; it lasts ``lasts_s``.
+    """``feed`` holds records at seconds from the drill's beginning, and is over at ``fed_s``.
+
+    The drill lasts ``lasts_s`` (None: as long after the feed as what is expected takes).
 
     Expected are ``detectors`` that find something, alerts by name (of other tools, in the feed), the first
     ``cause``, ``pages`` by their actions and ``playbooks`` that begin; or, with ``quiet``, that nobody is paged.
@@ -23,7 +25,8 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     place: Place = NOWHERE
     feed: tuple[AnyRecord, ...] = ()
-    lasts_s: float
+    fed_s: float = 0.0
+    lasts_s: float | None = None
     entities: tuple[Entity, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     detectors: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from quell.trial.machine import Machine
 from quell.trial.world import World
 
 MOST_LINES = 200
+AFTERWARDS_S = 600.0
 _LEAST_STEP_S = 0.001
 _NOT_THERE = frozenset({"merged", "withdrawn"})
 _TIMES = ("at", "seen", "starts_at", "ends_at")
@@ -60,7 +61,7 @@ def drilled(
     book = _staged(drill, rulebook, entities, dependencies)
     log: list[str] = []
     machine = Machine(book, World({}, declared.befores, strict=False), declared, kill=None, log=log.append)
-    now = _play(drill, machine, at)
+    now = _play(drill, machine, at, _lasts(drill, book))
     assert now >= at, "time goes on"
     checks = tuple(_checks(drill, book, machine))
     return Report(drill=drill.name, about=drill.about, at=at, checks=checks, log=tuple(log[:MOST_LINES]))
@@ -85,12 +86,21 @@ def _staged(
     return replace(rulebook, entities=tuple(nodes.values()), dependencies=tuple(edges.values()))
 
 
-def _play(drill: Drill, machine: Machine, begin: float) -> float:
+def _lasts(drill: Drill, rulebook: Rulebook) -> float:
+    """How long it is held: what is expected has its time, for a detector is heard when its windows are over."""
+    if drill.lasts_s is not None:
+        return drill.lasts_s
+    rules = (one for one in rulebook.detect if one.name in drill.detectors)
+    takes = (one.every_s * (one.of + 1) + one.delay_s + getattr(one.when, "after_s", 0.0) for one in rules)
+    return drill.fed_s + max(takes, default=0.0) + AFTERWARDS_S
+
+
+def _play(drill: Drill, machine: Machine, begin: float, lasts_s: float) -> float:
     now = begin
     machine.take([], now)
     records = sorted((_shifted(one, begin) for one in drill.feed), key=lambda one: one.arrived)
     turns = [(at, list(these)) for at, these in groupby(records, key=lambda one: one.arrived)]
-    for at, told in [*turns, (begin + drill.lasts_s, [])]:
+    for at, told in [*turns, (begin + lasts_s, [])]:
         while (due := machine.next_due()) is not None and due < at:
             now = max(due, now + _LEAST_STEP_S)
             machine.take([], now)
@@ -134,8 +144,9 @@ def _checks(drill: Drill, rulebook: Rulebook, machine: Machine) -> Iterator[Chec
     for name in drill.playbooks:
         why = [line for line in machine.not_run() if line.startswith(f"{name}: ")]
         got = "; ".join(why) or (f"these begin: {_list(began)}" if began else "none begins")
-        if name not in {one.name for one in rulebook.playbooks}:
-            got = "there is no such playbook"
+        known = next((one for one in rulebook.playbooks if one.name == name), None)
+        if known is None or known.mode == "off":
+            got = "there is no such playbook" if known is None else "it is off"
         yield Check(what="playbook", want=name, got=got, ok=name in began)
 
 
