@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from quell.errors import ConnectorError, Denied, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Context, Done
 from quell.sdk.dial import permit
 from quell.sdk.http_client import GuardedHttp
+from quell.sdk.pictures import Png
 from quell.sdk.secret import Secret
 from quell.sdk.testkit import NOW, check_connector, run
 from quell_connectors.email import Email
@@ -55,6 +59,26 @@ def at_the_server(work: Callable[[MailServer, Email], Awaitable[None]], **option
 
 def test_the_rules_of_the_house_hold() -> None:
     check_connector(Email, {**OPTIONS, "encryption": "tls", "user": USER, "password": Secret(PASSWORD)})
+
+
+def test_pictures_stand_in_the_mail_and_their_words_in_the_text() -> None:
+    png = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+    told = Png("drift-dataset/payments", "before and after: amount <x>", "amount: values ×100", png)
+    given = {**PAGE, "pictures": [told.told(), {"png": "no picture"}, {"png": "bm8="}, "odd"]}
+    letter = message_from_bytes(letter_of(given, OPTIONS, "mail", "k", NOW).raw, policy=SMTP)
+    assert isinstance(letter, EmailMessage)
+    plain, page = letter.get_body(("plain",)), letter.get_body(("html",))
+    assert plain is not None
+    assert page is not None
+    assert "amount: values ×100" in plain.get_content()
+    (picture,) = [part for part in letter.walk() if part.get_content_type() == "image/png"]
+    assert picture.get_payload(decode=True) == png
+    assert picture["Content-Disposition"] == 'inline; filename="drift-dataset-payments.png"'
+    assert f'src="cid:{picture["Content-ID"].strip("<>")}"' in page.get_content()
+    assert "amount &lt;x&gt;" in page.get_content()
+    bare = {**PAGE, "pictures": [Png("a", "b", "amount: values ×100", b"").told()]}
+    only = message_from_bytes(letter_of(bare, OPTIONS, "mail", "k", NOW).raw, policy=SMTP)
+    assert only.get_content_type() == "text/plain", "without a picture the words do"
 
 
 def test_a_page_reads_well_on_a_phone() -> None:

@@ -29,6 +29,7 @@ PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md
 ENVIRONMENT = {
     "QUELL_EXAMPLE": "x",
     "PREDICTIONS_SECRET": "x",
+    "QUELL_PRIVACY_KEY": "0123456789abcdef",
     "QUELL_GIT_TOKEN": "x",
     "QUELL_GIT_HOOK": "x",
     "AIRFLOW_PASSWORD": "x",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from profiles.data import amounts, currencies, fine, profile
 from quell.core.profiles.arrays import numbers
 from quell.core.profiles.judge import Present, compared
-from quell.model.drift_report import Bars, Distance, DriftReport, FieldReport, Limits, Trouble
-from quell.picture.drift import page, report_of, svg
+from quell.model.drift_report import Bars, Distance, DriftReport, FieldReport, Limits, Trouble, report_of
+from quell.picture.drift import page, svg
 
 TEXT = st.text(max_size=20)
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30).map(tuple)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import MessageError
@@ -18,6 +18,7 @@ import msgspec
 
 from quell.errors import Refused
 from quell.sdk.ticket_text import clean, cut, one_line, said
+from quell_connectors.email.inline import Inline, page_of, pictures_of
 
 MAX_SUBJECT = 180
 """Characters; a phone shows about forty of them, so that what matters stands first."""
@@ -84,11 +85,15 @@ def letter_of(params: Mapping[str, Any], options: Mapping[str, Any], source: str
     if severity.lower() in _IMPORTANT:
         letter["Importance"] = "high"
         letter["X-Priority"] = "1"
-    letter.set_content(_body(text, params, incident), cte="quoted-printable")
-    if html := clean(said(params, "html")):
-        if len(html) > MAX_TEXT:
-            raise Refused(f'"html" has {len(html)} characters; at most {MAX_TEXT} are sent; nothing was sent')
-        letter.add_alternative(html, subtype="html", cte="quoted-printable")
+    pictures = pictures_of(params)
+    body = _body(text, params, incident, pictures)
+    letter.set_content(body, cte="quoted-printable")
+    html = clean(said(params, "html"))
+    if len(html) > MAX_TEXT:
+        raise Refused(f'"html" has {len(html)} characters; at most {MAX_TEXT} are sent; nothing was sent')
+    drawn = [one for one in pictures if one.png]
+    if html or drawn:
+        _with_pictures(letter, html or page_of(body, drawn), drawn)
     return Letter(sender.addr_spec, tuple(one.addr_spec for one in recipients), subject, message_id, bytes(letter))
 
 
@@ -97,7 +102,15 @@ def _subject(params: Mapping[str, Any], text: str, severity: str) -> str:
     return one_line(f"{severity.upper()}: {title}" if severity and title else title, MAX_SUBJECT)
 
 
-def _body(text: str, params: Mapping[str, Any], incident: str) -> str:
+def _with_pictures(letter: EmailMessage, html: str, pictures: Sequence[Inline]) -> None:
+    letter.add_alternative(html, subtype="html", cte="quoted-printable")
+    *_, shown = letter.iter_parts()
+    assert isinstance(shown, EmailMessage), "it was made just now"
+    for one in pictures:
+        shown.add_related(one.png, "image", "png", cid=f"<{one.cid}>", filename=one.name, disposition="inline")
+
+
+def _body(text: str, params: Mapping[str, Any], incident: str, pictures: Sequence[Inline]) -> str:
     """The cause comes first, for a preview shows no more. What the subject says already stands at the end."""
     link = clean(said(params, "link")).strip()
     last = f"Incident {incident}" if incident else ""
@@ -105,7 +118,8 @@ def _body(text: str, params: Mapping[str, Any], incident: str) -> str:
     if incident and head.startswith(f"{incident} ") and rest.strip():
         text, last = rest.strip(), head.strip()
     foot = [line for line in (link, last) if line]
-    return "\n\n".join(part for part in (text, "\n".join(foot)) if part) + "\n"
+    told = [picture.text for picture in pictures]
+    return "\n\n".join(part for part in (text, *told, "\n".join(foot)) if part) + "\n"
 
 
 def _recipients(given: Iterable[Any]) -> list[Address]:

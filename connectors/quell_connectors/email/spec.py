@@ -76,6 +76,11 @@ SPEC = Spec(
                     name="text", type="text", summary="What it says; the first line shows in previews.", required=True
                 ),
                 Option(name="html", type="text", summary="The same as HTML, for mail programs that show it."),
+                Option(
+                    name="pictures",
+                    type="list",
+                    summary="Pictures (name, alt, text, png as base64); quell fills in those of an incident's drift.",
+                ),
                 Option(name="title", type="text", summary="The incident's title, as pages carry it."),
                 Option(name="severity", type="text", summary="How bad it is; the worst are marked as important."),
                 Option(name="incident", type="text", summary="The incident's id; its mails make up one conversation."),

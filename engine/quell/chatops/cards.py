@@ -250,7 +250,8 @@ def in_a_line(incident: Incident) -> str:
     """An incident in one line."""
     taken = f", {incident.status} by {clean(incident.acknowledged_by)}" if incident.acknowledged_by else ""
     severity = f"{incident.severity} " if incident.severity else ""
-    return f"**{incident.id}** {severity}{clean(incident.title)} (since {clock(incident.opened_at)}{taken})"
+    harm = f", impact {incident.harm}" if incident.harm not in {"", "system"} else ""
+    return f"**{incident.id}** {severity}{clean(incident.title)} (since {clock(incident.opened_at)}{taken}{harm})"
 
 
 def story(incident: Incident, after: float, until: float = inf) -> tuple[str, float, bool]:

@@ -53,9 +53,18 @@ def incidents(asked: Asked, status: str, limit: int) -> None:
 
 @click.command("show")
 @click.argument("incident")
+@click.option("--format", "form", type=click.Choice(["text", "svg", "png"]), default="text", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file for it; - is standard output.")
 @asks_daemon
-def show_incident(asked: Asked, incident: str) -> None:
-    """Show one incident: suspects, alerts, runs, changes and timeline."""
+def show_incident(asked: Asked, incident: str, form: str, out: Path | None) -> None:
+    """Show one incident: suspects, alerts, runs, changes and timeline; or as a picture what data drifted in it."""
+    if form != "text":
+        if form == "png" and out is None:
+            raise click.UsageError(f"a PNG is no text; say where it goes, such as --out {incident}.png")
+        _put(asked.client.raw(f"/incidents/{segment(incident)}/drift.{form}"), out)
+        return
+    if out is not None:
+        raise click.UsageError("--out is for pictures: add --format svg or png")
     answer = asked.client.get(f"/incidents/{segment(incident)}")
 
     def show() -> None:
@@ -63,6 +72,9 @@ def show_incident(asked: Asked, incident: str) -> None:
         _print_head(out, answer["incident"])
         _print_suspects(out, answer["incident"])
         _print_alerts(out, answer.get("alerts") or [])
+        for report in answer.get("drift") or []:
+            out.print()
+            looks.lines(out, report["text"])
         _print_changes(out, answer.get("changes") or [])
         print_runs(out, answer.get("runs") or [])
         _print_similar(out, answer.get("similar") or {})

@@ -135,6 +135,8 @@ def page_text(state: State, incident: Incident, again: str = "") -> str:
         lines.append(f"nearby change: {_change_words(change)}")
     if incident.impact:
         lines.append("reaches: " + ", ".join(incident.impact[:MOST_LINES]))
+    if incident.harm not in {"", "system"}:
+        lines.append(f"impact: {incident.harm}")
     lines.append(f"{counted(len(incident.alerts), 'alert')} at {counted(len(incident.entities), 'entity', 'entities')}")
     return "\n".join(lines)
 

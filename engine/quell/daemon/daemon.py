@@ -30,6 +30,7 @@ from quell.daemon.git.candidate import Trial
 from quell.daemon.git.hook import GitHook
 from quell.daemon.git.source import GitSource
 from quell.daemon.http import Front, Server, own_routes, server
+from quell.daemon.illustrated import Illustrated
 from quell.daemon.inbox import Inbox
 from quell.daemon.ingest import Ingest
 from quell.daemon.keeping import Retaining
@@ -124,6 +125,7 @@ class Daemon:
             paused_by=lambda: self.loop.decider.state.paused_by, tenure=self.tenure,
             writer=self.writer, clock=clock, metrics=self.metrics, masker=self.masker,
         )  # fmt: skip
+        self.performer.illustrated = Illustrated(lambda: self.loop.decider.state)
         self.schedule = Schedule(self.sources, self.inbox, clock, self.metrics, self.masker)
         self.reloader = Reloader(config_path, self._reload, self.metrics, clock.now)
         self.reloader.version, self.reloader.warnings = loaded.rulebook.version, loaded.warnings

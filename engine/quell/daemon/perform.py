@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from quell.daemon.answers import fit, fit_text
 from quell.daemon.clock import Clock
 from quell.daemon.foreign import awaited, sound_answer
 from quell.daemon.gates import Gate, Gates
+from quell.daemon.illustrated import Illustrated
 from quell.daemon.inbox import Inbox
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.metrics import Metrics
@@ -85,6 +86,8 @@ class Performer:
         self._clock = clock
         self._metrics = metrics
         self._masker = masker
+        self.illustrated: Illustrated | None = None
+        """Draws what goes with what people are told."""
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._gates = Gates()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -196,6 +199,8 @@ class Performer:
             return held  # paused while it was being marked: no request was sent
         self._log.info("acting", action=deed.action, key=deed.key, dry_run=deed.dry_run)
         try:
+            if self.illustrated is not None:
+                actor = replace(actor, params=await self.illustrated.given(deed, actor.spec, actor.params))
             done = await self._done(actor, deed, again=again)
             self._let_in(actor.source)
             return self._finished(deed, "done", sentence=done.sentence, output=fit(done.output, self._masker))

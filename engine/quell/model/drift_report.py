@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -147,3 +148,21 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     def of(self, *codes: Code) -> tuple[Trouble, ...]:
         """Troubles of these kinds."""
         return tuple(one for one in self.troubles if one.code in codes)
+
+
+ANNOTATION = "drift_report"
+"""Under this name an alert of a drift detector carries its report."""
+_DECODER = msgspec.json.Decoder(DriftReport)
+
+
+def report_of(annotations: Mapping[str, str]) -> DriftReport | None:
+    """The report that an alert of a drift detector carries; None when it carries none that can be read."""
+    text = annotations.get(ANNOTATION)
+    if not text:
+        return None
+    try:
+        told = _DECODER.decode(text)
+    except msgspec.DecodeError:
+        return None
+    drawable = tuple(field for field in told.fields if field.bars is None or field.bars.sound)
+    return msgspec.structs.replace(told, fields=drawable)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-
-import msgspec
 
 from quell.model.drift_report import Bars, DriftReport, FieldReport
 from quell.picture.canvas import Canvas, style
@@ -45,16 +42,6 @@ def svg(report: DriftReport, *, every: bool = False) -> str:
     canvas.rect((0.5, 0.5, WIDTH - 1, tall - 1), "page", "edge", round_=10)
     canvas.extend(under)
     return canvas.svg(WIDTH, tall, f"Drift of {report.entity}")
-
-
-def report_of(annotations: Mapping[str, str]) -> DriftReport | None:
-    """The report that an alert of a drift detector carries; None when it carries none that can be read."""
-    try:
-        told = msgspec.json.decode(annotations.get("drift_report", ""), type=DriftReport)
-    except msgspec.DecodeError:
-        return None
-    drawable = tuple(field for field in told.fields if field.bars is None or field.bars.sound)
-    return msgspec.structs.replace(told, fields=drawable)
 
 
 def page(report: DriftReport) -> str:

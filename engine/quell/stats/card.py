@@ -9,7 +9,7 @@ from quell.model.times import format_duration
 from quell.sdk.chat import Card, Line
 from quell.stats.figures import Figures
 from quell.stats.spans import Share, Span
-from quell.stats.text import MOST_DIFF, sections
+from quell.stats.text import MOST_DIFF, by_impact, sections
 
 _OWN = frozenset({"From events to pages", "Judged by people", "From the first abnormal signal"})
 """Sections that are told as facts; the others are lists."""
@@ -67,6 +67,8 @@ def _counts(figures: Figures) -> Iterator[str]:
     ):
         if count:
             yield f"{word}: {count:,}"
+    if set(told.harms) - {"system"}:
+        yield f"Incidents by impact: {by_impact(figures)}"
 
 
 def _times(figures: Figures) -> Iterator[str]:

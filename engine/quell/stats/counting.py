@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from quell.core.scores import scores
 from quell.model.alert import Alert
 from quell.model.decision import Audit, Perform
+from quell.model.impact import IMPACTS
 from quell.model.incident import Incident
 from quell.model.run import Run
 from quell.stats.figures import Figures, Funnel, Held, Judged, Noisy, Times
@@ -173,6 +174,7 @@ class Counting:
             early=sum(course.early and course.counts for course in every),
             firing=self._firing,
             folded=self._folded,
+            harms={name: count for name in reversed(IMPACTS) if (count := sum(one.harm == name for one in own))},
         )
 
     def _all_held(self) -> tuple[Held, ...]:

@@ -37,7 +37,8 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True):
 
     ``alerts`` are firings that began in that time, ``events`` the deliveries that told of them. ``incidents`` opened
     and were not ``merged`` into another nor ``withdrawn``; ``pages`` called somebody, ``reminders`` called again.
-    Of ``early`` incidents nobody was called: they were early signs, told of quietly or in lists only.
+    Of ``early`` incidents nobody was called: they were early signs, told of quietly or in lists only. ``harms`` counts
+    incidents by what they harmed, the gravest first.
     """
 
     events: int = 0
@@ -52,6 +53,7 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True):
     early: int = 0
     firing: int = 0
     folded: int = 0
+    harms: dict[str, int] = {}
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):

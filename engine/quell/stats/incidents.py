@@ -33,6 +33,7 @@ class Course(msgspec.Struct):
     first_at: float
     first_rule: str = ""
     early: bool = False
+    harm: str = ""
 
     @property
     def counts(self) -> bool:
@@ -75,6 +76,7 @@ def course_of(incident: Incident) -> Course:
         own_split=any(entry.what == "split" and entry.by == QUELL for entry in timeline),
         first_at=min([incident.opened_at, *_onsets(incident)]),
         early=not paged_at and any(entry.what == EARLY for entry in timeline),
+        harm=incident.harm,
     )
 
 

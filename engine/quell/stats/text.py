@@ -68,6 +68,13 @@ def _funnel(figures: Figures) -> Iterator[str]:
         more.append(f"{_many(told.folded, 'alert')} told of by their incident")
     if more:
         yield ", ".join(more)
+    if set(told.harms) - {"system"}:
+        yield f"Incidents by impact: {by_impact(figures)}"
+
+
+def by_impact(figures: Figures) -> str:
+    """How many incidents harmed what, the gravest first."""
+    return ", ".join(f"{count:,} {name}" for name, count in figures.funnel.harms.items())
 
 
 def _held(held: Held) -> str:

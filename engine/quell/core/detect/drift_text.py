@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from quell.core.profiles.bars import spark
-from quell.model.drift_report import DriftReport, FieldReport, Trouble
+from quell.model.drift_report import Bars, DriftReport, FieldReport, Trouble
 
 MOST_NAMED = 3
 """Fields that the sentence names."""
 MOST_LISTED = 20
 MOST_PICTURES = 5
+MOST_AXIS = 6
 
 
 def drift_text(report: DriftReport) -> str:
@@ -51,6 +52,41 @@ def drift_details(report: DriftReport) -> dict[str, str]:
     if samples:
         told["samples"] = "\n".join(samples)
     return told
+
+
+def drift_lines(report: DriftReport) -> list[str]:
+    """The report as lines of text: what was compared, then each field with its tests, histograms and samples."""
+    version = f", data version {report.version}" if report.version else ""
+    drifted, fields = len(report.drifted) + report.others, report.drifted
+    against = f"against the profile of {report.profile}, {report.hash[:12]}"
+    rows = f"{report.rows:,} rows{version}"
+    told = [f"{drifted} of {report.judged} fields of {report.entity} drifted ({rows}, {against})"]
+    for field in fields:
+        tests = ", ".join(
+            f"{one.test.upper()} {one.effect:.3g} (counts from {one.least:g})" for one in field.distances if one.drifted
+        )
+        told.append(f"  {field.field}: {field.said or 'values moved'}{f'; {tests}' if tests else ''}")
+        if field.bars is not None:
+            told.append(
+                f"    before |{_solid(field.bars.before)}|  after |{_solid(field.bars.after)}|{_axis(field.bars)}"
+            )
+        if field.samples:
+            told.append(f"    such as {', '.join(field.samples)}")
+    if report.others:
+        told.append(f"  and {report.others} more")
+    return told
+
+
+def _solid(shares: tuple[float, ...]) -> str:
+    """A histogram of which no place that shows text leaves gaps out."""
+    return spark(shares).replace(" ", "·")
+
+
+def _axis(bars: Bars) -> str:
+    """From where to where the histograms go."""
+    if bars.names:
+        return f"  {', '.join(bars.names[:MOST_AXIS])}{', …' if len(bars.names) > MOST_AXIS else ''}"
+    return f"  from {bars.edges[0]:.3g} to {bars.edges[-1]:.3g}" if bars.edges else ""
 
 
 def trouble_text(report: DriftReport, found: Sequence[Trouble]) -> str:

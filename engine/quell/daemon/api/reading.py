@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
+from quell.chatops.drift_card import reported
+from quell.core.detect.drift_text import drift_lines
 from quell.core.explain import Explanation, why_not
 from quell.core.lineage import Lineage, lineage
 from quell.core.similar import lines
@@ -16,10 +18,12 @@ from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services, answer, need, shown
 from quell.daemon.api.suggesting import add_reading
 from quell.errors import PictureError
+from quell.model.alert import Alert
+from quell.model.drift_report import DriftReport, report_of
+from quell.model.incident import Incident
 from quell.model.topology import Dependency
 from quell.model.wire import to_wire
 from quell.picture.draw import svg
-from quell.picture.drift import report_of
 from quell.picture.drift import svg as drift_svg
 from quell.picture.lineage import dot
 from quell.picture.lineage import svg as lineage_svg
@@ -60,13 +64,19 @@ def _incidents(router: APIRouter, services: Services) -> None:
         likes = await likes_of(services, found)
         return answer({
             "incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes, "similar": likes,
+            "drift": [
+                {"alert": alert.fingerprint, "text": "\n".join(drift_lines(report))}
+                for alert, report in _reports(services, found)
+            ],
         })  # fmt: skip
 
     @router.get("/incidents/{incident_id}/why", summary="Why this cause and not the others")
     async def why(incident_id: str) -> Response:
         told = _with_text(await _explained(services, incident_id))
-        likes = await likes_of(services, services.state.incidents[incident_id])
-        told["text"] = "\n".join((told["text"], *lines(likes))).strip()
+        known = services.state.incidents[incident_id]
+        likes = await likes_of(services, known)
+        drifts = [line for _, report in _reports(services, known) for line in ("", *drift_lines(report))]
+        told["text"] = "\n".join((told["text"], *drifts, *lines(likes))).strip()
         return answer({**told, "similar": likes})
 
     @router.get("/incidents/{incident_id}/why.svg", summary="The same as a picture", response_class=Response)
@@ -82,6 +92,37 @@ def _incidents(router: APIRouter, services: Services) -> None:
             return Response(await asyncio.to_thread(png, picture), media_type="image/png")
         except PictureError as error:
             raise HTTPException(501, str(error)) from error
+
+    @router.get(
+        "/incidents/{incident_id}/drift.svg", summary="What drifted furthest, as a picture", response_class=Response
+    )
+    async def drifted(incident_id: str) -> Response:
+        return Response(drift_svg(await _furthest(services, incident_id)), media_type="image/svg+xml")
+
+    @router.get(
+        "/incidents/{incident_id}/drift.png", summary="The same as PNG; needs quell[png]", response_class=Response
+    )
+    async def drift_painted(incident_id: str) -> Response:
+        picture = drift_svg(await _furthest(services, incident_id))
+        try:
+            return Response(await asyncio.to_thread(png, picture), media_type="image/png")
+        except PictureError as error:
+            raise HTTPException(501, str(error)) from error
+
+
+def _reports(services: Services, incident: Incident) -> list[tuple[Alert, DriftReport]]:
+    """The drift reports that alerts of the incident carry, the furthest first."""
+    alerts = reported(services.state, incident)
+    return [(alert, found) for alert in alerts if (found := report_of(alert.annotations)) is not None]
+
+
+async def _furthest(services: Services, incident_id: str) -> DriftReport:
+    """The first of these. Raises the 404."""
+    found = await known_incident(services, incident_id)
+    reports = _reports(services, found)
+    if not reports:
+        raise HTTPException(404, f'no alert of incident "{found.id}" carries a drift report')
+    return reports[0][1]
 
 
 async def _explained(services: Services, incident_id: str) -> Explanation:

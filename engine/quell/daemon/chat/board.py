@@ -12,9 +12,11 @@ from hashlib import blake2b
 import msgspec
 
 from quell.chatops.cards import LOUD, approval_card, digest_card, incident_card
+from quell.chatops.drift_card import drift_card, key_of, meant, reported
 from quell.config.settings import Chat
 from quell.daemon.chat.outbox import Item, Outbox, Place
 from quell.daemon.chat.rooms import Rooms
+from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.rulebook import Room, Triage
 from quell.model.run import Run
@@ -29,7 +31,9 @@ _Key = tuple[str, str, str]
 
 
 class Board:
-    """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock, ``picture`` the latest there is.
+    """Works on rows; ``now`` is the time on record, ``steady`` the outboxes' clock.
+
+    ``picture`` is the latest that there is of an incident, ``drifted`` that of a drift report.
 
     ``routes`` are the names of those in ``pages:``, ``triage`` the settings in force.
     """
@@ -42,11 +46,13 @@ class Board:
         now: Callable[[], float],
         steady: Callable[[], float],
         picture: Callable[[Incident], Picture | None] = lambda _incident: None,
+        drifted: Callable[[str, Alert], Picture | None] = lambda _key, _alert: None,
         routes: Callable[[], Collection[str]] = frozenset,
         triage: Callable[[], Triage] = Triage,
     ) -> None:
         self._state = state
         self._picture = picture
+        self._drifted = drifted
         self._routes = routes
         self._triage = triage
         self._now = now
@@ -132,9 +138,27 @@ class Board:
             if (room.source, room.channel, incident.id) in self.rows or (self.crowded(room) and not loud):
                 continue
             self._make(room.source, room.channel, incident.id)
-        for key in self._by_key.get(incident.id, ()):
+        for key in list(self._by_key.get(incident.id, ())):
             self.want(self.rows[key], urgent=False)
             self.want(self.rows[key], kind="story", urgent=loud)
+            self.reports(self.rows[key])
+
+    def reports(self, row: ShownRow) -> None:
+        """The drift reports of an incident belong into the thread of its message, once there is one."""
+        incident = self._state().incidents.get(row.key)
+        if incident is None or row.state != "placed" or row.source not in self.outboxes:
+            return
+        for alert in reported(self._state(), incident):
+            key = (row.source, row.channel, key_of(incident, alert))
+            if key in self.rows:
+                self.want(self.rows[key])
+            elif incident.is_open:
+                self._make(*key)
+
+    def root(self, row: ShownRow) -> ShownRow | None:
+        """The message in whose thread a drift report belongs; None of anything else."""
+        name, _ = meant(row.key)
+        return self.rows.get((row.source, row.channel, name)) if name else None
 
     def run(self, run: Run) -> None:
         """A run that asks for a yes has a message of its own, before all others."""
@@ -224,6 +248,13 @@ class Board:
         if incident is not None:
             card = incident_card(state, incident, self._chat.link)
             return msgspec.structs.replace(card, picture=self._picture(incident))
+        name, mark = meant(key)
+        if name:
+            alert = state.alerts.get(mark) if name in state.incidents else None
+            report = drift_card(key, alert, self._chat.link) if alert is not None else None
+            if alert is None or report is None:
+                return None
+            return msgspec.structs.replace(report, picture=self._drifted(key, alert))
         run = state.runs.get(key)
         return approval_card(state, run, self._chat.link) if run is not None else None
 
@@ -231,7 +262,8 @@ class Board:
         """Whether nothing will change any more: the thing is forgotten, or a list that lists nothing was told."""
         if row.key == DIGEST:
             return not self.crowded(Room(source=row.source, channel=row.channel))
-        return row.key not in self._state().incidents and row.key not in self._state().runs
+        name = meant(row.key)[0] or row.key
+        return name not in self._state().incidents and name not in self._state().runs
 
 
 def digest_of(card: Card) -> str:

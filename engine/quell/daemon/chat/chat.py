@@ -64,6 +64,7 @@ class Chat:
         self._pictures = Pictures(self._explained, self._drawn, time.monotonic)
         self.board = Board(
             self._state, settings().chat, now=clock.now, steady=time.monotonic, picture=self._pictures.of,
+            drifted=self._pictures.drift,
             routes=lambda: {route.name for route in loop.rulebook.routes}, triage=lambda: loop.rulebook.triage,
         )  # fmt: skip
         self._shown_by = settings().chat

@@ -1,4 +1,4 @@
-"""Pictures of how trouble travelled, made beside the loop, one at a time, and only when the way is another.
+"""Pictures of how trouble travelled and of what drifted, made beside the loop, one at a time, and only new ones.
 
 A card does not wait for its picture: it comes with the next edit. Without a renderer there are none; that is said once.
 """
@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
+from quell.chatops.drift_card import mark_of
 from quell.errors import PictureError
+from quell.model.alert import Alert
+from quell.model.drift_report import report_of
 from quell.model.incident import Incident
 from quell.picture.draw import svg
+from quell.picture.drift import svg as drift_svg
 from quell.picture.png import png
 from quell.sdk.chat import Picture
 
@@ -27,8 +32,16 @@ _BREATH_S = 1.0
 _log = structlog.get_logger("quell.chat")
 
 
+class _Wanted(NamedTuple):
+    """A picture that is to be: its mark, what it says to who cannot see it, and how it is drawn (None: not at all)."""
+
+    mark: str
+    alt: str
+    draw: Callable[[], str | None]
+
+
 class Pictures:
-    """``explain`` is the core's; ``ready`` is told of an incident whose picture is another now."""
+    """``explain`` is the core's; ``ready`` is told of what has another picture now: an incident, or a drift report."""
 
     def __init__(
         self, explain: Callable[[str], Any], ready: Callable[[str], None], steady: Callable[[], float]
@@ -37,18 +50,39 @@ class Pictures:
         self._ready = ready
         self._steady = steady
         self._made: OrderedDict[str, tuple[Picture, float]] = OrderedDict()
-        self._wanted: OrderedDict[str, Incident] = OrderedDict()
+        self._wanted: OrderedDict[str, _Wanted] = OrderedDict()
         self._news = asyncio.Event()
         self._off = False
 
     def of(self, incident: Incident) -> Picture | None:
         """The latest picture there is, which may be of a while ago; a newer one is made if the way is another."""
-        known = self._made.get(incident.id)
         walk = incident.suspects[0].path if incident.suspects else ()
-        if len(walk) > 1 and incident.is_open and not self._off and (known is None or known[0].mark != mark(incident)):
-            self._wanted[incident.id] = incident
-            self._news.set()
+        if len(walk) > 1 and incident.is_open:
+            alt = f"How trouble travelled: {' → '.join(walk)}"
+            self._want(incident.id, _Wanted(mark(incident), alt, partial(self._walk, incident.id)))
+        return self._latest(incident.id)
+
+    def drift(self, key: str, alert: Alert) -> Picture | None:
+        """The latest picture of a drift report that stands under ``key``; a newer one is made if there is another."""
+        report = report_of(alert.annotations)
+        if report is not None and any(field.bars is not None for field in report.drifted):
+            alt = f"Drift of {report.entity}, before and after: {', '.join(one.field for one in report.drifted)}"
+            self._want(key, _Wanted(mark_of(alert), alt, partial(drift_svg, report)))
+        return self._latest(key)
+
+    def _latest(self, name: str) -> Picture | None:
+        known = self._made.get(name)
         return known[0] if known is not None else None
+
+    def _want(self, name: str, wanted: _Wanted) -> None:
+        known = self._made.get(name)
+        if not self._off and (known is None or known[0].mark != wanted.mark):
+            self._wanted[name] = wanted
+            self._news.set()
+
+    def _walk(self, incident_id: str) -> str | None:
+        explanation = self._explain(incident_id)
+        return None if explanation is None else svg(explanation)
 
     async def run(self) -> None:
         """Draws what is wanted until cancelled."""
@@ -60,33 +94,31 @@ class Pictures:
             if name is None:
                 await asyncio.sleep(_BREATH_S)
                 continue
-            incident = self._wanted.pop(name)
+            wanted = self._wanted.pop(name)
             try:
-                await self._draw(incident)
+                await self._draw(name, wanted)
             except PictureError as error:
                 _log.warning("cards have no pictures", reason=str(error))
                 self._off = True
                 self._wanted.clear()
             except Exception:  # noqa: BLE001 - reported, and a card does without
-                _log.exception("a picture cannot be drawn; the card goes without", incident=name)
+                _log.exception("a picture cannot be drawn; the card goes without", about=name)
             await asyncio.sleep(_BREATH_S)
 
     def _old_enough(self, name: str) -> bool:
         known = self._made.get(name)
         return known is None or self._steady() - known[1] >= EVERY_S
 
-    async def _draw(self, incident: Incident) -> None:
-        explanation = self._explain(incident.id)
-        if explanation is None:
+    async def _draw(self, name: str, wanted: _Wanted) -> None:
+        drawn = wanted.draw()
+        if drawn is None:
             return
-        drawn = await asyncio.to_thread(lambda: png(svg(explanation)))
-        walk = " → ".join(incident.suspects[0].path)
-        picture = Picture(mark=mark(incident), alt=f"How trouble travelled: {walk}"[:1000], png=drawn)
-        self._made[incident.id] = (picture, self._steady())
-        self._made.move_to_end(incident.id)
+        picture = Picture(mark=wanted.mark, alt=wanted.alt[:1000], png=await asyncio.to_thread(png, drawn))
+        self._made[name] = (picture, self._steady())
+        self._made.move_to_end(name)
         while len(self._made) > MOST_KEPT:
             self._made.popitem(last=False)
-        self._ready(incident.id)
+        self._ready(name)
 
 
 def mark(incident: Incident) -> str:

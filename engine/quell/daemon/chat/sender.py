@@ -19,7 +19,7 @@ from quell.daemon.chat.outbox import Item, Outbox
 from quell.daemon.logs import Sparing
 from quell.errors import BadPayload, Denied, NoAnswer, Refused, StoreError, Unreachable
 from quell.model.state import State
-from quell.sdk.chat import Placed, Shows
+from quell.sdk.chat import Card, Placed, Shows
 from quell.store.port import ShownRow
 
 CALL_S = 20.0
@@ -107,7 +107,7 @@ class Sender:
             row = await self._kept(replace(row, state="posting"))
         placed = Placed(channel=row.stands, ts=row.ts, thread=row.thread) if row.state == "placed" else None
         try:
-            stands = await self._answer(self._shows.show(card, row.channel, placed, card.key, again=again))
+            stands = await self._answer(self._shown(card, row, placed, again=again))
         except NoAnswer:
             raise
         except (Unreachable, Refused):
@@ -122,8 +122,17 @@ class Sender:
         row = await self._kept(row)
         if self._newest(row) > row.told:
             self._board.want(row, kind="story")
+        if posted:
+            self._board.reports(row)
         if row.key == DIGEST and self._board.over(row):
             await self._forget(row)
+
+    def _shown(self, card: Card, row: ShownRow, placed: Placed | None, *, again: bool) -> Awaitable[Placed]:
+        """A report is posted into the thread of its incident; where that went meanwhile, it stands alone."""
+        root = self._board.root(row)
+        if placed is None and root is not None and root.ts:
+            return self._shows.reply(root.stands, root.ts, card, card.key, again=again)
+        return self._shows.show(card, row.channel, placed, card.key, again=again)
 
     async def _tell(self, item: Item, row: ShownRow) -> None:
         """Adds to a thread what happened since; what is under way is finished first, word for word."""
