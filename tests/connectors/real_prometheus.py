@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ PENDING = """
 class RealPrometheus:
     """``rules`` writes the rule file and has it read again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, targets: Mapping[str, str]) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._directory = directory
@@ -37,7 +37,11 @@ class RealPrometheus:
         (directory / "prometheus.yml").write_text(
             "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
             "rule_files: [rules.yml]\n"
-            f'scrape_configs: [{{job_name: self, static_configs: [{{targets: ["127.0.0.1:{self.port}"]}}]}}]\n'
+            "scrape_configs:\n"
+            + "".join(
+                f'  - {{job_name: {job}, static_configs: [{{targets: ["{address}"]}}]}}\n'
+                for job, address in {"self": f"127.0.0.1:{self.port}", **targets}.items()
+            )
         )
         with (directory / "log").open("w") as log:
             self.process = subprocess.Popen(
@@ -71,8 +75,9 @@ class RealPrometheus:
 
 
 @contextmanager
-def real_prometheus(directory: Path) -> Iterator[RealPrometheus]:
-    prometheus = RealPrometheus(directory)
+def real_prometheus(directory: Path, targets: Mapping[str, str] | None = None) -> Iterator[RealPrometheus]:
+    """It scrapes itself each second, and ``targets``: addresses by job."""
+    prometheus = RealPrometheus(directory, targets or {})
     try:
         prometheus.until(lambda said: b'"firing"' in said, "/api/v1/alerts")
         prometheus.until(lambda said: b'"1"' in said, "/api/v1/query?query=up")
