@@ -190,7 +190,7 @@ async def test_a_source_has_paths_of_its_own_and_wants_its_token() -> None:
 
 @in_a_loop
 async def test_who_finds_it_full_is_told_to_come_again_and_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quell.daemon.ingest.RETRY_AFTER_S", 1)
+    monkeypatch.setattr("quell.daemon.replies.RETRY_AFTER_S", 1)
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     async with running(CONFIG, kinds=WORLD, restore=engine) as place:
         inbox = place.daemon.inbox

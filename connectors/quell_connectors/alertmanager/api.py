@@ -18,11 +18,16 @@ from quell_connectors.alertmanager.wire import JSON, answer, complaint, refusal,
 SERVED_VERSION = "0.28.0"
 """The Alertmanager whose API this is; clients choose by it what they ask for."""
 
+_POSTED_TO = "/api/v2/alerts"
+"""Where nearly all requests go."""
+
 Handler = Callable[[Request, Place, View, float], Received]
 
 
 def serve(request: Request, place: Place, view: View, now: float) -> Received:
     """Answers one request below ``/api/v2`` or ``/api/v1``."""
+    if request.path == _POSTED_TO and request.method == "POST":
+        return post_alerts(request, place, now)
     path = request.path.rstrip("/")
     if path == "/api/v1" or path.startswith("/api/v1/"):
         gone = {"status": "deprecated", "error": "the v1 API is gone since Alertmanager 0.27; use the same route in v2"}
@@ -43,9 +48,9 @@ def post_alerts(request: Request, place: Place, now: float) -> Received:
     refused = _not_json(request)
     if refused is not None:
         return Received(reply=refused)
-    if not request.body.strip():
+    if not request.body or request.body.isspace():
         return Received(reply=refusal(422, "alerts in body is required", 602))
-    if request.body.strip() == b"null":
+    if not request.body.startswith(b"[") and request.body.strip() == b"null":
         return Received()
     try:
         translated = posted(request.body, place.source, now, place.resolve_timeout_s, place.known)
@@ -120,6 +125,8 @@ def _receivers(request: Request, place: Place, view: View, now: float) -> Receiv
 
 def _not_json(request: Request) -> Reply | None:
     given = request.headers.get("content-type", "")
+    if given == JSON:
+        return None
     kind = given.partition(";")[0].strip().lower()
     # Without a body there is nothing whose type could be wrong; what is missing is told by the handler.
     if kind == JSON or not request.body:

@@ -51,10 +51,13 @@ class Tokens:
     """Tokens ``qll_<id>_<secret>``, of which only a SHA-256 is known."""
 
     def __init__(self, known: Iterable[Token] = ()) -> None:
+        self.edition = 0
+        """How often other tokens were taken up."""
         self.use(known)
 
     def use(self, known: Iterable[Token]) -> None:
         """Takes up another configuration's tokens."""
+        self.edition += 1
         self._known = {token.id: token for token in known}
         self._proved: dict[bytes, Principal] = {}
 
@@ -92,10 +95,17 @@ class Doors:
 
     def __init__(self, tokens: Tokens, settings: Settings) -> None:
         self._tokens = tokens
+        self._edition = 0
         self.use(settings)
+
+    @property
+    def edition(self) -> int:
+        """Changes whenever somebody else may be believed than before."""
+        return self._edition + self._tokens.edition
 
     def use(self, settings: Settings) -> None:
         """Takes up another configuration."""
+        self._edition += 1
         self._open_on_loopback = settings.open_on_loopback
         self._own_name = settings.host.lower()
 

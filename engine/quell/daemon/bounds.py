@@ -26,7 +26,7 @@ class Bounds:
             raise TooMany(
                 f"{len(records)} records in one delivery; at most {self.records} are taken, send smaller ones"
             )
-        if all(map(self._plain, records)):
+        if all(map(self._within, records)):
             return records, []
         rejected: list[Rejected] = []
         for record in records:
@@ -38,12 +38,16 @@ class Bounds:
         good = [each for each in records if not isinstance(each, AlertRecord) or not self._reason(each)]
         return good, rejected
 
-    def _plain(self, record: AnyRecord) -> bool:
-        """Whether it is within bounds at a glance, as nearly every record is: all values together are short enough."""
-        if not isinstance(record, AlertRecord):
-            return True
+    def plain(self, record: AnyRecord) -> bool:
+        """Whether it is an alert within bounds at a glance, as nearly every record is."""
+        if type(record) is not AlertRecord:
+            return False
         labels = record.labels
+        # All values together are short enough, so each is.
         return len(labels) <= self.labels and len("".join(labels.values())) <= self.value
+
+    def _within(self, record: AnyRecord) -> bool:
+        return not isinstance(record, AlertRecord) or self.plain(record)
 
     def _reason(self, alert: AlertRecord) -> str:
         labels = alert.labels

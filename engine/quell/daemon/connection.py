@@ -13,6 +13,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from quell.daemon.delivery import Delivery
+from quell.daemon.direct import LONGEST_HEAD, Direct, Way
+from quell.daemon.replies import error_reply
+from quell.sdk.connector import Reply
+
 MOST_HEAD_BYTES = 128 * 1024
 """Of one request's first line and headers together."""
 HEAD_WITHIN_S = 30.0
@@ -29,8 +34,15 @@ _FILES_FOR_OTHERS = 128
 _FILES_WANTED = 65_536
 
 
+_IDLE_S = 75.0
+"""Seconds that a connection is kept on which nothing is asked."""
+_END = b"\r\n\r\n"
+
+
 class Connection(HttpToolsProtocol):
     """Answers 503 to a body for which there is no room, and gives up what does not get to an end."""
+
+    cycle: Any
 
     under_way = 0
     """Bytes of bodies, of all connections of this process."""
@@ -38,17 +50,29 @@ class Connection(HttpToolsProtocol):
     most_body = 8 * 1024 * 1024
     """Bytes of one body; what is larger is read on for its sender's sake and not kept, and counts no more."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, direct: Direct | None = None, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._direct = direct
+        self._peer = ""
+        self._between = True
+        """Whether the next byte begins a request, as far as the parser knows."""
+        self._begun = self._ended = 0
+        """How many requests began and ended within what was read last."""
+        self._goes_on = False
+        self._way: Way | None = None
+        """Of the request whose head was read last."""
+        self._idle_since: float | None = None
         self._head_since: float | None = None
         self._head_bytes = 0
         self._body_bytes = 0
+        self._body_since = 0.0
         self._too_large = False
         self._refused_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_since = self.loop.time()
+        self._peer = self.client[0] if self.client else ""
         if len(self.connections) > self.most_connections:
             transport.abort()
 
@@ -57,20 +81,77 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        between = self._between and self._direct is not None
+        if between and self._known(data):
+            return
         within_head = self._head_since is not None
+        self._begun = self._ended = 0
         super().data_received(data)
         if within_head and self._head_since is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"The head of the request is larger than {MOST_HEAD_BYTES} bytes.")
+        if between and self._way is not None and self._begun == self._ended == 1 and self._between:
+            self._learn(self._way, data)
+
+    def _known(self, data: bytes) -> bool:
+        """Takes a whole request with a head that was read before; False where it must be read."""
+        assert self._direct is not None
+        end = data.find(_END, 0, LONGEST_HEAD) + len(_END)
+        way = self._direct.known(self._peer, data[:end])
+        if way is None or len(data) - end != way.length or not self._free():
+            return False
+        if Connection.under_way + way.length > MOST_UNDER_WAY:
+            return False
+        self._head_since = self._idle_since = None
+        Connection.under_way += way.length
+        self._body_bytes = way.length
+        self.cycle = Delivery(way, self.answered)
+        self.cycle.whole(self._direct, data[end:])
+        return True
+
+    def _learn(self, way: Way, data: bytes) -> None:
+        """Remembers the head of what was read whole: the parser found it to end where its body's length says."""
+        assert self._direct is not None
+        end = data.find(_END, 0, LONGEST_HEAD) + len(_END)
+        if len(data) - end == way.length:
+            self._direct.learn(self._peer, data[:end], way)
+
+    def _free(self) -> bool:
+        """Whether nothing is under way on this connection."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.pipeline
+            and self._refused_since is None
+            and not self.transport.is_closing()
+        )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_since, self._too_large = self.loop.time(), False
+        self._idle_since, self._between = None, False
+        self._begun += 1
 
     def on_headers_complete(self) -> None:
         self._head_since, self._head_bytes = None, 0
-        super().on_headers_complete()
+        self._goes_on = self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        self._way = self._short_way()
+        if self._way is None:
+            super().on_headers_complete()
+        else:
+            self._body_since = self.loop.time()
+            self.cycle = Delivery(self._way, self.answered)
+
+    def _short_way(self) -> Way | None:
+        plain = (
+            self._direct is not None
+            and self._goes_on
+            and not self.expect_100_continue
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and self._free()
+        )
+        return self._direct.way(self._peer, self.url, self.headers) if plain and self._direct is not None else None
 
     def on_body(self, body: bytes) -> None:
         if self._refused_since is not None:
@@ -84,13 +165,36 @@ class Connection(HttpToolsProtocol):
             elif self._body_bytes < Connection.under_way > MOST_UNDER_WAY and not self.cycle.response_started:
                 self._refuse()
                 return
-        super().on_body(body)
+        if type(self.cycle) is not Delivery:
+            super().on_body(body)
+        elif self.cycle.more_body:
+            self.cycle.more(body)
 
     def on_message_complete(self) -> None:
+        self._between = self._goes_on
+        self._ended += 1
         if self._refused_since is not None:
             self.transport.close()
-        else:
+        elif type(self.cycle) is not Delivery:
             super().on_message_complete()
+        elif self.cycle.more_body and self._direct is not None:
+            self.cycle.whole(self._direct, self.cycle.body)
+
+    def answered(self, delivery: Delivery, reply: Reply) -> None:
+        """Writes the answer to a delivery."""
+        if self.transport.is_closing() or delivery.disconnected or self._direct is None:
+            self._forget_body()
+            return
+        close = not delivery.keep_alive
+        try:
+            self.transport.write(self._direct.written(reply, self.server_state.default_headers, close=close))
+        except RuntimeError as error:
+            if not hung_up(error):
+                raise
+            return
+        if close:
+            self.transport.close()
+        self.on_response_complete()
 
     def _refuse(self) -> None:
         """Answers at once; what still comes is dropped, so that the sender gets to see the answer."""
@@ -104,7 +208,13 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._forget_body()
-        super().on_response_complete()
+        if self.pipeline or self.flow.read_paused:
+            super().on_response_complete()
+            self._unset_keepalive_if_required()
+        else:
+            self.server_state.total_requests += 1
+        # Looked at every now and then: a timer of its own for each answer would cost as much as the answer.
+        self._idle_since = self.loop.time()
 
     def _forget_body(self) -> None:
         Connection.under_way -= self._body_bytes
@@ -120,11 +230,26 @@ class Connection(HttpToolsProtocol):
             super().shutdown()
 
     def give_up_if_slow(self, now: float) -> None:
-        """Closes it when a head does not come, or what was refused does not end; ``now`` is the loop's time."""
+        """Closes it when a head or a body does not come, or nothing at all; ``now`` is the loop's time."""
         busy = self.cycle is not None and not self.cycle.response_complete
         since = self._refused_since if self._refused_since is not None else None if busy else self._head_since
-        if since is not None and now - since > HEAD_WITHIN_S:
+        if (since is not None and now - since > HEAD_WITHIN_S) or (
+            not busy and self._head_since is None and self._idle_since is not None and now - self._idle_since > _IDLE_S
+        ):
             self.transport.close()
+        elif type(self.cycle) is Delivery and self.cycle.more_body and self._direct is not None:
+            within_s = self._direct.body_within_s
+            if now - self._body_since > within_s:
+                self.cycle.more_body = self.cycle.keep_alive = False
+                self.cycle.answer(error_reply(408, f"the body did not arrive within {within_s:g} s"))
+
+
+def hung_up(error: RuntimeError) -> bool:
+    """Whether the peer went away while it was being answered.
+
+    The server learns of it a moment after its transport is closed; a write in between is an error of the event loop's.
+    """
+    return "the handler is closed" in str(error)
 
 
 def look_after(connections: Iterable[Any]) -> None:

@@ -25,11 +25,12 @@ from quell.daemon.chat.chat import Chat
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
 from quell.daemon.digest import Digest
+from quell.daemon.direct import Direct
 from quell.daemon.drills import Drills
 from quell.daemon.git.candidate import Trial
 from quell.daemon.git.hook import GitHook
 from quell.daemon.git.source import GitSource
-from quell.daemon.http import Front, Server, own_routes, server
+from quell.daemon.http import Front, Server, is_own, own_routes, server
 from quell.daemon.illustrated import Illustrated
 from quell.daemon.inbox import Inbox
 from quell.daemon.ingest import Ingest
@@ -119,6 +120,7 @@ class Daemon:
         self.loop.follow(
             lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time
         )
+        self.inbox.stir = self.loop.stir
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,
             awaited=lambda deed: awaited(self.loop.decider.state, deed),
@@ -179,6 +181,7 @@ class Daemon:
 
         async def gauges() -> None:
             set_gauges(self.metrics, self.loop)
+            ingest.tell_counts()
             self.metrics.quarantine_waiting.set(await replaying.waiting())
 
         own = own_routes(
@@ -188,7 +191,7 @@ class Daemon:
             lambda: self.not_ready,
             GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
         )
-        return server(Front(own, ingest), limits.sent)
+        return server(Front(own, ingest), limits.sent, direct=Direct(ingest, limits, is_own))
 
     # Life
 

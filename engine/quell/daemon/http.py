@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,15 +17,21 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quell.daemon.api.app import PREFIX
-from quell.daemon.connection import Connection, look_after, make_room
+from quell.daemon.connection import Connection, hung_up, look_after, make_room
+from quell.daemon.direct import Direct
 from quell.daemon.git.hook import HOOK_PATH
-from quell.daemon.ingest import error_reply, send_reply
 from quell.daemon.metrics import Metrics
+from quell.daemon.replies import error_reply, send_reply
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LOOKS_EVERY = 50
 """Ticks of the server, of a tenth of a second each, between two looks after slow connections."""
 _OWN = frozenset({"/health", "/ready", "/-/healthy", "/-/ready", "/metrics", HOOK_PATH})
+
+
+def is_own(path: str) -> bool:
+    """Whether a path is one of quell's own."""
+    return path in _OWN or path == PREFIX or path.startswith(PREFIX + "/")
 
 
 class Front:
@@ -34,21 +43,11 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        path = scope["path"]
-        own = path in _OWN or path == PREFIX or path.startswith(PREFIX + "/")
         try:
-            await (self._own if own else self._ingest)(scope, receive, send)
+            await (self._own if is_own(scope["path"]) else self._ingest)(scope, receive, send)
         except RuntimeError as error:
-            if not _hung_up(error):
+            if not hung_up(error):
                 raise
-
-
-def _hung_up(error: RuntimeError) -> bool:
-    """Whether the peer went away while it was being answered.
-
-    The server learns of it a moment after its transport is closed; a write in between is an error of the event loop's.
-    """
-    return "the handler is closed" in str(error)
 
 
 def own_routes(
@@ -105,15 +104,15 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def server(app: ASGIApp, most_body: int, drain_s: int = 2) -> Server:
+def server(app: ASGIApp, most_body: int, drain_s: int = 2, direct: Direct | None = None) -> Server:
     """A server for the running event loop; ``serve(sockets=[…])`` runs it until ``should_exit``.
 
-    ``most_body`` is how many bytes of one body are kept.
+    ``most_body`` is how many bytes of one body are kept, ``direct`` what takes deliveries the short way.
     """
     make_room(most_body)
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=cast("type[asyncio.Protocol]", partial(Connection, direct=direct)),
         ws="none",
         lifespan="off",
         log_config=None,

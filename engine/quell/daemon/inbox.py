@@ -34,7 +34,13 @@ MOST_PER_GROUP = 1_000
 _STORE_ANSWERS_WITHIN_S = 2.0
 """While a commit takes longer (a lock, a disk that hangs), senders are refused at once and do not queue behind it."""
 _GATHERING_S = 0.002
-"""A commit waits no longer than this for what is just arriving, and not at all once nothing is."""
+"""A commit waits no longer than this for what is just arriving, and not at all once nothing is.
+
+Nor where commits take less than this: what arrives during one is a group for the next, and the event loop is never
+idle. A disk that takes longer is waited for less often when all that arrives goes together.
+"""
+_LATEST = 0.2
+"""How much the latest commit counts in how long they take."""
 _LOOK_AGAIN_S = 1.0
 """Between attempts to learn what became of a commit that failed."""
 _FOUND_AT_ONCE = 4
@@ -44,13 +50,17 @@ class TooMany(QuellError):
     """One put is larger than the whole inbox: sending it again would not help, sending it in parts would."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+Told = Callable[[int, StoreError | None], None]
+"""Is called once, on the event loop: with the journal group's seq after its commit, or with why there was none."""
+
+
+@dataclass(slots=True, eq=False)
 class _Put:
     records: Sequence[AnyRecord]
     quarantined: Sequence[Quarantined]
     cursors: Mapping[str, str]
     size: int
-    done: asyncio.Future[int]
+    told: Told
 
 
 class Inbox:
@@ -80,6 +90,8 @@ class Inbox:
         """What is put is kept under the names that this gives to people."""
         self.private = Private(PrivacyRules())
         """What of it is personal, and what becomes of that before it is kept."""
+        self.stir: Callable[[], None] = lambda: None
+        """Is told that something came, or that a commit is over."""
         self._puts: list[_Put] = []
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
@@ -87,6 +99,8 @@ class Inbox:
         self.last_seq = 0
         self._closed_because = "starting"
         self._committing_since: float | None = None
+        self._commit_s = 0.0
+        """How long commits take of late."""
         self._timed = False
         """Whether what is being committed is a group: it has its time already."""
         self._unsure = False
@@ -153,6 +167,32 @@ class Inbox:
         Raises `Overloaded` at once when full or closing, `TooMany` when it could never fit, and `StoreError` when the
         commit failed; then nothing was accepted.
         """
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def told(seq: int, error: StoreError | None) -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(seq)
+            else:
+                done.set_exception(error)
+
+        self.add(self.named(records), told, quarantined=quarantined, cursors=cursors, inside=inside)
+        return await done
+
+    def add(
+        self,
+        records: Sequence[AnyRecord],
+        told: Told,
+        *,
+        quarantined: Sequence[Quarantined] = (),
+        cursors: Mapping[str, str] | None = None,
+        inside: bool = False,
+    ) -> None:
+        """The same without waiting, of records that name nobody: ``told`` hears what became of them.
+
+        Raises `Overloaded` and `TooMany` at once.
+        """
         size = max(1, len(records) + len(quarantined))
         most = min(self.limit, self.most_behind)
         if size > most:
@@ -164,14 +204,14 @@ class Inbox:
         if full := self.full(size, inside=inside):
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
-        told, kept = self.private.records(self.named(records)), self.private.aside(quarantined)
-        put = _Put(told, kept, cursors or {}, size, asyncio.get_running_loop().create_future())
+        records, quarantined = self.private.records(records), self.private.aside(quarantined)
+        self._puts.append(_Put(records, quarantined, cursors or {}, size, told))
         self.waiting += size
         self.arrived += 1
-        self._empty.clear()
-        self._puts.append(put)
-        self._news.set()
-        return await put.done
+        if len(self._puts) == 1:
+            self._empty.clear()
+            self._news.set()
+            self.stir()
 
     def decided(self, records: int) -> None:
         """The loop is done with this many records."""
@@ -205,6 +245,8 @@ class Inbox:
 
     async def _more(self) -> None:
         """Lets in what is just arriving: small deliveries on many connections then share one commit, not a few."""
+        if self._commit_s < _GATHERING_S:
+            return
         until = time.perf_counter() + _GATHERING_S
         count = 0
         while len(self._puts) > count and self.waiting < MOST_PER_GROUP and time.perf_counter() < until:
@@ -265,11 +307,10 @@ class Inbox:
         except Exception as error:  # noqa: BLE001 - a store that fails in any other way must not stop the daemon
             self._fail(batch, StoreError(f"cannot be kept: {type(error).__name__}: {error}"))
         else:
-            for put in batch:
-                if not put.done.done():
-                    put.done.set_result(seq)
+            self._tell(batch, seq)
         finally:
             self._committing_since = None
+            self.stir()
 
     async def _accept(self, batch: list[_Put]) -> int:
         records = [record for put in batch for record in put.records]
@@ -287,7 +328,9 @@ class Inbox:
         accepted = Accepted(now=self._clock.now(), records=records, cursors=cursors, quarantined=quarantined)
         self._timed = True
         try:
+            began = time.perf_counter()
             group = await self._writer.call(store.accept, accepted)
+            self._commit_s += (time.perf_counter() - began - self._commit_s) * _LATEST
             self._unsure = group.seq > self.last_seq + 1  # between the two is what a commit in doubt kept
             if self._unsure:
                 await self._look_into_journal()
@@ -306,9 +349,15 @@ class Inbox:
         self._leave(size)
         self._metrics.refused.labels("store").inc(size)
         self._log.error("store", "nothing was accepted: the store could not keep it", error=str(error), records=size)
+        self._tell(batch, 0, str(error))
+
+    def _tell(self, batch: list[_Put], seq: int, error: str = "") -> None:
+        """Tells everybody; who fails on it keeps no other from being told."""
         for put in batch:
-            if not put.done.done():
-                put.done.set_exception(StoreError(str(error)))
+            try:
+                put.told(seq, StoreError(error) if error else None)
+            except Exception as failure:  # noqa: BLE001 - a bug of whoever is told: reported, and the others are told
+                self._log.error("told", "an answer could not be given", error=f"{type(failure).__name__}: {failure}")
 
 
 def _writable(put: _Put) -> bool:

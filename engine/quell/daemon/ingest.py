@@ -5,12 +5,12 @@ A raw ASGI callable, because this is the path that every alert takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from quell.daemon import aside
@@ -23,39 +23,16 @@ from quell.daemon.inbox import Inbox, TooMany
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
+from quell.daemon.replies import error_reply, json_reply, not_kept, send_reply
 from quell.daemon.sources import Source, Sources
 from quell.errors import BadPayload, Overloaded, StoreError
-from quell.model.records import CommandRecord
+from quell.model.records import AnyRecord, CommandRecord
 from quell.sdk.chat import Heard
 from quell.sdk.connector import Received, Reply, Request, View
 from quell.store.port import Quarantined
 
-RETRY_AFTER_S = 5
 _SEEN_WITHIN_S = 2.0
 """How long a reader, or a command's sender, waits for the turn of what was accepted before."""
-
-
-def json_reply(status: int, content: object, headers: dict[str, str] | None = None) -> Reply:
-    """A reply with a JSON body."""
-    return Reply(status, msgspec.json.encode(content), "application/json", headers or {})
-
-
-def error_reply(status: int, message: str, **more: object) -> Reply:
-    """An error as every part of quell's own HTTP interface writes it."""
-    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
-    return json_reply(status, {"error": message, **more}, headers)
-
-
-async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
-    """Writes a whole response."""
-    headers = [(b"content-length", str(len(reply.body)).encode())]
-    if reply.content_type:
-        headers.append((b"content-type", reply.content_type.encode("latin-1", "replace")))
-    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
 
 
 class Ingest:
@@ -89,7 +66,8 @@ class Ingest:
         self._limits = limits
         self._bounds = bounds
         self._not_ready = not_ready
-        self._counters: dict[tuple[str, int], Counter] = {}
+        self._counted: dict[tuple[str, int], int] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("quell.ingest")
         self._sparing = Sparing(self._log)
 
@@ -107,11 +85,95 @@ class Ingest:
         self._count(owners[0].id if owners else "", reply.status)
         await send_reply(send, reply, close=close)
 
+    # The short way
+
+    def sole_owner(self, path: str, headers: Mapping[str, str], peer: str) -> tuple[Source, bool] | None:
+        """The one source that takes a POST with such a head, and whether its head alone proves who sent it.
+
+        None where that is not plain: there may be several owners, or the request is not to be believed.
+        """
+        owners = self._sources.owners(path)
+        if len(owners) != 1 or (owners[0].receives is None and owners[0].serves is None):
+            return None
+        source = owners[0]
+        if source.settings.auth is not None:
+            return source, False
+        proved = not self._doors.refusal(source.settings, Request("POST", path, b"", headers), peer, self._clock.now())
+        return (source, True) if proved else None
+
+    @property
+    def edition(self) -> int:
+        """Changes with whose paths are whose, and with who is believed."""
+        return self._sources.edition + self._doors.edition
+
+    def deliver(self, source: Source, request: Request, told: Callable[[Reply], None], *, proved: bool) -> None:
+        """Takes a POST whose body is there: ``told`` gets the answer after the commit, or at once.
+
+        Nothing waits here, so nothing is made that could. What is not plain is done as `__call__` does it.
+        """
+        if reason := self._not_ready():
+            self._end(source, error_reply(503, f"not ready: {reason}"), told)
+            return
+        if full := self._inbox.full():
+            self._metrics.refused.labels("overloaded").inc()
+            self._end(source, error_reply(503, f"overloaded: {full}; nothing was accepted"), told)
+            return
+        if not proved and (reason := self._doors.refusal(source.settings, request, "", self._clock.now())):
+            self._end(source, self._stranger(reason), told)
+            return
+        now = self._clock.now()
+        found = self._tried(source, request, now)
+        if type(found) is not Received or found.rejected or not self._plain(found.records):
+            self._follow(self._rest(source, request, found, told))
+            return
+        reply = found.reply
+
+        def kept(_seq: int, error: StoreError | None) -> None:
+            if error is None:
+                self._well(source, now)
+                self._end(source, reply, told)
+            else:
+                self._end(source, not_kept(error), told)
+
+        try:
+            self._inbox.add(found.records, kept)
+        except Overloaded as error:
+            self._end(source, not_kept(error), told)
+        except TooMany as error:
+            self._end(source, error_reply(413, str(error)), told)
+
+    def _plain(self, records: Sequence[AnyRecord]) -> bool:
+        """Whether there is something to keep that is as most deliveries are: alerts within bounds."""
+        return 0 < len(records) <= self._bounds.records and all(map(self._bounds.plain, records))
+
+    async def _rest(
+        self, source: Source, request: Request, found: Received | Reply | Exception, told: Callable[[Reply], None]
+    ) -> None:
+        try:
+            reply = await self._delivered(source, request, found)
+        except Exception as error:  # noqa: BLE001 - a bug: reported, and its sender is not left waiting
+            self._log.error("a delivery failed", source=source.id, exc_info=error)
+            reply = error_reply(500, "quell failed on this delivery")
+        self._end(source, reply, told)
+
+    def _follow(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def _end(self, source: Source, reply: Reply, told: Callable[[Reply], None]) -> None:
+        self._count(source.id, reply.status)
+        told(reply)
+
     def _count(self, source_id: str, status: int) -> None:
-        counter = self._counters.get((source_id, status))
-        if counter is None:
-            counter = self._counters[source_id, status] = self._metrics.requests.labels(source_id, str(status))
-        counter.inc()
+        key = source_id, status
+        self._counted[key] = self._counted.get(key, 0) + 1
+
+    def tell_counts(self) -> None:
+        """Brings the metric of deliveries up to date: kept apart until asked for, for each has its lock."""
+        counted, self._counted = self._counted, {}
+        for (source_id, status), count in counted.items():
+            self._metrics.requests.labels(source_id, str(status)).inc(count)
 
     async def _answer(self, owners: Sequence[Source], scope: Scope, receive: Receive) -> Reply:
         # First of all: senders take any other refusal for final, and nobody knows the sources yet in a start.
@@ -134,9 +196,15 @@ class Ingest:
         client = scope.get("client")
         source, reason = self._believed(owners, request, client[0] if client else "")
         if source is None:
-            self._metrics.refused.labels("unauthorized").inc()
-            return json_reply(401, {"error": reason}, {"www-authenticate": "Bearer"})
-        return await self._delivered(source, request)
+            return self._stranger(reason)
+        if request.method not in {"POST", "PUT"}:
+            # Who reads after having been answered sees what he wrote.
+            await self._loop.passed(self._inbox.last_seq, _SEEN_WITHIN_S)
+        return await self._delivered(source, request, self._tried(source, request, self._clock.now()))
+
+    def _stranger(self, reason: str) -> Reply:
+        self._metrics.refused.labels("unauthorized").inc()
+        return json_reply(401, {"error": reason}, {"www-authenticate": "Bearer"})
 
     def _believed(self, owners: Sequence[Source], request: Request, peer: str) -> tuple[Source | None, str]:
         """The first owner that the request can prove to be for; connectors with a scheme of their own check it."""
@@ -149,30 +217,37 @@ class Ingest:
                 return source, ""
         return None, reason
 
-    async def _delivered(self, source: Source, request: Request) -> Reply:
+    def _tried(self, source: Source, request: Request, now: float) -> Received | Reply | Exception:
+        """What the connector makes of it; what it raises is something that it made."""
         try:
-            if request.method not in {"POST", "PUT"}:
-                # Who reads after having been answered sees what he wrote.
-                await self._loop.passed(self._inbox.last_seq, _SEEN_WITHIN_S)
-            received = self._received(source, request)
-            if isinstance(received, Reply):
-                return received
-            if received.records or received.rejected:
-                await self._put(source, request, received)
+            return self._received(source, request, now)
+        except Exception as error:  # noqa: BLE001 - somebody else's connector may fail in any way; `_delivered` says how
+            return error
+
+    async def _delivered(self, source: Source, request: Request, found: Received | Reply | Exception) -> Reply:
+        """Keeps what was ``found`` and says what to answer."""
+        try:
+            if isinstance(found, Exception):
+                raise found  # noqa: TRY301 - what the connector raised is told apart as what keeping raises
+            if isinstance(found, Reply):
+                return found
+            if found.records or found.rejected:
+                await self._put(source, request, found)
         except BadPayload as error:
             return await self._unreadable(aside.whole(self._clock.now(), source.id, request, str(error)), error)
         except TooMany as error:
             return error_reply(413, str(error))
-        except Overloaded as error:
-            return error_reply(503, f"overloaded: {error}; nothing was accepted")
-        except StoreError as error:
-            return error_reply(503, f"the store could not keep it; nothing was accepted: {error}")
+        except (Overloaded, StoreError) as error:
+            return not_kept(error)
         except Exception as error:  # noqa: BLE001 - somebody else's connector may fail in any way: kept, marked, reported
             return await self._bug(source, request, error)
+        self._well(source, self._clock.now())
+        return found.reply
+
+    def _well(self, source: Source, now: float) -> None:
         if source.health.state != "ok":
             self._sources.worked(source)
-        source.health.last_ok_at = self._clock.now()
-        return received.reply
+        source.health.last_ok_at = now
 
     async def _put(self, source: Source, request: Request, received: Received) -> None:
         records, excess = self._bounds.split(received.records)
@@ -186,8 +261,7 @@ class Ingest:
         if any(isinstance(record, CommandRecord) for record in records):
             await self._loop.passed(seq, _SEEN_WITHIN_S)
 
-    def _received(self, source: Source, request: Request) -> Received | Reply:
-        now = self._clock.now()
+    def _received(self, source: Source, request: Request, now: float) -> Received | Reply:
         if source.hears is not None and request.path.startswith("/in/") and source.receives is None:
             heard = called(source.hears.heard, request, now)
             self._heard(source, heard)

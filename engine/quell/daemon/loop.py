@@ -132,6 +132,10 @@ class Loop:
         self._pace.busy, self._pace.arrived = busy, arrived
         self._decided, self._holds_time = decided, holds_time
 
+    def stir(self) -> None:
+        """A delivery came while none waited, or a commit is over: deciding may be waiting for that."""
+        self._pace.stir()
+
     @property
     def lag_s(self) -> float:
         """How long the oldest that is not decided over, or not committed, has been accepted; 0 when nothing waits."""

@@ -16,6 +16,12 @@ class Pace:
     def __init__(self) -> None:
         self.busy: Callable[[], bool] = lambda: False
         self.arrived: Callable[[], int] = lambda: 0
+        self._waits: asyncio.Future[None] | None = None
+
+    def stir(self) -> None:
+        """Something has come, or was committed: whoever gives way looks again."""
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
 
     async def give_way(self, spent_s: float) -> None:
         """After a slice that took so long: lets the event loop take in what has come, and commit it.
@@ -28,6 +34,20 @@ class Pace:
             before = self.arrived()
             await asyncio.sleep(0)
             passed_s = time.perf_counter() - began
-            more = self.arrived() != before
-            if passed_s >= spent_s * _RECEIVING_SHARE or not (more or (self.busy() and passed_s < spent_s)):
+            if passed_s >= spent_s * _RECEIVING_SHARE:
                 return
+            if self.arrived() == before:
+                if not self.busy() or passed_s >= spent_s:
+                    return
+                await self._stirred(spent_s - passed_s)
+
+    async def _stirred(self, most_s: float) -> None:
+        """Waits without keeping the processor: the thread that commits has need of it."""
+        loop = asyncio.get_running_loop()
+        self._waits = loop.create_future()
+        timer = loop.call_later(most_s, self.stir)
+        try:
+            await self._waits
+        finally:
+            timer.cancel()
+            self._waits = None

@@ -40,6 +40,9 @@ from quell.store.opening import open_store
 
 _SECOND_SIGNAL_CODE = 143
 _STANDBY_LOOK_S = 0.5
+_SWITCH_S = 0.0002
+"""How long the thread that commits waits for the interpreter when the event loop has much to do (usual: 25 times as
+long); senders wait for it."""
 
 
 def run(
@@ -76,6 +79,7 @@ def run(
     said = False
     while True:
         try:
+            sys.setswitchinterval(_SWITCH_S)
             with claimed(loaded.settings.store), seldom_collected():
                 return uvloop.run(
                     _serve(config_path, loaded, load, found.connectors,

@@ -83,6 +83,8 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._shapes: dict[str, object] = {}
         self._by_path: list[tuple[str, Source]] = []
+        self.edition = 0
+        """How often other sources were taken up."""
 
     def __iter__(self) -> Iterator[Source]:
         return iter(list(self._sources.values()))
@@ -118,6 +120,7 @@ class Sources:
         """Takes up `prepared` sources and closes those that are gone or were rebuilt."""
         gone = [source for source in self._sources.values() if prepared.get(source.id) is not source]
         self._sources = prepared
+        self.edition += 1
         self._shapes = {source.id: _shape(source.settings, settings) for source in prepared.values()}
         paths = [(path.rstrip("/"), each) for each in prepared.values() for path in each.connector.spec.paths]
         self._by_path = sorted(paths, key=lambda entry: -len(entry[0]))

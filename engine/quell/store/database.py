@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
+from quell.store.journal import JournalRow
 from quell.store.port import Lease
 from quell.store.vacuum import adopt, give_back, prepare
 
@@ -31,6 +32,10 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA wal_autocheckpoint=8000",  # pages; with 1000 a stream of small commits waits for checkpoints
     "PRAGMA journal_size_limit=67108864",  # bytes the WAL file keeps after a burst
+)
+_APPEND = (
+    "INSERT INTO journal (seq, now, count, packed, records) SELECT ?, ?, ?, ?, ? "
+    "WHERE (SELECT value FROM meta WHERE name = 'lease') IS ?"
 )
 _WHY = {
     "database is locked": "another process keeps it locked",
@@ -65,6 +70,13 @@ class Database(Protocol):
 
         ``kept`` is told the same as soon as it is known to be durable. That is before this returns, or, when the
         database fell silent over the commit and a StoreError was raised for it, once it can be asked again.
+        """
+        ...
+
+    def append(self, what: str, then: str, row: JournalRow, lease: bytes | None) -> bool:
+        """Adds one row to the journal, durable, in one statement, if the lease is kept as ``lease`` says.
+
+        False when it is not, or this kind of database does not do it so: nothing was written, and `write` has its say.
         """
         ...
 
@@ -121,6 +133,11 @@ class SqliteDatabase:
             result = work(connection)
         kept(result)
         return result
+
+    def append(self, what: str, then: str, row: JournalRow, lease: bytes | None) -> bool:
+        # Outside of a transaction a statement is one of its own: the interpreter's lock is given up once for all of it.
+        with self._speaking(what, then):
+            return self._driver.cursor().execute(_APPEND, (*row, lease)).rowcount == 1
 
     def leave_word(self, work: Work[None]) -> None:
         with self.transaction("leave word of what was refused", "nobody else is told") as connection:

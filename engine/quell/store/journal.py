@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
@@ -21,11 +22,25 @@ SNAPSHOTS_KEPT = 2
 _APPEND = insert(JOURNAL)
 
 
-def append(connection: Connection, seq: int, now: float, records: Sequence[AnyRecord]) -> None:
-    """Adds one group as one row."""
+class JournalRow(NamedTuple):
+    """One group, packed."""
+
+    seq: int
+    now: float
+    count: int
+    packed: bool
+    records: bytes
+
+
+def row_of(seq: int, now: float, records: Sequence[AnyRecord]) -> JournalRow:
+    """A group as one row."""
     packed, data = pack_records(records)
-    row = {"seq": seq, "now": now, "count": len(records), "packed": packed, "records": data}
-    connection.execute(_APPEND, row)
+    return JournalRow(seq, now, len(records), packed, data)
+
+
+def append(connection: Connection, row: JournalRow) -> None:
+    """Adds one group."""
+    connection.execute(_APPEND, row._asdict())
 
 
 def move_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:

@@ -93,7 +93,12 @@ def take(connection: Connection, seen: Lease | None, holder: Holder) -> Lease:
 def renew(connection: Connection, lease: Lease, beat: int) -> None:
     """Shows that the owner lives. Raises Fenced."""
     check(connection, lease)
-    set_meta(connection, LEASE, encode(msgspec.structs.replace(lease, beat=beat)))
+    set_meta(connection, LEASE, encode(beaten(lease, beat)))
+
+
+def beaten(lease: Lease, beat: int) -> Lease:
+    """The lease with so many signs of life."""
+    return msgspec.structs.replace(lease, beat=beat)
 
 
 def give_up(connection: Connection, lease: Lease) -> None:

@@ -25,10 +25,10 @@ from quell.errors import Fenced, StoreError
 from quell.model.alert import Alert
 from quell.model.decision import Audit, Perform
 from quell.model.incident import Incident
-from quell.model.records import StepFinished
+from quell.model.records import CommandRecord, StepFinished
 from quell.model.run import Run
 from quell.store import aside, automation, journal, lease, past, retention, shown, told_releases
-from quell.store.codec import Sealed
+from quell.store.codec import Sealed, encode
 from quell.store.database import Database, T, Work, unheard
 from quell.store.port import (
     Accepted,
@@ -45,6 +45,9 @@ from quell.store.port import (
 )
 from quell.store.told import intents_told
 
+_MORE_TO_DO = frozenset({CommandRecord, StepFinished})
+"""Kinds of records that change other tables, too, in the transaction that keeps them."""
+_NOT_ACCEPTED = "none of them was accepted, senders are told to send again"
 _REFUSALS_TOLD = 20
 """An owner that was taken over ends soon; what it wanted meanwhile is told so often."""
 
@@ -57,6 +60,8 @@ class SqlStore:
         self._owed: list[Perform] = []
         """Intents that were committed and not given to whoever committed them yet."""
         self._lease: Lease | None = None
+        self._held: bytes | None = None
+        """The lease as it is kept, when it was written last."""
         self._beat = 0
         self._refused = 0
         self._seq = self._database.read("read the journal's end", "the daemon does not start", journal.last_seq)
@@ -75,7 +80,7 @@ class SqlStore:
 
         # A former owner may have written until now, so the end of its journal is looked for again.
         taken, self._seq = self._database.write("take its lease", "the daemon does not start", take)
-        self._lease, self._beat, self._refused = taken, 0, 0
+        self._lease, self._beat, self._refused, self._held = taken, 0, 0, encode(taken)
         self._database.guard = lambda connection: lease.check(connection, taken)
         return taken
 
@@ -88,6 +93,7 @@ class SqlStore:
 
         self._write("renew its lease", "it acts only while the lease lasts", renew)
         self._beat += 1
+        self._held = encode(lease.beaten(owned, self._beat))
 
     def give_up_lease(self) -> None:
         owned = self._owned()
@@ -122,22 +128,26 @@ class SqlStore:
 
     def accept(self, accepted: Accepted) -> Group:
         count = len(accepted.records)
+        what = f"keep {count} record{'s' * (count != 1)}"
+        row = journal.row_of(self._seq + 1, accepted.now, accepted.records)
+        alone = (
+            not accepted.cursors and not accepted.quarantined and _MORE_TO_DO.isdisjoint(map(type, accepted.records))
+        )
+        if alone and self._database.append(what, _NOT_ACCEPTED, row, self._held):
+            self._kept(row.seq)
+            return Group(seq=row.seq, now=accepted.now, records=accepted.records)
 
         def keep(connection: Connection) -> int:
-            seq = self._seq + 1
-            journal.append(connection, seq, accepted.now, accepted.records)
+            seq = self._seq + 1  # of now: that a group before was kept may have come out only when this one was tried
+            journal.append(connection, row._replace(seq=seq))
             journal.move_cursors(connection, accepted.cursors)
             aside.keep(connection, accepted.quarantined)
             aside.mark(connection, seq, accepted.records)
             automation.settle(connection, accepted.records, accepted.now)
             return seq
 
-        seq = self._write(
-            f"keep {count} record{'s' * (count != 1)}",
-            "none of them was accepted, senders are told to send again",
-            keep,
-            kept=self._kept,  # only then: a group that was rolled back leaves no gap
-        )
+        # Told what was kept only then: a group that was rolled back leaves no gap.
+        seq = self._write(what, _NOT_ACCEPTED, keep, kept=self._kept)
         return Group(seq=seq, now=accepted.now, records=accepted.records)
 
     def _kept(self, seq: int) -> None:

@@ -14,7 +14,7 @@ from quell.daemon.api.services import Services, answer
 from quell.daemon.auth import Tokens
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
 from quell.daemon.inbox import TooMany
-from quell.daemon.ingest import error_reply, json_reply, send_reply
+from quell.daemon.replies import error_reply, json_reply, send_reply
 from quell.errors import BadPayload, Overloaded, StoreError
 
 PREFIX = "/api/quell/v1"
