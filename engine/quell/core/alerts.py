@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from quell.core.chart import Chart
 from quell.core.court import court_of
 from quell.core.customs import observe, page_over, told
 from quell.core.episodes import KEPT
+from quell.core.firsts import Firsts
 from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.mute import Muter
 from quell.core.prune import Pruning
@@ -69,6 +71,11 @@ class Alerts:
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
             self._muter.note(alert)
+        self.firsts = Firsts(
+            rulebook, chart, state, agenda=agenda, pruning=pruning, muter=self._muter, words=self._words,
+            rejudge=self.rejudge,
+        )  # fmt: skip
+        """Takes most of what is heard of for the first time."""
 
     def take(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> tuple[Alert, What] | None:
         """Folds one record of the alert ``mark``; returns it and what the record was, None when nobody need be told."""
@@ -262,8 +269,12 @@ class Alerts:
         return alert
 
     def _muted(self, alert: Alert, now: float) -> Alert:
-        mutings = self._muter.mutings(alert, now, self._state.silences) if alert.firing else ()
+        mutings = self._muter.mutings(alert.labels, now, self._state.silences) if alert.firing else ()
         return alert if mutings == alert.mutings else msgspec.structs.replace(alert, mutings=mutings)
+
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Within, many are asked for whether they `would_page`, while nothing changes."""
+        return self._surroundings.unchanged()
 
     def would_page(self, alert: Alert, at: float) -> bool:
         """Whether an alert that is in no incident would be judged to page at a later time."""

@@ -23,6 +23,7 @@ from quell.core.routes import Routes
 from quell.core.runs import advance, settled_doubt
 from quell.core.shelf import kept_locks
 from quell.core.stand import current
+from quell.core.steps import Steps, finished
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision, IncidentEvent, Perform
 from quell.model.incident import Incident
@@ -84,9 +85,14 @@ class Automation:
         self._choice.on_event(incident, event, now)
         return self._desk.taken()
 
+    @property
+    def any_alert(self) -> bool:
+        """Whether any playbook asks for the news of alerts."""
+        return self._choice.triggers.any_alert
+
     def on_alert(self, alert: Alert, now: float) -> list[AnyDecision]:
         """What the news of an alert begins or settles."""
-        if not self._choice.triggers.any_alert:
+        if not self.any_alert:
             return []
         self._asked = False
         self._choice.on_alert(alert, now)
@@ -137,6 +143,10 @@ class Automation:
 
     def on_time(self, now: float) -> list[AnyDecision]:
         """Everything due at or before ``now``, in order, each at its own time."""
+        return finished(self.passing(now))
+
+    def passing(self, now: float) -> Steps[list[AnyDecision]]:
+        """The same, a little at a time."""
         self._asked = False
         while (next_due := self._earliest()) is not None and next_due <= now:
             if self._paging.next_due() == next_due:
@@ -145,13 +155,14 @@ class Automation:
                 continue
             if self._choice.next_due() == next_due:
                 self._forget(next_due)  # where no incident ever opens, the clock's runs must go too
-                self._choice.on_time(next_due, next_due)
+                yield from self._choice.on_time(next_due, next_due)
                 continue
             for name in [run.id for run in self._desk.live() if self._due(run) == next_due]:
                 run = self.state.runs[name]
                 if not run.over and self._due(run) == next_due:  # what came before may have changed it
                     at = max(next_due, run.updated_at)
                     self._desk.keep(timed(self._desk, run, at), at)
+                    yield
         return self._desk.taken()
 
     def next_due(self) -> float | None:

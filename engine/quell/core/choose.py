@@ -10,6 +10,7 @@ from quell.core.begin import Beginnings, Call, of_alert, of_clock, of_incident
 from quell.core.clockwork import Clockwork
 from quell.core.desk import Desk
 from quell.core.settling import Waiting
+from quell.core.steps import Steps
 from quell.core.triggers import TRIGGERS, Triggers
 from quell.core.views import View, words_of
 from quell.model.alert import Alert
@@ -88,10 +89,11 @@ class Choice:
         times = (self.waiting.next_due(), self.clockwork.next_due())
         return min((time for time in times if time is not None), default=None)
 
-    def on_time(self, due_at: float, at: float) -> None:
+    def on_time(self, due_at: float, at: float) -> Steps[None]:
         """Begins the playbooks whose conditions have held up to ``due_at``, or whose time has come by then."""
         for settling in self.waiting.due(due_at):
             self._settled(settling, at)
+            yield
         for name, time in self.clockwork.due(due_at):
             playbook = self.triggers.playbooks[name]
             if View(self._state, None, None, at).surely(playbook.if_):

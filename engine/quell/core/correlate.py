@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from math import ceil, floor, inf
 
 import numpy as np
@@ -19,6 +20,7 @@ from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family
 from quell.core.graph import Graph
 from quell.core.reach import key
+from quell.core.steps import Steps, finished
 from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web
 from quell.model.alert import Alert
@@ -61,6 +63,8 @@ class Correlator:
         self._state = state
         self._expected: dict[int, list[tuple[int, float]]] = {}
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
+        self._ample: set[int] = set()
+        """Units that are known to have alerts `ENOUGH`."""
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
             self._alerts[unit.group] += len(unit.alerts)
@@ -163,6 +167,7 @@ class Correlator:
         entangled = self.web.entangled(group.units)
         self._fresh.difference_update(group.fresh)
         self._alerts.pop(group.id, None)
+        self._ample.difference_update(group.units)
         for unit_id in group.units:
             self.web.drop(unit_id)
         if entangled:
@@ -172,6 +177,10 @@ class Correlator:
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
+        return finished(self.solving(group, changes, now))
+
+    def solving(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> Steps[list[Cause]]:
+        """The same, a little at a time; the group must not change meanwhile."""
         ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
         first = min(self._state.units[unit_id].onset for unit_id in ids)
         before = [
@@ -197,7 +206,8 @@ class Correlator:
             price, changed = self._bare(cause), changes(self._graph.name(node))
             return min(price, self._of_data(cause, changed, BONUS)) - BONUS if changed else price
 
-        solved = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).solve()
+        yield
+        solved = yield from Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).steps()
         self._fresh.difference_update(group.fresh)
         group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
@@ -246,7 +256,7 @@ class Correlator:
 
         That has a limit, which is told by the first few alerts of a large unit.
         """
-        if len(dict(unit.alerts[:ENOUGH])) == ENOUGH:
+        if unit.id in self._ample or self._is_ample(unit):
             return EVIDENCE + MORE_LIMIT - ALOOF * self._aloof(unit)
         marks: set[str] = set()
         names: set[str] = set()
@@ -261,12 +271,23 @@ class Correlator:
                 break
         return EVIDENCE + min(more, MORE_LIMIT) - ALOOF * self._aloof(unit)
 
+    def _is_ample(self, unit: Unit) -> bool:
+        """Whether a unit is worth all that one can be; it stays so, as its first alerts stay the first."""
+        if len(unit.alerts) < ENOUGH or len(dict(unit.alerts[:ENOUGH])) < ENOUGH:
+            return False
+        self._ample.add(unit.id)
+        return True
+
     def _aloof(self, unit: Unit) -> float:
         """How much all the rules of a unit fire for themselves; most do not, which is seen at the first."""
+        alerts, customs = self._state.alerts, self._state.customs
         least = 1.0
-        for mark, _ in unit.alerts[:MOST_ASKED]:
-            alert = self._state.alerts.get(mark)
-            least = min(least, aloofness(self._state.customs.get(alert.name)) if alert is not None else 0.0)
+        for mark, _ in islice(unit.alerts, MOST_ASKED):
+            alert = alerts.get(mark)
+            custom = None if alert is None else customs.get(alert.name)
+            if custom is None:
+                return 0.0
+            least = min(least, aloofness(custom))
             if least == 0.0:
                 break
         return least

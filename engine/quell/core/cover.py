@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.folding import Occurrence, folded, occurrences
+from quell.core.steps import Steps, finished
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,6 +40,8 @@ MOST_MOVES = 200
 SWAP_TRIALS = 6
 STAY = 0.5
 LEAST_GAIN = 1e-6
+TOGETHER = 16
+"""So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +152,20 @@ class Cover:
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""
+        return finished(self.steps())
+
+    def steps(self) -> Steps[list[Cause]]:
+        """The same, a little at a time: whoever has something else to do meanwhile goes on when it likes."""
         self._balance()
-        self._retime()
-        self._drop()
+        yield from self._retime()
+        yield from self._drop()
         for _ in range(MOST_MOVES):
-            move = self._best_move()
+            move = yield from self._best_move()
             if move is None:
                 break
-            self._apply(move)
-        self._retime()
-        self._drop()
+            yield from self._apply(move)
+        yield from self._retime()
+        yield from self._drop()
         return self._fold()
 
     # -- values ---------------------------------------------------------------------------------------------------
@@ -247,13 +254,15 @@ class Cover:
         self._stale[:] = False
         return self._promised
 
-    def _best_move(self) -> Move | None:
+    def _best_move(self) -> Steps[Move | None]:
         promised = self._promises()
         order = np.argsort(-promised, kind="stable")
         gains = self._gains
         least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
         hopeless = promised - self._floors < least
-        for cause in order[(np.isnan(gains) & ~hopeless)[order]].tolist():
+        for tried, cause in enumerate(order[(np.isnan(gains) & ~hopeless)[order]].tolist()):
+            if tried % TOGETHER == TOGETHER - 1:
+                yield
             bound = promised[cause]
             if bound <= CHEAPEST or bound - CHEAPEST < least:
                 break
@@ -290,18 +299,19 @@ class Cover:
         began = float(times[top])
         return Move(cause, began, float(gains[top]) - self._opening(int(self._s.keys[cause]), began))
 
-    def _apply(self, move: Move) -> None:
+    def _apply(self, move: Move) -> Steps[None]:
         """Opens the cause and closes what does not pay beside it any more."""
         self._open_one(move.cause, move.began)
         self._balance()
-        self._drop()
+        yield
+        yield from self._drop()
 
     def _open_one(self, cause: int, began: float) -> None:
         self._opened += 1
         price = self._opening(int(self._s.keys[cause]), began)
         self._open.append(Open(cause, began, self._line(cause, began), price, self._opened))
 
-    def _drop(self) -> None:
+    def _drop(self) -> Steps[None]:
         """Closes causes that do not pay, the worst first."""
         while self._open:
             worst = min(range(len(self._open)), key=lambda at: (self._open[at].net, -at))
@@ -309,11 +319,14 @@ class Cover:
                 return
             del self._open[worst]
             self._balance()
+            yield
 
-    def _retime(self) -> None:
+    def _retime(self) -> Steps[None]:
         """Each cause begins when that explains most of what nothing else explains better."""
         moved = False
         for at, one in enumerate(self._open, start=1):
+            if at % TOGETHER == 0:
+                yield
             rows = self._rows(one.cause)
             unit = self._s.unit[rows]
             have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])

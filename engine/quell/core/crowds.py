@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
+from quell.core.steps import Steps
 from quell.model.alert import Alert
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
@@ -21,6 +22,9 @@ MANY = 5
 
 MOST = 2000
 """So many in one incident at most; the rest makes another."""
+
+TOGETHER = 64
+"""So many are asked in one step whether they page."""
 
 
 class Crowds:
@@ -41,7 +45,7 @@ class Crowds:
         """Forgets what waits no more."""
         self._waiting = {mark for mark in self._waiting if mark in self._state.alerts and self._waits(mark)}
 
-    def around(self, alert: Alert, now: float) -> list[Alert]:
+    def around(self, alert: Alert, now: float) -> Steps[list[Alert]]:
         """All that is to be told together with an alert that pages alone now, itself among them; [] when that is few.
 
         Only what takes the same routes: a page for others is no page for who waits for this one. What a team's rule
@@ -54,9 +58,12 @@ class Crowds:
             return []
         routes = self._automation.routes_of(alert)
         found = [alert]
-        for one in near:
-            if len(found) < MOST and self._pages(one) and self._automation.routes_of(one) == routes:
-                found.append(one)
+        with self._alerts.unchanged():
+            for number, one in enumerate(near):
+                if not number % TOGETHER:
+                    yield
+                if len(found) < MOST and self._pages(one) and self._automation.routes_of(one) == routes:
+                    found.append(one)
         if len(found) < MANY:
             found = [one for one in found if one.name == alert.name]
         return sorted(found, key=_order) if len(found) >= ALIKE else []

@@ -37,6 +37,7 @@ from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
+from quell.core.steps import Steps
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
 from quell.core.thrift import shared
@@ -50,6 +51,8 @@ from quell.model.state import State
 
 MOST_ENTRIES = 200_000
 """With so many entries on the agenda most are stale: it is written anew."""
+TOGETHER = 64
+"""So many of what is due, and so many alerts that are followed up, make one piece."""
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -160,7 +163,7 @@ class Engine:
         """
         out: list[AnyDecision] = []
         now = max(min(now, LATEST), self.state.now) if isfinite(now) else self.state.now
-        if self.state.now and any(_tells_of_return(record) for record in records):
+        if self.state.now and _tell_of_return(records):
             out.extend(self._automation.resumed(now))
             self._detector.resumed(now)
             self._agenda.put(self._automation.next_due(), "runs")
@@ -168,11 +171,13 @@ class Engine:
             yield []
         followed = len(out)
         for record in in_order(self._repeats.take(records, now, out), now, out):
-            if self._takers.knows(record) and not seen_before(self.state, record, now):
-                self._takers.take(record, now, out)
+            taker = self._takers.of(record)
+            if taker is not None and not (record.id and seen_before(self.state, record, now)):
+                taker(record, now, out)
         self._hearing.plan()
         self.state.now = now
-        self._follow(now, out, followed)
+        for _ in self._follow(now, out, followed):
+            yield []
         yield out
 
     def explain(self, incident_id: str) -> Explanation | None:
@@ -228,6 +233,7 @@ class Engine:
             self.state.now = now
             self.state.rules = self.rulebook.version
             self._plan_all()
+        done = 0
         while (entry := self._agenda.take(now)) is not None:
             due, what, key = entry
             at = max(due, self.state.now)
@@ -235,9 +241,16 @@ class Engine:
             before = len(out)
             if what == "detect":
                 yield from self._detector.judge(key, at, out)
+            elif what == "solve":
+                yield from self._solve(int(key), at, out)
+            elif what == "runs":
+                out.extend((yield from self._automation.passing(at)))
             else:
                 self._do(what, key, at, out)
-            self._follow(at, out, before)
+            yield from self._follow(at, out, before)
+            done += 1
+            if not done % TOGETHER:
+                yield
 
     def _do(self, what: str, key: str, at: float, out: list[AnyDecision]) -> None:
         if what == "rules":
@@ -264,12 +277,8 @@ class Engine:
             self._people.wake(key, at, out)
         elif what == "hear":
             self._hearing.hear(at, out)
-        elif what == "solve":
-            self._solve(int(key), at, out)
         elif what == "close":
             self._groups.close(int(key), at)
-        elif what == "runs":
-            out.extend(self._automation.on_time(at))
         elif what == "prune":
             self._prune(at, out)
 
@@ -301,14 +310,15 @@ class Engine:
         self._alerts.judge_all(at, out)
         self._groups.reconsider_all(at)
 
-    def _solve(self, group_id: int, at: float, out: list[AnyDecision]) -> None:
+    def _solve(self, group_id: int, at: float, out: list[AnyDecision]) -> Steps[None]:
         self._chart.renew()
         group = self.state.groups.get(group_id)
         if group is None or group.solve_at is None or group.solve_at > at:
             return
         group.solve_at = None
-        causes = self._chart.correlator.solve(group, self._chart.changes, at)
-        self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
+        causes = yield from self._chart.correlator.solving(group, self._chart.changes, at)
+        yield
+        yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
         for unit in group.units:
             for mark, _ in self.state.units[unit].alerts:
                 alert = self.state.alerts.get(mark)
@@ -319,22 +329,24 @@ class Engine:
                 elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
                     self._alerts.rejudge([mark], at, out)
 
-    def _follow(self, now: float, out: list[AnyDecision], start: int) -> None:
+    def _follow(self, now: float, out: list[AnyDecision], start: int) -> Steps[None]:
         """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
         if self._alerts.unmuted:
             self._hear_again(now, out)
-        at = start
+        at, any_alert = start, self._automation.any_alert
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
-        while at < len(out) or self._lone.show_due(now, out):
+        while at < len(out) or (yield from self._lone.show_due(now, out)):
             if at == len(out):
                 continue
             decision = out[at]
             at += 1
+            if not at % TOGETHER or type(decision) is IncidentChanged:
+                yield
             self._observer.follow(decision)
             if type(decision) is AlertChanged:
                 self._page_alone(decision.alert, now, out)
-                alert = self.state.alerts.get(decision.alert.fingerprint)
-                out.extend(self._automation.on_alert(alert, now) if alert is not None else ())
+                if any_alert and (alert := self.state.alerts.get(decision.alert.fingerprint)) is not None:
+                    out.extend(self._automation.on_alert(alert, now))
             elif isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
@@ -358,7 +370,7 @@ class Engine:
 
     def _page_alone(self, told: Alert, now: float, out: list[AnyDecision]) -> None:
         alert = self.state.alerts.get(told.fingerprint)
-        if alert is None or not alert.firing or alert.mutings:
+        if alert is None or alert.status != "firing" or alert.mutings:
             return
         if alert.incident is not None:
             self._pager.page_for(alert, now, out)
@@ -387,8 +399,11 @@ class Engine:
         self._alerts.unmuted.clear()
 
 
-def _tells_of_return(record: AnyRecord) -> bool:
-    return type(record) is CommandRecord and record.verb == RESUMED
+def _tell_of_return(records: Sequence[AnyRecord]) -> bool:
+    for record in records:  # noqa: SIM110 - a loop takes half the time of any()
+        if type(record) is CommandRecord and record.verb == RESUMED:
+            return True
+    return False
 
 
 def _next_prune(now: float) -> float:

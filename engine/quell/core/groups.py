@@ -24,7 +24,7 @@ class Groups:
 
     def add(self, alert: Alert, now: float) -> None:
         """Puts a firing where its group is, once."""
-        place = place_of((alert.fingerprint, alert.episode))
+        place = alert.fingerprint if alert.episode == 1 else place_of((alert.fingerprint, alert.episode))
         if place in self._unit_of:
             return
         unit = self._chart.correlator.add(alert, now)

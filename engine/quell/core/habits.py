@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 
 from quell.core.company import count_company, count_namings
 from quell.core.continuity import place_of
@@ -83,8 +84,8 @@ class Observer:
 
     def _alert(self, alert: Alert, at: float) -> None:
         habits = self._state.habits
-        place = place_of((alert.fingerprint, alert.episode))
-        if alert.firing:
+        place = alert.fingerprint if alert.episode == 1 else place_of((alert.fingerprint, alert.episode))
+        if alert.status == "firing":
             if place not in habits.open and len(habits.open) < MOST_OPEN:
                 habits.open[place] = alert.starts_at
                 self._began(alert)
@@ -97,7 +98,7 @@ class Observer:
         rule.firings += 1
         rule.example = alert.labels
         if alert.severity != rule.severity:
-            rule.severity = max(rule.severity, alert.severity, key=lambda word: (bool(word), rank(word), word))
+            rule.severity = _graver(rule.severity, alert.severity)
         if not alert.mutings and len(habits.fresh) < MOST_FRESH:
             at = min(alert.starts_at, alert.onset_seen)
             habits.fresh.append(Began(at, alert.entity or "", alert.name, alert.fingerprint, alert.episode))
@@ -131,6 +132,11 @@ class Observer:
             if name and len(rules) < MOST_RULES:
                 rules[name] = known
         return known
+
+
+@lru_cache(maxsize=1024)
+def _graver(one: str, other: str) -> str:
+    return max(one, other, key=lambda word: (bool(word), rank(word), word))
 
 
 def _bound(tally: Tally) -> None:

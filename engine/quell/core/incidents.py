@@ -20,12 +20,16 @@ from quell.core.pager import Pager
 from quell.core.rank import Changes, Ranker
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
+from quell.core.steps import Steps
 from quell.core.titles import title
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision, IncidentEvent
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import Group, State
+
+TOLD_TOGETHER = 64
+"""So many alerts are told in one step where they belong."""
 
 
 class Incidents:
@@ -51,8 +55,8 @@ class Incidents:
         *,
         now: float,
         out: list[AnyDecision],
-    ) -> None:
-        """Brings the incidents of a group in line with its solution."""
+    ) -> Steps[None]:
+        """Brings the incidents of a group in line with its solution, one after the other."""
         before = {
             member: self._state.placed.get(place_of(member))
             for unit_id in group.units
@@ -83,12 +87,15 @@ class Incidents:
             more = self._rulings.elsewhere(name, before)
             anew, mix = name in joined, name in mixed
             self._update(name, cluster, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
+            yield
         for name in sorted(apart.keys() - {name for _, name in story}):
             self._adopt(name, apart[name], now, out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
-        for member in moved:
+        for number, member in enumerate(moved):
             self._tell(member, before[member], now, out)
+            if not number % TOLD_TOGETHER:
+                yield
 
     def _with_word(
         self, story: list[tuple[Cluster, str]], held: Mapping[str, Cluster], apart: Mapping[str, list[Member]]

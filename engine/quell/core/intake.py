@@ -70,7 +70,7 @@ def check(record: AnyRecord) -> None:
 
 def sound(record: AnyRecord, now: float) -> AnyRecord:
     """The record with times and numbers made sound; the same object when they are."""
-    if type(record) is AlertRecord and _is_sound(record, now):
+    if type(record) is AlertRecord and is_sound(record, now, now + SKEW_S):
         return record
     changes: dict[str, Any] = {}
     if not EARLIEST <= record.at <= now + SKEW_S:
@@ -99,11 +99,14 @@ def sound(record: AnyRecord, now: float) -> AnyRecord:
     return msgspec.structs.replace(record, **changes) if changes else record
 
 
-def _is_sound(record: AlertRecord, now: float) -> bool:
-    """Whether nothing of an alert need be made sound, told at little cost, as nearly nothing ever does."""
+def is_sound(record: AlertRecord, now: float, latest: float) -> bool:
+    """Whether nothing of an alert need be made sound, told at little cost, as nearly nothing ever does.
+
+    ``latest`` is as far ahead of ``now`` as a clock may run.
+    """
     at, seen, starts_at, ends_at = record.at, record.seen, record.starts_at, record.ends_at
     return (
-        EARLIEST <= at <= now + SKEW_S
+        EARLIEST <= at <= latest
         and EARLIEST <= (at if seen is None else seen) <= now
         and (starts_at is None or EARLIEST <= starts_at <= LATEST)
         and (ends_at is None or EARLIEST <= ends_at <= LATEST)

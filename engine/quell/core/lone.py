@@ -18,6 +18,7 @@ from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
 from quell.core.rank import MOST_SUSPECTS, TEMPERATURE
 from quell.core.severity import rank, worst
+from quell.core.steps import Steps
 from quell.core.titles import crowd_title, title
 from quell.core.trail import MADE_OF_DATA, OF_DATA, Led, follows, trail
 from quell.core.witness import Testimony, testimony
@@ -74,18 +75,19 @@ class Lone:
         self._due.append(mark)
         self._crowds.note(mark)
 
-    def show_due(self, now: float, out: list[AnyDecision]) -> bool:
+    def show_due(self, now: float, out: list[AnyDecision]) -> Steps[bool]:
         """Shows people what is due, if it is in no incident by now; whether anything was."""
         due, self._due = self._due, []
         for mark in due:
             alert = self._state.alerts.get(mark)
             if alert is None or not alert.firing or alert.incident is not None or alert.handling != "page":
                 continue
-            together = self._crowds.around(alert, now)
+            together = yield from self._crowds.around(alert, now)
             if together:
                 self._show_crowd(together, now, out)
             else:
                 self._show(alert, now, out)
+            yield
         return bool(due)
 
     def _show_crowd(self, alerts: list[Alert], now: float, out: list[AnyDecision]) -> None:

@@ -8,11 +8,14 @@ both, itself included; a source that is muted itself still inhibits.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from math import inf
+from typing import NamedTuple
 
 from quell.core import windows
 from quell.expressions.matchers import Matching
+from quell.expressions.sieve import Sieve
 from quell.model.alert import Alert, Muting
 from quell.model.mute import Silence
 from quell.model.rulebook import InhibitRule, Rulebook, Window
@@ -67,57 +70,34 @@ class _Inhibition:
 
     def __init__(self, rule: InhibitRule) -> None:
         self.rule = rule
-        self._source = Matching(rule.source)
-        self._target = Matching(rule.target)
+        self._missing = ("",) * len(rule.equal)
         self._sources, self._both, self._targets = _Bunch(), _Bunch(), _Bunch()
-        self._of: Mapping[str, str] | None = None
-        self._part: tuple[bool, bool, Values] = False, False, ()
 
-    def _read(self, labels: Mapping[str, str]) -> tuple[bool, bool, Values]:
-        """Whether these labels are of a source, of a target, and the values that source and target must share.
-
-        Remembered for the labels that were read last: one alert is noted, then judged.
-        """
-        if labels is self._of:
-            return self._part
-        source, target = self._source.matches(labels), self._target.matches(labels)
-        get = labels.get
-        values = tuple([get(name, "") for name in self.rule.equal]) if source or target else ()
-        self._of, self._part = labels, (source, target, values)
-        return self._part
-
-    def add(self, mark: str, labels: Mapping[str, str]) -> Iterable[str]:
-        """Take note of a firing alert; the targets whose inhibition that changes."""
-        return self._change(mark, labels, _Bunch.add)
-
-    def remove(self, mark: str, labels: Mapping[str, str]) -> Iterable[str]:
-        """Forget an alert noted before with the same labels; the targets whose inhibition that changes."""
-        return self._change(mark, labels, _Bunch.remove)
-
-    def inhibitor(self, labels: Mapping[str, str]) -> str | None:
-        """The first fingerprint that inhibits an alert with these labels."""
-        if not (self._sources or self._both):
-            return None
-        is_source, is_target, values = self._read(labels)
-        return self._first(values, one_sided_only=is_source) if is_target else None
-
-    def targets(self, labels: Mapping[str, str]) -> set[str]:
-        """Noted alerts that an alert with these labels may inhibit."""
-        is_source, _, values = self._read(labels)
-        return set() if not is_source else {*self._targets.all(values), *self._both.all(values)}
-
-    def _change(self, mark: str, labels: Mapping[str, str], change: _Change) -> Iterable[str]:
-        is_source, is_target, values = self._read(labels)
-        if not is_source:
-            if is_target:
-                change(self._targets, values, mark)
+    def change(self, mark: str, values: Values, part: _Part, change: _Change) -> Iterable[str]:
+        """Take note of a firing alert, or forget it; the targets whose inhibition that changes."""
+        if not part.source:
+            change(self._targets, values, mark)
             return ()
         before = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
-        change(self._both if is_target else self._sources, values, mark)
+        change(self._both if part.target else self._sources, values, mark)
         after = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
         targets = self._targets.all(values) if before[0] != after[0] else ()
         both = self._both.all(values) if before[1] != after[1] else ()
         return (*targets, *both)
+
+    def inhibitor(self, values: Values, part: _Part) -> str | None:
+        """The first fingerprint that inhibits an alert with these values."""
+        if not part.target or not (self._sources or self._both):
+            return None
+        return self._first(values, one_sided_only=part.source)
+
+    def targets(self, values: Values, part: _Part) -> set[str]:
+        """Noted alerts that an alert with these values may inhibit."""
+        return set() if not part.source else {*self._targets.all(values), *self._both.all(values)}
+
+    def values(self, labels: Mapping[str, str]) -> Values:
+        """What source and target must share."""
+        return tuple(map(labels.get, self.rule.equal, self._missing))
 
     def _first(self, values: Values, *, one_sided_only: bool) -> str | None:
         """The inhibitor that is named."""
@@ -126,11 +106,26 @@ class _Inhibition:
         return both if source is None else source if both is None else min(source, both)
 
 
+class _Part(NamedTuple):
+    """An inhibition that speaks of an alert, as one of its sources, of its targets, or both."""
+
+    inhibition: _Inhibition
+    source: bool
+    target: bool
+
+
+class _Ways(NamedTuple):
+    """All that may mute alerts with the same labels, besides silences."""
+
+    windows: tuple[_Opening, ...]
+    rules: tuple[Muting, ...]
+    parts: tuple[_Part, ...]
+
+
 class _Opening:
     """A window with what is known of it between two of its edges, as time passes much more often than they do."""
 
     def __init__(self, window: Window) -> None:
-        self.matching = Matching(window.matchers)
         self.muting = Muting(kind="window", by=window.name, reason=window.reason)
         self._window = window
         self._judged_at = inf
@@ -163,32 +158,58 @@ class Muter:
     """
 
     def __init__(self, rulebook: Rulebook) -> None:
-        self._rules = tuple(
-            (Matching(rule.matchers), Muting(kind="rule", by=rule.name, reason=rule.reason)) for rule in rulebook.mute
-        )
+        self._rules = tuple(Muting(kind="rule", by=rule.name, reason=rule.reason) for rule in rulebook.mute)
         self._windows = tuple(_Opening(window) for window in rulebook.windows)
         self._inhibitions = tuple(_Inhibition(rule) for rule in rulebook.inhibit)
+        asked = [one.matchers for one in rulebook.windows] + [one.matchers for one in rulebook.mute]
+        asked += [side for rule in rulebook.inhibit for side in (rule.source, rule.target)]
+        self._sieve = Sieve([Matching(matchers) for matchers in asked], self._ways)
         self._noted: dict[str, dict[str, str]] = {}
         self._silences: dict[str, tuple[Silence, Matching]] = {}
 
-    def mutings(self, alert: Alert, now: float, silences: Mapping[str, Silence]) -> tuple[Muting, ...]:
-        """All that mutes the alert at ``now``: silences, windows, inhibitions, rules; each kind sorted by name."""
-        if not (silences or self._windows or self._inhibitions or self._rules):
+    def _ways(self, holds: Sequence[bool]) -> _Ways:
+        """What of windows, rules, and sources and targets of inhibitions in turn ``holds`` says to match."""
+        of_rules = len(self._windows)
+        of_parts = of_rules + len(self._rules)
+        sides = zip(self._inhibitions, holds[of_parts::2], holds[of_parts + 1 :: 2], strict=True)
+        return _Ways(
+            tuple(compress(self._windows, holds)),
+            tuple(sorted(compress(self._rules, holds[of_rules:]), key=_by)),
+            tuple(_Part(*side) for side in sides if side[1] or side[2]),
+        )
+
+    def mutings(self, labels: Mapping[str, str], now: float, silences: Mapping[str, Silence]) -> tuple[Muting, ...]:
+        """All that mutes a firing alert with these labels at ``now``.
+
+        Silences, windows, inhibitions, rules; each kind sorted by name.
+        """
+        ways = self._sieve.of(labels)
+        inhibited = [
+            self._inhibited_by(by, part)
+            for part in ways.parts
+            if (by := part.inhibition.inhibitor(part.inhibition.values(labels), part)) is not None
+        ]
+        return self._all(labels, now, silences, ways, inhibited)
+
+    def _all(
+        self,
+        labels: Mapping[str, str],
+        now: float,
+        silences: Mapping[str, Silence],
+        ways: _Ways,
+        inhibited: list[Muting],
+    ) -> tuple[Muting, ...]:
+        if not (silences or ways.windows or ways.rules or inhibited):
             return ()
-        labels = alert.labels
-        found = [
+        silenced = [
             Muting(kind="silence", by=silence.id, reason=_silence_reason(silence))
             for silence in silences.values()
             if silence.starts_at <= now < silence.ends_at and self._matching(silence).matches(labels)
         ]
-        windowed = [
-            opening.muting for opening in self._windows if opening.matching.matches(labels) and opening.is_open(now)
-        ]
-        ruled = [muting for matching, muting in self._rules if matching.matches(labels)]
-        if not (found or windowed or ruled):
-            return self.inhibited(alert)
-        found.sort(key=_by)
-        return (*found, *sorted(windowed, key=_by), *self.inhibited(alert), *sorted(ruled, key=_by))
+        windowed = [opening.muting for opening in ways.windows if opening.is_open(now)]
+        return (
+            *sorted(silenced, key=_by), *sorted(windowed, key=_by), *sorted(inhibited, key=_by), *ways.rules,
+        )  # fmt: skip
 
     def note(self, alert: Alert) -> set[str]:
         """Take note of an alert as it now is; the noted alerts (by fingerprint) whose inhibition that changes.
@@ -196,33 +217,53 @@ class Muter:
         To be called whenever an alert changes; costs nothing if it neither began nor ceased to fire. The answer
         leaves out the alert itself.
         """
-        if not self._inhibitions:
-            return set()
-        known = self._noted.get(alert.fingerprint)
-        if known is not None and alert.firing and known == alert.labels:
-            return set()
         affected: set[str] = set()
+        if not self._inhibitions:
+            return affected
+        mark = alert.fingerprint
+        known = self._noted.get(mark)
+        if known is not None and alert.firing and known == alert.labels:
+            return affected
         if known is not None:
-            del self._noted[alert.fingerprint]
-            for inhibition in self._inhibitions:
-                affected.update(inhibition.remove(alert.fingerprint, known))
+            del self._noted[mark]
+            for part in self._sieve.of(known).parts:
+                inhibition = part.inhibition
+                affected.update(inhibition.change(mark, inhibition.values(known), part, _Bunch.remove))
         if alert.firing:
-            self._noted[alert.fingerprint] = alert.labels
-            for inhibition in self._inhibitions:
-                affected.update(inhibition.add(alert.fingerprint, alert.labels))
-        affected.discard(alert.fingerprint)
+            self._noted[mark] = alert.labels
+            for part in self._sieve.of(alert.labels).parts:
+                inhibition = part.inhibition
+                affected.update(inhibition.change(mark, inhibition.values(alert.labels), part, _Bunch.add))
+        affected.discard(mark)
         return affected
 
-    def inhibited(self, alert: Alert) -> tuple[Muting, ...]:
-        """The inhibitions of the alert, one for each rule, sorted by inhibitor and rule."""
-        found: list[Muting] = []
-        for inhibition in self._inhibitions:
-            by = inhibition.inhibitor(alert.labels)
+    def begun(
+        self, mark: str, labels: dict[str, str], now: float, silences: Mapping[str, Silence]
+    ) -> tuple[tuple[Muting, ...], set[str]]:
+        """What `mutings` and `note` answer of an alert that begins to fire and is not noted yet; notes it."""
+        ways = self._sieve.of(labels)
+        affected: set[str] = set()
+        inhibited: list[Muting] = []
+        if self._inhibitions:
+            self._noted[mark] = labels
+        for part in ways.parts:
+            inhibition = part.inhibition
+            values = inhibition.values(labels)
+            affected.update(inhibition.change(mark, values, part, _Bunch.add))
+            by = inhibition.inhibitor(values, part)
             if by is not None:
-                name = self._noted[by].get("alertname") or by
-                reason = f'while {name} fires (rule "{inhibition.rule.name}")'
-                found.append(Muting(kind="inhibition", by=by, reason=reason))
-        return tuple(sorted(found, key=_by)) if found else ()
+                inhibited.append(self._inhibited_by(by, part))
+        affected.discard(mark)
+        return self._all(labels, now, silences, ways, inhibited), affected
+
+    def inhibited(self, labels: Mapping[str, str]) -> tuple[Muting, ...]:
+        """The inhibitions alone, one for each rule, sorted by inhibitor and rule."""
+        return tuple(one for one in self.mutings(labels, 0.0, {}) if one.kind == "inhibition")
+
+    def _inhibited_by(self, by: str, part: _Part) -> Muting:
+        name = self._noted[by].get("alertname") or by
+        reason = f'while {name} fires (rule "{part.inhibition.rule.name}")'
+        return Muting(kind="inhibition", by=by, reason=reason)
 
     def affected_by(self, alert: Alert) -> set[str]:
         """Noted alerts (by fingerprint) whose inhibition may change when this alert starts or stops firing.
@@ -230,8 +271,8 @@ class Muter:
         `note` tells the same more narrowly, after the fact.
         """
         affected: set[str] = set()
-        for inhibition in self._inhibitions:
-            affected |= inhibition.targets(alert.labels)
+        for part in self._sieve.of(alert.labels).parts:
+            affected |= part.inhibition.targets(part.inhibition.values(alert.labels), part)
         affected.discard(alert.fingerprint)
         return affected
 

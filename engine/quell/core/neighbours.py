@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quell.core.groups import Groups
 from quell.model.alert import Alert
-from quell.model.state import State
+from quell.model.state import Group, State, Unit
 
 MOST = 1000
 """So many others are not counted further."""
@@ -33,6 +38,20 @@ class Neighbours:
         self._state = state
         self._groups = groups
         self._digest = digest_severities
+        self._asked_much = False
+        self._found: dict[int, list[tuple[str, float, str]]] = {}
+        self._spans: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Within, nothing changes but what is asked: what was found of a unit is found once."""
+        self._asked_much = True
+        try:
+            yield
+        finally:
+            self._asked_much = False
+            self._found.clear()
+            self._spans.clear()
 
     def of(self, alert: Alert) -> Company:
         """The company of an alert now."""
@@ -41,27 +60,47 @@ class Neighbours:
             return ALONE
         others = 0
         incidents: Counter[str] = Counter()
-        units, began = self._state.units, alert.starts_at
-        early, late = began - WITHIN_S, began + WITHIN_S
-        for unit_id in group.units:
-            unit = units[unit_id]
-            if unit.last < early or unit.onset > late:
-                continue
-            for mark, episode in unit.alerts:
-                other = self._state.alerts.get(mark)
-                if other is None or mark == alert.fingerprint or other.episode != episode:
-                    continue
-                if self._counts(other) and abs(other.starts_at - began) <= WITHIN_S:
+        began, own = alert.starts_at, alert.fingerprint
+        for unit in self._around(group, began - WITHIN_S, began + WITHIN_S):
+            for mark, at, paged in self._of_unit(unit):
+                if mark != own and abs(at - began) <= WITHIN_S:
                     others += 1
-                    incidents.update(self._paged(other))
+                    if paged:
+                        incidents[paged] += 1
             if others >= MOST:
                 break
         named = min(incidents, key=lambda name: (-incidents[name], name), default="")
         return Company(others, named)
 
-    def _counts(self, other: Alert) -> bool:
-        return other.firing and not other.mutings and other.severity not in self._digest
+    def _around(self, group: Group, early: float, late: float) -> Iterator[Unit]:
+        """The units of a group in which something began between two times, in their order."""
+        units = self._state.units
+        if not self._asked_much:
+            return (unit for at in group.units if not ((unit := units[at]).last < early or unit.onset > late))
+        known = self._spans.get(group.id)
+        if known is None:
+            onsets = np.array([units[at].onset for at in group.units])
+            known = self._spans[group.id] = onsets, np.array([units[at].last for at in group.units])
+        onsets, lasts = known
+        return (units[group.units[at]] for at in np.flatnonzero((lasts >= early) & (onsets <= late)).tolist())
 
-    def _paged(self, other: Alert) -> tuple[str, ...]:
+    def _of_unit(self, unit: Unit) -> list[tuple[str, float, str]]:
+        """What counts of a unit: its alerts with when they began and the incident that they have paged for."""
+        known = self._found.get(unit.id)
+        if known is not None:
+            return known
+        alerts, found = self._state.alerts, []
+        for mark, episode in unit.alerts:
+            other = alerts.get(mark)
+            if other is not None and other.episode == episode and self._counts(other):
+                found.append((mark, other.starts_at, self._paged(other)))
+        if self._asked_much:
+            self._found[unit.id] = found
+        return found
+
+    def _counts(self, other: Alert) -> bool:
+        return other.status == "firing" and not other.mutings and other.severity not in self._digest
+
+    def _paged(self, other: Alert) -> str:
         incident = self._state.incidents.get(other.incident or "")
-        return (incident.id,) if incident is not None and incident.is_open and incident.paged_at is not None else ()
+        return incident.id if incident is not None and incident.is_open and incident.paged_at is not None else ""

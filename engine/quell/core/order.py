@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from quell.core.intake import check, encoded, sound
+import msgspec
+
+from quell.core.fold import SKEW_S
+from quell.core.intake import check, encoded, is_sound, sound
 from quell.model.decision import AnyDecision, Audit
 from quell.model.records import (
     AlertRecord,
@@ -35,14 +38,16 @@ _ORDER = {
         CommandRecord, StepFinished,
     ))
 }  # fmt: skip
+_LABELS = msgspec.json.Encoder(order="sorted")
 _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})
 
 
 def in_order(records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> list[AnyRecord]:
     """The records, made sound, in an order of their own; people's acts keep theirs. What cannot be kept is audited."""
     kept: list[AnyRecord] = []
+    latest = now + SKEW_S
     for record in records:
-        taken = sound(record, now)
+        taken = record if type(record) is AlertRecord and is_sound(record, now, latest) else sound(record, now)
         try:
             check(taken)
         except ValueError as error:
@@ -57,27 +62,32 @@ def _sorted(records: list[AnyRecord]) -> list[AnyRecord]:
     """By kind and time; then, only where that does not tell, by what they speak of; then by content."""
     ordered, runs = _by(records, _place)
     for start, end in runs:
-        if type(ordered[start]) in _UNORDERED:
+        kind = type(ordered[start])
+        if kind in _UNORDERED:
             continue
-        told, same = _by(ordered[start:end], _identity)
+        told, same = _by(ordered[start:end], _alert_identity if kind is AlertRecord else _identity)
         for first, last in same:
             told[first:last] = sorted(told[first:last], key=encoded)
         ordered[start:end] = told
     return ordered
 
 
-def _by(records: list[AnyRecord], key: Callable[[AnyRecord], Any]) -> tuple[list[AnyRecord], list[tuple[int, int]]]:
+def _by(records: list[AnyRecord], key: Callable[[Any], Any]) -> tuple[list[AnyRecord], list[tuple[int, int]]]:
     """The records sorted by a key, and where several in a row have the same one."""
-    keyed = sorted([(key(record), at) for at, record in enumerate(records)])
+    keys = list(map(key, records))
+    if keys[0] == keys[-1] and keys.count(keys[0]) == len(keys):
+        return records, [(0, len(keys))]
+    places = sorted(range(len(keys)), key=keys.__getitem__)
     runs: list[tuple[int, int]] = []
-    start = 0
-    for end in range(1, len(keyed) + 1):
-        if end < len(keyed) and keyed[end][0] == keyed[start][0]:
-            continue
-        if end - start > 1:
-            runs.append((start, end))
-        start = end
-    return [records[at] for _, at in keyed], runs
+    if len(set(keys)) < len(keys):
+        start = 0
+        for end in range(1, len(keys) + 1):
+            if end < len(keys) and keys[places[end]] == keys[places[start]]:
+                continue
+            if end - start > 1:
+                runs.append((start, end))
+            start = end
+    return [records[at] for at in places], runs
 
 
 def _place(record: AnyRecord) -> tuple[int, float]:
@@ -87,7 +97,10 @@ def _place(record: AnyRecord) -> tuple[int, float]:
 
 def _identity(record: AnyRecord) -> str:
     """What a record speaks of."""
-    if not isinstance(record, AlertRecord):
-        return record.id
-    identity = record.key or "\x00".join(["%s=%s" % pair for pair in sorted(record.labels.items())])  # noqa: UP031 - the fastest
-    return f"{identity}\x00{record.status}"
+    return record.id
+
+
+def _alert_identity(record: AlertRecord) -> bytes:
+    """What alert a record speaks of, and whether it fires."""
+    identity = record.key.encode() if record.key else _LABELS.encode(record.labels)
+    return identity + (b"\x00firing" if record.status == "firing" else b"\x00resolved")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import compress
 
 from quell.core.thrift import Words
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
+from quell.expressions.sieve import Sieve
 from quell.expressions.templates import Template
 from quell.model.rulebook import MapRule
 from quell.model.topology import Entity
@@ -39,6 +41,8 @@ NOT_NAMES = frozenset({
     "region", "job", "prometheus", "monitor", "class", "type", "status", "reason", "code", "method", "receiver",
     "namespace", "kube_namespace", "summary", "description", "message", "runbook_url",
 })  # fmt: skip
+MOST_SHAPES = 4096
+"""So many sets of names of labels are remembered with those among them that name a thing."""
 _POD_SUFFIXES = (
     re.compile(r"-[a-z0-9]{5,10}-[a-z0-9]{5}$"),
     re.compile(r"-[a-f0-9]{6,10}$"),
@@ -53,6 +57,11 @@ class Resolver:
         self._rules = [(rule, Matching(rule.matchers), Template(rule.entity)) for rule in rules]
         self.relabels = any(rule.set_labels for rule, _, _ in self._rules)
         """Whether some rule sets labels."""
+        naming = [(matching, template) for rule, matching, template in self._rules if rule.entity]
+        self._naming = Sieve(
+            [matching for matching, _ in naming], lambda holds: tuple(compress([one for _, one in naming], holds))
+        )
+        self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._coined = Words()
         self._ids: set[str] = set()
         self._named: dict[str, list[Entity]] = {}
@@ -79,9 +88,7 @@ class Resolver:
 
     def by_rule(self, labels: Mapping[str, str]) -> str | None:
         """The entity that the first map rule names whose labels are all there."""
-        for rule, matching, template in self._rules:
-            if not rule.entity or not matching.matches(labels):
-                continue
+        for template in self._naming.of(labels) if self._rules else ():
             try:
                 named = str(template.render({"labels": _Present(labels)}))
             except (ExpressionError, KeyError):
@@ -92,7 +99,7 @@ class Resolver:
         return None
 
     def _by_label(self, labels: Mapping[str, str]) -> str | None:
-        for label in sorted(_RANK.keys() & labels.keys(), key=_RANK.__getitem__):
+        for label in self._telling(labels) if self._ids else ():
             value = labels[label]
             if value in self._ids:
                 if value:
@@ -100,6 +107,16 @@ class Resolver:
             elif value and value in self._named:
                 return self._by_name(value, labels, KIND_OF_LABEL.get(label, ""))
         return None
+
+    def _telling(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """The labels that name a thing, most specific first: the same for all that have the same labels."""
+        shape = tuple(labels)
+        known = self._shapes.get(shape)
+        if known is None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            known = self._shapes[shape] = tuple(sorted(_RANK.keys() & labels.keys(), key=_RANK.__getitem__))
+        return known
 
     def _by_address(self, labels: Mapping[str, str]) -> str | None:
         if not self._named:
@@ -122,8 +139,8 @@ class Resolver:
             named = self._named.get(labels[label]) if label not in NOT_NAMES else None
             if named and len(named) == 1:
                 return named[0].entity
-        for label in KNOWN_LABELS:
-            if labels.get(label):
+        for label in self._telling(labels):
+            if labels[label]:
                 return self._coined.one(f"{KIND_OF_LABEL.get(label, 'service')}/{labels[label]}")
         pod = labels.get("pod") or labels.get("pod_name")
         if pod:

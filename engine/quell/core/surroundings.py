@@ -5,6 +5,8 @@ Customs are learned here, too, from how firings end and from what people do abou
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from msgspec.structs import replace
 
 from quell.core.customs import EVERYONE, NO_CUSTOM, bounded, ended, valued
@@ -53,6 +55,10 @@ class Surroundings:
             everyone=customs.get(EVERYONE, NO_CUSTOM),
             company=lambda: self._neighbours.of(alert),
         )
+
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Within, many alerts are asked after while nothing changes."""
+        return self._neighbours.unchanged()
 
     def folded(self, what: What, alert: Alert, now: float) -> bool:
         """Learns from what a record told, or time, of an alert; returns whether people had a hand in its end."""

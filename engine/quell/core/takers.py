@@ -96,13 +96,9 @@ class Takers:
         if detector.active:
             self._by_kind |= self._detecting(detector)
 
-    def knows(self, record: AnyRecord) -> bool:
-        """Whether there is a taker for this kind of record."""
-        return type(record) in self._by_kind
-
-    def take(self, record: AnyRecord, now: float, out: list[AnyDecision]) -> None:
-        """Takes one record of a kind that it knows."""
-        self._by_kind[type(record)](record, now, out)
+    def of(self, record: AnyRecord) -> Callable[[Any, float, list[AnyDecision]], object] | None:
+        """What takes this kind of record; None when nothing does."""
+        return self._by_kind.get(type(record))
 
     def own(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         """Takes an alert that the core itself found."""
@@ -156,7 +152,13 @@ class Takers:
         }
 
     def _alert(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
-        self._take_alert(self._repeats.mark_of(record), record, now, out)
+        mark = self._repeats.mark_of(record)
+        self._chart.renew()
+        first = self._alerts.firsts.take(mark, record, now, out)
+        if first is None:
+            self._take_alert(mark, record, now, out)
+        else:
+            self._groups.add(first, now)
 
     def _take_alert(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         self._chart.renew()

@@ -55,7 +55,7 @@ def judge(
     if not alert.firing:
         return case.over()
     if alert.mutings:
-        return Judgement("muted", muted(alert))
+        return Judgement("muted", muted(alert.mutings))
     if around.owner is not None and now < around.owned_until:
         owned: Judgement | None = hold("owned", around.owner, around.owned_until if around.owned_until < inf else None)
     elif around.in_incident:
@@ -73,6 +73,20 @@ def judge(
         or case.chronic()
         or case.plain()
     )
+
+
+def lesser(severity: str, court: Court, until: float) -> Judgement:
+    """What becomes of an alert of a severity that does not page."""
+    if severity in court.digest_severities:
+        return digest("low_severity", f'severity "{severity}" never pages', until)
+    what = f'severity "{severity}" does' if severity else "an alert without a severity does"
+    return digest("not_severe", f"{what} not page on its own", until)
+
+
+def waiting(severity: str, court: Court, until: float) -> Judgement:
+    """What becomes of an alert of a severity that pages, while its company may be on the way."""
+    said = f"{severity}, but alone so far; pages if it still fires after {court.lone_text}"
+    return hold("waiting_for_company", said, until)
 
 
 class _Case:
@@ -245,16 +259,10 @@ class _Case:
 
     def plain(self) -> Judgement:
         """Nothing but its severity and age to go by, and what is known around it."""
-        severity = self.alert.severity
         if not self.severe:
-            day = self.alert.starts_at + DAY_S
-            if severity in self.court.digest_severities:
-                return digest("low_severity", f'severity "{severity}" never pages', day)
-            what = f'severity "{severity}" does' if severity else "an alert without a severity does"
-            return digest("not_severe", f"{what} not page on its own", day)
+            return lesser(self.alert.severity, self.court, self.alert.starts_at + DAY_S)
         if self.now < self.lone_until:
-            said = f"{severity}, but alone so far; pages if it still fires after {self.court.lone_text}"
-            return hold("waiting_for_company", said, self.lone_until)
+            return waiting(self.alert.severity, self.court, self.lone_until)
         found = doubts(self.alert, self.behaviour, self.around.custom, self.around.everyone, self.triage)
         if sum(doubt.weight for doubt in found) > 1:
             return self._doubted(found)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from quell.model.alert import Alert, Handling, Reason
+from quell.model.alert import Alert, Handling, Muting, Reason
 from quell.model.times import format_duration
 
 DAY_S = 86_400.0
@@ -50,9 +51,9 @@ def _reason(code: str, text: str) -> Reason:
     return Reason(code=code, text=text)
 
 
-def muted(alert: Alert) -> Reason:
+def muted(mutings: Sequence[Muting]) -> Reason:
     """The first muting in words, and how many more there are."""
-    muting = alert.mutings[0]
+    muting = mutings[0]
     if muting.kind == "inhibition":
         text = f"muted {muting.reason}"
     else:
@@ -62,5 +63,5 @@ def muted(alert: Alert) -> Reason:
             "rule": f'rule "{muting.by}"',
         }
         text = f"muted by {by[muting.kind]}" + (f" ({muting.reason})" if muting.reason else "")
-    more = len(alert.mutings) - 1
+    more = len(mutings) - 1
     return Reason(code=muting.kind, text=f"{text}, and {more} more" if more else text)

@@ -44,6 +44,8 @@ _SOONEST_TURN_S = 0.02
 """A turn waits so long for what is being committed while deliveries keep coming."""
 _LONGEST_TURN_S = 0.05
 """A turn that took so long is committed before the next group: what it decided is shown and done."""
+_LONGEST_PIECE_S = 0.01
+"""After so long within a slice of records the event loop serves others: causes of much trouble take seconds to find."""
 _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _LONGEST_WAIT_S = 5.0
@@ -363,8 +365,10 @@ class Loop:
                 began = time.perf_counter()
                 for piece in self.decider.parts(part, group.now):
                     out += piece
-                    await self._pace.give_way(time.perf_counter() - began)
-                    began = time.perf_counter()
+                    if (spent_s := time.perf_counter() - began) >= _LONGEST_PIECE_S:
+                        await self._pace.give_way(spent_s)
+                        began = time.perf_counter()
+                await self._pace.give_way(time.perf_counter() - began)
         except Exception:  # noqa: BLE001 - what the core fails on is found, set aside and reported
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
         else:
