@@ -113,9 +113,9 @@ def spent_by(rule: DetectRule, *values: float | None, each: float = MINUTE) -> t
     return stand.bad, stand.total
 
 
-def stand_of(scene: Watched) -> Stand:
+def stand_of(scene: Watched, rule: str = "level") -> Stand:
     """How the one service level that was told of stood when it was judged last."""
-    memory = next(iter(scene.engine.state.detecting.watches["level"].values())).memory
+    memory = next(iter(scene.engine.state.detecting.watches[rule].values())).memory
     assert isinstance(memory, Budget)
     assert memory.stand is not None
     return memory.stand
@@ -205,7 +205,7 @@ def test_a_service_level_of_which_nothing_is_told_is_unknown() -> None:
     scene = Watched(CALLS)
     (view,) = slo_views(scene.engine.state, scene.rulebook)
     assert (view.standing, view.entity, view.text) == ("unknown", "", "nothing was told yet")
-    assert budget(scene.engine.state, "availability") is None
+    assert budget(scene.engine.state, "availability") == 'nothing is known yet of the budget of "availability"'
     assert slo_views(scene.engine.state, scene.rulebook, "other") == []
 
 

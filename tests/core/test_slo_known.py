@@ -62,8 +62,7 @@ def test_a_gate_is_shut_when_nothing_was_told_for_long() -> None:
     assert gate(unknown, "availability", unknown_opens=True).open
     assert not gate(slo_views(scene.engine.state, scene.rulebook, now=T0 + 9 * HOUR), "availability").open
     seen = budget(scene.engine.state, "availability")
-    assert seen is not None
-    assert seen["silent_s"] == pytest.approx(3 * HOUR, abs=MINUTE)
+    assert seen == 'nothing was told of the budget of "availability" of service/checkout for 3h'
 
 
 def test_what_is_told_once_a_day_is_known_for_longer() -> None:
@@ -285,6 +284,37 @@ def test_windows_remembered_are_bounded_whatever_rates_there_are(every: float, r
         assert bad == pytest.approx(total / 10.0)
 
 
+def test_what_was_long_ago_is_not_in_the_last_hour() -> None:
+    when = msgspec.structs.replace(CALLS.when, rates=RATES[:1])
+    scene = Watched(msgspec.structs.replace(CALLS, when=when))
+    calls(scene, 0, 60, 0.5)
+    calls(scene, 60, 360, 0.0)
+    assert stand_of(scene, "availability").burns == ((0.0, 0.0),)
+    assert stand_of(scene, "availability").bad == pytest.approx(6000.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 9)), min_size=1, max_size=60),
+    st.permutations([0, 1, 2, 3]),
+)
+def test_other_rates_keep_all_that_was_counted(told: list[tuple[int, int]], order: list[int]) -> None:
+    rules = [(RATES, 30 * DAY), (RATES[:1], 30 * DAY), (RATES[2:], 29 * DAY), ((), 30 * DAY)]
+    memory = Budget()
+    for turn in [*order, order[0]]:
+        rates, period_s = rules[turn]
+        when = Burn(measured="events", objective=0.99, period_s=period_s, rates=rates, by="all")
+        spans = Spans(60.0, when)
+        spans.lay_out(memory)
+        if turn == order[0] and not any(memory.tiers):
+            for slot, count in sorted(told):
+                spans.add(memory, slot, (1.0, float(count)))
+            memory.first = min(slot for slot, _ in told)
+        spans.roll(memory, 20_001)
+        bad, total = spans.over(memory, {}, 20_001 * 60.0, period_s)
+        assert (bad, total) == (pytest.approx(len(told)), pytest.approx(sum(count for _, count in told)))
+
+
 @pytest.mark.parametrize(
     ("share", "words"), [(1.0, "100%"), (0.9996, "99.9%"), (0.5, "50%"), (0.0004, "<0.1%"), (0.0, "0%"), (0.29, "29%")]
 )
@@ -303,7 +333,7 @@ def test_a_total_that_is_not_told_keeps_the_gate_shut() -> None:
     told_of_metrics(scene, 0, 60, "failed")
     (view,) = slo_views(scene.engine.state, scene.rulebook)
     assert (view.standing, view.left) == ("unknown", None)
-    assert budget(scene.engine.state, "level") is None
+    assert budget(scene.engine.state, "level") == 'nothing is known yet of the budget of "level"'
 
 
 @pytest.mark.parametrize("lost", ["failed", "all"])

@@ -90,6 +90,8 @@ async def test_what_nobody_knows_is_said(capsys: pytest.CaptureFixture[str]) -> 
         assert (status, answer["reason"]) == (409, "shop: nothing was told yet")
         assert (await place.api("GET", "/gates/shop?unknown=open"))[0] == 200
         assert (await place.api("GET", "/gates/shop?least=2"))[0] == 422
+        assert await asked(place, "shop", "--gate") == 1
+        assert await asked(place, "shop", "--gate", "--unknown", "open") == 0
         assert await asked(place, "other") != 0
         assert await asked(place, "--gate") != 0
     assert 'no service level that is on is called "other"' in capsys.readouterr().err

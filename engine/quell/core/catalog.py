@@ -41,9 +41,8 @@ class Catalog:
 
     def _budget(self, name: str = "", entity: str = "") -> Any:
         found = budget(self._state, name, entity)
-        if found is None:
-            of = f" of {entity}" if entity else ""
-            self.unknown.append(f'nothing is known yet of the budget of "{name}"{of}')
+        if isinstance(found, str):
+            self.unknown.append(found)
             return {}
         return found
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from quell.core.blast import Estate, too_wide
+from quell.core.context import explained
 from quell.core.shelf import Shelf, target_locks
 from quell.core.windows import Hours
 from quell.errors import ExpressionError
@@ -107,7 +108,7 @@ class Guards:
                 if _condition(text).holds(known):
                     return Block(f"unless: {text}")
             except ExpressionError as error:
-                return Block(f"unless: {text} cannot be told and counts as true: {error}")
+                return Block(f"unless: {text} cannot be told and counts as true: {explained(error, known)}")
         return None
 
     def locked(self, run: Run) -> Block | None:

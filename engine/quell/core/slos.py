@@ -14,9 +14,6 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
 Standing = Literal["met", "burning", "burnt", "unknown"]
-SILENT_S = 3600.0
-SILENT_WINDOWS, SILENT_GAPS = 10.0, 3.0
-"""What is silent for longer than this, so many windows, and so many times as long as usual, is not known any more."""
 GONE_S = 7 * 86_400.0
 """An entity that is silent for so long is taken for gone: others are asked, if there are any."""
 
@@ -88,26 +85,33 @@ def slo_views(
     return found
 
 
-def budget(state: State, name: str, entity: str = "") -> dict[str, Any] | None:
-    """What conditions see of a budget, of the entity of which least is left; None where nothing is known."""
-    stands = [
-        (watch.memory.stand, max(state.now - watch.memory.heard_at, 0.0), watch)
+def budget(state: State, name: str, entity: str = "") -> dict[str, Any] | str:
+    """What conditions see of a budget, of the entity of which least is left; where nothing is known, a word on that.
+
+    As for gates: what is gone does not count beside others, and what nobody knows any more is not known.
+    """
+    found = [
+        (watch.memory.stand, watch.memory, watch)
         for _, watch in sorted(state.detecting.watches.get(name, {}).items())
         if isinstance(watch.memory, Budget)
         and watch.memory.stand is not None
         and entity in {"", watch.entity, watch.entity.partition("/")[2]}
     ]
-    if not stands:
-        return None
-    known = [one for one in stands if one[1] <= GONE_S] or stands
-    stand, silent_s, watch = min(known, key=lambda one: one[0].left)
+    if not found:
+        return f'nothing is known yet of the budget of "{name}"' + (f" of {entity}" if entity else "")
+    known = [one for one in found if state.now - one[1].heard_at <= GONE_S] or found
+    stand, memory, watch = min(known, key=lambda one: one[0].left)
+    unsure = next((one for one in known if one[1].doubted_at < state.now), None)
+    if unsure is not None and stand.left > 0.0 and watch.since is None:
+        silent = lasting(state.now - unsure[1].heard_at)
+        return f'nothing was told of the budget of "{name}" of {unsure[2].entity} for {silent}'
     return {
         "left": stand.left,
         "burnt": stand.left <= 0.0,
         "burning": watch.since is not None,
         "entity": watch.entity,
         "burn": max((long for long, _ in stand.burns if long is not None), default=0.0),
-        "silent_s": silent_s,
+        "silent_s": max(state.now - memory.heard_at, 0.0),
     }
 
 
@@ -155,8 +159,8 @@ def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
         )
     firing = watch.since is not None
     standing: Standing = "burnt" if stand.left <= 0.0 else "burning" if firing else "met"
-    silent_s = _silent_s(rule, memory, now)
-    if silent_s and standing == "met":
+    silent_s = max(now - memory.heard_at, 0.0)
+    if now > memory.doubted_at and standing == "met":
         standing = "unknown"
     return SloView(
         slo=rule.name,
@@ -171,7 +175,7 @@ def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
         at=stand.at,
         starts_at=watch.since,
         severity=watch.shown_as if firing else "",
-        silent_s=max(now - memory.heard_at, 0.0),
+        silent_s=silent_s,
         burns=tuple(
             BurnView(
                 rate=rate.rate,
@@ -184,16 +188,6 @@ def _view(rule: DetectRule, of: Burn, watch: Watch, now: float) -> SloView:
             for rate, (long, short) in zip(of.rates, stand.burns, strict=False)
         ),
     )
-
-
-def _silent_s(rule: DetectRule, memory: Budget, now: float) -> float:
-    """For how long nothing was told, if that is so long that nobody knows how it is by now; else 0."""
-    usual_s = 0.0
-    if memory.told > 1 and memory.first is not None and memory.rolled is not None:
-        usual_s = (memory.rolled - memory.first) * rule.every_s / memory.told
-    silent_s = now - memory.heard_at
-    most_s = max(SILENT_S, SILENT_WINDOWS * rule.every_s + rule.delay_s, SILENT_GAPS * usual_s)
-    return silent_s if silent_s > most_s else 0.0
 
 
 def _text(stand: Stand, watch: Watch, standing: Standing, silent_s: float) -> str:

@@ -147,7 +147,7 @@ class Budget(msgspec.Struct, tag="budget", tag_field="memory", gc=False):
     are of ``steps`` windows of the rule each (0: as the rule has it).
     ``first`` is the first window of all, ``told`` of how many that are summed up anything was told. ``resumed`` is the
     latest time as of which it is heard, where quell was down: so much later as it was down for. ``heard_at`` is the end
-    of the latest window of which it is known how much there was.
+    of the latest window of which it is known how much there was; after ``doubted_at`` nobody knows how it is by now.
     """
 
     own: dict[int, Bucket] = msgspec.field(default_factory=dict)
@@ -160,6 +160,7 @@ class Budget(msgspec.Struct, tag="budget", tag_field="memory", gc=False):
     told: int = 0
     resumed: float = 0.0
     heard_at: float = 0.0
+    doubted_at: float = 0.0
     stand: Stand | None = None
 
 

@@ -28,6 +28,9 @@ MOST_SEGMENTS = 200
 """Of one window; what is told of others is not compared."""
 SURE = 0.95
 """How sure it must be that segments differ by more than they may, of all their pairs at once."""
+SILENT_S = 3600.0
+SILENT_WINDOWS, SILENT_GAPS = 10.0, 3.0
+"""What is silent for longer than this, so many windows, and so many times as long as usual, is not known any more."""
 _NONE = (0.0, 0.0)
 _ROUNDING = 1.0 - 1e-9
 
@@ -38,7 +41,7 @@ class BurnCondition(Quiet):
     effort = 10
 
     def __init__(self, rule: DetectRule, condition: Burn) -> None:
-        self._every_s = rule.every_s
+        self._every_s, self._delay_s = rule.every_s, rule.delay_s
         self._of = condition
         self._bins = needs_bins(condition.aggregate)
         self._rise = condition.counter or condition.aggregate == "rate"
@@ -97,6 +100,7 @@ class BurnCondition(Quiet):
         heard = [one for one in recent if recent[one][1] > 0.0 and one <= slot]
         if heard:
             memory.heard_at = max(memory.heard_at, (max(heard) + 1) * self._every_s)
+            memory.doubted_at = memory.heard_at + self._patience_s(memory)
         if memory.first is None or not memory.heard_at:
             return None
         stand = self._spans.stand(memory, recent, end)
@@ -115,6 +119,12 @@ class BurnCondition(Quiet):
             severity=rate.severity,
             labels={"burn": f"{number(rate.rate)}x {lasting(rate.over_s)}", **({"page": "burn"} if rate.pages else {})},
         )
+
+    def _patience_s(self, memory: Budget) -> float:
+        usual_s = 0.0
+        if memory.told > 1 and memory.first is not None and memory.rolled is not None:
+            usual_s = (memory.rolled - memory.first) * self._every_s / memory.told
+        return max(SILENT_S, SILENT_WINDOWS * self._every_s + self._delay_s, SILENT_GAPS * usual_s)
 
     def waits(self, watch: Watch, slot: int) -> bool:
         """What was spent is given back as time passes."""

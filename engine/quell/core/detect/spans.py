@@ -65,12 +65,13 @@ class Spans:
         bad: list[float] = []
         total: list[float] = []
         begin = end - span_s
-        for width, windows in self._all(memory, recent):
+        for width, windows, latest in self._all(memory, recent, end):
             if not windows or (max(windows) + 1) * width <= begin:
                 continue
             for slot, counted in windows.items():
-                share = (min(end, (slot + 1) * width) - max(begin, slot * width)) / width
-                if share > 0.0:
+                first, last = slot * width, min((slot + 1) * width, latest)
+                if last > max(begin, first):
+                    share = (last - max(begin, first)) / (last - first)
                     bad.append(counted[0] * share)
                     total.append(counted[1] * share)
         whole = fsum(total)  # the same in whatever order
@@ -120,10 +121,16 @@ class Spans:
             return total * self._of.at_most
         return total * (1.0 - self._of.objective)
 
-    def _all(self, memory: Budget, recent: Mapping[int, Counted]) -> Iterable[tuple[float, Mapping[int, Counted]]]:
-        yield self._every_s, recent
-        for steps, windows in zip(self.steps, memory.tiers, strict=True):
-            yield steps * self._every_s, windows
+    def _all(
+        self, memory: Budget, recent: Mapping[int, Counted], end: float
+    ) -> Iterable[tuple[float, Mapping[int, Counted], float]]:
+        """How long windows are, what they counted, and until when the latest of them did so far."""
+        yield self._every_s, recent, end
+        latest = now = end if memory.rolled is None else min(memory.rolled * self._every_s, end)
+        for steps, windows, keep_s in zip(self.steps, memory.tiers, self._keeps, strict=True):
+            width = steps * self._every_s
+            yield width, windows, latest
+            latest = now - keep_s
 
 
 def _add(windows: dict[int, Counted], slot: int, counted: Counted) -> None:
