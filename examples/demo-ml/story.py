@@ -187,7 +187,7 @@ class Story:
                 file = self._place / f"{alerts[mark]['labels']['alertname']}.svg"
                 file.write_bytes(picture)
                 self._telling.line(
-                    f"its report, before and after of {alerts[mark]['entity']}: {file.name}, {len(picture)} bytes"
+                    f"its report, before and after of {alerts[mark]['entity']}: {file.name}, {len(picture)} bytes; run.py --keep-files DIR keeps it"
                 )
 
     def _tickets(self) -> list[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from quell.cli.main import cli
 from quell.daemon.saved import packed
 from quell.errors import ExportError
+from quell.export.compared import ToldAct, ToldPerform, ToldResult, ToldRun, Trail
 from quell.export.proof import AUDIT, MANIFEST, proven
 from quell.model.decision import Perform
 from quell.model.provenance import Promotion, Provenance, Version
@@ -82,6 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("REL_TOKEN", SECRET)
         done = quell("export", "--about", MODEL, "-c", str(folder), "-o", str(folder / "fraud.zip"))
     assert done.exception is None, done.output
+    assert f"hash of it all: {proven(folder / 'fraud.zip').digest}; note it elsewhere" in done.output
     return folder
 
 
@@ -220,3 +222,50 @@ def test_an_unknown_entity_leaves_nothing_behind(file: Path, tmp_path: Path) -> 
     assert "nothing is known of" in str(done.exception)
     assert not (tmp_path / "none.zip").exists()
     assert file.exists()
+
+
+def _drop_run(parts: dict[str, bytes]) -> None:
+    parts["runs.jsonl"] = b""
+
+
+def _drop_act(parts: dict[str, bytes]) -> None:
+    parts["acts.jsonl"] = b""
+
+
+def _other_act(parts: dict[str, bytes]) -> None:
+    parts["acts.jsonl"] = parts["acts.jsonl"].replace(b"mlflow.promote", b"mlflow.tag")
+
+
+def _made_up_act(parts: dict[str, bytes]) -> None:
+    parts["acts.jsonl"] += parts["acts.jsonl"].replace(b"R-1/back/1", b"R-1/back/2")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_drop_run, "run R-1 was approved or rejected, and is not in runs.jsonl"),
+        (_drop_act, "act R-1/back/1 is in the trail, and not in acts.jsonl"),
+        (_other_act, "act R-1/back/1 is told as mlflow.tag, but the trail says mlflow.promote"),
+        (_made_up_act, "act R-1/back/2 is told, but no row of the trail says so"),
+    ],
+)
+def test_runs_and_acts_are_compared_with_the_trail(
+    file: Path, change: Callable[[dict[str, bytes]], None], said: str
+) -> None:
+    assert said in proven(rewritten(file, change, sealed=True)).problems
+
+
+def test_what_became_of_an_act_is_compared_with_the_trail() -> None:
+    trail = Trail()
+    for what, detail in (("act", 'mlflow.promote {"model":"fraud"}'), ("act done", "champion means 42")):
+        trail.take(audit(1.0, what, who="quell", target="R-1/back/1", detail=detail), about=True)
+    perform = ToldPerform(key="R-1/back/1", action="mlflow.promote")
+
+    def misfits(state: str, sentence: str) -> list[str]:
+        return [*trail.misfits([], [ToldAct(perform, state, ToldResult(sentence))], ())]
+
+    assert misfits("done", "champion means 42") == []
+    assert misfits("done", "champion means 42, at ***") == []
+    for state, sentence in (("failed", "champion means 42"), ("done", "champion means 43")):
+        assert misfits(state, sentence) == ["act R-1/back/1 ended otherwise: the trail says done, champion means 42"]
+    assert [*trail.misfits([ToldRun("R-1")], [], ["R-1/back/1"])] == [], "the store had it no more"

@@ -107,6 +107,10 @@ def _verify_file(asked: Asked, file: Path, expect: str) -> None:
         if proof.masked:
             click.echo(f"  {proof.masked} rows held a secret, which is left out: their content is not proven")
         click.echo(f"  hash of it all: {proof.digest}")
+        if not expect:
+            click.echo(
+                "  compare it with the one noted when the file was made: --expect HASH; see docs/how-to/auditor.md"
+            )
 
     asked.answer(told, show)
     if not proof.whole:

@@ -107,6 +107,7 @@ def export(
 
 def _about(about: str, config: Path, out: Path) -> None:
     from quell.export.dossier import Known, write_dossier
+    from quell.export.proof import digest_of
 
     settings = loaded_from(config, secrets_needed=False).settings
     with closing(open_for_reading(store_of(settings), settings.directory)) as reading:
@@ -117,6 +118,7 @@ def _about(about: str, config: Path, out: Path) -> None:
         made = write_dossier(reading, about, known, out, made_at=time.time(), hidden=hiding.line)
     counts = ", ".join(f"{one.lines} in {one.name}" for one in made.files)
     click.echo(f"{about}: {counts}; written to {out}", err=True)
+    click.echo(f"hash of it all: {digest_of(made)}; note it elsewhere: by it any other file is found out", err=True)
 
 
 class _Source:

@@ -110,9 +110,13 @@ def validated(
         "reasons": reasons,
     }
     largest = "no effect told" if found["effect"] is None else f"effect {found['effect']:g}"
-    seen = f"{len(columns)} columns, {windows} windows, {largest}"
+    seen = f"{_counted(len(columns), 'column')}, {_counted(windows, 'window')}, {largest}"
     what = f"drift of {model}" if model else "drift"
     return output, f"{what} is not validated: {'; '.join(reasons)}" if reasons else f"{what} is validated: {seen}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _needed(need: Any) -> dict[str, float]:

@@ -15,7 +15,7 @@ import msgspec
 from quell.errors import ExportError
 from quell.export.files import written
 from quell.export.lines import record_line, value_line
-from quell.export.proof import AUDIT, MANIFEST, Anchor, AuditRow, File, Manifest
+from quell.export.proof import AUDIT, MANIFEST, Anchor, AuditRow, File, Manifest, written_down
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.records import ChangeRecord, DistributionRecord, VersionRecord
@@ -72,8 +72,9 @@ def write_dossier(reading: Reading, about: str, known: Known, out: Path, *, made
                     head=ends.head,
                     rows_about=tuple(ends.about),
                     masked_rows=tuple(ends.masked),
+                    absent=tuple(ends.absent),
                 )
-                archive.writestr(_info(MANIFEST), msgspec.json.format(_JSON.encode(manifest)))
+                archive.writestr(_info(MANIFEST), written_down(manifest))
         except zipfile.BadZipFile as error:  # pragma: no cover -- more than ZIP has room for
             raise ExportError(f"{out}: {error}; nothing was exported") from error
     return manifest
@@ -177,6 +178,7 @@ class _Ends:
         self.own = 0
         """Rows about the entity; the others of ``about`` are of the rules."""
         self.masked: list[int] = []
+        self.absent: list[str] = []
 
     def lines(self, entries: Iterable[AuditEntry], found: _Found, about: str, hidden: Hidden) -> Iterator[bytes]:
         """The rows, times as the numbers that were hashed."""
@@ -189,6 +191,8 @@ class _Ends:
             mine = {about} | found.incidents | found.runs | found.keys
             own = target in mine or about in entry.audit.detail.split()
             self.own += own
+            if what == "act" and target not in found.keys and target.partition("/")[0] in found.runs:
+                self.absent.append(target)
             if own or what in _RULES:
                 self.about.append(entry.n)
             row = AuditRow(n=entry.n, audit=entry.audit, prev_hash=entry.prev_hash, hash=entry.hash)

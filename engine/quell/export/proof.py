@@ -13,17 +13,19 @@ from typing import IO, Any
 import msgspec
 
 from quell.errors import ExportError
+from quell.export.compared import HIDDEN, ToldAct, ToldRun, Trail
 from quell.model.decision import Audit
 from quell.store.chain import GENESIS, digest
 
 MANIFEST = "manifest.json"
 AUDIT = "audit.jsonl"
+RUNS = "runs.jsonl"
+ACTS = "acts.jsonl"
 MOST_BYTES = 4_000_000_000
 MOST_MANIFEST_BYTES = 20_000_000
 MOST_LINE = 20_000_000
 MOST_PROBLEMS = 20
 FORMAT = 1
-_HIDDEN = "***"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds. ``anchor`` is the row before its audit trail, ``head`` the last one.
 
     ``rows_about`` are the rows about the entity and the rules; ``masked_rows`` held a secret, which is left out, so
-    that their content is not proven.
+    that their content is not proven. ``absent`` are keys of acts of its runs that the store did not keep any more.
     """
 
     format: int = FORMAT
@@ -57,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     head: Anchor
     rows_about: tuple[int, ...] = ()
     masked_rows: tuple[int, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +69,16 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit
     prev_hash: str
     hash: str
+
+
+def written_down(manifest: Manifest) -> bytes:
+    """The manifest as it stands in the file."""
+    return msgspec.json.format(msgspec.json.encode(manifest))
+
+
+def digest_of(manifest: Manifest) -> str:
+    """The hash that stands for the whole file."""
+    return sha256(written_down(manifest)).hexdigest()
 
 
 @dataclass(slots=True)
@@ -98,7 +111,7 @@ def proven(file: Path, expect: str = "") -> Proof:
             _files(archive, manifest, found)
             hashes = _chain(archive, manifest, found) if not found.problems else {}
             if not found.problems:
-                _approvals(archive, found)
+                _compared(archive, manifest, found)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ExportError(f"{file}: cannot be read as a file for an auditor: {error}") from error
     if expect and not found.problems and not any(one.startswith(expect) for one in (found.digest, *hashes)):
@@ -167,7 +180,7 @@ def _chain(archive: zipfile.ZipFile, manifest: Manifest, found: Proof) -> dict[s
                 wrong = f"audit row {last.n + 1} is missing"
             elif row.prev_hash != last.hash:
                 wrong = f"audit row {row.n} does not continue the row before it"
-            elif row.n in masked and _HIDDEN not in str(row.audit):
+            elif row.n in masked and HIDDEN not in str(row.audit):
                 wrong = f"audit row {row.n} is said to have held a secret, and shows none that was left out"
             elif row.n not in masked and row.hash != digest(row.prev_hash, row.audit):
                 wrong = f"audit row {row.n} was changed after it was written"
@@ -184,32 +197,19 @@ def _chain(archive: zipfile.ZipFile, manifest: Manifest, found: Proof) -> dict[s
     return hashes
 
 
-class _Approval(msgspec.Struct, frozen=True):
-    approved_by: tuple[str, ...] = ()
-    rejected_by: str = ""
-
-
-class _Run(msgspec.Struct, frozen=True):
-    id: str
-    approval: _Approval | None = None
-
-
-def _approvals(archive: zipfile.ZipFile, found: Proof) -> None:
-    """Whoever a run says approved or rejected it has a row in the trail that says so."""
-    said = set()
-    oldest = ""
+def _compared(archive: zipfile.ZipFile, manifest: Manifest, found: Proof) -> None:
+    """What runs and acts say has rows in the trail that say the same; those rows have their runs and acts."""
+    trail, about, oldest = Trail(), frozenset(manifest.rows_about), ""
     with archive.open(AUDIT) as stream:
         for row in _lines(stream, AuditRow, AUDIT, found):
             oldest = oldest or row.prev_hash
-            if row.audit.what in {"approve", "reject"} and not row.audit.detail.startswith("refused: "):
-                said.add((row.audit.what, row.audit.who, row.audit.target))
-    if "runs.jsonl" not in found.files or oldest not in {"", GENESIS}:
+            trail.take(row.audit, about=row.n in about)
+    if oldest not in {"", GENESIS}:
         return  # what is older than the trail cannot be in it
-    with archive.open("runs.jsonl") as stream:
-        for run in _lines(stream, _Run, "runs.jsonl", found):
-            asked = run.approval or _Approval()
-            pairs = [("approve", who) for who in asked.approved_by]
-            pairs += [("reject", asked.rejected_by)] if asked.rejected_by else []
-            for what, who in pairs:
-                if (what, who, run.id) not in said:
-                    found.problems.append(f"run {run.id} names {who}, but no row of the trail says {what}")
+    told = []
+    for name, type_ in ((RUNS, ToldRun), (ACTS, ToldAct)):
+        if name not in found.files:
+            return
+        with archive.open(name) as stream:
+            told.append(list(_lines(stream, type_, name, found)))
+    found.problems += trail.misfits(told[0], told[1], manifest.absent)
