@@ -48,7 +48,8 @@ class Pretender:
         raise NotImplementedError
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json() if request.can_read_body else None
+        form = request.content_type == "multipart/form-data"
+        body = dict(await request.post()) if form else await request.json() if request.can_read_body else None
         self.asked.append((request.method, request.path_qs, dict(request.headers), body))
         await asyncio.sleep(0)
         fault = self.faults.pop(0) if self.faults else ""

@@ -24,6 +24,7 @@ class PretendJira(Pretender):
         self.cloud = cloud
         self.lag_s = lag_s
         self.issues: dict[str, dict[str, Any]] = {}
+        self.takes_files = True
         self.root = "/rest/api/3" if cloud else "/rest/api/2"
 
     async def tickets(self) -> list[dict[str, Any]]:
@@ -149,6 +150,12 @@ class PretendJira(Pretender):
                     raise Said(400, _wrong("Comment body is not valid!"))
                 issue["comments"].append(body["body"])
                 return 201, {"id": "1"}
+            case ["POST", "attachments"]:
+                if request.headers.get("X-Atlassian-Token") != "no-check" or not self.takes_files:
+                    raise Said(403, _wrong("XSRF check failed"))
+                file = body["file"]
+                issue.setdefault("files", {})[file.filename] = (file.content_type, file.file.read())
+                return [{"id": "1", "filename": file.filename}]
             case ["GET", "transitions"]:
                 way = {"id": "31", "name": "Resolve", "to": {"name": "Done", "statusCategory": {"key": "done"}}}
                 other = {"id": "21", "name": "Start", "to": {"name": "Busy", "statusCategory": {"key": "new"}}}

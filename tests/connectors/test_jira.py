@@ -9,6 +9,7 @@ from connectors.pretend import TOKEN, at
 from connectors.pretend_jira import PretendJira
 from connectors.trackers import KEY, STORIES, Story, Trial
 from quell.errors import BadPayload, NoAnswer, Refused, Unreachable
+from quell.sdk.pictures import Png
 from quell.sdk.secret import Secret
 from quell.sdk.testkit import check_connector
 from quell_connectors.jira import Jira
@@ -89,6 +90,31 @@ def test_what_a_new_issue_is_made_of(cloud: bool) -> None:
         assert f"quell, for {KEY} [{issue['labels'][0]}] [quell-step-" in text_of(issue["description"])
 
     at(Jira, jira, work, priorities={"critical": "highest"}, **(CLOUD if cloud else SERVER))
+
+
+@pytest.mark.parametrize("cloud", [True, False])
+def test_a_drift_report_stands_in_the_ticket_and_its_picture_beside_it(cloud: bool) -> None:
+    jira = PretendJira(cloud=cloud)
+    png = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+    report = Png("drift-dataset/payments", "before and after", "amount: values ×100", png).told()
+
+    async def work(trial: Trial) -> None:
+        done = await trial.ticket(body="look at this", pictures=[report])
+        assert done.sentence == f"OPS-1 is open for {KEY}, with 1 picture"
+        issue = jira.issues["OPS-1"]
+        assert text_of(issue["description"]).replace("\n\n", "\n").startswith("look at this\namount: values")
+        assert issue["files"] == {"drift-dataset-payments.png": ("image/png", png)}
+        again = await trial.ticket("R-2/ticket", body="again", pictures=[report])
+        assert again.sentence.endswith("it was open before and has a comment, with 1 picture")
+        assert "amount: values ×100" in text_of(issue["comments"][-1])
+        bare = await trial.ticket("R-3/ticket", body="words", pictures=[{**report, "png": ""}])
+        assert "picture" not in bare.sentence, "where none could be drawn the words do"
+        jira.takes_files = False
+        without = await trial.ticket("R-4/ticket", body="more", pictures=[report])
+        assert "it was open before and has a comment; a picture could not be attached: Jira" in without.sentence
+        assert without.output["commented"], "the ticket counts, not the picture"
+
+    at(Jira, jira, work, **(CLOUD if cloud else SERVER))
 
 
 @pytest.mark.parametrize(

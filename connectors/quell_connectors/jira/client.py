@@ -7,6 +7,7 @@ from typing import Any
 
 from quell.errors import Refused
 from quell.sdk.json_api import JsonApi, part
+from quell.sdk.pictures import Png
 from quell.sdk.ticket_text import Draft
 from quell.sdk.tickets import Ticket
 from quell_connectors.jira.document import document, text_of
@@ -141,6 +142,16 @@ class JiraDesk:
         """One more comment."""
         path = f"{self._issue(ticket.id)}/comment"
         await self._api.do("POST", path, timeout_s=self._timeout_s, json={"body": self._written(text)})
+
+    async def attach(self, ticket: Ticket, picture: Png) -> None:
+        """A file of the issue."""
+        await self._api.attach(
+            f"{self._issue(ticket.id)}/attachments",
+            picture.name,
+            picture.png,
+            timeout_s=self._timeout_s,
+            headers={"X-Atlassian-Token": "no-check"},
+        )
 
     async def close(self, ticket: Ticket) -> None:
         """Takes the way out that the workflow has from where the issue stands."""

@@ -10,10 +10,12 @@ from quell.sdk.signatures import Scheme
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:
-    """The texts of all secrets in the sources' options and schemes, and of the repository's."""
+    """The texts of all secrets in the sources' options and schemes, of the repository's, and the key of tokens."""
     for source in settings.sources:
         yield from _within(source.options)
         yield from _of_scheme(source.auth)
+    if settings.privacy.key:
+        yield settings.privacy.key.decode()
     if settings.git is not None:
         yield from (each.reveal() for each in (settings.git.token, settings.git.hook_secret) if each is not None)
         if settings.git.token is not None and settings.git.user:

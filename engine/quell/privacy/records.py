@@ -27,12 +27,15 @@ from quell.privacy.texts import Texts
 
 _FIXED: Final = frozenset({
     "kind", "source", "status", "type", "verdict", "outcome", "failure", "verb", "commit", "unit",
-    "severity", "by", "trace", "span", "parent", "columns",
+    "severity", "by", "trace", "span", "parent", "columns", "version", "previous", "revision",
 })  # fmt: skip
-"""Attributes of records in which nothing personal can stand, and who of one's own people acted."""
+"""Attributes of records in which nothing personal can stand, and who of one's own people acted.
+
+A version such as 1.2.3.4 is no address.
+"""
 _NAMES: Final = frozenset({
     "id", "key", "entity", "from", "to", "caller", "metric", "field", "target", "instance", "incident", "alert",
-    "suggestion", "run", "version", "previous", "revision",
+    "suggestion", "run",
 })  # fmt: skip
 """Attributes that tell things apart: what is personal in them becomes a token, whatever the rule says."""
 _FIELDS: Final = frozenset({"author", "promoted_by", "owner", "summary", "diff", "url", "title", "note", "text"})
@@ -149,7 +152,7 @@ def _distribution(texts: Texts, record: DistributionRecord) -> DistributionRecor
     do = texts.rule_of(record.field)
     told = replace(
         record, id=texts.name(record.id), entity=texts.name(record.entity), field=texts.name(record.field),
-        version=texts.name(record.version), segment=texts.name(record.segment),
+        segment=texts.name(record.segment),
     )  # fmt: skip
     if do is None:
         categories = _counted(record.categories, texts.name)
@@ -186,7 +189,7 @@ def _attributes(texts: Texts, document: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, (int, float)):
             told[name] = value
         elif isinstance(value, Mapping) and name == "inputs":
-            told[name] = {texts.name(entity): texts.name(version) for entity, version in value.items()}
+            told[name] = {texts.name(entity): version for entity, version in value.items()}
         else:
             told[name] = texts.anything(value)
     return told

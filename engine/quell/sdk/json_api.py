@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
+from hashlib import sha256
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -75,6 +76,24 @@ class JsonApi:
         """For an answer of which only the status matters."""
         answer, who = await self._answer(method, path, timeout_s=timeout_s, json=json, about=about)
         checked(answer, who, self._hide)
+
+    async def attach(
+        self, path: str, name: str, content: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Posts a PNG as the field ``file`` of a form. Raises what `checked` raises."""
+        mark = f"quell-{sha256(content).hexdigest()[:24]}"
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        body = f"{head}Content-Type: image/png\r\n\r\n".encode() + content + f"\r\n--{mark}--\r\n".encode()
+        shown = {name: secret.reveal() for name, secret in self._credentials.items() if secret}
+        kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+        answer = await self._http.request(
+            "POST",
+            f"{self.url}{path}",
+            headers={**self._headers, **shown, **(headers or {}), **kind},
+            data=body,
+            timeout_s=min(timeout_s, LONGEST_S),
+        )
+        checked(answer, f"{self._who} (POST {path})", self._hide)
 
     async def _answer(
         self,

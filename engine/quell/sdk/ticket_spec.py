@@ -59,6 +59,11 @@ def ticket_actions(
                 ),
                 Option(name="incident", type="text", summary="The incident's id, as pages carry it."),
                 Option(name="text", type="text", summary="What a page says."),
+                Option(
+                    name="pictures",
+                    type="list",
+                    summary="Reports in words, and as pictures where it takes files; quell fills in those of drift.",
+                ),
             ),
             effect="tell",
             repeat="lookup",

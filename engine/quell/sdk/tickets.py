@@ -12,11 +12,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
-from quell.errors import NoAnswer, Refused, Unreachable
+from quell.errors import ConnectorError, NoAnswer, Refused, Unreachable
 from quell.sdk.connector import Call, Done, Pending
+from quell.sdk.pictures import PARAMETER, Png, pngs_of
 from quell.sdk.ticket_text import Draft, Limits, draft_of, key_mark, key_of, said, step_mark
 
 ACTIONS = ("ticket", "comment", "close", "find")
@@ -81,6 +82,15 @@ class Desk(Protocol):
         ...
 
 
+@runtime_checkable
+class Attaches(Protocol):
+    """A desk whose tracker takes files."""
+
+    async def attach(self, ticket: Ticket, picture: Png) -> None:
+        """Adds a picture to a ticket. Raises the `ConnectorError` that says what was answered."""
+        ...
+
+
 @dataclass(slots=True)
 class _Gate:
     lock: asyncio.Lock
@@ -112,6 +122,7 @@ class OneOpen:
         raise Refused(f'no action "{call.action}"; there are {", ".join(ACTIONS)}')
 
     async def _ticket(self, call: Call, desk: Desk) -> Done | Pending:
+        call = _in_words(call)
         draft = draft_of(call.params, call.key, desk.limits)
         scope = f"{desk.where}\n{draft.mark}"
         async with self._alone(scope):
@@ -125,7 +136,8 @@ class OneOpen:
             if call.dry_run:
                 return Done(f'would open "{draft.title}" in {desk.where} for {draft.key}', _output(None))
             ticket = await self._open(desk, scope, draft)
-        return Done(f"{ticket.name} is open for {draft.key}", _output(ticket, created=True))
+            shown = await _attached(call, desk, ticket)
+        return Done(f"{ticket.name} is open for {draft.key}{shown}", _output(ticket, created=True))
 
     async def _open(self, desk: Desk, scope: str, draft: Draft) -> Ticket:
         """Whatever ends this without a clear answer, a time limit too, leaves a doubt."""
@@ -164,6 +176,7 @@ class OneOpen:
         text = said(call.params, "body") or said(call.params, "text")
         new = await self._say(call, desk, found, f"{draft.title}\n\n{text}".strip() if text else draft.title)
         end = "has a comment" if new else "has the comment already"
+        end += await _attached(call, desk, found) if new else ""
         return Done(
             f"{found.name} is open for {draft.key}; it was open before and {end}", _output(found, commented=True)
         )
@@ -258,6 +271,28 @@ class OneOpen:
             gate.users -= 1
             if not gate.users:
                 del self._gates[scope]
+
+
+def _in_words(call: Call) -> Call:
+    """The call with what its pictures show below the text, for not every tracker takes files."""
+    told = [one.text for one in pngs_of(call.params.get(PARAMETER)) if one.text]
+    if not told:
+        return call
+    body = said(call.params, "body") or said(call.params, "text")
+    return replace(call, params={**call.params, "body": "\n\n".join(part for part in (body, *told) if part)})
+
+
+async def _attached(call: Call, desk: Desk, ticket: Ticket) -> str:
+    """What is to be said of the pictures. The ticket is open, so that no picture may make of this a failure."""
+    pictures = [one for one in pngs_of(call.params.get(PARAMETER)) if one.png]
+    if not pictures or not isinstance(desk, Attaches):
+        return ""
+    try:
+        for picture in pictures:
+            await desk.attach(ticket, picture)
+    except ConnectorError as error:
+        return f"; a picture could not be attached: {error}"[:300]
+    return f", with {len(pictures)} picture{'s' * (len(pictures) != 1)}"
 
 
 def _put(kept: OrderedDict[str, Any], name: str, value: Any) -> None:
