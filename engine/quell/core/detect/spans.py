@@ -108,11 +108,11 @@ class Spans:
         """How many times as fast as it may be; None where too little is told. ``now``, and for how long it is known."""
         end, known_s = now
         bad, total = self.over(memory, recent, end, span_s)
-        if self._of.measured == "amounts":
-            return bad / self._allowed(span_s)
         if self._of.measured in {"events", "points", "values"} and total < volume:
             return None
-        return bad / self._allowed(total * span_s / min(known_s, span_s)) if total > 0.0 else None
+        whole = span_s if self._of.measured == "amounts" else total * span_s / min(known_s, span_s)
+        allowed = self._allowed(whole)
+        return bad / allowed if allowed > 0.0 else None  # not of what is so little that nothing of it is a number
 
     def _allowed(self, total: float) -> float:
         """How much of so much may be bad."""
