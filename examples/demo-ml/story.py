@@ -186,8 +186,10 @@ class Story:
                 picture = self._parts.client.raw(f"/alerts/{mark}/drift.svg")
                 file = self._place / f"{alerts[mark]['labels']['alertname']}.svg"
                 file.write_bytes(picture)
+                of = alerts[mark]["entity"]
                 self._telling.line(
-                    f"its report, before and after of {alerts[mark]['entity']}: {file.name}, {len(picture)} bytes; run.py --keep-files DIR keeps it"
+                    f"its report, before and after of {of}: {file.name}, {len(picture)} bytes; "
+                    "run.py --keep-files DIR keeps it"
                 )
 
     def _tickets(self) -> list[Mapping[str, Any]]:

@@ -1,9 +1,10 @@
-"""The card of a run asks for a yes only while the run waits for one."""
+"""The card of a run asks for a yes only while the run waits for one; that of an incident names its post-mortem."""
 
 from __future__ import annotations
 
+from core.scene import Scene, ends, outage
 from core.stage import Stage, playbook, step
-from quell.chatops.cards import approval_card
+from quell.chatops.cards import approval_card, incident_card
 from quell.chatops.marks import asked_mark, asking
 
 
@@ -40,3 +41,16 @@ def test_a_run_that_needs_another_yes_goes_on_asking() -> None:
     assert asking(stage.run) == shown, "what the other one was shown still is what is asked for"
     yes(stage, "bo")
     assert (stage.run.asks, stage.keys) == (False, ["act/1"])
+
+
+def test_the_card_of_what_paged_and_is_over_names_the_draft_of_its_post_mortem() -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(120.0)
+    assert "quell postmortem" not in str(incident_card(scene.engine.state, scene.incident).lines)
+    scene.tell(*(ends(name, 600.0) for name in ("ledger", "payments", "checkout", "frontend")))
+    scene.wait(900.0)
+    (incident,) = scene.engine.state.incidents.values()
+    assert incident.status == "resolved"
+    card = incident_card(scene.engine.state, incident)
+    assert f"Post-mortem draft: quell postmortem {incident.id}" in {line.text for line in card.lines}

@@ -107,6 +107,8 @@ def _standing(incident: Incident) -> list[Line]:
         lines.append(Line(f"Acknowledged by {clean(incident.acknowledged_by)}"))
     elif incident.status == "resolved":
         lines.append(Line(_ended(incident)))
+        if incident.paged_at is not None:
+            lines.append(Line(f"Post-mortem draft: quell postmortem {incident.id}", "note"))
     elif incident.status == "merged":
         lines.append(Line(f"Merged into {incident.merged_into}"))
     if incident.assigned_to:

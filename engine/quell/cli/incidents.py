@@ -79,7 +79,9 @@ def show_incident(asked: Asked, incident: str, form: str, out: Path | None) -> N
         print_runs(out, answer.get("runs") or [])
         _print_similar(out, answer.get("similar") or {})
         _print_timeline(out, answer["incident"])
-        out.print(f"\nmore: quell why {answer['incident']['id']}", style="dim")
+        name = answer["incident"]["id"]
+        over = answer["incident"].get("status") == "resolved" and answer["incident"].get("paged_at")
+        out.print(f"\nmore: quell why {name}{f'; quell postmortem {name}' if over else ''}", style="dim")
 
     asked.answer(answer, show)
 
