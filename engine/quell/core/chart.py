@@ -58,11 +58,13 @@ class Chart:
         if known is not None:
             self._changes_of[known.entity or ""].remove(known)
         self._changes_of.setdefault(change.entity or "", []).append(change)
-        if change.type in OF_DATA or (known is not None and known.type in OF_DATA):
-            self.correlator.data_changed()
+        self.correlator.data_changed(
+            one.entity for one in (change, known) if one is not None and one.type in OF_DATA and one.entity
+        )
 
-    def index_changes(self) -> None:
-        """Finds all changes of the state by entity anew, after some were forgotten."""
+    def index_changes(self, of_data: Iterable[str] = ()) -> None:
+        """Finds all changes of the state by entity anew, after some were forgotten; ``of_data`` at these entities."""
+        self.correlator.data_changed(of_data)
         self._changes_of.clear()
         for change in self._state.changes.values():
             self._changes_of.setdefault(change.entity or "", []).append(change)

@@ -57,7 +57,8 @@ class Correlator:
 
     def __init__(self, graph: Graph, settings: Correlate, state: State) -> None:
         self._web = Web(graph, state)
-        self._web_stale = False
+        self._changed: set[str] = set()
+        """Where data were changed since the web was asked last."""
         self._graph = graph
         self._settings = settings
         self._state = state
@@ -75,14 +76,14 @@ class Correlator:
     @property
     def web(self) -> Web:
         """The live units with their claims, as the changes of data that are known by now have them."""
-        if self._web_stale:
-            self._web_stale = False
-            self._web = self._web.with_changes()
+        if self._changed:
+            changed, self._changed = self._changed, set()
+            self._web.follow(changed)
         return self._web
 
-    def data_changed(self) -> None:
-        """A change of data was told: symptoms may come from it over any distance."""
-        self._web_stale = True
+    def data_changed(self, entities: Iterable[str]) -> None:
+        """Changes of data at these were told or forgotten: symptoms may come from there over any distance."""
+        self._changed.update(entities)
 
     def add(self, alert: Alert, now: float) -> Unit | None:
         """Puts a new episode of an alert where it belongs; returns its unit, None when no entity is known."""
@@ -118,8 +119,10 @@ class Correlator:
             self._fresh.add(unit.id)
             group.fresh.append(unit.id)
         if not crowded or unit.onset - TOGETHER_S <= onset <= unit.last + TOGETHER_S:
-            unit.onset = min(unit.onset, onset)
             unit.last = max(unit.last, onset)
+            if onset < unit.onset:
+                unit.onset = onset
+                self._web.began(unit)
         self._touch(group, now, data=kind == Family.DATA)
         return unit
 

@@ -54,6 +54,8 @@ class Pruning:
         for change in state.changes.values():
             self.change(change)
         self._forgetful = Forgetful(rulebook, state)
+        self.unsaid: list[str] = []
+        """Entities of which changes of data were forgotten last."""
 
     def alert(self, alert: Alert) -> None:
         """An alert fires no more, or from now on nothing but news or silence ends it."""
@@ -109,14 +111,14 @@ class Pruning:
         _drop(state.rulings, stale(state))
         self._prune_incidents(now)
         self._prune_alerts(now)
-        of_data = self._prune_changes(now)
+        self._prune_changes(now)
         _drop(state.seen_ids, _before(state.seen_ids, now - KEEP_IDS_S))
         _drop(state.delivered, _delivered_before(state, now - KEEP_DELIVERED_S))
         _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
         forget(state, now - KEEP_SIGNALS_S)
         forget_versions(state, now)
-        return self._forgetful.forget(now) or of_data
+        return self._forgetful.forget(now)
 
     def _prune_incidents(self, now: float) -> None:
         due = self._incidents.take(now)
@@ -166,23 +168,22 @@ class Pruning:
                 live.update(incident.alerts)
         return live
 
-    def _prune_changes(self, now: float) -> bool:
-        """Whether changes of data are among those that were dropped."""
+    def _prune_changes(self, now: float) -> None:
+        self.unsaid = []
         due = self._changes.take(now)
         if not due:
-            return False
-        of_data = False
+            return
         named = {change for incident in self._state.incidents.values() for change in incident.changes}
         for name in due:
             change = self._state.changes.get(name)
             if change is None:
                 continue
             if change.at + KEEP_CHANGES_S < now and name not in named:
-                of_data = of_data or change.type in OF_DATA
+                if change.type in OF_DATA and change.entity:
+                    self.unsaid.append(change.entity)
                 del self._state.changes[name]
             else:
                 self._changes.put(max(change.at + KEEP_CHANGES_S, now), name)
-        return of_data
 
 
 def _over_at(alert: Alert) -> float:

@@ -9,7 +9,7 @@ at the new unit keeps them exact; the cost of an alert follows the neighbourhood
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.kin import Kin
+from quell.core.leads import Leads
 from quell.core.reach import BELIEVED, Reacher, key
-from quell.core.trail import MADE_OF_DATA, Trails
+from quell.core.trail import MADE_OF_DATA
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2
@@ -56,7 +57,7 @@ class Web:
         self.graph = graph
         self.reacher = Reacher(graph)
         self.kin = Kin(graph, state)
-        self._trails = Trails(graph, state.changes.values())
+        self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
         self._rows: dict[int, Rows] = {}
         self._alerting: Counter[int] = Counter()
@@ -70,12 +71,15 @@ class Web:
         for unit_id in sorted(state.units):
             self._weave(state.units[unit_id])
 
-    def with_changes(self) -> Web:
-        """The same after a change of data was told: woven anew where units could come from it."""
-        if any(self._of_data(unit) for unit in self._state.units.values()):
-            return Web(self.graph, self._state)
-        self._trails = Trails(self.graph, self._state.changes.values())
-        return self
+    def follow(self, entities: Iterable[str]) -> None:
+        """Changes of data at these entities were told or forgotten: weighs anew what may come from there."""
+        for unit_id in self._leads.follow(entities):
+            self._lead(self._state.units[unit_id])
+
+    def began(self, unit: Unit) -> None:
+        """A unit began earlier than was known: other changes may have led to it, or the same ones sooner."""
+        if self._leads.weighed(unit.id):
+            self._lead(unit)
 
     def _of_data(self, unit: Unit) -> bool:
         """Whether data, or what is made of them, are off."""
@@ -122,6 +126,7 @@ class Web:
                 claimants.discard(unit_id)
                 if not claimants:
                     del self._claimed_by[cause]
+        self._leads.drop(unit_id)
         self._onward.pop(unit_id, None)
         self._rows.pop(unit_id, None)
         for other in self._legs_from.pop(unit_id, ()):
@@ -177,15 +182,31 @@ class Web:
             if self._lower_onward(unit.id, cause, onward):
                 work.append((unit.id, cause))
         if self._of_data(unit):
-            for changed, cost, lag in self._trails.claims(unit.entity, unit.onset):
-                self._lower(unit.id, key(changed, Family.DATA), (cost, lag))
+            self._lead(unit)
         for other, (leg, leg_lag) in self._legs_from[unit.id].items():
             for cause, (cost, lag) in self._onward[other].items():
                 self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
                 if self._lower_onward(unit.id, cause, (BELIEVED * leg + cost, leg_lag + lag)):
                     work.append((unit.id, cause))
         self._spread(work)
-        return tied | self._share(unit)
+        tied |= self._share(unit)
+        self._leads.woven(unit.id, SHARED_LIMIT)
+        return tied
+
+    def _lead(self, unit: Unit) -> None:
+        """Puts what a unit may come from along lineage in the place of what was known of that."""
+        claims, unit_id = self.claims[unit.id], unit.id
+        for cause, best, shared in self._leads.lead(unit, claims, self._shared_by, SHARED_LIMIT):
+            if best is None:
+                del claims[cause]
+                self._claimed_by[cause].discard(unit_id)
+            else:
+                claims[cause] = best
+                self._claimed_by[cause].add(unit_id)
+            sharers = self._shared_by[cause]
+            if shared is not None and shared != (unit_id in sharers):
+                insort(sharers, unit_id) if shared else sharers.remove(unit_id)
+        self._rows.pop(unit_id, None)
 
     def _share(self, unit: Unit) -> set[int]:
         """The live units with which a new one plausibly shares a cause."""
@@ -232,6 +253,8 @@ class Web:
                 if cost <= LEG_LIMIT and self._may_lead(unit, self._state.units[other]):
                     leg(unit.id, other, (cost, lag))
         for other in self._claimed_by.get(here, ()):
+            if self._leads.alone(other, here):
+                continue  # what lies along lineage only is no way from here
             other_unit = self._state.units[other]
             reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
             at = bisect_left(reach.keys, here)
@@ -274,6 +297,7 @@ class Web:
     def _lower(self, unit_id: int, cause: int, claim: Claim) -> None:
         if claim[0] > LEG_LIMIT:
             return
+        self._leads.lower(unit_id, cause, claim)
         claims = self.claims[unit_id]
         known = claims.get(cause)
         if known is None:
@@ -307,5 +331,5 @@ class Web:
                     onward[cause] = (through, leg_lag + lag)
                     work.append((symptom, cause))
                 claim = self.claims[symptom].get(cause)
-                if claim is None or leg + cost <= claim[0]:
+                if claim is None or leg + cost <= claim[0] or symptom in self._leads:
                     self._lower(symptom, cause, (leg + cost, leg_lag + lag))
