@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +12,8 @@ import pytest
 
 from faults.child import TOKEN, Child, write_config
 from ports import free_port
+from quell.cli.main import run
+from quell.daemon.saved import opened
 from quell.privacy.rules import PrivacyRules
 from quell.privacy.texts import Texts
 from quell.store.opening import open_for_reading
@@ -66,8 +64,7 @@ def all_of_it(directory: Path) -> bytes:
         told += b"".join(str(entry).encode() for entry in reading.quarantine())
         told += b"".join(str(entry).encode() for entry in reading.audit())
         state = reading.state() or b""
-    begin = state.find(b"x\x01")
-    return told + state + (zlib.decompressobj().decompress(state[begin:]) if begin >= 0 else b"")
+    return told + (opened(state).state if state else b"")
 
 
 def test_nothing_personal_is_kept_whichever_way_it_comes(child: Child, tmp_path: Path) -> None:
@@ -152,31 +149,30 @@ def test_nothing_personal_is_kept_whichever_way_it_comes(child: Child, tmp_path:
     assert texts.token(mail).encode() in kept
 
 
-def test_without_the_secret_nothing_begins(tmp_path: Path) -> None:
+def test_without_the_secret_nothing_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = write_config(tmp_path / "quell", PRIVACY, SOURCES)
-    environ = {name: value for name, value in os.environ.items() if name != "PRIVACY_KEY"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "quell.cli", "serve", "-c", str(config), "--listen", f"127.0.0.1:{free_port()}"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=environ,
-    )
-    assert ended.returncode == 2
-    assert "environment variable PRIVACY_KEY is not set" in ended.stderr
+    monkeypatch.delenv("PRIVACY_KEY", raising=False)
+    assert run(["serve", "-c", str(config), "--listen", "127.0.0.1:0"]) == 2
+    assert "environment variable PRIVACY_KEY is not set" in capsys.readouterr().err
     assert not (tmp_path / "quell" / "quell.db").exists()
 
 
-def test_the_command_shows_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_shows_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PRIVACY_KEY", KEY)
     config = write_config(tmp_path / "quell", PRIVACY, SOURCES)
 
     def said(*words: str) -> str:
-        command = [sys.executable, "-m", "quell.cli", "privacy", "-c", str(config), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+        assert run(["privacy", "-c", str(config), *words]) == 0
+        return capsys.readouterr().out.strip()
 
     token = Texts(PrivacyRules(key=KEY.encode())).token(PLAIN[0])
     assert said("--token", PLAIN[0]) == token
     assert said(f"for {PLAIN[0]}", '{"note_of_agent": 1, "a": "E-123456"}') == f'for {token}\n{{"a":"(personal)"}}'
     assert said("--field", "note_of_agent", "x") == "(dropped)"
+    config.write_text("sources: {}\n")
+    assert run(["privacy", "-c", str(config), "x"]) == 1
+    assert "there are no rules" in capsys.readouterr().err

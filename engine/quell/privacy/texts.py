@@ -56,7 +56,7 @@ class Texts:
             return self._named[name]
         except KeyError:
             found = None if name in self._keep else next((do for names, do in self._fields if name in names), None)
-            if len(self._named) < _MOST_NAMES:
+            if len(self._named) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
                 self._named[name] = found
             return found
 
