@@ -171,6 +171,16 @@ def test_the_largest_of_a_hundred_values_is_no_bound_of_the_99th_percentile() ->
     assert quantile_interval(numbers(values * 20), 0.99, deviations(0.95)).high < 101.0
 
 
+def test_a_quantile_that_has_no_upper_end_yet_says_by_how_much_at_least() -> None:
+    of = Compare(canary=parse_matchers('version="8"'), baseline=parse_matchers('version="7"'), of="p99", volume=100.0)
+    scene = Watched(DetectRule(name="Slower", distribution="score", when=of))
+    scene.tell(1.0, scores("8", [500.0 + n for n in range(300)]), scores("7", [100.0 + n % 9 for n in range(9000)]))
+    scene.wait(61.0)
+    (alert,) = scene.firing
+    assert " or more), over 1h" in alert.annotations["description"]
+    assert alert.annotations["interval"].endswith(" or more")
+
+
 def test_finer_buckets_on_one_side_are_no_difference() -> None:
     values = [100.0] * 500
     odd = [10.0 ** (number % 13 - 6) for number in range(13)]  # so that the baseline needs wide buckets

@@ -11,7 +11,7 @@ and what fires goes on until it is worse than the margin by no more than one sta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, floor, inf, sqrt
+from math import ceil, floor, inf, isfinite, sqrt
 
 import msgspec
 
@@ -130,7 +130,7 @@ class CompareCondition(Quiet):
             threshold=baseline.value,
             details={
                 "difference": number(found.value),
-                "interval": f"{number(found.low)} to {number(found.high)}",
+                "interval": _span(found.low, found.high, " to "),
                 "canary_volume": str(canary.n),
                 "baseline_volume": str(baseline.n),
             },
@@ -241,8 +241,17 @@ class CompareCondition(Quiet):
         value, low, high = (sign * scale * one for one in (found.value, found.low, found.high))
         low, high = min(low, high), max(low, high)
         if value >= 0.0:
-            return f"worse by {number(value)}{unit} ({number(low)}–{number(high)})"
-        return f"better by {number(-value)}{unit} ({number(-high)}–{number(-low)})"
+            return f"worse by {number(value)}{unit} ({_span(low, high)})"
+        return f"better by {number(-value)}{unit} ({_span(-high, -low)})"
+
+
+def _span(low: float, high: float, to: str = "–") -> str:
+    """Between what it lies; what has no end on one side yet is said to have none."""
+    if isfinite(low) and isfinite(high):
+        return f"{number(low)}{to}{number(high)}"
+    if isfinite(low):
+        return f"{number(low)} or more"
+    return f"{number(high)} or less" if isfinite(high) else "too few values to say"
 
 
 def quantile_interval(told: Distribution, wanted: float, z: float) -> Interval:
