@@ -78,7 +78,13 @@ class _Kind(NamedTuple):
     hint: str
     """A looser expression that holds wherever the other does, also within JSON."""
     holds: Callable[[str], int] = len
+    worth: Callable[[bytes], bool] = bool
+    """A quick look at a text: False where nothing can be found."""
     behind: str = r"(?:[^\pL\pN_]|$)"
+
+
+def _digits(text: bytes) -> int:
+    return len(text) - len(text.translate(None, b"0123456789"))
 
 
 _MAIL = r"[\pL\pN_.%+\-]+@[\pL\pN\-]+(?:\.[\pL\pN\-]+)+"
@@ -86,18 +92,23 @@ _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _HEX = r"[0-9A-Fa-f]{1,4}"
 _V6 = rf"(?:{_HEX}:){{2,7}}{_HEX}|(?:{_HEX}:){{1,7}}(?::{_HEX}){{0,6}}:?|::[0-9A-Fa-f:]{{1,39}}"
 _KINDS: Final = {
-    "email": _Kind(_MAIL, r"@[\pL\pN\-]+\.", behind=""),
-    "card": _Kind(r"[3-6]\d(?:[ \-]?\d){11,17}", r"[3-6]\d(?:[ \-]?\d){11}", _card),
+    "email": _Kind(_MAIL, r"@[\pL\pN\-]+\.", worth=lambda text: b"@" in text, behind=""),
+    "card": _Kind(
+        r"[3-6]\d(?:[ \-]?\d){11,17}", r"[3-6]\d(?:[ \-]?\d){11}", _card, lambda text: _digits(text) >= 13
+    ),
     "iban": _Kind(
         r"[A-Za-z]{2}\d\d(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,4})?",
         r"[A-Za-z]{2}\d\d(?: ?[A-Za-z0-9]{4}){2}", _iban,
+        lambda text: len(text) >= 15 and _digits(text) > 1,
     ),
     "phone": _Kind(
         r"\+[1-9](?:[ .\-/()]{0,2}\d){6,14}|\(0?\d{2,5}\)[ \-]?\d{3,4}[ \-]?\d{2,8}"
         r"|0[1-9]\d{1,3}[ /]\d{3,4}[ \-]?\d{2,8}|[2-9]\d\d[\-. ]\d{3}[\-. ]\d{4}",
         r"\+[1-9](?:[ .\-/()]{0,2}\d){6}|\d\)[ \-]?\d{3}|0\d{1,4}[ /]\d{3}|\d{3}[\-. ]\d{3}[\-. ]\d{4}",
+        worth=lambda text: _digits(text) >= 7,
     ),
     "ip": _Kind(f"{_V4}|{_V6}", r"(?:\d{1,3}\.){3}\d|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:", _ip,
+               lambda text: text.count(b".") > 2 or text.count(b":") > 1,
                behind=r"(?:[^\pL\pN_.]|\.(?:[^\pL\pN]|$)|$)"),
 }  # fmt: skip
 KINDS: Final = tuple(_KINDS)
@@ -110,19 +121,17 @@ class Pattern:
     Of an expression with one group the group is what is meant, else all that matches.
     """
 
-    def __init__(
-        self, name: str, regex: re2._Regexp, hint: str | None, holds: Callable[[str], int], *, groups: bool
-    ) -> None:
-        self.name = name
+    def __init__(self, regex: re2._Regexp, hint: str | None, kind: _Kind | None = None, *, groups: bool) -> None:
         self.hint = hint
         self._regex = regex
         self._groups = range(1, regex.groups + 1) if groups else (0,)
-        self._holds = holds
-        self._partly = holds is not len
+        self._holds = kind.holds if kind is not None else len
+        self._worth = kind.worth if kind is not None else bool
+        self._partly = self._holds is not len
 
     def found(self, text: bytes) -> Iterator[Span]:
         """All places in UTF-8, in order, none of them empty. Bytes, for a text would be encoded for each place anew."""
-        at = 0
+        at = 0 if self._worth(text) else len(text) + 1
         while at <= len(text) and (match := self._regex.search(text, at)) is not None:
             span = next((Span(*found) for group in self._groups if (found := match.span(group))[0] >= 0), Span(0, 0))
             length = self._holds(text[span.start : span.end].decode("utf-8", "replace"))
@@ -138,7 +147,7 @@ class Pattern:
 def known(kind: str) -> Pattern:
     """The pattern of that word."""
     one = _KINDS[kind]
-    return Pattern(kind, _compiled(f"{_BEFORE}({one.expression}){one.behind}"), one.hint, one.holds, groups=True)
+    return Pattern(_compiled(f"{_BEFORE}({one.expression}){one.behind}"), one.hint, one, groups=True)
 
 
 def own(expression: str) -> Pattern:
@@ -150,9 +159,7 @@ def own(expression: str) -> Pattern:
         raise ExpressionError(f'"{expression}" is too large (its counts multiply); write smaller counts')
     if regex.search("") is not None:
         raise ExpressionError(f'"{expression}" matches the empty text, so it would match everywhere')
-    return Pattern(
-        expression, regex, expression if _SIMPLE.fullmatch(expression) else None, len, groups=regex.groups == 1
-    )
+    return Pattern(regex, expression if _SIMPLE.fullmatch(expression) else None, groups=regex.groups == 1)
 
 
 def never(expression: str) -> bool:
@@ -196,7 +203,7 @@ class Names:
                          for glob in self.globs)  # fmt: skip
         before = rf"(?i)(?:^|[^\pL\pN_])(?:{names})(?:\\?[\"'])?\s{{0,3}}(?:=>|[=:])\s{{0,3}}"
         value = r"""(?:"((?:[^"\\]|\\.)+)|'((?:[^'\\]|\\.)+)|\\"([^"\\]+)|([^\s"'\\<>{}\[\],;&)]+))"""
-        return Pattern("", _compiled(before + value), None, len, groups=True)
+        return Pattern(_compiled(before + value), None, groups=True)
 
 
 def _is_glob(text: str) -> bool:

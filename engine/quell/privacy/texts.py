@@ -124,7 +124,7 @@ class Texts:
         told = text.encode("utf-8", "surrogatepass")
         if not self.suspects(told):
             return text
-        for pattern, do in self._within:
+        for pattern, do in self._within if b"=" in told or b":" in told else ():
             told = self._without(told, pattern, ("", do), names=names)
         for pattern, word, do in self._patterns:
             told = self._without(told, pattern, (word, do), names=names)
