@@ -153,9 +153,12 @@ def _metrics(view: View) -> pd.DataFrame:
                 continue  # a store that nobody measures requests of
             values.append(_one(one, told[one.what][:, node], unit, shape.step_s, random))
             columns.append((name, one.name))
-        if shape.versions and node == view.fault.node:
+        if shape.versions and (node == view.fault.node or random.random() < 0.3):
             mean = told["mean"][:, node]
-            values += [mean, np.where(view.on > 0, mean * (1.0 + view.fault.size), np.nan)]
+            worse = (1.0 + (view.fault.size if node == view.fault.node else 0.0)) * random.lognormal(
+                0.0, 0.03, len(mean)
+            )
+            values += [mean, np.where(view.on > 0, mean * worse, np.nan)]
             columns += [(name, "latency_stable"), (name, "latency_canary")]
     rows = np.array(values)
     if shape.holes:

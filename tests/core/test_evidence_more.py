@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.test_evidence import T0, chain, metrics, signals, step
+from core.test_evidence import MINUTE, NOTHING_FELT, T0, chain, metrics, signals, step
 from quell.core.evidence.absence import gone, lost
 from quell.core.evidence.bearing import bearing
 from quell.core.evidence.impact import Impact, impact
-from quell.core.evidence.resources import resources
+from quell.core.evidence.resources import resources, scales
 from quell.core.evidence.running import as_rates, means
 from quell.core.evidence.surroundings import Surroundings
 from quell.core.evidence.table import table
 from quell.core.evidence.weigh import weigh
 from quell.core.evidence.words import meaning
+from quell.model.records import LogRecord
 
 NAN = float("nan")
 
@@ -156,13 +157,49 @@ def test_a_busy_processor_that_nobody_feels_is_worth_less():
     assert weights[0] == pytest.approx(0.5 * weights[1])
 
 
-def test_sockets_rise_with_waiting_for_others_and_processors_do_not():
+def test_sockets_rise_with_waiting_and_processors_do_not():
     told = table(signals(("a",), metrics("a", sockets=step(50.0, 100.0), cpu=step(5.0, 10.0))), T0)
-    led = bearing(Impact(worse={0: 5.0}, own={0: 0.0}, grown={0: 2.5}), Impact())
-    own = bearing(Impact(worse={0: 5.0}, own={0: 1.0}, grown={0: 2.5}), Impact())
-    assert "cpu" in next(resources(told, led)).text
-    assert list(resources(table(signals(("a",), metrics("a", sockets=step(50.0, 100.0))), T0), led)) == []
-    assert next(resources(told, own)).weight > 2.0
+    slow = bearing(Impact(worse={0: 5.0}, grown={0: 2.5}), Impact())
+    assert "cpu" in next(resources(told, slow)).text
+    leak = table(signals(("a",), metrics("a", sockets=step(50.0, 100.0))), T0)
+    assert list(resources(leak, slow)) == []
+    assert next(resources(leak, bearing(Impact(worse={0: 5.0}, grown={0: 1.1}), Impact()))).weight > 2.0
+
+
+def test_a_first_step_from_nothing_is_no_infinity():
+    told = signals(("a", "b"), metrics("a", swap=step(0.0, 1.0)), metrics("b", swap=step(0.0, 1000.0)))
+    found = {one.node: one.weight for one in resources(table(told, T0), NOTHING_FELT)}
+    assert found[0] < 0.1
+    assert found[1] > 4.0
+
+
+def test_what_never_moved_has_the_scale_of_its_peers():
+    told = signals(("a", "b"), metrics("a", swap=step(50.0, 60.0)), metrics("b", swap=step(0.0, 10.0)))
+    found = scales(table(told, T0))
+    assert found[1] == found[0] > 1.0
+
+
+def test_a_metric_on_which_an_alert_fires_is_what_users_feel():
+    told = signals(("a", "b"), metrics("a", m3=step(2.0, 12.0)), metrics("b", m3=step(1.0, 11.0), m4=step(1.0, 99.0)))
+    around = Surroundings(("a", "b"), ((1,), ()), ((), (0,)), (0,))
+    assert {one.code for one in weigh(around, told, T0, ["m3"])["b"].evidence} == {"waiting", "metric_shift"}
+    assert {one.code for one in weigh(around, told, T0, ["M"])["b"].evidence} == {"metric_shift"}
+
+
+def test_errors_of_callers_are_explained_by_one_that_is_gone():
+    logs = [
+        LogRecord(at=T0 + MINUTE * at, entity="a", severity="error", template="it failed", count=90 if at >= 0 else 1)
+        for at in range(-20, 4)
+    ]
+    told = signals(("a", "b"), metrics("a", memory=step(1e8, 1e8)), metrics("b", memory=step(1e8, 1e6)), *logs)
+    found = weigh(chain("a", "b"), told, T0, ["Errors"])
+    assert "errors" not in {one.code for one in found["a"].evidence if one.weight > 2.0}
+    assert max(found, key=lambda name: found[name].nats) == "b"
+
+
+def test_a_count_of_threads_is_no_running_total():
+    values = np.array([[29.0] * 15 + [30.0] * 15])
+    assert as_rates(["threads_count"], T0 + np.arange(30.0), values) is values
 
 
 def test_time_that_no_measured_callee_explains_may_be_spent_in_an_unmeasured_one_that_is_odd():

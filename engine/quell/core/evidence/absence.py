@@ -8,7 +8,7 @@ without work idles, but keeps its memory; of one that is gone all resources are 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import log1p
+from math import isnan, log1p
 
 import numpy as np
 
@@ -22,6 +22,8 @@ ALONE_KEEPS = 0.5
 MOST_EXPECTED = 1.5
 LEAST_FALL = 0.5
 """Less than half gone is not gone."""
+BY_CHANCE = 0.01
+"""What is told now and then only is not over when it is not told for a while."""
 LEFT = 0.1
 """Where a tenth of the requests that are due still comes, somebody answers: fewer come because callers want fewer."""
 
@@ -43,7 +45,8 @@ class Requests:
         node = table.columns[at].node
         if load:
             self.usual[node], self.least[node] = table.middle[at], max(float(table.low[at]), 0.0)
-            self.late[node] = 0.0 if ended_here else np.nan_to_num(table.came[at])
+            came = float(table.came[at])
+            self.late[node] = 0.0 if ended_here or isnan(came) else came
         else:  # where requests are not counted, that their time is told shows that there are any
             self.usual[node] = self.least[node] = 1.0
             self.late[node] = 0.0 if ended_here else 1.0
@@ -75,16 +78,13 @@ class Requests:
 
 
 def ended(table: Table) -> list[bool]:
-    """By column whether it was told regularly until trouble began and is not told any more, while others are."""
-    found = [False] * len(table.columns)
-    for number, block in enumerate(table.blocks):
-        told_before = ~np.isnan(block.before)
-        told_after = ~np.isnan(block.after)
-        over = (told_before.mean(axis=1) > LEAST_FALL) & ~told_after.any(axis=1) & bool(told_after.any())
-        for at, column in enumerate(table.columns):
-            if column.block == number:
-                found[at] = bool(over[column.row])
-    return found
+    """By column whether it was told until trouble began and is not told any more, as often as others are."""
+    over = []
+    for block in table.blocks:
+        told = ~np.isnan(block.after)
+        chance = np.mean(np.isnan(block.before), axis=1) ** np.sum(told.any(axis=0))
+        over.append((~told.any(axis=1) & (chance < BY_CHANCE)).tolist())
+    return [over[column.block][column.row] for column in table.columns]
 
 
 def lost(
@@ -144,7 +144,8 @@ def _held(table: Table) -> dict[int, list[int]]:
 
 def _left(table: Table, columns: Sequence[int], over: Sequence[bool]) -> tuple[float, int]:
     """The share left of memory (the median of all that tell of it), or of the resource that fell least; and which."""
+    left = [float(table.came[at] / table.middle[at]) for at in columns]
     shares = sorted(
-        (0.0 if over[at] else float(np.nan_to_num(table.came[at] / table.middle[at], nan=1.0)), at) for at in columns
+        (0.0 if over[at] else 1.0 if isnan(one) else one, at) for one, at in zip(left, columns, strict=True)
     )
     return shares[len(shares) // 2] if table.columns[columns[0]].meaning.holds else shares[-1]

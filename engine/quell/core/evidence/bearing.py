@@ -1,8 +1,9 @@
 """How single metrics bear on what users feel: rises that cause nothing, or come of waiting, and places unmeasured.
 
 A processor that got busy at a service whose own requests are as quick and good as ever is a coincidence more often
-than a cause. Sockets, threads and memory are taken by requests under way, so a service that waits for another has
-more of them. And time that no measured callee explains may be spent in one that nobody measures, if that one is odd.
+than a cause. Sockets, threads and memory are taken by requests under way, so where requests take longer there are
+more of them, which says nothing that the waiting did not say. And time that no measured callee explains may be spent
+in one that nobody measures, if that one is odd.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ class Bearing:
         return UNFELT if node in self.waits.worse and felt < FELT <= self.worst else 1.0
 
     def grown(self, column: Column) -> float:
-        """How many times as much of it waiting for others accounts for."""
+        """How many times as much of it more requests under way account for."""
         if column.meaning.works:
             return 1.0
-        led = (MEMORY if column.meaning.holds else 1.0) * (1.0 - self.waits.own.get(column.node, 1.0))
-        return 1.0 + led * max(0.0, self.waits.grown.get(column.node, 1.0) - 1.0)
+        more = max(0.0, self.waits.grown.get(column.node, 1.0) - 1.0)
+        return 1.0 + (MEMORY if column.meaning.holds else 1.0) * more
 
 
 def bearing(waits: Impact, failures: Impact) -> Bearing:

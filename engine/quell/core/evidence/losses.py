@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal
 
 import numpy as np
@@ -86,7 +87,8 @@ def _level(table: Table, node: int, columns: Sequence[int], load: int | None) ->
     scale = _scale(table, columns[0])
     if load is None or scale == "count":
         return _Level(node, columns, scale, 1.0, 1.0)
-    return _Level(node, columns, scale, float(table.middle[load]), float(np.nan_to_num(table.settled[load])))
+    settled = float(table.settled[load])
+    return _Level(node, columns, scale, float(table.middle[load]), 0.0 if isnan(settled) else settled)
 
 
 def _lost(table: Table, block: Block, levels: Sequence[_Level], losses: Losses) -> None:
@@ -112,9 +114,8 @@ def _lost(table: Table, block: Block, levels: Sequence[_Level], losses: Losses) 
             came = table.fell[first] if one.scale in {"lack", "lack of percent"} else table.came[first]
             losses.said[one.node] = (table.columns[first].metric, float(table.middle[first]), float(came))
             losses.excess[one.node], losses.beyond[one.node] = excess, beyond
-            losses.usual[one.node] = float(usual[at]) * one.before
             losses.far[one.node] = float(come[at] / scale[at])
-            much = float(usual[at]) * one.before
+            much = losses.usual[one.node] = float(usual[at]) * one.before
             losses.grown[one.node] = (float(usual[at]) * one.after + excess) / much if much > TINY else 1.0
 
 

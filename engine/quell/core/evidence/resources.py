@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import log1p
+from statistics import median
 
 import numpy as np
 
 from quell.core.evidence.bearing import Bearing
 from quell.core.evidence.findings import MOST, Finding
-from quell.core.evidence.scales import TINY, quantiles, spread
+from quell.core.evidence.scales import TINY, Floats, quantiles, spread
 from quell.core.evidence.table import Table
 
 BAND_BAR = 3.0
@@ -22,7 +23,32 @@ SHIFT_BAR = 4.0
 SHIFT_HALF = 20.0
 """So many deviations of a metric that nobody understands are worth half a nat."""
 LEAST_PAIRS = 2
+OF_MOST = 0.1
+"""What a metric was never seen to do anywhere has no scale: this share of the most that any node came to is one."""
 MOST_MOVE = 1000.0
+
+
+def scales(table: Table) -> Floats:
+    """Robust deviations by column; of what never was anything but 0, those of the same metric elsewhere.
+
+    Where it never was anything else anywhere, a share of the most that came.
+    """
+    found = spread(table.low, table.high, table.middle)
+    still = np.flatnonzero(found <= TINY).tolist()
+    if still:
+        metrics = [column.metric for column in table.columns]
+        wanted = {metrics[at] for at in still}
+        most: dict[str, float] = {}
+        peers: dict[str, list[float]] = {}
+        for at, came in enumerate(np.nan_to_num(np.abs(table.came)).tolist()):
+            if metrics[at] in wanted:
+                most[metrics[at]] = max(most.get(metrics[at], 0.0), came)
+                if found[at] > TINY:
+                    peers.setdefault(metrics[at], []).append(float(found[at]))
+        for at in still:
+            scale = median(peers[metrics[at]]) if metrics[at] in peers else OF_MOST * most[metrics[at]]
+            found[at] = max(TINY, scale)
+    return found
 
 
 def resources(table: Table, bears: Bearing) -> Iterator[Finding]:
@@ -31,7 +57,7 @@ def resources(table: Table, bears: Bearing) -> Iterator[Finding]:
     limit = np.fmax(np.fmax(table.top, table.held), table.middle * led)
     rise = np.nan_to_num(np.maximum(table.came - limit, 0.0))
     rise[np.isnan(table.middle)] = 0.0  # what was told of too seldom before has no band to leave
-    scale = spread(table.low, table.high, table.middle)
+    scale = scales(table)
     total: dict[str, float] = {}
     kept = [at for at, column in enumerate(table.columns) if column.meaning.kind == "resource" and rise[at] > 0.0]
     for at in kept:
@@ -53,7 +79,7 @@ def resources(table: Table, bears: Bearing) -> Iterator[Finding]:
 
 def shifts(table: Table) -> Iterator[Finding]:
     """Per node the metric of no known meaning that moved most, either way; a hint and no more."""
-    scale = spread(table.low, table.high, table.middle)
+    scale = scales(table)
     best: dict[int, Finding] = {}
     for at, column in enumerate(table.columns):
         if column.meaning.kind != "other" or np.isnan(table.middle[at]) or np.isnan(table.came[at]):
@@ -75,7 +101,7 @@ def moves(table: Table) -> dict[int, float]:
     if not table.columns:
         return {}
     away = np.fmax(np.abs(table.came - table.middle), np.abs(table.fell - table.middle))
-    far = np.nan_to_num(away / spread(table.low, table.high, table.middle))
+    far = np.nan_to_num(away / scales(table))
     found: dict[int, float] = {}
     for column, much in zip(table.columns, far.tolist(), strict=True):
         found[column.node] = max(found.get(column.node, 0.0), min(much, MOST_MOVE))

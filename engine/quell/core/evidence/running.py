@@ -43,11 +43,13 @@ def as_rates(metrics: Sequence[str], times: Floats, rows: Floats) -> Floats:
 def _rates(metric: str, times: Floats, values: Floats) -> Floats | None:
     told = np.flatnonzero(~np.isnan(values))
     steps: Floats = np.diff(values[told])
-    named = meaning(metric).total
+    said = meaning(metric)
+    named = said.total
     falls, rises = int(np.count_nonzero(steps < 0.0)), int(np.count_nonzero(steps > 0.0))
     if len(steps) < (LEAST_STEPS if named else UNNAMED_STEPS) or rises < (RISES * falls or 1):
         return None
-    if falls > 1 + MOST_RESETS * len(steps) or (not named and rises < len(steps) / 2):
+    seldom = rises < len(steps) / 2  # as a count of failures is told anew, but not one of what is in use
+    if falls > 1 + MOST_RESETS * len(steps) or (seldom and (not named or said.kind == "resource")):
         return None
     if falls and not _begins_anew(values[told], steps):
         return None

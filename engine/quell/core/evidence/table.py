@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +68,11 @@ class Table:
         return self.blocks[one.block], one.row
 
 
-def table(signals: Sequence[Signals | None], began: float) -> Table:
-    """The table of these nodes' metrics for trouble that began then."""
+def table(signals: Sequence[Signals | None], began: float, felt: Collection[str] = ()) -> Table:
+    """The table of these nodes' metrics for trouble that began then.
+
+    A metric of no known meaning on which an alert fires (``felt``) is what users feel, and is read like waiting.
+    """
     by_times: dict[bytes, list[tuple[int, str, Series]]] = {}
     for node, told in enumerate(signals):
         series: Mapping[str, Series] = told.series if told is not None else {}
@@ -84,7 +87,7 @@ def table(signals: Sequence[Signals | None], began: float) -> Table:
         names, rows = _rates(members, times)
         block = _block(times, rows, began)
         made.columns += [
-            Column(node, name, meaning(name), len(made.blocks), row)
+            Column(node, name, _meaning(name, felt), len(made.blocks), row)
             for row, ((node, _, _), name) in enumerate(zip(members, names, strict=True))
         ]
         made.blocks.append(block)
@@ -94,6 +97,11 @@ def table(signals: Sequence[Signals | None], began: float) -> Table:
         made.low, made.middle, made.high, made.top, made.held = usual
         made.came, made.fell, made.settled = after
     return made
+
+
+def _meaning(name: str, felt: Collection[str]) -> Meaning:
+    found = meaning(name)
+    return replace(found, kind="wait") if found.kind == "other" and name in felt else found
 
 
 def _spans(times: Floats, began: float) -> bool:

@@ -63,7 +63,8 @@ def weigh(
     around: Surroundings, signals: Sequence[Signals | None], began: float, symptoms: Iterable[str]
 ) -> dict[str, Verdict]:
     """By entity, for trouble that began then; ``symptoms`` are the names of what alerts. Empty: nothing is known."""
-    metrics = table(signals, began)
+    names = tuple(symptoms)
+    metrics = table(signals, began, names)
     calls = traffic(signals, around, began)
     logs = statements(signals, calls, began)
     if not metrics.columns and not calls.comparable and not logs:
@@ -74,14 +75,16 @@ def weigh(
     waits.nats = waiting(calls, around) or waits.nats
     for node, found in failing(calls, around).items():
         failures.nats[node] = max(failures.nats.get(node, (0.0, "")), found)
-    kinds = {meaning(name).kind for name in symptoms}
+    kinds = {meaning(name).kind for name in names}
     _impact(verdicts, waits, "waiting", OTHER_SYMPTOM if kinds and kinds <= {"failure", "success"} else 1.0)
     _impact(verdicts, failures, "failing", OTHER_SYMPTOM if kinds == {"wait"} else 1.0)
     impacts = [verdict.nats for verdict in verdicts]
     for finding in (*resources(metrics, bears), *gone(metrics, around), *versions(metrics), *shifts(metrics)):
         _add(verdicts, finding)
     odd = [verdict.nats - much for verdict, much in zip(verdicts, impacts, strict=True)]
-    for node, code, text, nats in _code_faults(around, calls, logs, impacts):
+    down = {finding.node: finding.weight for finding in gone(metrics, around)}
+    known = [much + down.get(node, 0.0) for node, much in enumerate(impacts)]
+    for node, code, text, nats in _code_faults(around, calls, logs, known):
         verdicts[node].add(code, text, nats)
     counted = {node for node, arrivals in calls.arrivals.items() if arrivals} if calls.comparable else set()
     _hand_down(verdicts, around, impacts, Unmeasured(odd, counted | waits.worse.keys()))
