@@ -42,6 +42,8 @@ ORDER: tuple[What, ...] = (
 )
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
 _PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
+FEW = 8
+"""So many keys of one slot are kept without a set, which takes ten times the room."""
 _Slot = tuple[float, int]
 """A time and the place of a kind of entry in `ORDER`."""
 
@@ -55,7 +57,7 @@ class Agenda:
 
     def __init__(self) -> None:
         self._heap: list[_Slot] = []
-        self._keys: dict[_Slot, str | set[str]] = {}
+        self._keys: dict[_Slot, str | tuple[str, ...] | set[str]] = {}
         self._length = 0
         self._slot: _Slot = (-inf, 0)
         self._ready: list[str] = []
@@ -74,10 +76,15 @@ class Agenda:
             if key in known:
                 return
             known.add(key)
+        elif isinstance(known, tuple):
+            if key in known:
+                return
+            more = (*known, key)
+            self._keys[slot] = more if len(more) <= FEW else set(more)
         elif known == key:
             return
         else:
-            self._keys[slot] = {known, key}
+            self._keys[slot] = (known, key)
         self._length += 1
         if slot == self._slot:
             heapq.heappush(self._ready, key)
@@ -104,9 +111,11 @@ class Agenda:
         slot = self._heap[0]
         keys = self._keys[slot]
         self._length -= 1
-        if not isinstance(keys, set):
+        if isinstance(keys, str):
             self._forget(slot)
             return slot[0], ORDER[slot[1]], keys
+        if isinstance(keys, tuple):
+            keys = self._keys[slot] = set(keys)
         if slot != self._slot:
             self._slot, self._ready = slot, sorted(keys)
         key = heapq.heappop(self._ready)

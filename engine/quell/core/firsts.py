@@ -98,7 +98,7 @@ class Firsts:
             handling, reason, until = "muted", muted(mutings), None
         alert = Alert(
             fingerprint=mark,
-            source=record.source,
+            source=self._words.one(record.source),
             labels=labels,
             status="firing",
             starts_at=begun,
