@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import platform
 import random
@@ -29,6 +30,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -40,6 +42,7 @@ from quell.sdk.fakes import FakeHttp
 from quell_connectors.otlp import Otlp
 
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 GOAL = {"spans": 50_000, "points": 100_000}
 CONNECTIONS = 4
 NANO = 1_000_000_000
@@ -55,6 +58,7 @@ class Load:
     path: str
     bodies: list[bytes]
     items: int
+    encoding: str = PROTOBUF
 
 
 # What is sent
@@ -124,23 +128,28 @@ def traces(spans: int, services: Sequence[int], at: int, dice: random.Random) ->
     return bytes(request.SerializeToString())
 
 
-def points(services: Sequence[int], at: int, dice: random.Random) -> tuple[bytes, int]:
-    """What processes tell of themselves."""
+def points(services: Sequence[int], at: int, dice: random.Random, totals: int = 0) -> tuple[bytes, int]:
+    """What processes tell of themselves: what they counted since they told last, or ``totals`` since they began."""
     request = ExportMetricsServiceRequest()
-    count = sum(_of_one(request.resource_metrics.add(), service, at, dice) for service in services)
+    count = sum(_of_one(request.resource_metrics.add(), service, at, dice, totals) for service in services)
     return bytes(request.SerializeToString()), count
 
 
-def _of_one(told: Any, service: int, at: int, dice: random.Random) -> int:
+def as_json(body: bytes) -> bytes:
+    """The same points in JSON."""
+    return json.dumps(MessageToDict(ExportMetricsServiceRequest.FromString(body)), separators=(",", ":")).encode()
+
+
+def _of_one(told: Any, service: int, at: int, dice: random.Random, totals: int) -> int:
     """Gauges, and counters and histograms by route."""
     resource(told, service)
     metrics = told.scope_metrics.add().metrics
     count = 0
 
     def by_route(data: Any) -> Iterator[Any]:
-        data.aggregation_temporality = 1
+        data.aggregation_temporality = 2 if totals else 1
         for number in range(20):
-            point = data.data_points.add(time_unix_nano=at, start_time_unix_nano=at - 10 * NANO)
+            point = data.data_points.add(time_unix_nano=at, start_time_unix_nano=totals or at - 10 * NANO)
             attribute(
                 point.attributes,
                 http__route=f"/r{number}",
@@ -189,6 +198,7 @@ def loads(requests: int, begin: float, dice: random.Random) -> list[Load]:
     """All of them; later requests tell of later times, as they do."""
     times = [int((begin - 1800 + 1700 * number / requests) * NANO) for number in range(requests)]
     measured = [points((number % 8,), at, dice) for number, at in enumerate(times)]
+    running = [points((number % 8,), at, dice, times[0] - NANO) for number, at in enumerate(times)]
     gathered = [points(range(8), at, dice) for at in times]
     few = max(requests // 8, 1)
     return [
@@ -198,6 +208,9 @@ def loads(requests: int, begin: float, dice: random.Random) -> list[Load]:
              [traces(512, (number % 8,), at, dice) for number, at in enumerate(times)], 512),
         Load("points by a collector", "points", "/v1/metrics", [body for body, _ in gathered], gathered[0][1]),
         Load("points by SDKs", "points", "/v1/metrics", [body for body, _ in measured], measured[0][1]),
+        Load("totals by SDKs", "points", "/v1/metrics", [body for body, _ in running], running[0][1]),
+        Load("points by SDKs, JSON", "points", "/v1/metrics", [as_json(body) for body, _ in measured], measured[0][1],
+             JSON),
         Load("lines", "lines", "/v1/logs", [lines(512, at, dice) for at in times], 512),
     ]  # fmt: skip
 
@@ -221,7 +234,7 @@ def published(body: bytes) -> int:
 def alone(load: Load, now: float, rounds: int) -> list[float]:
     """Items a second of processor time, by round."""
     receiver = Otlp({}, Context("otel", FakeHttp()))
-    requests = [Request("POST", load.path, body, {"content-type": PROTOBUF}) for body in load.bodies[:40]]
+    requests = [Request("POST", load.path, body, {"content-type": load.encoding}) for body in load.bodies[:40]]
 
     def all_of_them() -> None:
         for request in requests:
@@ -275,10 +288,10 @@ def posted(server: Server, load: Load) -> None:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
         for body in bodies:
             while True:
-                connection.request("POST", load.path, body, {"content-type": PROTOBUF, **server.headers})
+                connection.request("POST", load.path, body, {"content-type": load.encoding, **server.headers})
                 answer = connection.getresponse()
                 told = answer.read()
-                if answer.status == 200 and not told:
+                if answer.status == 200 and told in {b"", b"{}"}:
                     break
                 if answer.status != 503:
                     raise NotThere(f"answered {answer.status}: {told[:300]!r}")

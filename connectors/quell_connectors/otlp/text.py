@@ -85,6 +85,8 @@ def _classes() -> dict[str, Any]:
 
 
 _CLASSES = _classes()
+_CHOICES = {made: tuple(each.name for each in fields_in(made) if each.default is None) for made in _CLASSES.values()}
+"""The fields that exclude each other; to ask a class for them takes as long as to read a metric."""
 # Not strict: what is text for being too large or no number is a number.
 _ROOTS = {name: msgspec.json.Decoder(_CLASSES[root], strict=False) for name, root in ROOTS.items()}
 _ATTRIBUTES = msgspec.json.Decoder(list[KeyValue], strict=False)
@@ -146,7 +148,7 @@ class Text:
 
     def choice(self, message: Any) -> str:
         """Which of the fields that exclude each other was told; "" when none was."""
-        return next((each.name for each in fields_in(message) if _chosen(message, each)), "")
+        return next((name for name in _CHOICES[type(message)] if getattr(message, name) is not None), "")
 
     def maybe(self, message: Any, field: str) -> Any:
         """A field that may be left out; None when it was."""
@@ -170,10 +172,6 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
 def _listed(attributes: Iterable[KeyValue]) -> tuple[Pair, ...]:
     """All of the attributes, in their order."""
     return tuple([(told.key, _scalar(told.value)) for told in attributes])
-
-
-def _chosen(message: Any, field: Any) -> bool:
-    return field.default is None and getattr(message, field.name) is not None
 
 
 def _key(name: str) -> bytes:
