@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.scene import T0, fires, playbook, rulebook
+from quell.core import forget
 from quell.core.engine import Engine
 from quell.core.forget import DAY_S, spoken_of
 from quell.model.detect import Absence, DetectRule
@@ -214,6 +215,20 @@ def test_a_year_of_names_that_come_once_stays_bounded() -> None:
         assert len(engine.state.entities) <= 2 * 3 * 11
     assert len(engine.state.dependencies) <= 3 * 11
     assert len(engine.snapshot()) < 30_000
+
+
+def test_of_too_many_those_told_longest_ago_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forget, "MOST_LEARNED", 20)
+    engine = running(*told("spoken"), *told("stays", learned="", source="topology"))
+    engine.decide([fires(kind, 1.0, entity=f"{kind}/spoken") for kind in ("dataset", "pipeline")], T0 + 1.0)
+    for number in range(60):
+        engine.decide(told(f"d{number:02}", 10.0 + number), T0 + 10.0 + number)
+    engine.decide([], T0 + 2 * 3600.0)
+    left = set(known(engine))
+    assert {"dataset/d59", "dataset/d50", "dataset/spoken", "dataset/stays"} <= left
+    assert "dataset/d30" not in left
+    assert edges(engine) <= 22
+    assert len(left) <= 44  # both ends of each that is left
 
 
 def test_old_dependencies_of_spans_go_although_nothing_says_when_they_arrived() -> None:

@@ -8,6 +8,7 @@ the graph is worked out anew when something goes. Whatever is spoken of still st
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import nsmallest
 from typing import NamedTuple
 
 from quell.core.learn import learned_from
@@ -18,6 +19,9 @@ from quell.model.topology import Forgetting, Learned
 HOUR_S, DAY_S = 3600.0, 86_400.0
 HOURLY_S = 2 * DAY_S
 """What is remembered for no longer than this is forgotten within an hour of its time, the rest within a day."""
+
+MOST_LEARNED = 100_000
+"""So many learned entities, and so many dependencies, are kept: of more those told longest ago go at the next hour."""
 
 
 class Notes:
@@ -71,14 +75,31 @@ class Forgetful:
         """Forgets what is to be forgotten by now; whether the graph differs. ``gone`` are entities then."""
         self.gone = []
         edges, entities = self._edges.take(now), self._entities.take(now)
-        if not edges and not entities:
+        surplus = self._surplus_edges(), self._surplus_entities()
+        if not (edges or entities or any(surplus)):
             return False
         spoken = self._named | spoken_of(self._state)
         old = [key for key in edges if self._edge_goes(key, spoken, now)]
         for key in old:
             del self._state.dependencies[key]
-        self._forget_entities(entities, spoken, now)
+        for key in surplus[0]:
+            edge = self._state.dependencies.get(key)
+            if edge is not None and not (edge.from_ in spoken and edge.to in spoken):
+                del self._state.dependencies[key]
+                old.append(key)
+        self._forget_entities(entities, surplus[1], spoken, now)
         return bool(old or self.gone)
+
+    def _surplus_edges(self) -> set[str]:
+        """Learned dependencies beyond `MOST_LEARNED`, those told longest ago."""
+        over = len(self._state.dependencies) - MOST_LEARNED
+        learned = ((edge.told_at, key) for key, edge in self._state.dependencies.items() if learned_from(edge))
+        return {key for _, key in nsmallest(over, learned)} if over > 0 else set()
+
+    def _surplus_entities(self) -> set[str]:
+        over = len(self._state.gathered) - MOST_LEARNED
+        told = ((one.told_at, name) for name, one in self._state.gathered.items())
+        return {name for _, name in nsmallest(over, told)} if over > 0 else set()
 
     def _edge_goes(self, key: str, spoken: set[str], now: float) -> bool:
         """Whether its time is over; if not it is noted anew. What leads from one thing spoken of to another stays."""
@@ -91,18 +112,18 @@ class Forgetful:
         self._edges.put(due, key)
         return False
 
-    def _forget_entities(self, names: list[str], spoken: set[str], now: float) -> None:
-        if not names:
+    def _forget_entities(self, names: list[str], surplus: set[str], spoken: set[str], now: float) -> None:
+        if not names and not surplus:
             return
         ends = spoken
         for edge in (*self._state.dependencies.values(), *self._rulebook.dependencies):
             ends.add(edge.from_)
             ends.add(edge.to)
-        for name in names:
+        for name in sorted(surplus.union(names)):
             due = self._entity_due(name)
             if due is None:
                 continue
-            if due.at < now and name not in ends:
+            if (due.at < now or name in surplus) and name not in ends:
                 del self._state.gathered[name]
                 self._state.entities.pop(name, None)
                 self.gone.append(name)
