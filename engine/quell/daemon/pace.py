@@ -20,8 +20,8 @@ class Pace:
 
     def stir(self) -> None:
         """Something has come, or was committed: whoever gives way looks again."""
-        if self._waits is not None and not self._waits.done():
-            self._waits.set_result(None)
+        if self._waits is not None:
+            _wake(self._waits)
 
     async def give_way(self, spent_s: float) -> None:
         """After a slice that took so long: lets the event loop take in what has come, and commit it.
@@ -44,10 +44,15 @@ class Pace:
     async def _stirred(self, most_s: float) -> None:
         """Waits without keeping the processor: the thread that commits has need of it."""
         loop = asyncio.get_running_loop()
-        self._waits = loop.create_future()
-        timer = loop.call_later(most_s, self.stir)
+        waits = self._waits = loop.create_future()
+        timer = loop.call_later(most_s, _wake, waits)
         try:
-            await self._waits
+            await waits
         finally:
             timer.cancel()
             self._waits = None
+
+
+def _wake(waits: asyncio.Future[None]) -> None:
+    if not waits.done():
+        waits.set_result(None)
