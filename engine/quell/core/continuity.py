@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from quell.core.cover import Cause
+from quell.core.conclude import Cause
 from quell.model.incident import Incident
 from quell.model.state import State
 
-LEAST_NET = 2.5
+LEAST_NET = 1.5
 ONE_NAME_NET = 2.0
 Member = tuple[str, int]
 """One firing of an alert: fingerprint and episode."""

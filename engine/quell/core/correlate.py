@@ -15,14 +15,16 @@ from math import ceil, floor, inf
 import numpy as np
 
 from quell.core.blame import BAR, BONUS, change_bonus
-from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cause, Cover, Symptoms
+from quell.core.conclude import Cause
+from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cover
 from quell.core.customs import aloofness
-from quell.core.families import COUNT, Family, family
+from quell.core.families import COUNT, Family, family, overdue
 from quell.core.graph import Graph
+from quell.core.problem import Symptoms
 from quell.core.reach import key
 from quell.core.steps import Steps, finished
 from quell.core.trail import OF_DATA
-from quell.core.web import TOGETHER_S, Web
+from quell.core.web import TOGETHER_S, Web, window
 from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
 from quell.model.state import Group, Root, State, Unit
@@ -31,6 +33,8 @@ from quell.model.topology import Change
 SILENT_OPENING = 1.5
 OTHER_FAMILY_OPENING = 1.0
 MADE_OPENING = 2.0
+MADE_BY_ITSELF = 0.5
+"""What others make costs more to open: it does not fail by itself, unless its own alerts say something else."""
 ALOOF = 1.0
 """So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
 ENOUGH = 1 + ceil(MORE_LIMIT / MORE_REPLICAS)
@@ -45,10 +49,14 @@ ABSENCE_LIMIT = 3.0
 ABSENCE_RIPE_S = 180.0
 ABSENCE_FANOUT = 40
 CLOSE_DATA_S = 9000.0
+ENDED_AFTER_S = 60.0
+"""An end is believed so long after it: much fires again at once."""
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
 ALERTS_LIKE_A_UNIT = 50
 """To conclude anew where so many alerts are takes as long as to weigh one more unit."""
+REVIEWS_COARSER = 3
+"""Points of the grid between two looks at what ended."""
 COARSER = ((150, 1), (400, 2), (10**9, 3))
 
 
@@ -142,6 +150,8 @@ class Correlator:
                 group.fresh.extend(other.fresh)
                 group.solution.extend(root for root in other.solution if root not in group.solution)
                 group.close_at = max(group.close_at, other.close_at)
+                reviews = [at for at in (group.review_at, other.review_at) if at is not None]
+                group.review_at = min(reviews, default=None)
                 self._alerts[group.id] += self._alerts.pop(other_id, 0)
         group.units.append(unit.id)
         unit.group = group.id
@@ -182,15 +192,20 @@ class Correlator:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
         return finished(self.solving(group, changes, now))
 
-    def solving(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> Steps[list[Cause]]:
-        """The same, a little at a time; the group must not change meanwhile."""
+    def solving(
+        self, group: Group, changes: Callable[[str], Iterable[Change]], now: float, *, search: bool = True
+    ) -> Steps[list[Cause]]:
+        """The same, a little at a time; the group must not change meanwhile.
+
+        Without ``search`` no cause is opened or closed: only what belongs to which is concluded anew.
+        """
         ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
         first = min(self._state.units[unit_id].onset for unit_id in ids)
         before = [
             (key(self._graph.node(root.entity), root.family), first if root.began is None else root.began)
             for root in group.solution
         ]
-        symptoms = self._symptoms(ids, self._narrowed(group, ids, before))
+        symptoms = self._symptoms(ids, self._narrowed(group, ids, before), now)
         prices: dict[tuple[int, int], float] = {}
 
         def opening(cause: int, began: float) -> float:
@@ -206,11 +221,12 @@ class Correlator:
 
         def floor_price(cause: int) -> float:
             node = cause // COUNT
-            price, changed = self._bare(cause), changes(self._graph.name(node))
+            price, changed = self._least(cause), changes(self._graph.name(node))
             return min(price, self._of_data(cause, changed, BONUS)) - BONUS if changed else price
 
+        cover = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before, now=now)
         yield
-        solved = yield from Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before).steps()
+        solved = (yield from cover.steps()) if search else cover.review()
         self._fresh.difference_update(group.fresh)
         group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
@@ -230,7 +246,7 @@ class Correlator:
     def _identity(self, unit: Unit) -> tuple[str, int, float]:
         return (unit.entity, unit.family, unit.onset)
 
-    def _symptoms(self, ids: list[int], only: set[int] | None) -> Symptoms:
+    def _symptoms(self, ids: list[int], only: set[int] | None, now: float) -> Symptoms:
         rows = [self.web.rows(unit_id) for unit_id in ids]
         causes = np.concatenate([keys for keys, _, _ in rows])
         cost = np.concatenate([costs for _, costs, _ in rows])
@@ -246,6 +262,7 @@ class Correlator:
         keys, starts = np.unique(causes, return_index=True)
         return Symptoms(
             onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
+            ends=np.array([self._ended(self._state.units[unit_id], now) for unit_id in ids]),
             weight=np.array([self._state.units[unit_id].weight for unit_id in ids]),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
@@ -253,6 +270,19 @@ class Correlator:
             cost=cost[order],
             lag=lag[order],
         )
+
+    def _ended(self, unit: Unit, now: float) -> float:
+        """When most of the alerts of a unit had ended for a while; inf as long as they have not."""
+        told = sorted(end for end in unit.ends.values() if end <= now - ENDED_AFTER_S)
+        if not told or 2 * len(told) < len(unit.alerts):
+            return inf
+        return told[len(told) // 2]
+
+    def ended(self, group: Group, now: float) -> None:
+        """Plans to look again at a group in which something ended."""
+        step = self._settings.solve_every_s * REVIEWS_COARSER
+        due = (floor((now + ENDED_AFTER_S) / step) + 1) * step
+        group.review_at = due if group.review_at is None or group.review_at < now else min(group.review_at, due)
 
     def _weight(self, unit: Unit) -> float:
         """What explaining a unit earns: another rule that fires says more than the same rule on another replica.
@@ -306,14 +336,37 @@ class Correlator:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""
         ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
         missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
-        return self._bare(cause) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
+        return self._bare(cause, began) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
 
-    def _bare(self, cause: int) -> float:
+    def _bare(self, cause: int, began: float) -> float:
         """The price of a cause before anything is said of its symptoms and changes."""
-        price = OPENING + (MADE_OPENING if self._graph.made(cause // COUNT) else 0.0)
-        if self.web.units_at(cause):
+        node = cause // COUNT
+        units = [self._state.units[unit] for unit in self.web.units_at(cause)]
+        own = [unit for unit in units if abs(unit.onset - began) <= window(unit.family)]
+        price = OPENING
+        if self._graph.made(node):
+            price += MADE_BY_ITSELF if own and self._by_itself(node, own) else MADE_OPENING
+        if own:
             return price
-        return price + (OTHER_FAMILY_OPENING if self.web.alerting(cause // COUNT) else SILENT_OPENING)
+        return price + (OTHER_FAMILY_OPENING if self.web.alerting(node) else SILENT_OPENING)
+
+    def _least(self, cause: int) -> float:
+        """What a cause costs at least, whenever it began."""
+        node = cause // COUNT
+        units = self.web.units_at(cause)
+        price = OPENING
+        if self._graph.made(node):
+            price += MADE_BY_ITSELF if units else MADE_OPENING
+        if units:
+            return price
+        return price + (OTHER_FAMILY_OPENING if self.web.alerting(node) else SILENT_OPENING)
+
+    def _by_itself(self, node: int, units: list[Unit]) -> bool:
+        """Whether what others make may be in trouble by itself: a KPI is not, and what is late waits for them."""
+        if self._graph.shown(node):
+            return False
+        marks = {mark for unit in units for mark, _ in unit.alerts[:MOST_ASKED]}
+        return not any(overdue(self._state.alerts[mark]) for mark in marks if mark in self._state.alerts)
 
     def _of_data(self, cause: int, changed: Iterable[Change], bonus: float) -> float:
         """The price where data themselves were changed: nothing on their way need show, and nobody made them fail."""

@@ -15,89 +15,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
-from quell.core.folding import Occurrence, folded, occurrences
+from quell.core.conclude import CHEAPEST, Cause, Conclusion
+from quell.core.problem import Floats, Open, Problem, Symptoms
 from quell.core.steps import Steps, finished
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 EVIDENCE = 4.2
 MORE_NAMES = 2.0
 MORE_REPLICAS = 0.5
 MORE_LIMIT = 4.0
 OPENING = 5.0
-CHEAPEST = 3.0
-EARLY_S = 45.0
-LATE_S = 300.0
-LAG_SPREAD = 0.6
-TRIAL_TIMES = 8
 MOST_MOVES = 200
-SWAP_TRIALS = 6
 STAY = 0.5
 LEAST_GAIN = 1e-6
 TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Symptoms:
-    """The problem as flat arrays: one row per (unit, cause) claim, rows sorted by cause.
-
-    ``onsets`` per unit in seconds, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag``
-    per row; ``keys`` distinct causes and ``starts`` where the rows of each begin (one more entry than keys).
-    """
-
-    onsets: Floats
-    weight: Floats
-    keys: Ints
-    starts: Ints
-    unit: Ints
-    cost: Floats
-    lag: Floats
-
-    def first(self, key: int, began: float) -> float:
-        """When the first symptom began of those that were due once this cause had begun then; ``began`` without any."""
-        at = int(np.searchsorted(self.keys, key))
-        if at == len(self.keys) or self.keys[at] != key:
-            return began
-        rows = slice(int(self.starts[at]), int(self.starts[at + 1]))
-        onsets = self.onsets[self.unit[rows]]
-        due = onsets - self.lag[rows] >= began - EARLY_S
-        return float(onsets[due].min()) if due.any() else began
-
-
-@dataclass(slots=True)
-class Open:
-    """An open cause: its index, when it began, what it is worth to every unit, its price, and the how manieth it is."""
-
-    cause: int
-    began: float
-    line: Floats
-    price: float
-    number: int
-    net: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
-
-    ``parts`` are the open causes it is made of as (key, began); ``rivals`` answers (key, nats, beginning) of the
-    others that could stand in its place, best first.
-    """
-
-    key: int
-    began: float
-    units: tuple[int, ...]
-    net: float
-    folded: tuple[int, ...]
-    parts: tuple[tuple[int, float], ...]
-    rivals: Callable[[], tuple[tuple[int, float, float], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +49,7 @@ class Cover:
 
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause (key →
     cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that were
-    open.
+    open, ``now`` is in seconds.
     """
 
     def __init__(
@@ -125,17 +60,13 @@ class Cover:
         *,
         floor: Callable[[int], float],
         before: Sequence[tuple[int, float]] = (),
+        now: float = inf,
     ) -> None:
+        self._problem = Problem(symptoms)
         self._s = symptoms
+        self._conclusion = Conclusion(self._problem, opening, claims_of, now)
         self._opening = opening
-        self._claims_of = claims_of
         self._floor = floor
-        self._due = symptoms.onsets[symptoms.unit] - symptoms.lag
-        self._plain = symptoms.weight[symptoms.unit] - symptoms.cost
-        spread = LAG_SPREAD * symptoms.lag
-        self._early = EARLY_S + spread
-        self._late = LATE_S + spread
-        self._cause = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
         self._floors = np.full(len(symptoms.keys), np.nan)
         self._gains = np.full(len(symptoms.keys), np.nan)
         """What the best move with each cause gains; NaN where that is to be worked out."""
@@ -146,9 +77,14 @@ class Cover:
         self._opened = 0
         self._open: list[Open] = []
         for key, began in before:
-            at = int(np.searchsorted(symptoms.keys, key))
-            if at < len(symptoms.keys) and symptoms.keys[at] == key:
+            at = self._problem.index(key)
+            if at is not None:
                 self._open_one(at, began)
+
+    def review(self) -> list[Cause]:
+        """The causes that were open before, with what belongs to them by now."""
+        self._balance()
+        return self._conclusion.causes(self._open, self._owner - 1)
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""
@@ -166,30 +102,9 @@ class Cover:
             yield from self._apply(move)
         yield from self._retime()
         yield from self._drop()
-        return self._fold()
+        return self._conclusion.causes(self._open, self._owner - 1)
 
     # -- values ---------------------------------------------------------------------------------------------------
-
-    def _rows(self, cause: int) -> slice:
-        return slice(int(self._s.starts[cause]), int(self._s.starts[cause + 1]))
-
-    def _worth(self, rows: slice, began: Floats | float) -> Floats:
-        """What a cause begun then is worth to the units of its rows (a row a time when ``began`` is a column)."""
-        off = self._due[rows] - began
-        scale = np.where(off < 0.0, self._early[rows], self._late[rows])
-        off /= scale
-        off *= off
-        off /= 3.0
-        np.log1p(off, out=off)
-        off *= -2.0
-        off += self._plain[rows]
-        return off
-
-    def _line(self, cause: int, began: float) -> Floats:
-        line = np.zeros(len(self._s.onsets))
-        rows = self._rows(cause)
-        line[self._s.unit[rows]] = np.maximum(self._worth(rows, began), 0.0)
-        return line
 
     def _balance(self) -> None:
         """Who owns which unit (0 is noise, k the k-th open cause), at what worth, and what the next best would be."""
@@ -216,20 +131,10 @@ class Cover:
             changed = np.zeros(len(who), dtype=bool)
             for now, before in zip(stand, self._stand, strict=True):
                 changed |= now != before
-            touched = self._cause[changed[self._s.unit]]
+            touched = self._problem.cause[changed[self._s.unit]]
             self._gains[touched] = np.nan
             self._stale[touched] = True
         self._stand = stand
-
-    def _times(self, rows: slice) -> Floats:
-        """Beginnings worth trying: when the units of these rows were due."""
-        due = self._due[rows]
-        if len(due) <= TRIAL_TIMES:
-            return due
-        ordered = np.sort(due)
-        picks = ordered[np.arange(TRIAL_TIMES) * (len(due) - 1) // (TRIAL_TIMES - 1)]
-        picks[-1] = due[self._plain[rows].argmax()]
-        return picks
 
     # -- moves ----------------------------------------------------------------------------------------------------
 
@@ -238,9 +143,9 @@ class Cover:
         stale = np.flatnonzero(self._stale)
         if not len(stale):
             return self._promised
-        rows = np.flatnonzero(self._stale[self._cause])
-        cause = (np.cumsum(self._stale) - 1)[self._cause[rows]]
-        unit, plain = self._s.unit[rows], self._plain[rows]
+        rows = np.flatnonzero(self._stale[self._problem.cause])
+        cause = (np.cumsum(self._stale) - 1)[self._problem.cause[rows]]
+        unit, plain = self._s.unit[rows], self._problem.plain[rows]
         best, second, owner = self._best[unit], self._next[unit], self._owner[unit]
         more = np.maximum(plain - best, 0.0)
         instead = np.maximum(np.minimum(plain, best) - second, 0.0)
@@ -278,14 +183,14 @@ class Cover:
 
     def _floor_of(self, cause: int) -> float:
         if np.isnan(self._floors[cause]):
-            self._floors[cause] = self._floor(int(self._s.keys[cause]))
+            self._floors[cause] = self._floor(self._problem.key(cause))
         return float(self._floors[cause])
 
     def _move(self, cause: int) -> Move:
-        rows = self._rows(cause)
+        rows = self._problem.rows(cause)
         unit = self._s.unit[rows]
-        times = self._times(rows)
-        worth = self._worth(rows, times[:, None])
+        times = self._problem.times(rows)
+        worth = self._problem.worth(rows, times[:, None])
         best, second = self._best[unit], self._next[unit]
         gains = np.maximum(worth - best, 0.0).sum(axis=1)
         if self._open:
@@ -297,7 +202,7 @@ class Cover:
                     gains += np.maximum(share - self._nets[owner], 0.0)
         top = int(gains.argmax())
         began = float(times[top])
-        return Move(cause, began, float(gains[top]) - self._opening(int(self._s.keys[cause]), began))
+        return Move(cause, began, float(gains[top]) - self._opening(self._problem.key(cause), began))
 
     def _apply(self, move: Move) -> Steps[None]:
         """Opens the cause and closes what does not pay beside it any more."""
@@ -308,8 +213,8 @@ class Cover:
 
     def _open_one(self, cause: int, began: float) -> None:
         self._opened += 1
-        price = self._opening(int(self._s.keys[cause]), began)
-        self._open.append(Open(cause, began, self._line(cause, began), price, self._opened))
+        price = self._opening(self._problem.key(cause), began)
+        self._open.append(Open(cause, began, self._problem.line(cause, began), price, self._opened))
 
     def _drop(self) -> Steps[None]:
         """Closes causes that do not pay, the worst first."""
@@ -327,75 +232,16 @@ class Cover:
         for at, one in enumerate(self._open, start=1):
             if at % TOGETHER == 0:
                 yield
-            rows = self._rows(one.cause)
+            rows = self._problem.rows(one.cause)
             unit = self._s.unit[rows]
             have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])
-            times = np.append(self._times(rows), one.began)
-            gains = np.maximum(self._worth(rows, times[:, None]) - have, 0.0).sum(axis=1)
+            times = np.append(self._problem.times(rows), one.began)
+            gains = np.maximum(self._problem.worth(rows, times[:, None]) - have, 0.0).sum(axis=1)
             top = int(gains.argmax())
             if gains[top] > gains[-1] + LEAST_GAIN:
                 one.began = float(times[top])
-                one.line = self._line(one.cause, one.began)
-                one.price = self._opening(int(self._s.keys[one.cause]), one.began)
+                one.line = self._problem.line(one.cause, one.began)
+                one.price = self._opening(self._problem.key(one.cause), one.began)
                 moved = True
         if moved:
             self._balance()
-
-    # -- folding --------------------------------------------------------------------------------------------------
-
-    def _fold(self) -> list[Cause]:
-        """Causes that another cause, open or not yet open, explains cheaply become part of it."""
-        chosen, owners = self._open, self._owner - 1
-        ends = [float(self._s.onsets[owners == at].max(initial=one.began)) for at, one in enumerate(chosen)]
-        whole = occurrences(
-            [(int(self._s.keys[one.cause]), one.began, end) for one, end in zip(chosen, ends, strict=True)]
-        )
-        prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
-        parents = folded(prices, self._claims_of, self._opening)
-        groups: dict[Occurrence, list[int]] = {}
-        for at in range(len(chosen)):
-            top = whole[at]
-            while top in parents:
-                top = parents[top]
-            groups.setdefault(top, []).append(at)
-        causes = []
-        for (root, _), parts in groups.items():
-            units = tuple(int(unit) for at in parts for unit in np.flatnonzero(owners == at))
-            if not units:
-                continue
-            keys = [int(self._s.keys[chosen[at].cause]) for at in parts]
-            began = [chosen[at].began for at, key in zip(parts, keys, strict=True) if key == root]
-            causes.append(
-                Cause(
-                    key=root,
-                    began=min(began) if began else min(chosen[at].began for at in parts),
-                    units=units,
-                    net=sum(chosen[at].net for at in parts),
-                    folded=tuple(key for key in keys if key != root),
-                    parts=tuple((int(self._s.keys[chosen[at].cause]), chosen[at].began) for at in parts),
-                    rivals=partial(self._rivals, np.array(units), root),
-                )
-            )
-        return sorted(causes, key=lambda cause: (-cause.net, cause.key))
-
-    def _rivals(self, units: Ints, root: int) -> tuple[tuple[int, float, float], ...]:
-        """(key, net, began) of the other causes that could stand for these units, best first."""
-        inside = np.zeros(len(self._s.onsets), dtype=bool)
-        inside[units] = True
-        rows = np.flatnonzero(inside[self._s.unit])
-        causes, place = np.unique(self._cause[rows], return_inverse=True)
-        bound = np.bincount(place, np.maximum(self._plain[rows], 0.0))
-        order = [at for at in np.lexsort((causes, -bound)) if bound[at] > CHEAPEST][:SWAP_TRIALS]
-        trials = []
-        for cause in (int(causes[at]) for at in order):
-            key = int(self._s.keys[cause])
-            if key == root:
-                continue
-            span = self._rows(cause)
-            times = self._times(span)
-            worth = np.maximum(self._worth(span, times[:, None]), 0.0) * inside[self._s.unit[span]]
-            gains = worth.sum(axis=1)
-            top = int(gains.argmax())
-            trials.append((key, float(gains[top]) - self._opening(key, float(times[top])), float(times[top])))
-        trials.sort(key=lambda trial: (-trial[1], trial[0]))
-        return tuple(trials[:5])

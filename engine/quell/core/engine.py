@@ -47,7 +47,7 @@ from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Pag
 from quell.model.incident import Incident
 from quell.model.records import AlertRecord, AnyRecord, CallRecord, CommandRecord
 from quell.model.rulebook import Rulebook
-from quell.model.state import State
+from quell.model.state import Group, State
 
 MOST_ENTRIES = 200_000
 """With so many entries on the agenda most are stale: it is written anew."""
@@ -243,6 +243,8 @@ class Engine:
                 yield from self._detector.judge(key, at, out)
             elif what == "solve":
                 yield from self._solve(int(key), at, out)
+            elif what == "review":
+                yield from self._review(int(key), at, out)
             elif what == "runs":
                 out.extend((yield from self._automation.passing(at)))
             else:
@@ -316,7 +318,17 @@ class Engine:
         if group is None or group.solve_at is None or group.solve_at > at:
             return
         group.solve_at = None
-        causes = yield from self._chart.correlator.solving(group, self._chart.changes, at)
+        yield from self._conclude(group, at, out, search=True)
+
+    def _review(self, group_id: int, at: float, out: list[AnyDecision]) -> Steps[None]:
+        """Something ended: what belongs to which cause is concluded anew."""
+        self._chart.renew()
+        group = self._groups.review(group_id, at)
+        if group is not None:
+            yield from self._conclude(group, at, out, search=False)
+
+    def _conclude(self, group: Group, at: float, out: list[AnyDecision], *, search: bool) -> Steps[None]:
+        causes = yield from self._chart.correlator.solving(group, self._chart.changes, at, search=search)
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
         for unit in group.units:
@@ -344,6 +356,8 @@ class Engine:
                 yield
             self._observer.follow(decision)
             if type(decision) is AlertChanged:
+                if not decision.repeat:
+                    self._groups.ended(decision.alert, now)
                 self._page_alone(decision.alert, now, out)
                 if any_alert and (alert := self.state.alerts.get(decision.alert.fingerprint)) is not None:
                     out.extend(self._automation.on_alert(alert, now))

@@ -58,6 +58,19 @@ _ORDER = (
 )
 
 
+_OVERDUE = _words("stale|staleness|fresh|freshness|overdue|outdated|late|not updated|not been updated|old|age|missing")
+
+
+def overdue(alert: Alert) -> bool:
+    """Whether an alert says that something was not made in time: who makes it failed, and not the thing itself."""
+    return any(_says_overdue(text) for text in (alert.name, alert.annotations.get("summary", "")))
+
+
+@lru_cache(maxsize=8192)
+def _says_overdue(text: str) -> bool:
+    return bool(_OVERDUE.search(_CAMEL.sub(" ", text).lower()))
+
+
 def family(alert: Alert) -> Family:
     """The family of an alert: by its name first, by its summary where the name says nothing, else "failing"."""
     named = _told_by(alert.name)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from math import log1p
+from math import inf, log1p
+
+from quell.core.endings import TOGETHER, between
 
 MARGIN = 2.0
 SPREAD_S = 90.0
@@ -45,12 +47,15 @@ def folded(
     opened: Mapping[Occurrence, float],
     claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
     opening: Callable[[int, float], float],
+    over: Mapping[Occurrence, float] | None = None,
 ) -> dict[Occurrence, Occurrence]:
     """For every open cause that folds, the cause that it folds into. ``opened`` has their prices in nats.
 
     ``claims_of(key)`` gives what could have caused that cause (key → cost in nats, lag in s), ``opening(key, began)``
-    prices a cause that is not open yet. What saves most folds first; a promise still best when renewed is kept.
+    prices a cause that is not open yet, ``over`` has when each ended, if it did. What saves most folds first; a promise
+    still best when renewed is kept.
     """
+    over = over or {}
     offers = _offers(opened, claims_of)
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
@@ -66,9 +71,12 @@ def folded(
         promised, key = heapq.heappop(heap)
         left = [offer for offer in offers[key] if offer[0] not in parents]
         if key in there:
-            trials = [_saving(one, _free(parents, one, left)) for one in there[key]]
+            trials = [_saving(one, _free(parents, one, left), over, over.get(one, inf)) for one in there[key]]
         else:
-            trials = [_saving((key, due), left, opening(key, due)) for _, _, due, _ in left]
+            trials = [
+                _saving((key, due), left, over, over.get(one, inf), opening(key, due) + _first(over.get(one, inf)))
+                for one, _, due, _ in left
+            ]
         total, parent, children = max(trials, key=lambda trial: trial[0], default=(0.0, (key, 0.0), []))
         if total <= LEAST:
             continue
@@ -96,16 +104,22 @@ def _offers(
 
 
 def _saving(
-    parent: Occurrence, offers: Sequence[Offer], price: float = 0.0
+    parent: Occurrence, offers: Sequence[Offer], over: Mapping[Occurrence, float], ended: float, price: float = 0.0
 ) -> tuple[float, Occurrence, list[Occurrence]]:
     """Nats saved by folding into a parent the causes that fit its beginning, less its price; and which they are."""
     total, children = 0.0, []
     for one, saved, due, lag in offers:
         left = saved - 2.0 * log1p(((due - parent[1]) / (SPREAD_S + LAG_SPREAD * lag)) ** 2 / 3.0)
+        left += between(over.get(one, inf), ended)
         if left > 0.0:
             total += left
             children.append(one)
     return total - price, parent, children
+
+
+def _first(end: float) -> float:
+    """What it costs a cause that is not open yet to have ended when one of its parts did: that part tells it."""
+    return TOGETHER if end < inf else 0.0
 
 
 def _free(parents: Mapping[Occurrence, Occurrence], parent: Occurrence, offers: Sequence[Offer]) -> list[Offer]:

@@ -12,6 +12,7 @@ from quell.model.topology import Dependency, Entity
 Arc = tuple[int, Travel, float]
 """The other node, how trouble travels over the edge, and the edge's weight times confidence."""
 _MADE = re.compile(r"feature|dataset|table|view|kpi|metric|business|fv$|slo$")
+_SHOWN = re.compile(r"kpi|metric|business|slo$")
 
 
 class Graph:
@@ -86,3 +87,7 @@ class Graph:
     def made(self, node: int) -> bool:
         """Whether a node is of a kind that others make, as a feature or a KPI: it does not fail by itself."""
         return bool(_MADE.match(self.entities[node].kind))
+
+    def shown(self, node: int) -> bool:
+        """Whether a node is of a kind that only shows what became of others, as a KPI."""
+        return bool(_SHOWN.match(self.entities[node].kind))

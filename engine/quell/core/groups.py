@@ -40,6 +40,29 @@ class Groups:
         self._planned[group.id] = (group.solve_at, group.close_at)
         self._agenda.put(group.solve_at, "solve", str(group.id))
         self._agenda.put(group.close_at, "close", str(group.id))
+        self._agenda.put(group.review_at, "review", str(group.id))
+
+    def ended(self, alert: Alert, now: float) -> None:
+        """Takes note that a firing is over, or goes on after all."""
+        place = place_of((alert.fingerprint, alert.episode))
+        unit = self._state.units.get(self._unit_of.get(place, 0))
+        if unit is None:
+            return
+        if alert.firing:
+            unit.ends.pop(place, None)
+        elif alert.status == "resolved" and alert.ends_at is not None and unit.ends.get(place) != alert.ends_at:
+            unit.ends[place] = alert.ends_at
+            group = self._state.groups[unit.group]
+            self._chart.correlator.ended(group, now)
+            self._agenda.put(group.review_at, "review", str(group.id))
+
+    def review(self, group_id: int, at: float) -> Group | None:
+        """The group that is to be looked at again because something in it ended; None when it is solved anyway."""
+        group = self._state.groups.get(group_id)
+        if group is None or group.review_at is None or group.review_at > at:
+            return None
+        group.review_at = None
+        return group if group.solve_at is None or group.solve_at > at else None
 
     def of(self, alert: Alert) -> Group | None:
         """The group of an alert's present firing; None while it has none."""

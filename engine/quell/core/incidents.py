@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from quell.core.alerts import Alerts
+from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, continued, place_of
-from quell.core.cover import Cause
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager

@@ -9,9 +9,9 @@ from math import exp, log
 import msgspec
 
 from quell.core.blame import AT_ONCE_S, changed, nearest_change, too_late
+from quell.core.conclude import Cause
 from quell.core.confidence import Standing, certainty, shares
 from quell.core.correlate import Correlator
-from quell.core.cover import Cause
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.trail import OF_DATA, Led, follows, trail

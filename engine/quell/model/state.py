@@ -64,9 +64,9 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
 
     ``alerts`` are (fingerprint, episode) in order of arrival; ``onset`` the earliest, ``last`` the latest event time,
     ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``weight`` is what
-    explaining it earns, in nats, as it was when the last alert joined. At an entity of which
-    no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that were there before.
-    ``plain``: it came when so much was live already that no way to another unit leads through it.
+    explaining it earns, in nats, as it was when the last alert joined; ``ends`` when its firings that are over ended.
+    At an entity of which no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that
+    were there before. ``plain``: it came when so much was live already that no way to another unit leads through it.
     """
 
     id: int
@@ -81,6 +81,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     plain: bool = False
     tokens: dict[int, int] = {}
     kin: list[tuple[int, float]] = []
+    ends: dict[str, float] = {}
 
 
 class Root(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -101,7 +102,8 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Group(msgspec.Struct, kw_only=True, gc=False):
     """Units that could share a cause: the piece of the problem that is solved at once.
 
-    ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution.
+    ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution,
+    ``review_at`` when nothing ended since.
     ``fresh`` are the units that changed since then, ``solution`` its causes as (entity, family).
     """
 
@@ -110,6 +112,7 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     news_at: float
     close_at: float
     solve_at: float | None = None
+    review_at: float | None = None
     fresh: list[int] = []
     solution: list[Root] = []
 

@@ -1,0 +1,139 @@
+"""From the causes that a search opened to those that people are told of: folded, settled by ends, with their rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from quell.core.endings import ended, settled
+from quell.core.folding import Occurrence, folded, occurrences
+from quell.core.problem import Ints, Open, Problem
+
+CHEAPEST = 3.0
+"""No cause costs less to open."""
+SWAP_TRIALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
+
+    ``parts`` are the open causes it is made of as (key, began); ``rivals`` answers (key, nats, beginning) of the
+    others that could stand in its place, best first.
+    """
+
+    key: int
+    began: float
+    units: tuple[int, ...]
+    net: float
+    folded: tuple[int, ...]
+    parts: tuple[tuple[int, float], ...]
+    rivals: Callable[[], tuple[tuple[int, float, float], ...]]
+
+
+class Conclusion:
+    """What follows from the open causes of a group; ``now`` in seconds, the rest as for `quell.core.cover.Cover`."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        opening: Callable[[int, float], float],
+        claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
+        now: float,
+    ) -> None:
+        self._problem = problem
+        self._opening = opening
+        self._claims_of = claims_of
+        self._now = now
+
+    def causes(self, chosen: Sequence[Open], owners: Ints) -> list[Cause]:
+        """The causes, best first. ``owners`` has for each unit the open cause that explains it best, -1 for none.
+
+        Causes that another cause, open or not yet open, explains cheaply become part of it.
+        """
+        groups = self._groups(chosen, owners)
+        owners = self._settled(chosen, owners, list(groups.values()))
+        causes = []
+        for (root, _), parts in groups.items():
+            units = tuple(int(unit) for at in parts for unit in np.flatnonzero(owners == at))
+            if not units:
+                continue
+            keys = [self._problem.key(chosen[at].cause) for at in parts]
+            began = [chosen[at].began for at, key in zip(parts, keys, strict=True) if key == root]
+            causes.append(
+                Cause(
+                    key=root,
+                    began=min(began) if began else min(chosen[at].began for at in parts),
+                    units=units,
+                    net=sum(chosen[at].net for at in parts),
+                    folded=tuple(key for key in keys if key != root),
+                    parts=tuple((key, chosen[at].began) for at, key in zip(parts, keys, strict=True)),
+                    rivals=partial(self._rivals, np.array(units), root),
+                )
+            )
+        return sorted(causes, key=lambda cause: (-cause.net, cause.key))
+
+    def _groups(self, chosen: Sequence[Open], owners: Ints) -> dict[Occurrence, list[int]]:
+        """Which open causes are one, by the cause that they are all part of."""
+        symptoms = self._problem.symptoms
+        keys = [self._problem.key(one.cause) for one in chosen]
+        lasts = [float(symptoms.onsets[owners == at].max(initial=one.began)) for at, one in enumerate(chosen)]
+        whole = occurrences([(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)])
+        prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
+        over: dict[Occurrence, float] = {}
+        if np.isfinite(symptoms.ends).any():
+            told: dict[Occurrence, list[int]] = {}
+            for at, one in enumerate(whole):
+                told.setdefault(one, []).append(at)
+            over = {one: ended(symptoms.ends[np.isin(owners, parts)], self._now) for one, parts in told.items()}
+        parents = folded(prices, self._claims_of, self._opening, over)
+        groups: dict[Occurrence, list[int]] = {}
+        for at in range(len(chosen)):
+            top = whole[at]
+            while top in parents:
+                top = parents[top]
+            groups.setdefault(top, []).append(at)
+        return groups
+
+    def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
+        """Who explains which unit, its end being taken into account as well."""
+        symptoms = self._problem.symptoms
+        if not groups or not np.isfinite(symptoms.ends).any():
+            return owners
+        order = np.array([at for parts in groups for at in parts])
+        plain = np.full((len(order), len(symptoms.ends)), -np.inf)
+        for row, at in enumerate(order.tolist()):
+            rows = self._problem.rows(chosen[at].cause)
+            plain[row, symptoms.unit[rows]] = self._problem.worth(rows, chosen[at].began)
+        of = np.repeat(np.arange(len(groups)), [len(parts) for parts in groups])
+        place = np.full(len(chosen) + 1, -1)
+        place[order] = np.arange(len(order))
+        row = settled(plain, place[owners], of, symptoms.ends, self._now)
+        return np.where(row >= 0, order[row], -1)
+
+    def _rivals(self, units: Ints, root: int) -> tuple[tuple[int, float, float], ...]:
+        """(key, net, began) of the other causes that could stand for these units, best first."""
+        inside = np.zeros(len(self._problem.symptoms.onsets), dtype=bool)
+        inside[units] = True
+        rows = np.flatnonzero(inside[self._problem.symptoms.unit])
+        causes, place = np.unique(self._problem.cause[rows], return_inverse=True)
+        bound = np.bincount(place, np.maximum(self._problem.plain[rows], 0.0))
+        order = [at for at in np.lexsort((causes, -bound)) if bound[at] > CHEAPEST][:SWAP_TRIALS]
+        trials = []
+        for cause in (int(causes[at]) for at in order):
+            key = self._problem.key(cause)
+            if key == root:
+                continue
+            span = self._problem.rows(cause)
+            times = self._problem.times(span)
+            worth = (
+                np.maximum(self._problem.worth(span, times[:, None]), 0.0) * inside[self._problem.symptoms.unit[span]]
+            )
+            gains = worth.sum(axis=1)
+            top = int(gains.argmax())
+            trials.append((key, float(gains[top]) - self._opening(key, float(times[top])), float(times[top])))
+        trials.sort(key=lambda trial: (-trial[1], trial[0]))
+        return tuple(trials[:5])
