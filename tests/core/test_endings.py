@@ -7,30 +7,49 @@ from math import inf, nan
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from quell.core.endings import BEFORE_IT, MOST_APART, STILL, TOGETHER, between, ended, settled, worth
+from quell.core import endings
+from quell.core.endings import BEFORE_IT, MOST_APART, STILL, TOGETHER, between
 
 NOW = 10_000.0
 times = st.floats(0.0, NOW)
+Floats = NDArray[np.float64]
 
 
-def test_a_cause_is_over_when_most_of_its_symptoms_ended():
-    assert abs(ended(np.array([4000.0, 4030.0, 4060.0, 900.0]), NOW) - 4030.0) <= 30.0
+def ended(ends: Floats) -> float:
+    """When a cause was over whose symptoms all began at 0."""
+    return endings.ended(np.zeros(len(ends)), ends, NOW)
 
 
-def test_one_symptom_that_ended_does_not_end_a_cause_that_goes_on():
-    assert ended(np.array([4000.0, inf, inf, inf, inf]), NOW) == inf
+def worth(ends: Floats, over: Floats) -> Floats:
+    """What ends say of symptoms that began at 0."""
+    return endings.worth(np.zeros(len(ends)), ends, over, NOW)
 
 
-def test_nothing_known_of_ends_says_nothing():
-    assert ended(np.array([inf, nan]), NOW) == inf
-    assert ended(np.array([]), NOW) == inf
-    assert (worth(np.array([inf, nan]), np.array([inf, 4000.0]), NOW)[:, 1] == 0.0).all()
+def settled(plain: Floats, owner: list[int], of: list[int], ends: Floats) -> list[int]:
+    """Who explains what began at 0."""
+    found = endings.settled(plain, np.array(owner), np.array(of), np.zeros(len(ends)), ends, now=NOW)
+    return [int(one) for one in found]
+
+
+def test_a_cause_is_over_when_most_of_its_symptoms_ended() -> None:
+    assert abs(ended(np.array([4000.0, 4030.0, 4060.0, 900.0])) - 4030.0) <= 30.0
+
+
+def test_one_symptom_that_ended_does_not_end_a_cause_that_goes_on() -> None:
+    assert ended(np.array([4000.0, inf, inf, inf, inf])) == inf
+
+
+def test_nothing_known_of_ends_says_nothing() -> None:
+    assert ended(np.array([inf, nan])) == inf
+    assert ended(np.array([])) == inf
+    assert (worth(np.array([inf, nan]), np.array([inf, 4000.0]))[:, 1] == 0.0).all()
 
 
 @given(st.lists(times | st.just(inf), max_size=60), times)
-def test_what_ends_say_is_bounded_both_ways(ends: list[float], over: float):
-    nats = worth(np.array(ends), np.array([over, inf]), NOW)
+def test_what_ends_say_is_bounded_both_ways(ends: list[float], over: float) -> None:
+    nats = worth(np.array(ends), np.array([over, inf]))
     assert (nats <= TOGETHER).all()
     assert (nats >= -4.0).all()
     assert (nats[1] >= -BEFORE_IT).all()
@@ -38,31 +57,35 @@ def test_what_ends_say_is_bounded_both_ways(ends: list[float], over: float):
 
 
 @given(st.lists(times | st.just(inf), max_size=60))
-def test_a_cause_ends_when_one_of_its_symptoms_did_or_not_yet(ends: list[float]):
-    assert ended(np.array(ends), NOW) in {inf, *ends}
+def test_a_cause_ends_when_one_of_its_symptoms_did_or_not_yet(ends: list[float]) -> None:
+    assert ended(np.array(ends)) in {inf, *ends}
 
 
 @given(times | st.just(inf), times | st.just(inf))
-def test_that_two_causes_ended_together_is_the_same_from_both_sides(one: float, other: float):
+def test_that_two_causes_ended_together_is_the_same_from_both_sides(one: float, other: float) -> None:
     assert between(one, other) == between(other, one)
     assert -MOST_APART <= between(one, other) <= TOGETHER
 
 
-def test_two_outages_that_begin_together_are_parted_when_they_end():
+def test_two_outages_that_begin_together_are_parted_when_they_end() -> None:
     plain = np.array([[4.0, 4.0, 2.0, 1.0, 1.0], [1.0, 1.0, 1.9, 4.0, 4.0]])
     ends = np.array([2000.0, 2020.0, 5010.0, 5000.0, 5030.0])
-    of = np.array([0, 1])
-    before = np.array([0, 0, 0, 1, 1])
-    assert settled(plain, before, of, ends, NOW).tolist() == [0, 0, 1, 1, 1]
+    assert settled(plain, [0, 0, 0, 1, 1], [0, 1], ends) == [0, 0, 1, 1, 1]
 
 
-def test_what_ended_at_another_time_than_all_else_was_no_symptom():
+def test_what_ended_at_another_time_than_all_else_was_no_symptom() -> None:
     plain = np.array([[4.0, 4.0, 4.0, 1.5]])
     ends = np.array([5000.0, 5020.0, 5040.0, 800.0])
-    assert settled(plain, np.zeros(4, dtype=np.int64), np.array([0]), ends, NOW).tolist() == [0, 0, 0, -1]
+    assert settled(plain, [0, 0, 0, 0], [0], ends) == [0, 0, 0, -1]
 
 
-def test_while_everything_fires_nothing_moves():
+def test_while_everything_fires_nothing_moves() -> None:
     plain = np.array([[4.0, 0.3], [3.9, 0.1]])
     ends = np.array([inf, inf])
-    assert settled(plain, np.array([0, 0]), np.array([0, 1]), ends, NOW).tolist() == [0, 0]
+    assert settled(plain, [0, 0], [0, 1], ends) == [0, 0]
+
+
+def test_what_began_after_a_cause_was_over_says_nothing_of_its_end() -> None:
+    ends = np.array([400.0, 400.0, inf])
+    nats = endings.worth(np.array([0.0, 12.0, 1000.0]), ends, np.array([400.0]), 1010.0)
+    assert nats.tolist() == [[TOGETHER, TOGETHER, 0.0]]

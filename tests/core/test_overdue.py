@@ -24,10 +24,10 @@ def _alert(name: str, summary: str = "") -> Alert:
         ("DatasetOverdue", ""),
     ],
 )
-def test_lateness_is_read_from_the_words(name: str, summary: str):
+def test_lateness_is_read_from_the_words(name: str, summary: str) -> None:
     assert overdue(_alert(name, summary))
 
 
 @pytest.mark.parametrize(("name", "summary"), [("FeatureDriftPSI", "PSI of amount is above 0.25."), ("NullRate", "")])
-def test_other_trouble_with_data_is_no_lateness(name: str, summary: str):
+def test_other_trouble_with_data_is_no_lateness(name: str, summary: str) -> None:
     assert not overdue(_alert(name, summary))

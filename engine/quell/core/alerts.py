@@ -91,10 +91,12 @@ class Alerts:
             forgotten = self._state.behaviour.get(mark)
             if forgotten is not None:  # an episode is known by its number to all that remember longer than this
                 alert = msgspec.structs.replace(alert, episode=forgotten.episodes + 1)
-        if what == "returned":
-            alert = msgspec.structs.replace(alert, incident=None)
-            if known is not None and not known.firing:  # or else its end was never told, and these go on
-                alert = msgspec.structs.replace(alert, paged_at=None, held_for="", before=alert.count - 1)
+        if what == "returned" and known is not None:
+            alert = msgspec.structs.replace(alert, incident=None, before=known.count)
+            if known.firing:  # its end was never told: what people were told of it goes on
+                out.append(AlertChanged(at=now, alert=_unended(known)))
+            else:
+                alert = msgspec.structs.replace(alert, paged_at=None, held_for="")
         self._state.alerts[mark] = alert
         if known is None or not alert.firing or not known.firing or known.ends_at is not None:
             self._pruning.alert(alert)
@@ -312,6 +314,21 @@ class Alerts:
             hold_until=verdict.hold_until,
             held_for=held_for,
         )
+
+
+def _unended(known: Alert) -> Alert:
+    """The last word of a firing that was never told to have ended, as the alert fires anew."""
+    return msgspec.structs.replace(
+        known,
+        status="resolved",
+        ends_at=known.updated_at,
+        handling="hold",
+        reason=Reason(code="over", text="an earlier firing of this alert, of which no end was told"),
+        hold_until=None,
+        paged_at=None,
+        held_for="",
+        mutings=(),
+    )
 
 
 def _expires_by(known: Alert, alert: Alert) -> bool:

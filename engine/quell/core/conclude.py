@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quell.core.endings import ended, settled
 from quell.core.folding import Occurrence, folded, occurrences
@@ -88,7 +89,7 @@ class Conclusion:
             told: dict[Occurrence, list[int]] = {}
             for at, one in enumerate(whole):
                 told.setdefault(one, []).append(at)
-            over = {one: ended(symptoms.ends[np.isin(owners, parts)], self._now) for one, parts in told.items()}
+            over = {one: self._ended(np.isin(owners, parts)) for one, parts in told.items()}
         parents = folded(prices, self._claims_of, self._opening, over)
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):
@@ -97,6 +98,11 @@ class Conclusion:
                 top = parents[top]
             groups.setdefault(top, []).append(at)
         return groups
+
+    def _ended(self, mine: NDArray[np.bool_]) -> float:
+        """When the cause of these units was over."""
+        symptoms = self._problem.symptoms
+        return ended(symptoms.onsets[mine], symptoms.ends[mine], self._now)
 
     def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
         """Who explains which unit, its end being taken into account as well."""
@@ -111,8 +117,8 @@ class Conclusion:
         of = np.repeat(np.arange(len(groups)), [len(parts) for parts in groups])
         place = np.full(len(chosen) + 1, -1)
         place[order] = np.arange(len(order))
-        row = settled(plain, place[owners], of, symptoms.ends, self._now)
-        return np.where(row >= 0, order[row], -1)
+        best = settled(plain, place[owners], of, symptoms.onsets, symptoms.ends, now=self._now)
+        return np.where(best >= 0, order[best], -1)
 
     def _rivals(self, units: Ints, root: int) -> tuple[tuple[int, float, float], ...]:
         """(key, net, began) of the other causes that could stand for these units, best first."""

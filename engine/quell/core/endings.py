@@ -34,8 +34,11 @@ STILL = 2.0
 """Nats against a symptom that went on, at most, though its cause was over."""
 
 
-def worth(ends: Floats, ended: Floats, now: float) -> Floats:
-    """Nats per cause (row) and symptom that these ends in seconds add: inf is not over yet, NaN that nobody knows."""
+def worth(onsets: Floats, ends: Floats, ended: Floats, now: float) -> Floats:
+    """Nats per cause (row) and symptom that these ends in seconds add: inf is not over yet, NaN that nobody knows.
+
+    What began after the cause was over says nothing: perhaps it was not, perhaps it is back.
+    """
     over, fires = np.isfinite(ends), np.isposinf(ends)
     since = np.where(over, ends, now)
     known = np.isfinite(ended)
@@ -44,10 +47,11 @@ def worth(ends: Floats, ended: Floats, now: float) -> Floats:
     went_on = np.where((off > 0.0) & fires, -np.minimum(misfit, STILL), 0.0)
     fits = np.where(over, np.maximum(TOGETHER - misfit, -MOST_AGAINST), went_on)
     early = np.where(over, -BEFORE_IT, 0.0)
+    fits = np.where(onsets > np.where(known, ended, now)[:, None], 0.0, fits)
     return np.where(known[:, None], fits, early)
 
 
-def ended(ends: Floats, now: float) -> float:
+def ended(onsets: Floats, ends: Floats, now: float) -> float:
     """When the cause of these symptoms was over, most likely; inf if it is not.
 
     The first symptom to end with it gains nothing, as it tells when that was.
@@ -61,12 +65,12 @@ def ended(ends: Floats, now: float) -> float:
     if len(told) > MOST_TRIALS:
         told = told[np.arange(MOST_TRIALS) * (len(told) - 1) // (MOST_TRIALS - 1)]
     trials = np.append(inf, told)
-    nats = worth(ends, trials, now).sum(axis=1)
+    nats = worth(onsets, ends, trials, now).sum(axis=1)
     nats[1:] -= TOGETHER
     return float(trials[nats.argmax()])
 
 
-def settled(plain: Floats, owner: Ints, of: Ints, ends: Floats, now: float) -> Ints:
+def settled(plain: Floats, owner: Ints, of: Ints, onsets: Floats, ends: Floats, *, now: float) -> Ints:
     """For each symptom (column) the row of ``plain`` that explains it best with its end; -1 where none pays.
 
     ``plain`` are nats without ends, ``owner`` the rows without them, ``of`` the cause that each row is part of.
@@ -74,8 +78,8 @@ def settled(plain: Floats, owner: Ints, of: Ints, ends: Floats, now: float) -> I
     columns = np.arange(len(ends))
     for _ in range(ROUNDS):
         whose = np.where(owner >= 0, of[owner], -1)
-        over = np.array([ended(ends[whose == at], now) for at in range(int(of.max()) + 1)])
-        nats = plain + worth(ends, over, now)[of]
+        over = np.array([ended(onsets[whose == at], ends[whose == at], now) for at in range(int(of.max()) + 1)])
+        nats = plain + worth(onsets, ends, over, now)[of]
         nats[owner, columns] += np.where(owner >= 0, STAY, 0.0)
         best = nats.argmax(axis=0)
         found = np.where(nats[best, columns] > 0.0, best, -1)
