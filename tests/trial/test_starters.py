@@ -1,6 +1,5 @@
-"""The starters come with tests that pass, also when quell is killed after every commit, in little time."""
+"""The starters come with tests that pass, also when quell is killed after every commit."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,11 @@ def place(tmp_path_factory):
     return place
 
 
-def test_all_pass_and_in_little_time(place):
+def test_all_pass(place):
     stage = Stage.of(place, load(place, SPECS, {}), SPECS)
-    began = time.process_time()
     tried = try_files(stage, files_below(place))
-    took_s = time.process_time() - began
     assert tried.passed, "\n".join(map(str, tried.complaints()))
     assert len(tried.trials) >= 2 * len(PLAYBOOKS)
-    assert took_s < 10.0, took_s
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
