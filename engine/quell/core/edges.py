@@ -42,6 +42,11 @@ DATA = _travel({
     (F, D): (0.7, 900), (D, D): (0.7, 900), (S, D): (0.5, 1100), (F, F): (0.35, 900), (D, F): (0.2, 1200),
     (S, S): (0.15, 600),
 })  # fmt: skip
+INFERENCE = _travel({
+    (F, F): (0.75, 12), (S, S): (0.65, 20), (F, S): (0.15, 30), (S, F): (0.15, 45), (I, I): (0.1, 60),
+    (D, D): (0.6, 600), (F, D): (0.05, 300), (S, D): (0.05, 300),
+})  # fmt: skip
+"""As of requests, and what a model makes of bad data is handed on by who asks it."""
 SCHEDULE = _travel({(F, F): (0.5, 300), (S, S): (0.4, 300), (F, S): (0.2, 300), (F, D): (0.1, 900)})
 TASKS = _travel({(F, F): (0.9, 60), (S, S): (0.65, 120), (D, D): (0.7, 300), (I, I): (0.5, 300)})
 COLUMNS = _travel({(D, D): (0.2, 300), (F, D): (0.2, 300)})
@@ -64,6 +69,7 @@ _BY_TYPE: Mapping[str, Travel] = {
         ),
         DATA,
     ),
+    **dict.fromkeys(("predicts_with", "uses_model", "served_by", "infers_with"), INFERENCE),
     "has_task": TASKS,
     "column_of": COLUMNS,
     **dict.fromkeys(("scheduled_by", "deployed_by", "orchestrated_by"), SCHEDULE),

@@ -11,6 +11,7 @@ from quell.model.topology import Dependency, Entity
 
 Arc = tuple[int, Travel, float]
 """The other node, how trouble travels over the edge, and the edge's weight times confidence."""
+MADE_OF_DATA = frozenset({"dataset", "feature", "column", "model", "prompt", "pipeline", "kpi"})
 _MADE = re.compile(r"feature|dataset|table|view|kpi|metric|business|fv$|slo$")
 _SHOWN = re.compile(r"kpi|metric|business|slo$")
 
@@ -87,6 +88,10 @@ class Graph:
     def made(self, node: int) -> bool:
         """Whether a node is of a kind that others make, as a feature or a KPI: it does not fail by itself."""
         return bool(_MADE.match(self.entities[node].kind))
+
+    def made_of_data(self, node: int) -> bool:
+        """Whether a node is data or is made of them, so that somebody may watch what they are worth there."""
+        return self.kind(node) in MADE_OF_DATA or self.made(node)
 
     def shown(self, node: int) -> bool:
         """Whether a node is of a kind that only shows what became of others, as a KPI."""

@@ -14,13 +14,14 @@ from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
 from quell.core.crowds import Crowds
 from quell.core.families import Family, family
+from quell.core.graph import MADE_OF_DATA
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
 from quell.core.rank import MOST_SUSPECTS, TEMPERATURE
 from quell.core.severity import rank, worst
 from quell.core.steps import Steps
 from quell.core.titles import crowd_title, title
-from quell.core.trail import MADE_OF_DATA, OF_DATA, Led, follows, trail
+from quell.core.trail import OF_DATA, Led, follows, trail
 from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision

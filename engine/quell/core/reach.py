@@ -15,6 +15,8 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 
 SILENT_PRICE = 1.3
+UNAWARE_PRICE = 0.3
+"""What handles data without being made of them hands on what is wrong with them, and notices nothing."""
 BELIEVED = 0.8
 """The discount on the way to what alerts itself, for who leads through it."""
 COST_LIMIT = 5.0
@@ -78,6 +80,10 @@ class Reacher:
             steps.append(reach.nearer[at])
         return steps
 
+    def _toll(self, node: int, family: int) -> float:
+        """The price of passing a silent entity."""
+        return SILENT_PRICE if family != Family.DATA or self._graph.made_of_data(node) else UNAWARE_PRICE
+
     def _search(self, start: int) -> tuple[dict[int, tuple[float, float]], dict[int, int]]:
         best: dict[int, tuple[float, float]] = {}
         previous: dict[int, int] = {}
@@ -91,7 +97,7 @@ class Reacher:
             if hops == HOP_LIMIT:
                 continue
             node, family = divmod(here, COUNT)
-            toll = SILENT_PRICE if hops else 0.0
+            toll = self._toll(node, family) if hops else 0.0
             for other, how, weight in self._graph.out[node]:
                 for cause in range(COUNT):
                     p = how.p[cause][family]

@@ -32,7 +32,6 @@ MOST_NODES = 4_000
 MOST_FOUND = 3
 OF_DATA = frozenset({"schema", "data", "model", "prompt"})
 """Deploys and settings are many, and their trouble shows near them: blamed from afar they are blamed wrongly."""
-MADE_OF_DATA = frozenset({"dataset", "feature", "column", "model", "prompt", "pipeline", "kpi"})
 Changes = Callable[[str], Iterable[Change]]
 
 

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.families import COUNT, Family
-from quell.core.graph import Graph
+from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.kin import Kin
 from quell.core.leads import Leads
 from quell.core.reach import BELIEVED, Reacher, key
-from quell.core.trail import MADE_OF_DATA
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2

@@ -27,7 +27,7 @@ class JournalRow(NamedTuple):
 
     seq: int
     now: float
-    count: int
+    held: int
     packed: bool
     records: bytes
 
@@ -40,7 +40,8 @@ def row_of(seq: int, now: float, records: Sequence[AnyRecord]) -> JournalRow:
 
 def append(connection: Connection, row: JournalRow) -> None:
     """Adds one group."""
-    connection.execute(_APPEND, row._asdict())
+    columns = {"seq": row.seq, "now": row.now, "count": row.held, "packed": row.packed, "records": row.records}
+    connection.execute(_APPEND, columns)
 
 
 def move_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:
