@@ -226,10 +226,11 @@ class Failing(MemoryStore):
     """Refuses what it is told to."""
 
     fails = False
+    why = "the disk is full"
 
     def accept(self, accepted: Accepted) -> Group:
         if self.fails:
-            raise StoreError("the disk is full")
+            raise StoreError(self.why)
         return super().accept(accepted)
 
 
@@ -244,6 +245,9 @@ def test_what_could_not_be_kept_is_not_answered_as_if_it_were() -> None:
             refused = await answer(reader)
             assert refused.startswith(b"HTTP/1.1 503")
             assert b"retry-after: 5" in refused
+            store.why = ""
+            writer.write(post(body("b")))
+            assert (await answer(reader)).startswith(b"HTTP/1.1 503")
             store.fails = False
             writer.write(post(body("c")))
             assert (await answer(reader)).startswith(b"HTTP/1.1 202")

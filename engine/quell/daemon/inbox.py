@@ -351,11 +351,11 @@ class Inbox:
         self._log.error("store", "nothing was accepted: the store could not keep it", error=str(error), records=size)
         self._tell(batch, 0, str(error))
 
-    def _tell(self, batch: list[_Put], seq: int, error: str = "") -> None:
+    def _tell(self, batch: list[_Put], seq: int, error: str | None = None) -> None:
         """Tells everybody; who fails on it keeps no other from being told."""
         for put in batch:
             try:
-                put.told(seq, StoreError(error) if error else None)
+                put.told(seq, StoreError(error) if error is not None else None)  # an error may have no words
             except Exception as failure:  # noqa: BLE001 - a bug of whoever is told: reported, and the others are told
                 self._log.error("told", "an answer could not be given", error=f"{type(failure).__name__}: {failure}")
 
