@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import random
 import re
+import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -14,11 +15,12 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from daemon.parts import READER, TOKEN, Running, loaded, running, small_inbox, source
+from daemon.parts import KINDS, READER, TOKEN, Feed, Running, loaded, running, small_inbox, source
 from quell.config import Loaded
 from quell.daemon import connection as connections
 from quell.daemon.direct import Direct
 from quell.errors import StoreError
+from quell.sdk.connector import Received, Reply, Request
 from quell.sdk.secret import Secret
 from quell.sdk.signatures import Bearer, Hmac
 from quell.store.memory import MemoryStore
@@ -291,6 +293,69 @@ def test_a_body_that_does_not_come_and_a_line_that_is_not_used_are_given_up(monk
             assert await idle[0].read() == b""
             await quell.settled()
             assert len(quell.core.state.alerts) == 1
+            assert connections.Connection.under_way == 0
+
+    go(story())
+
+
+def test_answers_do_not_pile_up_for_who_does_not_read_them() -> None:
+    scheme = Hmac(secrets=(Secret("s3cret"),), header="x-signature")
+    requests = post(b"x", token="") * 1_000  # answered at once: 401
+
+    async def story() -> None:
+        async with running(loaded(source("in", "feed", auth=scheme))) as quell, line(quell) as (_, writer):
+            lines = quell.daemon._server.server_state.connections
+            await quell.until(lambda: len(lines) == 1)
+            (kept,) = lines
+            kept.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+            writer.transport.pause_reading()
+            for _each in range(20):
+                writer.write(requests)
+                await quell.until(lambda: kept.flow.read_paused or not writer.transport.get_write_buffer_size())
+            await quell.until(lambda: kept.flow.read_paused and kept.flow.write_paused)
+            assert len(kept.pipeline) < 10_000
+            assert kept.transport.get_write_buffer_size() < MIB
+            writer.transport.abort()
+            await quell.until(lambda: not lines)
+
+    go(story())
+
+
+def test_many_requests_read_at_once_are_no_long_head() -> None:
+    requests = post(body("a"), path="/in/nobody")
+    count = 2 * connections.MOST_HEAD_BYTES // len(requests)
+
+    async def story() -> None:
+        async with running(config()) as quell, line(quell) as (_, writer):
+            lines = quell.daemon._server.server_state.connections
+            await quell.until(lambda: len(lines) == 1)
+            (kept,) = lines
+            kept.data_received(requests[:20])
+            kept.data_received(requests[20:] + requests * count + requests[:20])
+            assert not kept.transport.is_closing()
+            kept.data_received(requests[20:40] + b"x" * connections.MOST_HEAD_BYTES)
+            assert kept.transport.is_closing()
+            writer.close()
+
+    go(story())
+
+
+class Odd(Feed):
+    """Answers what cannot be written."""
+
+    def receive(self, request: Request, now: float) -> Received:
+        taken = super().receive(request, now)
+        return Received(taken.records, Reply(202, b"", "", {"x-said": "\N{SNOWMAN}"}), taken.rejected)
+
+
+def test_an_answer_that_cannot_be_written_leaves_nobody_waiting() -> None:
+    async def story() -> None:
+        async with running(config(), kinds={**KINDS, "feed": Odd}) as quell:
+            for _each in range(2):
+                async with line(quell) as (reader, writer):
+                    writer.write(post(body("a")))
+                    async with asyncio.timeout(10.0):
+                        assert (await reader.read()).startswith(b"HTTP/1.1 500")
             assert connections.Connection.under_way == 0
 
     go(story())

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
+import structlog
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quell.daemon.delivery import Delivery
@@ -37,6 +39,20 @@ _FILES_WANTED = 65_536
 _IDLE_S = 75.0
 """Seconds that a connection is kept on which nothing is asked."""
 _END = b"\r\n\r\n"
+_log = structlog.get_logger("quell.http")
+
+
+class _Flow(FlowControl):
+    """Reads no more while ``queue`` holds requests that nobody has begun: each answer would let in many others."""
+
+    def __init__(self, transport: asyncio.Transport, queue: Sized) -> None:
+        super().__init__(transport)
+        self._queue = queue
+
+    def resume_reading(self) -> None:
+        """The newest request alone may lack some of its body, and it is begun when it has left the queue."""
+        if not self._queue:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -71,6 +87,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self._head_since = self.loop.time()
         self._peer = self.client[0] if self.client else ""
         if len(self.connections) > self.most_connections:
@@ -87,7 +104,7 @@ class Connection(HttpToolsProtocol):
         within_head = self._head_since is not None
         self._begun = self._ended = 0
         super().data_received(data)
-        if within_head and self._head_since is not None:
+        if within_head and self._head_since is not None and self._ended == 0:  # else it is not of one head
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"The head of the request is larger than {MOST_HEAD_BYTES} bytes.")
@@ -118,10 +135,14 @@ class Connection(HttpToolsProtocol):
             self._direct.learn(self._peer, data[:end], way)
 
     def _free(self) -> bool:
-        """Whether nothing is under way on this connection."""
+        """Whether nothing is under way on this connection.
+
+        Whoever does not read his answers goes the long way, which waits for him: they would pile up here.
+        """
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.pipeline
+            and not self.flow.write_paused
             and self._refused_since is None
             and not self.transport.is_closing()
         )
@@ -187,7 +208,16 @@ class Connection(HttpToolsProtocol):
             return
         close = not delivery.keep_alive
         try:
-            self.transport.write(self._direct.written(reply, self.server_state.default_headers, close=close))
+            told = self._direct.written(reply, self.server_state.default_headers, close=close)
+        except (
+            LookupError,
+            ValueError,
+        ) as error:  # as a connector of somebody else's may make it: it is told, at least
+            _log.error("an answer cannot be written", error=f"{type(error).__name__}: {error}")
+            reply, close = error_reply(500, "what was to be answered cannot be written"), True
+            told = self._direct.written(reply, self.server_state.default_headers, close=close)
+        try:
+            self.transport.write(told)
         except RuntimeError as error:
             if not hung_up(error):
                 raise
