@@ -204,6 +204,30 @@ def test_who_is_believed_no_more_is_refused_on_a_known_line() -> None:
     go(story())
 
 
+def test_who_is_believed_no_more_when_his_body_is_there_is_refused() -> None:
+    wide = loaded(open_on_loopback=False, tokens=(), version="2")
+    narrow = loaded(source("in", "feed", options={"tag": "other"}), open_on_loopback=False, version="3")
+    config_now = [config()]
+
+    async def story() -> None:
+        async with running(config_now[0], load=lambda: config_now[0]) as quell:
+            for after, status, kept in ((narrow, b"202", 1), (wide, b"503", 1)):
+                async with line(quell) as (reader, writer):
+                    writer.write(post(body("a"))[:-1])
+                    lines = quell.daemon._server.server_state.connections
+                    await quell.until(lambda lines=lines: any(each.cycle is not None for each in lines))
+                    config_now[0] = after
+                    await quell.daemon.reloader.reload()
+                    writer.write(b"}")
+                    assert (await answer(reader)).startswith(b"HTTP/1.1 " + status)
+                    writer.close()
+                    await quell.until(lambda lines=lines: not lines)
+                await quell.settled()
+                assert [alert.count for alert in quell.core.state.alerts.values()] == [kept]
+
+    go(story())
+
+
 def test_what_is_signed_is_looked_at_each_time() -> None:
     scheme = Hmac(secrets=(Secret("s3cret"),), header="x-signature")
     good = "1f40b4ce0b3a2d7ba8a1f0cf2a17a4a6e4dbd8c1b8d4d5b1d9a2f2c9d3a8a001"
@@ -294,6 +318,9 @@ def test_a_body_that_does_not_come_and_a_line_that_is_not_used_are_given_up(monk
             await quell.settled()
             assert len(quell.core.state.alerts) == 1
             assert connections.Connection.under_way == 0
+            counted = (await quell.get("/metrics"))[1]
+            assert b'quell_deliveries_total{source="in",status="408"} 1.0' in counted
+            assert b'quell_records_refused_total{reason="body"} 1.0' in counted
 
     go(story())
 

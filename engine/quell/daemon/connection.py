@@ -267,11 +267,13 @@ class Connection(HttpToolsProtocol):
             not busy and self._head_since is None and self._idle_since is not None and now - self._idle_since > _IDLE_S
         ):
             self.transport.close()
-        elif type(self.cycle) is Delivery and self.cycle.more_body and self._direct is not None:
-            within_s = self._direct.body_within_s
-            if now - self._body_since > within_s:
-                self.cycle.more_body = self.cycle.keep_alive = False
-                self.cycle.answer(error_reply(408, f"the body did not arrive within {within_s:g} s"))
+        elif (
+            type(self.cycle) is Delivery
+            and self._direct is not None
+            and self.cycle.more_body
+            and now - self._body_since > self._direct.body_within_s
+        ):
+            self.cycle.late(self._direct)
 
 
 def hung_up(error: RuntimeError) -> bool:

@@ -60,6 +60,11 @@ class Delivery:
                 self.keep_alive = False
                 self.answer(error_reply(500, "quell failed on this delivery"))
 
+    def late(self, direct: Direct) -> None:
+        """The body does not come."""
+        self.more_body = self.keep_alive = False
+        self.answer(direct.late(self._way))
+
     def answer(self, reply: Reply) -> None:
         """Writes the response, if there is still somebody to read it."""
         self.response_started = self.response_complete = True

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 
 from quell.daemon.body import Limits
 from quell.daemon.ingest import Ingest
-from quell.daemon.replies import Written
+from quell.daemon.replies import Written, error_reply
 from quell.daemon.sources import Source
 from quell.sdk.connector import Reply, Request
 
 LONGEST_HEAD = 2048
 """Bytes of a head that is known again."""
 _MOST_HEADS = 4096
+_MOST_HEADERS = 48
+"""Of a head that is known again: thousands of small ones, which anybody may send, take far more than their bytes."""
 _PLAIN_URL = frozenset(b"/-._~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:@!$&'()*+,;=")
 _UNUSUAL = frozenset({"transfer-encoding", "expect", "upgrade"})
 
@@ -36,6 +38,7 @@ class Way:
     source: Source
     path: str
     headers: Mapping[str, str]
+    peer: str
     length: int
     proved: bool
     edition: int
@@ -59,6 +62,8 @@ class Direct:
 
     def learn(self, peer: str, head: bytes, way: Way) -> None:
         """Remembers a head that was read."""
+        if len(way.headers) > _MOST_HEADERS:
+            return
         if len(self._ways) >= _MOST_HEADS:
             self._ways.clear()
         self._ways[peer, head] = way
@@ -78,9 +83,20 @@ class Direct:
             return None
         edition = self._ingest.edition
         found = self._ingest.sole_owner(path, named, peer)
-        return None if found is None else Way(found[0], path, named, int(length), found[1], edition)
+        return None if found is None else Way(found[0], path, named, peer, int(length), found[1], edition)
 
     def take(self, way: Way, body: bytes, told: Callable[[Reply], None]) -> None:
         """Takes a whole delivery; ``told`` gets what to answer, after the commit or at once."""
         request = Request("POST", way.path, body, way.headers)
-        self._ingest.deliver(way.source, request, told, proved=way.proved)
+        if way.edition == self._ingest.edition:
+            self._ingest.deliver(way.source, request, told, proved=way.proved)
+            return
+        found = self._ingest.sole_owner(way.path, way.headers, way.peer)  # anew: sources or tokens changed meanwhile
+        if found is None:
+            told(error_reply(503, "the configuration changed while this came in; nothing was accepted"))
+        else:
+            self._ingest.deliver(found[0], request, told, proved=found[1])
+
+    def late(self, way: Way) -> Reply:
+        """What to answer, and to count, when the body does not come."""
+        return self._ingest.late(way.source, f"the body did not arrive within {self.body_within_s:g} s")

@@ -142,6 +142,12 @@ class Ingest:
         except TooMany as error:
             self._end(source, error_reply(413, str(error)), told)
 
+    def late(self, source: Source, message: str) -> Reply:
+        """The answer to a delivery whose body did not come, counted as `__call__` does it."""
+        self._metrics.refused.labels("body").inc()
+        self._count(source.id, 408)
+        return error_reply(408, message)
+
     def _plain(self, records: Sequence[AnyRecord]) -> bool:
         """Whether there is something to keep that is as most deliveries are: alerts within bounds."""
         return 0 < len(records) <= self._bounds.records and all(map(self._bounds.plain, records))
