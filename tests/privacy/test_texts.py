@@ -191,3 +191,15 @@ def test_nothing_happens_to_other_texts_and_nothing_breaks(text: str) -> None:
     at_work.name(text)
     if not any(letter in text for letter in "@:.+0123456789=") and "user_id" not in text:
         assert told == text
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "other"),
+    [("u[0123456789]", "u7", "ux"), ("user[!_]id", "user-id", "user_id"), ("[a-c]*_key", "B1_key", "d1_key")],
+)
+def test_globs_with_sets_of_letters(glob: str, name: str, other: str) -> None:
+    at_work = texts({"fields": (glob,)})
+    assert at_work.suspects(f'{{"{name}": "ann"}}'.encode()), "what is not looked at would pass"
+    assert TOKEN.fullmatch(at_work.named({name: "ann"})[name])
+    assert at_work.text(f"{name}=ann") == f"{name}={at_work.token('ann')}"
+    assert at_work.named({other: "ann"}) == {other: "ann"}

@@ -25,6 +25,9 @@ _BEFORE = r"(?:^|[^\pL\pN_.@+\-])"
 _RE2 = re2.Options()
 _RE2.log_errors = False
 _SEPARATORS = re.compile(r"[ .\-/()]")
+_WILD = re.compile(r"\[!?\]?[^\]]*\]|[*?]")
+"""What stands in a glob for other letters."""
+_PLAIN_SET = re.compile(r"(?:[a-z]-[a-z]|[0-9]-[0-9]|[a-z0-9_])+")
 _SIMPLE = re.compile(
     r"(?:[A-Za-z0-9 _:/@#%=,;<>!~\-]|\\[dw.\-+/]|\[(?:[A-Z]-[A-Z]|[a-z]-[a-z]|\d-\d|[A-Za-z0-9_])+\]|[(){}|?*+])+"
 )
@@ -195,12 +198,11 @@ class Names:
     @property
     def hint(self) -> str:
         """What stands in JSON in which one of them stands."""
-        return "|".join(re2.escape(max(re.split(r"[*?\[\]]", glob), key=len)) for glob in self.globs)
+        return "|".join(re2.escape(max(_WILD.split(glob), key=len)) for glob in self.globs)
 
     def within(self) -> Pattern:
         """Finds values in texts such as ``user_id=17``, ``"user_id": "x y"`` and ``?user_id=17&``."""
-        names = "|".join(re2.escape(glob).replace(r"\*", r"[\pL\pN_.\-]*").replace(r"\?", r"[\pL\pN_.\-]")
-                         for glob in self.globs)  # fmt: skip
+        names = "|".join(map(_as_expression, self.globs))
         before = rf"(?i)(?:^|[^\pL\pN_])(?:{names})(?:\\?[\"'])?\s{{0,3}}(?:=>|[=:])\s{{0,3}}"
         value = r"""(?:"((?:[^"\\]|\\.)+)|'((?:[^'\\]|\\.)+)|\\"([^"\\]+)|([^\s"'\\<>{}\[\],;&)]+))"""
         return Pattern(_compiled(before + value), None, groups=True)
@@ -208,6 +210,19 @@ class Names:
 
 def _is_glob(text: str) -> bool:
     return any(letter in text for letter in "*?[")
+
+
+def _as_expression(glob: str) -> str:
+    """A glob as RE2; a set of letters that is no plain one is any letter, so that nothing is overlooked."""
+    wild = [_of_wild(found) for found in _WILD.findall(glob)]
+    plain = [str(re2.escape(part)) for part in _WILD.split(glob)]
+    return "".join(part + letters for part, letters in zip(plain, [*wild, ""], strict=True))
+
+
+def _of_wild(found: str) -> str:
+    letters = found[1:-1]
+    plain = _PLAIN_SET.fullmatch(letters) and all(one[0] <= one[2] for one in re.findall(r".-.", letters))
+    return f"[{letters}]" if plain else r"[\pL\pN_.\-]*" if found == "*" else r"[\pL\pN_.\-]"
 
 
 def searcher(hints: Iterable[str | None]) -> Callable[[bytes], bool]:
