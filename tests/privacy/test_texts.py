@@ -203,3 +203,14 @@ def test_globs_with_sets_of_letters(glob: str, name: str, other: str) -> None:
     assert TOKEN.fullmatch(at_work.named({name: "ann"})[name])
     assert at_work.text(f"{name}=ann") == f"{name}={at_work.token('ann')}"
     assert at_work.named({other: "ann"}) == {other: "ann"}
+
+
+def test_no_token_is_made_of_a_part_of_a_token() -> None:
+    at_work = texts({"fields": ("user",), "patterns": ("email",), "own": (r"\d{5}", "[a-f]{3}")})
+    for number in range(60):
+        mail = f"ann{number}@example.org"
+        token = at_work.token(mail)
+        assert at_work.text(f"{mail} fails") == f"{token} fails"
+        assert at_work.text(f"user={mail} fails") == f"user={token} fails"
+        assert at_work.text(token) == at_work.name(f"pod/{token}").removeprefix("pod/") == token
+    assert "12345" not in at_work.text("account_1234512345123451")

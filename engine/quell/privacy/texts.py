@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -13,6 +14,8 @@ from quell.privacy.rules import Do, PrivacyRules
 
 TOKEN: Final = re.compile(r"t_[0-9a-f]{16}")
 """What stands for a value. One that comes in is left alone, so that nothing becomes a token of a token."""
+_WITHIN: Final = re.compile(rb"(?<![0-9A-Za-z_])t_[0-9a-f]{16}(?![0-9A-Za-z])")
+_TOKEN_LENGTH: Final = 18
 _GONE: Final = "…"
 _NAME_BEFORE: Final = re.compile(rb"([\w.\-]+)[^\w]{0,12}$")
 _LONGEST_NAME: Final = 200
@@ -133,7 +136,10 @@ class Texts:
     def _without(self, text: bytes, pattern: Pattern, rule: tuple[str, Do], *, names: bool) -> bytes:
         parts: list[bytes] = []
         end = 0
+        tokens = [one.start() for one in _WITHIN.finditer(text)] if b"t_" in text else []
         for span in pattern.found(text):
+            if (before := bisect_right(tokens, span.start)) and span.end <= tokens[before - 1] + _TOKEN_LENGTH:
+                continue  # an expression of one's own, such as five digits, may fit a part of a token
             found = text[span.start : span.end].decode("utf-8", "surrogatepass")
             if TOKEN.fullmatch(found) or self._kept(found) or (not rule[0] and self._kept_name(text, span.start)):
                 continue
