@@ -205,3 +205,12 @@ def test_whatever_stands_in_it_a_record_can_be_kept(labels: dict[str, str], text
     told = one(record)
     assert MAIL not in str(told)
     msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=AlertRecord)
+
+
+def test_attributes_that_are_to_be_kept_are_left_alone_by_patterns_as_well() -> None:
+    guard = Guard(PrivacyRules(key=b"k" * 32, rules=RULES, keep=("owner",)))
+    record = EntityRecord(at=1.0, entity="service/pay", owner=MAIL, labels={"owner": MAIL, "by": MAIL})
+    (told,) = guard.records([record])
+    assert isinstance(told, EntityRecord)
+    assert (told.owner, told.labels["owner"]) == (MAIL, MAIL), "pages of its owner would go to nobody"
+    assert told.labels["by"] != MAIL

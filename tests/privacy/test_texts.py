@@ -214,3 +214,9 @@ def test_no_token_is_made_of_a_part_of_a_token() -> None:
         assert at_work.text(f"user={mail} fails") == f"user={token} fails"
         assert at_work.text(token) == at_work.name(f"pod/{token}").removeprefix("pod/") == token
     assert "12345" not in at_work.text("account_1234512345123451")
+
+
+@pytest.mark.parametrize("end", [".", ":", "!", "?", "...", "", ", he says", ".\n"])
+def test_the_end_of_a_sentence_is_no_part_of_a_value(end: str) -> None:
+    at_work = texts({"fields": ("user_id",)})
+    assert at_work.text(f"paid by user_id=1.7{end}") == f"paid by user_id={at_work.token('1.7')}{end}"

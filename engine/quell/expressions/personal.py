@@ -201,10 +201,13 @@ class Names:
         return "|".join(re2.escape(max(_WILD.split(glob), key=len)) for glob in self.globs)
 
     def within(self) -> Pattern:
-        """Finds values in texts such as ``user_id=17``, ``"user_id": "x y"`` and ``?user_id=17&``."""
+        """Finds values in texts such as ``user_id=17``, ``"user_id": "x y"`` and ``?user_id=17&``.
+
+        A dot behind one ends the sentence: the same value without it is the same.
+        """
         names = "|".join(map(_as_expression, self.globs))
         before = rf"(?i)(?:^|[^\pL\pN_])(?:{names})(?:\\?[\"'])?\s{{0,3}}(?:=>|[=:])\s{{0,3}}"
-        value = r"""(?:"((?:[^"\\]|\\.)+)|'((?:[^'\\]|\\.)+)|\\"([^"\\]+)|([^\s"'\\<>{}\[\],;&)]+))"""
+        value = r"""(?:"((?:[^"\\]|\\.)+)|'((?:[^'\\]|\\.)+)|\\"([^"\\]+)|([^\s"'\\<>{}\[\],;&)]*[^\s"'\\<>{}\[\],;&).:!?]))"""
         return Pattern(_compiled(before + value), None, groups=True)
 
 

@@ -73,6 +73,8 @@ class Texts:
 
     def value(self, name: str, value: Any) -> Any:
         """What becomes of the value of a field by its rule; None of a value that is dropped."""
+        if name in self._keep:
+            return value
         do = self.rule_of(name)
         if do is None or value is None or value == "" or isinstance(value, bool):
             return self.anything(value)
