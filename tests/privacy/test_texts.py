@@ -220,3 +220,17 @@ def test_no_token_is_made_of_a_part_of_a_token() -> None:
 def test_the_end_of_a_sentence_is_no_part_of_a_value(end: str) -> None:
     at_work = texts({"fields": ("user_id",)})
     assert at_work.text(f"paid by user_id=1.7{end}") == f"paid by user_id={at_work.token('1.7')}{end}"
+
+
+def test_values_in_links_are_found_as_links_write_them() -> None:
+    at_work = texts({"fields": ("user_id",), "patterns": ("email", "phone")})
+    user, mail, phone = map(at_work.token, ("17", "ann@example.org", "+4915112345678"))
+    links = "https://g.example/new?matcher=user_id%3D17&orgId=1 and /u/ann%40example.org?n=%2B4915112345678"
+    told = at_work.text(f"see {links}")
+    assert told == f"see https://g.example/new?matcher=user_id={user}&orgId=1 and /u/{mail}?n={phone}"
+    assert "17" not in at_work.text("/graph?g0.expr=x%7Buser_id%3D%2217%22%7D").replace(user, "")
+    assert mail in at_work.text("/login?next=%2Fu%3Fm%3Dann%2540example.org"), "twice"
+    other = "https://g.example/d?q=a%20b%2Fc%FF 100% user_id 50%25"
+    assert at_work.text(other) == other
+    assert at_work.suspects(b'{"url": "/u/ann%40example.org"}')
+    assert at_work.text("user_id %" + "25" * 100_000 + "40x.de"), "no depth without end"

@@ -94,8 +94,12 @@ _MAIL = r"[\pL\pN_.%+\-]+@[\pL\pN\-]+(?:\.[\pL\pN\-]+)+"
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _HEX = r"[0-9A-Fa-f]{1,4}"
 _V6 = rf"(?:{_HEX}:){{2,7}}{_HEX}|(?:{_HEX}:){{1,7}}(?::{_HEX}){{0,6}}:?|::[0-9A-Fa-f:]{{1,39}}"
+_ESC = "%(?:25){0,2}"
+"""What begins a letter that a link escapes, also a link within a link."""
 _KINDS: Final = {
-    "email": _Kind(_MAIL, r"@[\pL\pN\-]+\.", worth=lambda text: b"@" in text, behind=""),
+    "email": _Kind(
+        _MAIL, rf"(?:@|{_ESC}40)(?:[\pL\pN\-]|%[0-9A-F]{{2}})+\.", worth=lambda text: b"@" in text, behind=""
+    ),
     "card": _Kind(
         r"[3-6]\d(?:[ \-]?\d){11,17}", r"[3-6]\d(?:[ \-]?\d){11}", _card, lambda text: _digits(text) >= 13
     ),
@@ -107,7 +111,8 @@ _KINDS: Final = {
     "phone": _Kind(
         r"\+[1-9](?:[ .\-/()]{0,2}\d){6,14}|\(0?\d{2,5}\)[ \-]?\d{3,4}[ \-]?\d{2,8}"
         r"|0[1-9]\d{1,3}[ /]\d{3,4}[ \-]?\d{2,8}|[2-9]\d\d[\-. ]\d{3}[\-. ]\d{4}",
-        r"\+[1-9](?:[ .\-/()]{0,2}\d){6}|\d\)[ \-]?\d{3}|0\d{1,4}[ /]\d{3}|\d{3}[\-. ]\d{3}[\-. ]\d{4}",
+        rf"(?:\+|{_ESC}2B)[1-9](?:(?:[ .\-/()+]|{_ESC}2[089]){{0,2}}\d){{6}}"
+        r"|\d\)[ \-]?\d{3}|0\d{1,4}[ /]\d{3}|\d{3}[\-. ]\d{3}[\-. ]\d{4}",
         worth=lambda text: _digits(text) >= 7,
     ),
     "ip": _Kind(f"{_V4}|{_V6}", r"(?:\d{1,3}\.){3}\d|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:", _ip,
@@ -207,7 +212,8 @@ class Names:
         """
         names = "|".join(map(_as_expression, self.globs))
         before = rf"(?i)(?:^|[^\pL\pN_])(?:{names})(?:\\?[\"'])?\s{{0,3}}(?:=>|[=:])\s{{0,3}}"
-        value = r"""(?:"((?:[^"\\]|\\.)+)|'((?:[^'\\]|\\.)+)|\\"([^"\\]+)|([^\s"'\\<>{}\[\],;&)]*[^\s"'\\<>{}\[\],;&).:!?]))"""
+        value = r"""(?:"((?:[^"\\]|\\.)+)|'((?:[^'\\]|\\.)+)|\\"([^"\\]+)"""
+        value += r"""|([^\s"'\\<>{}\[\],;&)]*[^\s"'\\<>{}\[\],;&).:!?]))"""
         return Pattern(_compiled(before + value), None, groups=True)
 
 

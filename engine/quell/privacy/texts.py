@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from quell.expressions.personal import Names, Pattern, known, own, searcher
 from quell.privacy.rules import Do, PrivacyRules
@@ -15,6 +16,11 @@ from quell.privacy.rules import Do, PrivacyRules
 TOKEN: Final = re.compile(r"t_[0-9a-f]{16}")
 """What stands for a value. One that comes in is left alone, so that nothing becomes a token of a token."""
 _WITHIN: Final = re.compile(rb"(?<![0-9A-Za-z_])t_[0-9a-f]{16}(?![0-9A-Za-z])")
+_ESCAPED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_MOST_ESCAPED: Final = 3
+"""So often a link may stand within a link."""
+_RUN: Final = re.compile(r"[^\s\"'<>]+")
+_IN_LINKS: Final = "/:?#[]@!$&'()*+,;=%~…"
 _TOKEN_LENGTH: Final = 18
 _GONE: Final = "…"
 _NAME_BEFORE: Final = re.compile(rb"([\w.\-]+)[^\w]{0,12}$")
@@ -124,16 +130,27 @@ class Texts:
     def _cleaned_name(self, text: str) -> str:
         return self._replaced(text, names=True)
 
-    def _replaced(self, text: str, *, names: bool) -> str:
+    def _replaced(self, text: str, *, names: bool, escaped: int = 0) -> str:
         """The text with all that is found replaced, one pattern after another."""
         told = text.encode("utf-8", "surrogatepass")
         if not self.suspects(told):
             return text
+        if b"%" in told and escaped < _MOST_ESCAPED and _ESCAPED.search(text):
+            text = _RUN.sub(lambda run: self._unescaped(run[0], names=names, escaped=escaped + 1), text)
+            told = text.encode("utf-8", "surrogatepass")
         for pattern, do in self._within if b"=" in told or b":" in told else ():
             told = self._without(told, pattern, ("", do), names=names)
         for pattern, word, do in self._patterns:
             told = self._without(told, pattern, (word, do), names=names)
         return told.decode("utf-8", "surrogatepass")
+
+    def _unescaped(self, run: str, *, names: bool, escaped: int) -> str:
+        """A link may hold values as links do: ``user_id%3D17``, ``ann%40example.org``."""
+        if not _ESCAPED.search(run):
+            return run
+        read = unquote(run, errors="surrogateescape")
+        told = self._replaced(read, names=names, escaped=escaped)
+        return run if told == read else quote(told, safe=_IN_LINKS, errors="surrogateescape")
 
     def _without(self, text: bytes, pattern: Pattern, rule: tuple[str, Do], *, names: bool) -> bytes:
         parts: list[bytes] = []
