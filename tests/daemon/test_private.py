@@ -41,6 +41,8 @@ def entry(payload: bytes, path: str = "/in/hook", **headers: str) -> Quarantined
         (b'{"a":  1}', '{"a":  1}'),
         (b"", ""),
         (b"\x00\xff\x10ann@example.org", "(18 bytes that are no text were not kept: they may hold personal data)"),
+        (b"\n\x07user_id\x12\x04\n\x0217", "(15 bytes that are no text were not kept: they may hold personal data)"),
+        (b"\x1b[31m user_id=17 \x1b[0m", "\x1b[31m user_id=U \x1b[0m"),
         ("é".encode()[:1] + b" " * 200, "(201 bytes that are no text were not kept: they may hold personal data)"),
     ],
 )

@@ -5,6 +5,7 @@ Also on what could not be read: nobody knows what is in it, so of what is no tex
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from quell.privacy.rules import PrivacyRules
 from quell.privacy.texts import Texts
 from quell.store.port import Quarantined
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+"""What no text holds, such as the lengths of protobuf; colours of a terminal begin with the one that is missing."""
 _NOT_KEPT = "({} bytes that are no text were not kept: they may hold personal data)"
 
 
@@ -72,10 +75,10 @@ def _payload(texts: Texts, payload: bytes) -> bytes | None:
         text = payload.decode()
     except UnicodeDecodeError as error:
         # What was cut off may have been cut within a letter.
-        if error.start < len(payload) - 100 or b"\x00" in payload:
+        if error.start < len(payload) - 100:
             return None
         text = payload.decode(errors="ignore")
-    if "\x00" in text:
+    if _NO_TEXT.search(text):
         return None
     document, read = _document(payload)
     if read:
