@@ -154,11 +154,21 @@ def test_a_silence_for_a_person_fits_alerts_as_they_are_kept() -> None:
         {"name": "mail", "value": r"ann@example\.org|bo.*", "isRegex": True},
         {"name": "gone", "value": "x"},
         {"name": "service", "value": r"a\.b", "isRegex": True},
+        {"name": "user_id", "value": r"(17|a\.b)", "isRegex": True},
+        {"name": "user_id", "value": ".+", "isRegex": True},
     ]
     silence = {"matchers": given, "comment": MAIL, "createdBy": MAIL}
     told = one(CommandRecord(at=1.0, verb="silence", target="s", args={"silence": silence})).args["silence"]
     values = [matcher["value"] for matcher in told["matchers"]]
-    assert values == [token("17"), "", f"{token(MAIL)}|bo.*", token("x"), r"a\.b"]
+    assert values == [
+        token("17"),
+        "",
+        f"{token(MAIL)}|bo.*",
+        token("x"),
+        r"a\.b",
+        f"({token('17')}|{token('a.b')})",
+        ".+",
+    ]
     assert (told["comment"], told["createdBy"]) == (token(MAIL), MAIL)
 
 

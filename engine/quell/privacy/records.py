@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -42,6 +43,8 @@ _FIELDS: Final = frozenset({"author", "promoted_by", "owner", "summary", "diff",
 """Attributes that rules may name like a label."""
 _ARGS_FIXED: Final = frozenset({"incident", "alerts", "answers", "status", "to", "there", "echo", "dry", "seconds"})
 _SILENCE_TEXTS: Final = frozenset({"comment"})
+_WORDS: Final = re.compile(r"\(?((?:[\w@ -]|\\[.\-+@])+(?:\|(?:[\w@ -]|\\[.\-+@])+)*)\)?")
+"""An expression that is nothing but values, one or the other."""
 _ENCODE: Final = msgspec.json.Encoder().encode
 _NUMBERS: Final = frozenset({SampleRecord, SamplesRecord, TotalsRecord, DistributionRecord})
 _SHARE: Final = 1 << 64
@@ -224,7 +227,14 @@ def _matcher(texts: Texts, matcher: Mapping[str, Any]) -> dict[str, Any]:
     if not matcher.get("isRegex"):
         known = texts.rule_of(str(matcher.get("name"))) is not None
         return {**matcher, "value": texts.token(value) if known else texts.name(value)}
+    if texts.rule_of(str(matcher.get("name"))) is not None and (words := _WORDS.fullmatch(value)):
+        told = "|".join(texts.token(_plain(word)) for word in words[1].split("|"))
+        return {**matcher, "value": f"({told})" if value[0] == "(" else told}
     # An expression stays one: what is personal in it becomes a token, which is a plain word.
-    plain = value.replace("\\.", ".").replace("\\-", "-").replace("\\+", "+").replace("\\@", "@")
+    plain = _plain(value)
     told = texts.name(plain)
     return {**matcher, "value": value if told == plain else told}
+
+
+def _plain(expression: str) -> str:
+    return expression.replace("\\.", ".").replace("\\-", "-").replace("\\+", "+").replace("\\@", "@")
