@@ -84,3 +84,31 @@ async def test_rules_are_taken_up_by_a_reload_and_hold_from_then_on() -> None:
         assert place.daemon.masker.text(f"from {MAIL}") == f"from {TEXTS.token(MAIL)}"
         kept = [one for group in store.groups_after(0) for one in group.records if isinstance(one, AlertRecord)]
         assert [one.labels["user_id"] for one in kept] == ["17", TEXTS.token("17")]
+
+
+def test_what_sources_remember_is_sealed_where_it_is_personal() -> None:
+    private = Private(RULES)
+    given = {"poll": f'{{"firing":[[{{"user_id":"17","mail":"{MAIL}"}},1.5,null]]}}', "sql": "2026-11-21T00:00:00Z"}
+    kept = private.cursors(given)
+    assert kept["sql"] == given["sql"], "a time says nothing of anybody"
+    assert kept["poll"].startswith("sealed:")
+    assert not any(word in kept["poll"] for word in ("user_id", MAIL, "firing"))
+    assert kept == private.cursors(given), "alike, or each pull would write"
+    assert private.opened(kept) == given
+    other = Private(msgspec.structs.replace(RULES, key=b"fedcba9876543210"))
+    assert other.opened(kept) == {"sql": given["sql"]}, "it begins anew"
+    assert private.opened({"poll": kept["poll"][:-4]}) == private.opened({"poll": "sealed:?"}) == {}
+    assert Private(PrivacyRules()).cursors(given) is given
+    rules_gone = Private(PrivacyRules(key=RULES.key))
+    assert rules_gone.opened(kept) == given
+
+
+@in_a_loop
+async def test_the_inbox_keeps_no_cursor_in_which_somebody_is_named() -> None:
+    given, store = loaded(), MemoryStore()
+    given = Loaded(msgspec.structs.replace(given.settings, privacy=RULES), Rulebook())
+    async with running(given, store=store) as place:
+        await place.daemon.inbox.put((), cursors={"poll": f'{{"mail": "{MAIL}"}}'})
+        kept = store.recover().cursors
+    assert MAIL not in str(kept)
+    assert place.daemon.inbox.private.opened(kept) == {"poll": f'{{"mail": "{MAIL}"}}'}

@@ -202,7 +202,7 @@ class Daemon:
         await self.tenure.begin()
         await self.sources.use(self._first_sources, self.settings)
         found = await self.loop.recover()
-        self.schedule.cursors = found.cursors
+        self.schedule.cursors = self.inbox.private.opened(found.cursors)
         self.inbox.resume(found.last, found.behind if self.loop.seq < found.last else 0)
         self._spawn(self.inbox.run(), "inbox")
         # Asked before time passes: what is decided from then on is begun by this process.

@@ -205,7 +205,7 @@ class Inbox:
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
         records, quarantined = self.private.records(records), self.private.aside(quarantined)
-        self._puts.append(_Put(records, quarantined, cursors or {}, size, told))
+        self._puts.append(_Put(records, quarantined, self.private.cursors(cursors or {}), size, told))
         self.waiting += size
         self.arrived += 1
         if len(self._puts) == 1:

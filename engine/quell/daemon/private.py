@@ -6,19 +6,22 @@ Also on what could not be read: nobody knows what is in it, so of what is no tex
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from quell.daemon import aside
 from quell.model.records import AnyRecord
 from quell.privacy.records import Guard
 from quell.privacy.rules import PrivacyRules
+from quell.privacy.sealing import opened, sealed
 from quell.privacy.texts import Texts
 from quell.store.port import Quarantined
 
+_log = structlog.get_logger("quell.daemon")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 """What no text holds, such as the lengths of protobuf; colours of a terminal begin with the one that is missing."""
 _NOT_KEPT = "({} bytes that are no text were not kept: they may hold personal data)"
@@ -49,10 +52,31 @@ class Private:
         """A text as it may be logged or told."""
         return text if self._texts is None else self._texts.text(text)
 
+    def cursors(self, cursors: Mapping[str, str]) -> Mapping[str, str]:
+        """How far sources were read, as it may be kept: sealed where something personal is in it."""
+        texts, rules = self._texts, self._rules
+        if texts is None or rules is None or not cursors:
+            return cursors
+        return {name: sealed(text, rules.key) if _personal(texts, text) else text for name, text in cursors.items()}
+
+    def opened(self, cursors: Mapping[str, str]) -> dict[str, str]:
+        """Cursors as they were before they were kept; without those that another secret sealed."""
+        key = self._rules.key if self._rules is not None else b""
+        told = {name: opened(cursor, key) for name, cursor in cursors.items()}
+        for name, cursor in told.items():
+            if cursor is None:
+                _log.warning("another secret sealed how far a source was read: it begins anew", source=name)
+        return {name: cursor for name, cursor in told.items() if cursor is not None}
+
     def aside(self, entries: Sequence[Quarantined]) -> Sequence[Quarantined]:
         """What could not be read, as it may be kept."""
         texts = self._texts
         return entries if texts is None or not entries else [_aside(texts, entry) for entry in entries]
+
+
+def _personal(texts: Texts, text: str) -> bool:
+    data = text.encode("utf-8", "surrogatepass")
+    return texts.suspects(data) and _payload(texts, data) != data
 
 
 def _aside(texts: Texts, entry: Quarantined) -> Quarantined:
