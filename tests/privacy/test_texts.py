@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,7 +134,7 @@ def test_the_same_value_is_the_same_token_wherever_it_comes_from() -> None:
     [
         ("user_id=17 failed", "user_id=T failed"),
         ("user_id: '17 8', x", "user_id: 'T', x"),
-        ('{"user_id": "a \\" b", "n": 1}', '{"user_id": "T", "n": 1}'),
+        ('{"user_id": "a \\" b", "n": 1}', '{"user_id":"T","n":1}'),
         ('{\\"user_id\\":\\"17\\"}', '{\\"user_id\\":\\"T\\"}'),
         ("user_id => 17;", "user_id => T;"),
         ("user_id=<*> xuser_id=17 user_id_count", "user_id=<*> xuser_id=17 user_id_count"),
@@ -234,3 +235,16 @@ def test_values_in_links_are_found_as_links_write_them() -> None:
     assert at_work.text(other) == other
     assert at_work.suspects(b'{"url": "/u/ann%40example.org"}')
     assert at_work.text("user_id %" + "25" * 100_000 + "40x.de"), "no depth without end"
+
+
+def test_a_text_that_is_json_is_read_by_the_names_in_it() -> None:
+    at_work = texts({"fields": ("user_id", "customer"), "patterns": ("email",)}, {"fields": ("gone",), "do": "drop"})
+    told = at_work.text('{"user_id":["17","18"],"customer":{"name":"Ann"},"gone":[1],"n":1,"to":"ann@x.de"}')
+    assert msgspec.json.decode(told).keys() == {"user_id", "customer", "n", "to"}
+    assert not any(word in told for word in ('"17"', "Ann", "gone", "ann@"))
+    assert at_work.text(told) == told
+    twice = at_work.text('{"to":"ann@x.de","to":"b"}')
+    assert "ann@" not in twice, "also what a reader of JSON does not see"
+    other = '{ "a": 1.10, "customers": [] }'
+    assert at_work.text(other) == other
+    assert at_work.text("[" * 5_000 + "user_id")

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+import msgspec
+
 from quell.expressions.personal import Names, Pattern, known, own, searcher
 from quell.privacy.rules import Do, PrivacyRules
 
@@ -125,7 +127,18 @@ class Texts:
         return value if told == text else told
 
     def _cleaned(self, text: str) -> str:
+        if text[:1] in {"{", "["} and self.suspects(text.encode("utf-8", "surrogatepass")):
+            text = self._document(text)
         return self._replaced(text, names=False)
+
+    def _document(self, text: str) -> str:
+        """A text that is JSON, as many log lines are: by the names in it, also where lists and objects have them."""
+        try:
+            document = msgspec.json.decode(text)
+            told = self.anything(document)
+            return text if told == document else msgspec.json.encode(told).decode()
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return text
 
     def _cleaned_name(self, text: str) -> str:
         return self._replaced(text, names=True)
