@@ -81,6 +81,41 @@ def new_name(state: State, members: Sequence[Member], now: float) -> str:
     return f"INC-{digest[:length]}"
 
 
+def kept(
+    state: State,
+    story: Sequence[tuple[Cluster, str]],
+    apart: Mapping[str, list[Member]],
+    before: Mapping[Member, str | None],
+) -> dict[str, list[Member]]:
+    """Firings that nothing explains any more and that people were paged by: by the incident that they stay in.
+
+    They page no more, so whoever was called for one must find it in an incident for as long as it fires. What became
+    part of another incident takes them along.
+    """
+    after = {member: name for cluster, name in story for member in cluster.members}
+    after |= {member: name for name, members in apart.items() for member in members}
+    found: dict[str, list[Member]] = {}
+    told = set(after.values())
+    for member, name in before.items():
+        if name is None or member in after or not _paged(state, member):
+            continue
+        incident = state.incidents.get(name)
+        if incident is None or not incident.is_open or incident.crowd:
+            continue  # a crowd keeps whoever finds no company
+        home = name if name in told else absorber([one for one, stood in before.items() if stood == name], after)
+        if home is not None:
+            found.setdefault(home, []).append(member)
+    return found
+
+
+def _paged(state: State, member: Member) -> bool:
+    """Whether it fires, and people were paged by it."""
+    alert, behaviour = state.alerts.get(member[0]), state.behaviour.get(member[0])
+    if alert is None or behaviour is None or not alert.firing or alert.episode != member[1]:
+        return False
+    return behaviour.paged_at is not None and behaviour.paged_at >= alert.starts_at
+
+
 def absorber(members: Sequence[Member], after: Mapping[Member, str]) -> str | None:
     """Where most of these firings went; None when none went anywhere."""
     went = Counter(after[member] for member in members if member in after)

@@ -13,7 +13,7 @@ import msgspec
 
 from quell.core.alerts import Alerts
 from quell.core.conclude import Cause
-from quell.core.continuity import Cluster, Member, absorber, continued, place_of
+from quell.core.continuity import Cluster, Member, absorber, continued, kept, place_of
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager
@@ -68,6 +68,7 @@ class Incidents:
         free, held, apart = self._rulings.sorted_out(clusters)
         story = continued(self._state, free, before, least=least, now=now, merged=merged)
         story = self._with_word(story, held, apart)
+        story = self._with_paged(story, apart, before)
         after = {member: name for cluster, name in story for member in cluster.members}
         after |= {member: name for name, members in apart.items() for member in members}
         told = set(after.values())
@@ -110,6 +111,21 @@ class Incidents:
             if name in told:
                 told[name] = self._rulings.with_apart(told[name], members)
         return [(cluster, name) for name, cluster in told.items()]
+
+    def _with_paged(
+        self,
+        story: list[tuple[Cluster, str]],
+        apart: dict[str, list[Member]],
+        before: Mapping[Member, str | None],
+    ) -> list[tuple[Cluster, str]]:
+        """What was concluded, with what pages no more though it fires, and would be in no incident."""
+        stay = kept(self._state, story, apart, before)
+        for name in stay.keys() & apart.keys():
+            apart[name].extend(stay[name])
+        return [
+            (self._rulings.with_apart(cluster, stay[name]) if name in stay else cluster, name)
+            for cluster, name in story
+        ]
 
     def _adopt(self, name: str, members: Sequence[Member], now: float, out: list[AnyDecision]) -> None:
         """Lists what stands in an incident by nothing but a person's word."""
