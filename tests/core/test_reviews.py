@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.scene import Scene, consistent, ends, fires
+from core.scene import T0, Scene, consistent, ends, fires, rulebook
+from quell.model.topology import Dependency, Entity
 
 INFO = ("ledger", "payments", "checkout", "cart")
 
@@ -29,3 +30,48 @@ def test_who_was_paged_by_what_fires_on_finds_it_in_an_open_incident(began: floa
     scene.tell(ends("frontend", 5700.0, "HighLatency"))
     scene.wait(7200.0)
     assert not scene.open
+
+
+def test_what_began_since_a_large_group_was_searched_still_finds_its_cause_after_a_look_at_ends() -> None:
+    leaves = tuple(f"leaf{number}" for number in range(280))
+    needs = {leaf: ["hub"] for leaf in leaves} | {"x": ["hub", "y"], "y": ["z"], "w": ["z"], "v": ["z"]}
+    names = sorted({*needs, "hub", "z"})
+    scene = Scene(
+        rulebook(
+            entities=tuple(Entity(entity=f"service/{name}", labels={"namespace": "shop"}) for name in names),
+            dependencies=tuple(
+                Dependency(from_=f"service/{name}", to=f"service/{other}", type="calls")
+                for name, others in needs.items()
+                for other in others
+            ),
+        )
+    )
+    scene.tell(fires("hub"), *(fires(leaf, 10.0) for leaf in leaves), at=10.0)
+    scene.tell(ends(leaves[0], 41.0))
+    (group,) = scene.engine.state.groups.values()
+    scene.wait(121.0)
+    scene.tell(
+        *(fires(name, 121.0, "Down", "warning") for name in "zwv"),
+        fires("y", 121.0, "Slow", "warning"),
+        fires("x", 121.0, "Slow", "warning"),
+        at=121.0,
+    )
+    assert group.review_at is not None
+    assert group.solve_at is not None
+    assert group.review_at < group.solve_at
+    scene.wait(300.0)
+    assert {incident.suspects[0].entity for incident in scene.open} == {"service/hub", "service/z"}
+    assert len(scene.pages) == 2
+
+
+@pytest.mark.parametrize("bridge", ["checkout", "payments"])
+def test_a_look_that_a_group_was_due_comes_though_the_group_joins_another(bridge: str) -> None:
+    scene = Scene()
+    scene.tell(fires("ledger"), fires("cart", 1.0), ends("cart", 20.0))
+    assert len(scene.engine.state.groups) == 2
+    other = "payments" if bridge == "checkout" else "checkout"
+    scene.tell(fires(other, 30.0, "Aaa"), fires(bridge, 30.0, "Zzz"), at=30.0)
+    (group,) = scene.engine.state.groups.values()
+    assert group.review_at is not None
+    scene.wait(group.review_at - T0)
+    assert group.review_at is None

@@ -227,8 +227,9 @@ class Correlator:
         cover = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before, now=now)
         yield
         solved = (yield from cover.steps()) if search else cover.review()
-        self._fresh.difference_update(group.fresh)
-        group.fresh = []
+        if search:  # else what changed is still to be searched for causes
+            self._fresh.difference_update(group.fresh)
+            group.fresh = []
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
         return [replace(cause, units=tuple(ids[unit] for unit in cause.units)) for cause in solved]
@@ -279,7 +280,7 @@ class Correlator:
         return told[len(told) // 2]
 
     def ended(self, group: Group, now: float) -> None:
-        """Plans to look again at a group in which something ended."""
+        """Plans to look again at a group in which something ended by now."""
         step = self._settings.solve_every_s * REVIEWS_COARSER
         due = (floor((now + ENDED_AFTER_S) / step) + 1) * step
         group.review_at = due if group.review_at is None or group.review_at < now else min(group.review_at, due)

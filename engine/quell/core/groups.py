@@ -17,7 +17,7 @@ class Groups:
         self._agenda = agenda
         self._chart = chart
         self._unit_of = {place_of(member): unit.id for unit in state.units.values() for member in unit.alerts}
-        self._planned: dict[int, tuple[float | None, float]] = {}
+        self._planned: dict[int, tuple[float | None, float, float | None]] = {}
         self._units_at: dict[str, set[int]] = {}
         for unit in state.units.values():
             self._units_at.setdefault(unit.entity, set()).add(unit.id)
@@ -32,12 +32,12 @@ class Groups:
             self._unit_of[place] = unit.id
             self._units_at.setdefault(unit.entity, set()).add(unit.id)
             group = self._state.groups[unit.group]
-            if self._planned.get(group.id) != (group.solve_at, group.close_at):
+            if self._planned.get(group.id) != (group.solve_at, group.close_at, group.review_at):
                 self.plan(group)
 
     def plan(self, group: Group) -> None:
         """Puts on the agenda when a group is solved and closed."""
-        self._planned[group.id] = (group.solve_at, group.close_at)
+        self._planned[group.id] = (group.solve_at, group.close_at, group.review_at)
         self._agenda.put(group.solve_at, "solve", str(group.id))
         self._agenda.put(group.close_at, "close", str(group.id))
         self._agenda.put(group.review_at, "review", str(group.id))
@@ -99,8 +99,8 @@ class Groups:
 
     def _forget(self, group: Group) -> None:
         self._chart.renew()
-        self._planned.pop(group.id, None)
         for unit_id in group.units:
+            self._planned.pop(unit_id, None)  # the group, and those that it took in, are called by a unit of theirs
             unit = self._state.units[unit_id]
             at_home = self._units_at[unit.entity]
             at_home.discard(unit_id)
