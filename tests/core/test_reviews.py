@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.scene import T0, Scene, consistent, ends, fires, rulebook
+from core.scene import T0, Scene, consistent, ends, fires, outage, rulebook
+from quell.core.correlate import ENDED_AFTER_S
 from quell.model.topology import Dependency, Entity
 
 INFO = ("ledger", "payments", "checkout", "cart")
@@ -74,4 +75,25 @@ def test_a_look_that_a_group_was_due_comes_though_the_group_joins_another(bridge
     (group,) = scene.engine.state.groups.values()
     assert group.review_at is not None
     scene.wait(group.review_at - T0)
+    assert group.review_at is None
+
+
+def test_what_ended_just_before_a_look_is_looked_at_in_its_own_time() -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(900.0)
+    (group,) = scene.engine.state.groups.values()
+    scene.tell(ends("ledger", 900.0))
+    first = group.review_at
+    assert first is not None
+    last = first - T0 - 5.0
+    scene.tell(ends("payments", last))
+    assert group.review_at == first
+    scene.wait(first - T0)
+    assert group.review_at is not None
+    assert first < group.review_at
+    assert group.review_at >= T0 + last + ENDED_AFTER_S
+    scene.restart()
+    (group,) = scene.engine.state.groups.values()
+    scene.wait(last + 200.0)
     assert group.review_at is None

@@ -285,6 +285,12 @@ class Correlator:
         due = (floor((now + ENDED_AFTER_S) / step) + 1) * step
         group.review_at = due if group.review_at is None or group.review_at < now else min(group.review_at, due)
 
+    def not_believed(self, group: Group, now: float) -> float | None:
+        """When the last of what ended in a group did, if that is too short ago to be believed; else None."""
+        late = [end for unit_id in group.units for end in self._state.units[unit_id].ends.values()]
+        last = max(late, default=-inf)
+        return last if last > now - ENDED_AFTER_S else None
+
     def _weight(self, unit: Unit) -> float:
         """What explaining a unit earns: another rule that fires says more than the same rule on another replica.
 

@@ -62,6 +62,10 @@ class Groups:
         if group is None or group.review_at is None or group.review_at > at:
             return None
         group.review_at = None
+        last = self._chart.correlator.not_believed(group, at)
+        if last is not None:  # what ended while this was awaited is looked at in its own time
+            self._chart.correlator.ended(group, last)
+            self._agenda.put(group.review_at, "review", str(group.id))
         return group if group.solve_at is None or group.solve_at > at else None
 
     def of(self, alert: Alert) -> Group | None:
