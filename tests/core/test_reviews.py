@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.scene import T0, Scene, consistent, ends, fires, outage, rulebook
+from core.scene import T0, Scene, consistent, ends, fires, outage, rulebook, says
 from quell.core.correlate import ENDED_AFTER_S
+from quell.core.lives import TRUST_S
 from quell.model.topology import Dependency, Entity
 
 INFO = ("ledger", "payments", "checkout", "cart")
@@ -97,3 +98,20 @@ def test_what_ended_just_before_a_look_is_looked_at_in_its_own_time() -> None:
     (group,) = scene.engine.state.groups.values()
     scene.wait(last + 200.0)
     assert group.review_at is None
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_was_resolved_by_hand_and_fires_on_pages_again_though_more_that_is_over_joined_it(restarts: bool) -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(60.0)
+    scene.tell(says("resolve", scene.incident.id, 60.0))
+    scene.tell(fires("payments", 62.0, "HighLatency"), ends("payments", 63.0, "HighLatency"))
+    scene.wait(300.0)
+    assert len(scene.incident.alerts) == 5
+    if restarts:
+        scene.restart()
+    assert (scene.open, len(scene.pages)) == ([], 1)
+    scene.wait(60.0 + TRUST_S)
+    assert scene.open
+    assert len(scene.pages) == 2

@@ -50,7 +50,8 @@ class Logbook:
         self._state.incidents[incident.id] = incident
         self._note_merger(incident)
         if not incident.is_open:
-            self._state.calm_at.pop(incident.id, None)
+            if known is None or known.status != incident.status:  # else a person's word may be asked after
+                self._state.calm_at.pop(incident.id, None)
             self._pruning.incident(incident)
         elif incident.id not in self._state.calm_at:
             self.watch(incident.id, now + STALE_S)
