@@ -115,3 +115,28 @@ def test_what_was_resolved_by_hand_and_fires_on_pages_again_though_more_that_is_
     scene.wait(60.0 + TRUST_S)
     assert scene.open
     assert len(scene.pages) == 2
+
+
+def test_what_was_merged_and_stands_apart_again_just_as_it_was_is_open_again() -> None:
+    scene = Scene()
+    told = [
+        fires("checkout", 1.0, "HighLatency"),
+        fires("payments", 312.0, "DataStale"),
+        ends("checkout", 838.0, "HighLatency"),
+        fires("ledger", 1238.0, "HighLatency", "warning"),
+        fires("ledger", 1241.0, "DataStale", "warning"),
+        fires("ledger", 1284.0, "HighErrorRate", "warning"),
+        fires("frontend", 1291.0, "DataStale", "warning"),
+        fires("checkout", 1871.0, "HighLatency"),
+        fires("cart", 2640.0, "HighErrorRate"),
+        ends("ledger", 3775.0, "HighLatency", "warning"),
+        ends("frontend", 3805.0, "DataStale", "warning"),
+        ends("cart", 5827.0, "HighErrorRate"),
+    ]
+    scene.tell(*told)
+    for until in range(5830, 7000, 60):
+        scene.wait(float(until))
+        consistent(scene.engine)
+        home = scene.engine.state.incidents[scene.alert("payments", "DataStale").incident or ""]
+        assert home.is_open
+    assert [entry.what for entry in home.timeline if entry.what in {"merged", "split"}] == ["merged", "split"]

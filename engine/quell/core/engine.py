@@ -364,7 +364,7 @@ class Engine:
             elif isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
-                if decision.event == "reopened":
+                if decision.event in {"reopened", "split"}:
                     self._pager.plan(self.state.incidents[decision.incident.id])
                 out.extend(self._following.changed(self.state.incidents[decision.incident.id], now))
                 name = decision.incident.id

@@ -235,7 +235,8 @@ class Incidents:
             return
         severity = worst(alert.severity for alert in alerts if alert.severity)
         reopens = known is not None and known.status == "resolved" and anew
-        if known is not None and known.suspects and (known.alerts, known.severity, reopens) == (marks, severity, False):
+        stands = known is not None and known.status != "merged" and not reopens
+        if known is not None and known.suspects and stands and (known.alerts, known.severity) == (marks, severity):
             first = ranker.entity(cluster.cause)
             heard = ranker.heard(cluster.cause, known.updated_at)
             if first == known.suspects[0].entity and not heard and not self._news_of(first, known, changes):
@@ -289,7 +290,7 @@ class Incidents:
             impact=seen.impact,
             changes=seen.changes,
         )
-        if grown == known and not reopens:
+        if grown == known and known.status != "merged" and not reopens:
             return
         event: IncidentEvent = "updated"
         first, was = seen.suspects[0], known.suspects[0] if known.suspects else None
