@@ -229,7 +229,7 @@ def test_answers_for_programs(started, capsys):
 
     assert set(answer("version")) == {"version"}
     fine = answer("check", str(folder))
-    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 20)
+    assert (fine["fine"], fine["problems"], fine["playbooks"]) == (True, [], 21)
     connectors = answer("explain", "connectors")
     assert {"http", "alertmanager"} <= {connector["name"] for connector in connectors}
     (http,) = answer("explain", "connectors", "http")

@@ -1,7 +1,7 @@
 """Texts that only the secret opens: cursors of sources, which must come back as they were and may hold anything.
 
-They are encrypted by AES-SIV (RFC 5297): the same text is sealed alike, and what was changed, or was sealed with another
-secret, does not open.
+They are encrypted by AES-SIV (RFC 5297): the same text is sealed alike, and what was changed, or was sealed with
+another secret, does not open.
 """
 
 from __future__ import annotations
