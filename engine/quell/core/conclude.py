@@ -16,6 +16,8 @@ from quell.core.problem import Ints, Open, Problem
 CHEAPEST = 3.0
 """No cause costs less to open."""
 SWAP_TRIALS = 6
+MOST_WEIGHED = 400_000
+"""So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Conclusion:
     def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
         """Who explains which unit, its end being taken into account as well."""
         symptoms = self._problem.symptoms
-        if not groups or not np.isfinite(symptoms.ends).any():
+        if not groups or len(chosen) * len(symptoms.ends) > MOST_WEIGHED or not np.isfinite(symptoms.ends).any():
             return owners
         order = np.array([at for parts in groups for at in parts])
         plain = np.full((len(order), len(symptoms.ends)), -np.inf)
