@@ -1,4 +1,4 @@
-"""How much work it is to check a configuration and to get a daemon ready: seconds of processor time, five tries each.
+"""How much work it is to check a configuration, run its tests and get a daemon ready: processor time, five tries each.
 
     python benchmarks/start.py
 
@@ -34,6 +34,7 @@ def main() -> None:
         commands = {
             "an empty Python": [sys.executable, "-c", ""],
             "quell check of the starters (goal: under 0.5)": [sys.executable, "-m", "quell.cli", "check", str(folder)],
+            "quell test of the starters (goal: under 10)": [sys.executable, "-m", "quell.cli", "test", str(folder)],
             "all that `quell serve` imports (goal: ready under 2)": [sys.executable, "-c", "import quell.daemon.serve"],
         }
         for name, command in commands.items():
