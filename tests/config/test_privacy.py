@@ -128,3 +128,21 @@ def test_rules_that_need_what_is_taken_are_told(tmp_path: Path) -> None:
     assert 'the label "secret_label", which is dropped' in told
     assert 'equal: the label "secret_label" is dropped' in told
     assert '"labels.tenant" is used here, and the label "tenant" is masked' in told
+
+
+def test_what_makes_things_one_is_told(tmp_path: Path) -> None:
+    privacy = (
+        "  rules:\n    - {fields: [instance, note], do: mask}\n    - {fields: ['pod*'], do: drop}\n"
+        "    - {fields: [host], do: token}\n    - {fields: [remark], do: drop}\n"
+    )
+    said = [one for one in warnings(tmp_path, privacy) if "tells apart" in one]
+    assert [one.split(": ")[0] for one in said] == ["quell.yaml:6:1", "quell.yaml:7:1"]
+    assert '"instance" tells apart what alerts are about: where it is masked all of them are one thing' in said[0]
+    assert '"pod*" (such as "pod") tells apart' in said[1]
+    assert "by a token of their labels" in said[0]
+
+
+def test_a_masked_address_makes_instances_one(tmp_path: Path) -> None:
+    assert any('"instance" one thing' in one for one in warnings(tmp_path, "  rules: [{patterns: [ip], do: mask}]\n"))
+    assert not warnings(tmp_path, "  rules: [{patterns: [ip], do: mask}]\n  keep: [instance]\n")
+    assert not warnings(tmp_path, "  rules: [{patterns: [ip]}]\n")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quell.model.alert import fingerprint
 from quell.model.playbook import Place
 from quell.model.records import (
     AlertRecord,
@@ -127,7 +128,9 @@ def test_what_tells_things_apart_becomes_a_token_whatever_the_rule_says() -> Non
         ("user_id", "text", {"a": 2, "b": 1}, {"a": 2, "b": 1}),
         ("masked", "text", {"a": 2, "b": 1}, {"(masked)": 3}),
         ("gone", "text", {"a": 2}, None),
-        ("user_id", "number", {}, None),
+        ("gone", "number", {}, None),
+        ("user_id", "number", {}, {}),
+        ("masked", "number", {}, {}),
     ],
 )
 def test_distributions_of_personal_fields(
@@ -135,16 +138,39 @@ def test_distributions_of_personal_fields(
 ) -> None:
     record = DistributionRecord(
         at=1.0, entity="model/a", field=field, type=kind, count=3, zero=0 if categories else 3,
-        categories=categories, samples=["x9"],
+        categories=categories, samples=["x9"], low=None if categories else 17.0, total=0.0 if categories else 51.0,
     )  # fmt: skip
     told = guard().records([record])
     if kept is None:
-        assert not told, "of numbers nothing can stay: the buckets are the values"
+        assert not told
         return
     (only,) = told
     assert isinstance(only, DistributionRecord)
     wanted = {token(name): count for name, count in kept.items()} if field == "user_id" else kept
     assert (only.categories, only.samples, only.count) == (wanted, [], 3)
+    assert (only.type, only.zero, only.low, only.total) == (kind, 0, None, 0.0), "buckets of numbers are the values"
+
+
+def test_alerts_that_differ_in_what_is_masked_stay_two() -> None:
+    def told(labels: dict[str, str], source: str = "am", **more: Any) -> AlertRecord:
+        record = one(AlertRecord(at=1.0, source=source, status="firing", labels={"alertname": "Slow"} | labels, **more))
+        assert isinstance(record, AlertRecord)
+        return record
+
+    def mark(record: AlertRecord) -> str:
+        return fingerprint(record.labels, record.source, record.key)
+
+    for name in ("masked", "gone"):
+        ann, bob = told({name: "ann"}), told({name: "bob"})
+        assert ann.labels == bob.labels
+        assert mark(ann) != mark(bob)
+        assert mark(ann) == mark(told({name: "ann"}, annotations={"a": MAIL})) == mark(told({name: "ann"}, "am2"))
+        assert mark(ann) != mark(told({name: "ann", "severity": "page"}))
+        assert told({name: "ann"}, key="mine").key == "mine"
+        assert "ann" not in ann.key
+        assert one(ann) == ann, "what is done once is done"
+    assert mark(told({"text": "4111 1111 1111 1111"})) != mark(told({"text": "5500 0000 0000 0004"}))
+    assert told({"user_id": "ann", "mail": MAIL}).key == "", "tokens tell them apart"
 
 
 def test_a_silence_for_a_person_fits_alerts_as_they_are_kept() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -13,11 +13,14 @@ from quell.expressions.personal import Names, never
 from quell.model.mute import Matcher
 from quell.model.playbook import Place
 from quell.model.rulebook import InhibitRule, Rulebook
-from quell.privacy.rules import Do, PrivacyRules
+from quell.model.topology import NAMING_LABELS
+from quell.privacy.rules import Do, Personal, PrivacyRules
 from quell.privacy.texts import Texts
 
 _OWN = ("alertname", "severity", "kind", "impact", "entity")
 """Labels that quell itself goes by."""
+_NAMING = (*NAMING_LABELS, "pod", "pod_name", "instance", "job")
+"""Labels by which quell finds out what thing an alert is about."""
 _LABEL = re.compile(r"\blabels(?:\.([A-Za-z_]\w*)|\[\s*[\"']([^\"']+)[\"']\s*\])")
 _EXAMPLE = "t_0123456789abcdef"
 _SKIPPED = frozenset({"profiles", "entities", "dependencies", "versions", "contacts", "correlate", "caps"})
@@ -25,7 +28,7 @@ _SKIPPED = frozenset({"profiles", "entities", "dependencies", "versions", "conta
 
 def privacy_warnings(rules: PrivacyRules, rulebook: Rulebook) -> list[Problem]:
     """Sorted by nothing; each says what will not do what somebody meant."""
-    return [*_idle(rules), *_needed(rules, rulebook)] if rules.rules else []
+    return [*_idle(rules), *_alike(rules), *_needed(rules, rulebook)] if rules.rules else []
 
 
 def _idle(rules: PrivacyRules) -> Iterator[Problem]:
@@ -51,6 +54,31 @@ def _idle(rules: PrivacyRules) -> Iterator[Problem]:
         plain = not any(letter in name for letter in "*?[")
         if plain and not has_patterns and not any(name in Names(rule.fields) for rule in rules.rules):
             yield _problem(place, f'keep: no rule speaks of "{name}"')
+
+
+def _alike(rules: PrivacyRules) -> Iterator[Problem]:
+    """Labels that name things, and say the same of all of them once they are masked or dropped."""
+    texts = Texts(rules)
+    for rule in rules.rules:
+        if rule.do == "token":
+            continue
+        for entry in rule.fields:
+            names = Names([entry])
+            found = [name for name in _NAMING if name in names and texts.rule_of(name) == rule.do]
+            if found:
+                yield _problem(rule.place, _as_one(entry, found, rule), "do: token keeps them apart")
+        if "ip" in rule.patterns and "instance" not in Names(rules.keep) and texts.rule_of("instance") is None:
+            text = f'the pattern "ip" with "{rule.do}" makes all addresses in "instance" one thing'
+            yield _problem(rule.place, text, "do: token keeps them apart, keep: [instance] leaves them as they are")
+
+
+def _as_one(entry: str, found: Sequence[str], rule: Personal) -> str:
+    said = f'"{entry}"' if found == [entry] else f'"{entry}" (such as "{found[0]}")'
+    what = "are one thing" if rule.do == "mask" else "are about nothing that quell knows"
+    return (
+        f"{said} tells apart what alerts are about: where it {_what(rule.do)} all of them {what}. "
+        "They stay alerts of their own, by a token of their labels, and look alike"
+    )
 
 
 def _problem(place: Place, message: str, hint: str = "") -> Problem:

@@ -17,16 +17,9 @@ from quell.expressions.matchers import Matching
 from quell.expressions.sieve import Sieve
 from quell.expressions.templates import Template
 from quell.model.rulebook import MapRule
-from quell.model.topology import Entity
+from quell.model.topology import NAMING_LABELS, Entity
 
-KNOWN_LABELS = (
-    "entity", "service", "deployment", "statefulset", "daemonset", "component", "app", "application", "service_name",
-    "node", "host", "hostname", "model", "model_name", "endpoint", "feature_view", "feature", "dataset", "table",
-    "dag_id", "dag", "pipeline", "topic", "queue", "database", "datname", "cache", "kpi", "metric_name", "job_name",
-    "horizontalpodautoscaler", "consumergroup", "rack", "zone", "region", "resource", "device", "cluster_name",
-)  # fmt: skip
-"""Labels that name a thing, most specific first."""
-_RANK: Mapping[str, int] = {label: rank for rank, label in enumerate(KNOWN_LABELS)}
+_RANK: Mapping[str, int] = {label: rank for rank, label in enumerate(NAMING_LABELS)}
 KIND_OF_LABEL: Mapping[str, str] = {
     "node": "host", "host": "host", "hostname": "host", "instance": "host", "model": "model", "model_name": "model",
     "feature_view": "feature", "feature": "feature", "dataset": "dataset", "table": "dataset", "dag_id": "pipeline",

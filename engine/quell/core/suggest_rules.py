@@ -9,12 +9,13 @@ from itertools import accumulate
 from math import ceil
 
 from quell.core.chances import by_chance, surely
-from quell.core.resolve import ADDRESS_LABELS, KNOWN_LABELS
+from quell.core.resolve import ADDRESS_LABELS
 from quell.core.severity import SEVERITY_LABELS, rank
 from quell.expressions.matchers import Matching
 from quell.model.habits import BOUNDS_S, RuleHabit, Suggestion, Tally, suggestion_id
 from quell.model.rulebook import Rulebook
 from quell.model.times import format_duration
+from quell.model.topology import NAMING_LABELS
 
 LEAST_FIRINGS = 20
 LEAST_HEALED = 0.9
@@ -29,7 +30,7 @@ BY_CHANCE = 1e-4
 LEAST_NAMED = 10
 LEAST_NAMING = 0.8
 MOST_EQUAL = 6
-_PLACES = frozenset((*KNOWN_LABELS, *ADDRESS_LABELS, "pod", "pod_name", "container"))
+_PLACES = frozenset((*NAMING_LABELS, *ADDRESS_LABELS, "pod", "pod_name", "container"))
 
 
 def holds(tally: Tally, rulebook: Rulebook) -> Iterator[Suggestion]:

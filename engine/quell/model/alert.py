@@ -9,6 +9,8 @@ import msgspec
 
 AlertStatus = Literal["firing", "resolved", "expired"]
 Handling = Literal["page", "hold", "digest", "muted"]
+OF_LABELS = "labels/"
+"""What begins the key of an alert that its labels, as they are kept, do not tell apart from others."""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -108,6 +110,12 @@ _SORTED = msgspec.json.Encoder(order="sorted")
 
 
 def fingerprint(labels: dict[str, str], source: str = "", key: str = "") -> str:
-    """16 hex digits that identify an alert: of its labels, or of the sender's key within its source."""
-    identity = f"{source}\x00{key}".encode() if key else _SORTED.encode(labels)
+    """16 hex digits that identify an alert: of its labels, or of the sender's key within its source.
+
+    A key that begins with `OF_LABELS` stands for labels as they came, so it means the same whoever sent them.
+    """
+    if not key:
+        identity = _SORTED.encode(labels)
+    else:
+        identity = (key if key.startswith(OF_LABELS) else f"{source}\x00{key}").encode()
     return blake2b(identity, digest_size=8).hexdigest()

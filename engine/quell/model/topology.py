@@ -10,6 +10,14 @@ Learned = Literal["", "spans", "telemetry", "lineage", "registry"]
 """From what something was gathered: requests that were seen, what telemetry says of its sender, runs that read and
 write data, a registry of models. "" is told as configuration."""
 
+NAMING_LABELS = (
+    "entity", "service", "deployment", "statefulset", "daemonset", "component", "app", "application", "service_name",
+    "node", "host", "hostname", "model", "model_name", "endpoint", "feature_view", "feature", "dataset", "table",
+    "dag_id", "dag", "pipeline", "topic", "queue", "database", "datname", "cache", "kpi", "metric_name", "job_name",
+    "horizontalpodautoscaler", "consumergroup", "rack", "zone", "region", "resource", "device", "cluster_name",
+)  # fmt: skip
+"""Labels that name a thing, most specific first."""
+
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A node, named ``kind/name``. ``labels`` carry its aliases (namespace, instance, cluster, zone, …)."""

@@ -10,7 +10,9 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from quell.model.alert import OF_LABELS
 from quell.model.records import (
+    AlertRecord,
     AnyRecord,
     CallRecord,
     CommandRecord,
@@ -46,6 +48,7 @@ _SILENCE_TEXTS: Final = frozenset({"comment"})
 _WORDS: Final = re.compile(r"\(?((?:[\w@ -]|\\[.\-+@])+(?:\|(?:[\w@ -]|\\[.\-+@])+)*)\)?")
 """An expression that is nothing but values, one or the other."""
 _ENCODE: Final = msgspec.json.Encoder().encode
+_SORTED: Final = msgspec.json.Encoder(order="sorted").encode
 _NUMBERS: Final = frozenset({SampleRecord, SamplesRecord, TotalsRecord, DistributionRecord})
 _SHARE: Final = 1 << 64
 
@@ -92,6 +95,8 @@ class Guard:
             return replace(record, output=output, sentence=texts.text(record.sentence), error=texts.text(record.error))
         document = msgspec.to_builtins(record, str_keys=True)
         told: AnyRecord = msgspec.convert(_attributes(texts, document), type(record))
+        if isinstance(record, AlertRecord) and isinstance(told, AlertRecord) and not record.key:
+            return replace(told, key=_identity(texts, record.labels, told.labels))
         return told
 
     # Sampling
@@ -133,6 +138,15 @@ def _looked_at(record: AnyRecord) -> Any:
     return record
 
 
+def _identity(texts: Texts, labels: Mapping[str, str], kept: Mapping[str, str]) -> str:
+    """The key of an alert whose labels as they are kept no longer tell it apart from others; "" where they do.
+
+    One token for all of them, so that nobody can tell which of two alerts speak of the same person.
+    """
+    apart = {texts.name(name): texts.identity(name, value) for name, value in labels.items()}
+    return "" if apart == kept else OF_LABELS + texts.token(_SORTED(apart).decode())
+
+
 def _measured(texts: Texts, record: SampleRecord | SamplesRecord | TotalsRecord | CallRecord) -> AnyRecord:
     name = texts.name
     if isinstance(record, CallRecord):
@@ -151,7 +165,10 @@ def _measured(texts: Texts, record: SampleRecord | SamplesRecord | TotalsRecord 
 
 
 def _distribution(texts: Texts, record: DistributionRecord) -> DistributionRecord | None:
-    """Counts of a personal field: of texts by their tokens; of numbers nothing can stay, for they are the values."""
+    """Counts of a personal field: of texts by their tokens; of numbers only how many there were, missing and bad ones.
+
+    For buckets of numbers are the values, and their tokens would be guessed by trying all numbers that there may be.
+    """
     do = texts.rule_of(record.field)
     told = replace(
         record, id=texts.name(record.id), entity=texts.name(record.entity), field=texts.name(record.field),
@@ -160,9 +177,10 @@ def _distribution(texts: Texts, record: DistributionRecord) -> DistributionRecor
     if do is None:
         categories = _counted(record.categories, texts.name)
         return replace(told, categories=categories, samples=[texts.text(one) for one in record.samples])
-    texts_only = record.type in {"text", "bool"} or bool(record.categories)
-    if do == "drop" or (not texts_only and record.count > record.nulls + record.bad):
+    if do == "drop":
         return None
+    if not (record.type in {"text", "bool"} or record.categories):
+        return replace(told, samples=[], zero=0, positive=[], negative=[], low=None, high=None, total=0.0)
     if do == "mask":
         known = sum(record.categories.values()) + record.other
         return replace(told, samples=[], categories={f"({record.field})": known} if known else {}, other=0,

@@ -79,6 +79,12 @@ class Texts:
         """A text that tells things apart, such as an id: whatever the rule says, what is personal becomes a token."""
         return self._short_names(text) if len(text) <= _SHORT else self._cleaned_name(text)
 
+    def identity(self, name: str, value: str) -> str:
+        """The value of a field so that values which differ still do: what is personal in it becomes a token."""
+        if name in self._keep:
+            return value
+        return self.token(value) if value and self.rule_of(name) is not None else self.name(value)
+
     def value(self, name: str, value: Any) -> Any:
         """What becomes of the value of a field by its rule; None of a value that is dropped."""
         if name in self._keep:
