@@ -83,6 +83,8 @@ def test_a_repeat_after_a_lost_answer_has_one_effect(fault: str) -> None:
             ("pause", {}, ("spec", "paused"), True),
             ("resume", {}, ("spec", "paused"), False),
             ("promote", {"step": 1}, ("status", "pauseConditions"), None),
+            ("to_step", {"step": 2}, ("status", "currentStepIndex"), 2),
+            ("lower", {"weight": 20}, ("status", "currentStepIndex"), 0),
             ("abort", {}, ("status", "abort"), True),
         ):
             cluster.faults = [None, fault]
@@ -91,7 +93,7 @@ def test_a_repeat_after_a_lost_answer_has_one_effect(fault: str) -> None:
             repeated = await act(action, name="checkout", **params)
             assert repeated.output["changed"] is (fault == "cut"), action
             assert cluster.objects[ROLLOUT][path[0]].get(path[1]) == value
-        assert len(cluster.written()) == (8 if fault == "cut" else 4)
+        assert len(cluster.written()) == (12 if fault == "cut" else 6)
 
     at_the_cluster(work)
 
@@ -113,6 +115,60 @@ def test_a_promotion_is_for_the_step_it_was_meant_for() -> None:
     at_the_cluster(work)
 
 
+def test_a_canary_is_lowered_by_steps_and_put_forward_again() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        status = cluster.objects[ROLLOUT]["status"]
+        with pytest.raises(Refused, match="has no step of 10% or less behind it: abort it"):
+            await act("lower", name="checkout", weight=10)
+        status |= {"currentStepIndex": 3, "pauseConditions": [{"reason": "CanaryPauseStep"}]}
+        before = await act("lower_state", name="checkout", weight=20)
+        assert [before.output[name] for name in ("already", "step", "asked", "below")] == [False, 3, 60, 20]
+        dry = await act("lower", name="checkout", weight=20, dry_run=True)
+        assert dry.sentence == "rollout shop/checkout would be put back to a step of 20% or less"
+        assert (await act("lower", name="checkout", weight=20, images=before.output["images"])).output["changed"]
+        method, path, body = cluster.written()[-1]
+        assert (method, path) == ("PATCH", f"{ROLLOUT}/status?fieldManager=quell")
+        assert json.loads(body)["status"] == {"currentStepIndex": 0, "pauseConditions": None}
+        now = (await act("status", name="checkout")).output
+        assert [now[name] for name in ("step", "asked", "below", "setting", "waiting")] == [0, 20, -1, True, False]
+        assert (await act("lower_state", name="checkout", weight=20)).output["already"] is True
+        again = await act("lower", name="checkout", weight=20)
+        assert again.sentence == "rollout shop/checkout is at 20% or less already; left as it is"
+        # The undo takes it to where it was, once, and leaves one alone that has gone further by itself.
+        back = {"name": "checkout", "step": before.output["step"], "images": before.output["images"]}
+        assert (await act("to_step", **back)).sentence == "rollout shop/checkout is at step 3 again"
+        assert cluster.objects[ROLLOUT]["status"]["currentStepIndex"] == 3
+        assert (await act("to_step", **back)).output["changed"] is False
+        cluster.objects[ROLLOUT]["status"]["currentStepIndex"] = 4
+        assert (await act("to_step", **back)).output["changed"] is False
+        assert (await act("status", name="checkout")).output["asked"] == 100
+
+    at_the_cluster(work)
+
+
+def test_what_is_held_aborted_or_over_is_not_lowered() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        found = cluster.objects[ROLLOUT]
+        found["status"]["currentStepIndex"] = 3
+        found["spec"]["paused"] = True
+        with pytest.raises(Refused, match="is paused, and its controller sets no weight while it is"):
+            await act("lower", name="checkout", weight=20)
+        found["spec"]["paused"] = False
+        found["status"]["abort"] = True
+        with pytest.raises(Refused, match="is no canary on its way: there is nothing to lower"):
+            await act("lower", name="checkout", weight=20)
+        assert (await act("to_step", name="checkout", step=4)).output["changed"] is False
+        with pytest.raises(Refused, match="rollout shop/healthy is no canary on its way"):
+            await act("lower", name="healthy", weight=20)
+        found["status"]["abort"] = False
+        found["spec"]["strategy"] = {"blueGreen": {}}
+        with pytest.raises(Refused, match="is no canary on its way"):
+            await act("lower", name="checkout", weight=20)
+        assert not cluster.written()
+
+    at_the_cluster(work)
+
+
 def test_a_cluster_without_a_status_subresource_is_patched_as_a_whole() -> None:
     async def work(cluster: Cluster, act: Act) -> None:
         await act("abort", name="checkout")
@@ -130,7 +186,8 @@ def test_reads_say_how_far_an_update_is() -> None:
         assert done.sentence == "rollout shop/checkout is Paused at step 1 of 4 (CanaryPauseStep)"
         assert done.output == {
             "phase": "Paused", "message": "CanaryPauseStep", "aborted": False, "paused": False, "waiting": True,
-            "updating": True, "step": 1, "steps": 4, "weight": 20, "images": ["registry.example/shop/checkout:v9"],
+            "updating": True, "step": 1, "steps": 4, "weight": 20, "asked": 20, "below": -1,
+            "setting": False, "images": ["registry.example/shop/checkout:v9"],
             "done": False, "failed": False,
         }  # fmt: skip
         healthy = await act("status", name="healthy")

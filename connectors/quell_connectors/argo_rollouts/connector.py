@@ -31,6 +31,8 @@ class ArgoRollouts:
             "retry": self._retry,
             "pause": self._pause,
             "resume": self._pause,
+            "lower": self._lower,
+            "to_step": self._to_step,
             "promote": self._promote,
             "promote_full": self._promote_full,
             "status": self._status,
@@ -38,6 +40,7 @@ class ArgoRollouts:
             "retry_state": self._state,
             "pause_state": self._state,
             "resume_state": self._state,
+            "lower_state": self._state,
         }
 
     async def act(self, call: Call) -> Done:
@@ -73,6 +76,35 @@ class ArgoRollouts:
 
         word = "paused" if wanted else "not paused"
         return await self._set(call, plan, word, word)
+
+    async def _lower(self, call: Call) -> Done:
+        """Steps are gone back as the plugin goes forward: the controller sets the weight of the step that it is at."""
+        most = int(call.params["weight"])
+
+        def plan(rollout: Rollout, found: Object, place: Place) -> Change | None:
+            if not rollout.updating or rollout.aborted or not rollout.steps:
+                raise Refused(f"{place.title} is no canary on its way: there is nothing to lower. Nothing was done")
+            if rollout.asked <= most:
+                return None
+            if rollout.paused:
+                why = "its controller sets no weight while it is. Resume it first"
+                raise Refused(f"{place.title} is paused, and {why}. Nothing was done")
+            step = rollout.step_below(most)
+            if step is None:
+                raise Refused(f"{place.title} has no step of {most}% or less behind it: abort it. Nothing was done")
+            return _status(found, {"currentStepIndex": step, "pauseConditions": None})
+
+        return await self._set(call, plan, f"at {most}% or less", f"put back to a step of {most}% or less")
+
+    async def _to_step(self, call: Call) -> Done:
+        step = int(call.params["step"])
+
+        def plan(rollout: Rollout, found: Object, _place: Place) -> Change | None:
+            if not rollout.updating or rollout.aborted or not rollout.step < step <= rollout.steps:
+                return None
+            return _status(found, {"currentStepIndex": step, "pauseConditions": None})
+
+        return await self._set(call, plan, "there or behind it, or on its way no more", f"at step {step} again")
 
     async def _promote(self, call: Call) -> Done:
         step = int(call.params["step"])
@@ -110,6 +142,7 @@ class ArgoRollouts:
             "retry_state": not rollout.aborted,
             "pause_state": rollout.paused,
             "resume_state": not rollout.paused,
+            "lower_state": rollout.asked <= int(call.params.get("weight", 100)),
         }[call.action]
         return Done(f"{place.title} is {rollout.phase}", {"already": already, **rollout.output()})
 

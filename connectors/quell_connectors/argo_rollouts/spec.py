@@ -23,11 +23,19 @@ _IMAGES = Option(
 )
 
 
-def _state(of: str) -> ActionSpec:
+_WEIGHT = Option(
+    name="weight",
+    type="integer",
+    summary="How many per cent of requests the canary may have; `below` of `status` is what a step before asked for.",
+    required=True,
+)
+
+
+def _state(of: str, *params: Option) -> ActionSpec:
     return ActionSpec(
         name=f"{of}_state",
         summary=f"What is before `{of}`: whether it is so already.",
-        params=_ROLLOUT,
+        params=(*_ROLLOUT, *params),
         effect="read",
         repeat="state",
     )
@@ -35,7 +43,7 @@ def _state(of: str) -> ActionSpec:
 
 SPEC = Spec(
     name="argo_rollouts",
-    summary="Aborts, retries, promotes and pauses updates of Argo Rollouts, as `kubectl argo rollouts` does.",
+    summary="Aborts, retries, lowers, promotes and pauses updates of Argo Rollouts, as `kubectl argo rollouts` does.",
     options=CLUSTER_OPTIONS,
     actions=(
         ActionSpec(
@@ -71,6 +79,24 @@ SPEC = Spec(
             before="resume_state",
         ),
         ActionSpec(
+            name="lower",
+            summary="Puts a canary back to its last step that sets no more than this weight; it goes on from there.",
+            params=(*_ROLLOUT, _WEIGHT, _IMAGES),
+            repeat="state",
+            undo="to_step",
+            before="lower_state",
+        ),
+        ActionSpec(
+            name="to_step",
+            summary="Takes a canary forward to one of its steps, without those between; what is there or behind stays.",
+            params=(
+                *_ROLLOUT,
+                Option(name="step", type="integer", summary="The step, as `status` says it.", required=True),
+                _IMAGES,
+            ),
+            repeat="state",
+        ),
+        ActionSpec(
             name="promote",
             summary="Ends the pause that a canary or blue-green update waits in.",
             params=(*_ROLLOUT, _STEP, _IMAGES),
@@ -84,7 +110,10 @@ SPEC = Spec(
         ),
         ActionSpec(
             name="status",
-            summary="How far an update is: phase, step, weight, images.",
+            summary=(
+                "How far an update is: phase, step, images, weight, what its steps ask for (asked) and asked for "
+                "before that (below; -1: nothing), whether a weight is being set (setting)."
+            ),
             params=_ROLLOUT,
             effect="read",
             repeat="state",
@@ -93,5 +122,6 @@ SPEC = Spec(
         _state("retry"),
         _state("pause"),
         _state("resume"),
+        _state("lower", _WEIGHT),
     ),
 )
