@@ -35,7 +35,7 @@ from quell.model.decision import IncidentEvent, Perform, RunChanged
 from quell.model.incident import Incident, Suspect
 from quell.model.mute import Matcher
 from quell.model.playbook import BlastRadius, Guards, Place, Playbook, Schedule, Step
-from quell.model.rulebook import Caps, Freeze, Route, Rulebook, Window
+from quell.model.rulebook import Caps, Correlate, Freeze, Route, Rulebook, Window
 from quell.model.run import Run, StepRun
 from quell.model.state import State
 from quell.model.topology import Change, Dependency, Entity
@@ -153,7 +153,7 @@ def incident(number: int, state: State, alerts: int) -> Incident:
 def measured(playbooks: int, incidents: int, alerts: int, entities: int) -> dict[str, Any]:
     """Milliseconds by incident, what began, and the first incident apart: it compiles what is compiled once."""
     rulebook, state = world(playbooks, alerts, entities, 5000)
-    graph = Graph(state.entities.values(), rulebook.dependencies, {})
+    graph = Graph(state.entities.values(), rulebook.dependencies, Correlate())
     automation = Automation(rulebook, state, lambda: graph)
     automation.next_due()
     took: list[float] = []

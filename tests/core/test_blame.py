@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.scene import T0, Scene, deploy, fires, outage, playbook, rulebook
-from quell.core.blame import BONUS, SKEW_S, change_bonus, doubt, nearest_change, too_late
+from quell.core.blame import SKEW_S, change_bonus, doubt, nearest_change, too_late
 from quell.core.engine import Engine
 from quell.model.records import AlertRecord, ChangeRecord, DependencyRecord, EntityRecord, SampleRecord
 from quell.model.rulebook import Rulebook
 from quell.model.topology import Change
+from quell.model.weights import DEFAULT
 
 LEDGER = "service/ledger"
 
@@ -124,7 +125,7 @@ def test_a_late_change_makes_the_first_suspect_no_surer():
 def test_no_change_beyond_the_skew_is_ever_worth_anything(at: float, began: float, first: float):
     one = change(at)
     worth = change_bonus([one], began, first)
-    assert 0.0 <= worth <= BONUS
+    assert 0.0 <= worth <= DEFAULT.prices.changed
     assert 0.0 <= doubt(one, first) <= 1.0
     if at > first + SKEW_S:
         assert worth == 0.0

@@ -14,6 +14,7 @@ from quell.core.leads import downstream
 from quell.core.trail import trail
 from quell.core.web import Web
 from quell.model.records import AlertRecord, AnyRecord, ChangeRecord, ChangeType, DependencyRecord
+from quell.model.rulebook import Correlate
 from quell.model.topology import Change, Dependency, Entity
 
 KINDS = ("dataset", "feature", "model", "pipeline", "kpi", "service", "column")
@@ -89,7 +90,7 @@ def test_downstream_is_wherever_a_trail_leads_from(seed: int) -> None:
     graph = Graph(
         [Entity(entity=name) for name in entities],
         [Dependency(from_=a, to=b, type=kind) for a, b, kind in edges(chance, entities)],
-        {},
+        Correlate(),
     )
     for changed in entities:
         one = Change(id="c", at=T0 - 1.0, type="schema", entity=changed)

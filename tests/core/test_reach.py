@@ -6,6 +6,7 @@ import pytest
 
 from quell.core.blast import Estate, reach
 from quell.core.graph import Graph
+from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
 
 FLEET = [
@@ -17,7 +18,7 @@ NEEDS = [("service/web", "service/api"), ("service/api", "service/db"), ("servic
 
 
 def estate() -> Estate:
-    drawn = Graph(FLEET, [Dependency(from_=one, to=other, type="calls") for one, other in NEEDS], {})
+    drawn = Graph(FLEET, [Dependency(from_=one, to=other, type="calls") for one, other in NEEDS], Correlate())
     return Estate(lambda: drawn)
 
 

@@ -17,6 +17,7 @@ from quell.core.trial import candidates
 from quell.model.alert import Alert
 from quell.model.incident import Incident, Suspect
 from quell.model.records import AnyRecord
+from quell.model.rulebook import Correlate
 from quell.model.state import State
 from quell.model.topology import Dependency, Entity
 
@@ -24,7 +25,7 @@ EXTRA = tuple(Entity(entity=f"service/{name}", labels={"namespace": "shop"}) for
 
 
 BOOK = rulebook()
-GRAPH = Graph(BOOK.entities, BOOK.dependencies, {})
+GRAPH = Graph(BOOK.entities, BOOK.dependencies, Correlate())
 
 
 def shown(service: str, at: float) -> Alert:
@@ -79,7 +80,7 @@ def test_what_trouble_went_through_unseen_is_silent():
 
 def test_an_unknown_way_is_not_invented():
     alerts = [shown("ledger", 0.0), shown("payments", 12.0), shown("audit", 20.0)]
-    graph = Graph((*BOOK.entities, *EXTRA), BOOK.dependencies, {})
+    graph = Graph((*BOOK.entities, *EXTRA), BOOK.dependencies, Correlate())
     story = tell(State(), rulebook(entities=(*BOOK.entities, *EXTRA)), suspected("ledger"), alerts, graph)
     (lonely,) = [one for one in story.actors if one.name == "audit"]
     assert lonely.step is None
@@ -147,7 +148,7 @@ def test_what_hangs_on_what_was_reached_against_the_arrows_is_part_of_it():
         Dependency(from_=f"service/{one}", to=f"service/{to}", type="calls") for one in needs for to in needs[one]
     )
     names = ("checkout", "audit", "store", "batch")
-    graph = Graph([Entity(entity=f"service/{name}") for name in names], edges, {})
+    graph = Graph([Entity(entity=f"service/{name}") for name in names], edges, Correlate())
     alerts = [shown("checkout", 0.0), shown("audit", 12.0), shown("batch", 20.0), shown("elsewhere", 30.0)]
     story = tell(State(), rulebook(dependencies=edges), suspected("checkout"), alerts, graph)
     assert [(one.from_, one.to, one.against) for one in story.links] == [
@@ -159,7 +160,7 @@ def test_what_hangs_on_what_was_reached_against_the_arrows_is_part_of_it():
 def test_of_two_dependencies_between_the_same_the_likelier_one_counts():
     told_of = (("runs_on", 0.1), ("calls", 1.0), ("measures", 0.1))
     edges = tuple(Dependency(from_="a/a", to="b/b", type=kind, weight=weight) for kind, weight in told_of)
-    graph = Graph([Entity(entity="a/a"), Entity(entity="b/b")], edges, {})
+    graph = Graph([Entity(entity="a/a"), Entity(entity="b/b")], edges, Correlate())
     around = neighbourhood(graph, ["a/a"])
     assert around.edges["b/b", "a/a"]["cost"] < 0.5
 

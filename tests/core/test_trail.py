@@ -11,6 +11,7 @@ from quell.core.engine import Engine
 from quell.core.graph import Graph
 from quell.core.trail import MOST_FOUND, WITHIN_S, WORTH, Trails, trail
 from quell.model.records import AlertRecord, ChangeRecord, ChangeType, DependencyRecord
+from quell.model.rulebook import Correlate
 from quell.model.topology import Change, Dependency, Entity
 
 LONG = [f"dataset/d{at:02}" for at in range(12)]
@@ -19,7 +20,7 @@ LONG = [f"dataset/d{at:02}" for at in range(12)]
 
 def graph(names: list[str], kind: str = "derived_from") -> Graph:
     edges = [Dependency(from_=from_, to=to, type=kind) for from_, to in pairwise(names)]
-    return Graph([Entity(entity=name) for name in names], edges, {})
+    return Graph([Entity(entity=name) for name in names], edges, Correlate())
 
 
 def change(entity: str, before: float, kind: str = "schema", name: str = "c") -> Change:

@@ -319,7 +319,7 @@ def _drawn(rulebook: Rulebook, state: State) -> Callable[[], Graph]:
     def graph() -> Graph:
         entities = {entity.entity: entity for entity in rulebook.entities} | state.entities
         dependencies = [*rulebook.dependencies, *state.dependencies.values()]
-        return Graph(entities.values(), dependencies, rulebook.correlate.edges)
+        return Graph(entities.values(), dependencies, rulebook.correlate)
 
     return graph
 

@@ -14,8 +14,8 @@ from math import exp
 from quell.model.incident import Evidence
 from quell.model.times import format_duration
 from quell.model.topology import Change
+from quell.model.weights import DEFAULT
 
-BONUS = 2.0
 FADES_S = 900.0
 WITHIN_S = 5400.0
 EARLY_S = 120.0
@@ -36,25 +36,28 @@ def doubt(change: Change, first: float) -> float:
     return 1.0 if late <= 0.0 else exp(-late / SKEW_FADES_S) if late <= SKEW_S else 0.0
 
 
-def change_bonus(changes: Iterable[Change], began: float, first: float) -> float:
+def change_bonus(changes: Iterable[Change], began: float, first: float, most: float = DEFAULT.prices.changed) -> float:
     """Nats that the likeliest change takes off the price of a cause.
 
-    ``began`` is when it must have begun, ``first`` when the first of its symptoms did.
+    ``began`` is when it must have begun, ``first`` when the first of its symptoms did; ``most`` are the nats
+    of a change at once before.
     """
     best = 0.0
     for change in changes:
         before = began - change.at
         if -EARLY_S <= before <= WITHIN_S:
             fades_s = FADES_S if before >= 0.0 else EARLY_S / 2.0
-            best = max(best, doubt(change, first) * BONUS * exp(-abs(before) / fades_s))
+            best = max(best, doubt(change, first) * most * exp(-abs(before) / fades_s))
     return best
 
 
-def nearest_change(changes: Iterable[Change], began: float, first: float) -> tuple[Change | None, float]:
+def nearest_change(
+    changes: Iterable[Change], began: float, first: float, most: float = DEFAULT.prices.changed
+) -> tuple[Change | None, float]:
     """The change most likely to blame for trouble that began then, and its worth; None below the bar."""
     best: tuple[float, Change | None] = (BAR, None)
     for change in changes:
-        bonus = change_bonus([change], began, first)
+        bonus = change_bonus([change], began, first, most)
         if bonus > best[0]:
             best = (bonus, change)
     return best[1], best[0] if best[1] else 0.0

@@ -43,7 +43,7 @@ class Chart:
         entities = {entity.entity: entity for entity in self._rulebook.entities} | self._state.entities
         dependencies = [*self._rulebook.dependencies, *self._state.dependencies.values()]
         settings = self._rulebook.correlate
-        self.graph = Graph(entities.values(), dependencies, settings.edges, self._state.strangers)
+        self.graph = Graph(entities.values(), dependencies, settings, self._state.strangers)
         self.resolver = Resolver(entities.values(), self._rulebook.map)
         self.correlator = Correlator(self.graph, settings, self._state)
         self.ranker = Ranker(self.graph, self.correlator, self._state)

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from quell.core.endings import ended, settled
 from quell.core.folding import Occurrence, folded, occurrences
 from quell.core.problem import Ints, Open, Problem
+from quell.model.weights import DEFAULT, Prices
 
-CHEAPEST = 3.0
-"""No cause costs less to open."""
 SWAP_TRIALS = 6
 MOST_WEIGHED = 400_000
 """So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
@@ -46,11 +45,13 @@ class Conclusion:
         opening: Callable[[int, float], float],
         claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
         now: float,
+        prices: Prices = DEFAULT.prices,
     ) -> None:
         self._problem = problem
         self._opening = opening
         self._claims_of = claims_of
         self._now = now
+        self._prices = prices
 
     def causes(self, chosen: Sequence[Open], owners: Ints) -> list[Cause]:
         """The causes, best first. ``owners`` has for each unit the open cause that explains it best, -1 for none.
@@ -92,7 +93,7 @@ class Conclusion:
             for at, one in enumerate(whole):
                 told.setdefault(one, []).append(at)
             over = {one: self._ended(np.isin(owners, parts)) for one, parts in told.items()}
-        parents = folded(prices, self._claims_of, self._opening, over)
+        parents = folded(prices, self._claims_of, self._opening, over, prices=self._prices, timing=symptoms.timing)
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):
             top = whole[at]
@@ -129,7 +130,7 @@ class Conclusion:
         rows = np.flatnonzero(inside[self._problem.symptoms.unit])
         causes, place = np.unique(self._problem.cause[rows], return_inverse=True)
         bound = np.bincount(place, np.maximum(self._problem.plain[rows], 0.0))
-        order = [at for at in np.lexsort((causes, -bound)) if bound[at] > CHEAPEST][:SWAP_TRIALS]
+        order = [at for at in np.lexsort((causes, -bound)) if bound[at] > self._prices.cheapest][:SWAP_TRIALS]
         trials = []
         for cause in (int(causes[at]) for at in order):
             key = self._problem.key(cause)

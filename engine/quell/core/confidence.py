@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, log, log1p
 
-MARGIN, SILENT, CHANGED, ENTITIES, PATH, CONSTANT = 0.660, -1.719, 0.747, -0.555, 0.952, -0.836
+from quell.model.weights import DEFAULT, Confidence
 
 LONGEST = 4
 
@@ -31,13 +31,15 @@ class Standing:
     path: int
 
 
-def certainty(first: Standing) -> float:
+def certainty(first: Standing, by: Confidence = DEFAULT.confidence) -> float:
     """The probability that the first suspect is the cause.
 
     A long way bears out no more than one of `LONGEST`, and two suspects that are equal are no better than even.
     """
-    odds = CONSTANT + MARGIN * log1p(max(0.0, first.margin)) + SILENT * first.silent + CHANGED * first.changed
-    odds += ENTITIES * log(max(1, first.entities)) + PATH * min(first.path, LONGEST)
+    odds = (
+        by.constant + by.margin * log1p(max(0.0, first.margin)) + by.silent * first.silent + by.changed * first.changed
+    )
+    odds += by.entities * log(max(1, first.entities)) + by.path * min(first.path, LONGEST)
     bound = 1.0 - 0.5 * exp(-max(0.0, first.margin))
     return min(bound, 1.0 / (1.0 + exp(-odds)))
 

@@ -13,10 +13,9 @@ from hashlib import blake2b
 
 from quell.core.conclude import Cause
 from quell.model.incident import Incident
+from quell.model.rulebook import Correlate
 from quell.model.state import State
 
-LEAST_NET = 1.5
-ONE_NAME_NET = 2.0
 Member = tuple[str, int]
 """One firing of an alert: fingerprint and episode."""
 
@@ -42,13 +41,13 @@ def continued(
     clusters: Sequence[Cluster],
     before: Mapping[Member, str | None],
     *,
-    least: int,
+    settings: Correlate,
     now: float,
     merged: Sequence[Incident],
 ) -> list[tuple[Cluster, str]]:
     """The clusters that people are shown, each with the incident it goes on with.
 
-    ``before`` says where each member stood; ``least`` distinct alerts make an incident that nobody has seen yet;
+    ``before`` says where each member stood; ``settings`` what makes an incident that nobody has seen yet;
     ``merged`` are those that were merged into where members stood.
     """
     names = _named(state, clusters, before, merged)
@@ -56,19 +55,21 @@ def continued(
     for at, whole in enumerate(clusters):
         name = names.get(at)
         cluster = _without_settled(state, whole, name, before)
-        if cluster.members and (name is not None or _enough(state, cluster.members, cluster.cause, least)):
+        if cluster.members and (name is not None or _enough(state, cluster.members, cluster.cause, settings)):
             story.append((cluster, name or new_name(state, cluster.members, now)))
     return story
 
 
-def _enough(state: State, members: Sequence[Member], cause: Cause, least: int) -> bool:
+def _enough(state: State, members: Sequence[Member], cause: Cause, settings: Correlate) -> bool:
     """Whether these alerts and this much evidence make an incident that nobody has been shown yet.
 
     One rule that fires in many places at once may be the rule, or a job that runs on the hour: it takes more evidence.
     """
     marks = {mark for mark, _ in members}
     names = {state.alerts[mark].name for mark in marks if mark in state.alerts}
-    return len(marks) >= least and cause.net >= LEAST_NET + (ONE_NAME_NET if len(names) == 1 else 0.0)
+    prices = settings.weights.prices
+    least_net = prices.least_net + (prices.one_name_net if len(names) == 1 else 0.0)
+    return len(marks) >= settings.least_alerts and cause.net >= least_net
 
 
 def new_name(state: State, members: Sequence[Member], now: float) -> str:

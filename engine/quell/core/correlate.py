@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
-from math import ceil, floor, inf
+from math import floor, inf
 
 import numpy as np
 
-from quell.core.blame import BAR, BONUS, change_bonus
+from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
-from quell.core.cover import EVIDENCE, MORE_LIMIT, MORE_NAMES, MORE_REPLICAS, OPENING, Cover
+from quell.core.cover import Cover
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
 from quell.core.graph import Graph
@@ -29,24 +29,13 @@ from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
 from quell.model.state import Group, Root, State, Unit
 from quell.model.topology import Change
+from quell.model.weights import TROUBLES
 
-SILENT_OPENING = 1.5
-OTHER_FAMILY_OPENING = 1.0
-MADE_OPENING = 2.0
-MADE_BY_ITSELF = 0.5
-"""What others make costs more to open: it does not fail by itself, unless its own alerts say something else."""
-ALOOF = 1.0
-"""So much less is a unit worth whose rules usually fire for themselves: see `quell.core.customs.aloofness`."""
-ENOUGH = 1 + ceil(MORE_LIMIT / MORE_REPLICAS)
-"""So many alerts are worth all that a unit can be worth, whatever their rules."""
 MOST_LIVE = 10_000
 """From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
 there, and no way to a new unit leads through others."""
 MOST_ASKED = 128
 """The customs of so many alerts of one unit are asked for; what all of those do for themselves is no trouble."""
-ABSENCE = 0.5
-ABSENCE_LIMIT = 3.0
-ABSENCE_RIPE_S = 180.0
 ABSENCE_FANOUT = 40
 CLOSE_DATA_S = 9000.0
 ENDED_AFTER_S = 60.0
@@ -69,11 +58,15 @@ class Correlator:
         """Where data were changed since the web was asked last."""
         self._graph = graph
         self._settings = settings
+        self._prices, self._timing = graph.weights.prices, graph.weights.timing
+        self._enough = self._prices.enough
+        self._quiet: list[float] = [getattr(graph.weights.noise, kind) for kind in TROUBLES]
+        """So many nats less are alerts of each family worth."""
         self._state = state
         self._expected: dict[int, list[tuple[int, float]]] = {}
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
         self._ample: set[int] = set()
-        """Units that are known to have alerts `ENOUGH`."""
+        """Units that are known to have alerts enough to be worth all that one can be."""
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
             self._alerts[unit.group] += len(unit.alerts)
@@ -214,7 +207,7 @@ class Correlator:
                 known = self._opening(cause, began, now)
                 changed = changes(self._graph.name(cause // COUNT))
                 if changed:
-                    bonus = change_bonus(changed, began, symptoms.first(cause, began))
+                    bonus = change_bonus(changed, began, symptoms.first(cause, began), self._prices.changed)
                     known = min(known, self._of_data(cause, changed, bonus)) - bonus
                 prices[cause, int(began)] = known
             return known
@@ -222,9 +215,12 @@ class Correlator:
         def floor_price(cause: int) -> float:
             node = cause // COUNT
             price, changed = self._least(cause), changes(self._graph.name(node))
-            return min(price, self._of_data(cause, changed, BONUS)) - BONUS if changed else price
+            bonus = self._prices.changed
+            return min(price, self._of_data(cause, changed, bonus)) - bonus if changed else price
 
-        cover = Cover(symptoms, opening, self._claims_of, floor=floor_price, before=before, now=now)
+        cover = Cover(
+            symptoms, opening, self._claims_of, floor=floor_price, before=before, now=now, prices=self._prices
+        )
         yield
         solved = (yield from cover.steps()) if search else cover.review()
         if search:  # else what changed is still to be searched for causes
@@ -270,6 +266,7 @@ class Correlator:
             unit=units[order],
             cost=cost[order],
             lag=lag[order],
+            timing=self._timing,
         )
 
     def _ended(self, unit: Unit, now: float) -> float:
@@ -291,13 +288,20 @@ class Correlator:
         last = max(late, default=-inf)
         return last if last > now - ENDED_AFTER_S else None
 
+    def reweigh(self) -> None:
+        """Weighs all live units anew, as other weights hold."""
+        for unit in self._state.units.values():
+            unit.weight = self._weight(unit)
+
     def _weight(self, unit: Unit) -> float:
         """What explaining a unit earns: another rule that fires says more than the same rule on another replica.
 
         That has a limit, which is told by the first few alerts of a large unit.
         """
+        prices = self._prices
+        worth = prices.evidence - self._quiet[unit.family]
         if unit.id in self._ample or self._is_ample(unit):
-            return EVIDENCE + MORE_LIMIT - ALOOF * self._aloof(unit)
+            return worth + prices.more_limit - prices.aloof * self._aloof(unit)
         marks: set[str] = set()
         names: set[str] = set()
         more = 0.0
@@ -306,14 +310,15 @@ class Correlator:
             alert = self._state.alerts.get(mark)
             if alert is not None:
                 names.add(alert.name)
-            more = MORE_NAMES * max(len(names) - 1, 0) + MORE_REPLICAS * (len(marks) - max(len(names), 1))
-            if more >= MORE_LIMIT:
+            replicas = len(marks) - max(len(names), 1)
+            more = prices.more_names * max(len(names) - 1, 0) + prices.more_replicas * replicas
+            if more >= prices.more_limit:
                 break
-        return EVIDENCE + min(more, MORE_LIMIT) - ALOOF * self._aloof(unit)
+        return worth + min(more, prices.more_limit) - prices.aloof * self._aloof(unit)
 
     def _is_ample(self, unit: Unit) -> bool:
         """Whether a unit is worth all that one can be; it stays so, as its first alerts stay the first."""
-        if len(unit.alerts) < ENOUGH or len(dict(unit.alerts[:ENOUGH])) < ENOUGH:
+        if len(unit.alerts) < self._enough or len(dict(unit.alerts[: self._enough])) < self._enough:
             return False
         self._ample.add(unit.id)
         return True
@@ -341,32 +346,35 @@ class Correlator:
 
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""
-        ripe = min(1.0, max(0.0, (now - began) / ABSENCE_RIPE_S))
+        ripe = min(1.0, max(0.0, (now - began) / self._timing.absence_ripe_s))
         missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
-        return self._bare(cause, began) + min(ABSENCE_LIMIT, ABSENCE * missing) * ripe
+        return self._bare(cause, began) + min(self._prices.absence_limit, self._prices.absence * missing) * ripe
 
     def _bare(self, cause: int, began: float) -> float:
         """The price of a cause before anything is said of its symptoms and changes."""
         node = cause // COUNT
         units = [self._state.units[unit] for unit in self.web.units_at(cause)]
         own = [unit for unit in units if abs(unit.onset - began) <= window(unit.family)]
-        price = OPENING
+        price = self._prices.opening
         if self._graph.made(node):
-            price += MADE_BY_ITSELF if own and self._by_itself(node, own) else MADE_OPENING
+            by_itself = bool(own) and self._by_itself(node, own)
+            price += self._prices.made_by_itself if by_itself else self._prices.made_opening
         if own:
             return price
-        return price + (OTHER_FAMILY_OPENING if self.web.alerting(node) else SILENT_OPENING)
+        other, silent = self._prices.other_family_opening, self._prices.silent_opening
+        return price + (other if self.web.alerting(node) else silent)
 
     def _least(self, cause: int) -> float:
         """What a cause costs at least, whenever it began."""
         node = cause // COUNT
         units = self.web.units_at(cause)
-        price = OPENING
+        price = self._prices.opening
         if self._graph.made(node):
-            price += MADE_BY_ITSELF if units else MADE_OPENING
+            price += self._prices.made_by_itself if units else self._prices.made_opening
         if units:
             return price
-        return price + (OTHER_FAMILY_OPENING if self.web.alerting(node) else SILENT_OPENING)
+        other, silent = self._prices.other_family_opening, self._prices.silent_opening
+        return price + (other if self.web.alerting(node) else silent)
 
     def _by_itself(self, node: int, units: list[Unit]) -> bool:
         """Whether what others make may be in trouble by itself: a KPI is not, and what is late waits for them."""
@@ -379,7 +387,7 @@ class Correlator:
         """The price where data themselves were changed: nothing on their way need show, and nobody made them fail."""
         if bonus < BAR or cause % COUNT != Family.DATA or not any(change.type in OF_DATA for change in changed):
             return inf
-        return OPENING + (0.0 if self.web.units_at(cause) else SILENT_OPENING)
+        return self._prices.opening + (0.0 if self.web.units_at(cause) else self._prices.silent_opening)
 
     def _expects(self, cause: int) -> list[tuple[int, float]]:
         """The dependents at which a cause should show, with how surely."""

@@ -19,17 +19,12 @@ from math import inf
 
 import numpy as np
 
-from quell.core.conclude import CHEAPEST, Cause, Conclusion
+from quell.core.conclude import Cause, Conclusion
 from quell.core.problem import Floats, Open, Problem, Symptoms
 from quell.core.steps import Steps, finished
+from quell.model.weights import DEFAULT, Prices
 
-EVIDENCE = 4.2
-MORE_NAMES = 2.0
-MORE_REPLICAS = 0.5
-MORE_LIMIT = 4.0
-OPENING = 5.0
 MOST_MOVES = 200
-STAY = 0.5
 LEAST_GAIN = 1e-6
 TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
@@ -61,11 +56,13 @@ class Cover:
         floor: Callable[[int], float],
         before: Sequence[tuple[int, float]] = (),
         now: float = inf,
+        prices: Prices = DEFAULT.prices,
     ) -> None:
         self._problem = Problem(symptoms)
         self._s = symptoms
-        self._conclusion = Conclusion(self._problem, opening, claims_of, now)
+        self._conclusion = Conclusion(self._problem, opening, claims_of, now, prices)
         self._opening = opening
+        self._stay, self._cheapest = prices.stay, prices.cheapest
         self._floor = floor
         self._floors = np.full(len(symptoms.keys), np.nan)
         self._gains = np.full(len(symptoms.keys), np.nan)
@@ -120,7 +117,7 @@ class Cover:
         earned = np.bincount(self._owner, self._best - self._next, minlength=len(self._open) + 1)
         for at, one in enumerate(self._open, start=1):
             one.net = float(earned[at]) - one.price
-        self._nets = np.array([np.inf, *(one.net + STAY for one in self._open)])
+        self._nets = np.array([np.inf, *(one.net + self._stay for one in self._open)])
         self._note_changes()
 
     def _note_changes(self) -> None:
@@ -169,7 +166,7 @@ class Cover:
             if tried % TOGETHER == TOGETHER - 1:
                 yield
             bound = promised[cause]
-            if bound <= CHEAPEST or bound - CHEAPEST < least:
+            if bound <= self._cheapest or bound - self._cheapest < least:
                 break
             if bound - self._floor_of(cause) < least:
                 continue

@@ -1,61 +1,43 @@
 """How trouble travels over a dependency: with what probability, after what lag, from which family to which.
 
-The numbers are priors for what a team has not told (`correlate.edges` in the rules overrides them). They say little on
-purpose: most trouble keeps its family, data trouble takes a quarter of an hour and more, the rest is quick.
+The numbers are weights (`quell.model.weights.Travel`); what a team says of a type (`correlate.edges`) comes first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from quell.core.families import COUNT, Family
-from quell.model.rulebook import EdgeKind
-
-F, S, I, D = Family.FAILING, Family.SLOW, Family.IDLE, Family.DATA  # noqa: E741
+from quell.model.rulebook import Correlate, EdgeKind
+from quell.model.weights import TROUBLES, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Travel:
-    """``p[cause][symptom]`` and ``lag_s[cause][symptom]`` over one edge; p 0 means "does not travel"."""
+    """``p[cause][symptom]`` and ``lag_s[cause][symptom]`` over one edge; p 0 means "does not travel".
+
+    ``lineage``: data are made of data there, so that trouble travels on however many steps that takes.
+    """
 
     p: tuple[tuple[float, ...], ...]
     lag_s: tuple[tuple[float, ...], ...]
+    lineage: bool = False
 
 
-def _travel(entries: Mapping[tuple[Family, Family], tuple[float, float]]) -> Travel:
+def _travel(entries: Mapping[tuple[int, int], tuple[float, float]], *, lineage: bool = False) -> Travel:
     p = [[0.0] * COUNT for _ in range(COUNT)]
     lag = [[0.0] * COUNT for _ in range(COUNT)]
     for (cause, symptom), (probability, lag_s) in entries.items():
         p[cause][symptom] = probability
         lag[cause][symptom] = lag_s
-    return Travel(tuple(map(tuple, p)), tuple(map(tuple, lag)))
+    return Travel(tuple(map(tuple, p)), tuple(map(tuple, lag)), lineage)
 
 
-REQUEST = _travel({
-    (F, F): (0.75, 12), (S, S): (0.65, 20), (F, S): (0.15, 30), (S, F): (0.15, 45), (I, I): (0.1, 60),
-    (D, D): (0.45, 600), (F, D): (0.05, 300), (S, D): (0.05, 300),
-})  # fmt: skip
-PLACEMENT = _travel({(F, F): (0.9, 12), (S, S): (0.65, 50), (S, F): (0.1, 60), (F, S): (0.1, 30), (F, D): (0.05, 300)})
-QUEUE = _travel({(F, S): (0.7, 70), (S, S): (0.6, 90), (F, F): (0.25, 60), (F, D): (0.1, 600)})
-DATA = _travel({
-    (F, D): (0.7, 900), (D, D): (0.7, 900), (S, D): (0.5, 1100), (F, F): (0.35, 900), (D, F): (0.2, 1200),
-    (S, S): (0.15, 600),
-})  # fmt: skip
-INFERENCE = _travel({
-    (F, F): (0.75, 12), (S, S): (0.65, 20), (F, S): (0.15, 30), (S, F): (0.15, 45), (I, I): (0.1, 60),
-    (D, D): (0.6, 600), (F, D): (0.05, 300), (S, D): (0.05, 300),
-})  # fmt: skip
-"""As of requests, and what a model makes of bad data is handed on by who asks it."""
-SCHEDULE = _travel({(F, F): (0.5, 300), (S, S): (0.4, 300), (F, S): (0.2, 300), (F, D): (0.1, 900)})
-TASKS = _travel({(F, F): (0.9, 60), (S, S): (0.65, 120), (D, D): (0.7, 300), (I, I): (0.5, 300)})
-COLUMNS = _travel({(D, D): (0.2, 300), (F, D): (0.2, 300)})
-"""One of many: that the others show nothing says nothing against their table."""
-MEASURE = _travel({(D, D): (0.7, 1000), (F, D): (0.5, 300), (S, D): (0.25, 600), (I, D): (0.3, 300)})
-
-_BY_TYPE: Mapping[str, Travel] = {
-    **dict.fromkeys(("runs_on", "in_rack", "in_zone", "in_region", "hosted_on", "part_of", "member_of"), PLACEMENT),
-    **dict.fromkeys(("consumes", "subscribes", "consumes_from"), QUEUE),
+WAYS: Mapping[str, str] = {
+    **dict.fromkeys(("runs_on", "in_rack", "in_zone", "in_region", "hosted_on", "part_of", "member_of"), "placement"),
+    **dict.fromkeys(("consumes", "subscribes", "consumes_from"), "queue"),
     **dict.fromkeys(
         (
             "derived_from",
@@ -67,17 +49,18 @@ _BY_TYPE: Mapping[str, Travel] = {
             "version_of",
             "fed_by",
         ),
-        DATA,
+        "data",
     ),
-    **dict.fromkeys(("predicts_with", "uses_model", "served_by", "infers_with"), INFERENCE),
-    "has_task": TASKS,
-    "column_of": COLUMNS,
-    **dict.fromkeys(("scheduled_by", "deployed_by", "orchestrated_by"), SCHEDULE),
-    **dict.fromkeys(("measures", "measured_by"), MEASURE),
+    **dict.fromkeys(("predicts_with", "uses_model", "served_by", "infers_with"), "inference"),
+    "has_task": "tasks",
+    "column_of": "columns",
+    **dict.fromkeys(("scheduled_by", "deployed_by", "orchestrated_by"), "schedule"),
+    **dict.fromkeys(("measures", "measured_by"), "measure"),
 }
-
-LINEAGE = (DATA, MEASURE, TASKS, COLUMNS)
-"""How trouble travels where data are made of data, however many steps that takes."""
+"""By type of dependency, the table of `quell.model.weights.Travel` that holds for it."""
+USUAL = "request"
+"""The table of types that are not known."""
+LINEAGE = frozenset({"data", "measure", "tasks", "columns"})
 
 
 def _told(kind: EdgeKind) -> Travel:
@@ -87,8 +70,16 @@ def _told(kind: EdgeKind) -> Travel:
     )
 
 
-def travel(edge_type: str, told: Mapping[str, EdgeKind]) -> Travel:
+@lru_cache(maxsize=256)
+def _weighed(way: str, table: Table) -> Travel:
+    entries = {(TROUBLES.index(one.cause), TROUBLES.index(one.symptom)): (one.p, one.lag_s) for one in table}
+    return _travel(entries, lineage=way in LINEAGE)
+
+
+def travel(edge_type: str, settings: Correlate) -> Travel:
     """How trouble travels over edges of a type; what the team told comes first, unknown types count as requests."""
-    if edge_type in told:
-        return _told(told[edge_type])
-    return _BY_TYPE.get(edge_type, REQUEST)
+    told = settings.edges.get(edge_type)
+    if told is not None:
+        return _told(told)
+    way = WAYS.get(edge_type, USUAL)
+    return _weighed(way, getattr(settings.weights.travel, way))

@@ -77,7 +77,10 @@ class Engine:
     def use(self, rulebook: Rulebook) -> None:
         """Goes on with another rulebook; the next `decide` first judges again by it what is known."""
         self.state.rules = None
+        reweigh = rulebook.correlate.weights != self.rulebook.correlate.weights
         self._set(rulebook)
+        if reweigh:
+            self._chart.correlator.reweigh()
 
     def _set(self, rulebook: Rulebook) -> None:
         """Makes all indexes anew from the state."""

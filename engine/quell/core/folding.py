@@ -12,19 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf, log1p
 
 from quell.core.endings import TOGETHER, between
+from quell.model.weights import DEFAULT, Prices, Timing
 
-MARGIN = 2.0
-SPREAD_S = 90.0
-LAG_SPREAD = 0.6
-CHEAPEST = 3.0
-"""No cause costs less to open."""
 LEAST = 1e-9
 AGAIN_S = 3600.0
 """A cause that shows again so long after its last symptom is another occurrence, and another incident."""
 Occurrence = tuple[int, float]
 """A cause and when it began: the same cause hours later is another."""
 Offer = tuple[Occurrence, float, float, float]
-"""A cause that could fold: which, nats saved at best, when its parent would have begun, lag in seconds."""
+"""A cause that could fold: which, nats saved at best, when its parent would have begun, how far off
+that may be in seconds."""
 
 
 def occurrences(opened: Sequence[tuple[int, float, float]]) -> list[Occurrence]:
@@ -48,6 +45,9 @@ def folded(
     claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
     opening: Callable[[int, float], float],
     over: Mapping[Occurrence, float] | None = None,
+    *,
+    prices: Prices = DEFAULT.prices,
+    timing: Timing = DEFAULT.timing,
 ) -> dict[Occurrence, Occurrence]:
     """For every open cause that folds, the cause that it folds into. ``opened`` has their prices in nats.
 
@@ -56,7 +56,7 @@ def folded(
     still best when renewed is kept.
     """
     over = over or {}
-    offers = _offers(opened, claims_of)
+    offers = _offers(opened, claims_of, prices.fold, timing)
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
         there.setdefault(one[0], []).append(one)
@@ -64,7 +64,7 @@ def folded(
     heap = [
         (-most, key)
         for key in offers
-        if (most := sum(offer[1] for offer in offers[key])) > (0.0 if key in there else CHEAPEST)
+        if (most := sum(offer[1] for offer in offers[key])) > (0.0 if key in there else prices.cheapest)
     ]
     heapq.heapify(heap)
     while heap:
@@ -90,16 +90,21 @@ def folded(
 
 
 def _offers(
-    opened: Mapping[Occurrence, float], claims_of: Callable[[int], Mapping[int, tuple[float, float]]]
+    opened: Mapping[Occurrence, float],
+    claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
+    margin: float,
+    timing: Timing,
 ) -> dict[int, list[Offer]]:
     """By key of a parent, the open causes that it might take in."""
     offers: dict[int, list[Offer]] = {}
     for one, price in opened.items():
         key, began = one
         for parent, (cost, lag) in claims_of(key).items():
-            saved = price - MARGIN - cost
+            saved = price - margin - cost
             if parent != key and saved > 0.0:
-                offers.setdefault(parent, []).append((one, saved, began - lag, lag))
+                offers.setdefault(parent, []).append(
+                    (one, saved, began - lag, timing.fold_spread_s + timing.lag_spread * lag)
+                )
     return offers
 
 
@@ -108,8 +113,8 @@ def _saving(
 ) -> tuple[float, Occurrence, list[Occurrence]]:
     """Nats saved by folding into a parent the causes that fit its beginning, less its price; and which they are."""
     total, children = 0.0, []
-    for one, saved, due, lag in offers:
-        left = saved - 2.0 * log1p(((due - parent[1]) / (SPREAD_S + LAG_SPREAD * lag)) ** 2 / 3.0)
+    for one, saved, due, spread_s in offers:
+        left = saved - 2.0 * log1p(((due - parent[1]) / spread_s) ** 2 / 3.0)
         left += between(over.get(one, inf), ended)
         if left > 0.0:
             total += left

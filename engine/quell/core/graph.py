@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from quell.core.edges import Travel, travel
-from quell.model.rulebook import EdgeKind
+from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
 
 Arc = tuple[int, Travel, float]
@@ -28,9 +28,10 @@ class Graph:
         self,
         entities: Iterable[Entity],
         dependencies: Iterable[Dependency],
-        told: Mapping[str, EdgeKind],
+        settings: Correlate,
         strangers: list[str] | None = None,
     ) -> None:
+        self.weights = settings.weights
         self.entities: list[Entity] = []
         self.number: dict[str, int] = {}
         self.out: list[list[Arc]] = []
@@ -39,7 +40,7 @@ class Graph:
             self._add(entity)
         self._travel: dict[str, Travel] = {}
         for edge in sorted(dependencies, key=lambda edge: (edge.from_, edge.to, edge.type)):
-            self._connect(edge, told)
+            self._connect(edge, settings)
         self._strangers = [] if strangers is None else strangers
         for stranger in self._strangers:
             self._add(Entity(entity=stranger))
@@ -54,13 +55,13 @@ class Graph:
         self.inn.append([])
         return number
 
-    def _connect(self, edge: Dependency, told: Mapping[str, EdgeKind]) -> None:
+    def _connect(self, edge: Dependency, settings: Correlate) -> None:
         source, target = self._add(Entity(entity=edge.from_)), self._add(Entity(entity=edge.to))
         if source == target:
             return
         how = self._travel.get(edge.type)
         if how is None:
-            how = self._travel[edge.type] = travel(edge.type, told)
+            how = self._travel[edge.type] = travel(edge.type, settings)
         weight = max(0.02, min(1.0, edge.weight)) * max(0.05, min(1.0, edge.confidence))
         self.out[source].append((target, how, weight))
         self.inn[target].append((source, how, weight))

@@ -63,10 +63,9 @@ class Incidents:
             for member in self._state.units[unit_id].alerts
         }
         clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
-        least = self._rulebook.correlate.least_alerts
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)
-        story = continued(self._state, free, before, least=least, now=now, merged=merged)
+        story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
         story = self._with_word(story, held, apart)
         story = self._with_paged(story, apart, before)
         after = {member: name for cluster, name in story for member in cluster.members}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 
-from quell.core.edges import LINEAGE
 from quell.core.families import Family
 from quell.core.graph import Graph
 from quell.core.reach import key
@@ -118,7 +117,7 @@ def downstream(graph: Graph, entities: Iterable[str]) -> set[int]:
             continue
         cost[node] = price
         for other, how, _ in graph.inn[node]:
-            onward = price + (STEP if how in LINEAGE else OTHER_STEP)
+            onward = price + (STEP if how.lineage else OTHER_STEP)
             if onward <= FURTHEST + _ROUNDING and other not in cost:
                 heapq.heappush(heap, (onward, other))
     return set(cost)

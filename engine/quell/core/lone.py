@@ -17,7 +17,7 @@ from quell.core.families import Family, family
 from quell.core.graph import MADE_OF_DATA
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
-from quell.core.rank import MOST_SUSPECTS, TEMPERATURE
+from quell.core.rank import MOST_SUSPECTS
 from quell.core.severity import rank, worst
 from quell.core.steps import Steps
 from quell.core.titles import crowd_title, title
@@ -180,11 +180,11 @@ class Lone:
         scores = scores if told.verdicts else {alert.entity: 0.0}
         scores |= {entity: max(scores.get(entity, 0.0), told.nats(entity) + one.nats) for entity, one in led.items()}
         ranked = sorted(scores, key=lambda entity: -scores[entity])
-        best = scores[ranked[0]]
-        odds = [exp((scores[entity] - best) / TEMPERATURE) for entity in ranked]
+        best, temperature = scores[ranked[0]], self._rulebook.correlate.weights.ranking.temperature
+        odds = [exp((scores[entity] - best) / temperature) for entity in ranked]
         found: list[Suspect] = []
         for entity, odd in zip(ranked[:MOST_SUSPECTS], odds, strict=False):
-            sure = odd / sum(odds) / (1.0 + exp(-(scores[entity] - CLEAR) / TEMPERATURE))
+            sure = odd / sum(odds) / (1.0 + exp(-(scores[entity] - CLEAR) / temperature))
             suspect = self._suspect(entity, alert, told, scores[entity], sure)
             if entity in led:
                 suspect = follows(suspect, led[entity])
@@ -217,7 +217,12 @@ class Lone:
         if told.verdicts:
             change, bonus = self._changed(entity, alert.starts_at)
         else:
-            change, bonus = nearest_change(self._chart.changes(entity), alert.starts_at, alert.starts_at)
+            change, bonus = nearest_change(
+                self._chart.changes(entity),
+                alert.starts_at,
+                alert.starts_at,
+                self._rulebook.correlate.weights.prices.changed,
+            )
         if change is not None:
             text = changed(change, entity, alert.starts_at)
             evidence = (Evidence(code="change", text=text, weight=bonus), *evidence)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quell.model.weights import DEFAULT, Timing
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EARLY_S = 45.0
-LATE_S = 300.0
-LAG_SPREAD = 0.6
 TRIAL_TIMES = 8
 
 
@@ -33,6 +32,7 @@ class Symptoms:
     unit: Ints
     cost: Floats
     lag: Floats
+    timing: Timing = DEFAULT.timing
 
     def first(self, key: int, began: float) -> float:
         """When the first symptom began of those that were due once this cause had begun then; ``began`` without any."""
@@ -41,7 +41,7 @@ class Symptoms:
             return began
         rows = slice(int(self.starts[at]), int(self.starts[at + 1]))
         onsets = self.onsets[self.unit[rows]]
-        due = onsets - self.lag[rows] >= began - EARLY_S
+        due = onsets - self.lag[rows] >= began - self.timing.early_s
         return float(onsets[due].min()) if due.any() else began
 
 
@@ -67,9 +67,10 @@ class Problem:
         self.cause: Ints = np.repeat(np.arange(len(symptoms.keys)), np.diff(symptoms.starts))
         """Per row: the index of its cause."""
         self._due = symptoms.onsets[symptoms.unit] - symptoms.lag
-        spread = LAG_SPREAD * symptoms.lag
-        self._early = EARLY_S + spread
-        self._late = LATE_S + spread
+        timing = symptoms.timing
+        spread = timing.lag_spread * symptoms.lag
+        self._early = timing.early_s + spread
+        self._late = timing.late_s + spread
 
     def index(self, key: int) -> int | None:
         """The index of a cause; None when it could explain nothing here."""

@@ -23,16 +23,8 @@ from quell.model.state import State, Unit
 from quell.model.times import format_duration
 from quell.model.topology import Change
 
-TEMPERATURE = 2.0
-WALK_WEIGHT = 0.25
-FIRST = 0.5
-"""What the solved cause has ahead of its rivals: it was weighed against the whole group, they only here."""
 MOST_SUSPECTS = 5
 MOST_BETRAYED = 3
-BETRAYED_BAR = 3.0
-"""Nats of telemetry that make a suspect of an entity that explains no alert."""
-FAR = 2.0
-"""Nats that a change far behind along lineage must be worth to come before what was found in reach."""
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
@@ -57,6 +49,7 @@ class Ranker:
 
     def __init__(self, graph: Graph, correlator: Correlator, state: State) -> None:
         self._graph = graph
+        self._by, self._changed = graph.weights.ranking, graph.weights.prices.changed
         self._correlator = correlator
         self._state = state
 
@@ -75,11 +68,11 @@ class Ranker:
         least = min(share.values())
         scored = []
         for candidate in candidates:
-            walked = WALK_WEIGHT * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
+            walked = self._by.walk * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
             score = candidate.net + walked + told.nats(self._name(candidate.key))
             scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
-        odds = [exp(min(0.0, (score - scored[0][0])) / TEMPERATURE) for score, _ in scored]
+        odds = [exp(min(0.0, (score - scored[0][0])) / self._by.temperature) for score, _ in scored]
         found = [
             self._suspect(
                 candidate, units=units, told=told, changes=changes, score=score, whole=candidate.key == cause.key
@@ -89,7 +82,7 @@ class Ranker:
         found = [follows(one, led[one.entity][1]) if one.entity in led else one for one in found]
         found = [self._along(one, units, changes) for one in found]
         margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
-        sure = shares(certainty(_standing(found[0], units, margin)), odds)
+        sure = shares(certainty(_standing(found[0], units, margin), self._graph.weights.confidence), odds)
         return [
             msgspec.structs.replace(
                 suspect,
@@ -121,7 +114,7 @@ class Ranker:
         return [
             Candidate(self._graph.node(name) * COUNT, 0.0, cause.began)
             for name in strong
-            if told.nats(name) >= BETRAYED_BAR and self._graph.node(name) not in known
+            if told.nats(name) >= self._by.betrayed and self._graph.node(name) not in known
         ]
 
     def _led(
@@ -131,13 +124,13 @@ class Ranker:
         here, nodes = self._name(cause.key), {candidate.key // COUNT for candidate in known}
         off = cause.key % COUNT == Family.DATA or any(unit.family == Family.DATA for unit in units)
         onset = min(unit.onset for unit in units)
-        if not off or nearest_change(changes(here), cause.began, onset)[0] is not None:
+        if not off or nearest_change(changes(here), cause.began, onset, self._changed)[0] is not None:
             return {}
         first = known[0]
         return {
             one.entity: (Candidate(self._graph.node(one.entity) * COUNT + Family.DATA, net, one.change.at), one)
             for one in trail(self._graph, changes, here, onset)
-            if self._graph.node(one.entity) not in nodes and (net := first.net - FAR + one.nats) > 0.0
+            if self._graph.node(one.entity) not in nodes and (net := first.net - self._by.far + one.nats) > 0.0
         }
 
     def _along(self, suspect: Suspect, units: Sequence[Unit], changes: Changes) -> Suspect:
@@ -156,7 +149,7 @@ class Ranker:
         for rival_key, net, began in rivals:
             best.setdefault(rival_key // COUNT, Candidate(rival_key, net, began))
         top = max([net for _, net, _ in rivals], default=0.0)
-        first = Candidate(cause.key, max(cause.net, top) + FIRST, cause.began)
+        first = Candidate(cause.key, max(cause.net, top) + self._by.first, cause.began)
         return [first, *(one for node, one in best.items() if node != cause.key // COUNT)]
 
     def _suspect(
@@ -174,7 +167,7 @@ class Ranker:
         claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
         explained = [unit.onset for unit, claim in claims if whole or claim is not None]
         first = min(explained or [unit.onset for unit in units])
-        change, bonus = nearest_change(changes(entity), candidate.began, first)
+        change, bonus = nearest_change(changes(entity), candidate.began, first, self._changed)
         verdict = told.verdicts.get(entity)
         evidence = [*self._symptom_evidence(entity, claims), *(verdict.sentences() if verdict else ())]
         if change is not None:

@@ -14,11 +14,6 @@ from math import log
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 
-SILENT_PRICE = 1.3
-UNAWARE_PRICE = 0.3
-"""What handles data without being made of them hands on what is wrong with them, and notices nothing."""
-BELIEVED = 0.8
-"""The discount on the way to what alerts itself, for who leads through it."""
 COST_LIMIT = 5.0
 HOP_LIMIT = 4
 
@@ -50,6 +45,7 @@ class Reacher:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._prices = graph.weights.prices
         self._known: dict[int, Reach] = {}
 
     def reach(self, start: int) -> Reach:
@@ -57,14 +53,14 @@ class Reacher:
         known = self._known.get(start)
         if known is None:
             best, previous = self._search(start)
-            keys = sorted(best)
+            keys, believed = sorted(best), self._prices.believed
             known = Reach(
                 tuple(keys),
                 tuple(best[k][0] for k in keys),
                 tuple(best[k][1] for k in keys),
                 tuple(previous[k] for k in keys),
                 tuple(best[k] for k in keys),
-                tuple((BELIEVED * best[k][0], best[k][1]) for k in keys),
+                tuple((believed * best[k][0], best[k][1]) for k in keys),
             )
             self._known[start] = known
         return known
@@ -82,7 +78,8 @@ class Reacher:
 
     def _toll(self, node: int, family: int) -> float:
         """The price of passing a silent entity."""
-        return SILENT_PRICE if family != Family.DATA or self._graph.made_of_data(node) else UNAWARE_PRICE
+        aware = family != Family.DATA or self._graph.made_of_data(node)
+        return self._prices.silent if aware else self._prices.unaware
 
     def _search(self, start: int) -> tuple[dict[int, tuple[float, float]], dict[int, int]]:
         best: dict[int, tuple[float, float]] = {}

@@ -80,7 +80,7 @@ def _graph(state: State, rulebook: Rulebook) -> Graph:
     """The dependency graph as it is known; the state's strangers stay as they are."""
     entities = {entity.entity: entity for entity in rulebook.entities} | state.entities
     dependencies = [*rulebook.dependencies, *state.dependencies.values()]
-    return Graph(entities.values(), dependencies, rulebook.correlate.edges, list(state.strangers))
+    return Graph(entities.values(), dependencies, rulebook.correlate, list(state.strangers))
 
 
 def _counted(state: State, graph: Graph) -> State:

@@ -15,7 +15,6 @@ from math import log1p
 from msgspec.structs import replace
 
 from quell.core.blame import doubt
-from quell.core.edges import LINEAGE
 from quell.core.graph import Graph
 from quell.model.incident import Evidence, Suspect
 from quell.model.times import format_time
@@ -116,7 +115,7 @@ def _reached(graph: Graph, start: int) -> tuple[dict[int, float], dict[int, int]
             continue
         cost[node], came[node] = price, before
         for other, how, _ in graph.out[node]:
-            onward = price + (STEP if how in LINEAGE else OTHER_STEP)
+            onward = price + (STEP if how.lineage else OTHER_STEP)
             if onward <= FURTHEST and other not in cost:
                 heapq.heappush(heap, (onward, other, node))
     return cost, came

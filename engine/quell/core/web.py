@@ -20,15 +20,13 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.kin import Kin
 from quell.core.leads import Leads
-from quell.core.reach import BELIEVED, Reacher, key
+from quell.core.reach import Reacher, key
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2
 BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
 """Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
 TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
-OTHER_FAMILY_LEG = 1.2
-SAME_PLACE_LEG = 0.5
 TOGETHER_S = 900.0
 TOGETHER_DATA_S = 5400.0
 LEG_WITHIN_S = 1500.0
@@ -55,6 +53,7 @@ class Web:
     def __init__(self, graph: Graph, state: State) -> None:
         self.graph = graph
         self.reacher = Reacher(graph)
+        self._prices = graph.weights.prices
         self.kin = Kin(graph, state)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
@@ -185,7 +184,7 @@ class Web:
         for other, (leg, leg_lag) in self._legs_from[unit.id].items():
             for cause, (cost, lag) in self._onward[other].items():
                 self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
-                if self._lower_onward(unit.id, cause, (BELIEVED * leg + cost, leg_lag + lag)):
+                if self._lower_onward(unit.id, cause, (self._prices.believed * leg + cost, leg_lag + lag)):
                     work.append((unit.id, cause))
         self._spread(work)
         tied |= self._share(unit)
@@ -262,7 +261,7 @@ class Web:
         for family in range(COUNT):
             for other in self._at.get(key(node, family), ()):
                 if self._may_lead(unit, self._state.units[other]):
-                    cost = OTHER_FAMILY_LEG if family != unit.family else SAME_PLACE_LEG
+                    cost = self._prices.other_family_leg if family != unit.family else self._prices.same_place_leg
                     leg(unit.id, other, (cost, 0.0))
                     leg(other, unit.id, (cost, 0.0))
         self._tie_backward(unit, node, leg)
@@ -317,11 +316,12 @@ class Web:
 
     def _spread(self, work: deque[tuple[int, int]]) -> None:
         """Ways that became cheaper make those of the units cheaper that lead through them, until nothing changes."""
+        believed = self._prices.believed
         while work:
             changed, cause = work.popleft()
             cost, lag = self._onward[changed][cause]
             for symptom, (leg, leg_lag) in self._legs_into.get(changed, {}).items():
-                through = BELIEVED * leg + cost
+                through = believed * leg + cost
                 onward = self._onward.get(symptom)
                 if onward is None or through > LEG_LIMIT:
                     continue

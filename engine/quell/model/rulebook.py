@@ -14,6 +14,7 @@ from quell.model.playbook import Effect, Place, Playbook
 from quell.model.profile import Profile
 from quell.model.provenance import DeclaredVersion
 from quell.model.topology import Dependency, Entity, Forgetting
+from quell.model.weights import Weights
 
 NOWHERE = Place(file="<default>", line=0)
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -154,7 +155,7 @@ class EdgeKind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Correlate(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of correlation; the algorithm's own constants live with it. ``edges`` adds to or overrides the defaults.
+    """Settings of correlation. ``edges`` adds to or overrides how trouble travels by ``weights``.
 
     ``least_alerts`` distinct alerts make an incident; ``solve_every_s`` is the grid of time on which groups are
     formed; ``quiet_s`` without news closes a group; under ``clear_cause_bar`` of confidence "no clear cause" is said.
@@ -165,6 +166,7 @@ class Correlate(msgspec.Struct, frozen=True, kw_only=True):
     solve_every_s: float = 10.0
     quiet_s: float = 1800.0
     clear_cause_bar: float = 0.5
+    weights: Weights = Weights()
 
 
 class Asks(msgspec.Struct, frozen=True, kw_only=True):

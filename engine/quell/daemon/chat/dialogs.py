@@ -61,7 +61,7 @@ class Dialogs:
         """The blast radius of a run in words. The graph is drawn once for it: that takes a while where it is large."""
         book, state = self._floor.loop.rulebook, self._floor.state
         entities = {entity.entity: entity for entity in book.entities} | state.entities
-        graph = Graph(entities.values(), [*book.dependencies, *state.dependencies.values()], book.correlate.edges)
+        graph = Graph(entities.values(), [*book.dependencies, *state.dependencies.values()], book.correlate)
         return reach(run.targets, Estate(lambda: graph))
 
     def _opened(self, verb: str, incident: Incident) -> Answer:
