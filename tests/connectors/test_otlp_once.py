@@ -230,7 +230,7 @@ def test_order_and_batches_change_nothing(data: st.DataObject) -> None:
     records = [by_caller(4), by_caller(3, 10), by_callee(5, 1), by_callee(2, 12), by_caller(6, 60),
                by_caller(9, entity="service/pay", errors=2)]  # fmt: skip
     expected = told_in([(20.0, records)])
-    assert calls_to(expected) == 7
+    assert calls_to(expected) == 7 + 6
     assert calls_to(expected, "service/pay") == 9
     mixed = data.draw(st.permutations(records))
     cut = data.draw(st.integers(0, len(mixed)))
@@ -256,6 +256,24 @@ def test_a_callee_that_went_silent_is_seen_by_its_callers_from_the_next_minute_o
         (125.0, [by_caller(100, 120, errors=100)]),
     ])  # fmt: skip
     assert calls_to(state) == 50 + 100 + 100
+
+
+def test_the_first_minute_of_a_callee_that_is_gone_counts_though_it_told_as_many_calls_before() -> None:
+    state = told_in([
+        (20.0, [by_caller(60), by_callee(60)]), (80.0, [by_caller(60, 60), by_callee(60, 60)]),
+        (140.0, [by_caller(60, 120, errors=60)]), (200.0, [by_caller(60, 180, errors=60)]),
+        (260.0, [by_caller(60, 240), by_callee(60, 240)]),
+    ])  # fmt: skip
+    [callers] = [calls for name, calls in state.signals["service/cart"].calls.items() if name.startswith("service/web")]
+    assert {(one.minute - BEGAN) // 60 + 1: (one.count, one.errors) for one in callers} == {2: (60, 60), 3: (60, 60)}
+    assert calls_to(state) == 300
+
+
+def test_one_call_of_the_callee_covers_one_call_of_one_minute() -> None:
+    crossing = [by_caller(1, 39.9), by_callee(1, 40.0)]
+    assert calls_to(told_in([(45.0, crossing), (110.0, [by_caller(1, 100.0)])])) == 2
+    late = told_in([(45.0, [by_caller(5)]), (105.0, [by_callee(5, 60), by_caller(5, 60)])])
+    assert calls_to(late) == 10, "what the callee tells in the next minute is what callers told in it"
 
 
 def test_a_call_that_crosses_the_end_of_a_minute_counts_once() -> None:

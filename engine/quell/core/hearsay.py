@@ -4,7 +4,7 @@ A service that is called over the network is mostly told of twice, by its caller
 deliveries and in any order. So what a caller tells waits until the callee has had its say. A minute in which the callee
 told of calls is the callee's; of one in which it told nothing (it is not instrumented, it is down, nothing arrives
 there) what the callers saw is all that is known. Calls that cross the end of a minute are told in two minutes: what the
-callee told in those beside it covers as many.
+callee told in those beside it, beyond what callers told in the same minutes, covers as many.
 """
 
 from __future__ import annotations
@@ -66,12 +66,26 @@ class Hearsay:
         minute = int(key)
         for entity, told in sorted(self._state.hearsay.pop(minute, {}).items()):
             self._held -= len(told)
-            own = self._state.own_calls.get(entity, {})
-            beside = own.get(minute - 1, 0) + own.get(minute + 1, 0)
-            if minute in own or sum(record.count for record in told) <= beside:
+            own, count = self._state.own_calls.get(entity, {}), sum(record.count for record in told)
+            if minute in own:
+                own[minute] -= count  # what is left may be calls of the minutes beside it
+                continue
+            if self._covered(own, entity, minute, count):
                 continue
             for record in sorted(told, key=lambda one: (one.caller, one.operation, one.at, repr(one))):
                 self._count(record, at)
+
+    def _covered(self, own: dict[int, int], entity: str, minute: int, count: int) -> bool:
+        """Whether the callee told of so many calls in the minutes beside it; they cover no others then."""
+        before = max(own.get(minute - 1, 0), 0)
+        waiting = self._state.hearsay.get(minute + 1, {}).get(entity, ())
+        after = max(own.get(minute + 1, 0) - sum(record.count for record in waiting), 0)
+        if count > before + after:
+            return False
+        for other, taken in ((minute - 1, min(count, before)), (minute + 1, count - min(count, before))):
+            if taken:
+                own[other] -= taken
+        return True
 
 
 def _due(minute: int) -> float:

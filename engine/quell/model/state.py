@@ -291,7 +291,8 @@ class State(msgspec.Struct, kw_only=True):
     hearsay: dict[int, dict[str, list[CallRecord]]] = msgspec.field(default_factory=dict)
     """By minute and entity: calls that only callers told of, until it is known whether the callee tells of them."""
     own_calls: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
-    """By entity and minute: how many calls an entity told of itself lately; the one heard of longest ago first."""
+    """By entity and minute: how many calls an entity told of itself lately, less those that its callers told of as well
+    once that is decided over (then it may be less than 0); the entity heard of longest ago first."""
     calm_at: dict[str, float] = msgspec.field(default_factory=dict)
     """When to ask of each open incident whether it is over."""
     rules: str | None = None
