@@ -27,6 +27,7 @@ from quell.config.rule_shapes import (
 from quell.config.rules_shape import RulesShape
 from quell.config.slo_file import service_level
 from quell.config.versions_file import declared_version
+from quell.config.weight_shapes import Told, WeightsShape, told, weights
 from quell.errors import Problem
 from quell.expressions.matchers import matches_empty
 from quell.model.detect import DetectRule
@@ -94,6 +95,7 @@ class Rules:
     """Names of measures, also of those that cannot be read: whoever calls them made no mistake."""
     _verdicts: list[TriageRule] = field(default_factory=list)
     _edges: dict[str, EdgeKind] = field(default_factory=dict)
+    _weights: list[Told] = field(default_factory=list)
     _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}, "forget": {}})
     _first: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -124,6 +126,7 @@ class Rules:
         self.drills += [read_drill(document, index, one, self.problems) for index, one in enumerate(shape.drills)]
         self._triage(document, shape.triage)
         self._correlate(document, shape.correlate)
+        self._weigh(document, shape.weights)
         self._take_settings(document, "forget", _FORGET_FIELDS, shape.topology.forget, under=("topology", "forget"))
         for index, entity in enumerate(shape.topology.entities):
             if self._once(document, "entity", entity.entity, ("topology", "entities", index, "entity")):
@@ -152,7 +155,7 @@ class Rules:
 
     def correlate(self) -> Correlate:
         """All correlation settings together."""
-        return Correlate(edges=self._edges, **self._settings["correlate"])
+        return Correlate(edges=self._edges, weights=weights(self._weights), **self._settings["correlate"])
 
     def forget(self) -> Forgetting:
         """How long what was learned is remembered."""
@@ -222,6 +225,19 @@ class Rules:
         for name, edge in shape.edges.items():
             if self._once(document, "edge type", name, ("correlate", "edges", name), key=True):
                 self._edges[name] = EdgeKind(p=edge.p, lag_s=edge.lag)
+
+    def _weigh(self, document: Document, shape: WeightsShape) -> None:
+        for place, value in told(shape):
+            path: Path = ("weights", *place)
+            if self._once(document, "weight", ".".join(map(str, place)), path, key=True):
+                self._weights.append((place, value))
+        if self._weights:
+            prices = weights(self._weights).prices
+            if prices.opening <= prices.changed:
+                message = f"opening ({prices.opening:g}) must be more than changed ({prices.changed:g})"
+                self.problems.append(
+                    document.problem(("weights", "prices"), message, "else a change would cost nothing", key=True)
+                )
 
     def _take_settings(
         self, document: Document, kind: str, fields: dict[str, str], shape: Shape, *, under: Path = ()

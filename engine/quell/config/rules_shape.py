@@ -20,6 +20,7 @@ from quell.config.rule_shapes import (
     WindowShape,
 )
 from quell.config.slo_shapes import SloShape
+from quell.config.weight_shapes import WeightsShape
 
 
 class RulesShape(Shape):
@@ -32,6 +33,7 @@ class RulesShape(Shape):
     freezes: list[FreezeShape] = Field(default=[])
     triage: TriageShape = TriageShape()
     correlate: CorrelateShape = CorrelateShape()
+    weights: WeightsShape = WeightsShape()
     routes: list[RouteShape] = Field(default=[])
     """Where pages go, beside those of quell.yaml."""
     escalations: list[EscalationShape] = Field(default=[])
