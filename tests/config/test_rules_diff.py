@@ -115,3 +115,45 @@ def test_a_limit_is_a_comment_in_a_file_of_suggestions() -> None:
     text = rules_file([_limit(above=0.9)], "head")
     assert yaml.safe_load(text) is None
     assert "# sug-threshold, 90% sure: threshold it" in text
+
+
+SLOS = """slos:
+  - name: fast  # ours
+    objective: 99%
+    bad: calls.errors
+    total: calls.count
+  - {name: own, objective: 99%, bad: a, total: b,
+     burn: [{rate: 1, over: 3d, confirm: 6h}, {rate: 14, over: 1h, confirm: 5m}]}
+detect:
+  - name: Odd
+    metric: latency
+    when:
+      anomaly:
+        direction: up
+  - {name: Full, metric: disk, when: {forecast: {above: 90, within: 6h, over: 1h}}}
+  - {name: Moved, distribution: "*", when: {drift: {psi: 0.2}}}
+  - {name: Bare, metric: x, when: {anomaly: {}}}
+"""
+
+
+def test_other_numbers_are_written_where_they_stand_or_beside_what_stands_there(tmp_path: Path) -> None:
+    rate = {"rate": 20.0, "over": "1h", "confirm": "5m", "severity": "critical", "page": True}
+    slow = {"rate": 1.0, "over": "3d", "confirm": "6h", "severity": "warning", "page": False}
+    after = applied(
+        tmp_path, {"rules/slos.yaml": SLOS},
+        suggestion("threshold", {"name": "fast", "burn": [rate, slow]}),
+        suggestion("threshold", {"name": "own", "burn": [rate, slow]}),
+        suggestion("threshold", {"name": "Odd", "when": {"anomaly": {"deviations": 7.5}}}),
+        suggestion("threshold", {"name": "Full", "when": {"forecast": {"within": "4h"}}}),
+        suggestion("threshold", {"name": "Moved", "when": {"drift": {"ks": 0.15, "psi": 0.3}}}),
+        suggestion("threshold", {"name": "Bare", "when": {"anomaly": {"deviations": 7.5}}}),
+        suggestion("threshold", {"name": "gone", "when": {"anomaly": {"deviations": 7.5}}}),
+    )["rules/slos.yaml"]  # fmt: skip
+    now = yaml.safe_load(after)
+    assert now["slos"][0]["burn"] == [rate, slow]
+    assert [one["rate"] for one in now["slos"][1]["burn"]] == [1, 20]
+    assert now["detect"][0]["when"]["anomaly"] == {"direction": "up", "deviations": 7.5}
+    assert now["detect"][1]["when"]["forecast"] == {"above": 90, "within": "4h", "over": "1h"}
+    assert now["detect"][2]["when"]["drift"] == {"ks": 0.15, "psi": 0.3}
+    assert now["detect"][3]["when"]["anomaly"] == {}, "there is nothing to write it beside"
+    assert "# ours" in after

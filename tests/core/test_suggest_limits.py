@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from core.watching import CHECKOUT, T0, Watched, sample
 from quell.core.detect.past import reach
 from quell.core.suggest_limits import adjustable, limits, spells
-from quell.model.decision import Audit
+from quell.core.suggest_tried import tried_limits
+from quell.model.decision import AlertChanged, Audit
 from quell.model.detect import DetectRule, Threshold
 from quell.model.habits import Suggestion
 from quell.model.incident import Incident
@@ -82,9 +83,8 @@ class Lived:
         state = self.scene.engine.state
         firings: dict[tuple[str, int], object] = {}
         for one in self.scene.decisions:
-            alert = getattr(one, "alert", None)
-            if alert is not None:
-                firings[alert.fingerprint, alert.episode] = alert
+            if isinstance(one, AlertChanged):
+                firings[one.alert.fingerprint, one.alert.episode] = one.alert
         of = [name for name, one in self.incidents.items() if one.alerts]
         alerts = [type(one)(**{**{n: getattr(one, n) for n in one.__struct_fields__}, "incident": name})
                   for name, one in zip(of, firings.values(), strict=True)]  # fmt: skip
@@ -93,7 +93,8 @@ class Lived:
             return (one for one in self.records if begin <= one.arrived < end)
 
         found = spells([self.rule], self.audits, self.incidents.values(), alerts)
-        return list(limits(self.scene.rulebook, found, state.entities, between))
+        book = self.scene.rulebook
+        return [*limits(book, found, state.entities, between), *tried_limits(book, found, state.entities, between)]
 
 
 def test_what_was_nothing_lies_below_the_new_limit_and_what_was_real_above() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import unified_diff
 from typing import Any
@@ -51,7 +51,7 @@ def _limit(files: dict[str, str], rule: Mapping[str, Any]) -> None:
     for name, text in sorted(files.items()):
         try:
             after = _renumbered(text, rule)
-        except (yaml.YAMLError, RecursionError, AttributeError, TypeError):
+        except (yaml.YAMLError, RecursionError, AttributeError, TypeError, KeyError, ValueError):
             continue
         if after is not None:
             files[name] = after
@@ -61,20 +61,65 @@ def _limit(files: dict[str, str], rule: Mapping[str, Any]) -> None:
 def _renumbered(text: str, rule: Mapping[str, Any]) -> str | None:
     """The text with other limits in the detector of that name; None when it is not there, or more would change."""
     node, told = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    entries = told.get("detect") if isinstance(told, dict) else None
+    kind = "slos" if "burn" in rule else "detect"
+    entries = told.get(kind) if isinstance(told, dict) else None
     at = next((n for n, one in enumerate(entries or ()) if one.get("name") == rule["name"]), None)
     if at is None:
         return None
-    spots = []
-    for key, value in rule["when"]["threshold"].items():
-        told["detect"][at]["when"]["threshold"][key] = value
-        spot = _inside(node, ("detect", at, "when", "threshold", key))
-        if not isinstance(spot, yaml.ScalarNode):
-            return None
-        spots.append((spot.start_mark.index, spot.end_mark.index, f"{Decimal(repr(value)).normalize():f}"))
-    for begin, end, written in sorted(spots, reverse=True):
+    if kind == "slos":
+        edits = list(_rates(node, told, at, rule["burn"]))
+    else:
+        ((condition, values),) = rule["when"].items()
+        inner = told["detect"][at]["when"][condition]
+        if condition == "threshold" and not inner.keys() >= values.keys():
+            return None  # it has no such limit
+        edits = [_edit(node, inner, ("detect", at, "when", condition), key, value) for key, value in values.items()]
+    for begin, end, written in sorted(edits, reverse=True):
         text = text[:begin] + written + text[end:]
     return text if yaml.safe_load(text) == told else None
+
+
+def _rates(node: Any, told: Any, at: int, rates: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, int, str]]:
+    """Other burn rates of a service level: where they stand, the fastest first, or all of them where none do."""
+    level = told["slos"][at]
+    if "burn" not in level:
+        yield _edit(node, level, ("slos", at), "burn", list(rates))
+        return
+    order = sorted(range(len(level["burn"])), key=lambda number: -level["burn"][number]["rate"])
+    for number, rate in zip(order, rates, strict=True):
+        if level["burn"][number]["rate"] != rate["rate"]:
+            yield _edit(node, level["burn"][number], ("slos", at, "burn", number), "rate", rate["rate"])
+
+
+def _edit(node: Any, told: dict[str, Any], path: tuple[str | int, ...], key: str, value: Any) -> tuple[int, int, str]:
+    """Where a value is to be written, and how: in the place of the one there is, or before what stands beside it.
+
+    Raises TypeError where that cannot be told.
+    """
+    known = key in told
+    told[key] = value
+    if known:
+        spot = _inside(node, (*path, key))
+        if not isinstance(spot, yaml.ScalarNode):
+            raise TypeError
+        return spot.start_mark.index, spot.end_mark.index, _scalar(value)
+    around = _inside(node, path)
+    if not isinstance(around, yaml.MappingNode) or not around.value:
+        raise TypeError
+    start = around.value[0][0].start_mark
+    between = ", " if around.flow_style else "\n" + " " * start.column
+    return start.index, start.index, f"{key}: {_scalar(value)}{between}"
+
+
+def _scalar(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)).normalize():f}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_scalar, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {_scalar(one)}' for name, one in value.items())}}}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _inside(node: Any, path: Iterable[str | int]) -> Any:

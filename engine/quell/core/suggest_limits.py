@@ -15,6 +15,7 @@ from quell.core.chances import surely
 from quell.core.detect.past import PastWindows, Series, reach
 from quell.core.detect.telling import SOURCE
 from quell.core.detect.words import number
+from quell.core.suggest_knobs import knobs
 from quell.model.alert import Alert
 from quell.model.decision import Audit
 from quell.model.detect import DetectRule, Threshold
@@ -73,6 +74,11 @@ def adjustable(rule: DetectRule) -> bool:
     return rule.on and isinstance(rule.when, Threshold) and bool(rule.metric)
 
 
+def tunable(rule: DetectRule) -> bool:
+    """Whether other numbers can be suggested for it."""
+    return adjustable(rule) or bool(knobs(rule))
+
+
 def spells(
     rules: Sequence[DetectRule], audits: Iterable[Audit], incidents: Iterable[Incident], alerts: Iterable[Alert]
 ) -> list[Spell]:
@@ -84,7 +90,7 @@ def spells(
     if not words:
         return []
     known = {one.id: one for one in incidents}
-    by_name = {rule.name: rule for rule in rules if adjustable(rule)}
+    by_name = {rule.name: rule for rule in rules if tunable(rule)}
     found: list[Spell] = []
     fired: set[tuple[str, str]] = set()
     missed = {name for name, word in words.items() if word == "missed"}

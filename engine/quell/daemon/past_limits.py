@@ -14,7 +14,8 @@ from quell.config import Settings
 from quell.config.loading import rule_texts
 from quell.config.rules_diff import rules_diff
 from quell.core.suggest import Suggested
-from quell.core.suggest_limits import Between, adjustable, limits, spells
+from quell.core.suggest_limits import Between, limits, spells, tunable
+from quell.core.suggest_tried import tried_limits
 from quell.daemon.loop import Loop
 from quell.daemon.past_figures import MOST_RECALLED, suggested_now
 from quell.daemon.writer import Writer
@@ -60,7 +61,7 @@ class PastLimits:
         """All that is suggested now. Raises StoreError."""
         found = await suggested_now(self._loop)
         state, book = self._loop.decider.state, self._loop.rulebook
-        if not any(adjustable(rule) for rule in book.detect):
+        if not any(tunable(rule) for rule in book.detect):
             return found
         asked = _Asked(
             book, dict(state.entities), list(state.alerts.values()), list(state.incidents.values()), state.now
@@ -95,7 +96,10 @@ def _limits(
     asked: _Asked, audits: list[Audit], incidents: list[Incident], alerts: Iterable[Alert], between: Between
 ) -> list[Suggestion]:
     found = spells(asked.rulebook.detect, audits, incidents, alerts)
-    return list(limits(asked.rulebook, found, asked.entities, between))
+    return [
+        *limits(asked.rulebook, found, asked.entities, between),
+        *tried_limits(asked.rulebook, found, asked.entities, between),
+    ]
 
 
 def _records(groups: Iterable[Group]) -> Iterator[AnyRecord]:
