@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.watching import T0, Watched, sample
+from quell.core.detect.beside import Beside
 from quell.core.detect.compare import quantile_interval
 from quell.core.detect.intervals import student, welch
 from quell.expressions.matchers import parse_matchers
@@ -152,3 +153,47 @@ def test_a_quantile_lies_within_its_interval_and_that_within_the_values(values: 
     found = quantile_interval(Distribution(type="number", numbers=sketch_of(values)), wanted, 1.96)
     assert found.low <= found.value <= found.high
     assert found.n == len(values)
+
+
+@pytest.mark.parametrize("of", ["share", "mean"])
+def test_baselines_are_counted_once_for_all_canaries(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ``same`` every canary is compared with every baseline: that takes as long as there are series."""
+    looked: list[int] = []
+    for name in ("_counts", "_moments"):
+        one = getattr(Beside, name)
+
+        def counted(self: Beside, of_one: object, *more: float, one: object = one) -> object:
+            looked.append(len(of_one) if isinstance(of_one, list) else 1)
+            return one(self, of_one, *more)  # type: ignore[operator]
+
+        monkeypatch.setattr(Beside, name, counted)
+    when = Compare(canary=NEW, baseline=OLD, of=of, by="all" if of == "share" else "", over_s=300.0, volume=5.0)  # type: ignore[arg-type]
+    scene = Watched(DetectRule(name="Worse", metric="bad", when=when))
+    entities(scene, *map(str, range(30)))
+    for minute in range(7):
+        looked.clear()
+        at = minute * 60.0
+        scene.tell(at, *(
+            sample(at, (9.0 if number == 3 and track == "canary" else 1.0) + 0.1 * (minute % 2), metric=metric,
+                   entity=f"service/{number}-{track}")
+            if metric == "bad" else sample(at, 100.0, metric=metric, entity=f"service/{number}-{track}")
+            for number in range(30) for track in ("canary", "stable") for metric in ("bad", "all")
+        ))  # fmt: skip
+    assert [alert.entity for alert in scene.firing] == ["service/3-canary"]
+    assert sum(looked) <= 30 + 30
+
+
+def test_whoever_is_on_both_sides_is_compared_with_the_others() -> None:
+    for of in ("share", "mean"):
+        when = Compare(canary=NEW, baseline=parse_matchers('app="shop"'), of=of, by="all" if of == "share" else "",  # type: ignore[arg-type]
+                       over_s=600.0, volume=5.0)  # fmt: skip
+        scene = Watched(DetectRule(name="Worse", metric="bad", when=when))
+        entities(scene, "shop")
+        for minute in range(12):
+            at = minute * 60.0
+            for track, value in (("canary", 9.0), ("stable", 1.0)):
+                wobble = 0.1 * (minute % 2)
+                scene.tell(at, sample(at, value + wobble, metric="bad", entity=f"service/shop-{track}"),
+                           sample(at, 100.0, metric="all", entity=f"service/shop-{track}"))  # fmt: skip
+        (alert,) = scene.firing
+        assert alert.threshold == pytest.approx(0.01 if of == "share" else 1.05, rel=0.06)

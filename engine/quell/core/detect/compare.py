@@ -16,7 +16,8 @@ from math import ceil, floor, inf, isfinite, sqrt
 import msgspec
 
 from quell.core.detect.behaviours import valued
-from quell.core.detect.buckets import Folded, Points, fold, forget, growth, needs_bins, slot_of, value_of
+from quell.core.detect.beside import Beside
+from quell.core.detect.buckets import Folded, Points, fold, forget, needs_bins, slot_of
 from quell.core.detect.condition import NOTHING, Quiet
 from quell.core.detect.intervals import (
     Interval,
@@ -26,7 +27,7 @@ from quell.core.detect.intervals import (
     mean,
     share,
     sure_of,
-    welch,
+    welch_of,
 )
 from quell.core.detect.words import lasting, number
 from quell.expressions.matchers import Matching
@@ -54,26 +55,21 @@ class CompareCondition(Quiet):
     def __init__(self, rule: DetectRule, condition: Compare) -> None:
         self._every_s = rule.every_s
         self._of = condition
-        self._canary, self._baseline = Matching(condition.canary), Matching(condition.baseline)
         self._sides = [
-            (name, matching, any(one.name == "segment" for one in matchers))
-            for name, matching, matchers in (
-                (CANARY, self._canary, condition.canary),
-                (BASELINE, self._baseline, condition.baseline),
-            )
+            (name, Matching(matchers), any(one.name == "segment" for one in matchers))
+            for name, matchers in ((CANARY, condition.canary), (BASELINE, condition.baseline))
         ]
         """Of each side also whether it names a segment: all values are told without one, too."""
         self._over = max(round(condition.over_s / rule.every_s), 1)
         self._values = bool(rule.distribution)
         self._z = deviations_of_looks(condition.sure, self._over)
         self._sure = sure_of(self._z)
-        self._watches: Mapping[str, Watch] = {}
-        self._labels: Callable[[Watch], Mapping[str, str]] = lambda _watch: {}
+        self._beside = Beside(condition)
         self.keeps = self._over + rule.of
 
     def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
         """All series of the rule, and what is known of their entities."""
-        self._watches, self._labels = watches, labels
+        self._beside.meet(watches, labels)
 
     def new(self) -> Memory:
         """Nothing told."""
@@ -148,46 +144,11 @@ class CompareCondition(Quiet):
     # Metrics
 
     def _measured(self, watch: Watch, first: int, last: int) -> tuple[Interval, Interval, Interval] | None:
-        own = self._labels(watch)
-        if not self._canary.matches(own):
-            return None
-        others = [
-            other
-            for _, other in sorted(self._watches.items())
-            if other is not watch
-            and other.metric == watch.metric
-            and self._baseline.matches(labels := self._labels(other))
-            and all(labels.get(name) == own.get(name) for name in self._of.same)
-        ]
         if self._of.of == "share":
-            return self._shares(self._counts([watch], first, last), self._counts(others, first, last))
-        values, before = self._observed([watch], first, last), self._observed(others, first, last)
-        if min(len(values), len(before)) < max(LEAST_WINDOWS, self._of.volume):
-            return None
-        return welch(values, before, self._sure)
-
-    def _counts(self, watches: Sequence[Watch], first: int, last: int) -> tuple[float, float]:
-        hits = total = 0.0
-        for memory in (watch.memory for watch in watches):
-            assert isinstance(memory, Windows), "metrics are compared by windows"
-            for slot in range(first, last + 1):
-                if self._of.counter:
-                    hits += (growth(memory.own, slot) or (0.0, 0.0))[0]
-                    total += (growth(memory.by, slot) or (0.0, 0.0))[0]
-                else:
-                    hits += max(value_of(memory.own, slot, "sum") or 0.0, 0.0)
-                    total += max(value_of(memory.by, slot, "sum") or 0.0, 0.0)
-        return hits, total
-
-    def _observed(self, watches: Sequence[Watch], first: int, last: int) -> list[float]:
-        found = []
-        for memory in (watch.memory for watch in watches):
-            assert isinstance(memory, Windows), "metrics are compared by windows"
-            for slot in range(first, last + 1):
-                value = value_of(memory.own, slot, self._of.aggregate)
-                if value is not None:
-                    found.append(value)
-        return found
+            counted = self._beside.counts(watch, first, last)
+            return None if counted is None else self._shares(*counted)
+        observed = self._beside.moments(watch, first, last, max(LEAST_WINDOWS, self._of.volume))
+        return None if observed is None else welch_of(*observed, self._sure)
 
     # Values
 

@@ -103,35 +103,46 @@ def mean(weighted: Sequence[tuple[float, int]], total: float, z: float) -> Inter
     return Interval(middle, middle - half, middle + half, n)
 
 
-def welch(values: Sequence[float], before: Sequence[float], sure: float) -> tuple[Interval, Interval, Interval]:
-    """By how much the mean of ``values`` exceeds that of ``before``, and both; two values each at least.
+class Moments(NamedTuple):
+    """Of values: their mean and variance, how many they are but for how alike neighbours are, and how many."""
 
-    Neighbours are alike, so there are fewer values than it seems (Bayley and Hammersley 1946).
-    """
-    (one, spread_one, many), (two, spread_two, more) = _moments(values), _moments(before)
-    parts = spread_one / many, spread_two / more
+    mean: float
+    variance: float
+    many: float
+    n: int
+
+
+def welch(values: Sequence[float], before: Sequence[float], sure: float) -> tuple[Interval, Interval, Interval]:
+    """By how much the mean of ``values`` exceeds that of ``before``, and both; two values each at least."""
+    return welch_of(moments(values), moments(before), sure)
+
+
+def welch_of(first: Moments, second: Moments, sure: float) -> tuple[Interval, Interval, Interval]:
+    """The same, of values whose moments are known."""
+    one, two = first.mean, second.mean
+    parts = first.variance / first.many, second.variance / second.many
     error = sqrt(sum(parts))
     if error > 0.0:
-        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (many - 1.0) + parts[1] ** 2 / (more - 1.0))
+        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (first.many - 1.0) + parts[1] ** 2 / (second.many - 1.0))
         half = student(deviations(sure), freedom) * error
     else:
         half = 0.0
     gap = one - two
     return (
-        Interval(gap, gap - half, gap + half, len(values) + len(before)),
-        Interval(one, one, one, len(values)),
-        Interval(two, two, two, len(before)),
+        Interval(gap, gap - half, gap + half, first.n + second.n),
+        Interval(one, one, one, first.n),
+        Interval(two, two, two, second.n),
     )
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float, float]:
-    """The mean, the variance, and how many values there are but for how alike neighbours are."""
+def moments(values: Sequence[float]) -> Moments:
+    """Of two values at least. Neighbours are alike, so there are fewer than it seems (Bayley and Hammersley 1946)."""
     n = len(values)
     middle = sum(values) / n
     off = [value - middle for value in values]
     whole = sum(one * one for one in off)
     if whole <= 0.0:
-        return middle, 0.0, float(n)
+        return Moments(middle, 0.0, float(n), n)
     alike = sum(one * other for one, other in pairwise(off)) / whole
     alike = min(max(alike + (1.0 + 4.0 * alike) / n, 0.0), MOST_ALIKE)  # what few values show is too small by that
-    return middle, whole / (n - 1), max(n * (1.0 - alike) / (1.0 + alike), 2.0)
+    return Moments(middle, whole / (n - 1), max(n * (1.0 - alike) / (1.0 + alike), 2.0), n)
