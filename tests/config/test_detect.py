@@ -77,6 +77,8 @@ def test_every_condition_is_read():
         ("{name: A, metric: m, when: {absence: {after: 10s}}}", 50, '"after" is shorter than a window'),
         ("{name: A, metric: m, when: {absence: {after: 10m, expect: [a]}}}", 64, '"a" is not an entity'),
         ("{name: A, metric: m, when: {anomaly: {zone: Nowhere/City}}}", 49, "not a time zone"),
+        ("{name: A, metric: m, when: {anomaly: {holidays: [02-30]}}}", 54, '"02-30" is no day'),
+        ("{name: A, metric: m, when: {anomaly: {leave_out: [2026-01-01..2026-06-01]}}}", 55, "1 to 62 days in a row"),
         ("{name: A, metric: m, errors: true, when: {threshold: {above: 1}}}", 34, '"errors" goes with "log"'),
         ("{name: A, metric: m, per: series, when: {absence: {after: 10m}}}", 31, '"absence" looks at entities'),
         ("{name: A, metric: m, when: {threshold: {above: 1}}, delay: 1h}", 5, '"delay" is more than ten windows'),

@@ -8,6 +8,7 @@ from random import Random
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from core.watching import CHECKOUT, T0, Watched, sample
 from quell.core.detect.forecast import trend
@@ -247,6 +248,34 @@ def test_a_small_difference_is_none_however_steady_the_series_was() -> None:
     assert not scene.alerts
     scene.wait(3 * DAY + 1800.0)
     assert [alert.value for alert in scene.firing] == [103.0]
+
+
+def test_a_holiday_is_like_a_weekend_and_days_left_out_say_nothing() -> None:
+    at = 15 * DAY + 2 * HOUR  # a Monday, 10:00, with as little as at weekends
+    for more, said in (({}, "Monday"), ({"holidays": ("2026-03-16",)}, ""), ({"left_out": ("03-16",)}, "")):
+        scene, noise = learned(15)
+        rule = replace(BUSY, when=replace(BUSY.when, **more))
+        scene.engine.use(Rulebook(version="2", detect=(rule,)))
+        for row in range(4):
+            scene.tell(at + row * 900.0, sample(at + row * 900.0, usual(at, noise) / 2, "rps"))
+        scene.wait(at + 3600.0)
+        assert [said in alert.annotations["description"] for alert in scene.firing] == [True] * bool(said), more
+    scene, _ = learned(15)
+    scene.engine.use(Rulebook(version="2", detect=(replace(BUSY, when=replace(BUSY.when, holidays=("03-16",))),)))
+    scene.tell(at, sample(at, 400.0, "rps"))
+    scene.wait(at + 900.0)
+    (alert,) = scene.firing
+    assert alert.annotations["description"].endswith("is usual for a holiday 10:00")
+
+
+def test_what_is_usual_stays_known_when_it_is_said_otherwise_what_is_too_far() -> None:
+    scene, _ = learned(15)
+    rule = replace(BUSY, when=replace(BUSY.when, deviations=20.0, share=0.5, direction="down"))
+    scene.engine.use(Rulebook(version="2", detect=(rule,)))
+    at = 15 * DAY + 2 * HOUR
+    scene.tell(at, sample(at, 10.0, "rps"))
+    scene.wait(at + 900.0)
+    assert len(scene.firing) == 1
 
 
 def test_a_profile_stays_small() -> None:

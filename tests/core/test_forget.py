@@ -9,7 +9,8 @@ from core.scene import T0, fires, playbook, rulebook
 from quell.core import forget
 from quell.core.engine import Engine
 from quell.core.forget import DAY_S, spoken_of
-from quell.model.detect import Absence, DetectRule
+from quell.expressions.matchers import parse_matchers
+from quell.model.detect import Absence, DetectRule, Threshold
 from quell.model.incident import Incident, Suspect
 from quell.model.profile import Profile
 from quell.model.records import (
@@ -168,6 +169,14 @@ def test_a_profile_a_detector_and_a_change_keep_their_entity() -> None:
     assert known(engine) == ["dataset/a", "dataset/b", "dataset/c"]
     engine.decide([], T0 + 60 * DAY_S)
     assert known(engine) == ["dataset/a", "dataset/b"]
+
+
+def test_whom_a_service_level_names_stays() -> None:
+    names = parse_matchers('entity="dataset/named"')
+    rule = DetectRule(name="fresh", metric="x", when=Threshold(above=1.0), where=names)
+    engine = running(*told("named"), *told("other"), book=Rulebook(detect=(rule,)))
+    engine.decide([], T0 + 400 * DAY_S)
+    assert known(engine) == ["dataset/named"]
 
 
 def test_a_version_alone_teaches_an_entity_that_is_forgotten() -> None:

@@ -84,3 +84,22 @@ def test_what_became_of_a_release_outlasts_its_records(url: str, tmp_path: Path)
             assert (await quell.daemon.releases.since(50 * 86_400.0)).releases == ()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///quell.db"])
+def test_a_release_that_is_told_of_late_is_kept_all_the_same(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        store = open_store(url, tmp_path)
+        async with daemon(config(tmp_path, store=url), store, T0 - 3600.0) as quell:
+            await lived(quell, [*sampled(-1800.0, -60.0, 0.01), *sampled(0.0, 1800.0, 0.4)])
+            await lived(quell, [SampleRecord(at=T0 + 9000.0, entity="service/ledger", metric="errors", value=0.0)])
+            assert await quell.daemon.releases.keep() == 0
+            await lived(quell, [deploy("ledger", -60.0, name="late")])
+            await lived(quell, [SampleRecord(at=T0 + 9600.0, entity="service/ledger", metric="errors", value=0.0)])
+            assert await quell.daemon.releases.keep() == 1
+            (kept,) = (row for row in store.releases() if row.id)
+            assert (kept.id, kept.at, b"errors" in kept.document) == ("late", T0 - 60.0, True)
+            await lived(quell, [SampleRecord(at=T0 + 9900.0, entity="service/ledger", metric="errors", value=0.0)])
+            assert await quell.daemon.releases.keep() == 0
+
+    asyncio.run(story())

@@ -13,12 +13,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from core.watching import Watched
 from quell.cli.main import cli
 from quell.daemon.saved import packed
 from quell.errors import ExportError
 from quell.export.compared import ToldAct, ToldPerform, ToldResult, ToldRun, Trail
 from quell.export.proof import AUDIT, MANIFEST, proven
 from quell.model.decision import Perform
+from quell.model.detect import Burn, BurnRate, DetectRule
 from quell.model.provenance import Promotion, Provenance, Version
 from quell.model.records import ChangeRecord, DistributionRecord, VersionRecord
 from quell.model.rulebook import Rulebook
@@ -269,3 +271,29 @@ def test_what_became_of_an_act_is_compared_with_the_trail() -> None:
     for state, sentence in (("failed", "champion means 42"), ("done", "champion means 43")):
         assert misfits(state, sentence) == ["act R-1/back/1 ended otherwise: the trail says done, champion means 42"]
     assert [*trail.misfits([ToldRun("R-1")], [], ["R-1/back/1"])] == [], "the store had it no more"
+
+
+def test_service_levels_are_told_and_can_be_asked_for_themselves(tmp_path: Path) -> None:
+    rule = DetectRule(
+        name="right", metric="latency", labels={"slo": "right"}, every_s=60.0,
+        when=Burn(measured="windows", objective=0.9, period_s=86_400.0, at_most=0.5,
+                  rates=(BurnRate(rate=5.0, over_s=1200.0, confirm_s=120.0),)),
+    )  # fmt: skip
+    scene = Watched(rule)
+    scene.feed([0.1] * 30 + [0.9] * 30)
+    (alert,) = scene.firing
+    (tmp_path / "quell.yaml").write_text("store: sqlite:///quell.db\nsources: {}\n")
+    store = open_store("sqlite:///quell.db", tmp_path)
+    store.accept(accepted(1, 1))
+    store.commit(Turn(seq=1, incidents=[incident(alert.incident or "INC-9", entities=()), incident("INC-2")]))
+    store.save_snapshot(1, packed(scene.rulebook, scene.engine.snapshot()))
+    store.close()
+    for about in ("slo/right", "service/checkout"):
+        out = tmp_path / "out.zip"
+        done = quell("export", "--about", about, "-c", str(tmp_path), "-o", str(out))
+        assert done.exception is None, done.output
+        (level,) = (one["told"] for one in lines(out, "versions.jsonl") if one["what"] == "service level")
+        assert (level["slo"], level["entity"], level["standing"]) == ("right", "service/checkout", "burning")
+        assert [one["fingerprint"] for one in lines(out, "alerts.jsonl")] == [alert.fingerprint]
+        out.unlink()
+    assert quell("export", "--about", "slo/none", "-c", str(tmp_path), "-o", str(out)).exception is not None

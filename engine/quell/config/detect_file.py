@@ -7,6 +7,7 @@ from typing import Any
 
 from quell.config.behaviour_shape import BehaviourShape, behaviour, behaviour_misfits, fields_of
 from quell.config.compare_shape import CompareShape, compare, compare_misfits
+from quell.config.days import days_of
 from quell.config.detect_shapes import (
     MOST_WINDOWS,
     AbsenceShape,
@@ -172,6 +173,8 @@ def _anomaly(shape: AnomalyShape) -> Anomaly:
         adapt_s=shape.adapt,
         volume=shape.volume,
         zone=shape.zone,
+        holidays=days_of(shape.holidays),
+        left_out=days_of(shape.leave_out),
     )
 
 

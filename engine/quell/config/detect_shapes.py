@@ -9,6 +9,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from quell.config.behaviour_shape import BehaviourShape
 from quell.config.compare_shape import CompareShape
+from quell.config.days import Days
 from quell.config.fields import Duration, MatcherText, Name, Shape, Span, Zone, plain
 from quell.config.profiled_shapes import DriftShape, SchemaShape
 from quell.config.rule_shapes import EntityName
@@ -121,6 +122,10 @@ class AnomalyShape(Shape):
     """Windows with fewer points or calls say nothing."""
     zone: Zone = Field(default="UTC", validate_default=True)
     """IANA name of the time zone of hours and weekends."""
+    holidays: Annotated[list[Days], Field(max_length=400)] = Field(default=[])
+    """Days that are like weekends: 2026-04-06, 12-25 for every year, 2026-12-24..2026-12-31."""
+    leave_out: Annotated[list[Days], Field(max_length=400)] = Field(default=[])
+    """Days of which nothing is said and nothing learned, such as a sale or a known outage."""
 
 
 class NewShape(Shape):

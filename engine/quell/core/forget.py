@@ -192,10 +192,11 @@ def ages(settings: Forgetting) -> dict[Learned, float]:
 
 
 def named_by(rulebook: Rulebook) -> Iterator[str]:
-    """Entities of which rules want to hear: with a profile, or expected by a detector."""
+    """Entities of which rules want to hear: with a profile, or expected or named by a detector or a service level."""
     yield from (profile.entity for profile in rulebook.profiles)
     for rule in rulebook.detect:
         yield from getattr(rule.when, "expected", ())
+        yield from (one.value for one in rule.where if one.name == "entity" and one.is_equal and not one.is_regex)
 
 
 def spoken_of(state: State) -> set[str]:

@@ -239,6 +239,7 @@ def better(
         evidence=tuple(evidence),
         rule={"name": rule.name, "when": {"threshold": to}},
         support=len(missed) if lower else len(false), chance=0.0, confidence=round(surely(told, told), 3),
+        incidents=tuple(sorted({one.incident for one in tried if one.incident})),
     )  # fmt: skip
 
 

@@ -208,6 +208,7 @@ def _best(rule: DetectRule, turns: Sequence[Knob], found: Sequence[Spell], tried
         id=suggestion_id("threshold", rule.name, knob.name, "looser" if looser else "stricter"),
         kind="threshold", text=f"{rule.name}: {one.said}, not {knob.now}", evidence=tuple(evidence), rule=one.part,
         support=support, chance=0.0, confidence=round(surely(judged, judged), 3),
+        incidents=tuple(sorted({spell.incident for spell in (*false, *real, *missed) if spell.incident})),
     )  # fmt: skip
 
 

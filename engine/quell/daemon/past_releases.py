@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
+from math import inf, nextafter
 
 import msgspec
 import structlog
@@ -34,6 +35,9 @@ from quell.store.port import Group, ReleaseRow, Store
 KEEP_EVERY_S = 3600.0
 SETTLED_S = 2 * WINDOW_S
 """So long after a release what became of it is kept: its time is over by then, and told of."""
+MOST_LATE = 50
+"""Of releases that were told of after their time had been kept, so many are kept at once."""
+APART_S = 6 * 3600.0
 _log = structlog.get_logger("quell.daemon")
 _BREATH_S = 0.002
 _GROUPS_AT_ONCE = 50
@@ -68,10 +72,30 @@ class PastReleases:
         begin = max((row.at for row in rows if not row.id), default=until - self._settings().retention.records_s)
         if until <= begin or not self._loop.decider.state.now:
             return 0
-        told = (await self._told(begin, until, WINDOW_S)).releases
+        told = list((await self._told(begin, until, WINDOW_S)).releases)
+        for first, last in await self._late(begin, frozenset(row.id for row in rows)) if rows else ():
+            told += (await self._told(first, last, WINDOW_S)).releases
         kept = [ReleaseRow(id=one.id, at=one.at, document=_packed(one)) for one in told]
         await self._writer.call(self._writer.store.keep_releases, [*kept, ReleaseRow(id="", at=until)])
         return len(kept)
+
+    async def _late(self, begin: float, known: frozenset[str]) -> list[tuple[float, float]]:
+        """From when to when releases lie that were told of only after their time had been kept; the latest few."""
+        book, state = self._loop.rulebook, self._loop.decider.state
+        entities = {one.entity: one for one in (*book.entities, *state.entities.values())}.values()
+        resolver, changes = Resolver(entities, book.map), [*changes_of(state.provenance), *state.changes.values()]
+        if self._store_url in MEMORY:
+            groups, *_ = await self._writer.call(_recalled, self._writer.store, [], [])
+            changes += await asyncio.to_thread(_announced, groups(begin), resolver)
+        else:
+            changes += await asyncio.to_thread(self._announced, begin, resolver)
+        oldest = begin - self._settings().retention.records_s
+        times = {one.at for one in changes if one.type in RELEASES and one.entity and one.id not in known}
+        return _spans(sorted(at for at in times if oldest <= at < begin)[-MOST_LATE:])
+
+    def _announced(self, since: float, resolver: Resolver) -> list[Change]:
+        with closing(open_for_reading(self._store_url, self._settings().directory)) as reading:
+            return _announced(reading.groups(since), resolver)
 
     async def since(self, span_s: float, window_s: float = WINDOW_S) -> Releases:
         """Those of so many seconds up to now. Raises StoreError."""
@@ -155,6 +179,27 @@ class _Putting:
             if isinstance(record, ChangeRecord) and record.type in RELEASES:
                 learn_change(scratch, record, self.resolver)
         return list(scratch.changes.values()), oldest
+
+
+def _announced(groups: Iterable[Group], resolver: Resolver) -> list[Change]:
+    """The releases that records tell of."""
+    scratch = State()
+    for record in _records(groups, inf):
+        if isinstance(record, ChangeRecord) and record.type in RELEASES:
+            learn_change(scratch, record, resolver)
+    return list(scratch.changes.values())
+
+
+def _spans(times: Iterable[float]) -> list[tuple[float, float]]:
+    """Times that ascend as spans that hold them, each ended after a pause."""
+    found: list[tuple[float, float]] = []
+    for at in times:
+        end = nextafter(at, inf)
+        if found and at - found[-1][1] < APART_S:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((at, end))
+    return found
 
 
 def _packed(release: Release) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from quell.core.slos import SloView, slo_views
 from quell.errors import ExportError
 from quell.export.files import written
 from quell.export.lines import record_line, value_line
@@ -28,6 +29,8 @@ from quell.store.reading import Reading
 _DATE = (1980, 1, 1, 0, 0, 0)
 _RULES = frozenset({"reload", "take_rules", "refuse_rules"})
 _JSON = msgspec.json.Encoder()
+SLO = "slo/"
+"""What begins the name of a service level, as an entity begins with its kind."""
 Hidden = Callable[[bytes], bytes]
 
 
@@ -42,8 +45,10 @@ class Known:
 
 @dataclass(slots=True)
 class _Found:
-    """What belongs to the entity, by id."""
+    """What belongs to the entity, by id; ``slo`` is the service level whose alerts it is about ("": none)."""
 
+    slo: str = ""
+    told: set[str] = field(default_factory=set)
     incidents: set[str] = field(default_factory=set)
     runs: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
@@ -54,7 +59,7 @@ def write_dossier(reading: Reading, about: str, known: Known, out: Path, *, made
 
     Raises `ExportError` when nothing is known of ``about``, or the file cannot be written, and StoreError.
     """
-    found, files = _Found(), []
+    found, files = _Found(slo=about.removeprefix(SLO) if about.startswith(SLO) else ""), []
     with written(out) as part:
         try:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -84,6 +89,9 @@ def _parts(reading: Reading, about: str, known: Known, found: _Found) -> Iterato
     """Each file's name and lines, in an order in which what comes later belongs to what came before."""
     yield "versions.jsonl", _versions(about, known)
     yield "records.jsonl", _records(reading, about)
+    if found.slo:
+        alerts = reading.alerts(known=known.alerts)
+        found.told = {alert.incident for alert in alerts if alert.incident and _of_slo(alert, found)}
     yield "incidents.jsonl", _incidents(reading, about, found)
     yield "alerts.jsonl", _alerts(reading, about, known, found)
     yield "runs.jsonl", _runs(reading, about, found)
@@ -91,7 +99,7 @@ def _parts(reading: Reading, about: str, known: Known, found: _Found) -> Iterato
 
 
 def _versions(about: str, known: Known) -> Iterator[bytes]:
-    """Versions, promotions and schemas as the last saved state and the rules have them; then its links."""
+    """Versions, promotions and schemas as the last saved state and the rules have them; links, changes, levels."""
     state, rulebook = known.state, known.rulebook
     told = state.provenance.get(about) if state is not None else None
     if told is not None:
@@ -113,6 +121,14 @@ def _versions(about: str, known: Known) -> Iterator[bytes]:
         for change in state.changes.values():
             if change.entity == about:
                 yield value_line(_Line("change", change))
+        for level in levels_of(state, rulebook, about):
+            yield value_line(_Line("service level", level))
+
+
+def levels_of(state: State, rulebook: Rulebook | None, about: str) -> list[SloView]:
+    """How the service levels of the entity stood when the state was saved, or those of that name at all entities."""
+    views = slo_views(state, rulebook) if rulebook is not None else []
+    return [one for one in views if about in {one.entity, f"{SLO}{one.slo}"}]
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -132,7 +148,7 @@ def _records(reading: Reading, about: str) -> Iterator[bytes]:
 
 def _incidents(reading: Reading, about: str, found: _Found) -> Iterator[bytes]:
     for incident in reading.incidents():
-        if _concerns(incident, about):
+        if incident.id in found.told or _concerns(incident, about):
             found.incidents.add(incident.id)
             yield value_line(incident)
 
@@ -145,8 +161,12 @@ def _concerns(incident: Incident, about: str) -> bool:
 def _alerts(reading: Reading, about: str, known: Known, found: _Found) -> Iterator[bytes]:
     """With what was decided of each, and why."""
     for alert in reading.alerts(known=known.alerts):
-        if alert.entity == about or alert.incident in found.incidents:
+        if alert.entity == about or alert.incident in found.incidents or _of_slo(alert, found):
             yield value_line(alert)
+
+
+def _of_slo(alert: Alert, found: _Found) -> bool:
+    return bool(found.slo) and alert.labels.get("slo") == found.slo
 
 
 def _runs(reading: Reading, about: str, found: _Found) -> Iterator[bytes]:

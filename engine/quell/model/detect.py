@@ -72,6 +72,7 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, tag="anomaly", tag_fiel
 
     Far is ``deviations`` robust deviations from the median, and by no less than ``effect`` and the ``share`` of the
     median; nothing is said before ``history_s`` of it were seen. What lies apart for ``adapt_s`` is usual from then on.
+    ``holidays`` are like weekends, of days ``left_out`` nothing is said or learned: days as 2026-12-25, or 12-25.
     """
 
     direction: Direction = "both"
@@ -83,6 +84,8 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, tag="anomaly", tag_fiel
     adapt_s: float = 12 * 3600.0
     volume: float = 0.0
     zone: str = "UTC"
+    holidays: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class New(msgspec.Struct, frozen=True, kw_only=True, tag="new", tag_field="condition"):

@@ -122,6 +122,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` names what is suggested, whatever the counts, so that a suggestion that was turned down stays away.
     ``support`` is how often it was seen, ``chance`` how often it would have been by chance, ``confidence`` in [0, 1].
+    ``incidents`` are those of which people said what speaks for it.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     support: int
     chance: float
     confidence: float
+    incidents: tuple[str, ...] = ()
 
 
 def suggestion_id(*said: str) -> str:

@@ -1,7 +1,7 @@
 """The condition "anomaly": a window lies far from what is usual for its hour of its kind of day.
 
-Usual is the median of the latest values of that hour, apart for working days and weekends; far is counted in median
-absolute deviations (Hampel 1974; Leys et al. 2013), which one outage in the past does not widen. A value is kept each
+Usual is the median of the latest values of that hour, apart for working days and weekends (and holidays); far is
+counted in median absolute deviations (Hampel 1974; Leys et al. 2013), which no outage widens. A value is kept each
 quarter of an hour, 24 of each hour: six working days, or three weekends, in 96 bytes. What lies apart is kept as if it
 lay at the edge of what is usual, so that what comes again and again becomes usual; and when it lies apart to one side
 for long enough all hours are moved by that: the level is another one.
@@ -54,6 +54,7 @@ class AnomalyCondition(Quiet):
         self._every_s = rule.every_s
         self._of = condition
         self._zone = ZoneInfo(condition.zone)
+        self._holidays, self._left_out = frozenset(condition.holidays), frozenset(condition.left_out)
         self._bins, self._rise = needs_bins(condition.aggregate), condition.aggregate == "rate"
         self._what = "" if condition.aggregate in {"last", "mean"} else f"the {condition.aggregate} of "
         self._most_apart = max(int(condition.adapt_s / max(QUARTER_S, rule.every_s)), LEAST_APART)
@@ -78,9 +79,13 @@ class AnomalyCondition(Quiet):
             return None
         start = slot * self._every_s
         moment = self._moment(start)
+        if self._left_out and _among(self._left_out, moment):
+            return FINE
+        holiday = bool(self._holidays) and _among(self._holidays, moment)
+        cell = cell_of(moment, holiday=holiday)
         memory.first_at = memory.first_at or start
-        usual = self._usual(memory, moment)
-        self._keep(memory, value, usual, cell_of(moment), floor(start / QUARTER_S))
+        usual = self._usual(memory, cell)
+        self._keep(memory, value, usual, cell, floor(start / QUARTER_S))
         if usual is None or start - memory.first_at < self._of.history_s:
             return None
         apart = value - usual.middle
@@ -89,7 +94,8 @@ class AnomalyCondition(Quiet):
         if not bad and watch.since is None:
             return FINE
         expected = f"{number(usual.low)}–{number(usual.high)}"
-        text = f"{self._what}{{metric}} is {number(value)}; {expected} is usual for {moment:%A %H}:00"
+        day = "a holiday" if holiday else f"{moment:%A}"
+        text = f"{self._what}{{metric}} is {number(value)}; {expected} is usual for {day} {moment:%H}:00"
         details = {"expected": number(usual.middle), "usual": expected}
         limit = usual.middle + (usual.limit if apart >= 0 else -usual.limit)
         return Finding(bad=bad, text=text, value=value, threshold=limit, details=details)
@@ -99,8 +105,7 @@ class AnomalyCondition(Quiet):
         assert isinstance(memory, Profile), "an anomaly remembers a profile"
         forget(memory.own, oldest, grows=self._rise)
 
-    def _usual(self, memory: Profile, moment: datetime) -> Usual | None:
-        cell = cell_of(moment)
+    def _usual(self, memory: Profile, cell: int) -> Usual | None:
         values = unpacked(memory.cells.get(cell, b""))
         if len(values) < ENOUGH_VALUES:
             kind = cell // 24 * 24
@@ -146,9 +151,14 @@ class AnomalyCondition(Quiet):
             return _EPOCH + timedelta(seconds=start % (7 * 86_400.0))
 
 
-def cell_of(moment: datetime) -> int:
-    """The hour, and 24 more for one of a weekend."""
-    return moment.hour + (24 if moment.weekday() >= _SATURDAY else 0)
+def cell_of(moment: datetime, *, holiday: bool = False) -> int:
+    """The hour, and 24 more for one of a weekend or holiday."""
+    return moment.hour + (24 if holiday or moment.weekday() >= _SATURDAY else 0)
+
+
+def _among(days: frozenset[str], moment: datetime) -> bool:
+    day = moment.date().isoformat()
+    return day in days or day[5:] in days
 
 
 def unpacked(values: bytes) -> list[float]:

@@ -15,7 +15,7 @@ import msgspec
 from quell.core.detect.condition import Condition
 from quell.core.detect.conditions import condition_of
 from quell.expressions.matchers import Matching
-from quell.model.detect import NOWHERE, Burn, DetectRule
+from quell.model.detect import NOWHERE, Anomaly, Burn, DetectRule
 from quell.model.rulebook import Rulebook
 from quell.model.topology import Entity
 
@@ -89,7 +89,8 @@ def _digest(rule: DetectRule, rests_on: str) -> str:
     """Changes when what a rule detects does, and not with how it is worded.
 
     Nor with what is promised of a service level, and when that is an alert: what went wrong did so all the same, or a
-    budget that is spent would be whole again for whoever promises something else.
+    budget that is spent would be whole again for whoever promises something else. Nor with how far from what is usual
+    is too far, and on which days: it would be learned anew for days what is usual.
     """
     bare = msgspec.structs.replace(
         rule, severity="", impact="", labels={}, summary="", runbook="", blind_s=0.0, series=0, place=NOWHERE
@@ -101,5 +102,8 @@ def _digest(rule: DetectRule, rests_on: str) -> str:
         volume = 0.0 if counted else of.volume
         of = msgspec.structs.replace(of, objective=0.0, period_s=0.0, rates=(), at_most=limit, volume=volume)
         bare = msgspec.structs.replace(bare, when=of, where=(), of=1)
+    elif isinstance(rule.when, Anomaly):
+        learned = Anomaly(aggregate=rule.when.aggregate, volume=rule.when.volume, zone=rule.when.zone)
+        bare = msgspec.structs.replace(bare, when=learned)
     said = msgspec.json.encode(bare, order="deterministic") + rests_on.encode()
     return blake2b(said, digest_size=8).hexdigest()

@@ -52,7 +52,7 @@ def _concerns(one: Suggestion, names: set[str], entities: set[str], incident: st
         return bool({one.rule.get("from"), *one.rule.get("to", ())} & entities)
     rule = str(one.rule.get("name", ""))
     if one.kind == "threshold":
-        return rule in names or any(incident in said for said in one.evidence)
+        return rule in names or incident in one.incidents
     if one.kind == "inhibit":
         return any(rule.endswith(f" hides {name}") for name in names)
     return any(rule.startswith(f"{name} ") for name in names) if one.kind in {"hold", "digest"} else False
