@@ -1,7 +1,8 @@
 """Is quell right as often as it says? Reliability of the first suspect's confidence on storms with known causes.
 
     python benchmarks/calibration.py --presets easy,overlap --seeds 1-5
-    python benchmarks/calibration.py --fit 1-3 --seeds 4-5       fits a mapping on other seeds and reports it on these
+    python benchmarks/calibration.py --fit 1-3 --seeds 4-5       fits the curve on other seeds and reports it on these
+    python benchmarks/calibration.py --fit 1-3 --seeds 4-5 --weights FILE   and writes it as a rules file
     python benchmarks/calibration.py --config DIR --seeds 11     on other tables, such as other_tables.py makes
 
 Of each true incident that is answered (paired with the predicted incident that overlaps most, as the scorer does), the
@@ -24,6 +25,11 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from quell.config.trained_file import weights_file
+from quell.core.confidence import Standing, certainty
+from quell.model.weights import DEFAULT, Confidence
+from quell.training.calibrating import fitted as fitted_curve
+from quell.training.trying import Answer as Known
 from storm import STORM, predict, seeds_of
 from storm_folders import Row, Workshop, truth_rows
 
@@ -199,6 +205,31 @@ def fitted(name: str, fit: Sequence[Answer], found: Sequence[Answer]) -> tuple[s
     return f"logistic over {name}: weights {terms}; constant {model.intercept_[0]:.3f}", probabilities
 
 
+def _standing(one: Answer) -> Standing:
+    return Standing(margin=one.margin, silent=one.silent, changed=one.changed, entities=one.entities, path=one.path)
+
+
+def curve_of(fit: Sequence[Answer]) -> Confidence:
+    """The weights of `quell.model.weights.Confidence` that fit these answers, as `quell train` finds them."""
+    return fitted_curve([Known(_standing(one), one.confidence, one.clear, one.right) for one in fit])
+
+
+def stated(found: Sequence[Answer], by: Confidence) -> np.ndarray[Any, Any]:
+    """The confidences that answers would have had by this curve."""
+    return np.array([certainty(_standing(one), by) for one in found])
+
+
+def _written(curve: Confidence, given: argparse.Namespace, answers: int) -> str:
+    """A rules file with the curve."""
+    on, reported = ([f"{preset}-{seed}" for preset in given.presets.split(",") for seed in seeds_of(seeds)]
+                    for seeds in (given.fit, given.seeds))  # fmt: skip
+    told = [
+        (("confidence", name), getattr(curve, name), getattr(DEFAULT.confidence, name), f"{answers} answers")
+        for name in curve.__struct_fields__
+    ]
+    return weights_file(told, on, reported, ["Confidence, fitted by benchmarks/calibration.py."])
+
+
 def _workshop(storm: Path, keep: Path, config: Path | None) -> Workshop:
     """Folders of other tables are kept apart."""
     return Workshop(storm.resolve(), keep / config.name if config else keep, config.resolve() if config else None)
@@ -214,6 +245,7 @@ def main() -> None:
     parser.add_argument("--fit", default="", help="other seeds, on which mappings are fitted")
     parser.add_argument("--keep", type=Path, help="keep (and use again) generated folders here")
     parser.add_argument("--fit-config", type=Path, help="tables of the seeds to fit on, where they are others")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="write what was fitted as a rules file")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write every answer as a JSON line")
     given = parser.parse_args()
     shared = set(seeds_of(given.fit)) & set(seeds_of(given.seeds)) if given.fit else set()
@@ -238,6 +270,13 @@ def main() -> None:
     wrong_too = np.array([one.right for one in found], dtype=float)
     error = calibration_error(everything, wrong_too)
     print(f"with incidents that answer nothing as wrong: {len(found)}, expected calibration error {error:.3f}")
+    if fit:
+        known = [one for one in fit if one.answered]
+        curve = curve_of(known)
+        print(f"the curve of quell.model.weights.Confidence, fitted on {len(known)} answers: {curve}")
+        print("\n".join(report("by that curve", answered, stated(answered, curve))))
+        if given.weights:
+            given.weights.write_text(_written(curve, given, len(known)))
     for name in FEATURES if fit else ():
         words, mapped = fitted(name, [one for one in fit if one.answered], answered)
         print("\n".join([words, *report("mapped", answered, mapped)[:2]]))

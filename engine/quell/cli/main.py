@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "unpause": ("runs", "Let playbooks act again."),
     "sync": ("syncing", "Look at the git branch of rules now."),
     "suggest": ("suggesting", "Print rules and dependencies that the past speaks for, to review."),
+    "train": ("training", "Estimate weights of correlation from labelled storms and feedback, to review."),
     "graph": ("estate", "Show what depends on what, and who said so."),
     "quarantine": ("quarantining", "List what could not be read, try it again, put it away."),
     "stats": ("scoring", "Say what came in and what became of it, and how playbooks did."),

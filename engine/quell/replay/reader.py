@@ -41,7 +41,7 @@ class Reader:
     def __init__(self, deliveries: Deliveries | None = None, *, strict: bool = False) -> None:
         self.problems: list[Problem] = []
         self.lines = 0
-        self._deliveries = deliveries
+        self.deliveries = deliveries
         self._strict = strict
 
     def read(self, path: Path) -> Iterator[AnyRecord]:
@@ -84,11 +84,11 @@ class Reader:
             yield record if record.id else msgspec.structs.replace(record, id=str(number))
         elif not isinstance(record, DeliveryRecord):
             yield record
-        elif self._deliveries is None:
+        elif self.deliveries is None:
             raise ValueError(f'delivery to "{record.path}": no connectors were given to decode it')
         else:
             try:
-                received = self._deliveries.decode(record, str(number))
+                received = self.deliveries.decode(record, str(number))
             except BadPayload as error:
                 place = f"{error.field}: " if error.field else ""
                 raise ValueError(f'delivery to "{record.path}": {place}{error}') from error
