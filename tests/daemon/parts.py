@@ -132,6 +132,9 @@ class SmallCore:
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(self.state)
 
+    def written(self) -> Iterator[bytes | memoryview]:
+        return iter([self.snapshot()])
+
     def use(self, rulebook: Rulebook) -> None:
         self.rulebook = rulebook
 

@@ -342,7 +342,7 @@ class Correlator:
         if at_home:
             return self.web.claims[at_home[0]]
         reach = self.web.reacher.reach(cause)
-        return dict(zip(reach.keys, zip(reach.costs, reach.lags, strict=True), strict=True))
+        return dict(zip(reach.keys, reach.claims, strict=True))
 
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""

@@ -42,6 +42,7 @@ from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
 from quell.core.thrift import shared
 from quell.core.triage import SETTLED_BY_COMPANY
+from quell.core.writing import written
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
@@ -53,7 +54,6 @@ MOST_ENTRIES = 200_000
 """With so many entries on the agenda most are stale: it is written anew."""
 TOGETHER = 64
 """So many of what is due, and so many alerts that are followed up, make one piece."""
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Engine:
@@ -64,7 +64,7 @@ class Engine:
         self._set(rulebook)
 
     @classmethod
-    def restored(cls, rulebook: Rulebook, data: bytes) -> Engine:
+    def restored(cls, rulebook: Rulebook, data: bytes | memoryview) -> Engine:
         """An engine that goes on from a snapshot. Raises msgspec.DecodeError when it is not one."""
         state = msgspec.msgpack.decode(data, type=State)
         shared(state)
@@ -72,7 +72,14 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; the same state gives the same bytes."""
-        return _ENCODER.encode(self.state)
+        return b"".join(self.written())
+
+    def written(self) -> Iterator[bytes | memoryview]:
+        """The bytes of a snapshot in small pieces, of the state as it is now.
+
+        They may be asked for later and by another thread, while deciding goes on.
+        """
+        return written(self.state)
 
     def use(self, rulebook: Rulebook) -> None:
         """Goes on with another rulebook; the next `decide` first judges again by it what is known."""

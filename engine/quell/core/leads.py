@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from quell.core.families import Family
 from quell.core.graph import Graph
-from quell.core.reach import key
+from quell.core.reach import Claim, key
 from quell.core.trail import FURTHEST, OTHER_STEP, STEP, Trails
 from quell.model.state import State, Unit
 
-Claim = tuple[float, float]
-"""Cost in nats and lag in seconds."""
 _ROUNDING = 1e-9
 
 

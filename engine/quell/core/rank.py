@@ -14,9 +14,9 @@ from quell.core.confidence import Standing, certainty, shares
 from quell.core.correlate import Correlator
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
+from quell.core.reach import Claim
 from quell.core.trail import OF_DATA, Led, follows, trail
 from quell.core.walk import visits
-from quell.core.web import Claim
 from quell.core.witness import Testimony, surroundings, testimony
 from quell.model.incident import Evidence, Suspect
 from quell.model.state import State, Unit

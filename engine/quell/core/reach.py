@@ -16,23 +16,26 @@ from quell.core.graph import Graph
 
 COST_LIMIT = 5.0
 HOP_LIMIT = 4
+MOST_SHARED = 50_000
+"""So many claims, and so many keys, are kept for being shared; an estate with more ways than these has few alike."""
+
+Claim = tuple[float, float]
+"""Cost in nats and lag in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Causes within reach of one symptom, sorted by key: key (node * families + family), cost in nats, lag in s.
+    """Causes within reach of one symptom, sorted by key (node * families + family).
 
-    ``claims`` are the costs with the lags, and ``onward`` the same as they count for who leads through the symptom:
-    kept here once for all the units that share them.
+    ``claims`` are what each costs in nats with its lag in s, and ``onward`` the same as they count for who leads
+    through the symptom: kept here once for all the units that share them.
     ``nearer`` is the next key on the cheapest path from the cause to the symptom (its own at the symptom).
     """
 
     keys: tuple[int, ...]
-    costs: tuple[float, ...]
-    lags: tuple[float, ...]
     nearer: tuple[int, ...]
-    claims: tuple[tuple[float, float], ...]
-    onward: tuple[tuple[float, float], ...]
+    claims: tuple[Claim, ...]
+    onward: tuple[Claim, ...]
 
 
 def key(node: int, family: Family | int) -> int:
@@ -47,6 +50,17 @@ class Reacher:
         self._graph = graph
         self._prices = graph.weights.prices
         self._known: dict[int, Reach] = {}
+        self._claims: dict[Claim, Claim] = {}
+        self._keys: dict[int, int] = {}
+
+    def one(self, claim: Claim) -> Claim:
+        """One object for all claims that are equal: dependencies of a kind are alike, so hundreds of thousands are."""
+        known = self._claims.get(claim)
+        if known is None:
+            if len(self._claims) >= MOST_SHARED:
+                self._claims.clear()
+            known = self._claims[claim] = claim
+        return known
 
     def reach(self, start: int) -> Reach:
         """All causes within the limits of cost and hops from the symptom with this key, itself at cost 0 included."""
@@ -54,13 +68,14 @@ class Reacher:
         if known is None:
             best, previous = self._search(start)
             keys, believed = sorted(best), self._prices.believed
+            if len(self._keys) >= MOST_SHARED:
+                self._keys.clear()
+            same = self._keys.setdefault
             known = Reach(
-                tuple(keys),
-                tuple(best[k][0] for k in keys),
-                tuple(best[k][1] for k in keys),
-                tuple(previous[k] for k in keys),
-                tuple(best[k] for k in keys),
-                tuple((believed * best[k][0], best[k][1]) for k in keys),
+                tuple([same(k, k) for k in keys]),
+                tuple([same(previous[k], previous[k]) for k in keys]),
+                tuple([self.one(best[k]) for k in keys]),
+                tuple([self.one((believed * best[k][0], best[k][1])) for k in keys]),
             )
             self._known[start] = known
         return known

@@ -20,7 +20,7 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.kin import Kin
 from quell.core.leads import Leads
-from quell.core.reach import Reacher, key
+from quell.core.reach import Claim, Reacher, key
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2
@@ -37,8 +37,6 @@ NEWEST = 8
 MOST_TOGETHER = 4_000
 """A group of so many units takes in no more: what comes then is a group of its own, as nobody could weigh them all."""
 
-Claim = tuple[float, float]
-"""Cost in nats and lag in seconds."""
 Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -65,7 +63,7 @@ class Web:
         self._legs_from: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
-        self._claimed_by: defaultdict[int, set[int]] = defaultdict(set)
+        self._claimed_by: defaultdict[int, list[int]] = defaultdict(list)
         for unit_id in sorted(state.units):
             self._weave(state.units[unit_id])
 
@@ -121,7 +119,7 @@ class Web:
                 sharers.remove(unit_id)
             if not unit.plain:
                 claimants = self._claimed_by[cause]
-                claimants.discard(unit_id)
+                _without(claimants, unit_id)
                 if not claimants:
                     del self._claimed_by[cause]
         self._leads.drop(unit_id)
@@ -197,10 +195,10 @@ class Web:
         for cause, best, shared in self._leads.lead(unit, claims, self._shared_by, SHARED_LIMIT):
             if best is None:
                 del claims[cause]
-                self._claimed_by[cause].discard(unit_id)
+                _without(self._claimed_by[cause], unit_id)
             else:
                 claims[cause] = best
-                self._claimed_by[cause].add(unit_id)
+                _with(self._claimed_by[cause], unit_id)
             sharers = self._shared_by[cause]
             if shared is not None and shared != (unit_id in sharers):
                 insort(sharers, unit_id) if shared else sharers.remove(unit_id)
@@ -246,7 +244,7 @@ class Web:
 
         here = key(node, unit.family)
         static = self.reacher.reach(here)
-        for cause, cost, lag in zip(static.keys, static.costs, static.lags, strict=True):
+        for cause, (cost, lag) in zip(static.keys, static.claims, strict=True):
             for other in self._at.get(cause, ()):
                 if cost <= LEG_LIMIT and self._may_lead(unit, self._state.units[other]):
                     leg(unit.id, other, (cost, lag))
@@ -257,7 +255,7 @@ class Web:
             reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
             at = bisect_left(reach.keys, here)
             if at < len(reach.keys) and reach.keys[at] == here and self._may_lead(unit, other_unit):
-                leg(other, unit.id, (reach.costs[at], reach.lags[at]))
+                leg(other, unit.id, reach.claims[at])
         for family in range(COUNT):
             for other in self._at.get(key(node, family), ()):
                 if self._may_lead(unit, self._state.units[other]):
@@ -299,9 +297,9 @@ class Web:
         claims = self.claims[unit_id]
         known = claims.get(cause)
         if known is None:
-            self._claimed_by[cause].add(unit_id)
+            _with(self._claimed_by[cause], unit_id)
         if known is None or claim < known:
-            claims[cause] = claim
+            claims[cause] = self.reacher.one(claim)
             self._rows.pop(unit_id, None)
 
     def _lower_onward(self, unit_id: int, cause: int, claim: Claim) -> bool:
@@ -311,7 +309,7 @@ class Web:
         known = onward.get(cause)
         if known is not None and known <= claim:
             return False
-        onward[cause] = claim
+        onward[cause] = self.reacher.one(claim)
         return True
 
     def _spread(self, work: deque[tuple[int, int]]) -> None:
@@ -327,8 +325,24 @@ class Web:
                     continue
                 known = onward.get(cause)
                 if known is None or (through, leg_lag + lag) < known:
-                    onward[cause] = (through, leg_lag + lag)
+                    onward[cause] = self.reacher.one((through, leg_lag + lag))
                     work.append((symptom, cause))
                 claim = self.claims[symptom].get(cause)
                 if claim is None or leg + cost <= claim[0] or symptom in self._leads:
                     self._lower(symptom, cause, (leg + cost, leg_lag + lag))
+
+
+def _with(units: list[int], unit_id: int) -> None:
+    """Puts a unit among others in order of their ids, once; these lists are many, and take a third of what sets do."""
+    if not units or units[-1] < unit_id:
+        units.append(unit_id)
+        return
+    at = bisect_left(units, unit_id)
+    if units[at] != unit_id:
+        units.insert(at, unit_id)
+
+
+def _without(units: list[int], unit_id: int) -> None:
+    at = bisect_left(units, unit_id)
+    if at < len(units) and units[at] == unit_id:
+        del units[at]

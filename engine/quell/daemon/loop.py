@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from math import inf
 
+import msgspec
 import structlog
 
 from quell.daemon.backlog import Backlog
@@ -186,6 +187,7 @@ class Loop:
         store, rulebook = self._writer.store, self.rulebook
         found = await self._writer.call(store.recover)
         self.decider, self.rulebook = taken_up(found, rulebook, self._restore)
+        fresh, found = found.state is None, msgspec.structs.replace(found, state=None)
         self.seq = found.seq
         self._passed.committed(found.seq)
         self._clock.not_before(self.decider.state.now)
@@ -218,7 +220,7 @@ class Loop:
                 records_left=found.behind,
                 alerts=len(self.decider.state.alerts),
             )
-        if count or self._saving.unsaved or found.state is None:
+        if count or self._saving.unsaved or fresh:
             await self._save()
         return found
 
@@ -254,8 +256,8 @@ class Loop:
                     await self._catch_up_some()
                 elif self._timer_due() and not (self._slept() and self.returned and await self.returned()):
                     await self._pass_time()
-                if self._saving.due and (data := self._written_down()) is not None:
-                    self._saving.keep_meanwhile(self.seq, data)
+                if self._saving.due and (pieces := self._written_down()) is not None:
+                    self._saving.keep_meanwhile(self.seq, pieces)
                 if not self._backlog:
                     self._idle.set()
             await asyncio.sleep(0)
@@ -415,17 +417,18 @@ class Loop:
 
     async def _save(self) -> None:
         """Saves the state, and returns when it is kept or could not be."""
-        data = self._written_down()
-        if data is not None:
-            await self._saving.keep(self.seq, data)
+        pieces = self._written_down()
+        if pieces is not None:
+            await self._saving.keep(self.seq, pieces)
 
-    def _written_down(self) -> bytes | None:
+    def _written_down(self) -> Iterator[bytes | memoryview] | None:
+        """The state as it is now, in pieces of which most are still to be encoded."""
         if not self._whole:
             self._log.error("the state is not saved: the last turn was not committed; the journal has it")
             return None
         self._saving.begin()
         try:
-            return packed(self.rulebook, self.decider.snapshot())
+            return packed(self.rulebook, self.decider.written())
         except Exception as error:  # noqa: BLE001 - a bug of the core; the journal still has everything
             self.broken = f"the state cannot be written down: {type(error).__name__}: {error}"
             self._log.exception("the state cannot be written down; the next start replays more of the journal")

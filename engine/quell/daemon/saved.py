@@ -6,11 +6,15 @@ rules would bring forth other incidents, and other incidents other pages and tic
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from quell.model.rulebook import Rulebook
+
+_TWO = msgspec.msgpack.encode((None, None))[:1]
+"""How MessagePack begins a list of two."""
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -22,14 +26,15 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 class Saved:
     """``state`` is for the core's `restored`. ``rulebook`` is None when it could not be read, ``problem`` says why."""
 
-    state: bytes
+    state: bytes | memoryview
     rulebook: Rulebook | None = None
     problem: str = ""
 
 
-def packed(rulebook: Rulebook, state: bytes) -> bytes:
-    """The bytes of a snapshot; ``state`` is MessagePack."""
-    return msgspec.msgpack.encode(_Saved(msgspec.Raw(msgspec.msgpack.encode(rulebook)), msgspec.Raw(state)))
+def packed(rulebook: Rulebook, state: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The bytes of a snapshot in pieces; those of ``state`` are MessagePack."""
+    yield _TWO + msgspec.msgpack.encode(rulebook)
+    yield from state
 
 
 def opened(data: bytes) -> Saved:
@@ -38,7 +43,7 @@ def opened(data: bytes) -> Saved:
         saved = msgspec.msgpack.decode(data, type=_Saved)
     except msgspec.DecodeError:
         return Saved(data, problem="there is none")
-    state = bytes(saved.state)
+    state = memoryview(saved.state)  # of a large estate it has a hundred megabytes
     try:
         return Saved(state, msgspec.msgpack.decode(saved.rulebook, type=Rulebook))
     except msgspec.DecodeError as error:

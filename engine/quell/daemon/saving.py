@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 
 import structlog
@@ -13,7 +13,7 @@ from quell.daemon.keeping import Past
 from quell.daemon.logs import Sparing
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
-from quell.store.codec import seal
+from quell.store.codec import seal_pieces
 
 SNAPSHOT_AFTER = 50_000
 """Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
@@ -76,23 +76,23 @@ class Saving:
         """A snapshot is being taken: the next is due as long after this one, also if this one fails."""
         self._at, self._records = time.monotonic(), 0
 
-    async def keep(self, seq: int, data: bytes) -> None:
-        """Keeps a snapshot; returns when it is kept or could not be, and is said to be due again."""
+    async def keep(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
+        """Keeps a snapshot that is given in pieces; returns when it is kept, or could not be and is due again."""
         self.unsaved = False
         if self._under_way is not None:
             await self._under_way
-        await self._keep(seq, data)
+        await self._keep(seq, pieces)
 
-    def keep_meanwhile(self, seq: int, data: bytes) -> None:
+    def keep_meanwhile(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
         """The same without waiting for it."""
         self.unsaved = False
-        self._under_way = asyncio.create_task(self._keep(seq, data), name="snapshot")
+        self._under_way = asyncio.create_task(self._keep(seq, pieces), name="snapshot")
 
-    async def _keep(self, seq: int, data: bytes) -> None:
+    async def _keep(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
         try:
             await self._past.keep()
-            # Not on the writer's thread: senders wait for that one.
-            sealed = await asyncio.to_thread(seal, data)
+            # Not on the writer's thread, for which senders wait, nor on the event loop's, on which the core goes on.
+            sealed = await asyncio.to_thread(seal_pieces, pieces)
             self._bytes = len(sealed.blob.data)
             await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
         except StoreError as error:

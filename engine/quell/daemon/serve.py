@@ -161,7 +161,7 @@ async def _started(daemon: Daemon, listening: socket.socket) -> bool:
     return True
 
 
-def restored(rulebook: Rulebook, data: bytes | None) -> Decider:
+def restored(rulebook: Rulebook, data: bytes | memoryview | None) -> Decider:
     """The core, fresh or from a snapshot. Raises `QuellError` for a snapshot that this version cannot read."""
     if data is None:
         return Engine(rulebook)
