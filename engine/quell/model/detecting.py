@@ -208,13 +208,31 @@ class Crowd(msgspec.Struct, array_like=True, gc=False):
     shown_at: float = 0.0
 
 
+class Unfit(msgspec.Struct, array_like=True, gc=False):
+    """What a rule was told since ``begin``, and how much of that it could not use: no numbers, or too late.
+
+    ``broken``: so often it broke on it. ``since`` is when that began of which is told (0: nothing is), ``last_at`` when
+    it was so last, ``shown_at`` when it was last told.
+    """
+
+    begin: float
+    told: int = 0
+    unread: int = 0
+    late: int = 0
+    broken: int = 0
+    since: float = 0.0
+    last_at: float = 0.0
+    shown_at: float = 0.0
+
+
 class Detecting(msgspec.Struct, kw_only=True):
     """What all detectors remember. ``rules`` has by name a digest of each rule as it was when it last looked.
 
     ``watches`` are by rule and series (``entity NUL metric``); ``refused`` has rules that had no room for more (1), or
     were told names that are too long (2); ``crowded`` are those of which that is told;
     ``began`` is when a rule was first known, ``read_at`` when something sound was last read by it; ``blind`` has the
-    rules that say that they read nothing, and since when; ``failed`` those that broke on a series, and how.
+    rules that say that they read nothing, and since when; ``failed`` those that broke on a series, and how; ``unfit``
+    those that were told what they could not use.
     """
 
     rules: dict[str, str] = msgspec.field(default_factory=dict)
@@ -225,3 +243,16 @@ class Detecting(msgspec.Struct, kw_only=True):
     read_at: dict[str, float] = msgspec.field(default_factory=dict)
     blind: dict[str, float] = msgspec.field(default_factory=dict)
     failed: dict[str, str] = msgspec.field(default_factory=dict)
+    unfit: dict[str, Unfit] = msgspec.field(default_factory=dict)
+
+    counted: dict[str, list[int]] = msgspec.field(default_factory=dict)
+    """What each rule was told since its last look: how many values, no numbers, late ones; how often it broke."""
+
+    def told(self, rule: str, count: int, *, unread: int = 0, late: int = 0, broken: int = 0) -> None:
+        """A rule was told so many values, of which it could not use some."""
+        counts = self.counted.get(rule)
+        if counts is None:
+            self.counted[rule] = [count, unread, late, broken]
+        else:
+            for at, one in enumerate((count, unread, late, broken)):
+                counts[at] += one

@@ -14,6 +14,7 @@ from quell.core.detect.crowding import Crowding
 from quell.core.detect.judging import Emit, Judging
 from quell.core.detect.readers import Kind, Reader, labels_of
 from quell.core.detect.series import AllSeries
+from quell.core.detect.unfit import Unfitness
 from quell.model.decision import AnyDecision
 from quell.model.detecting import Pending, Watch
 from quell.model.records import (
@@ -52,6 +53,7 @@ class Detector:
         self._judging = Judging(self._known, self._series.entity, emit)
         self._blindness = Blindness(self._known, emit)
         self._crowding = Crowding(self._known, emit)
+        self._unfitness = Unfitness(self._known, emit)
         self._planned: set[str] = set()
         self._resumed = 0.0
 
@@ -114,6 +116,8 @@ class Detector:
             watch.told_at, watch.newest = now, max(watch.newest, record.at)
             watch.late += folded.late
             watch.unread += folded.unread
+            unread = record.bad if folded.slots else folded.unread
+            self._known.told(reader.rule.name, record.count, unread=unread, late=record.count * bool(folded.late))
             if folded.slots:
                 watch.touched = sorted({*watch.touched, *folded.slots})
                 self._known.read_at[reader.rule.name] = now
@@ -174,6 +178,7 @@ class Detector:
             yield
         if reader.rule.blind_s:
             self._blindness.look(reader.rule, watches.values(), at, out)
+        self._unfitness.look(reader.rule, at, out)
         if name in self._known.refused:
             restless = self._make_room(reader, at, out) or restless
         if restless:  # while nobody listened there is nothing to judge but what was told before
@@ -198,7 +203,7 @@ class Detector:
                 self._blindness.end(name, at, out)
             if reader is None:
                 self._crowding.end(name, at, out)
-            if reader is None:
+                self._unfitness.end(name, at, out)
                 known = self._known
                 for each in (known.rules, known.watches, known.refused, known.failed, known.began, known.read_at):
                     each.pop(name, None)
@@ -233,6 +238,7 @@ class Detector:
             if self._known.refused.pop(name, None):
                 self._series.forget_routes()
         self._crowding.sweep(at, out)
+        self._unfitness.sweep(at, out)
 
     # How
 

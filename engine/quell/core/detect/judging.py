@@ -37,15 +37,18 @@ class Judging:
         for side, pending in enumerate(watch.pending):
             if not pending.times:
                 continue
+            count, late = len(pending.times), 0
             points = points_of(pending, ahead)
             watch.unread += points.unread
             if points.times:
                 watch.newest = max(watch.newest, points.times[-1])
                 folded = reader.condition.take(watch.memory, side, points, oldest)
-                watch.late += folded.late
+                late = folded.late
+                watch.late += late
                 if folded.slots:
                     watch.touched = sorted(folded.slots.union(watch.touched))
                     self._known.read_at[reader.rule.name] = watch.told_at
+            self._known.told(reader.rule.name, count, unread=points.unread, late=late)
 
     def look(self, reader: Reader, watch: Watch, last: int, at: float, out: list[AnyDecision]) -> None:
         """Judges the windows that are over, of which ``last`` is the latest; tells what came of it."""
@@ -55,6 +58,7 @@ class Judging:
             self._known.failed[reader.rule.name] = f"{watch.entity} {watch.metric}: {type(error).__name__}: {error}"
             watch.memory, watch.pending = reader.condition.new(), (Pending(), Pending())
             watch.slots, watch.touched = {}, []
+            self._known.told(reader.rule.name, 0, broken=1)
         self._conclude(reader, watch, at, out)
 
     def _judge(self, reader: Reader, watch: Watch, last: int, at: float) -> None:
