@@ -8,6 +8,10 @@ import pytest
 
 from config.written import loaded_from
 from quell.cli.main import run
+from quell.core.engine import Engine
+from quell.export.lines import record_line
+from quell.model.records import FeedbackRecord
+from quell.model.rulebook import Rulebook
 from quell.model.weights import DEFAULT
 from training.made import all_written, storm
 
@@ -62,3 +66,23 @@ def test_too_little_and_wrong_words_are_refused(tmp_path: Path, capsys: pytest.C
     (tmp_path / "empty").mkdir()
     assert run(["train", str(tmp_path / "empty")]) == 2
     assert "holds no truth.jsonl, and no folder that does" in capsys.readouterr().err
+
+
+def test_what_people_said_of_one_past_is_learned_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = storm("past", 1, 36)
+    engine = Engine(Rulebook())
+    for record in made.records:
+        engine.decide([record], record.arrived)
+    opened = {one.id: one.opened_at for one in engine.state.incidents.values()}
+    words = [
+        FeedbackRecord(at=at + 600.0, verdict="right_cause" if number % 3 else "wrong_cause", incident=name, by="ana")
+        for number, (name, at) in enumerate(sorted(opened.items(), key=lambda one: one[1]))
+    ]
+    kept = tmp_path / "kept.jsonl"
+    records = sorted((*made.records, *words), key=lambda record: record.arrived)
+    kept.write_bytes(b"".join(record_line(record) + b"\n" for record in records))
+    assert run(["train", "--feedback", str(kept)]) == 1
+    said = capsys.readouterr().err
+    assert "kept.jsonl: 36 words of people\n" in said
+    assert "Trained on 4, with 24 incidents: kept.jsonl, part 1, kept.jsonl, part 2" in said
+    assert "confidence: 24 answers, 16 of them right: at least 60 are needed" in said
