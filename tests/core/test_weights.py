@@ -60,7 +60,7 @@ def test_confidence_is_by_the_weights() -> None:
 def test_a_snapshot_keeps_them_and_goes_on_as_before() -> None:
     engine = Engine(weighed(UNSURE))
     engine.decide(outage()[:2], T0 + 14.0)
-    saved = opened(packed(engine.rulebook, engine.snapshot()))
+    saved = opened(b"".join(packed(engine.rulebook, [engine.snapshot()])))
     assert saved.rulebook is not None
     assert saved.rulebook.correlate.weights == UNSURE
     again = Engine.restored(saved.rulebook, saved.state)
