@@ -29,7 +29,9 @@ def worth(ends: Floats, over: Floats) -> Floats:
 
 def settled(plain: Floats, owner: list[int], of: list[int], ends: Floats) -> list[int]:
     """Who explains what began at 0."""
-    found = endings.settled(plain, np.array(owner), np.array(of), np.zeros(len(ends)), ends, now=NOW)
+    row, unit = np.nonzero(np.isfinite(plain))
+    claims = row, unit, plain[row, unit]
+    found = endings.settled(claims, np.array(owner), np.array(of), np.zeros(len(ends)), ends, now=NOW)
     return [int(one) for one in found]
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from quell.core.endings import ended, settled
+from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, folded, occurrences
 from quell.core.problem import Ints, Open, Problem
 from quell.model.weights import DEFAULT, Prices
@@ -61,8 +60,9 @@ class Conclusion:
         groups = self._groups(chosen, owners)
         owners = self._settled(chosen, owners, list(groups.values()))
         causes = []
+        mine = shares(owners, len(chosen))
         for (root, _), parts in groups.items():
-            units = tuple(int(unit) for at in parts for unit in np.flatnonzero(owners == at))
+            units = tuple(unit for at in parts for unit in mine[at].tolist())
             if not units:
                 continue
             keys = [self._problem.key(chosen[at].cause) for at in parts]
@@ -84,7 +84,8 @@ class Conclusion:
         """Which open causes are one, by the cause that they are all part of."""
         symptoms = self._problem.symptoms
         keys = [self._problem.key(one.cause) for one in chosen]
-        lasts = [float(symptoms.onsets[owners == at].max(initial=one.began)) for at, one in enumerate(chosen)]
+        mine = shares(owners, len(chosen))
+        lasts = [float(symptoms.onsets[mine[at]].max(initial=one.began)) for at, one in enumerate(chosen)]
         whole = occurrences([(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)])
         prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
         over: dict[Occurrence, float] = {}
@@ -92,7 +93,10 @@ class Conclusion:
             told: dict[Occurrence, list[int]] = {}
             for at, one in enumerate(whole):
                 told.setdefault(one, []).append(at)
-            over = {one: self._ended(np.isin(owners, parts)) for one, parts in told.items()}
+            over = {
+                one: self._ended(np.sort(np.concatenate([mine[at] for at in parts])) if parts[1:] else mine[parts[0]])
+                for one, parts in told.items()
+            }
         parents = folded(prices, self._claims_of, self._opening, over, prices=self._prices, timing=symptoms.timing)
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):
@@ -102,7 +106,7 @@ class Conclusion:
             groups.setdefault(top, []).append(at)
         return groups
 
-    def _ended(self, mine: NDArray[np.bool_]) -> float:
+    def _ended(self, mine: Ints) -> float:
         """When the cause of these units was over."""
         symptoms = self._problem.symptoms
         return ended(symptoms.onsets[mine], symptoms.ends[mine], self._now)
@@ -110,17 +114,27 @@ class Conclusion:
     def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
         """Who explains which unit, its end being taken into account as well."""
         symptoms = self._problem.symptoms
-        if not groups or len(chosen) * len(symptoms.ends) > MOST_WEIGHED or not np.isfinite(symptoms.ends).any():
+        if not groups or len(chosen) * (len(symptoms.ends) + symptoms.beside) > MOST_WEIGHED:
+            return owners
+        if not np.isfinite(symptoms.ends).any():
             return owners
         order = np.array([at for parts in groups for at in parts])
-        plain = np.full((len(order), len(symptoms.ends)), -np.inf)
-        for row, at in enumerate(order.tolist()):
-            rows = self._problem.rows(chosen[at].cause)
-            plain[row, symptoms.unit[rows]] = self._problem.worth(rows, chosen[at].began)
-        of = np.repeat(np.arange(len(groups)), [len(parts) for parts in groups])
+        spans = [self._problem.rows(chosen[at].cause) for at in order.tolist()]
+        began = [chosen[at].began for at in order.tolist()]
         place = np.full(len(chosen) + 1, -1)
         place[order] = np.arange(len(order))
-        best = settled(plain, place[owners], of, symptoms.onsets, symptoms.ends, now=self._now)
+        best = settled(
+            (
+                np.repeat(np.arange(len(order)), [span.stop - span.start for span in spans]),
+                np.concatenate([symptoms.unit[span] for span in spans]),
+                np.concatenate([self._problem.worth(*one) for one in zip(spans, began, strict=True)]),
+            ),
+            place[owners],
+            np.repeat(np.arange(len(groups)), [len(parts) for parts in groups]),
+            symptoms.onsets,
+            symptoms.ends,
+            now=self._now,
+        )
         return np.where(best >= 0, order[best], -1)
 
     def _rivals(self, units: Ints, root: int) -> tuple[tuple[int, float, float], ...]:

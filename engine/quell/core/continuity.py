@@ -97,13 +97,17 @@ def kept(
     after |= {member: name for name, members in apart.items() for member in members}
     found: dict[str, list[Member]] = {}
     told = set(after.values())
+    homes: dict[str, str | None] = {}
     for member, name in before.items():
         if name is None or member in after or not _paged(state, member):
             continue
         incident = state.incidents.get(name)
         if incident is None or not incident.is_open or incident.crowd:
             continue  # a crowd keeps whoever finds no company
-        home = name if name in told else absorber([one for one, stood in before.items() if stood == name], after)
+        if name not in homes:
+            stood = name not in told
+            homes[name] = absorber([one for one, at in before.items() if at == name], after) if stood else name
+        home = homes[name]
         if home is not None:
             found.setdefault(home, []).append(member)
     return found

@@ -67,6 +67,8 @@ class Correlator:
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
         self._ample: set[int] = set()
         """Units that are known to have alerts enough to be worth all that one can be."""
+        self._over: dict[int, tuple[int, float]] = {}
+        """By unit, how many of its alerts ended and when half of these had, where all that is told of is believed."""
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
             self._alerts[unit.group] += len(unit.alerts)
@@ -175,6 +177,7 @@ class Correlator:
         self._alerts.pop(group.id, None)
         self._ample.difference_update(group.units)
         for unit_id in group.units:
+            self._over.pop(unit_id, None)
             self.web.drop(unit_id)
         if entangled:
             # The graph learned a way between groups after they had formed: no claim may lead through what is gone.
@@ -192,13 +195,15 @@ class Correlator:
 
         Without ``search`` no cause is opened or closed: only what belongs to which is concluded anew.
         """
-        ids = sorted(group.units, key=lambda unit_id: self._identity(self._state.units[unit_id]))
-        first = min(self._state.units[unit_id].onset for unit_id in ids)
+        if not group.solution and len(group.units) == 1 and self._stays_noise(group.units[0], changes):
+            if search:
+                self._searched(group)
+            return []
         before = [
-            (key(self._graph.node(root.entity), root.family), first if root.began is None else root.began)
+            (key(self._graph.node(root.entity), root.family), self._first(group) if root.began is None else root.began)
             for root in group.solution
         ]
-        symptoms = self._symptoms(ids, self._narrowed(group, ids, before), now)
+        ids, symptoms = self._symptoms(group, self._narrowed(group, before), now)
         prices: dict[tuple[int, int], float] = {}
 
         def opening(cause: int, began: float) -> float:
@@ -213,10 +218,7 @@ class Correlator:
             return known
 
         def floor_price(cause: int) -> float:
-            node = cause // COUNT
-            price, changed = self._least(cause), changes(self._graph.name(node))
-            bonus = self._prices.changed
-            return min(price, self._of_data(cause, changed, bonus)) - bonus if changed else price
+            return self._floor(cause, changes)
 
         cover = Cover(
             symptoms, opening, self._claims_of, floor=floor_price, before=before, now=now, prices=self._prices
@@ -224,15 +226,34 @@ class Correlator:
         yield
         solved = (yield from cover.steps()) if search else cover.review()
         if search:  # else what changed is still to be searched for causes
-            self._fresh.difference_update(group.fresh)
-            group.fresh = []
+            self._searched(group)
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
         return [replace(cause, units=tuple(ids[unit] for unit in cause.units)) for cause in solved]
 
-    def _narrowed(self, group: Group, ids: list[int], before: list[tuple[int, float]]) -> set[int] | None:
+    def _floor(self, cause: int, changes: Callable[[str], Iterable[Change]]) -> float:
+        """The least that a cause may cost, whenever it began."""
+        price, changed, bonus = self._least(cause), changes(self._graph.name(cause // COUNT)), self._prices.changed
+        return min(price, self._of_data(cause, changed, bonus)) - bonus if changed else price
+
+    def _stays_noise(self, unit_id: int, changes: Callable[[str], Iterable[Change]]) -> bool:
+        """Whether no cause can be worth its price to a unit that is all there is, as with most units."""
+        weight, cheapest = self._state.units[unit_id].weight, self._prices.cheapest
+        return not any(
+            weight - cost > cheapest and weight - cost - self._floor(cause, changes) > 0.0
+            for cause, (cost, _) in self.web.claims[unit_id].items()
+        )
+
+    def _searched(self, group: Group) -> None:
+        self._fresh.difference_update(group.fresh)
+        group.fresh = []
+
+    def _first(self, group: Group) -> float:
+        return min(self._state.units[unit_id].onset for unit_id in group.units)
+
+    def _narrowed(self, group: Group, before: list[tuple[int, float]]) -> set[int] | None:
         """In a large group only the causes of the last solution and those of changed units are looked at again."""
-        if len(ids) <= LARGE_GROUP:
+        if len(group.units) <= LARGE_GROUP:
             return None
         causes = {cause for cause, _ in before}
         for unit_id in group.fresh:
@@ -240,41 +261,63 @@ class Correlator:
             causes.update(sorted(claims, key=lambda cause: (claims[cause], cause))[:FRESH_CAUSES])
         return causes
 
-    def _identity(self, unit: Unit) -> tuple[str, int, float]:
-        return (unit.entity, unit.family, unit.onset)
+    def _in_order(self, ids: Iterable[int]) -> list[int]:
+        """Ids of units in an order that does not depend on what came first."""
+        units = self._state.units
 
-    def _symptoms(self, ids: list[int], only: set[int] | None, now: float) -> Symptoms:
-        rows = [self.web.rows(unit_id) for unit_id in ids]
-        causes = np.concatenate([keys for keys, _, _ in rows])
-        cost = np.concatenate([costs for _, costs, _ in rows])
-        lag = np.concatenate([lags for _, _, lags in rows])
-        units = np.repeat(np.arange(len(ids)), [len(keys) for keys, _, _ in rows])
-        if only is not None:
-            wanted = np.zeros(int(causes.max()) + 1, dtype=bool)
-            wanted[[cause for cause in only if cause < len(wanted)]] = True
-            keep = wanted[causes]
-            causes, cost, lag, units = causes[keep], cost[keep], lag[keep], units[keep]
+        def identity(unit_id: int) -> tuple[str, int, float]:
+            unit = units[unit_id]
+            return unit.entity, unit.family, unit.onset
+
+        return sorted(ids, key=identity)
+
+    def _symptoms(self, group: Group, only: set[int] | None, now: float) -> tuple[list[int], Symptoms]:
+        """The units of a group as a problem, and their ids; without those that none of the causes could explain."""
+        claims = self.web.claims_on(only, group.units)
+        ids = self._in_order(group.units if claims is None else claims.units)
+        if claims is None:
+            rows = [self.web.rows(unit_id) for unit_id in ids]
+            causes = np.concatenate([keys for keys, _, _ in rows])
+            cost = np.concatenate([costs for _, costs, _ in rows])
+            lag = np.concatenate([lags for _, _, lags in rows])
+            units = np.repeat(np.arange(len(ids)), [len(keys) for keys, _, _ in rows])
+        else:
+            place = {unit_id: at for at, unit_id in enumerate(ids)}
+            units = np.fromiter((place[unit_id] for unit_id in claims.unit), np.int64, len(claims.unit))
+            causes = np.array(claims.cause, dtype=np.int64)
+            cost, lag = np.array(claims.cost, dtype=np.float64), np.array(claims.lag, dtype=np.float64)
         order = np.lexsort((units, causes))
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)
-        return Symptoms(
-            onsets=np.array([self._state.units[unit_id].onset for unit_id in ids]),
-            ends=np.array([self._ended(self._state.units[unit_id], now) for unit_id in ids]),
-            weight=np.array([self._state.units[unit_id].weight for unit_id in ids]),
+        known = [self._state.units[unit_id] for unit_id in ids]
+        return ids, Symptoms(
+            onsets=np.array([unit.onset for unit in known], dtype=np.float64),
+            ends=np.array([self._ended(unit, now) for unit in known], dtype=np.float64),
+            weight=np.array([unit.weight for unit in known], dtype=np.float64),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],
             cost=cost[order],
             lag=lag[order],
             timing=self._timing,
+            beside=len(group.units) - len(ids),
         )
 
     def _ended(self, unit: Unit, now: float) -> float:
         """When most of the alerts of a unit had ended for a while; inf as long as they have not."""
-        told = sorted(end for end in unit.ends.values() if end <= now - ENDED_AFTER_S)
-        if not told or 2 * len(told) < len(unit.alerts):
+        if not unit.ends:
             return inf
-        return told[len(told) // 2]
+        known = self._over.get(unit.id)
+        if known is None:
+            told = sorted(end for end in unit.ends.values() if end <= now - ENDED_AFTER_S)
+            known = len(told), told[len(told) // 2] if told else inf
+            if len(told) == len(unit.ends):
+                self._over[unit.id] = known
+        return inf if 2 * known[0] < len(unit.alerts) else known[1]
+
+    def end_told(self, unit: Unit) -> None:
+        """Another end of something in a unit is known, or one is known no more."""
+        self._over.pop(unit.id, None)
 
     def ended(self, group: Group, now: float) -> None:
         """Plans to look again at a group in which something ended by now."""
@@ -347,7 +390,10 @@ class Correlator:
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""
         ripe = min(1.0, max(0.0, (now - began) / self._timing.absence_ripe_s))
-        missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
+        missing = self._web.missing.get(cause)
+        if missing is None:
+            missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
+            self._web.missing[cause] = missing
         return self._bare(cause, began) + min(self._prices.absence_limit, self._prices.absence * missing) * ripe
 
     def _bare(self, cause: int, began: float) -> float:

@@ -232,6 +232,8 @@ class Cover:
             rows = self._problem.rows(one.cause)
             unit = self._s.unit[rows]
             have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])
+            if one.stays is not None and np.array_equal(have, one.stays):
+                continue  # nothing is otherwise than when this was asked last
             times = np.append(self._problem.times(rows), one.began)
             gains = np.maximum(self._problem.worth(rows, times[:, None]) - have, 0.0).sum(axis=1)
             top = int(gains.argmax())
@@ -239,6 +241,8 @@ class Cover:
                 one.began = float(times[top])
                 one.line = self._problem.line(one.cause, one.began)
                 one.price = self._opening(self._problem.key(one.cause), one.began)
-                moved = True
+                one.stays, moved = None, True
+            else:
+                one.stays = have
         if moved:
             self._balance()

@@ -8,13 +8,13 @@ can lose is bounded, since some end by themselves and some are never told to hav
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import pairwise
 from math import inf, log1p
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from quell.core.problem import Floats, Ints
 
 STAY = 0.5
 """Nats of credit for the cause that explains a symptom best without its end."""
@@ -33,22 +33,36 @@ BEFORE_IT = 1.5
 STILL = 2.0
 """Nats against a symptom that went on, at most, though its cause was over."""
 
+LONG_AGO_S = 2.5 * SPREAD_S
+"""So long after an end `STILL` is all that a symptom which goes on says against it."""
+MOST_KEPT = 20_000
+"""Causes whose ends are remembered, at some hundred bytes each."""
+
+Claims = tuple[Ints, Ints, Floats]
+"""What rows explain: row, symptom, and nats without ends; they explain nothing else."""
+
 
 def worth(onsets: Floats, ends: Floats, ended: Floats, now: float) -> Floats:
     """Nats per cause (row) and symptom that these ends in seconds add: inf is not over yet, NaN that nobody knows.
 
     What began after the cause was over says nothing: perhaps it was not, perhaps it is back.
     """
+    return _each(onsets, ends, ended[:, None], now)
+
+
+def _each(onsets: Floats, ends: Floats, ended: Floats, now: float) -> Floats:
+    """The same for pairs of a symptom and when its cause had ended."""
     over, fires = np.isfinite(ends), np.isposinf(ends)
     since = np.where(over, ends, now)
     known = np.isfinite(ended)
-    off = since - np.where(known, ended, now)[:, None]
+    when = np.where(known, ended, now)
+    off = since - when
     misfit = 2.0 * np.log1p((off / SPREAD_S) ** 2 / 3.0)
     went_on = np.where((off > 0.0) & fires, -np.minimum(misfit, STILL), 0.0)
     fits = np.where(over, np.maximum(TOGETHER - misfit, -MOST_AGAINST), went_on)
     early = np.where(over, -BEFORE_IT, 0.0)
-    fits = np.where(onsets > np.where(known, ended, now)[:, None], 0.0, fits)
-    return np.where(known[:, None], fits, early)
+    fits = np.where(onsets > when, 0.0, fits)
+    return np.where(known, fits, early)
 
 
 def ended(onsets: Floats, ends: Floats, now: float) -> float:
@@ -61,6 +75,20 @@ def ended(onsets: Floats, ends: Floats, now: float) -> float:
         return inf
     if len(ends) == 1:
         return float(told[0])
+    if now - told.max() >= LONG_AGO_S:
+        return _ended_long_ago(onsets.tobytes(), ends.tobytes())
+    return _most_likely(onsets, ends, told, now)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _ended_long_ago(onsets: bytes, ends: bytes) -> float:
+    """The same of symptoms that ended long ago: it matters no more when it is asked."""
+    over = np.frombuffer(ends)
+    told = over[np.isfinite(over)]
+    return _most_likely(np.frombuffer(onsets), over, told, float(told.max()) + LONG_AGO_S)
+
+
+def _most_likely(onsets: Floats, ends: Floats, told: Floats, now: float) -> float:
     told = np.unique(told)
     if len(told) > MOST_TRIALS:
         told = told[np.arange(MOST_TRIALS) * (len(told) - 1) // (MOST_TRIALS - 1)]
@@ -70,23 +98,38 @@ def ended(onsets: Floats, ends: Floats, now: float) -> float:
     return float(trials[nats.argmax()])
 
 
-def settled(plain: Floats, owner: Ints, of: Ints, onsets: Floats, ends: Floats, *, now: float) -> Ints:
-    """For each symptom (column) the row of ``plain`` that explains it best with its end; -1 where none pays.
+def settled(claims: Claims, owner: Ints, of: Ints, onsets: Floats, ends: Floats, *, now: float) -> Ints:
+    """For each symptom the row that explains it best with its end; -1 where none pays.
 
-    ``plain`` are nats without ends, ``owner`` the rows without them, ``of`` the cause that each row is part of.
+    ``owner`` are the rows without ends, ``of`` the cause that each row is part of.
     """
-    columns = np.arange(len(ends))
+    row, unit, plain = claims
+    order = np.lexsort((row, unit))
+    row, unit, plain = row[order], unit[order], plain[order]
+    units, starts = np.unique(unit, return_index=True)
+    began, over, whole = onsets[unit], ends[unit], of[row]
+    counts = np.diff(np.append(starts, len(unit)))
     for _ in range(ROUNDS):
         whose = np.where(owner >= 0, of[owner], -1)
-        over = np.array([ended(onsets[whose == at], ends[whose == at], now) for at in range(int(of.max()) + 1)])
-        nats = plain + worth(onsets, ends, over, now)[of]
-        nats[owner, columns] += np.where(owner >= 0, STAY, 0.0)
-        best = nats.argmax(axis=0)
-        found = np.where(nats[best, columns] > 0.0, best, -1)
+        known = np.array([ended(onsets[at], ends[at], now) for at in shares(whose, int(of.max()) + 1)])
+        nats = plain + _each(began, over, known[whole], now)
+        nats[owner[unit] == row] += STAY
+        best = np.maximum.reduceat(nats, starts)
+        first = np.flatnonzero(nats == np.repeat(best, counts))
+        first = first[np.searchsorted(first, starts)]
+        found = np.full(len(owner), -1)
+        found[units] = np.where(best > 0.0, row[first], -1)
         if np.array_equal(found, owner):
             break
         owner = found
     return owner
+
+
+def shares(owners: Ints, causes: int) -> list[Ints]:
+    """For each of so many causes the symptoms that it owns, ascending."""
+    order = np.argsort(owners, kind="stable")
+    bounds = np.searchsorted(owners[order], np.arange(causes + 1)).tolist()
+    return [order[start:end] for start, end in pairwise(bounds)]
 
 
 def between(child: float, parent: float) -> float:

@@ -341,9 +341,10 @@ class Engine:
         causes = yield from self._chart.correlator.solving(group, self._chart.changes, at, search=search)
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
+        known, units = self.state.alerts, self.state.units
         for unit in group.units:
-            for mark, _ in self.state.units[unit].alerts:
-                alert = self.state.alerts.get(mark)
+            for mark, _ in units[unit].alerts:
+                alert = known.get(mark)
                 if alert is None or alert.incident is not None:
                     continue
                 if alert.handling == "page":

@@ -8,6 +8,7 @@ the graph is worked out anew when something goes. Whatever is spoken of still st
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ class Forgetful:
         """Forgets what is to be forgotten by now; whether the graph differs. ``gone`` are entities then."""
         self.gone = []
         edges, entities = self._edges.take(now), self._entities.take(now)
-        surplus = self._surplus_edges(), self._surplus_entities()
+        surplus = self._surplus_edges(edges), self._surplus_entities()
         if not (edges or entities or any(surplus)):
             return False
         spoken = self._named | spoken_of(self._state)
@@ -90,16 +91,21 @@ class Forgetful:
         self._forget_entities(entities, surplus[1], spoken, now)
         return bool(old or self.gone)
 
-    def _surplus_edges(self) -> set[str]:
-        """Learned dependencies beyond `MOST_LEARNED`, those told longest ago."""
-        over = len(self._state.dependencies) - MOST_LEARNED
-        learned = ((edge.told_at, key) for key, edge in self._state.dependencies.items() if learned_from(edge))
-        return {key for _, key in nsmallest(over, learned)} if over > 0 else set()
+    def _surplus_edges(self, due: list[str]) -> set[str]:
+        """Learned dependencies beyond `MOST_LEARNED`, those told longest ago; all that are learned are noted or due."""
+        known = self._state.dependencies
+        over = len(known) - MOST_LEARNED
+        if over <= 0:
+            return set()
+        noted = ((edge, key) for key in (self._edges.names | set(due)) if (edge := known.get(key)) is not None)
+        return {key for _, key in nsmallest(over, ((edge.told_at, key) for edge, key in noted if learned_from(edge)))}
 
     def _surplus_entities(self) -> set[str]:
         over = len(self._state.gathered) - MOST_LEARNED
+        if over <= 0:
+            return set()
         told = ((one.told_at, name) for name, one in self._state.gathered.items())
-        return {name for _, name in nsmallest(over, told)} if over > 0 else set()
+        return {name for _, name in nsmallest(over, told)}
 
     def _edge_goes(self, key: str, spoken: set[str], now: float) -> bool:
         """Whether its time is over; if not it is noted anew. What leads from one thing spoken of to another stays."""
@@ -163,6 +169,11 @@ class _Due:
 
     def __contains__(self, name: str) -> bool:
         return name in self._noted
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """All that are noted."""
+        return self._noted
 
     def put(self, due: _Age, name: str) -> None:
         """Never for a point that has passed: a restart must not forget sooner than who went on."""

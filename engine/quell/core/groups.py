@@ -49,9 +49,11 @@ class Groups:
         if unit is None:
             return
         if alert.firing:
-            unit.ends.pop(place, None)
+            if unit.ends.pop(place, None) is not None:
+                self._chart.correlator.end_told(unit)
         elif alert.status == "resolved" and alert.ends_at is not None and unit.ends.get(place) != alert.ends_at:
             unit.ends[place] = alert.ends_at
+            self._chart.correlator.end_told(unit)
             group = self._state.groups[unit.group]
             self._chart.correlator.ended(group, now)
             self._agenda.put(group.review_at, "review", str(group.id))

@@ -57,11 +57,14 @@ class Incidents:
         out: list[AnyDecision],
     ) -> Steps[None]:
         """Brings the incidents of a group in line with its solution, one after the other."""
+        placed, units = self._state.placed, self._state.units
         before = {
-            member: self._state.placed.get(place_of(member))
+            member: placed.get(member[0] if member[1] == 1 else place_of(member))
             for unit_id in group.units
-            for member in self._state.units[unit_id].alerts
+            for member in units[unit_id].alerts
         }
+        if not causes and not any(before.values()):
+            return
         clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)

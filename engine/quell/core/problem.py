@@ -22,6 +22,7 @@ class Symptoms:
     ``onsets`` and ``ends`` per unit in seconds (inf: not over yet), ``weight`` per unit in nats (what explaining it
     earns); ``unit``, ``cost``, ``lag``
     per row; ``keys`` distinct causes and ``starts`` where the rows of each begin (one more entry than keys).
+    ``beside`` are the units of the group that no cause here could explain, which are left out.
     """
 
     onsets: Floats
@@ -33,6 +34,7 @@ class Symptoms:
     cost: Floats
     lag: Floats
     timing: Timing = DEFAULT.timing
+    beside: int = 0
 
     def first(self, key: int, began: float) -> float:
         """When the first symptom began of those that were due once this cause had begun then; ``began`` without any."""
@@ -55,6 +57,8 @@ class Open:
     price: float
     number: int
     net: float = 0.0
+    stays: Floats | None = None
+    """What its units had without it when its beginning was found to be the best."""
 
 
 class Problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import islice
 from math import log
 
 from quell.core.families import COUNT, Family
@@ -41,6 +42,10 @@ class Reach:
 def key(node: int, family: Family | int) -> int:
     """One number for a node and a family of trouble at it."""
     return node * COUNT + int(family)
+
+
+MOST_KNOWN = 20_000
+"""So many searches are remembered, at some kilobytes each: where many fire, most of an estate does one day."""
 
 
 class Reacher:
@@ -77,6 +82,9 @@ class Reacher:
                 tuple([self.one(best[k]) for k in keys]),
                 tuple([self.one((believed * best[k][0], best[k][1])) for k in keys]),
             )
+            if len(self._known) >= MOST_KNOWN:
+                for oldest in list(islice(self._known, MOST_KNOWN // 4)):
+                    del self._known[oldest]
             self._known[start] = known
         return known
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,18 @@ MOST_TOGETHER = 4_000
 Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
 
+@dataclass(slots=True)
+class Claims:
+    """Claims on some causes, one a place of the four lists: whose, on which cause, at what cost and lag."""
+
+    unit: list[int] = field(default_factory=list)
+    cause: list[int] = field(default_factory=list)
+    cost: list[float] = field(default_factory=list)
+    lag: list[float] = field(default_factory=list)
+    units: list[int] = field(default_factory=list)
+    """Each unit that claims any of the causes, once."""
+
+
 def window(family: int) -> float:
     """How long, in seconds, an onset at one entity may lie from another and still belong to the same trouble."""
     return LEG_WITHIN_DATA_S if family == Family.DATA else LEG_WITHIN_S
@@ -64,6 +77,10 @@ class Web:
         self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
         self._claimed_by: defaultdict[int, list[int]] = defaultdict(list)
+        self.missing: dict[int, float] = {}
+        """By cause how many of those at which it should show are quiet; forgotten when it may be otherwise."""
+        self._plain = 0
+        """How many units have no claims but those of the graph alone."""
         for unit_id in sorted(state.units):
             self._weave(state.units[unit_id])
 
@@ -105,6 +122,7 @@ class Web:
     def drop(self, unit_id: int) -> None:
         """Takes a unit out; only whole groups go, so no claim of a living unit leads through it."""
         unit = self._state.units.pop(unit_id)
+        self._plain -= unit.plain
         self.kin.drop(unit)
         here = key(self.graph.node(unit.entity), unit.family)
         self._at[here].remove(unit_id)
@@ -113,6 +131,7 @@ class Web:
         self._alerting[here // COUNT] -= 1
         if not self._alerting[here // COUNT]:
             del self._alerting[here // COUNT]
+            self._turned(here // COUNT)
         for cause in self.claims.pop(unit_id):
             sharers = self._shared_by.get(cause)
             if sharers is not None and unit_id in sharers:
@@ -156,22 +175,44 @@ class Web:
             known = self._rows[unit_id] = (keys, pairs[:, 0], pairs[:, 1])
         return known
 
+    def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
+        """What these units claim of these causes, told by who claims them; None for all causes.
+
+        None also where a unit has its claims by the graph alone: nobody keeps who claims what then.
+        """
+        if causes is None or self._plain:
+            return None
+        found, at = Claims(), {unit: place for place, unit in enumerate(units)}
+        claimants: set[int] = set()
+        for cause in causes:
+            for unit in self._claimed_by.get(cause, ()):
+                if unit in at:
+                    cost, lag = self.claims[unit][cause]
+                    found.unit.append(unit)
+                    found.cause.append(cause)
+                    found.cost.append(cost)
+                    found.lag.append(lag)
+                    claimants.add(unit)
+        found.units = sorted(claimants, key=at.__getitem__)
+        return found
+
     def _weave(self, unit: Unit) -> set[int]:
         node = self.graph.node(unit.entity)
         here = key(node, unit.family)
         static = self.reacher.reach(here)
         if unit.plain:
+            self._plain += 1
             self.claims[unit.id] = {
                 cause: claim for cause, claim in zip(static.keys, static.claims, strict=True) if claim[0] <= LEG_LIMIT
             }
             self._at[here].append(unit.id)
-            self._alerting[node] += 1
+            self._sits_at(node)
             return self._share(unit)
         self.claims[unit.id] = {}
         self._onward[unit.id] = {}
         tied = self._tie(unit, node)
         self._at[here].append(unit.id)
-        self._alerting[node] += 1
+        self._sits_at(node)
         work: deque[tuple[int, int]] = deque()
         for cause, claim, onward in zip(static.keys, static.claims, static.onward, strict=True):
             self._lower(unit.id, cause, claim)
@@ -188,6 +229,17 @@ class Web:
         tied |= self._share(unit)
         self._leads.woven(unit.id, SHARED_LIMIT)
         return tied
+
+    def _sits_at(self, node: int) -> None:
+        self._alerting[node] += 1
+        if self._alerting[node] == 1:
+            self._turned(node)
+
+    def _turned(self, node: int) -> None:
+        """Something at a node is in trouble now, or nothing is any more."""
+        for needed, _, _ in self.graph.out[node]:
+            for family in range(COUNT):
+                self.missing.pop(key(needed, family), None)
 
     def _lead(self, unit: Unit) -> None:
         """Puts what a unit may come from along lineage in the place of what was known of that."""
