@@ -57,6 +57,8 @@ class Firsts:
         self._court = court_of(rulebook.triage)
         self._ruled: Sieve[bool] = Sieve([matching for matching, _ in self._court.rules], any)
         self._said: dict[str, tuple[bool, Handling, Reason]] = {}
+        self._arrived, self._ends, self._ahead = 0.0, 0.0, 0.0
+        """Of the last that was taken: what comes together mostly has the same, which is then one object."""
 
     def take(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> Alert | None:
         """Takes the first firing of the alert ``mark``; returns it, or None when it is left for the long way."""
@@ -81,7 +83,10 @@ class Firsts:
             ends_at = max(ends_at, start)
             if ends_at <= now:
                 return None  # it is over already
+            ends_at = self._ends = self._ends if ends_at == self._ends != 0.0 else ends_at
             ahead, timeout = ends_at - arrived, record.timeout
+            ahead = self._ahead = self._ahead if ahead == self._ahead != 0.0 else ahead
+        arrived = self._arrived = self._arrived if arrived == self._arrived != 0.0 else arrived
         begun = start if start < arrived else arrived
         if self._ruled.of(labels):
             return None

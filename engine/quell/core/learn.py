@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from sys import intern
 
 from quell.core.resolve import Resolver
 from quell.model.records import ChangeRecord, DependencyRecord, EntityRecord, SpanRecord
@@ -42,12 +44,12 @@ def learn_dependency(state: State, record: DependencyRecord) -> bool:
         return state.dependencies.pop(key, None) is not None
     learned = _learned(record, known)
     state.dependencies[key] = Dependency(
-        from_=record.from_,
-        to=record.to,
-        type=record.type,
+        from_=_one(state, record.from_),
+        to=_one(state, record.to),
+        type=intern(record.type),
         weight=record.weight,
         confidence=record.confidence,
-        sources=_with(known.sources if known else (), record.source),
+        sources=_sources(known.sources if known else (), record.source),
         first_seen=known.first_seen if known else record.at,
         last_seen=max(record.at, known.last_seen or record.at) if known else record.at,
         learned=learned,
@@ -150,6 +152,17 @@ def learn_change(state: State, record: ChangeRecord, resolver: Resolver) -> tupl
     known = state.changes.get(identity)
     state.changes[identity] = change
     return change, known
+
+
+def _one(state: State, name: str) -> str:
+    """The text by which an entity is known, if it is: dependencies are many, and name the same few."""
+    known = state.entities.get(name)
+    return name if known is None else known.entity
+
+
+@lru_cache(maxsize=256)
+def _sources(sources: tuple[str, ...], source: str) -> tuple[str, ...]:
+    return _with(sources, source)
 
 
 def _with(sources: tuple[str, ...], source: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -15,25 +16,31 @@ LONGEST = 64
 
 
 class Words:
-    """Short texts that were met lately. Bounded: what is rare is forgotten with the rest, and met anew."""
+    """Short texts that were met lately. Bounded: what was met once in two rounds is forgotten, and met anew.
+
+    Of most alerts one label is like no other; the ten thousand hosts that the other labels name are met all the same.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._before: dict[str, str] = {}
 
     def share(self, texts: dict[str, str]) -> None:
         """Puts known objects in the place of equal values."""
-        if len(self._known) > MOST_WORDS:
-            self._known.clear()
-        known = self._known.setdefault
+        known = self._known
         for name, text in texts.items():
             if len(text) <= LONGEST:
-                texts[name] = known(text, text)
+                texts[name] = known.get(text) or self._met(text)
 
     def one(self, text: str) -> str:
         """The object that stands for a text."""
-        if len(self._known) > MOST_WORDS:
-            self._known.clear()
-        return self._known.setdefault(text, text)
+        return self._known.get(text) or self._met(text)
+
+    def _met(self, text: str) -> str:
+        if len(self._known) >= MOST_WORDS:
+            self._before, self._known = self._known, {}
+        found = self._known[text] = self._before.get(text, text)
+        return found
 
 
 @lru_cache(maxsize=1024)
@@ -50,11 +57,13 @@ def shared(state: State) -> None:
     words = Words()
     reasons: dict[tuple[str, str], Reason] = {}
     marks: dict[str, str] = {}
+    times: dict[float, float] = {}
     for mark, alert in state.alerts.items():
         marks[mark] = mark
         words.share(alert.labels)
-        state.alerts[mark] = _thrifty(mark, alert, words, reasons)
+        state.alerts[mark] = _thrifty(mark, alert, words, reasons, times)
     know = marks.get
+    _edges(state, words)
     behaviour: dict[tuple[float, ...], Triaged] = {}
     state.behaviour = {
         know(mark, mark): _once(one, behaviour) if one.episodes == 1 else one for mark, one in state.behaviour.items()
@@ -69,7 +78,12 @@ def shared(state: State) -> None:
             state.incidents[name] = replace(incident, alerts=_same(incident.alerts, marks))
 
 
-def _thrifty(mark: str, alert: Alert, words: Words, reasons: dict[tuple[str, str], Reason]) -> Alert:
+def _thrifty(
+    mark: str, alert: Alert, words: Words, reasons: dict[tuple[str, str], Reason], times: dict[float, float]
+) -> Alert:
+    def one(at: Any) -> Any:
+        return times.setdefault(at, at) if at else at  # zero may have a sign
+
     reason = alert.reason
     return replace(
         alert,
@@ -79,7 +93,44 @@ def _thrifty(mark: str, alert: Alert, words: Words, reasons: dict[tuple[str, str
         entity=None if alert.entity is None else words.one(alert.entity),
         incident=None if alert.incident is None else words.one(alert.incident),
         reason=reasons.setdefault((reason.code, reason.text), reason),
+        starts_at=one(alert.starts_at),
+        updated_at=one(alert.updated_at),
+        onset_seen=one(alert.onset_seen),
+        ends_at=one(alert.ends_at),
+        hold_until=one(alert.hold_until),
+        heard=tuple(
+            [
+                replace(
+                    each,
+                    start=one(each.start),
+                    last=one(each.last),
+                    end=one(each.end),
+                    seen=one(each.seen),
+                    until=one(each.until),
+                    ahead=one(each.ahead),
+                )
+                for each in alert.heard
+            ]
+        ),
     )
+
+
+def _edges(state: State, words: Words) -> None:
+    """Dependencies are many, and name the same few."""
+    names = {name: name for name in state.entities}
+    claimed: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for key, edge in state.dependencies.items():
+        state.dependencies[key] = replace(
+            edge,
+            from_=names.get(edge.from_, edge.from_),
+            to=names.get(edge.to, edge.to),
+            type=words.one(edge.type),
+            sources=claimed.setdefault(edge.sources, edge.sources),
+        )
+    for name, entity in state.entities.items():
+        words.share(entity.labels)
+        sources = claimed.setdefault(entity.sources, entity.sources)
+        state.entities[name] = replace(entity, entity=names[name], sources=sources)
 
 
 def _once(one: Triaged, known: dict[tuple[float, ...], Triaged]) -> Triaged:

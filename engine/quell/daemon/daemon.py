@@ -30,6 +30,7 @@ from quell.daemon.drills import Drills
 from quell.daemon.git.candidate import Trial
 from quell.daemon.git.hook import GitHook
 from quell.daemon.git.source import GitSource
+from quell.daemon.heap import giving_back
 from quell.daemon.http import Front, Server, is_own, own_routes, server
 from quell.daemon.illustrated import Illustrated
 from quell.daemon.inbox import Inbox
@@ -222,6 +223,7 @@ class Daemon:
         self._spawn(self.releases.run(), "releases")
         self._spawn(self.digest.run(), "digest")
         self._spawn(self.drills.run(), "drills")
+        self._spawn(giving_back(), "heap")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 

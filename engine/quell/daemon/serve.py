@@ -28,6 +28,7 @@ from quell.daemon.decider import Decider
 from quell.daemon.git.candidate import Trial
 from quell.daemon.git.first import first_commit
 from quell.daemon.git.trial import tried_out
+from quell.daemon.heap import few_heaps
 from quell.daemon.http import address, bound
 from quell.daemon.logs import Masker, set_up
 from quell.daemon.secrets_of import secrets_of
@@ -80,6 +81,7 @@ def run(
     while True:
         try:
             sys.setswitchinterval(_SWITCH_S)
+            few_heaps()
             with claimed(loaded.settings.store), seldom_collected():
                 return uvloop.run(
                     _serve(config_path, loaded, load, found.connectors,

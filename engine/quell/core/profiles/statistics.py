@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, kolmogorov
 
 Floats = NDArray[np.float64]
 SMOOTHING = 0.5
@@ -40,7 +39,7 @@ def kolmogorov_smirnov(then: Floats, now: Floats) -> Apart:
     effect = float(np.abs(first - second).max())
     first_below, second_below = first - then / before, second - now / after
     most = float(max((first - second_below).max(), (second - first_below).max()))
-    return Apart(effect, float(kolmogorov(effect * np.sqrt(before * after / (before + after)))), max(effect, most))
+    return Apart(effect, _kolmogorov(effect * np.sqrt(before * after / (before + after))), max(effect, most))
 
 
 def kolmogorov_smirnov_of(then: Floats, now: Floats) -> Apart:
@@ -52,7 +51,7 @@ def kolmogorov_smirnov_of(then: Floats, now: Floats) -> Apart:
     second = np.searchsorted(np.sort(now), values, "right") / len(now)
     effect = float(np.abs(first - second).max())
     size = len(then) * len(now) / (len(then) + len(now))
-    return Apart(effect, float(kolmogorov(effect * np.sqrt(size))), effect)
+    return Apart(effect, _kolmogorov(effect * np.sqrt(size)), effect)
 
 
 def stability(then: Floats, now: Floats) -> Apart:
@@ -68,7 +67,7 @@ def stability(then: Floats, now: Floats) -> Apart:
     expected = (then + SMOOTHING) / (before + SMOOTHING * bins)
     found = (now + SMOOTHING) / (after + SMOOTHING * bins)
     index = float(((found - expected) * np.log(found / expected)).sum())
-    return Apart(index, float(chdtrc(bins - 1, index * before * after / (before + after))), index)
+    return Apart(index, _chi_squared(bins - 1, index * before * after / (before + after)), index)
 
 
 def chi_square(then: Floats, now: Floats) -> Apart:
@@ -86,7 +85,7 @@ def chi_square(then: Floats, now: Floats) -> Apart:
     expected = np.outer(told.sum(axis=1), told.sum(axis=0)) / told.sum()
     statistic = float(((told - expected) ** 2 / expected).sum())
     effect = float(np.sqrt(statistic / told.sum()))
-    return Apart(effect, float(chdtrc(told.shape[1] - 1, statistic)), effect)
+    return Apart(effect, _chi_squared(told.shape[1] - 1, statistic), effect)
 
 
 def jensen_shannon(then: Floats, now: Floats) -> Apart:
@@ -105,7 +104,7 @@ def jensen_shannon(then: Floats, now: Floats) -> Apart:
     cells = int(some.sum())
     statistic = 2.0 * np.log(2.0) * (before + after) * _divergence(first, second, share)
     effect = float(np.sqrt(max(distance, 0.0)))
-    return Apart(effect, float(chdtrc(cells - 1, statistic)) if cells > 1 else 1.0, effect)
+    return Apart(effect, _chi_squared(cells - 1, statistic) if cells > 1 else 1.0, effect)
 
 
 def share_apart(then: tuple[float, float], now: tuple[float, float]) -> Apart:
@@ -115,7 +114,7 @@ def share_apart(then: tuple[float, float], now: tuple[float, float]) -> Apart:
     effect = now[0] / now[1] - then[0] / then[1]
     both = (then[0] + now[0]) / (then[1] + now[1])
     variance = both * (1.0 - both) * (1.0 / then[1] + 1.0 / now[1])
-    p = float(chdtrc(1, effect * effect / variance)) if variance > 0 else 1.0
+    p = _chi_squared(1, effect * effect / variance) if variance > 0 else 1.0
     return Apart(effect, p, abs(effect))
 
 
@@ -144,3 +143,15 @@ def _divergence(first: Floats, second: Floats, share: float) -> float:
 def _entropy_to(told: Floats, middle: Floats) -> float:
     some = told > 0
     return float((told[some] * np.log2(told[some] / middle[some])).sum())
+
+
+def _kolmogorov(at: float) -> float:
+    from scipy.special import kolmogorov  # noqa: PLC0415 - 15 MiB, for those who watch how values are distributed
+
+    return float(kolmogorov(at))
+
+
+def _chi_squared(freedom: float, at: float) -> float:
+    from scipy.special import chdtrc  # noqa: PLC0415 - likewise
+
+    return float(chdtrc(freedom, at))
