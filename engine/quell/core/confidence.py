@@ -3,8 +3,8 @@
 A softmax over scores says how suspects compare, not how often the first is right. What told right from wrong on storms
 is how far the first is ahead, whether it alerts itself, whether something was changed there, how many entities alert
 (the more, the more could be mixed up), and how long a way of known dependencies bears it out. A logistic curve over
-these gives the confidence. `benchmarks/calibration.py --fit SEEDS` finds its weights; those below are of seeds 1 to 5
-of the presets easy, overlap, incomplete-topology and ml.
+these gives the confidence. `benchmarks/calibration.py --fit SEEDS` finds its weights, and so does `quell train` for an
+estate's own past; those that ship stand in `quell.model.weights.Confidence`.
 """
 
 from __future__ import annotations

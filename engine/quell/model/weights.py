@@ -166,18 +166,22 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Log odds that the first suspect is right: what each thing adds."""
+    """Log odds that the first suspect is right: what each thing adds.
 
-    constant: float = -0.836
-    margin: float = 0.660
+    Fitted on seeds 1 to 3 of the presets easy, overlap, incomplete-topology, ml and storm-10k (see
+    `benchmarks/calibration.py`).
+    """
+
+    constant: float = -0.622
+    margin: float = 0.76
     """For ln(1 + nats ahead of the second suspect),"""
-    silent: float = -1.719
+    silent: float = -1.523
     """when it has no alert of its own,"""
-    changed: float = 0.747
+    changed: float = 0.661
     """when a change there is named,"""
-    entities: float = -0.555
+    entities: float = -0.279
     """for ln(entities that alert),"""
-    path: float = 0.952
+    path: float = 0.75
     """and for each entity on the way to the furthest symptom, of four at most."""
 
 
