@@ -19,6 +19,7 @@ from quell.daemon.api.app import build
 from quell.daemon.api.services import Services
 from quell.daemon.arguments import Arguments
 from quell.daemon.auth import Doors, Tokens
+from quell.daemon.bad_input import BadInput
 from quell.daemon.body import Limits
 from quell.daemon.bounds import Bounds
 from quell.daemon.chat.chat import Chat
@@ -151,6 +152,7 @@ class Daemon:
         )  # fmt: skip
         self.digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
         self.drills = Drills(self.loop, self.inbox, self.clock, self.metrics, lambda: self.settings)
+        self.bad_input = BadInput(self.inbox, self.writer, self.clock)
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
         self._server = self._http()
@@ -224,6 +226,7 @@ class Daemon:
         self._spawn(self.digest.run(), "digest")
         self._spawn(self.drills.run(), "drills")
         self._spawn(giving_back(), "heap")
+        self._spawn(self.bad_input.run(), "bad input")
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 
