@@ -63,6 +63,12 @@ def test_too_little_and_wrong_words_are_refused(tmp_path: Path, capsys: pytest.C
     assert "too little to train on: 2 storms with 4 incidents" in capsys.readouterr().err
     assert run(["train", str(tmp_path / "few"), "--search", "opening,closing"]) == 2
     assert '--search: "closing" is not searched; known: all, opening' in capsys.readouterr().err
+    one = str(tmp_path / "few" / "s0")
+    assert run(["train", str(tmp_path / "few"), "--report", one]) == 1
+    assert '"s0" is named twice; what is trained on is not reported on' in capsys.readouterr().err
+    all_written(tmp_path / "more", [storm("s0", 9, 2)])
+    assert run(["train", str(tmp_path / "few"), "--report", str(tmp_path / "more")]) == 1
+    assert "too little to train on: 3 storms with 6 incidents" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert run(["train", str(tmp_path / "empty")]) == 2
     assert "holds no truth.jsonl, and no folder that does" in capsys.readouterr().err

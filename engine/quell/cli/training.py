@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,9 +64,11 @@ def train_weights(
     names = _searched(search)
     reader, rulebook = opened(config, strict=True)
     with seldom_collected():
-        trains = [read_storm(one, reader) for one in _folders(storms)]
+        learned, held = list(_folders(storms)), list(_folders(reported))
+        called = _called([*learned, *held])
+        trains = [read_storm(one, reader, called[one]) for one in learned]
         trains += _from_feedback(records, reader, rulebook)
-        reports = [read_storm(one, reader) for one in _folders(reported)]
+        reports = [read_storm(one, reader, called[one]) for one in held]
         if not reports:
             reports = trains[_EVERY - 1 :: _EVERY]
             trains = [storm for at, storm in enumerate(trains) if at % _EVERY != _EVERY - 1]
@@ -110,10 +113,20 @@ def _folders(named: Sequence[Path]) -> Iterator[Path]:
         yield from within
 
 
+def _called(folders: Sequence[Path]) -> dict[Path, str]:
+    """What each folder is called: by its own name, and by the one above where others have that too."""
+    places = {path: path.resolve() for path in folders}
+    counts = Counter(place.name for place in set(places.values()))
+    return {
+        path: place.name if counts[place.name] == 1 else f"{place.parent.name}/{place.name}"
+        for path, place in places.items()
+    }
+
+
 def _from_feedback(records: Sequence[Path], reader: Reader, rulebook: Rulebook) -> Iterator[Storm]:
     for path in records:
         found = judged(path.name, reader.read(path), rulebook)
-        known = f", of {len(found.unknown)} incidents that did not come about again" if found.unknown else ""
+        known = f"; {len(found.unknown)} of the incidents did not come about again" if found.unknown else ""
         click.echo(f"{path.name}: {found.words} words of people{known}", err=True)
         yield from parted(found.storm, _PARTS)
 

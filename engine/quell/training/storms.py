@@ -59,8 +59,11 @@ def is_storm(folder: Path) -> bool:
     return _file(folder, "truth.jsonl") is not None
 
 
-def read_storm(folder: Path, reader: Reader) -> Storm:
-    """The storm of a folder. Raises `Misconfigured` where a line cannot be read."""
+def read_storm(folder: Path, reader: Reader, name: str = "") -> Storm:
+    """The storm of a folder, called ``name``, or as the folder is.
+
+    Raises `Misconfigured` where a line cannot be read.
+    """
     truth = _file(folder, "truth.jsonl")
     if truth is None:
         raise Misconfigured([Problem(str(folder), 0, 0, "the folder holds no truth.jsonl", "name a labelled storm")])
@@ -73,7 +76,7 @@ def read_storm(folder: Path, reader: Reader) -> Storm:
     else:
         text = "the folder holds neither records.jsonl nor stream.jsonl"
         raise Misconfigured([Problem(str(folder), 0, 0, text, "nothing was trained")])
-    return Storm(folder.name, records, _told(truth, names))
+    return Storm(name or folder.name, records, _told(truth, names))
 
 
 def parted(storm: Storm, parts: int) -> list[Storm]:
