@@ -13,7 +13,7 @@ import pytest
 from daemon.parts import Running, SmallCore, loaded, running
 from quell.config.settings import Limits
 from quell.daemon import backlog as backlogs
-from quell.daemon import inbox as inboxes
+from quell.daemon import committing
 from quell.daemon import loop as loops
 from quell.daemon.backlog import Backlog
 from quell.daemon.writer import Writer
@@ -58,7 +58,7 @@ class Slow(SmallCore):
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     Slow.order = []
-    monkeypatch.setattr(inboxes, "MOST_PER_GROUP", 250)
+    monkeypatch.setattr(committing, "MOST_PER_GROUP", 250)
     monkeypatch.setattr(backlogs.Backlog.__init__, "__defaults__", (500,))
 
 
@@ -79,6 +79,23 @@ def test_what_memory_does_not_hold_is_read_from_the_journal_in_order(tmp_path: P
         assert seen == list(range(1, 32))
         assert waiting.since is None
         store.close()
+
+    go(story())
+
+
+def test_alerts_told_again_with_the_same_labels_hardly_count() -> None:
+    async def story() -> None:
+        waiting = Backlog(Writer(open_store("memory:", Path())), most=150)
+        labels = [{"alertname": f"a{n}"} for n in range(50)]
+        for seq in range(1, 6):
+            told = [AlertRecord(at=1.0, seen=seq * 1.0, status="firing", labels=each) for each in labels]
+            waiting.add(Group(seq=seq, now=float(seq), records=told))
+        assert waiting.held == 50 + 200 // 5
+        groups = waiting.take()
+        assert next(groups).seq == 1
+        assert waiting.held == 50 + 150 // 5
+        assert [group.seq for group in groups] == [2, 3, 4, 5]  # none of them was left in the journal
+        assert (waiting.held, bool(waiting)) == (0, False)
 
     go(story())
 

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.parts import Running, SmallCore, Worker, loaded, running, source
 from quell.daemon import backlog as backlogs
-from quell.daemon import inbox as inboxes
+from quell.daemon import committing
 from quell.daemon import loop as loops
 from quell.errors import StoreError
 from quell.model.decision import Perform
@@ -207,7 +207,7 @@ class Damaged(MemoryStore):
 
 
 def test_a_backlog_shows_its_age_all_the_time_and_why_it_does_not_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inboxes, "MOST_PER_GROUP", 10)
+    monkeypatch.setattr(committing, "MOST_PER_GROUP", 10)
     monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.05)
     monkeypatch.setattr(backlogs.Backlog.__init__, "__defaults__", (20,))
     Slow.lags, Slow.quell = [], None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daemon.parts import SmallCore, running
-from quell.daemon import inbox as inboxes
+from quell.daemon import committing
 from quell.errors import StoreError, Unheard
 from quell.model.records import AlertRecord, AnyRecord
 from quell.model.rulebook import Rulebook
@@ -73,7 +73,7 @@ class Mute(MemoryStore):
 def test_what_was_kept_without_saying_so_is_decided_over_at_its_time(
     unreadable: int, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inboxes, "_LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(committing, "_LOOK_AGAIN_S", 0.05)
 
     async def story() -> None:
         store = Mute()

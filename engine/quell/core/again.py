@@ -8,6 +8,7 @@ as that is left for the long way, and so is what comes twice at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,6 +20,9 @@ from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.records import AlertRecord, AnyRecord
 from quell.model.state import State
 
+MOST_SAME = 10_000
+"""So many label sets are known again as the very object that they were before."""
+
 
 class Repeats:
     """Works on ``state.alerts``."""
@@ -27,6 +31,8 @@ class Repeats:
         self._state = state
         self._chart = chart
         self._marks: dict[int, str] = {}
+        self._same: dict[int, tuple[dict[str, str], str]] = {}
+        """Labels and fingerprints by the labels' identity: who tells an alert again mostly hands over one object."""
 
     def mark_of(self, record: AlertRecord) -> str:
         """The fingerprint of an alert, which may have been found already, in the call of `take` before."""
@@ -38,17 +44,22 @@ class Repeats:
         if self._chart.resolver.relabels:
             return records
         alerts = self._state.alerts
-        found: dict[str, tuple[Alert, AlertRecord]] = {}
+        found: dict[str, Alert] = {}
         rest: list[AnyRecord] = []
         marks = self._marks = {}
         seen: set[str] = set()
         for record in records:
             if type(record) is not AlertRecord or record.id or record.key:
                 return records  # what comes with others waits for them, and may be about the same alert
-            try:
-                mark = fingerprint(record.labels)
-            except UNKEPT:
-                return records
+            labels = record.labels
+            same = self._same.get(id(labels))
+            if same is not None and same[0] is labels:
+                mark = same[1]
+            else:
+                try:
+                    mark = fingerprint(labels)
+                except UNKEPT:
+                    return records
             if mark in seen:
                 return records
             seen.add(mark)
@@ -58,11 +69,19 @@ class Repeats:
                 rest.append(record)
                 marks[id(record)] = mark
             else:
-                found[mark] = again, record
+                found[mark] = again
+                if same is None and known is not None and known.labels is labels:
+                    self._know(labels, mark)
         for mark in sorted(found):
-            alert = alerts[mark] = found[mark][0]
+            alert = alerts[mark] = found[mark]
             out.append(AlertChanged(at=now, alert=alert, repeat=True))
         return rest
+
+    def _know(self, labels: dict[str, str], mark: str) -> None:
+        """Remembers labels that came twice as one object, which is kept here, so that no other gets its identity."""
+        if len(self._same) >= MOST_SAME:
+            self._same.clear()
+        self._same[id(labels)] = labels, mark
 
     def _settled(self, alert: Alert) -> bool:
         """Whether nobody waits for a word of this alert to be paged."""
@@ -93,18 +112,21 @@ def repeated(known: Alert, record: AlertRecord, now: float) -> Alert | None:
         and record.entity is None
         and record.value is None is known.value
         and record.threshold is None is known.threshold
-        and record.labels == known.labels != {}
-        and record.annotations == known.annotations
+        and ((labels := record.labels) is known.labels or labels == known.labels)
+        and labels
+        and ((annotations := record.annotations) is known.annotations or annotations == known.annotations)
         and record.url == known.url
         and record.source == known.source
     ):
         return None
     # The words are the same; taken anew, they are one object with those that the connector keeps.
-    words = {"labels": record.labels, "annotations": record.annotations, "url": record.url}
+    words: dict[str, Any] = {"updated_at": arrived, "count": known.count + 1}
+    if labels is not known.labels or annotations is not known.annotations:
+        words |= {"labels": labels, "annotations": annotations, "url": record.url}
     if end is None:
         if latest.end is not None or latest.ahead < 0.0:
             return None
-        return replace(known, **words, updated_at=arrived, count=known.count + 1)
+        return replace(known, **words)
     if (
         known.ended
         or len(known.heard) != 1
@@ -117,7 +139,7 @@ def repeated(known: Alert, record: AlertRecord, now: float) -> Alert | None:
     ):
         return None
     if end == latest.end and end - arrived <= latest.ahead:
-        return replace(known, **words, updated_at=arrived, count=known.count + 1)
+        return replace(known, **words)
     until, ahead = max(latest.until, end), max(latest.ahead, end - arrived)
     heard = Heard(latest.start, latest.last, end, False, latest.seen, latest.record, until, ahead)
-    return replace(known, **words, updated_at=arrived, count=known.count + 1, heard=(heard,), ends_at=end)
+    return replace(known, **words, heard=(heard,), ends_at=end)

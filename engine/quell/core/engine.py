@@ -365,14 +365,16 @@ class Engine:
             at += 1
             if not at % TOGETHER or type(decision) is IncidentChanged:
                 yield
-            self._observer.follow(decision)
             if type(decision) is AlertChanged:
                 if not decision.repeat:
+                    self._observer.follow(decision)
                     self._groups.ended(decision.alert, now)
                 self._page_alone(decision.alert, now, out)
                 if any_alert and (alert := self.state.alerts.get(decision.alert.fingerprint)) is not None:
                     out.extend(self._automation.on_alert(alert, now))
-            elif isinstance(decision, IncidentChanged):
+                continue
+            self._observer.follow(decision)
+            if isinstance(decision, IncidentChanged):
                 shown[decision.incident.id] = decision.incident
                 self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
                 if decision.event in {"reopened", "split"}:

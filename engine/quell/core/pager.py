@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import msgspec
@@ -50,6 +51,9 @@ class Pager:
         self._page = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
         self._gravest = max(map(rank, self._page), default=0)
         self._chains = frozenset(chain.name for chain in rulebook.chains)
+        self._planned: dict[str, Incident] = {}
+        self._planned_at = -inf
+        """Of which incidents reminders were planned at that time for the sake of alerts that were told."""
 
     def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
         """Pages once, when an alert is in it that nothing mutes and that is more than information.
@@ -76,7 +80,8 @@ class Pager:
             return
         if not _awaits_page(incident):
             if self.able(alert):
-                self.plan(incident)  # a reminder that was due while nothing could stand for the page is due now
+                if self._planned.get(incident.id) is not incident or self._planned_at != now:
+                    self._plan_again(incident, now)
                 if self._grade(alert.severity) > self._grade(told_of(incident)):
                     self._page_rise(incident, now, out)
         elif alert.handling == "page":
@@ -100,6 +105,14 @@ class Pager:
     def plan(self, incident: Incident) -> None:
         """Puts on the agenda when people are next reminded of a page that nobody acknowledged."""
         self._agenda.put(self._remind_at(incident), "remind", incident.id)
+
+    def _plan_again(self, incident: Incident, now: float) -> None:
+        """A reminder that was due while nothing could stand for the page is due now; the same for all told at once."""
+        if self._planned_at != now:
+            self._planned_at = now
+            self._planned.clear()
+        self._planned[incident.id] = incident
+        self.plan(incident)
 
     def _remind_at(self, incident: Incident) -> float | None:
         """When that is due: each time after twice as long as before, up to `REMIND_MOST_S`; None: no more."""

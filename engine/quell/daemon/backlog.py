@@ -5,15 +5,18 @@ So a storm that comes faster than it can be decided over costs disk, which it co
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 
 from quell.daemon.writer import Writer
+from quell.model.records import AlertRecord, AnyRecord
 from quell.store.port import Group
 
 MOST_IN_MEMORY = 20_000
 """Records of groups that are kept at hand; what comes beyond is read from the journal when its time comes."""
+_AGAIN = 5
+"""So many alerts whose labels are the very object of another that waits count as one: each is a few numbers more."""
 _READ_AT_ONCE = 4
 """Groups per read: some thousands of records, so that a read keeps neither the writer nor the interpreter for long."""
 
@@ -25,13 +28,19 @@ class Backlog:
         self._writer = writer
         self._most = most
         self._groups: deque[Group] = deque()
-        self.held = 0
-        """Records in memory."""
+        self._count = 0
+        self._labels: Counter[int] = Counter()
+        """How many records in memory have the same labels, by their identity."""
         self._last = 0
         """The seq of the last group that was taken in or read."""
         self._last_now: float | None = None
         self._left = 0
         """The seq of the last group that was left in the journal; 0 when none is."""
+
+    @property
+    def held(self) -> int:
+        """Records in memory, as many as would take that much if each had labels of its own."""
+        return len(self._labels) + (self._count - len(self._labels)) // _AGAIN
 
     def __bool__(self) -> bool:
         return bool(self._groups or self._left)
@@ -63,7 +72,7 @@ class Backlog:
         """The groups at hand, each gone from here when it is given."""
         while self._groups:
             group = self._groups.popleft()
-            self.held -= len(group.records)
+            self._forget(group)
             yield group
 
     async def read(self) -> None:
@@ -80,5 +89,21 @@ class Backlog:
 
     def _keep(self, group: Group) -> None:
         self._groups.append(group)
-        self.held += len(group.records)
+        self._count += len(group.records)
+        self._labels.update(map(_labels_of, group.records))
         self._last, self._last_now = group.seq, group.now
+
+    def _forget(self, group: Group) -> None:
+        self._count -= len(group.records)
+        labels = self._labels
+        for each in map(_labels_of, group.records):
+            left = labels[each]
+            if left > 1:
+                labels[each] = left - 1
+            else:
+                del labels[each]
+
+
+def _labels_of(record: AnyRecord) -> int:
+    """The identity of an alert's labels; of another record its own."""
+    return id(record.labels) if type(record) is AlertRecord else id(record)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -29,7 +30,12 @@ class Misbehaved(QuellError):
 
 def ours(connector: Connector) -> bool:
     """Whether a connector comes with quell."""
-    return type(connector).__module__.partition(".")[0] in _OURS
+    return _of_ours(type(connector))
+
+
+@lru_cache(maxsize=256)
+def _of_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in _OURS
 
 
 def called(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -30,10 +30,12 @@ class Outcome:
     def add(self, decisions: Iterable[AnyDecision]) -> None:
         """Keeps what was decided."""
         for decision in decisions:
+            if type(decision) is AlertChanged:  # nearly all are
+                alert = decision.alert
+                if alert.status != "firing":
+                    self.over[alert.fingerprint, alert.episode] = alert
+                continue
             match decision:
-                case AlertChanged(alert=alert):
-                    if not alert.firing:
-                        self.over[alert.fingerprint, alert.episode] = alert
                 case IncidentChanged():
                     self._incidents[decision.incident.id] = decision.incident
                 case RunChanged():

@@ -25,10 +25,11 @@ class Tallied:
     def take(self, decisions: Iterable[AnyDecision]) -> None:
         """Counts what was decided."""
         for decision in decisions:
+            if type(decision) is AlertChanged:  # nearly all are
+                if decision.alert.status != "firing":
+                    self._end(decision.alert)
+                continue
             match decision:
-                case AlertChanged(alert=alert):
-                    if not alert.firing:
-                        self._end(alert)
                 case IncidentChanged(event=event) if event not in _QUIET:
                     self._metrics.incident_events.labels(event).inc()
                     if event == "acknowledged":
