@@ -11,7 +11,8 @@ from core.watching import T0, Watched, sample
 from quell.core.detect.threshold import ThresholdCondition
 from quell.core.engine import Engine
 from quell.model.alert import Alert
-from quell.model.detect import Behaviour, DetectRule, Threshold
+from quell.model.detect import Behaviour, DetectRule, Drift, Threshold
+from quell.model.profile import Profile
 from quell.model.records import DistributionRecord
 from quell.model.rulebook import Rulebook
 
@@ -54,6 +55,13 @@ def test_a_clock_that_is_hours_behind_is_told() -> None:
     assert "is a clock wrong?" in alert.annotations["summary"]
 
 
+def test_what_was_kept_while_nobody_could_send_is_no_wrong_clock() -> None:
+    scene = Watched(LOW)
+    scene.tell(7200.0, *(replace(sample(minute * 60.0, 0.2), seen=T0 + 7200.0) for minute in range(100)))
+    scene.feed([0.2] * 60, start=7260.0)
+    assert not scene.alerts
+
+
 def test_values_of_a_field_that_are_none_of_its_type_are_told() -> None:
     rule = DetectRule(name="Sure", distribution="confidence", pooled=True, when=Behaviour(of="confidence", below=0.7))
     scene = Watched(rule)
@@ -63,6 +71,17 @@ def test_values_of_a_field_that_are_none_of_its_type_are_told() -> None:
         scene.tell(minute * 60.0 + 1.0, record)
     scene.wait(400.0)
     assert bad_input(scene)
+
+
+def test_a_load_of_yesterdays_rows_is_no_bad_input() -> None:
+    profile = Profile(entity="dataset/a", version="1", fields=(), rows=0)
+    rule = DetectRule(name="Moved", distribution="*", pooled=True, when=Drift(), every_s=3600.0)
+    scene = Watched(rulebook=Rulebook(version="1", detect=(rule,), profiles=(profile,)))
+    record = DistributionRecord(at=T0 - 86_400.0, entity="dataset/a", field="x", type="number", count=500, zero=500)
+    for minute in range(3):
+        scene.tell(minute * 60.0 + 1.0, replace(record, id=str(minute)))
+    scene.wait(8000.0)
+    assert not bad_input(scene)
 
 
 def test_what_breaks_a_detector_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

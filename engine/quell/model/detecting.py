@@ -212,7 +212,7 @@ class Unfit(msgspec.Struct, array_like=True, gc=False):
     """What a rule was told since ``begin``, and how much of that it could not use: no numbers, or too late.
 
     ``broken``: so often it broke on it. ``since`` is when that began of which is told (0: nothing is), ``last_at`` when
-    it was so last, ``shown_at`` when it was last told.
+    it was so last, ``shown_at`` when it was last told; ``late_looks`` in how many looks something was late.
     """
 
     begin: float
@@ -223,6 +223,7 @@ class Unfit(msgspec.Struct, array_like=True, gc=False):
     since: float = 0.0
     last_at: float = 0.0
     shown_at: float = 0.0
+    late_looks: int = 0
 
 
 class Detecting(msgspec.Struct, kw_only=True):

@@ -116,8 +116,9 @@ class Detector:
             watch.told_at, watch.newest = now, max(watch.newest, record.at)
             watch.late += folded.late
             watch.unread += folded.unread
-            unread = record.bad if folded.slots else folded.unread
-            self._known.told(reader.rule.name, record.count, unread=unread, late=record.count * bool(folded.late))
+            used = bool(folded.slots)  # a load of yesterday's rows counts in the window that is open
+            unread, late = (record.bad, 0) if used else (folded.unread, record.count * bool(folded.late))
+            self._known.told(reader.rule.name, record.count, unread=unread, late=late)
             if folded.slots:
                 watch.touched = sorted({*watch.touched, *folded.slots})
                 self._known.read_at[reader.rule.name] = now

@@ -17,6 +17,8 @@ from quell.model.records import AlertRecord
 LEAST = 10
 """So many values at least."""
 SHARE = 0.5
+LATE_LOOKS = 5
+"""What is late in fewer looks than this is what a sender had kept while it could not send; a wrong clock goes on."""
 SPAN_S = 3600.0
 """So long it is counted; and so long after the last time that it was too much the alert ends."""
 
@@ -39,10 +41,11 @@ class Unfitness:
                 del self._known.unfit[rule.name]
                 return
             unfit.begin, unfit.told, unfit.unread, unfit.late, unfit.broken = at - rule.every_s, 0, 0, 0, 0
+            unfit.late_looks = 0
         told, unread, late, broken = counts
         unfit.told, unfit.unread, unfit.late = unfit.told + told, unfit.unread + unread, unfit.late + late
-        unfit.broken += broken
-        bad = unfit.unread + unfit.late
+        unfit.broken, unfit.late_looks = unfit.broken + broken, unfit.late_looks + bool(late)
+        bad = unfit.unread + (unfit.late if unfit.late_looks >= LATE_LOOKS else 0)
         if broken or (unread + late and bad >= LEAST and bad >= SHARE * unfit.told):
             unfit.last_at, unfit.since = at, unfit.since or unfit.begin
             if at - unfit.shown_at >= SHOWN_AGAIN_S:
