@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from faults.target import TargetConnector
 from quell.daemon import serve
 from quell.model.records import StepFinished
 from quell.sdk.connector import Call
-from quell.sdk.registry import Found
+from quell.sdk.registry import GROUP, Installed
 from quell.store.port import Accepted, Turn
 from quell.store.sql import SqlStore
 
@@ -45,13 +46,12 @@ PLACES = (
 
 def with_target(_unused: str) -> None:
     """The connector of `faults.target` is installed."""
-    real = serve.find_connectors
+    target = EntryPoint("target", "faults.target:TargetConnector", GROUP)
 
-    def found() -> Found:
-        installed = real()
-        return Found({**installed.connectors, "target": TargetConnector}, installed.problems)
+    def found() -> Installed:
+        return Installed([*entry_points(group=GROUP), target])
 
-    serve.find_connectors = found  # type: ignore[attr-defined]
+    serve.installed = found  # type: ignore[assignment, attr-defined]
 
 
 def dies_at(place: str, times: int) -> None:

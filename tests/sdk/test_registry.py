@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 from quell.sdk.connector import Context, Received, Request
-from quell.sdk.registry import GROUP, find_connectors, load_connectors, offers, specs
+from quell.sdk.registry import GROUP, find_connectors, installed, load_connectors, offers, specs
 from quell.sdk.spec import ActionSpec, Spec
 
 
@@ -82,6 +85,32 @@ def test_a_name_taken_twice_is_told() -> None:
     assert [problem.message for problem in found.problems] == [
         "the name is taken by another installed package; uninstall one of them"
     ]
+
+
+def test_a_connector_is_imported_when_it_is_asked_for_and_not_before() -> None:
+    found = installed([point("absent", "X", "no_such_module_anywhere"), point("good", "Good"), point("typo", "Goood")])
+    assert found["good"].spec is Good.spec
+    assert "unheard_of" not in found
+    assert list(found.problems) == []
+    assert found.specs["good"] is Good.spec
+    assert "absent" not in found.specs
+    assert [problem.file.split('"')[1] for problem in found.problems] == ["absent"]
+    assert (list(found), len(found.specs)) == (["good"], 1)
+    assert [problem.file.split('"')[1] for problem in found.problems] == ["absent", "typo"]
+
+
+def test_a_check_imports_only_the_connectors_that_are_named(tmp_path: Path) -> None:
+    (tmp_path / "quell.yaml").write_text("sources: {a: {use: webhook, auth: {open: true}}}\n")
+    check = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from quell.cli.loading import checked_from\n"
+        "checked_from(Path(sys.argv[1]), secrets_needed=False)\n"
+        "print(*sorted({name.split('.')[1] for name in sys.modules if name.startswith('quell_connectors.')}))\n"
+        "print(*({'numpy', 'scipy', 'sqlalchemy', 'fastapi', 'aiohttp', 'rich'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", check, tmp_path], check=True, capture_output=True, text=True)
+    assert ran.stdout == "webhook\n\n"
 
 
 def test_our_own_connectors_are_installed() -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -22,8 +22,7 @@ from quell.model.rulebook import Rulebook
 from quell.replay.collector import seldom_collected
 from quell.replay.deliveries import deliveries_for
 from quell.replay.reader import Reader
-from quell.sdk.connector import Connector
-from quell.sdk.registry import load_connectors
+from quell.sdk.registry import Installed, installed
 
 LEAST_BYTES = 1_000_000
 """A smaller history is replayed sooner than another process has begun."""
@@ -35,7 +34,7 @@ def rules_in(directory: Path, config: Path | None = None) -> Loaded:
 
     Raises `Misconfigured`, and `BacktestError` when there is no quell.yaml at all.
     """
-    specs = {name: connector.spec for name, connector in _connectors().items()}
+    specs = _connectors().specs
     if config is not None:
         return load(config, specs, os.environ, secrets_needed=False, rules=RulesAt(directory))
     if not (directory / MAIN_FILE).is_file():
@@ -46,8 +45,8 @@ def rules_in(directory: Path, config: Path | None = None) -> Loaded:
 
 
 @cache
-def _connectors() -> Mapping[str, type[Connector]]:
-    return load_connectors()
+def _connectors() -> Installed:
+    return installed()
 
 
 def course_of(task: Task) -> Course:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from quell.cli.loading import installed
+from quell.cli.loading import tell_problems
 from quell.config.building import set_up
 from quell.config.options import decode_options
 from quell.config.secrets import Secrets
@@ -20,7 +20,7 @@ from quell.model.records import AlertRecord, AnyRecord
 from quell.model.rulebook import NOWHERE
 from quell.sdk.connector import Connector
 from quell.sdk.http_client import GuardedHttp
-from quell.sdk.registry import offers
+from quell.sdk.registry import installed, offers
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of one answer: the past is larger than news."""
@@ -53,6 +53,7 @@ def source_of(name: str, verb: str, url: str, token: str | None, more: Sequence[
     """The connector ``name``, or the one of that name which asks, if ``name`` only listens. Raises a usage error."""
     connectors = installed()
     able = sorted(other for other, kind in connectors.items() if verb in offers(kind))
+    tell_problems(connectors)
     found = next((other for other in (name, f"{name}_poll") if other in able), None)
     if found is None:
         raise click.UsageError(f'"{name}" cannot be asked for this; these can: {", ".join(able)}')

@@ -18,7 +18,7 @@ from quell.config.loading import Loaded
 from quell.daemon.saved import opened
 from quell.errors import StoreError
 from quell.model.state import State
-from quell.sdk.registry import specs
+from quell.sdk.registry import installed
 from quell.store.opening import open_for_reading
 from quell.trial.actions import declared
 from quell.trial.drill import drilled, said
@@ -38,7 +38,8 @@ def drill(names: Sequence[str], *, config: Path, verbose: bool, as_json: bool) -
     Says which detectors, causes, pages and playbooks do not come as the drill expects; exit code 1 if any. All drills
     of the rules are held, or those called NAME. How to write one: docs/how-to/drill.md.
     """
-    loaded = loaded_from(config, secrets_needed=False)
+    connectors = installed()
+    loaded = loaded_from(config, secrets_needed=False, connectors=connectors)
     drills = loaded.rulebook.drills
     known = [one.name for one in drills]
     for name in names:
@@ -49,7 +50,7 @@ def drill(names: Sequence[str], *, config: Path, verbose: bool, as_json: bool) -
     if not drills:
         raise Failed("there is no drill; rules/ may describe some under drills:")
     state = _last_state(loaded)
-    acts = declared(loaded.settings.sources, specs())
+    acts = declared(loaded.settings.sources, connectors.specs)
     reports = [
         drilled(
             one, loaded.rulebook, acts, time.time(),

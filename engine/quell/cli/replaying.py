@@ -19,7 +19,7 @@ from quell.replay.deliveries import deliveries_for
 from quell.replay.reader import Reader
 from quell.replay.results import write_results
 from quell.replay.run import SETTLE_S, Outcome, replay
-from quell.sdk.registry import load_connectors
+from quell.sdk.registry import installed
 
 _PROBLEMS_SHOWN = 20
 _VERDICT = {"page": "of alerts that paged", "hold": "held", "digest": "for the digest", "muted": "muted"}
@@ -73,7 +73,7 @@ def opened(config: Path | None, *, strict: bool) -> tuple[Reader, Rulebook]:
         found = loaded_from(config, secrets_needed=False)
         rulebook, sources = found.rulebook, found.settings.sources
         resolve_timeout_s = found.settings.resolve_timeout_s
-    deliveries = deliveries_for(sources, load_connectors(), resolve_timeout_s=resolve_timeout_s)
+    deliveries = deliveries_for(sources, installed(), resolve_timeout_s=resolve_timeout_s)
     return Reader(deliveries, strict=strict), rulebook
 
 

@@ -14,7 +14,7 @@ from quell.cli.exits import FAILED, FINE, MISCONFIGURED, Failed
 from quell.cli.loading import loaded_from
 from quell.config.loading import MAIN_FILE, RulesAt
 from quell.model.times import format_duration
-from quell.sdk.registry import specs
+from quell.sdk.registry import installed
 from quell.trial.expectations import Failure
 from quell.trial.trying import PATTERNS, Stage, Trial, Tried, test_files, try_files
 
@@ -38,10 +38,10 @@ def test(paths: Sequence[Path], *, crash: bool, verbose: bool, config: Path | No
     expectation is not met, 2 if a file cannot be read. What a file may hold: docs/how-to/test-playbooks.md.
     """
     began = time.perf_counter()
-    tried = Tried()
+    connectors, tried = installed(), Tried()
     for home, files in _by_home(paths or [Path()], elsewhere=config is not None).items():
-        loaded = loaded_from(config or home, secrets_needed=False, rules=RulesAt(home))
-        stage = Stage.of(home, loaded, specs())
+        loaded = loaded_from(config or home, secrets_needed=False, rules=RulesAt(home), connectors=connectors)
+        stage = Stage.of(home, loaded, connectors.specs)
         found = try_files(stage, files, crash=crash)
         tried.trials += found.trials
         tried.problems += found.problems

@@ -28,7 +28,7 @@ class Actions:
     def names(self) -> list[str]:
         """Every action there is here."""
         named = [
-            f"{name}.{action.name}" for name, spec in self.instances.specs.items() if spec for action in spec.actions
+            f"{name}.{action.name}" for name, spec in self.instances.all().items() if spec for action in spec.actions
         ]
         return sorted([*named, *BUILT_IN])
 
@@ -37,7 +37,7 @@ class Actions:
         if name in BUILT_IN:
             return BUILT_IN[name]
         source, _, verb = name.partition(".")
-        spec = self.instances.specs.get(source)
+        spec = self.instances.spec(source)
         return spec.action(verb) if spec else None
 
     def check(
@@ -85,10 +85,10 @@ class Actions:
         source, dot, _ = name.partition(".")
         if name in BUILT_IN:
             return document.problem(path, f'unknown action "{name}" here', "quell does that as a step of its own only")
-        if source in self.instances.specs and self.instances.specs[source] is None:
+        if self.instances.has(source) and self.instances.spec(source) is None:
             return None  # its connector is unknown, which is said at its place
         message = f'unknown action "{name}"'
-        if dot and source not in self.instances.specs:
+        if dot and not self.instances.has(source):
             near = did_you_mean(name, self.names(), " ").strip()
             return document.problem(
                 path, message, near or f'quell.yaml has no source "{source}"; add it under sources:'

@@ -12,7 +12,7 @@ from quell.config.references import Known, bare_expression, check_condition
 from quell.config.rule_shapes import MeasureShape
 from quell.errors import ExpressionError, Problem
 from quell.expressions.cel_text import FUNCTIONS, MACROS
-from quell.expressions.conditions import Condition
+from quell.expressions.conditions import condition_of
 from quell.model.playbook import Measure, Step
 
 Written = tuple[Document, str, MeasureShape]
@@ -98,6 +98,6 @@ def unanswered(document: Document, measures: Iterable[Measure], actions: Actions
 
 def _called(text: Any) -> set[str]:
     try:
-        return {call.name for call in Condition(text).calls} if text else set()
+        return {call.name for call in condition_of(text).calls} if text else set()
     except ExpressionError:
         return set()  # said already

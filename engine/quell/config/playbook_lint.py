@@ -13,7 +13,7 @@ from quell.config.nodes import Document, Path
 from quell.config.references import bare_expression
 from quell.config.step_file import APPROVAL_TIMEOUT_S, RUN_TIMEOUT_S
 from quell.errors import ExpressionError, Problem
-from quell.expressions.conditions import Condition, compared
+from quell.expressions.conditions import compared, condition_of
 from quell.model.times import format_duration
 from quell.sdk.spec import ActionSpec
 
@@ -169,7 +169,7 @@ def _never(text: Any) -> bool:
     if not isinstance(text, str):
         return False
     try:
-        condition = Condition(bare_expression(text))
+        condition = condition_of(bare_expression(text))
         return not condition.names and not condition.calls and condition.value({}) is False
     except ExpressionError:
         return False  # what is wrong with it is told elsewhere

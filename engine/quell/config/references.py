@@ -10,7 +10,7 @@ from quell.config.complaints import did_you_mean
 from quell.config.nodes import Document, Path
 from quell.errors import ExpressionError, Problem
 from quell.expressions.cel_text import Call
-from quell.expressions.conditions import Condition
+from quell.expressions.conditions import condition_of
 from quell.expressions.templates import Template
 
 ANY = -1
@@ -88,7 +88,7 @@ def check_condition(document: Document, path: Path, text: Any, known: Known, pro
     bare = bare_expression(text)
     shift = text.find(bare) if bare != text else 0
     try:
-        found = Condition(bare, known.functions)
+        found = condition_of(bare, known.functions)
     except ExpressionError as error:
         offset = error.column + shift if error.column else 0
         problems.append(document.problem(path, f"the condition cannot be read: {error}", offset=offset))

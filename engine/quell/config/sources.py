@@ -106,10 +106,24 @@ class Instances:
     specs: dict[str, Spec | None] = field(default_factory=dict)
     known: bool = True
     """False when quell.yaml could not be read at all, so that nothing is said about actions."""
+    spare: Mapping[str, Spec] = field(default_factory=dict)
+    """What stands behind names that no source has."""
 
     def with_spare(self, specs: Mapping[str, Spec]) -> Instances:
         """These, and behind them every installed connector under its own name."""
-        return Instances({**specs, **self.specs}, self.known)
+        return Instances(self.specs, self.known, specs)
+
+    def spec(self, name: str) -> Spec | None:
+        """What stands behind a name; None also where its connector is unknown."""
+        return self.specs[name] if name in self.specs else self.spare.get(name)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a source, or a connector in its place."""
+        return name in self.specs or name in self.spare
+
+    def all(self) -> Mapping[str, Spec | None]:
+        """Everything by name; what stands behind is imported for it."""
+        return {**self.spare, **self.specs}
 
 
 def instances_of(raw: Any, specs: Mapping[str, Spec]) -> Instances:

@@ -15,9 +15,9 @@ from quell.core.seen import POINTS, demanded, span_seen, suspect_seen, time_seen
 from quell.core.stand import current
 from quell.errors import ExpressionError
 from quell.expressions.cel_text import CALL_FUNCTION
-from quell.expressions.conditions import Condition
+from quell.expressions.conditions import Condition, condition_of
 from quell.expressions.on_demand import OnDemand
-from quell.expressions.templates import Template
+from quell.expressions.templates import Template, template_of
 from quell.model.alert import Alert
 from quell.model.incident import Incident, Suspect
 from quell.model.playbook import Playbook
@@ -51,10 +51,9 @@ def explained(error: ExpressionError, context: Mapping[str, Any]) -> ExpressionE
     return ExpressionError(catalog.unknown.pop()) if isinstance(catalog, Catalog) and catalog.unknown else error
 
 
-@lru_cache(maxsize=4096)
 def _condition(text: str) -> Condition:
     bare = text.strip()
-    return Condition(bare[2:-1] if bare.startswith("${") and bare.endswith("}") else bare)
+    return condition_of(bare[2:-1] if bare.startswith("${") and bare.endswith("}") else bare)
 
 
 Parts = frozenset[str]
@@ -79,14 +78,9 @@ def asked(text: str) -> tuple[Condition, Parts]:
 def rendered(value: Any, context: Mapping[str, Any]) -> Any:
     """The value with its references replaced, as plain JSON types. Raises ExpressionError."""
     try:
-        return plain((_template(value) if isinstance(value, str) else Template(value)).render(context))
+        return plain((template_of(value) if isinstance(value, str) else Template(value)).render(context))
     except ExpressionError as error:
         raise explained(error, context) from None
-
-
-@lru_cache(maxsize=4096)
-def _template(text: str) -> Template:
-    return Template(text)
 
 
 def evaluated(expression: str, context: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from quell.core import windows
-from quell.expressions.matchers import Matching
+from quell.expressions.matchers import Matching, matching_of
 from quell.expressions.sieve import Sieve
 from quell.model.alert import Alert, Muting
 from quell.model.mute import Silence
@@ -163,7 +163,7 @@ class Muter:
         self._inhibitions = tuple(_Inhibition(rule) for rule in rulebook.inhibit)
         asked = [one.matchers for one in rulebook.windows] + [one.matchers for one in rulebook.mute]
         asked += [side for rule in rulebook.inhibit for side in (rule.source, rule.target)]
-        self._sieve = Sieve([Matching(matchers) for matchers in asked], self._ways)
+        self._sieve = Sieve([matching_of(matchers) for matchers in asked], self._ways)
         self._noted: dict[str, dict[str, str]] = {}
         self._silences: dict[str, tuple[Silence, Matching]] = {}
 

@@ -13,9 +13,9 @@ from itertools import compress
 
 from quell.core.thrift import Words
 from quell.errors import ExpressionError
-from quell.expressions.matchers import Matching
+from quell.expressions.matchers import matching_of
 from quell.expressions.sieve import Sieve
-from quell.expressions.templates import Template
+from quell.expressions.templates import template_of
 from quell.model.rulebook import MapRule
 from quell.model.topology import NAMING_LABELS, Entity
 
@@ -47,7 +47,7 @@ class Resolver:
     """Answers from indexes over the entities; rebuilt when they change."""
 
     def __init__(self, entities: Iterable[Entity], rules: Iterable[MapRule]) -> None:
-        self._rules = [(rule, Matching(rule.matchers), Template(rule.entity)) for rule in rules]
+        self._rules = [(rule, matching_of(rule.matchers), template_of(rule.entity)) for rule in rules]
         self.relabels = any(rule.set_labels for rule, _, _ in self._rules)
         """Whether some rule sets labels."""
         naming = [(matching, template) for rule, matching, template in self._rules if rule.entity]

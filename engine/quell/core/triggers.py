@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quell.expressions.matchers import Matching
+from quell.expressions.matchers import Matching, matching_of
 from quell.model.alert import Alert
 from quell.model.decision import IncidentEvent
 from quell.model.playbook import Playbook, Trigger
@@ -32,7 +32,7 @@ class Triggers:
             for trigger in one.on:
                 self._on.setdefault(trigger, []).append(name)
             if one.alert is not None:
-                self._index(name, Matching(one.alert))
+                self._index(name, matching_of(one.alert))
 
     def _index(self, name: str, matching: Matching) -> None:
         names = [one.value for one in matching.matchers if one.name == NAME and one.is_equal and not one.is_regex]

@@ -17,7 +17,7 @@ from quell.expressions.cron import Cron
 from quell.model.drill import Drill
 from quell.model.records import AlertRecord
 from quell.model.rulebook import Rulebook
-from quell.sdk.registry import specs
+from quell.sdk.registry import installed
 from quell.trial.actions import declared
 from quell.trial.drill import Check, Report, drilled
 
@@ -97,7 +97,7 @@ class Drills:
         at = self._clock.now()
         return await asyncio.to_thread(
             lambda: drilled(
-                drill, book, declared(sources, specs()), at, entities=entities, dependencies=dependencies
+                drill, book, declared(sources, installed().specs), at, entities=entities, dependencies=dependencies
             )
         )  # fmt: skip
 

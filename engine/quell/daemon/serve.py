@@ -36,7 +36,7 @@ from quell.errors import InUse, Misconfigured, Problem, QuellError
 from quell.model.rulebook import Rulebook
 from quell.replay.collector import seldom_collected
 from quell.sdk.connector import Connector
-from quell.sdk.registry import find_connectors
+from quell.sdk.registry import Installed, installed
 from quell.store.opening import open_store
 
 _SECOND_SIGNAL_CODE = 143
@@ -61,8 +61,8 @@ def run(
     A ``standby`` waits while another has the store, without listening, and takes its place when that one is gone.
     Raises `Misconfigured` and `StoreError` when it cannot begin.
     """
-    found = find_connectors()
-    load = partial(_loaded, config_path, found.connectors, _address(listen) if listen else None)
+    connectors = installed()
+    load = partial(_loaded, config_path, connectors, _address(listen) if listen else None)
     loaded = load()
     masker = Masker()
     set_up(masker, loaded.settings.log.format, level=loaded.settings.log.level)
@@ -72,7 +72,7 @@ def run(
         uvloop.run(first_commit(loaded.settings.git, trial, Clock(clock_speed, clock_start).now()))
         loaded = load()
     log = structlog.get_logger("quell.serve")
-    for problem in (*found.problems, *loaded.warnings):
+    for problem in (*connectors.problems, *loaded.warnings):
         log.warning("worth a look", problem=str(problem))
     for source in _wide_open(loaded.settings):
         log.warning("anybody who reaches this port may deliver to a source", source=source, host=loaded.settings.host)
@@ -84,7 +84,7 @@ def run(
             few_heaps()
             with claimed(loaded.settings.store), seldom_collected():
                 return uvloop.run(
-                    _serve(config_path, loaded, load, found.connectors,
+                    _serve(config_path, loaded, load, connectors,
                            trial=trial, clock=clock, masker=masker, ready_file=ready_file, standby=standby)
                 )  # fmt: skip
         except InUse as error:
@@ -178,12 +178,18 @@ def restored(rulebook: Rulebook, data: bytes | memoryview | None) -> Decider:
 
 def _loaded(
     config_path: Path,
-    kinds: Mapping[str, type[Connector]],
+    kinds: Installed,
     listen: tuple[str, int] | None,
     rules: RulesAt | None = None,
 ) -> Loaded:
-    """What the files say; ``listen`` stands for their address, also when they are read again."""
-    found = load_file(config_path, {name: kind.spec for name, kind in kinds.items()}, os.environ, rules=rules)
+    """What the files say; ``listen`` stands for their address, also when they are read again. Raises `Misconfigured`.
+
+    What is wrong with connectors that they name is then told as well.
+    """
+    try:
+        found = load_file(config_path, kinds.specs, os.environ, rules=rules)
+    except Misconfigured as error:
+        raise Misconfigured([*kinds.problems, *error.problems]) from error
     found = replace(found, warnings=(*found.warnings, *unasked(found.settings, kinds)))
     if listen is None:
         return found

@@ -8,6 +8,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -160,6 +161,12 @@ class Condition:
         if not isinstance(value, bool):
             raise ExpressionError(f'"{self.text}" is {type(value).__name__}, not true or false')
         return value
+
+
+@lru_cache(maxsize=4096)
+def condition_of(text: str, functions: frozenset[str] = frozenset()) -> Condition:
+    """The condition of a text, compiled once: it is checked, looked at and asked in turn. Raises ExpressionError."""
+    return Condition(text, functions)
 
 
 def names_asked(text: str, functions: frozenset[str]) -> list[tuple[str, int]]:

@@ -17,6 +17,8 @@ MAX_TEXT = 4096
 
 ANSWERS = 512
 """So many values each regular expression remembers its answer to: labels mostly have few."""
+RULES = 2048
+"""So many of the matchers of rules are kept compiled."""
 
 _OPERATORS = {"=": (False, True), "!=": (False, False), "=~": (True, True), "!~": (True, False)}
 _OPERATOR = re.compile(r"\s*(=~|!~|!=|=)\s*")
@@ -89,6 +91,12 @@ class Matching:
             if not holds(get(name, "")):
                 return False
         return True
+
+
+@lru_cache(maxsize=RULES)
+def matching_of(matchers: tuple[Matcher, ...]) -> Matching:
+    """The matchers of a rule, compiled once for all who read the rules: they are read anew with every reload."""
+    return Matching(matchers)
 
 
 def _predicate(matcher: Matcher) -> Callable[[str], bool]:

@@ -57,6 +57,12 @@ class Template:
         return _rendered(self._part, context, as_text or text_of)
 
 
+@lru_cache(maxsize=4096)
+def template_of(text: str) -> Template:
+    """The template of a text, compiled once: rules and runs have the same few again and again."""
+    return Template(text)
+
+
 class _Reference:
     """A plain dotted path, followed without the expression engine."""
 

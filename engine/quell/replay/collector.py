@@ -16,7 +16,7 @@ goes into looking, and a look at the oldest takes seconds where a hundred thousa
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Cycles are looked for seldom within, as is right for a replay, and for a daemon that must not pause for it."""
+    """Cycles are looked for seldom within: so for a replay, a command, and a daemon that must not pause for it."""
     usual = gc.get_threshold()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
     try:

@@ -16,18 +16,33 @@ from quell.sdk.spec import ActionSpec, Spec
 class Declared:
     """Every action there is, by full name. An id of a source hides the connector of that name."""
 
-    actions: Mapping[str, ActionSpec]
+    sources: Mapping[str, Spec]
+    """What is declared for each source, by its id."""
+    installed: Mapping[str, Spec]
+    """What stands behind: connectors by their names."""
 
-    @property
-    def befores(self) -> frozenset[str]:
-        """Actions that are asked for the state before another acts."""
-        return frozenset(
-            f"{name.rpartition('.')[0]}.{action.before}" for name, action in self.actions.items() if action.before
-        )
+    def find(self, name: str) -> ActionSpec | None:
+        """The declaration of an action, or None."""
+        spec = self._spec(name)
+        return spec.action(name.rpartition(".")[2]) if spec is not None else None
+
+    def names(self) -> frozenset[str]:
+        """Every action there is."""
+        found = {**self.installed, **self.sources}
+        return frozenset(f"{name}.{action.name}" for name, spec in found.items() for action in spec.actions)
+
+    def looks(self, name: str) -> bool:
+        """Whether an action is asked for the state before another acts."""
+        spec, verb = self._spec(name), name.rpartition(".")[2]
+        return spec is not None and any(action.before == verb for action in spec.actions)
+
+    def _spec(self, action: str) -> Spec | None:
+        source = action.rpartition(".")[0]
+        return self.sources[source] if source in self.sources else self.installed.get(source)
 
     def unfit(self, deed: Perform) -> str:
         """Why nobody could perform it, "" when it fits: its parameters are held against the declaration, as always."""
-        spec = self.actions.get(deed.action)
+        spec = self.find(deed.action)
         if spec is None:
             return f'no source "{deed.action.rpartition(".")[0]}" is configured for the action "{deed.action}"'
         declared = {option.name for option in spec.params}
@@ -38,8 +53,7 @@ class Declared:
 
 def declared(sources: Iterable[Source], specs: Mapping[str, Spec]) -> Declared:
     """The actions of the sources, and behind them those of connectors that are installed and not configured."""
-    found = dict(specs) | {source.id: specs[source.use] for source in sources if source.use in specs}
-    return Declared({f"{name}.{action.name}": action for name, spec in found.items() for action in spec.actions})
+    return Declared({source.id: specs[source.use] for source in sources if source.use in specs}, specs)
 
 
 def _unread(reference: object) -> Secret:

@@ -60,7 +60,7 @@ def drilled(
     """Holds it as if it began ``at``. ``entities`` and ``dependencies`` are what is known beside the rules."""
     book = _staged(drill, rulebook, entities, dependencies)
     log: list[str] = []
-    machine = Machine(book, World({}, declared.befores, strict=False), declared, kill=None, log=log.append)
+    machine = Machine(book, World({}, declared.looks, strict=False), declared, kill=None, log=log.append)
     now = _play(drill, machine, at, _lasts(drill, book))
     assert now >= at, "time goes on"
     checks = tuple(_checks(drill, book, machine))

@@ -22,8 +22,8 @@ from quell.trial.actions import Declared
 from quell.trial.past import Past
 from quell.trial.world import World, call_line, sentence_of
 
-SNAPSHOT_EVERY = 4
-"""Commits between two snapshots, so that a start has both a snapshot and a journal to read."""
+SNAPSHOT_EVERY = 2
+"""So much is journalled between two snapshots, so that a start has both a snapshot and a journal to read."""
 
 Moment = Literal["accepted", "decided", "begun", "acted"]
 """After which commit a kill comes: records in the journal, a turn with its intents, an act marked as begun; or once
@@ -77,7 +77,6 @@ class Machine:
         self._engine = Engine(rulebook)
         self._snapshot: bytes | None = None
         self._journal: list[tuple[Sequence[AnyRecord], float]] = []
-        self._commits = 0
         self._ledger: dict[str, Entry] = {}
         self._flights: list[_Flight] = []
         self._number = 0
@@ -146,9 +145,12 @@ class Machine:
                 self._ledger[decision.key] = Entry(decision)
                 if live:
                     self._submit(decision)
-        first = self._snapshot is None
-        self._commits += 1
-        if live and self._kill is not None and (first or self._commits % SNAPSHOT_EVERY == 0):
+        if live:
+            self._save()
+
+    def _save(self) -> None:
+        """A snapshot, if it is time for one; nobody reads it where nothing is killed."""
+        if self._kill is not None and (self._snapshot is None or len(self._journal) >= SNAPSHOT_EVERY):
             self._snapshot, self._journal = self._engine.snapshot(), []
 
     def _submit(self, deed: Perform, now: float | None = None) -> None:
@@ -203,6 +205,7 @@ class Machine:
             for records, at in self._journal:
                 self._commit(self._engine.decide(records, at), live=False)
             self._commit(self._engine.decide(self._return(now), now), live=False)
+            self._save()
             self._reconcile(now)
         except _Killed:
             self._restart(now)

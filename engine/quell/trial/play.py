@@ -46,7 +46,7 @@ class _Player:
     def __init__(self, scenario: Scenario, rulebook: Rulebook, declared: Declared, kill: Kill | None) -> None:
         self.played = Played()
         self._scenario = scenario
-        self._world = World(scenario.fakes, declared.befores, strict=scenario.strict)
+        self._world = World(scenario.fakes, declared.looks, strict=scenario.strict)
         self._machine = Machine(rulebook, self._world, declared, kill=kill, log=self._log)
         self._now = scenario.clock
         self._people = 0

@@ -82,7 +82,7 @@ class Stage:
         return Names(
             playbooks=frozenset(playbook.name for playbook in self.rulebook.playbooks),
             rules=frozenset(rules),
-            actions=frozenset(self.declared.actions) | _measures(self.rulebook),
+            actions=self.declared.names() | _measures(self.rulebook),
             detectors=frozenset(rule.name for rule in self.rulebook.detect),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,15 @@ class World:
     side knows them by, takes effect once; an act that may never be repeated takes effect whenever it is called.
     """
 
-    def __init__(self, fakes: Mapping[str, Fake], befores: frozenset[str], *, strict: bool) -> None:
+    def __init__(self, fakes: Mapping[str, Fake], looks: Callable[[str], bool], *, strict: bool) -> None:
+        """``looks`` says of an action whether it is asked for the state before another acts."""
         self.made: dict[str, Made] = {}
         self.effects: Counter[tuple[str, str]] = Counter()
         """By action and token."""
         self.named = frozenset(fakes)
         """Actions and measures that the scenario answers for."""
         self._fakes = fakes
-        self._befores = befores
+        self._looks = looks
         self._strict = strict
         self._told: Counter[str] = Counter()
 
@@ -71,7 +72,7 @@ class World:
         if fake is None:
             if self._strict and deed.run:
                 return _STRICT
-            return _LEFT if deed.action in self._befores else Answer()
+            return _LEFT if self._looks(deed.action) else Answer()
         if fake.since:
             return fake.answers[max(bisect_right(fake.since, now) - 1, 0)]
         number = self._told[deed.action]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import ceil, fsum
+from math import ceil, floor, fsum
 
 from quell.model.detect import Burn
 from quell.model.detecting import Budget, Stand
@@ -66,12 +66,14 @@ class Spans:
         total: list[float] = []
         begin = end - span_s
         for width, windows, latest in self._all(memory, recent, end):
-            if not windows or (max(windows) + 1) * width <= begin:
-                continue
-            for slot, counted in windows.items():
-                first, last = slot * width, min((slot + 1) * width, latest)
-                if last > max(begin, first):
-                    share = (last - max(begin, first)) / (last - first)
+            for slot, counted in _about(windows, begin / width, latest / width):
+                first, last = slot * width, (slot + 1) * width
+                last = min(last, latest)
+                if begin <= first < last:
+                    bad.append(counted[0])
+                    total.append(counted[1])
+                elif first < begin < last:
+                    share = (last - begin) / (last - first)
                     bad.append(counted[0] * share)
                     total.append(counted[1] * share)
         whole = fsum(total)  # the same in whatever order
@@ -131,6 +133,14 @@ class Spans:
             width = steps * self._every_s
             yield width, windows, latest
             latest = now - keep_s
+
+
+def _about(windows: Mapping[int, Counted], first: float, last: float) -> Iterable[tuple[int, Counted]]:
+    """The windows from the slot ``first`` to the slot ``last``, and maybe more."""
+    slots = range(floor(first) - 1, floor(last) + 2)  # one more on each side, for what rounding took
+    if len(slots) >= len(windows):
+        return windows.items()
+    return [(slot, windows[slot]) for slot in slots if slot in windows]
 
 
 def _add(windows: dict[int, Counted], slot: int, counted: Counted) -> None:
