@@ -21,6 +21,8 @@ MOST_BYTES = 64 * 1024 * 1024
 """Of the JSON of all of them together."""
 KEPT_S = 900.0
 """How long one is remembered after it was last seen; Prometheus sends again within minutes."""
+_MET_BITS = 1 << 23
+"""A megabyte, in which of a hundred thousand one in a hundred shares its bit with another."""
 _LOOKED_AT = 256
 """How many are looked at in one second for being too old: a hundred thousand in seven minutes, and no long pause."""
 _MOST_COMMON = 16_384
@@ -62,8 +64,8 @@ class Seen(msgspec.Struct, gc=False):
 class Known:
     """Label sets by their JSON. A set whose labels come in another order, or spaced, is one more.
 
-    What comes once leaves a number: in a storm of new alerts nothing is kept here. If two share a number, one of them
-    is kept too soon.
+    What comes once leaves a bit: in a storm of new alerts nothing is kept here. If two share a bit, one of them is kept
+    too soon.
 
     ``get`` is the mapping's own, for it is asked for every alert.
     """
@@ -74,7 +76,8 @@ class Known:
         self._seen: dict[bytes, Seen] = {}
         self.get = self._seen.get
         self._order: deque[bytes] = deque()
-        self._met: set[int] = set()
+        self._met = bytearray(_MET_BITS // 8)
+        self._met_count = 0
         self._bytes = 0
         self._common: dict[str, str] = {}
         self._next_look = 0.0
@@ -101,13 +104,18 @@ class Known:
             labels = labels_of(_pairs(key))
             annotations = _annotations(notes)
         seen = Seen(labels, annotations, url, notes, link, _size(key, notes, link), now)
-        mark = hash(key)
-        if mark in self._met:
+        mark = hash(key) % _MET_BITS
+        place, bit = mark >> 3, 1 << (mark & 7)
+        if self._met[place] & bit:
+            self._met[place] &= ~bit
+            self._met_count -= 1
             self._keep(key, seen)
         else:
-            if len(self._met) >= self._most:
-                self._met.clear()
-            self._met.add(mark)
+            if self._met_count >= self._most:
+                self._met = bytearray(_MET_BITS // 8)
+                self._met_count = 0
+            self._met[place] |= bit
+            self._met_count += 1
         return seen
 
     def change(self, key: bytes, seen: Seen, notes: bytes, link: bytes) -> None:
@@ -143,7 +151,6 @@ class Known:
         self._seen[key] = seen
         self._order.append(key)
         self._bytes += seen.size
-        self._met.discard(hash(key))
         if len(self._common) > _MOST_COMMON:
             self._common.clear()
         self._stay_within()

@@ -96,6 +96,10 @@ class Firsts:
         until = due = self._until(begun, arrived) if severe else begun + DAY_S
         if now >= due:
             return None  # its age alone tells more
+        behaviour = begun_once(begun)
+        if start == begun:
+            start = behaviour.began[0]
+        (begun,) = behaviour.began
         entity = resolver.resolve(labels, record.entity or "")
         self._words.share(labels)
         mutings, affected = self._muter.begun(mark, labels, now, state.silences)
@@ -125,7 +129,7 @@ class Firsts:
             heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
         )
         state.alerts[mark] = alert
-        state.behaviour[mark] = begun_once(begun)
+        state.behaviour[mark] = behaviour
         if ends_at is None:
             self._pruning.alert(alert)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -43,10 +42,24 @@ class Words:
         return found
 
 
-@lru_cache(maxsize=1024)
-def begun_once(at: float) -> Triaged:
-    """The behaviour of an alert that began once."""
-    return Triaged(episodes=1, began=(at,))
+class _Begun:
+    """The behaviours of alerts that began once, by when, of those that were met lately; as `Words` does."""
+
+    def __init__(self) -> None:
+        self._known: dict[float, Triaged] = {}
+        self._before: dict[float, Triaged] = {}
+
+    def once(self, at: float) -> Triaged:
+        """The behaviour of an alert that began once."""
+        known = self._known.get(at) if at else Triaged(episodes=1, began=(at,))  # zero may have a sign
+        if known is None:
+            if len(self._known) >= MOST_WORDS:
+                self._before, self._known = self._known, {}
+            known = self._known[at] = self._before.get(at) or Triaged(episodes=1, began=(at,))
+        return known
+
+
+begun_once = _Begun().once
 
 
 def shared(state: State) -> None:

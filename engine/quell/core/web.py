@@ -68,7 +68,7 @@ class Web:
         self.kin = Kin(graph, state)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
-        self._rows: dict[int, Rows] = {}
+        self._rows: dict[int, NDArray[np.int64]] = {}
         self._alerting: Counter[int] = Counter()
         self._onward: dict[int, dict[int, Claim]] = {}
         self._state = state
@@ -170,10 +170,11 @@ class Web:
         known = self._rows.get(unit_id)
         if known is None:
             claims = self.claims[unit_id]
-            pairs = np.array(list(claims.values()), dtype=np.float64)
-            keys = np.fromiter(claims.keys(), np.int64, len(claims))
-            known = self._rows[unit_id] = (keys, pairs[:, 0], pairs[:, 1])
-        return known
+            # All in one array: of units there are tens of thousands, and arrays are large before anything is in them.
+            known = self._rows[unit_id] = np.empty((3, len(claims)), dtype=np.int64)
+            known[0] = np.fromiter(claims.keys(), np.int64, len(claims))
+            known[1:].view(np.float64)[:] = np.array(list(claims.values()), dtype=np.float64).T
+        return known[0], known[1].view(np.float64), known[2].view(np.float64)
 
     def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
         """What these units claim of these causes, told by who claims them; None for all causes.

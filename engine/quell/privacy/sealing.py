@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64decode, b64encode
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 _BEGINS: Final = "sealed:"
 _PURPOSE: Final = b"quell cursors"
@@ -28,6 +28,8 @@ def opened(text: str, key: bytes) -> str | None:
     """What was sealed, or the text itself if it never was; None when the secret is another one."""
     if not text.startswith(_BEGINS):
         return text
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - likewise
+
     try:
         raw = b64decode(text.removeprefix(_BEGINS), validate=True)
         return _cipher(key).decrypt(raw, None).decode("utf-8", "surrogatepass")
@@ -37,4 +39,6 @@ def opened(text: str, key: bytes) -> str | None:
 
 def _cipher(key: bytes) -> AESSIV:
     """A key of its own is made of the secret: what one purpose gives away says nothing of another."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 - 6 MiB, for who has such cursors
+
     return AESSIV(hmac.digest(key, _PURPOSE, "sha512"))
