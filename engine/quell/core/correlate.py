@@ -285,7 +285,7 @@ class Correlator:
             place = {unit_id: at for at, unit_id in enumerate(ids)}
             units = np.fromiter((place[unit_id] for unit_id in claims.unit), np.int64, len(claims.unit))
             causes = np.array(claims.cause, dtype=np.int64)
-            cost, lag = np.array(claims.cost, dtype=np.float64), np.array(claims.lag, dtype=np.float64)
+            cost, lag = np.array(claims.claims, dtype=np.float64).reshape(-1, 2).T
         order = np.lexsort((units, causes))
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)

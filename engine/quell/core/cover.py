@@ -190,9 +190,10 @@ class Cover:
         worth = self._problem.worth(rows, times[:, None])
         best, second = self._best[unit], self._next[unit]
         gains = np.maximum(worth - best, 0.0).sum(axis=1)
-        if self._open:
+        whose = self._owner[unit]
+        if whose.any():
             instead = np.maximum(np.minimum(worth, best) - second, 0.0)
-            owners, place = np.unique(self._owner[unit], return_inverse=True)
+            owners, place = np.unique(whose, return_inverse=True)
             for at, owner in enumerate(owners):
                 if owner:
                     share = instead[:, place == at].sum(axis=1)

@@ -43,12 +43,11 @@ Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(slots=True)
 class Claims:
-    """Claims on some causes, one a place of the four lists: whose, on which cause, at what cost and lag."""
+    """Claims on some causes, one a place of the first three lists: whose, on which cause, at what cost and lag."""
 
     unit: list[int] = field(default_factory=list)
     cause: list[int] = field(default_factory=list)
-    cost: list[float] = field(default_factory=list)
-    lag: list[float] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     units: list[int] = field(default_factory=list)
     """Each unit that claims any of the causes, once."""
 
@@ -184,17 +183,13 @@ class Web:
         if causes is None or self._plain:
             return None
         found, at = Claims(), {unit: place for place, unit in enumerate(units)}
-        claimants: set[int] = set()
+        claims = self.claims
         for cause in causes:
-            for unit in self._claimed_by.get(cause, ()):
-                if unit in at:
-                    cost, lag = self.claims[unit][cause]
-                    found.unit.append(unit)
-                    found.cause.append(cause)
-                    found.cost.append(cost)
-                    found.lag.append(lag)
-                    claimants.add(unit)
-        found.units = sorted(claimants, key=at.__getitem__)
+            mine = [unit for unit in self._claimed_by.get(cause, ()) if unit in at]
+            found.unit += mine
+            found.cause += [cause] * len(mine)
+            found.claims += [claims[unit][cause] for unit in mine]
+        found.units = sorted(set(found.unit), key=at.__getitem__)
         return found
 
     def _weave(self, unit: Unit) -> set[int]:
