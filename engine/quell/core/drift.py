@@ -55,9 +55,10 @@ def drift_of(state: State, marks: Iterable[str]) -> dict[str, str]:
 
     What it does not say is missing.
     """
+    known = state.alerts.get
     for mark in marks:
-        alert = state.alerts.get(mark)
-        if alert is not None and speaks_of_drift(alert):
+        alert = known(mark)
+        if alert is not None and _judged((labels := alert.labels).get("alertname", ""), labels.get("kind", ""))[1]:
             kind, _, name = (alert.entity or "").partition("/")
             said = {word: alert.labels.get(word) or (name if kind == word else "") for word in ("model", "dataset")}
             said |= {word: alert.annotations.get(word, "")[:_LONGEST] for word in REPORT}

@@ -17,11 +17,10 @@ def harm_of(state: State, incident: Incident) -> Impact | Literal[""]:
     if incident.harm == IMPACTS[-1]:
         return incident.harm
     found: set[str] = {incident.harm} if incident.harm else set()
-    known = state.alerts
     said = {
         (alert.labels.get(LABEL, ""), alert.entity or "")
-        for mark in incident.alerts
-        if (alert := known.get(mark)) is not None
+        for alert in map(state.alerts.get, incident.alerts)
+        if alert is not None
     }
     found.update(impact_of({LABEL: label}, entity) for label, entity in said)
     if "business" not in found and any(reached_alerts(state, incident)):
