@@ -14,14 +14,15 @@ import msgspec
 
 from quell.core.again import Repeats
 from quell.core.agenda import Agenda
-from quell.core.alerts import NOTHING_OBSERVED, Alerts
+from quell.core.alerts import Alerts
 from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
 from quell.core.commands import Commands
+from quell.core.consequences import Consequences
 from quell.core.detect.detector import Detector
 from quell.core.elsewhere import Elsewhere
 from quell.core.escalate import Escalation
-from quell.core.explain import Explanation, explain, page_text, why_not
+from quell.core.explain import Explanation, explain, why_not
 from quell.core.following import Following
 from quell.core.graph import Graph
 from quell.core.groups import Groups
@@ -37,23 +38,19 @@ from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
-from quell.core.steps import Steps
+from quell.core.steps import TOGETHER, Steps
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
 from quell.core.thrift import shared
 from quell.core.triage import SETTLED_BY_COMPANY
 from quell.core.writing import written
-from quell.model.alert import Alert
-from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
-from quell.model.incident import Incident
+from quell.model.decision import AnyDecision
 from quell.model.records import AlertRecord, AnyRecord, CallRecord, CommandRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import Group, State
 
 MOST_ENTRIES = 200_000
 """With so many entries on the agenda most are stale: it is written anew."""
-TOGETHER = 64
-"""So many of what is due, and so many alerts that are followed up, make one piece."""
 
 
 class Engine:
@@ -108,7 +105,7 @@ class Engine:
             rulebook, self.state, self._alerts, logbook, self._agenda, quietly=self._automation.routes.quietly
         )
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
-        self._following = Following(self.state, self._automation.routes, self._automation.lanes)
+        following = Following(self.state, self._automation.routes, self._automation.lanes)
         self._escalation = Escalation(self.state, self._automation, logbook, self._agenda, pager=self._pager)
         self._lone = Lone(
             rulebook,
@@ -133,6 +130,20 @@ class Engine:
             agenda=self._agenda,
             reconsider=self._groups.reconsider,
         )
+        self._consequences = Consequences(
+            self.state,
+            self._agenda,
+            alerts=self._alerts,
+            groups=self._groups,
+            lone=self._lone,
+            lives=self._lives,
+            pager=self._pager,
+            following=following,
+            escalation=self._escalation,
+            automation=self._automation,
+            hearing=self._hearing,
+            observer=self._observer,
+        )
         self._detector = Detector(rulebook, self.state, self._agenda, self._found)
         self._hearsay = Hearsay(self.state, self._agenda, self._hear_call)
         self._takers = Takers(
@@ -148,7 +159,7 @@ class Engine:
                 self._automation,
                 self._alerts,
                 people=self._people,
-                elsewhere=Elsewhere(self.state, self._lives, logbook, self._following),
+                elsewhere=Elsewhere(self.state, self._lives, logbook, following),
             ),
             automation=self._automation,
             pruning=self._pruning,
@@ -186,7 +197,7 @@ class Engine:
                 taker(record, now, out)
         self._hearing.plan()
         self.state.now = now
-        for _ in self._follow(now, out, followed):
+        for _ in self._consequences.follow(now, out, followed):
             yield []
         yield out
 
@@ -259,7 +270,7 @@ class Engine:
                 out.extend((yield from self._automation.passing(at)))
             else:
                 self._do(what, key, at, out)
-            yield from self._follow(at, out, before)
+            yield from self._consequences.follow(at, out, before)
             done += 1
             if not done % TOGETHER:
                 yield
@@ -348,82 +359,9 @@ class Engine:
                 if alert is None or alert.incident is not None:
                     continue
                 if alert.handling == "page":
-                    self._page_alone(alert, at, out)
+                    self._consequences.page_alone(alert, at, out)
                 elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
                     self._alerts.rejudge([mark], at, out)
-
-    def _follow(self, now: float, out: list[AnyDecision], start: int) -> Steps[None]:
-        """What the decisions since ``start`` bring about: pages, lone incidents, playbooks, questions for evidence."""
-        if self._alerts.unmuted:
-            self._hear_again(now, out)
-        at, any_alert = start, self._automation.any_alert
-        shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
-        while at < len(out) or (yield from self._lone.show_due(now, out)):
-            if at == len(out):
-                continue
-            decision = out[at]
-            at += 1
-            if not at % TOGETHER or type(decision) is IncidentChanged:
-                yield
-            if type(decision) is AlertChanged:
-                if not decision.repeat:
-                    self._observer.follow(decision)
-                    self._groups.ended(decision.alert, now)
-                self._page_alone(decision.alert, now, out)
-                if any_alert and (alert := self.state.alerts.get(decision.alert.fingerprint)) is not None:
-                    out.extend(self._automation.on_alert(alert, now))
-                continue
-            self._observer.follow(decision)
-            if isinstance(decision, IncidentChanged):
-                shown[decision.incident.id] = decision.incident
-                self._alerts.incident_changed(self.state.incidents[decision.incident.id], now, out)
-                if decision.event in {"reopened", "split"}:
-                    self._pager.plan(self.state.incidents[decision.incident.id])
-                out.extend(self._following.changed(self.state.incidents[decision.incident.id], now))
-                name = decision.incident.id
-                grown = self._escalation.on_incident(self.state.incidents[name], decision.event, now)
-                if grown and not any(isinstance(one, Page) and one.incident == name for one in out[at:]):
-                    self._pager.page_grown(name, now, out)
-                out.extend(self._automation.on_incident(decision.incident, decision.event, now))
-                if decision.event in {"opened", "suspects_changed"}:
-                    out.extend(self._hearing.questions(decision.incident, now))
-            elif isinstance(decision, Page):
-                incident = shown[decision.incident]
-                text = page_text(self.state, incident, decision.reason if decision.rise else "")
-                alert = self.state.alerts[decision.alert]
-                out.extend(self._automation.pages(incident, alert, now, text))
-                self._escalation.paged(incident, alert, text, now)
-        self._agenda.put(self._automation.next_due(), "runs")
-
-    def _page_alone(self, told: Alert, now: float, out: list[AnyDecision]) -> None:
-        alert = self.state.alerts.get(told.fingerprint)
-        if alert is None or alert.status != "firing" or alert.mutings:
-            return
-        if alert.incident is not None:
-            self._pager.page_for(alert, now, out)
-        elif alert.handling == "page":
-            group = self._groups.of(alert)
-            if group is not None and group.solve_at is not None and alert.reason.code != "rule":
-                self._lone.waits(alert.fingerprint)
-                return  # what comes of its company is concluded shortly
-            paged_at = self.state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED).paged_at
-            if paged_at is None or paged_at < alert.starts_at:  # else its page stands, whatever became of its incident
-                self._lone.due(alert.fingerprint)
-        elif alert.reason.code == "waiting_for_company":
-            self._lone.waits(alert.fingerprint)
-
-    def _hear_again(self, now: float, out: list[AnyDecision]) -> None:
-        """What was muted counts from now on: with company it is an incident, and must not page alone."""
-        for mark in self._alerts.unmuted:
-            alert = self.state.alerts.get(mark)
-            if alert is None or not alert.firing:
-                continue
-            if alert.incident is None:
-                self._groups.add(alert, now)
-                self._groups.reconsider(alert, now)
-            else:
-                self._lives.heard_again(alert, now, out)
-        self._alerts.unmuted.clear()
 
 
 def _tell_of_return(records: Sequence[AnyRecord]) -> bool:

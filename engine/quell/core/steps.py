@@ -11,6 +11,8 @@ from typing import TypeVar
 T = TypeVar("T")
 Steps = Generator[None, None, T]
 """Goes on at each `next`, and returns what it found."""
+TOGETHER = 64
+"""So many of what is due, and so many alerts that are followed up, make one piece."""
 
 
 def finished(steps: Steps[T]) -> T:
