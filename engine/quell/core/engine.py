@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import floor, isfinite
 
-import msgspec
-
 from quell.core.again import Repeats
 from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
@@ -34,6 +32,7 @@ from quell.core.intake import LATEST, seen_before
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook
 from quell.core.lone import Lone
+from quell.core.opening import opened
 from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.people import People
@@ -41,7 +40,6 @@ from quell.core.prune import PRUNE_EVERY_S, Pruning
 from quell.core.steps import TOGETHER, Steps
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
-from quell.core.thrift import shared
 from quell.core.triage import SETTLED_BY_COMPANY
 from quell.core.writing import written
 from quell.model.decision import AnyDecision
@@ -63,9 +61,7 @@ class Engine:
     @classmethod
     def restored(cls, rulebook: Rulebook, data: bytes | memoryview) -> Engine:
         """An engine that goes on from a snapshot. Raises msgspec.DecodeError when it is not one."""
-        state = msgspec.msgpack.decode(data, type=State)
-        shared(state)
-        return cls(rulebook, state)
+        return cls(rulebook, opened(data))
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; the same state gives the same bytes."""

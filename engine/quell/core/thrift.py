@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
-from quell.model.alert import Alert, Reason
+from quell.model.alert import Alert, Heard, Reason
 from quell.model.state import State, Triaged
 
 MOST_WORDS = 20_000
@@ -62,8 +62,10 @@ class _Begun:
 begun_once = _Begun().once
 
 
-def shared(state: State) -> None:
+def shared(state: State, alerts: Iterable[tuple[str, Alert]], behaviour: Iterable[tuple[str, Triaged]]) -> None:
     """Shares what is the same in a state that was just decoded, in which nothing is shared; its content stays.
+
+    Puts ``alerts`` and ``behaviour`` into it, which may be decoded as they are asked for.
 
     Also gives the places of first firings the short names that older snapshots do not have.
     """
@@ -71,16 +73,15 @@ def shared(state: State) -> None:
     reasons: dict[tuple[str, str], Reason] = {}
     marks: dict[str, str] = {}
     times: dict[float, float] = {}
-    for mark, alert in state.alerts.items():
+    for mark, alert in alerts:
         marks[mark] = mark
         words.share(alert.labels)
         state.alerts[mark] = _thrifty(mark, alert, words, reasons, times)
     know = marks.get
     _edges(state, words)
-    behaviour: dict[tuple[float, ...], Triaged] = {}
-    state.behaviour = {
-        know(mark, mark): _once(one, behaviour) if one.episodes == 1 else one for mark, one in state.behaviour.items()
-    }
+    begun: dict[tuple[float, ...], Triaged] = {}
+    for mark, one in behaviour:
+        state.behaviour[know(mark, mark)] = _once(one, begun) if one.episodes == 1 else one
     incidents = {name: name for name in state.incidents}
     state.placed = {_brief(place, marks): incidents.get(name, name) for place, name in state.placed.items()}
     state.habits.open = {_brief(place, marks): began for place, began in state.habits.open.items()}
@@ -111,21 +112,14 @@ def _thrifty(
         onset_seen=one(alert.onset_seen),
         ends_at=one(alert.ends_at),
         hold_until=one(alert.hold_until),
-        heard=tuple(
-            [
-                replace(
-                    each,
-                    start=one(each.start),
-                    last=one(each.last),
-                    end=one(each.end),
-                    seen=one(each.seen),
-                    until=one(each.until),
-                    ahead=one(each.ahead),
-                )
-                for each in alert.heard
-            ]
-        ),
+        heard=tuple([_heard(each, one) for each in alert.heard]),
     )
+
+
+def _heard(told: Heard, one: Callable[[Any], Any]) -> Heard:
+    start, last, end, seen = one(told.start), one(told.last), one(told.end), one(told.seen)
+    until, ahead = one(told.until), one(told.ahead)
+    return Heard(start, last, end, told.timeout, seen, told.record, until, ahead, told.silence)
 
 
 def _edges(state: State, words: Words) -> None:

@@ -12,7 +12,7 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-EVERY_S = 30.0
+EVERY_S = 10.0
 HEAPS = 2
 """Threads share so many heaps; glibc would make up to eight for each processor, and each keeps what was free in it."""
 _M_ARENA_MAX = -8
@@ -40,7 +40,7 @@ def give_back() -> None:
 
 
 async def giving_back() -> None:
-    """Does so every half a minute until cancelled."""
+    """Does so every ten seconds until cancelled."""
     while True:
         await asyncio.to_thread(give_back)
         await asyncio.sleep(EVERY_S)
