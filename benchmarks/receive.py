@@ -26,7 +26,7 @@ from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
 from quell.daemon.serve import _loaded, restored
 from quell.replay.collector import seldom_collected
-from quell.sdk.registry import find_connectors
+from quell.sdk.registry import installed
 from quell.store.opening import open_store
 from quell.store.port import Group
 
@@ -100,7 +100,7 @@ class Answers:
 
 def daemon_of(made: Quell) -> Daemon:
     """A daemon as `quell serve` makes it, and a core that is given nothing."""
-    kinds = find_connectors().connectors
+    kinds = installed()
     load = partial(_loaded, made.folder / "quell.yaml", kinds, None)
     loaded = load()
     store = open_store(loaded.settings.store, loaded.settings.directory)
