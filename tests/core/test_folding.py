@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from quell.core.folding import AGAIN_S, folded, occurrences
+from math import inf
+
+from quell.core.folding import AGAIN_S, OVER_S, folded, occurrences
 
 HOST, WEB, APP = 1, 2, 3
 CLAIMS = {WEB: {HOST: (0.1, 15.0)}, APP: {HOST: (0.1, 15.0)}, HOST: {}}
@@ -21,6 +23,15 @@ def test_what_comes_again_soon_is_the_same_and_hours_later_another():
 
 def test_how_long_a_cause_shows_decides_when_it_is_over():
     assert occurrences([(WEB, 0.0, 9000.0), (WEB, 9000.0 + AGAIN_S, 9000.0 + AGAIN_S)]) == [(WEB, 0.0), (WEB, 0.0)]
+
+
+def test_what_comes_again_after_it_was_over_is_another_and_what_flaps_is_not():
+    opened = [(WEB, 0.0, 600.0), (WEB, 1000.0 + OVER_S, 1000.0 + OVER_S), (WEB, 1001.0 + OVER_S, 1001.0 + OVER_S)]
+    first, again, too = ((one[0], one[1]) for one in opened)
+    assert occurrences(opened, [1000.0, inf, inf]) == [first, first, first]
+    assert occurrences(opened, [999.0, inf, inf]) == [first, again, again]
+    assert occurrences([opened[0], opened[2]], [1000.0, inf]) == [first, too]
+    assert occurrences(opened, [inf, inf, inf]) == [first, first, first]
 
 
 def test_each_child_folds_into_the_occurrence_that_made_it():

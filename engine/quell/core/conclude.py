@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import numpy as np
 
@@ -86,10 +87,13 @@ class Conclusion:
         keys = [self._problem.key(one.cause) for one in chosen]
         mine = shares(owners, len(chosen))
         lasts = [float(symptoms.onsets[mine[at]].max(initial=one.began)) for at, one in enumerate(chosen)]
-        whole = occurrences([(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)])
+        some_ended = np.isfinite(symptoms.ends).any()
+        ends = [self._over(mine[at]) for at in range(len(chosen))] if some_ended else []
+        opened = [(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)]
+        whole = occurrences(opened, ends)
         prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
         over: dict[Occurrence, float] = {}
-        if np.isfinite(symptoms.ends).any():
+        if some_ended:
             told: dict[Occurrence, list[int]] = {}
             for at, one in enumerate(whole):
                 told.setdefault(one, []).append(at)
@@ -110,6 +114,10 @@ class Conclusion:
         """When the cause of these units was over."""
         symptoms = self._problem.symptoms
         return ended(symptoms.onsets[mine], symptoms.ends[mine], self._now)
+
+    def _over(self, mine: Ints) -> float:
+        """The same, inf while people work on it."""
+        return self._ended(mine) if self._problem.symptoms.closed[mine].all() else inf
 
     def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
         """Who explains which unit, its end being taken into account as well."""

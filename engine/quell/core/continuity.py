@@ -12,10 +12,17 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from quell.core.conclude import Cause
+from quell.core.severity import rank
 from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
 from quell.model.state import State
 
+ONE_RULE = 0.8
+"""What fires of one rule by this share is that rule."""
+HOUR_BEFORE_S = 30.0
+HOUR_AFTER_S = 120.0
+INFORMS = 2
+"""The highest rank of a severity that merely informs."""
 Member = tuple[str, int]
 """One firing of an alert: fingerprint and episode."""
 
@@ -66,10 +73,21 @@ def _enough(state: State, members: Sequence[Member], cause: Cause, settings: Cor
     One rule that fires in many places at once may be the rule, or a job that runs on the hour: it takes more evidence.
     """
     marks = {mark for mark, _ in members}
-    names = {state.alerts[mark].name for mark in marks if mark in state.alerts}
-    prices = settings.weights.prices
-    least_net = prices.least_net + (prices.one_name_net if len(names) == 1 else 0.0)
+    alerts = [state.alerts[mark] for mark in marks if mark in state.alerts]
+    prices, least_net = settings.weights.prices, settings.weights.prices.least_net
+    most = max(Counter(alert.name for alert in alerts).values(), default=0)
+    if most >= ONE_RULE * len(alerts):
+        least_net += prices.one_name_net
+        if _on_the_hour(min(alert.starts_at for alert in alerts)):
+            least_net += prices.on_the_hour_net
+    if all(rank(alert.severity) <= INFORMS for alert in alerts):
+        least_net += prices.informative_net
     return len(marks) >= settings.least_alerts and cause.net >= least_net
+
+
+def _on_the_hour(onset: float) -> bool:
+    """Whether something began when jobs do that run every hour: with it, or as soon as rules tell."""
+    return (onset + HOUR_BEFORE_S) % 3600.0 <= HOUR_BEFORE_S + HOUR_AFTER_S
 
 
 def new_name(state: State, members: Sequence[Member], now: float) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
+from quell.core.continuity import place_of
 from quell.core.cover import Cover
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
@@ -144,6 +145,7 @@ class Correlator:
                 group.units.extend(other.units)
                 group.fresh.extend(other.fresh)
                 group.solution.extend(root for root in other.solution if root not in group.solution)
+                group.parting |= other.parting
                 group.close_at = max(group.close_at, other.close_at)
                 reviews = [at for at in (group.review_at, other.review_at) if at is not None]
                 group.review_at = min(reviews, default=None)
@@ -290,9 +292,13 @@ class Correlator:
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)
         known = [self._state.units[unit_id] for unit_id in ids]
+        ends = [self._ended(unit, now) for unit in known]
         return ids, Symptoms(
             onsets=np.array([unit.onset for unit in known], dtype=np.float64),
-            ends=np.array([self._ended(unit, now) for unit in known], dtype=np.float64),
+            ends=np.array(ends, dtype=np.float64),
+            closed=np.array(
+                [end < inf and self._closed(unit) for end, unit in zip(ends, known, strict=True)], dtype=np.bool_
+            ),
             weight=np.array([unit.weight for unit in known], dtype=np.float64),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
@@ -318,6 +324,12 @@ class Correlator:
     def end_told(self, unit: Unit) -> None:
         """Another end of something in a unit is known, or one is known no more."""
         self._over.pop(unit.id, None)
+
+    def _closed(self, unit: Unit) -> bool:
+        """Whether a unit stands in no incident that is still open."""
+        name = self._state.placed.get(place_of(unit.alerts[0]))
+        incident = self._state.incidents.get(name) if name is not None else None
+        return incident is None or not incident.is_open
 
     def ended(self, group: Group, now: float) -> None:
         """Plans to look again at a group in which something ended by now."""

@@ -348,6 +348,7 @@ class Engine:
         causes = yield from self._chart.correlator.solving(group, self._chart.changes, at, search=search)
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
+        self._groups.part(group, at)
         known, units = self.state.alerts, self.state.units
         for unit in group.units:
             for mark, _ in units[unit].alerts:

@@ -17,6 +17,8 @@ from quell.model.weights import DEFAULT, Prices, Timing
 LEAST = 1e-9
 AGAIN_S = 3600.0
 """A cause that shows again so long after its last symptom is another occurrence, and another incident."""
+OVER_S = 900.0
+"""One that shows again so long after it was over is another as well; what is back sooner only flapped."""
 Occurrence = tuple[int, float]
 """A cause and when it began: the same cause hours later is another."""
 Offer = tuple[Occurrence, float, float, float]
@@ -24,19 +26,21 @@ Offer = tuple[Occurrence, float, float, float]
 that may be in seconds."""
 
 
-def occurrences(opened: Sequence[tuple[int, float, float]]) -> list[Occurrence]:
+def occurrences(opened: Sequence[tuple[int, float, float]], over: Sequence[float] = ()) -> list[Occurrence]:
     """What each open cause, told as its key, its beginning and its last symptom, is an occurrence of.
 
-    That is itself, or, if it came again before all had been quiet for `AGAIN_S`, its own first beginning.
+    That is itself, or, if it came again before all had been quiet for `AGAIN_S`, its own first beginning. ``over`` has
+    when each ended, inf for not yet: `OVER_S` after that it is another, too.
     """
     found = [(key, began) for key, began, _ in opened]
-    heard: dict[int, tuple[Occurrence, float]] = {}
+    heard: dict[int, tuple[Occurrence, float, float]] = {}
     for at in sorted(range(len(opened)), key=lambda at: opened[at][1]):
         key, began, last = opened[at]
+        end = over[at] if over else inf
         former = heard.get(key)
-        if former is not None and began <= former[1] + AGAIN_S:
-            found[at], last = former[0], max(last, former[1])
-        heard[key] = found[at], last
+        if former is not None and began <= former[1] + AGAIN_S and began <= former[2] + OVER_S:
+            found[at], last, end = former[0], max(last, former[1]), max(end, former[2])
+        heard[key] = found[at], last, end
     return found
 
 

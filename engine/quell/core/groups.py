@@ -5,6 +5,7 @@ from __future__ import annotations
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.continuity import place_of
+from quell.core.partings import APART_S
 from quell.model.alert import Alert
 from quell.model.state import Group, State
 
@@ -56,6 +57,13 @@ class Groups:
             self._chart.correlator.end_told(unit)
             group = self._state.groups[unit.group]
             self._chart.correlator.ended(group, now)
+            self._agenda.put(group.review_at, "review", str(group.id))
+
+    def part(self, group: Group, now: float) -> None:
+        """Plans to look again when what parts from an incident has stood apart for long enough."""
+        due = [since + APART_S for since in group.parting.values() if since + APART_S > now]
+        if due and (group.review_at is None or group.review_at > min(due)):
+            group.review_at = min(due)
             self._agenda.put(group.review_at, "review", str(group.id))
 
     def review(self, group_id: int, at: float) -> Group | None:

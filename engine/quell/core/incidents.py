@@ -17,6 +17,7 @@ from quell.core.continuity import Cluster, Member, absorber, continued, kept, pl
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager
+from quell.core.partings import partings
 from quell.core.rank import Changes, Ranker
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
@@ -69,6 +70,7 @@ class Incidents:
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)
         story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
+        story = self._still_together(group, story, before, now)
         story = self._with_word(story, held, apart)
         story = self._with_paged(story, apart, before)
         after = {member: name for cluster, name in story for member in cluster.members}
@@ -99,6 +101,23 @@ class Incidents:
             self._tell(member, before[member], now, out)
             if not number % TOLD_TOGETHER:
                 yield
+
+    def _still_together(
+        self, group: Group, story: list[tuple[Cluster, str]], before: Mapping[Member, str | None], now: float
+    ) -> list[tuple[Cluster, str]]:
+        """What was concluded, but for what parts from an incident that people are shown: it stays until that lasts."""
+        group.parting, waiting = partings(self._state, story, before, group.parting, now)
+        if not waiting:
+            return story
+        more: dict[str, list[Member]] = {}
+        for cluster, name in story:
+            if name in waiting:
+                more.setdefault(waiting[name], []).extend(cluster.members)
+        return [
+            (self._rulings.with_apart(cluster, more[name]) if name in more else cluster, name)
+            for cluster, name in story
+            if name not in waiting
+        ]
 
     def _with_word(
         self, story: list[tuple[Cluster, str]], held: Mapping[str, Cluster], apart: Mapping[str, list[Member]]

@@ -19,7 +19,8 @@ TRIAL_TIMES = 8
 class Symptoms:
     """The problem as flat arrays: one row per (unit, cause) claim, rows sorted by cause.
 
-    ``onsets`` and ``ends`` per unit in seconds (inf: not over yet), ``weight`` per unit in nats (what explaining it
+    ``onsets`` and ``ends`` per unit in seconds (inf: not over yet), ``closed`` per unit whether it ended and people
+    were told so, ``weight`` per unit in nats (what explaining it
     earns); ``unit``, ``cost``, ``lag``
     per row; ``keys`` distinct causes and ``starts`` where the rows of each begin (one more entry than keys).
     ``beside`` are the units of the group that no cause here could explain, which are left out.
@@ -27,6 +28,7 @@ class Symptoms:
 
     onsets: Floats
     ends: Floats
+    closed: NDArray[np.bool_]
     weight: Floats
     keys: Ints
     starts: Ints

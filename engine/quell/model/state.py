@@ -104,7 +104,8 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
 
     ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution,
     ``review_at`` when nothing ended since.
-    ``fresh`` are the units that changed since then, ``solution`` its causes as (entity, family).
+    ``fresh`` are the units that changed since then, ``solution`` its causes as (entity, family). ``parting`` says since
+    when what people are shown as part of an incident would be one of its own, by the place of its first firing.
     """
 
     id: int
@@ -115,6 +116,7 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     review_at: float | None = None
     fresh: list[int] = []
     solution: list[Root] = []
+    parting: dict[str, float] = {}
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):

@@ -113,7 +113,11 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     least_net: float = 1.5
     """What an incident that nobody has seen yet must net,"""
     one_name_net: float = 2.0
-    """and so much more when one rule alone fires: it may be the rule."""
+    """and so much more when one rule alone fires: it may be the rule;"""
+    on_the_hour_net: float = 6.0
+    """when that began on a full hour besides, it may be a job that runs then;"""
+    informative_net: float = 4.0
+    """when all that fires merely informs, nobody need be told."""
 
     @property
     def cheapest(self) -> float:

@@ -1,0 +1,49 @@
+"""What parts from an incident that people are shown does so only once it has stood apart for a while.
+
+Where two causes are about as good as one, every alert and every end may tip the scales. Whoever looks at an incident
+should not see it fall into two and grow together again a minute later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from quell.core.continuity import Cluster, Member, place_of
+from quell.model.state import State
+
+APART_S = 180.0
+"""So long must a part of an incident stand apart before it is one of its own."""
+
+
+def partings(
+    state: State,
+    story: Sequence[tuple[Cluster, str]],
+    before: Mapping[Member, str | None],
+    since: Mapping[str, float],
+    now: float,
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Since when what parts stands apart, by the place of its first firing; and of that, what is to wait: name → home.
+
+    ``before`` says where each member stood, ``since`` is what this returned when it was asked last.
+    """
+    told = {name for _, name in story}
+    parting: dict[str, float] = {}
+    waiting: dict[str, str] = {}
+    for cluster, name in story:
+        home = None if name in state.incidents else _home(state, cluster.members, before)
+        if home is None or home not in told:
+            continue
+        first = place_of(cluster.members[0])
+        parting[first] = since.get(first, now)
+        if now < parting[first] + APART_S:
+            waiting[name] = home
+    return parting, waiting
+
+
+def _home(state: State, members: Sequence[Member], before: Mapping[Member, str | None]) -> str | None:
+    """The open incident in which most of these stood; None without one."""
+    name, count = max(Counter(before[member] for member in members).items(), key=lambda one: (one[1], one[0] or ""))
+    incident = state.incidents.get(name) if name is not None else None
+    stands = incident is not None and incident.is_open and not incident.crowd and 2 * count > len(members)
+    return name if stands else None

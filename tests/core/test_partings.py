@@ -1,0 +1,64 @@
+"""What parts from an incident that people are shown does so only once that lasts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quell.core.conclude import Cause
+from quell.core.continuity import Cluster, Member
+from quell.core.partings import APART_S, partings
+from quell.model.state import State
+
+CAUSE = Cause(key=0, began=0.0, units=(0,), net=9.0, folded=(), parts=((0, 0.0),), rivals=lambda: ())
+WHOLE: list[Member] = [("a", 1), ("b", 1), ("c", 1)]
+PART: list[Member] = [("x", 1), ("y", 1)]
+STOOD: dict[Member, str | None] = dict.fromkeys([*WHOLE, *PART], "INC-1")
+
+
+def state(*, is_open: bool = True, crowd: bool = False) -> State:
+    known = SimpleNamespace(is_open=is_open, crowd=crowd)
+    return cast("State", SimpleNamespace(incidents={"INC-1": known}))
+
+
+def story(*parts: tuple[str, list[Member]]) -> list[tuple[Cluster, str]]:
+    return [(Cluster(CAUSE, tuple(members)), name) for name, members in parts]
+
+
+def test_a_part_waits_where_it_is_until_it_has_stood_apart_for_long_enough() -> None:
+    told = story(("INC-1", WHOLE), ("INC-2", PART))
+    since, waiting = partings(state(), told, STOOD, {}, 100.0)
+    assert waiting == {"INC-2": "INC-1"}
+    later, still = partings(state(), told, STOOD, since, 100.0 + APART_S - 1.0)
+    assert (later, still) == (since, waiting)
+    assert partings(state(), told, STOOD, since, 100.0 + APART_S) == (since, {})
+
+
+def test_what_grows_together_again_begins_anew_when_it_parts_next() -> None:
+    since, _ = partings(state(), story(("INC-1", WHOLE), ("INC-2", PART)), STOOD, {}, 100.0)
+    since, _ = partings(state(), story(("INC-1", WHOLE + PART)), STOOD, since, 200.0)
+    assert since == {}
+    _, waiting = partings(state(), story(("INC-1", WHOLE), ("INC-2", PART)), STOOD, since, 100.0 + APART_S)
+    assert waiting == {"INC-2": "INC-1"}
+
+
+@pytest.mark.parametrize("stood", ["nowhere", "resolved", "crowd", "not told"])
+def test_what_stood_in_nothing_that_goes_on_is_shown_at_once(stood: str) -> None:
+    before = dict.fromkeys([*WHOLE, *PART], None) if stood == "nowhere" else STOOD
+    told = story(("INC-2", PART)) if stood == "not told" else story(("INC-1", WHOLE), ("INC-2", PART))
+    known = state(is_open=stood != "resolved", crowd=stood == "crowd")
+    assert partings(known, told, before, {}, 100.0) == ({}, {})
+
+
+@given(st.lists(st.floats(0.0, 60.0), min_size=1, max_size=20))
+def test_however_often_it_is_looked_at_the_wait_is_the_same(steps: list[float]) -> None:
+    told, now = story(("INC-1", WHOLE), ("INC-2", PART)), 0.0
+    since: dict[str, float] = {}
+    for step in [0.0, *steps]:
+        now += step
+        since, waiting = partings(state(), told, STOOD, since, now)
+        assert bool(waiting) == (now < APART_S)

@@ -1,0 +1,100 @@
+"""What makes an incident that people are shown: jobs that run on the hour and mere information do not."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+
+from core.scene import T0, Scene, ends, fires, outage
+
+FAULT = ("ledger", "payments", "checkout", "frontend")
+FULL_HOUR = ceil(T0 / 3600.0 + 0.1) * 3600.0 - T0
+MIDST = FULL_HOUR + 1500.0
+
+
+def burst(began: float, *, name: str = "SlowRequests", severity: str = "warning") -> Scene:
+    """One rule that fires along one way of dependencies, and half an hour later."""
+    scene = Scene()
+    scene.wait(began)
+    scene.tell(*(fires(one, began + 8.0 * at, name, severity) for at, one in enumerate(FAULT)), at=began + 30.0)
+    scene.wait(began + 1800.0)
+    return scene
+
+
+@pytest.mark.parametrize("after", [-30.0, 0.0, 60.0, 120.0])
+def test_one_rule_that_fires_on_the_hour_is_a_job_that_runs_then(after: float) -> None:
+    assert not burst(FULL_HOUR + after).incidents
+
+
+@pytest.mark.parametrize("after", [-90.0, 180.0, 1500.0, 1800.0])
+def test_at_any_other_time_it_is_an_incident(after: float) -> None:
+    assert burst(FULL_HOUR + after).services(burst(FULL_HOUR + after).incident) == set(FAULT)
+
+
+def test_what_several_rules_tell_on_the_hour_is_an_incident() -> None:
+    scene = Scene()
+    scene.wait(FULL_HOUR)
+    more = [fires(one, FULL_HOUR + 9.0, "Timeouts", "warning") for one in FAULT]
+    scene.tell(*(fires(one, FULL_HOUR + 8.0, "SlowRequests", "warning") for one in FAULT), *more, at=FULL_HOUR + 30.0)
+    scene.wait(FULL_HOUR + 120.0)
+    assert scene.services(scene.incident) == set(FAULT)
+
+
+def test_what_must_page_does_so_on_the_hour_as_well() -> None:
+    scene = burst(FULL_HOUR, name="HighErrorRate", severity="critical")
+    assert scene.pages
+    assert {service for incident in scene.open for service in scene.services(incident)} == set(FAULT)
+
+
+def test_mere_information_is_shown_as_soon_as_something_worse_joins_it() -> None:
+    scene = Scene()
+    scene.wait(MIDST)
+    scene.tell(
+        *(fires(one, MIDST + 8.0 * at, "Note", "info") for at, one in enumerate(FAULT[:2])),
+        fires("ledger", MIDST, "Restarted", "info"),
+    )
+    scene.wait(MIDST + 200.0)
+    assert not scene.incidents
+    scene.tell(fires("checkout", MIDST + 201.0, "Errors", "warning"))
+    scene.wait(MIDST + 300.0)
+    assert scene.services(scene.incident) == set(FAULT[:3])
+
+
+def test_a_little_of_something_worse_is_an_incident_at_once() -> None:
+    scene = Scene()
+    scene.wait(MIDST)
+    scene.tell(
+        *(fires(one, MIDST + 8.0 * at, "Note", "info") for at, one in enumerate(FAULT[:2])),
+        fires("ledger", MIDST, "Restarted", "warning"),
+    )
+    scene.wait(MIDST + 60.0)
+    assert scene.services(scene.incident) == set(FAULT[:2])
+
+
+def test_a_cause_that_comes_back_after_its_incident_was_over_is_another_incident() -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(500.0)
+    scene.tell(*(ends(one, 600.0 + at) for at, one in enumerate(FAULT)))
+    scene.wait(2000.0)
+    (first,) = scene.incidents
+    assert first.status == "resolved"
+    scene.tell(*outage(2400.0), at=2430.0)
+    scene.wait(2600.0)
+    (again,) = scene.open
+    assert again.id != first.id
+    assert scene.services(again) == set(FAULT)
+    assert len(scene.pages) == 2
+
+
+def test_what_is_back_soon_is_the_same_incident() -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(500.0)
+    scene.tell(*(ends(one, 600.0 + at) for at, one in enumerate(FAULT)))
+    scene.wait(900.0)
+    scene.tell(*outage(1000.0), at=1030.0)
+    scene.wait(1200.0)
+    assert scene.services(scene.incident) == set(FAULT)
+    assert scene.incident.is_open
