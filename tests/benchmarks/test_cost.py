@@ -56,3 +56,10 @@ def test_events_turns_and_the_estate_are_counted_apart(cost: Any, folder: Path) 
 
 def test_a_replay_may_stop_early(cost: Any, folder: Path) -> None:
     assert cost.measured(folder, 4)["events"] == 4
+
+
+def test_the_processors_clock_counts_what_this_process_was_given(cost: Any, folder: Path) -> None:
+    found = cost.measured(folder, 10, "processor")
+    assert found["took_s"] <= found["cpu_s"]
+    assert len(found["resident_mib"]) == cost.SLICES
+    assert all(0.0 < size <= found["peak_mib"] + 32.0 for size in found["resident_mib"])

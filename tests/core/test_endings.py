@@ -91,3 +91,10 @@ def test_what_began_after_a_cause_was_over_says_nothing_of_its_end() -> None:
     ends = np.array([400.0, 400.0, inf])
     nats = endings.worth(np.array([0.0, 12.0, 1000.0]), ends, np.array([400.0]), 1010.0)
     assert nats.tolist() == [[TOGETHER, TOGETHER, 0.0]]
+
+
+@given(st.lists(times | st.just(inf), max_size=20))
+def test_an_end_of_long_ago_is_the_same_whenever_it_is_asked(ends: list[float]) -> None:
+    began, over = np.zeros(len(ends)), np.array(ends)
+    later = NOW + endings.LONG_AGO_S
+    assert endings.ended(began, over, later) == endings.ended(began, over, later + 5 * 3600.0)
