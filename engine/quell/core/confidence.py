@@ -1,8 +1,8 @@
 """How sure quell is of its first suspect: a probability that was held against storms with known causes.
 
 A softmax over scores says how suspects compare, not how often the first is right. What told right from wrong on storms
-is how far the first is ahead, whether it alerts itself, whether something was changed there, how many entities alert
-(the more, the more could be mixed up), and how long a way of known dependencies bears it out. A logistic curve over
+is how far the first is ahead, whether it alerts itself, whether something was changed there, how long a way of known
+dependencies bears it out, and hardly how many entities alert. A logistic curve over
 these gives the confidence. `benchmarks/calibration.py --fit SEEDS` finds its weights, and so does `quell train` for an
 estate's own past; those that ship stand in `quell.model.weights.Confidence`.
 """

@@ -172,20 +172,20 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
 class Confidence(msgspec.Struct, frozen=True, kw_only=True):
     """Log odds that the first suspect is right: what each thing adds.
 
-    Fitted on seeds 1 to 3 of the presets easy, overlap, incomplete-topology, ml and storm-10k (see
+    Fitted on seeds 1 to 8 of the presets easy, overlap, incomplete-topology and ml, and 1 to 5 of storm-10k (see
     `benchmarks/calibration.py`).
     """
 
-    constant: float = -0.622
-    margin: float = 0.76
+    constant: float = 0.041
+    margin: float = 0.737
     """For ln(1 + nats ahead of the second suspect),"""
-    silent: float = -1.523
+    silent: float = -2.088
     """when it has no alert of its own,"""
-    changed: float = 0.661
+    changed: float = 0.761
     """when a change there is named,"""
-    entities: float = -0.279
+    entities: float = 0.054
     """for ln(entities that alert),"""
-    path: float = 0.75
+    path: float = 0.343
     """and for each entity on the way to the furthest symptom, of four at most."""
 
 
