@@ -36,7 +36,7 @@ from quell.model.records import AnyRecord, StepFinished
 from quell.model.rulebook import Route, Rulebook
 from quell.model.times import parse_duration
 from quell.replay.collector import seldom_collected
-from quell.store.codec import seal
+from quell.store.codec import seal_pieces
 from quell.store.opening import open_store
 from quell.store.port import Accepted, Store
 
@@ -115,7 +115,7 @@ class Run:
         self._saved_at, self._unsaved, self._records = now, False, 0
         self._store.keep_alerts(list(self._over.values()))
         self._over.clear()
-        sealed = seal(packed(self.engine.rulebook, self.engine.snapshot()))
+        sealed = seal_pieces(packed(self.engine.rulebook, self.engine.written()))
         self._store.save_snapshot(self._seq, sealed)
         figures.state = len(sealed.blob.data)
         figures.written += figures.state
