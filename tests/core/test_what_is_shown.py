@@ -6,7 +6,8 @@ from math import ceil
 
 import pytest
 
-from core.scene import T0, Scene, ends, fires, outage
+from core.scene import T0, Scene, consistent, ends, fires, outage, rulebook, says
+from quell.model.rulebook import Triage
 
 FAULT = ("ledger", "payments", "checkout", "frontend")
 FULL_HOUR = ceil(T0 / 3600.0 + 0.1) * 3600.0 - T0
@@ -98,3 +99,18 @@ def test_what_is_back_soon_is_the_same_incident() -> None:
     scene.wait(1200.0)
     assert scene.services(scene.incident) == set(FAULT)
     assert scene.incident.is_open
+
+
+def test_what_opens_again_lists_what_never_left_it() -> None:
+    """Resolved by hand, and more of it fires: what no cause there explains any more fires on, and is listed on."""
+    scene = Scene(rulebook(triage=Triage(lone_page_after_s=300.0, flap_gap_s=120.0)))
+    scene.tell(fires("cart", 80.0, "SlowRequests", seen=T0 + 480.0))
+    scene.tell(fires("payments", 540.0, "Down", "info"), fires("checkout", 540.0, "SlowRequests"))
+    scene.wait(900.0)
+    scene.tell(says("resolve", scene.incident.id, 918.0))
+    scene.tell(fires("payments", 1300.0, "SlowRequests"))
+    for at in range(1300, 1700, 20):
+        scene.wait(float(at))
+        consistent(scene.engine)
+    assert scene.incident.is_open
+    assert scene.services(scene.incident) == {"cart", "payments", "checkout"}

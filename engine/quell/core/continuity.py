@@ -76,7 +76,7 @@ def _enough(state: State, members: Sequence[Member], cause: Cause, settings: Cor
     alerts = [state.alerts[mark] for mark in marks if mark in state.alerts]
     prices, least_net = settings.weights.prices, settings.weights.prices.least_net
     most = max(Counter(alert.name for alert in alerts).values(), default=0)
-    if most >= ONE_RULE * len(alerts):
+    if alerts and most >= ONE_RULE * len(alerts):
         least_net += prices.one_name_net
         if _on_the_hour(min(alert.starts_at for alert in alerts)):
             least_net += prices.on_the_hour_net

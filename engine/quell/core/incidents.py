@@ -89,8 +89,8 @@ class Incidents:
         joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
         mixed = {one for member, name in moved.items() if name and before[member] for one in (name, before[member])}
         for cluster, name in story:
-            more = self._rulings.elsewhere(name, before)
             anew, mix = name in joined, name in mixed
+            more = self._stayed(name, after) if anew and self._resolved(name) else self._rulings.elsewhere(name, before)
             self._update(name, cluster, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):
@@ -188,6 +188,15 @@ class Incidents:
         incident = self._state.incidents.get(name) if name else None
         return incident is not None and incident.status == "resolved"
 
+    def _stayed(self, name: str, after: Mapping[Member, str]) -> list[Alert]:
+        """What is still in an incident that opens again though no cause there explains it: it is listed as well."""
+        alerts = (self._state.alerts.get(mark) for mark in self._state.incidents[name].alerts)
+        return [
+            alert
+            for alert in alerts
+            if alert is not None and alert.incident == name and (alert.fingerprint, alert.episode) not in after
+        ]
+
     def _place(self, member: Member, name: str | None) -> None:
         if name is None:
             self._state.placed.pop(place_of(member), None)
@@ -234,8 +243,8 @@ class Incidents:
         ``mix``: alerts went from it to another incident, or came from one.
 
         It lists an alert by its present firing only; an earlier one whose alert fires elsewhere by now is history.
-        ``more`` belong to it by a person's word, and are explained elsewhere: what it is called and who is suspected is
-        up to the larger part.
+        ``more`` belong to it by a person's word, or since before it was over, and are explained elsewhere if at all:
+        what it is called and who is suspected is up to the larger part.
         """
         known = self._state.incidents.get(name)
         alerts = [
