@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import inf, nan
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from quell.core import endings
-from quell.core.endings import BEFORE_IT, MOST_APART, STILL, TOGETHER, between
+from quell.core.endings import BEFORE_IT, LONG_AGO_S, MOST_APART, STILL, TOGETHER, between
 
 NOW = 10_000.0
 times = st.floats(0.0, NOW)
@@ -98,3 +99,22 @@ def test_an_end_of_long_ago_is_the_same_whenever_it_is_asked(ends: list[float]) 
     began, over = np.zeros(len(ends)), np.array(ends)
     later = NOW + endings.LONG_AGO_S
     assert endings.ended(began, over, later) == endings.ended(began, over, later + 5 * 3600.0)
+
+
+@given(st.lists(st.tuples(times, times | st.just(inf) | st.just(nan)), min_size=2, max_size=40), st.floats(0.0, 1e6))
+def test_of_what_is_long_ago_it_does_not_matter_when_it_is_asked(told: list[tuple[float, float]], later: float) -> None:
+    onsets, ends = np.array(told).T
+    assume(np.isfinite(ends).any())
+    once = float(ends[np.isfinite(ends)].max()) + LONG_AGO_S
+    assert endings.ended(onsets, ends, once + later) == endings.ended(onsets, ends, np.nextafter(once, 0.0))
+
+
+def test_few_ends_of_long_ago_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[bytes, float] = {}
+    monkeypatch.setattr(endings, "MOST_KEPT", 8)
+    monkeypatch.setattr(endings, "_LONG_AGO", kept)
+    for _ in range(2):
+        for at in range(20):
+            assert abs(ended(np.full(5_000, float(at))) - at) < 1.0
+    assert len(kept) <= 8
+    assert sum(map(len, kept)) <= 8 * 16

@@ -8,8 +8,8 @@ can lose is bounded, since some end by themselves and some are never told to hav
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import pairwise
+from hashlib import blake2b
+from itertools import islice, pairwise
 from math import inf, log1p
 
 import numpy as np
@@ -36,7 +36,9 @@ STILL = 2.0
 LONG_AGO_S = 2.5 * SPREAD_S
 """So long after an end `STILL` is all that a symptom which goes on says against it."""
 MOST_KEPT = 20_000
-"""Causes whose ends are remembered, at some hundred bytes each."""
+"""Causes whose ends are remembered, at some hundred bytes each, however many symptoms they have."""
+_LONG_AGO: dict[bytes, float] = {}
+"""When causes were over of which all is long ago, by a digest of the onsets and ends of their symptoms."""
 
 Claims = tuple[Ints, Ints, Floats]
 """What rows explain: row, symptom, and nats without ends; they explain nothing else."""
@@ -76,16 +78,20 @@ def ended(onsets: Floats, ends: Floats, now: float) -> float:
     if len(ends) == 1:
         return float(told[0])
     if now - told.max() >= LONG_AGO_S:
-        return _ended_long_ago(onsets.tobytes(), ends.tobytes())
+        return _ended_long_ago(onsets, ends, told)
     return _most_likely(onsets, ends, told, now)
 
 
-@lru_cache(maxsize=MOST_KEPT)
-def _ended_long_ago(onsets: bytes, ends: bytes) -> float:
+def _ended_long_ago(onsets: Floats, ends: Floats, told: Floats) -> float:
     """The same of symptoms that ended long ago: it matters no more when it is asked."""
-    over = np.frombuffer(ends)
-    told = over[np.isfinite(over)]
-    return _most_likely(np.frombuffer(onsets), over, told, float(told.max()) + LONG_AGO_S)
+    key = blake2b(onsets.tobytes() + ends.tobytes(), digest_size=16).digest()  # a cause may have thousands of symptoms
+    known = _LONG_AGO.get(key)
+    if known is None:
+        if len(_LONG_AGO) >= MOST_KEPT:
+            for oldest in list(islice(_LONG_AGO, MOST_KEPT // 4)):
+                del _LONG_AGO[oldest]
+        known = _LONG_AGO[key] = _most_likely(onsets, ends, told, float(told.max()) + LONG_AGO_S)
+    return known
 
 
 def _most_likely(onsets: Floats, ends: Floats, told: Floats, now: float) -> float:
