@@ -60,6 +60,8 @@ def test_every_weight_may_stand_in_a_file() -> None:
         ("weights: {prices: {opening: -1}}", '"-1" is out of range'),
         ("weights: {prices: {opening: five}}", '1:29: expected a number, found "five"'),
         ("weights: {prices: {opening: .inf}}", "finite"),
+        ("weights: {prices: {more_replicas: 1.0e-310}}", "it should be greater than or equal to 0.01"),
+        ("weights: {ranking: {temperature: 0.001}}", '"0.001" is out of range'),
         ("weights: {prices: {believed: 1.2}}", '"1.2" is out of range'),
         ("weights: {timing: {late: 0s}}", "it must be longer than nothing"),
         (
@@ -87,3 +89,11 @@ def test_a_weight_stands_once() -> None:
         }
     )
     assert 'weight "prices.opening" stands here twice (first in rules/a.yaml:1)' in str(problem)
+
+
+def test_prices_go_together_over_all_files() -> None:
+    dear, cheap = "weights: {prices: {opening: 1.5}}", "weights: {prices: {changed: 1}}"
+    prices = loaded_from({"rules/a.yaml": dear, "rules/b.yaml": cheap}).rulebook.correlate.weights.prices
+    assert (prices.opening, prices.changed) == (1.5, 1.0)
+    (problem,) = problems_of({"rules/a.yaml": dear, "rules/b.yaml": "windows: []", "rules/c.yaml": "mute: []"})
+    assert str(problem).startswith("rules/a.yaml:1:20: opening (1.5) must be more than changed (2)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from dataclasses import dataclass, field
@@ -72,6 +73,17 @@ def test_envelopes_of_a_generator_are_read_with_their_topology(tmp_path: Path) -
         ("truth.jsonl", '{"kind": "event", "event_id": "e"}\n', "truth.jsonl:1:1: a line of kind event needs"),
         ("truth.jsonl", "{}\n[1]\n", "truth.jsonl:2:1: expected one JSON object a line"),
         ("truth.jsonl", "{", "truth.jsonl:1:1: not JSON"),
+        ("truth.jsonl", "[" * 100_000, "truth.jsonl:1:1: not JSON"),
+        (
+            "truth.jsonl",
+            '{"kind": "event", "event_id": "e", "incident_id": ["i"]}\n',
+            'truth.jsonl:1:1: incident_id: expected a name, found ["i"]',
+        ),
+        (
+            "truth.jsonl",
+            '{"kind": "incident", "incident_id": "i", "root_nodes": "database/orders"}\n',
+            'root_nodes: expected a list of entities, found "database/orders"',
+        ),
         ("records.jsonl", '{"kind": "alert"}\n', "records.jsonl:1:1:"),
     ],
 )
@@ -274,3 +286,45 @@ def test_a_storm_without_labels_scores_nothing_wrong() -> None:
     made = storm("a", 1, 2)
     bare = Storm("bare", made.records, Truth({}, {}, whole=False))
     assert tried(course(bare, BOOK), bare.truth).score == pytest.approx(1.0)
+
+
+def test_what_no_answer_shows_stays_as_it_ships() -> None:
+    true = Confidence(constant=-1.0, margin=1.5)
+    plain = [replace_standing(one, silent=False, path=4) for one in _answers(200, 3, true)]
+    curve = calibrating.fitted(plain)
+    ships = DEFAULT.confidence
+    assert (curve.silent, curve.path) == (ships.silent, ships.path)
+    some = [replace_standing(one, silent=at < 2, path=4) for at, one in enumerate(plain)]
+    assert ships.silent < calibrating.fitted(some).silent < -0.4
+    said = calibrating.restated(plain, curve)
+    assert sum(said) / len(said) == pytest.approx(sum(one.right for one in plain) / len(plain), abs=0.05)
+
+
+def replace_standing(one: Answer, *, silent: bool, path: int) -> Answer:
+    """The same answer with other facts."""
+    return dataclasses.replace(one, standing=dataclasses.replace(one.standing, silent=silent, path=path))
+
+
+def test_a_fact_alike_in_all_answers_moves_the_constant_alone() -> None:
+    answers = [
+        Answer(Standing(margin=1.0, silent=False, changed=False, entities=3, path=2), 0.5, True, at % 4 > 0)
+        for at in range(100)
+    ]
+    curve = calibrating.fitted(answers)
+    assert replace(curve, constant=0.0) == replace(DEFAULT.confidence, constant=0.0)
+    assert calibrating.restated(answers, curve)[0] == pytest.approx(0.75, abs=0.01)
+
+
+def test_labels_of_no_record_count_for_nothing(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a", storm("a", 1, 2))
+    with (folder / "truth.jsonl").open("a") as file:
+        file.write('{"kind": "event", "event_id": "nowhere", "incident_id": "other"}\n')
+        file.write('{"kind": "incident", "incident_id": "other", "root_node": "service/x"}\n')
+    reader, _ = opened(None, strict=True)
+    found = read_storm(folder, reader)
+    assert found.unknown == 1
+    assert set(found.truth.roots) == {"i0", "i1"}
+    (folder / "truth.jsonl").write_text('{"kind": "event", "event_id": "nowhere", "incident_id": "other"}\n')
+    with pytest.raises(Misconfigured) as error:
+        read_storm(folder, reader)
+    assert 'none of its 1 events is the id of a record, "nowhere" for one' in str(error.value.problems[0])

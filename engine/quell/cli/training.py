@@ -62,6 +62,8 @@ def train_weights(
     learn from; 2 for files that cannot be read.
     """
     names = _searched(search)
+    if out is not None and not out.parent.is_dir():
+        raise click.UsageError(f'--out: there is no directory "{out.parent}"')
     reader, rulebook = opened(config, strict=True)
     with seldom_collected():
         learned, held = list(_folders(storms)), list(_folders(reported))
@@ -69,6 +71,8 @@ def train_weights(
         trains = [read_storm(one, reader, called[one]) for one in learned]
         trains += _from_feedback(records, reader, rulebook)
         reports = [read_storm(one, reader, called[one]) for one in held]
+        for storm in (*trains, *reports):
+            _left_out(storm)
         if not reports:
             reports = trains[_EVERY - 1 :: _EVERY]
             trains = [storm for at, storm in enumerate(trains) if at % _EVERY != _EVERY - 1]
@@ -129,6 +133,13 @@ def _from_feedback(records: Sequence[Path], reader: Reader, rulebook: Rulebook) 
         known = f"; {len(found.unknown)} of the incidents did not come about again" if found.unknown else ""
         click.echo(f"{path.name}: {found.words} words of people{known}", err=True)
         yield from parted(found.storm, _PARTS)
+
+
+def _left_out(storm: Storm) -> None:
+    if storm.unknown:
+        there = len(storm.truth.incident)
+        text = f"{storm.name}: {storm.unknown} of {storm.unknown + there} labels are of no record that is there"
+        click.echo(f"{text}; they count for nothing", err=True)
 
 
 def _report(found: Trained) -> Iterator[str]:

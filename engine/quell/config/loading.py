@@ -244,6 +244,7 @@ class _Reading:
         rules = Rules(self.problems, self.warnings)
         for document in self._documents("rules"):
             rules.read(document)
+        rules.weighed()
         return rules
 
     def _playbooks(self, configured: Actions, installed: Actions, rules: Rules) -> tuple[Playbook, ...]:

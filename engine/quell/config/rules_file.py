@@ -62,6 +62,7 @@ _CORRELATE_FIELDS = {
     "clear_cause_bar": "clear_cause_bar",
 }
 _FORGET_FIELDS = {name: f"{name}_s" for name in ("spans", "telemetry", "lineage", "registry")}
+_TOGETHER = (("prices", "opening"), ("prices", "changed"))
 _NAMESAKES = {"freezes": "windows", "windows": "freezes", "slos": "detect", "detect": "slos"}
 _NAMED = ("map", "mute", "inhibit", "windows", "freezes", "routes", "escalations", "rotas", "detect", "slos", "drills")
 
@@ -96,6 +97,8 @@ class Rules:
     _verdicts: list[TriageRule] = field(default_factory=list)
     _edges: dict[str, EdgeKind] = field(default_factory=dict)
     _weights: list[Told] = field(default_factory=list)
+    _priced: tuple[Document, Path] | None = None
+    """Where the last of the prices that must go together stands."""
     _settings: dict[str, dict[str, Any]] = field(default_factory=lambda: {"triage": {}, "correlate": {}, "forget": {}})
     _first: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -231,13 +234,16 @@ class Rules:
             path: Path = ("weights", *place)
             if self._once(document, "weight", ".".join(map(str, place)), path, key=True):
                 self._weights.append((place, value))
-        if self._weights:
-            prices = weights(self._weights).prices
-            if prices.opening <= prices.changed:
-                message = f"opening ({prices.opening:g}) must be more than changed ({prices.changed:g})"
-                self.problems.append(
-                    document.problem(("weights", "prices"), message, "else a change would cost nothing", key=True)
-                )
+                if place in _TOGETHER:
+                    self._priced = document, path
+
+    def weighed(self) -> None:
+        """Whether the weights of all files go together: two of them may stand in two files."""
+        prices = weights(self._weights).prices
+        if self._priced is not None and prices.opening <= prices.changed:
+            document, path = self._priced
+            message = f"opening ({prices.opening:g}) must be more than changed ({prices.changed:g})"
+            self.problems.append(document.problem(path, message, "else a change would cost nothing", key=True))
 
     def _take_settings(
         self, document: Document, kind: str, fields: dict[str, str], shape: Shape, *, under: Path = ()

@@ -14,7 +14,7 @@ from quell.config.rule_shapes import Probability
 from quell.model.weights import DEFAULT, TROUBLES, Passage, Table, Trouble, Weights
 
 Nats = Annotated[float, Field(ge=0, le=20)]
-More = Annotated[float, Field(gt=0, le=20)]
+More = Annotated[float, Field(ge=0.01, le=20)]
 Odds = Annotated[float, Field(ge=-20, le=20)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -36,6 +36,8 @@ CHANGED_FADES_S = 600.0
 CHANGED_WITHIN_S = 86400.0
 CLEAR = 2.0
 """Nats at which one is as likely right as wrong about a suspect without rivals."""
+MOST_ODDS = 700.0
+"""Beyond it there is no number for the odds, whatever the temperature."""
 
 
 class Lone:
@@ -184,7 +186,7 @@ class Lone:
         odds = [exp((scores[entity] - best) / temperature) for entity in ranked]
         found: list[Suspect] = []
         for entity, odd in zip(ranked[:MOST_SUSPECTS], odds, strict=False):
-            sure = odd / sum(odds) / (1.0 + exp(-(scores[entity] - CLEAR) / temperature))
+            sure = odd / sum(odds) / (1.0 + exp(min(MOST_ODDS, -(scores[entity] - CLEAR) / temperature)))
             suspect = self._suspect(entity, alert, told, scores[entity], sure)
             if entity in led:
                 suspect = follows(suspect, led[entity])

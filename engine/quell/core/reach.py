@@ -120,10 +120,10 @@ class Reacher:
             toll = self._toll(node, family) if hops else 0.0
             for other, how, weight in self._graph.out[node]:
                 for cause in range(COUNT):
-                    p = how.p[cause][family]
+                    p = how.p[cause][family] * weight
                     if p <= 0.0:
                         continue
-                    onward = cost + toll - log(p * weight)
+                    onward = cost + toll - log(p)
                     step = other * COUNT + cause
                     if onward <= COST_LIMIT and step not in best:
                         heapq.heappush(heap, (onward, lag + how.lag_s[cause][family], step, hops + 1, here))

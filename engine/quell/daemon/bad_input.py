@@ -60,7 +60,7 @@ class BadInput:
         told = [self._told(source, entries, now) for source, entries in sorted(by_source.items())]
         if told:
             await self._inbox.put(told, inside=True)
-        self._seen = max(newest, self._seen)
+        self._seen = newest  # a store may begin anew with ids when all entries are gone
         return len(told)
 
     def _told(self, source: str, entries: Sequence[Quarantined], now: float) -> AlertRecord:

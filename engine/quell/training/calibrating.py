@@ -1,7 +1,7 @@
 """Confidence held against answers whose truth is known: a logistic curve over what a first suspect stands on.
 
-J. Platt, "Probabilistic outputs for support vector machines", 1999. Drawn towards what ships: as that is where the
-search for the curve begins, and few answers do not lead far away from it.
+J. Platt, "Probabilistic outputs for support vector machines", 1999. Drawn towards what ships: what few answers speak of
+stays near it, and what none of them shows stays as it is.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from math import log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from quell.core.confidence import LONGEST, Standing, certainty
-from quell.model.weights import Confidence
+from quell.model.weights import DEFAULT, Confidence
 from quell.training.trying import Answer
 
 LEAST_ANSWERS = 60
@@ -22,6 +21,13 @@ LEAST_OF_EACH = 10
 """So many right and so many wrong ones are needed."""
 BINS = 10
 STRENGTH = 1.0
+LEAST_SPREAD = 0.1
+"""A fact that is nearly alike in all answers says little."""
+STEPS = 100
+TINY = 1e-9
+MOST = 20.0
+"""No weight of confidence may be more in a file."""
+MOST_ODDS = 500.0
 Floats = NDArray[np.float64]
 NAMES = ("margin", "silent", "changed", "entities", "path")
 
@@ -42,13 +48,38 @@ def fitted(answers: Sequence[Answer]) -> Confidence:
     """The curve for these answers."""
     usable = [one for one in answers if one.mixed]
     given = np.array([facts(one.standing) for one in usable])
-    spread = given.std(axis=0) + 1e-9
-    right = np.array([one.right for one in usable], dtype=int)
-    model = LogisticRegression(C=STRENGTH, max_iter=1000).fit(given / spread, right)
-    terms = dict(zip(NAMES, (model.coef_[0] / spread).tolist(), strict=True))
-    terms["margin"] = max(0.0, terms["margin"])
-    rounded = {name: round(min(20.0, max(-20.0, term)), 3) for name, term in terms.items()}
-    return Confidence(constant=round(float(model.intercept_[0]), 3), **rounded)
+    usual, spread = given.mean(axis=0), np.maximum(given.std(axis=0), LEAST_SPREAD)
+    right = np.array([one.right for one in usable], dtype=float)
+    ships = DEFAULT.confidence
+    before = np.array([getattr(ships, name) for name in NAMES])
+    moved = _moved((given - usual) / spread, ships.constant + given @ before, right)
+    terms = np.clip(before + moved[1:] / spread, [0.0 if name == "margin" else -MOST for name in NAMES], MOST)
+    constant = ships.constant + float(moved[0] - usual @ (terms - before))
+    found = dict(zip(NAMES, terms.tolist(), strict=True), constant=min(MOST, max(-MOST, constant)))
+    return Confidence(**{name: round(term, 3) for name, term in found.items()})
+
+
+def _moved(given: Floats, odds: Floats, right: Floats) -> Floats:
+    """What to add to the log odds of what ships, a constant first: Newton's steps, each halved until it is one down."""
+    facts_of = np.column_stack([np.ones(len(given)), given])
+    drawn = np.diag([0.0, *[1.0 / STRENGTH] * given.shape[1]])
+
+    def loss(by: Floats) -> float:
+        told = odds + facts_of @ by
+        return float(np.logaddexp(0.0, told).sum() - right @ told + by @ drawn @ by / 2.0)
+
+    found = np.zeros(facts_of.shape[1])
+    for _ in range(STEPS):
+        said = 1.0 / (1.0 + np.exp(-np.clip(odds + facts_of @ found, -MOST_ODDS, MOST_ODDS)))
+        slope = facts_of.T @ (said - right) + drawn @ found
+        bend = (facts_of * (said * (1.0 - said))[:, None]).T @ facts_of + drawn + TINY * np.eye(len(found))
+        step = np.linalg.solve(bend, slope)
+        while loss(found - step) > loss(found) and np.abs(step).max() > TINY:
+            step = step / 2.0
+        if np.abs(step).max() <= TINY:
+            break
+        found = found - step
+    return found
 
 
 def facts(one: Standing) -> list[float]:

@@ -47,11 +47,12 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """A labelled storm, by its name."""
+    """A labelled storm, by its name. ``unknown``: so many labels are of events that are not among its records."""
 
     name: str
     records: Sequence[AnyRecord]
     truth: Truth
+    unknown: int = 0
 
 
 def is_storm(folder: Path) -> bool:
@@ -76,7 +77,20 @@ def read_storm(folder: Path, reader: Reader, name: str = "") -> Storm:
     else:
         text = "the folder holds neither records.jsonl nor stream.jsonl"
         raise Misconfigured([Problem(str(folder), 0, 0, text, "nothing was trained")])
-    return Storm(name or folder.name, records, _told(truth, names))
+    told = _told(truth, names)
+    kept = _of_records(told, {record.id for record in records})
+    if told.incident and not kept.incident:
+        text = f'none of its {len(told.incident)} events is the id of a record, "{next(iter(told.incident))}" for one'
+        raise Misconfigured([Problem(str(truth), 0, 0, text, "nothing was trained")])
+    return Storm(name or folder.name, records, kept, len(told.incident) - len(kept.incident))
+
+
+def _of_records(truth: Truth, known: set[str]) -> Truth:
+    """What is told of these records: an incident of which none is there would count as one that was never found."""
+    incident = {record: name for record, name in truth.incident.items() if record in known}
+    there = set(incident.values())
+    roots = {name: found for name, found in truth.roots.items() if name in there}
+    return replace(truth, incident=incident, roots=roots)
 
 
 def parted(storm: Storm, parts: int) -> list[Storm]:
@@ -116,22 +130,41 @@ def _told(path: Path, names: dict[str, str]) -> Truth:
     alerts: dict[str, str] = {}
     roots: dict[str, frozenset[str]] = {}
     for number, row in _rows(path):
-        kind = row.get("kind")
         try:
-            if kind == "event":
-                record = names.get(row["event_id"]) or str(row["event_id"])
-                incident[record] = row["incident_id"]
-                if row.get("alert_id"):
-                    alerts[record] = str(row["alert_id"])
-            elif kind == "incident":
-                found = row.get("root_nodes") or ([row["root_node"]] if row.get("root_node") else [])
-                roots[row["incident_id"]] = frozenset(map(str, found))
-        except (KeyError, TypeError) as error:
-            raise _bad(path, number, f"a line of kind {kind} needs {error}") from error
+            if row.get("kind") == "event":
+                event = _named(row, "event_id")
+                record = names.get(event, event)
+                incident[record] = None if row["incident_id"] is None else _named(row, "incident_id")
+                if row.get("alert_id") is not None:
+                    alerts[record] = _named(row, "alert_id")
+            elif row.get("kind") == "incident":
+                roots[_named(row, "incident_id")] = _causes(row)
+        except KeyError as error:
+            raise _bad(path, number, f"a line of kind {row['kind']} needs {error}") from error
+        except ValueError as error:
+            raise _bad(path, number, str(error)) from error
     for name in incident.values():
         if name is not None:
             roots.setdefault(name, frozenset())
     return Truth(incident, roots, alerts=alerts)
+
+
+def _named(row: Row, key: str) -> str:
+    """The name or number under a key. Raises KeyError where there is none, ValueError where it is something else."""
+    value = row[key]
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise ValueError(f"{key}: expected a name, found {json.dumps(value)[:100]}")
+    return str(value)
+
+
+def _causes(row: Row) -> frozenset[str]:
+    """The entities that caused an incident; none where nobody knows."""
+    found = row.get("root_nodes") or ([row["root_node"]] if row.get("root_node") else [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        key = "root_nodes" if row.get("root_nodes") else "root_node"
+        expected = "a list of entities" if key == "root_nodes" else "an entity"
+        raise ValueError(f"{key}: expected {expected}, found {json.dumps(row[key])[:100]}")
+    return frozenset(found)
 
 
 def _streamed(folder: Path, stream: Path, deliveries: Deliveries | None, names: dict[str, str]) -> Iterator[AnyRecord]:
@@ -173,7 +206,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _bad(path, number, f"not JSON: {error}") from error
         if not isinstance(row, dict):
             raise _bad(path, number, "expected one JSON object a line")
