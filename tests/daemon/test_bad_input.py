@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from daemon.chatroom import in_a_loop
@@ -10,6 +13,8 @@ from quell.daemon import bad_input
 from quell.model.alert import Alert
 from quell.model.records import AlertRecord
 from quell.store.memory import MemoryStore
+from quell.store.opening import open_store
+from quell.store.port import Quarantined
 
 
 def told(alerts: dict[str, Alert]) -> list[Alert]:
@@ -50,3 +55,29 @@ async def test_what_lies_in_quarantine_is_told_of_by_source(monkeypatch: pytest.
     async with running(config, store=store) as place:
         assert await place.daemon.bad_input.look() == 0, "a restart tells of nothing anew"
         assert await place.daemon.bad_input.look() == 0
+
+
+@in_a_loop
+async def test_what_comes_after_the_quarantine_was_emptied_is_told_of_and_what_strangers_send_is_not(
+    tmp_path: Path,
+) -> None:
+    store = open_store("sqlite:///kept.db", tmp_path)
+
+    def bad(kind: str = "delivery") -> Quarantined:
+        return Quarantined(at=time.time(), source="a", reason="no JSON", payload=b"x" * 5000, request=b"y", kind=kind)
+
+    store.keep_quarantined([bad(), bad()])
+    async with running(loaded(source("a", "feed")), store=store) as place:
+        looking, call = place.daemon.bad_input, place.daemon.writer.call
+        await looking.look()
+        assert await looking.look() == 0
+        await call(store.keep_quarantined, [bad("body")])
+        assert await looking.look() == 0, "nobody knows who sent it"
+        while await call(
+            store.trim, records_before=0.0, incidents_before=0.0, audit_before=0.0, quarantine_before=time.time(),
+        ):  # fmt: skip
+            pass
+        await call(store.keep_quarantined, [bad()])
+        assert [entry.id for entry in await call(store.quarantine)] == [1], "numbers begin anew"
+        assert await looking.look() == 1
+        assert await looking.look() == 0

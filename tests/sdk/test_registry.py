@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import pytest
+
 from quell.sdk.connector import Context, Received, Request
 from quell.sdk.registry import GROUP, find_connectors, installed, load_connectors, offers, specs
 from quell.sdk.spec import ActionSpec, Spec
@@ -97,6 +99,14 @@ def test_a_connector_is_imported_when_it_is_asked_for_and_not_before() -> None:
     assert [problem.file.split('"')[1] for problem in found.problems] == ["absent"]
     assert (list(found), len(found.specs)) == (["good"], 1)
     assert [problem.file.split('"')[1] for problem in found.problems] == ["absent", "typo"]
+
+
+def test_a_module_that_ends_programs_ends_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module_that_exits.py").write_text("raise SystemExit('no licence')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = installed([point("leaving", "X", "module_that_exits")])
+    assert "leaving" not in found
+    assert [problem.message for problem in found.problems] == ["cannot be loaded: SystemExit: no licence"]
 
 
 def test_a_check_imports_only_the_connectors_that_are_named(tmp_path: Path) -> None:

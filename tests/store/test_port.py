@@ -112,6 +112,13 @@ def test_quarantine_is_newest_first_and_numbered(store: Store) -> None:
     assert [entry.id for entry in kept] == [3, 2, 1]
     assert [msgspec.structs.replace(entry, id=0) for entry in kept] == [first, second, first]
     assert len(store.quarantine(limit=1)) == 1
+    behind = store.quarantine_after(1, 10)
+    assert [(entry.id, entry.reason, entry.payload) for entry in behind] == [
+        (3, "not JSON", b""),
+        (2, "no labels", b""),
+    ]
+    assert [entry.id for entry in store.quarantine_after(0, 1)] == [3]
+    assert store.quarantine_after(3, 10) == []
 
 
 def test_only_new_intents_are_returned(store: Store) -> None:

@@ -20,6 +20,8 @@ OVER_S = 3600.0
 MOST_READ = 200
 """Entries of one look; of more it is said that there are more."""
 _LONGEST = 300
+_UNBELIEVED = "body"
+"""Nobody has looked at who sent it: a stranger is not to bring about an alert in a source's name."""
 _SOURCE = "quell"
 _log = structlog.get_logger("quell.daemon")
 
@@ -46,21 +48,23 @@ class BadInput:
 
     async def look(self) -> int:
         """Tells of what came since it was looked last; returns of how many sources. Raises QuellError."""
-        found = await self._writer.call(self._writer.store.quarantine, MOST_READ)
-        newest = max((entry.id for entry in found), default=0)
+        store = self._writer.store
+        newest = max((entry.id for entry in await self._writer.call(store.quarantine_after, 0, 1)), default=0)
         if self._seen is None:
             self._seen = newest
             return 0
-        fresh = [entry for entry in found if entry.id > (self._seen or 0)]
+        seen = self._seen if self._seen <= newest else 0  # all was trimmed meanwhile, and what is there came since
+        fresh = await self._writer.call(store.quarantine_after, seen, MOST_READ)
         by_source: dict[str, list[Quarantined]] = {}
         for entry in fresh:
-            by_source.setdefault(entry.source, []).append(entry)
+            if entry.kind != _UNBELIEVED:
+                by_source.setdefault(entry.source, []).append(entry)
         now = self._clock.now()
         self._since = {name: one for name, one in self._since.items() if now - one[1] <= OVER_S}
         told = [self._told(source, entries, now) for source, entries in sorted(by_source.items())]
         if told:
             await self._inbox.put(told, inside=True)
-        self._seen = newest  # a store may begin anew with ids when all entries are gone
+        self._seen = max((entry.id for entry in fresh), default=newest)
         return len(told)
 
     def _told(self, source: str, entries: Sequence[Quarantined], now: float) -> AlertRecord:

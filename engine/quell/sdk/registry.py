@@ -95,7 +95,9 @@ def _loaded(points: Sequence[EntryPoint]) -> tuple[type[Connector] | None, list[
         place = f'connector "{point.name}" ({point.value})'
         try:
             loaded = point.load()
-        except Exception as error:  # noqa: BLE001 -- somebody else's module may fail in any way
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- somebody else's module may fail in any way, or end programs
             problems.append(Problem(place, 0, 0, f"cannot be loaded: {type(error).__name__}: {error}"))
             continue
         wrong = _wrong_with(point.name, loaded)

@@ -13,6 +13,7 @@ from quell.store.tables import QUARANTINE
 
 _KEEP = insert(QUARANTINE)
 _NAMES = tuple(name for name in Quarantined.__struct_fields__ if name != "id")
+_ABOUT = [column for column in QUARANTINE.c if column.name not in {"payload", "request"}]
 _MARKS: dict[str, QuarantineState] = {REPLAY: "replayed", DROP: "dropped"}
 
 
@@ -30,6 +31,12 @@ def listed(connection: Connection, limit: int, state: str, source: str) -> list[
     if source:
         query = query.where(QUARANTINE.c.source == source)
     return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def after(connection: Connection, entry_id: int, limit: int) -> list[Quarantined]:
+    """The newest entries behind that one, newest first, without the megabytes that may have been sent."""
+    query = select(*_ABOUT).where(QUARANTINE.c.id > entry_id).order_by(QUARANTINE.c.id.desc()).limit(limit)
+    return [Quarantined(payload=b"", **dict(row)) for row in connection.execute(query).mappings()]
 
 
 def one(connection: Connection, entry_id: int) -> Quarantined | None:

@@ -156,6 +156,10 @@ class MemoryStore:
         ]  # fmt: skip
         return found[:limit]
 
+    def quarantine_after(self, entry_id: int, limit: int) -> list[Quarantined]:
+        found = [each for each in reversed(self._quarantined) if each.id > entry_id]
+        return [msgspec.structs.replace(each, payload=b"", request=b"") for each in found[:limit]]
+
     def quarantined(self, entry_id: int) -> Quarantined | None:
         return next((each for each in self._quarantined if each.id == entry_id), None)
 

@@ -281,6 +281,13 @@ class Store(Protocol):
         """The newest quarantined payloads, newest first; only those of a state, of a source."""
         ...
 
+    def quarantine_after(self, entry_id: int, limit: int) -> list[Quarantined]:
+        """The newest entries behind that one, newest first, without what was sent: ``payload`` and ``request``.
+
+        When all were trimmed, numbers may begin anew.
+        """
+        ...
+
     def quarantined(self, entry_id: int) -> Quarantined | None:
         """One entry of the quarantine."""
         ...

@@ -224,6 +224,11 @@ class SqlStore:
             lambda connection: aside.listed(connection, limit, state, source),
         )
 
+    def quarantine_after(self, entry_id: int, limit: int) -> list[Quarantined]:
+        return self._database.read(
+            "read the quarantine", "nothing was changed", lambda connection: aside.after(connection, entry_id, limit)
+        )
+
     def quarantined(self, entry_id: int) -> Quarantined | None:
         return self._database.read(
             "read the quarantine", "nothing was changed", lambda connection: aside.one(connection, entry_id)
