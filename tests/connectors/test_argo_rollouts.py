@@ -169,6 +169,18 @@ def test_what_is_held_aborted_or_over_is_not_lowered() -> None:
     at_the_cluster(work)
 
 
+def test_another_update_than_the_one_that_was_seen_is_neither_held_nor_let_go() -> None:
+    async def work(cluster: Cluster, act: Act) -> None:
+        seen = (await act("status", name="checkout")).output["images"]
+        for action in ("pause", "resume"):
+            cluster.objects[ROLLOUT]["spec"]["paused"] = action == "resume"
+            assert (await act(action, name="checkout", images=["other:v1"])).output["changed"] is False
+            assert not cluster.written()
+        assert (await act("resume", name="checkout", images=seen)).output["changed"] is True
+
+    at_the_cluster(work)
+
+
 def test_a_cluster_without_a_status_subresource_is_patched_as_a_whole() -> None:
     async def work(cluster: Cluster, act: Act) -> None:
         await act("abort", name="checkout")

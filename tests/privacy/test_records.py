@@ -173,6 +173,13 @@ def test_alerts_that_differ_in_what_is_masked_stay_two() -> None:
     assert told({"user_id": "ann", "mail": MAIL}).key == "", "tokens tell them apart"
 
 
+def test_keys_of_senders_are_apart_by_source_whatever_they_are_about() -> None:
+    key = "labels/null_share"
+    assert fingerprint({}, "soda", key) != fingerprint({}, "evidently", key)
+    token = "labels/t_0123456789abcdef"
+    assert fingerprint({}, "prom-1", token) == fingerprint({}, "prom-2", token)
+
+
 def test_a_silence_for_a_person_fits_alerts_as_they_are_kept() -> None:
     given = [
         {"name": "user_id", "value": "17", "isRegex": False, "isEqual": True},

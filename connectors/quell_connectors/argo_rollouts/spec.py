@@ -65,7 +65,7 @@ SPEC = Spec(
         ActionSpec(
             name="pause",
             summary="Holds an update where it is.",
-            params=_ROLLOUT,
+            params=(*_ROLLOUT, _IMAGES),
             repeat="state",
             undo="resume",
             before="pause_state",
@@ -73,7 +73,7 @@ SPEC = Spec(
         ActionSpec(
             name="resume",
             summary="Lets a held update go on; a pause that is one of its own steps stays.",
-            params=_ROLLOUT,
+            params=(*_ROLLOUT, _IMAGES),
             repeat="state",
             undo="pause",
             before="resume_state",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import Literal
 
@@ -10,7 +11,8 @@ import msgspec
 AlertStatus = Literal["firing", "resolved", "expired"]
 Handling = Literal["page", "hold", "digest", "muted"]
 OF_LABELS = "labels/"
-"""What begins the key of an alert that its labels, as they are kept, do not tell apart from others."""
+"""What begins the key of an alert that its labels, as they are kept, do not tell apart from others; a token follows."""
+_LABELS_TOKEN = re.compile(r"labels/t_[0-9a-f]{16}")
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -112,10 +114,12 @@ _SORTED = msgspec.json.Encoder(order="sorted")
 def fingerprint(labels: dict[str, str], source: str = "", key: str = "") -> str:
     """16 hex digits that identify an alert: of its labels, or of the sender's key within its source.
 
-    A key that begins with `OF_LABELS` stands for labels as they came, so it means the same whoever sent them.
+    `OF_LABELS` and a token stand for labels as they came, so they mean the same whoever sent them; keys of senders,
+    such as those about a data set that is called "labels", do not.
     """
     if not key:
         identity = _SORTED.encode(labels)
     else:
-        identity = (key if key.startswith(OF_LABELS) else f"{source}\x00{key}").encode()
+        of_labels = key.startswith(OF_LABELS) and _LABELS_TOKEN.fullmatch(key)
+        identity = (key if of_labels else f"{source}\x00{key}").encode()
     return blake2b(identity, digest_size=8).hexdigest()
