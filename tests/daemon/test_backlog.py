@@ -96,6 +96,13 @@ def test_alerts_told_again_with_the_same_labels_hardly_count() -> None:
         assert waiting.held == 50 + 150 // 5
         assert [group.seq for group in groups] == [2, 3, 4, 5]  # none of them was left in the journal
         assert (waiting.held, bool(waiting)) == (0, False)
+        notes = [{"value": str(n)} for n in range(10)]
+        for seq, note in enumerate([*notes, notes[-1]], 6):  # the same labels, and other words each time but the last
+            one = AlertRecord(at=1.0, seen=1.0, status="firing", labels=labels[0], annotations=note)
+            waiting.add(Group(seq=seq, now=float(seq), records=[one]))
+        assert waiting.held == 10
+        assert len(list(waiting.take())) == 11
+        assert waiting.held == 0
 
     go(story())
 

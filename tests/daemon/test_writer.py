@@ -72,6 +72,22 @@ def test_who_waits_no_more_undoes_nothing() -> None:
     asyncio.run(story())
 
 
+def test_no_failure_leaves_anybody_waiting_or_ends_the_thread() -> None:
+    async def story() -> None:
+        writer, gate = Writer(MemoryStore()), threading.Event()
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await asyncio.wait_for(writer.call(next, iter(())), 10.0)
+        writer.submit(gate.wait, 10.0)
+        given_up = writer.submit(sum, [1, 2])
+        assert not given_up.cancel()
+        gate.set()
+        assert await asyncio.wait_for(writer.call(sum, [3, 4]), 10.0) == 7
+        assert given_up.result(10.0) == 3
+        await writer.close()
+
+    asyncio.run(story())
+
+
 def test_a_process_that_never_closes_it_ends_after_what_waits(tmp_path: Path) -> None:
     command = [sys.executable, "-c", NEVER_CLOSED]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)

@@ -16,7 +16,7 @@ from quell.store.port import Group
 MOST_IN_MEMORY = 20_000
 """Records of groups that are kept at hand; what comes beyond is read from the journal when its time comes."""
 _AGAIN = 5
-"""So many alerts whose labels are the very object of another that waits count as one: each is a few numbers more."""
+"""So many alerts whose words are the very objects of another that waits count as one: each is a few numbers more."""
 _READ_AT_ONCE = 4
 """Groups per read: some thousands of records, so that a read keeps neither the writer nor the interpreter for long."""
 
@@ -29,8 +29,8 @@ class Backlog:
         self._most = most
         self._groups: deque[Group] = deque()
         self._count = 0
-        self._labels: Counter[int] = Counter()
-        """How many records in memory have the same labels, by their identity."""
+        self._words: Counter[int] = Counter()
+        """How many records in memory have the same labels and annotations, by their identity."""
         self._last = 0
         """The seq of the last group that was taken in or read."""
         self._last_now: float | None = None
@@ -39,8 +39,8 @@ class Backlog:
 
     @property
     def held(self) -> int:
-        """Records in memory, as many as would take that much if each had labels of its own."""
-        return len(self._labels) + (self._count - len(self._labels)) // _AGAIN
+        """Records in memory, as many as would take that much if each had words of its own."""
+        return len(self._words) + (self._count - len(self._words)) // _AGAIN
 
     def __bool__(self) -> bool:
         return bool(self._groups or self._left)
@@ -90,20 +90,23 @@ class Backlog:
     def _keep(self, group: Group) -> None:
         self._groups.append(group)
         self._count += len(group.records)
-        self._labels.update(map(_labels_of, group.records))
+        self._words.update(map(_words_of, group.records))
         self._last, self._last_now = group.seq, group.now
 
     def _forget(self, group: Group) -> None:
         self._count -= len(group.records)
-        labels = self._labels
-        for each in map(_labels_of, group.records):
-            left = labels[each]
+        words = self._words
+        for each in map(_words_of, group.records):
+            left = words[each]
             if left > 1:
-                labels[each] = left - 1
+                words[each] = left - 1
             else:
-                del labels[each]
+                del words[each]
 
 
-def _labels_of(record: AnyRecord) -> int:
-    """The identity of an alert's labels; of another record its own."""
-    return id(record.labels) if type(record) is AlertRecord else id(record)
+def _words_of(record: AnyRecord) -> int:
+    """The identity of what an alert says, of which annotations may be the larger part; of another record its own."""
+    if type(record) is not AlertRecord:
+        return id(record)
+    notes = record.annotations
+    return id(record.labels) ^ (id(notes) << 1) if notes else id(record.labels)

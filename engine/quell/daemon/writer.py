@@ -52,6 +52,7 @@ class Writer:
         """The same for another thread than the event loop's, which waits by itself. Raises RuntimeError at the end."""
         self._open()
         future: Future[_T] = Future()
+        future.set_running_or_notify_cancel()  # nobody cancels it: the thread could not tell its result then
 
         def work() -> None:
             try:
@@ -108,4 +109,5 @@ def _done(future: asyncio.Future[Any], result: Any) -> None:
 
 def _failed(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
-        future.set_exception(error)
+        # A future refuses that one, and whoever waits would wait for ever.
+        future.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)
