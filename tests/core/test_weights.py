@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from core.scene import T0, outage, rulebook
+from core.scene import T0, fires, outage, rulebook
 from quell.core.edges import WAYS, travel
 from quell.core.engine import Engine
 from quell.daemon.saved import opened, packed
 from quell.model.rulebook import Correlate, EdgeKind, Rulebook
+from quell.model.topology import Dependency, Entity
 from quell.model.weights import DEFAULT, Noise, Passage, Travel, Weights
 
 replace = msgspec.structs.replace
@@ -83,6 +84,22 @@ def test_weights_that_are_taken_up_hold_for_what_is_known_already() -> None:
     engine.decide(outage()[3:], T0 + 40.0)
     engine.decide([], T0 + 120.0)
     assert grouped(engine) == [4]
+
+
+def test_weights_that_are_taken_up_hold_in_large_groups_as_well() -> None:
+    """There only what is new is searched for causes: with other weights everything is."""
+    many = [f"s{at}" for at in range(260)]
+    estate = {
+        "entities": tuple(Entity(entity=f"service/{name}", labels={"namespace": "shop"}) for name in [*many, "hub"]),
+        "dependencies": tuple(Dependency(from_=f"service/{name}", to="service/hub", type="calls") for name in many),
+    }
+    engine = Engine(rulebook(**estate, correlate=Correlate(weights=replace(DEAR, noise=Noise(failing=9.0)))))
+    engine.decide([fires("hub", 0.0), *(fires(name, 10.0) for name in many)], T0 + 20.0)
+    engine.decide([], T0 + 200.0)
+    assert grouped(engine) == []
+    engine.use(rulebook(**estate, correlate=Correlate(weights=DEFAULT)))
+    engine.decide([], T0 + 400.0)
+    assert grouped(engine) == [261]
 
 
 def test_a_type_that_a_team_describes_comes_before_the_table() -> None:

@@ -344,9 +344,12 @@ class Correlator:
         return last if last > now - ENDED_AFTER_S else None
 
     def reweigh(self) -> None:
-        """Weighs all live units anew, as other weights hold."""
+        """Weighs all live units anew, as other weights hold: what each could have come from is to be searched again."""
         for unit in self._state.units.values():
             unit.weight = self._weight(unit)
+        for group in self._state.groups.values():
+            group.fresh = list(group.units)
+        self._fresh = set(self._state.units)
 
     def _weight(self, unit: Unit) -> float:
         """What explaining a unit earns: another rule that fires says more than the same rule on another replica.

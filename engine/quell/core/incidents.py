@@ -65,6 +65,7 @@ class Incidents:
             for member in units[unit_id].alerts
         }
         if not causes and not any(before.values()):
+            group.parting = {}
             return
         clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
