@@ -92,3 +92,16 @@ def test_what_people_said_of_one_past_is_learned_from(tmp_path: Path, capsys: py
     assert "kept.jsonl: 36 words of people\n" in said
     assert "Trained on 4, with 24 incidents: kept.jsonl, part 1, kept.jsonl, part 2" in said
     assert "confidence: 24 answers, 16 of them right: at least 60 are needed" in said
+
+
+def test_nothing_is_put_in_force_and_no_hours_are_lost(
+    doubtful: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "quell.yaml").write_text("listen: 127.0.0.1:9099\n")
+    (tmp_path / "rules" / "own").mkdir(parents=True)
+    for inside in ("rules/weights.yaml", "rules/own/weights.yaml"):
+        assert run(["train", str(doubtful), "--out", str(tmp_path / inside)]) == 2
+        assert "a daemon that runs with them would take it up at once" in capsys.readouterr().err
+        assert not (tmp_path / inside).exists()
+    assert run(["train", str(doubtful), "--out", str(tmp_path / "nowhere" / "weights.yaml")]) == 2
+    assert "--out: there is no directory" in capsys.readouterr().err

@@ -55,15 +55,15 @@ def train_weights(
 
     STORM is a folder with truth.jsonl and records.jsonl (or stream.jsonl and topology.json), or one that holds such
     folders. --feedback takes records that quell export wrote. What is estimated is held against what ships on the
-    storms to report on; without --report every third one is kept for that. Nothing is ever put in force: keep the file
+    storms to report on; without --report every third one is kept for that. Nothing is ever put in force: move the file
     below rules/ once it was reviewed, and run quell check.
 
     The exit code is 0 when something was better and written, 1 when nothing was, or when there was too little to
     learn from; 2 for files that cannot be read.
     """
     names = _searched(search)
-    if out is not None and not out.parent.is_dir():
-        raise click.UsageError(f'--out: there is no directory "{out.parent}"')
+    if out is not None and not dry_run:
+        _to_be_reviewed(out)
     reader, rulebook = opened(config, strict=True)
     with seldom_collected():
         learned, held = list(_folders(storms)), list(_folders(reported))
@@ -94,9 +94,21 @@ def train_weights(
 
 
 _HEAD = (
-    "Weights of correlation, estimated by quell train. Review them, keep the file below rules/, and run quell check.",
+    "Weights of correlation, estimated by quell train. Review them, move the file below rules/, and run quell check.",
     "Whatever does not stand here is as it ships.",
 )
+
+
+def _to_be_reviewed(out: Path) -> None:
+    """Refuses, before hours of training, what could not be written, or would be in force as soon as it is."""
+    if not out.parent.is_dir():
+        raise click.UsageError(f'--out: there is no directory "{out.parent}"')
+    for folder in out.resolve().parents:
+        if folder.name == "rules" and (folder.parent / "quell.yaml").exists():
+            raise click.UsageError(
+                f'--out: "{out}" is below the rules of {folder.parent / "quell.yaml"}: a daemon that runs with them '
+                "would take it up at once. Write it elsewhere, and move it there once it was reviewed"
+            )
 
 
 def _searched(text: str) -> list[str]:
