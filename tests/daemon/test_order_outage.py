@@ -176,11 +176,12 @@ async def test_what_pagerduty_took_without_saying_so_is_made_sure_of_before_anyt
         await comes(place, clock, lambda: len(pd.taken) == 2)
         shop = incident_of(place, "ledger")
         assert all(one.due_at is not None for one in state(place).telling.values())
+        keys = (shop, f"web-{shop}")
         await say(place, clock, "ack", shop)
-        await comes(place, clock, lambda: pd.actions(shop)[-1] == "acknowledge")
+        await comes(place, clock, lambda: all(pd.actions(key)[-1] == "acknowledge" for key in keys))
         await say(place, clock, "resolve", shop)
-        await comes(place, clock, lambda: pd.actions(shop)[-1] == "resolve")
+        await comes(place, clock, lambda: all(pd.actions(key)[-1] == "resolve" for key in keys))
         await comes(place, clock, lambda: not state(place).telling)
-    for key in (shop, f"web-{shop}"):
+    for key in keys:
         assert [action for action, _ in groupby(pd.actions(key))] == ["trigger", "acknowledge", "resolve"]
     assert len(pd.actions(shop)) + len(pd.actions(f"web-{shop}")) == 6 + 3, "three were not known to have arrived"

@@ -26,6 +26,7 @@ from quell.model.records import ChangeRecord, DistributionRecord, VersionRecord
 from quell.model.rulebook import Rulebook
 from quell.model.run import Approval
 from quell.model.state import State
+from quell.store.codec import seal_pieces
 from quell.store.opening import open_store
 from quell.store.port import Accepted, Turn
 from store.values import accepted, audit, finished, incident, run
@@ -69,7 +70,7 @@ def kept(folder: Path) -> None:
         promotions=[Promotion(at=1000.5, version="43", alias="champion", previous="42", by="ada")],
     )  # fmt: skip
     state = State(provenance={MODEL: known})
-    store.save_snapshot(2, packed(Rulebook(), msgspec.msgpack.encode(state)))
+    store.save_snapshot(2, seal_pieces(packed(Rulebook(), [msgspec.msgpack.encode(state)])))
     store.close()
 
 
@@ -286,7 +287,7 @@ def test_service_levels_are_told_and_can_be_asked_for_themselves(tmp_path: Path)
     store = open_store("sqlite:///quell.db", tmp_path)
     store.accept(accepted(1, 1))
     store.commit(Turn(seq=1, incidents=[incident(alert.incident or "INC-9", entities=()), incident("INC-2")]))
-    store.save_snapshot(1, packed(scene.rulebook, scene.engine.snapshot()))
+    store.save_snapshot(1, seal_pieces(packed(scene.rulebook, [scene.engine.snapshot()])))
     store.close()
     for about in ("slo/right", "service/checkout"):
         out = tmp_path / "out.zip"
