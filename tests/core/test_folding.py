@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
-
-from quell.core.folding import AGAIN_S, OVER_S, folded, occurrences
+from quell.core.folding import AGAIN_S, OVER_S, Spell, folded, occurrences
 
 HOST, WEB, APP = 1, 2, 3
 CLAIMS = {WEB: {HOST: (0.1, 15.0)}, APP: {HOST: (0.1, 15.0)}, HOST: {}}
@@ -28,10 +26,22 @@ def test_how_long_a_cause_shows_decides_when_it_is_over():
 def test_what_comes_again_after_it_was_over_is_another_and_what_flaps_is_not():
     opened = [(WEB, 0.0, 600.0), (WEB, 1000.0 + OVER_S, 1000.0 + OVER_S), (WEB, 1001.0 + OVER_S, 1001.0 + OVER_S)]
     first, again, too = ((one[0], one[1]) for one in opened)
-    assert occurrences(opened, [1000.0, inf, inf]) == [first, first, first]
-    assert occurrences(opened, [999.0, inf, inf]) == [first, again, again]
-    assert occurrences([opened[0], opened[2]], [1000.0, inf]) == [first, too]
-    assert occurrences(opened, [inf, inf, inf]) == [first, first, first]
+    fresh = [Spell(), Spell()]
+    assert occurrences(opened, [Spell(1000.0), *fresh]) == [first, first, first]
+    assert occurrences(opened, [Spell(999.0), *fresh]) == [first, again, again]
+    assert occurrences([opened[0], opened[2]], [Spell(1000.0), Spell()]) == [first, too]
+    assert occurrences(opened, [Spell(), *fresh]) == [first, first, first]
+
+
+def test_what_comes_again_joins_what_people_hold_open_unless_it_was_told_apart():
+    opened = [(WEB, 0.0, 600.0), (WEB, 3000.0, 3000.0)]
+    whole, apart = [(WEB, 0.0), (WEB, 0.0)], [(WEB, 0.0), (WEB, 3000.0)]
+    held = Spell(1000.0, incident=7, live=True)
+    assert occurrences(opened, [held, Spell()]) == whole
+    assert occurrences(opened, [held, Spell(incident=7, live=True)]) == whole
+    assert occurrences(opened, [held, Spell(incident=8, live=True)]) == apart
+    assert occurrences(opened, [held, Spell(3100.0, incident=8)]) == apart
+    assert occurrences(opened, [held._replace(live=False), Spell()]) == apart
 
 
 def test_each_child_folds_into_the_occurrence_that_made_it():

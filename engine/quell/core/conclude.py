@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 
 import numpy as np
 
 from quell.core.endings import ended, settled, shares
-from quell.core.folding import Occurrence, folded, occurrences
+from quell.core.folding import Occurrence, Spell, folded, occurrences
 from quell.core.problem import Ints, Open, Problem
 from quell.model.weights import DEFAULT, Prices
 
@@ -88,9 +87,9 @@ class Conclusion:
         mine = shares(owners, len(chosen))
         lasts = [float(symptoms.onsets[mine[at]].max(initial=one.began)) for at, one in enumerate(chosen)]
         some_ended = np.isfinite(symptoms.ends).any()
-        ends = [self._over(mine[at]) for at in range(len(chosen))] if some_ended else []
+        spells = [self._spell(mine[at]) for at in range(len(chosen))] if some_ended else []
         opened = [(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)]
-        whole = occurrences(opened, ends)
+        whole = occurrences(opened, spells)
         prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
         over: dict[Occurrence, float] = {}
         if some_ended:
@@ -115,9 +114,13 @@ class Conclusion:
         symptoms = self._problem.symptoms
         return ended(symptoms.onsets[mine], symptoms.ends[mine], self._now)
 
-    def _over(self, mine: Ints) -> float:
-        """The same, inf while people work on it."""
-        return self._ended(mine) if self._problem.symptoms.closed[mine].all() else inf
+    def _spell(self, mine: Ints) -> Spell:
+        """When the cause of these units was over, and how it is shown: as the first of them is."""
+        if not len(mine):
+            return Spell()
+        symptoms = self._problem.symptoms
+        first = mine[symptoms.onsets[mine].argmin()]
+        return Spell(self._ended(mine), int(symptoms.stood[first]), bool(symptoms.live[first]))
 
     def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
         """Who explains which unit, its end being taken into account as well."""

@@ -27,6 +27,7 @@ from quell.core.steps import Steps, finished
 from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web, window
 from quell.model.alert import Alert
+from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
 from quell.model.state import Group, Root, State, Unit
 from quell.model.topology import Change
@@ -293,12 +294,12 @@ class Correlator:
         keys, starts = np.unique(causes, return_index=True)
         known = [self._state.units[unit_id] for unit_id in ids]
         ends = [self._ended(unit, now) for unit in known]
+        shown, numbers = [self._shown_in(unit) for unit in known], dict[str, int]()
         return ids, Symptoms(
             onsets=np.array([unit.onset for unit in known], dtype=np.float64),
             ends=np.array(ends, dtype=np.float64),
-            closed=np.array(
-                [end < inf and self._closed(unit) for end, unit in zip(ends, known, strict=True)], dtype=np.bool_
-            ),
+            stood=np.array([numbers.setdefault(one.id, len(numbers)) if one else -1 for one in shown], dtype=np.int64),
+            live=np.array([one is not None and one.is_open for one in shown], dtype=np.bool_),
             weight=np.array([unit.weight for unit in known], dtype=np.float64),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
@@ -325,11 +326,10 @@ class Correlator:
         """Another end of something in a unit is known, or one is known no more."""
         self._over.pop(unit.id, None)
 
-    def _closed(self, unit: Unit) -> bool:
-        """Whether a unit stands in no incident that is still open."""
+    def _shown_in(self, unit: Unit) -> Incident | None:
+        """The incident in which the first alert of a unit stands."""
         name = self._state.placed.get(place_of(unit.alerts[0]))
-        incident = self._state.incidents.get(name) if name is not None else None
-        return incident is None or not incident.is_open
+        return None if name is None else self._state.incidents.get(name)
 
     def ended(self, group: Group, now: float) -> None:
         """Plans to look again at a group in which something ended by now."""

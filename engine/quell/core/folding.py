@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, log1p
+from typing import NamedTuple
 
 from quell.core.endings import TOGETHER, between
 from quell.model.weights import DEFAULT, Prices, Timing
@@ -26,21 +27,32 @@ Offer = tuple[Occurrence, float, float, float]
 that may be in seconds."""
 
 
-def occurrences(opened: Sequence[tuple[int, float, float]], over: Sequence[float] = ()) -> list[Occurrence]:
+class Spell(NamedTuple):
+    """When a cause ended (inf: not yet), which incident it is shown in (-1: none), and whether that is open."""
+
+    end: float = inf
+    incident: int = -1
+    live: bool = False
+
+
+def occurrences(opened: Sequence[tuple[int, float, float]], spells: Sequence[Spell] = ()) -> list[Occurrence]:
     """What each open cause, told as its key, its beginning and its last symptom, is an occurrence of.
 
-    That is itself, or, if it came again before all had been quiet for `AGAIN_S`, its own first beginning. ``over`` has
-    when each ended, inf for not yet: `OVER_S` after that it is another, too.
+    That is itself, or, if it came again before all had been quiet for `AGAIN_S`, its own first beginning. `OVER_S`
+    after that had ended it is another, too, unless people have its incident open and are shown no other.
     """
     found = [(key, began) for key, began, _ in opened]
-    heard: dict[int, tuple[Occurrence, float, float]] = {}
+    heard: dict[int, tuple[Occurrence, float, Spell]] = {}
     for at in sorted(range(len(opened)), key=lambda at: opened[at][1]):
         key, began, last = opened[at]
-        end = over[at] if over else inf
-        former = heard.get(key)
-        if former is not None and began <= former[1] + AGAIN_S and began <= former[2] + OVER_S:
-            found[at], last, end = former[0], max(last, former[1]), max(end, former[2])
-        heard[key] = found[at], last, end
+        spell = spells[at] if spells else Spell()
+        if key in heard:
+            first, until, former = heard[key]
+            joins = former.live and spell.incident in {-1, former.incident}
+            if began <= until + AGAIN_S and (joins or began <= former.end + OVER_S):
+                found[at], last = first, max(last, until)
+                spell = former._replace(end=max(spell.end, former.end))
+        heard[key] = found[at], last, spell
     return found
 
 

@@ -19,16 +19,17 @@ TRIAL_TIMES = 8
 class Symptoms:
     """The problem as flat arrays: one row per (unit, cause) claim, rows sorted by cause.
 
-    ``onsets`` and ``ends`` per unit in seconds (inf: not over yet), ``closed`` per unit whether it ended and people
-    were told so, ``weight`` per unit in nats (what explaining it
-    earns); ``unit``, ``cost``, ``lag``
-    per row; ``keys`` distinct causes and ``starts`` where the rows of each begin (one more entry than keys).
-    ``beside`` are the units of the group that no cause here could explain, which are left out.
+    ``onsets`` and ``ends`` per unit in seconds (inf: not over yet), ``stood`` per unit the how manieth incident of the
+    group it stands in (-1: none), ``live`` per unit whether that one is open, ``weight`` per unit in nats (what
+    explaining it earns); ``unit``, ``cost``, ``lag`` per row; ``keys`` distinct causes and ``starts`` where the rows of
+    each begin (one more entry than keys). ``beside`` are the units of the group that no cause here could explain,
+    which are left out.
     """
 
     onsets: Floats
     ends: Floats
-    closed: NDArray[np.bool_]
+    stood: Ints
+    live: NDArray[np.bool_]
     weight: Floats
     keys: Ints
     starts: Ints
