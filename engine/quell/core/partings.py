@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from quell.core.continuity import Cluster, Member, place_of
 from quell.model.state import State
 
-APART_S = 180.0
+APART_S = 120.0
 """So long must a part of an incident stand apart before it is one of its own."""
 
 

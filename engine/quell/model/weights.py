@@ -114,7 +114,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """What an incident that nobody has seen yet must net,"""
     one_name_net: float = 2.0
     """and so much more when one rule alone fires: it may be the rule;"""
-    on_the_hour_net: float = 6.0
+    on_the_hour_net: float = 4.0
     """when that began on a full hour besides, it may be a job that runs then;"""
     informative_net: float = 4.0
     """when all that fires merely informs, nobody need be told."""
