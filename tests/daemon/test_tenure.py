@@ -99,6 +99,19 @@ def test_who_delivers_while_the_lease_is_waited_for_is_told_to_come_again(monkey
     go(story())
 
 
+def test_that_the_store_was_lost_is_noticed_once_by_whoever_sees_it_first() -> None:
+    async def story() -> None:
+        async with running(loaded(source("w", "worker"))) as quell:
+            tenure = quell.daemon.tenure
+            tenure.fenced("an act was refused")
+            await asyncio.wait_for(quell.daemon.stopping.wait(), 10)
+            tenure.fenced("it could not be renewed")
+            assert tenure.gone == "an act was refused"
+        assert quell.daemon.exit_code == 4
+
+    go(story())
+
+
 def test_a_daemon_that_was_taken_over_begins_nothing_hands_in_nothing_and_ends(tmp_path: Path) -> None:
     async def story() -> None:
         let_go = asyncio.Event()

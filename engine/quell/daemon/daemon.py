@@ -67,6 +67,7 @@ _DRAIN_ACTS_S = 4.0
 _DRAIN_TURNS_S = 3.0
 LOST = 4
 """The exit code of a daemon whose store another has taken over."""
+SHUTTING_DOWN = "shutting down"
 
 
 class Daemon:
@@ -250,7 +251,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """Brings home what was accepted: no new records, the inbox decided over, a snapshot, everything closed."""
-        self.not_ready = "shutting down"
+        self.not_ready = SHUTTING_DOWN
         self.inbox.close()
         await self.chat.stop()
         await self.schedule.stop()
@@ -282,9 +283,10 @@ class Daemon:
         self._log.info("stopped", seq=self.loop.seq)
 
     def _lost(self) -> None:
-        """Another has taken the store over: all that is under way is its business now."""
+        """Another has taken the store over: all that is under way is its business now. It may be noticed twice."""
         self.exit_code = LOST
-        self.not_ready = "another quell has taken the store over"
+        if self.not_ready != SHUTTING_DOWN:
+            self.not_ready = "another quell has taken the store over"
         self.stopping.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -294,7 +296,7 @@ class Daemon:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A part that ends by itself is a bug; the daemon stops in order rather than limp."""
-        if task.cancelled() or self.not_ready == "shutting down":
+        if task.cancelled() or self.not_ready == SHUTTING_DOWN:
             return
         error = task.exception()
         self._log.critical("a part of the daemon failed; stopping", part=task.get_name(), exc_info=error)

@@ -33,6 +33,7 @@ class Tenure:
         """Why the lease is lost; "" while it is not known to be."""
         self._writer = writer
         self._lost = lost
+        self._noticing = threading.Lock()
         self._until = 0.0
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -113,9 +114,10 @@ class Tenure:
         return self._writer.submit(self._writer.store.renew_lease)
 
     def _give_way(self, why: str, loop: asyncio.AbstractEventLoop) -> None:
-        if self._over.is_set():
-            return
-        self.gone = why
+        with self._noticing:
+            if self.gone or self._over.is_set():
+                return
+            self.gone = why
         self._log.critical("lease lost; ending", number=self.number, reason=why)
         loop.call_soon_threadsafe(self._lost)
 
