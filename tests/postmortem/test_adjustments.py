@@ -6,8 +6,8 @@ import asyncio
 from typing import Any, cast
 
 from quell.core.suggest import Suggested
-from quell.daemon.api.postmortem import adjustments
-from quell.daemon.api.services import Services
+from quell.daemon.drafting import adjustments
+from quell.daemon.past_limits import PastLimits
 from quell.model.habits import Suggestion
 from quell.model.incident import Incident
 from quell.model.state import State
@@ -21,16 +21,10 @@ class _Suggests:
         return Suggested(from_time=None, suggestions=self._found)
 
 
-class _Services:
-    def __init__(self, *found: Suggestion) -> None:
-        self.state = State()
-        self.suggestions = _Suggests(*found)
-
-
 def proposed(name: str, *found: Suggestion) -> list[str]:
-    of: Any = _Services(*found)
+    suggests: Any = _Suggests(*found)
     incident = Incident(id=name, title="t", status="resolved", opened_at=1.0, updated_at=2.0)
-    return [one.id for one in asyncio.run(adjustments(cast("Services", of), incident))]
+    return [one.id for one in asyncio.run(adjustments(cast("PastLimits", suggests), State(), incident))]
 
 
 def test_a_limit_is_proposed_for_the_incidents_it_rests_on() -> None:

@@ -10,7 +10,7 @@ from math import inf
 from quell.chatops.marks import mark_of_incident, mark_of_run
 from quell.core.severity import rank
 from quell.model.alert import Alert
-from quell.model.incident import Incident, Suspect
+from quell.model.incident import POSTMORTEM, Incident, Suspect
 from quell.model.run import Run, StepRun
 from quell.model.state import State
 from quell.model.times import format_duration
@@ -107,7 +107,10 @@ def _standing(incident: Incident) -> list[Line]:
         lines.append(Line(f"Acknowledged by {clean(incident.acknowledged_by)}"))
     elif incident.status == "resolved":
         lines.append(Line(_ended(incident)))
-        if incident.paged_at is not None:
+        drafted = next((entry for entry in reversed(incident.timeline) if entry.what == POSTMORTEM), None)
+        if drafted is not None:
+            lines.append(Line(f"Post-mortem: {clean(drafted.text)}", "note"))
+        elif incident.paged_at is not None:
             lines.append(Line(f"Post-mortem draft: quell postmortem {incident.id}", "note"))
     elif incident.status == "merged":
         lines.append(Line(f"Merged into {incident.merged_into}"))

@@ -80,6 +80,8 @@ def show_incident(asked: Asked, incident: str, form: str, out: Path | None) -> N
         _print_similar(out, answer.get("similar") or {})
         _print_timeline(out, answer["incident"])
         name = answer["incident"]["id"]
+        if kept := answer.get("postmortem"):
+            looks.lines(out, f"\npost-mortem: a draft is kept in {kept['file']} (quell postmortem {name} --kept)")
         over = answer["incident"].get("status") == "resolved" and answer["incident"].get("paged_at")
         out.print(f"\nmore: quell why {name}{f'; quell postmortem {name}' if over else ''}", style="dim")
 
@@ -267,12 +269,14 @@ def _print_timeline(out: Console, incident: Mapping[str, Any]) -> None:
 
 @click.command("postmortem")
 @click.argument("incident")
+@click.option("--kept", is_flag=True, help="The draft that quell kept by itself, as people have edited it since.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there.")
 @click.option("--url", envvar="QUELL_URL", default=DEFAULT_URL, show_default=True, help="Where the daemon is.")
 @click.option("--token", envvar="QUELL_TOKEN", default="", help="The token; QUELL_TOKEN keeps it out of ps.")
-def postmortem(incident: str, output: Path | None, url: str, token: str) -> None:
+def postmortem(incident: str, *, kept: bool, output: Path | None, url: str, token: str) -> None:
     """Draft a post-mortem of INCIDENT as Markdown: timeline, cause, evidence, actions, impact, open questions."""
-    text = Client(url, token).raw(f"/incidents/{segment(incident)}/postmortem").decode()
+    place = f"/incidents/{segment(incident)}/postmortem{'/kept' if kept else ''}"
+    text = Client(url, token).raw(place).decode(errors="replace")
     if output is None:
         click.echo(text, nl=False)
     else:

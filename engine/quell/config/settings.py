@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quell.model.impact import Impact
 from quell.model.playbook import Place
 from quell.model.rulebook import Caps, Room
 from quell.privacy.rules import PrivacyRules
@@ -148,6 +149,23 @@ class DigestSettings(msgspec.Struct, frozen=True, kw_only=True):
     over_s: float = 7 * 86400.0
 
 
+class PostmortemSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Drafts go to ``directory`` (``shown`` as people wrote it), ``settle_s`` after an incident is over.
+
+    They are of incidents that were ``paged`` (False: or not), lasted ``lasted_s``, and were of that ``severity`` or did
+    that ``impact`` at least. ``tickets``: open tickets of the incident are told where the draft is.
+    """
+
+    directory: pathlib.Path
+    shown: str = "postmortems"
+    settle_s: float = 1800.0
+    paged: bool = True
+    lasted_s: float = 300.0
+    severity: str = "critical"
+    impact: Impact = "business"
+    tickets: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``directory`` holds quell.yaml; ``store`` is a URL, its file path absolute. Sources are in file order."""
 
@@ -162,6 +180,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     privacy: PrivacyRules = PrivacyRules()
     automation: Caps = Caps()
     digest: DigestSettings | None = None
+    postmortem: PostmortemSettings | None = None
     log: Log = Log()
     tokens: tuple[Token, ...] = ()
     people: tuple[Person, ...] = ()

@@ -17,6 +17,7 @@ from quell.config.fields import MatcherText, Shape, Size, Span, joined
 from quell.config.follow import following
 from quell.config.git_file import GitShape, read_git
 from quell.config.nodes import Document
+from quell.config.postmortem_file import PostmortemShape, read_postmortem
 from quell.config.privacy_file import PrivacyShape, read_privacy, sampled
 from quell.config.references import INCIDENT_ROOTS, Known
 from quell.config.secrets import Secrets
@@ -150,6 +151,8 @@ class SettingsShape(Shape):
     automation: AutomationShape = AutomationShape()
     digest: DigestShape | None = None
     """What is told regularly of how things went, and where."""
+    postmortem: PostmortemShape = PostmortemShape()
+    """Drafts of post-mortems that quell writes by itself, and of which incidents."""
     log: LogShape = LogShape()
     tokens: str | None = None
     """File with API tokens, "tokens.yaml" if left out."""
@@ -229,6 +232,7 @@ def read_settings(
         automation=Caps(**shape.automation.model_dump()),
         chat=read_chat(document, shape.chat, [str(name) for name in shape.sources], problems),
         digest=digest,
+        postmortem=read_postmortem(shape.postmortem, secrets.directory),
         log=Log(level=shape.log.level, format=shape.log.format),
         snapshot_every_s=shape.snapshot_every,
         resolve_timeout_s=shape.resolve_timeout,

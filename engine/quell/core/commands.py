@@ -17,15 +17,18 @@ from quell.core.people import People
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
 from quell.model.decision import AnyDecision, Audit, SilenceChanged
-from quell.model.incident import Incident
+from quell.model.incident import POSTMORTEM, Incident
 from quell.model.mute import Silence
 from quell.model.records import CommandRecord, FeedbackRecord
 from quell.model.state import State
 from quell.model.times import format_duration
 
 MOST_DECLINED = 10_000
+MOST_NOTE = 2000
 _DONE_ALREADY = frozenset({"replay_quarantined", "drop_quarantined", "take_rules", "refuse_rules"})
 """What the edges did before they say so: it is only put on the trail."""
+DRAFTED = "drafted"
+"""Quell has kept a draft of the incident's post-mortem."""
 _OF_PEOPLE = frozenset({"assign", "snooze", "merge", "split"})
 _OF_INCIDENTS = _OF_PEOPLE | {"ack", "resolve", "reopen"}
 
@@ -65,15 +68,26 @@ class Commands:
             return False
         if command.verb in {"silence", "expire_silence"}:
             return self._silence(command, now, out)
-        if command.verb not in _OF_INCIDENTS:
+        if command.verb not in _OF_INCIDENTS | {DRAFTED}:
             self._refuse(command, now, out, f'there is no command "{command.verb}"')
             return False
         incident = self._state.incidents.get(command.target)
         if incident is None:
             self._refuse(command, now, out, f'there is no incident "{command.target}"')
             return False
+        if command.verb == DRAFTED:
+            self._drafted(command, incident, now, out)
+            return False
         self._on_incident(command, incident, now, out)
         return True
+
+    def _drafted(self, command: CommandRecord, incident: Incident, now: float, out: list[AnyDecision]) -> None:
+        """Says where the draft of its post-mortem is; a draft that was told of is not told of again."""
+        note = str(command.args.get("note") or "")[:MOST_NOTE]
+        if any((entry.what, entry.text) == (POSTMORTEM, note) for entry in incident.timeline):
+            return
+        self._logbook.keep(noted(incident, now, POSTMORTEM, note), "updated", now, out)
+        self._audit(command, now, out, note)
 
     def _on_incident(self, command: CommandRecord, incident: Incident, now: float, out: list[AnyDecision]) -> None:
         note = str(command.args.get("note") or "")

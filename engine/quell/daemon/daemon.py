@@ -27,6 +27,7 @@ from quell.daemon.clock import Clock
 from quell.daemon.decider import Restore
 from quell.daemon.digest import Digest
 from quell.daemon.direct import Direct
+from quell.daemon.drafting import Drafting
 from quell.daemon.drills import Drills
 from quell.daemon.git.candidate import Trial
 from quell.daemon.git.hook import GitHook
@@ -45,6 +46,8 @@ from quell.daemon.past_figures import PastFigures
 from quell.daemon.past_limits import PastLimits
 from quell.daemon.past_releases import PastReleases
 from quell.daemon.perform import Performer
+from quell.daemon.postmortem_comments import Comments
+from quell.daemon.postmortems import Postmortems
 from quell.daemon.reload import Reloader
 from quell.daemon.replaying import Replaying
 from quell.daemon.schedule import Schedule
@@ -151,6 +154,12 @@ class Daemon:
             self.sources, loop=self.loop, inbox=self.inbox, writer=self.writer, clock=clock, metrics=self.metrics,
             masker=self.masker, settings=lambda: self.settings, figures=self.figures.since,
         )  # fmt: skip
+        self.drafting = Drafting(self.loop, clock, self.suggestions)
+        self.postmortems = Postmortems(
+            self.loop, self.inbox, clock, self.drafting,
+            Comments(self.loop, self.sources, self.writer, clock, self._perform),
+            settings=lambda: self.settings,
+        )  # fmt: skip
         self.digest = Digest(lambda: self.settings, self.figures, self.writer, self.clock, self._perform)
         self.drills = Drills(self.loop, self.inbox, self.clock, self.metrics, lambda: self.settings)
         self.bad_input = BadInput(self.inbox, self.writer, self.clock)
@@ -180,6 +189,8 @@ class Daemon:
             figures=self.figures,
             releases=self.releases,
             suggestions=self.suggestions,
+            drafting=self.drafting,
+            postmortems=self.postmortems,
             chat=self.chat,
         )  # fmt: skip
 
@@ -226,6 +237,7 @@ class Daemon:
         self._spawn(self.releases.run(), "releases")
         self._spawn(self.digest.run(), "digest")
         self._spawn(self.drills.run(), "drills")
+        self._spawn(self.postmortems.run(), "post-mortems")
         self._spawn(giving_back(), "heap")
         self._spawn(self.bad_input.run(), "bad input")
         self._recovered, self.not_ready = True, ""
@@ -390,4 +402,5 @@ class Daemon:
             self.loop, self.inbox, self.sources, self.reloader,
             git=self.git, clock=self.clock, started_at=self._started_at, not_ready=self.not_ready,
         )  # fmt: skip
+        told["postmortems"] = self.postmortems.status()
         return {**told, "lease": {"number": self.tenure.number, "held": self.tenure.held}}

@@ -17,6 +17,7 @@ import structlog
 from quell.chatops.html import html_card
 from quell.config.settings import DigestSettings, Settings
 from quell.core.context import rendered
+from quell.daemon.attempts import WAIT_S, Ended, next_attempt
 from quell.daemon.clock import Clock
 from quell.daemon.logs import Sparing
 from quell.daemon.past_figures import PastFigures
@@ -32,14 +33,10 @@ from quell.store.port import LedgerEntry, Turn
 LATE_S = 3 * 86_400.0
 """For so long after it was due a digest is worth telling."""
 TIMEOUT_S = 60.0
-WAIT_S = 10.0
-"""Before the second attempt; each further wait is three times the one before, an hour at most."""
-LONGEST_WAIT_S = 3600.0
 LANE = "digest"
 """What all digests are told in: one whose sender's credentials do not do waits for others, as a page does."""
 _LOOK_S = 5.0
 """The clock may jump and the setting may change: looked at this often at least."""
-_HOPELESS = frozenset({"refused", "bug"})
 
 
 class Digest:
@@ -84,30 +81,22 @@ class Digest:
         if token in self._over:
             return
         entries = await self._writer.call(self._writer.store.ledger, _run_of(token))
-        attempt = self._next_attempt(token, entries, now)
+        attempt = self._next_attempt(token, entries)
         if attempt is None:
             return
         deed = await self._deed(digest, token, attempt, due)
         turn = Turn(seq=0, intents=[deed], said={deed.key: f"{deed.action} of {token}, attempt {attempt}"})
         self._perform(await self._writer.call(self._writer.store.commit, turn))
 
-    def _next_attempt(self, token: str, entries: Sequence[LedgerEntry], now: float) -> int | None:
+    def _next_attempt(self, token: str, entries: Sequence[LedgerEntry]) -> int | None:
         """The number of the attempt that is due now; None while one is under way, waits, or nothing more is done."""
-        if not entries:
-            return 1
-        newest, count = entries[0], len(entries)
-        if newest.state in {"intended", "acting"}:
-            return None
-        result = newest.result
-        if newest.state == "done" or result is None or newest.state == "in_doubt":
+        try:
+            return next_attempt(entries, self._clock.now())
+        except Ended as ended:
             self._over.add(token)
+            if ended.hopeless is not None:
+                self._log.error("the digest cannot be told", digest=token, error=ended.hopeless)
             return None
-        if result.failure in _HOPELESS:
-            self._over.add(token)
-            self._log.error("the digest cannot be told", digest=token, error=result.error)
-            return None
-        wait_s = max(min(WAIT_S * 3.0 ** (count - 1), LONGEST_WAIT_S), result.retry_after_s or 0.0)
-        return count + 1 if now >= result.at + wait_s else None
 
     async def _deed(self, digest: DigestSettings, token: str, attempt: int, due: float) -> Perform:
         figures = await self._figures.since(digest.over_s, due)

@@ -10,6 +10,8 @@ from quell.model.impact import Impact
 
 IncidentStatus = Literal["open", "acknowledged", "resolved", "merged", "withdrawn"]
 OPEN_STATUSES: frozenset[str] = frozenset({"open", "acknowledged"})
+POSTMORTEM = "postmortem"
+"""What stands in the timeline where a draft of a post-mortem was kept, and where it is."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -291,6 +291,7 @@ class CommandRecord(Record, frozen=True, kw_only=True, tag="command", omit_defau
     | snooze | incident id | seconds |
     | follow | incident id ("": found by ``there``) | status there (open, acknowledged, resolved) or "note"; note; |
     | | | there: its id there; echo: our own deed made it so; who: id, name, email of the person |
+    | drafted | incident id | note: where quell keeps the draft of its post-mortem |
     | merge | incident id, which stays | incident: the one that goes; note |
     | split | incident id | alerts: fingerprints, which get an incident of their own; note |
     | silence | silence id (chosen at the edge) | silence: a `quell.model.mute.Silence` as a mapping |

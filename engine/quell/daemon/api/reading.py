@@ -64,6 +64,7 @@ def _incidents(router: APIRouter, services: Services) -> None:
         likes = await likes_of(services, found)
         return answer({
             "incident": to_wire(found), "alerts": alerts, "runs": runs, "changes": changes, "similar": likes,
+            "postmortem": await asyncio.to_thread(_kept, services, found),
             "drift": [
                 {"alert": alert.fingerprint, "text": "\n".join(drift_lines(report))}
                 for alert, report in _reports(services, found)
@@ -108,6 +109,12 @@ def _incidents(router: APIRouter, services: Services) -> None:
             return Response(await asyncio.to_thread(png, picture), media_type="image/png")
         except PictureError as error:
             raise HTTPException(501, str(error)) from error
+
+
+def _kept(services: Services, incident: Incident) -> dict[str, str] | None:
+    """The draft of its post-mortem that was kept, if one stands there now."""
+    found = services.postmortems.kept(incident.id)
+    return None if found is None else {"file": found.shown}
 
 
 def _reports(services: Services, incident: Incident) -> list[tuple[Alert, DriftReport]]:

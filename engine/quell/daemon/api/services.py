@@ -12,12 +12,14 @@ from fastapi import HTTPException, Request, Response
 from quell.daemon.auth import Principal
 from quell.daemon.chat.chat import Chat
 from quell.daemon.clock import Clock
+from quell.daemon.drafting import Drafting
 from quell.daemon.git.source import GitSource
 from quell.daemon.inbox import Inbox
 from quell.daemon.loop import Loop
 from quell.daemon.past_figures import PastFigures
 from quell.daemon.past_limits import PastLimits
 from quell.daemon.past_releases import PastReleases
+from quell.daemon.postmortems import Postmortems
 from quell.daemon.replaying import Replaying
 from quell.daemon.writer import Writer
 from quell.model.alert import Alert
@@ -47,6 +49,8 @@ class Services:
     figures: PastFigures
     releases: PastReleases
     suggestions: PastLimits
+    drafting: Drafting
+    postmortems: Postmortems
     chat: Chat
 
     @property
