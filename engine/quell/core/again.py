@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from quell.core.chart import Chart
 from quell.core.fold import SKEW_S
 from quell.core.intake import EARLIEST, LATEST, UNKEPT
-from quell.model.alert import Alert, Heard, fingerprint
+from quell.model.alert import Alert, Heard, digest_of, fingerprint, identity_of
 from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.records import AlertRecord, AnyRecord
 from quell.model.state import State
@@ -31,6 +31,9 @@ class Repeats:
         self._state = state
         self._chart = chart
         self._marks: dict[int, str] = {}
+        self.identities: dict[int, bytes] = {}
+        """What the labels are as bytes, by the record's identity, of the records that the last call of `take` returned
+        and where that was asked for."""
         self._same: dict[int, tuple[dict[str, str], str]] = {}
         """Labels and fingerprints by the labels' identity: who tells an alert again mostly hands over one object."""
 
@@ -40,13 +43,13 @@ class Repeats:
 
     def take(self, records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> Sequence[AnyRecord]:
         """Takes all that are mere repeats; returns the other records."""
-        self._marks = {}
+        self._marks, self.identities = {}, {}
         if self._chart.resolver.relabels:
             return records
         alerts = self._state.alerts
         found: dict[str, Alert] = {}
         rest: list[AnyRecord] = []
-        marks = self._marks = {}
+        marks, identities = self._marks, self.identities
         seen: set[str] = set()
         for record in records:
             if type(record) is not AlertRecord or record.id or record.key:
@@ -57,9 +60,10 @@ class Repeats:
                 mark = same[1]
             else:
                 try:
-                    mark = fingerprint(labels)
+                    identity = identity_of(labels)
                 except UNKEPT:
                     return records
+                mark, identities[id(record)] = digest_of(identity), identity
             if mark in seen:
                 return records
             seen.add(mark)

@@ -67,11 +67,12 @@ class Consequences:
             if not at % TOGETHER or type(decision) is IncidentChanged:
                 yield
             if type(decision) is AlertChanged:
+                told = decision.alert
                 if not decision.repeat:
-                    self._observer.follow(decision)
-                    self._groups.ended(decision.alert, now)
-                self.page_alone(decision.alert, now, out)
-                if any_alert and (alert := self._state.alerts.get(decision.alert.fingerprint)) is not None:
+                    self._observer.alert(told, decision.at)
+                    self._groups.ended(told, now)
+                self.page_alone(told, now, out)
+                if any_alert and (alert := self._state.alerts.get(told.fingerprint)) is not None:
                     out.extend(self._automation.on_alert(alert, now))
                 continue
             self._observer.follow(decision)

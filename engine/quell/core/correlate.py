@@ -62,8 +62,10 @@ class Correlator:
         self._settings = settings
         self._prices, self._timing = graph.weights.prices, graph.weights.timing
         self._enough = self._prices.enough
-        self._quiet: list[float] = [getattr(graph.weights.noise, kind) for kind in TROUBLES]
-        """So many nats less are alerts of each family worth."""
+        quiet: list[float] = [getattr(graph.weights.noise, kind) for kind in TROUBLES]
+        self._worth = [self._prices.evidence - less for less in quiet]
+        """What explaining one alert of each family earns, and what explaining the most alerts of it does."""
+        self._most_worth = [worth + self._prices.more_limit for worth in self._worth]
         self._state = state
         self._expected: dict[int, list[tuple[int, float]]] = {}
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
@@ -94,18 +96,18 @@ class Correlator:
         """Puts a new episode of an alert where it belongs; returns its unit, None when no entity is known."""
         if alert.entity is None:
             return None
-        kind = family(alert)
+        kind, web = int(family(alert)), self.web
         onset = min(alert.starts_at, alert.onset_seen)
-        unit = self.web.find(alert.entity, kind, onset)
+        unit = web.find(alert.entity, kind, onset)
         crowded = len(self._state.units) >= MOST_LIVE
         if unit is None and crowded:
-            unit = self.web.find_any(alert.entity, onset)
+            unit = web.find_any(alert.entity, onset)
         if unit is None:
             self._state.last_unit += 1
             unit = Unit(
                 id=self._state.last_unit,
                 entity=alert.entity,
-                family=int(kind),
+                family=kind,
                 first=onset,
                 onset=onset,
                 last=onset,
@@ -113,8 +115,8 @@ class Correlator:
                 plain=crowded,
             )
             if not crowded:
-                self.web.kin.admit(unit, alert)
-            group = self._join(unit, self.web.add(unit), now)
+                web.kin.admit(unit, alert)
+            group = self._join(unit, web.add(unit), now)
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
@@ -357,9 +359,9 @@ class Correlator:
         That has a limit, which is told by the first few alerts of a large unit.
         """
         prices = self._prices
-        worth = prices.evidence - self._quiet[unit.family]
         if unit.id in self._ample or self._is_ample(unit):
-            return worth + prices.more_limit - prices.aloof * self._aloof(unit)
+            most = self._most_worth[unit.family]
+            return most - prices.aloof * self._aloof(unit) if self._state.customs else most
         marks: set[str] = set()
         names: set[str] = set()
         more = 0.0
@@ -372,7 +374,7 @@ class Correlator:
             more = prices.more_names * max(len(names) - 1, 0) + prices.more_replicas * replicas
             if more >= prices.more_limit:
                 break
-        return worth + min(more, prices.more_limit) - prices.aloof * self._aloof(unit)
+        return self._worth[unit.family] + min(more, prices.more_limit) - prices.aloof * self._aloof(unit)
 
     def _is_ample(self, unit: Unit) -> bool:
         """Whether a unit is worth all that one can be; it stays so, as its first alerts stay the first."""

@@ -187,7 +187,7 @@ class Engine:
         for _ in self._advance(now, out):
             yield []
         followed = len(out)
-        for record in in_order(self._repeats.take(records, now, out), now, out):
+        for record in in_order(self._repeats.take(records, now, out), now, out, self._repeats.identities):
             taker = self._takers.of(record)
             if taker is not None and not (record.id and seen_before(self.state, record, now)):
                 taker(record, now, out)

@@ -41,7 +41,7 @@ _FAILING = (
     r"expired|broken|lost|loss|missing|mismatch|killed|restart\w*|unhealthy|outage|impair\w*|tls|handshake\w*|budget|"
     r"waiting|replication|under.replicated|offline|absent|abort\w*|rejected|panic"
 )
-_NUMBER = re.compile(r"(?<!\w)\d+(?!\w)", re.ASCII)
+_NUMBER = re.compile(r"\b\d+\b", re.ASCII)
 """Numbers that stand for themselves say nothing of the kind of trouble, and would make every summary another one."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-./]+")
 

@@ -7,18 +7,20 @@ where the long way folds, mutes and judges it in turn. Whatever is not as plain 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.court import court_of
 from quell.core.fold import SKEW_S
-from quell.core.mute import Muter
+from quell.core.mute import Muter, Ways
 from quell.core.prune import Pruning
-from quell.core.severity import severity_of
+from quell.core.severity import SEVERITY_LABELS, severity_of
 from quell.core.thrift import Words, begun_once
 from quell.core.triage import COMPANY_S, lesser, waiting
 from quell.core.verdicts import DAY_S, muted
+from quell.expressions.matchers import matching_of
 from quell.expressions.sieve import Sieve
 from quell.model.alert import Alert, Handling, Heard, Reason
 from quell.model.decision import AlertChanged, AnyDecision
@@ -30,6 +32,22 @@ MOST_SEVERITIES = 1000
 """So many words for severities are remembered with what is said of them; senders may choose any."""
 
 Rejudge = Callable[[Iterable[str], float, list[AnyDecision]], object]
+
+
+class _Alike(NamedTuple):
+    """What all alerts have in common whose labels are alike where rules and severities look.
+
+    ``ruled``: a rule of triage is about them, ``mapped``: a map rule is. ``severe``: they page; ``handling`` and
+    ``reason`` are what becomes of one that says nothing else.
+    """
+
+    ruled: bool
+    mapped: bool
+    ways: Ways
+    severity: str
+    severe: bool
+    handling: Handling
+    reason: Reason
 
 
 class Firsts:
@@ -55,7 +73,11 @@ class Firsts:
         self._words = words
         self._rejudge = rejudge
         self._court = court_of(rulebook.triage)
-        self._ruled: Sieve[bool] = Sieve([matching for matching, _ in self._court.rules], any)
+        mapped = [matching_of(rule.matchers) for rule in rulebook.map if rule.entity]
+        self._of_triage = len(self._court.rules)
+        self._of_maps = self._of_triage + len(mapped)
+        asked = [*(matching for matching, _ in self._court.rules), *mapped, *muter.matchings]
+        self._sieve = Sieve(asked, self._alike, besides=SEVERITY_LABELS)
         self._said: dict[str, tuple[bool, Handling, Reason]] = {}
         self._arrived, self._ends, self._ahead = 0.0, 0.0, 0.0
         """Of the last that was taken: what comes together mostly has the same, which is then one object."""
@@ -88,10 +110,9 @@ class Firsts:
             ahead = self._ahead = self._ahead if ahead == self._ahead != 0.0 else ahead
         arrived = self._arrived = self._arrived if arrived == self._arrived != 0.0 else arrived
         begun = start if start < arrived else arrived
-        if self._ruled.of(labels):
+        ruled, mapped, ways, severity, severe, handling, reason = self._sieve.of(labels)
+        if ruled:
             return None
-        severity = severity_of(labels)
-        severe, handling, reason = self._said.get(severity) or self._say(severity)
         until: float | None
         until = due = self._until(begun, arrived) if severe else begun + DAY_S
         if now >= due:
@@ -100,9 +121,10 @@ class Firsts:
         if start == begun:
             start = behaviour.began[0]
         (begun,) = behaviour.began
-        entity = resolver.resolve(labels, record.entity or "")
+        told = mapped or record.entity
+        entity = resolver.resolve(labels, record.entity or "") if told else resolver.unruled(labels)
         self._words.share(labels)
-        mutings, affected = self._muter.begun(mark, labels, now, state.silences)
+        mutings, affected = self._muter.begun(mark, labels, ways, now, state.silences)
         if mutings:
             handling, reason, until = "muted", muted(mutings), None
         alert = Alert(
@@ -140,6 +162,20 @@ class Firsts:
             self._rejudge(sorted(affected), now, out)
         out.append(AlertChanged(at=now, alert=alert))
         return alert
+
+    def _alike(self, holds: Sequence[bool], labels: Mapping[str, str]) -> _Alike:
+        """Of alerts with such labels, of which ``holds`` says what matches them."""
+        severity = severity_of(labels)
+        severe, handling, reason = self._said.get(severity) or self._say(severity)
+        return _Alike(
+            ruled=any(holds[: self._of_triage]),
+            mapped=any(holds[self._of_triage : self._of_maps]),
+            ways=self._muter.ways(holds[self._of_maps :]),
+            severity=severity,
+            severe=severe,
+            handling=handling,
+            reason=reason,
+        )
 
     def _until(self, begun: float, arrived: float) -> float:
         """How long a severe one waits for company."""

@@ -31,7 +31,8 @@ class Groups:
         unit = self._chart.correlator.add(alert, now)
         if unit is not None:
             self._unit_of[place] = unit.id
-            self._units_at.setdefault(unit.entity, set()).add(unit.id)
+            if len(unit.alerts) == 1:
+                self._units_at.setdefault(unit.entity, set()).add(unit.id)
             group = self._state.groups[unit.group]
             if self._planned.get(group.id) != (group.solve_at, group.close_at, group.review_at):
                 self.plan(group)
@@ -45,12 +46,12 @@ class Groups:
 
     def ended(self, alert: Alert, now: float) -> None:
         """Takes note that a firing is over, or goes on after all."""
-        place = place_of((alert.fingerprint, alert.episode))
+        place = alert.fingerprint if alert.episode == 1 else place_of((alert.fingerprint, alert.episode))
         unit = self._state.units.get(self._unit_of.get(place, 0))
         if unit is None:
             return
-        if alert.firing:
-            if unit.ends.pop(place, None) is not None:
+        if alert.status == "firing":
+            if unit.ends and unit.ends.pop(place, None) is not None:
                 self._chart.correlator.end_told(unit)
         elif alert.status == "resolved" and alert.ends_at is not None and unit.ends.get(place) != alert.ends_at:
             unit.ends[place] = alert.ends_at

@@ -13,7 +13,7 @@ from quell.core.orphans import count_troubles
 from quell.core.severity import rank
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, RunChanged
-from quell.model.habits import BOUNDS_S, HALF_S, Began, RuleHabit, Tally
+from quell.model.habits import BOUNDS_S, HALF_S, Began, Habits, RuleHabit, Tally
 from quell.model.incident import Incident
 from quell.model.state import State
 
@@ -38,7 +38,7 @@ class Observer:
         """Takes note of one decision."""
         if type(decision) is AlertChanged:
             if not decision.repeat:
-                self._alert(decision.alert, decision.at)
+                self.alert(decision.alert, decision.at)
         elif isinstance(decision, IncidentChanged):
             last = decision.incident.timeline[-1:]
             by_hand = decision.event == "resolved" and any(entry.by != QUELL for entry in last)
@@ -82,26 +82,27 @@ class Observer:
             if alert is None or not alert.firing or alert.episode != int(episode or 1):
                 del self._state.habits.open[place]
 
-    def _alert(self, alert: Alert, at: float) -> None:
+    def alert(self, alert: Alert, at: float) -> None:
+        """Takes note of an alert that is not as it was."""
         habits = self._state.habits
         place = alert.fingerprint if alert.episode == 1 else place_of((alert.fingerprint, alert.episode))
         if alert.status == "firing":
             if place not in habits.open and len(habits.open) < MOST_OPEN:
                 habits.open[place] = alert.starts_at
-                self._began(alert)
+                self._began(habits, alert)
         elif habits.open.pop(place, None) is not None:
             self._ended(alert, at)
 
-    def _began(self, alert: Alert) -> None:
-        habits = self._state.habits
-        rule = self._rule(alert.name)
+    def _began(self, habits: Habits, alert: Alert) -> None:
+        name = alert.labels.get("alertname", "")
+        rule = habits.newer.rules.get(name) or self._rule(name)
         rule.firings += 1
         rule.example = alert.labels
         if alert.severity != rule.severity:
             rule.severity = _graver(rule.severity, alert.severity)
         if not alert.mutings and len(habits.fresh) < MOST_FRESH:
             at = min(alert.starts_at, alert.onset_seen)
-            habits.fresh.append(Began(at, alert.entity or "", alert.name, alert.fingerprint, alert.episode))
+            habits.fresh.append(Began(at, alert.entity or "", name, alert.fingerprint, alert.episode))
 
     def _ended(self, alert: Alert, at: float) -> None:
         rule = self._rule(alert.name)

@@ -21,89 +21,100 @@ from quell.model.mute import Silence
 from quell.model.rulebook import InhibitRule, Rulebook, Window
 
 Values = tuple[str, ...]
-_Change = Callable[["_Bunch", Values, str], None]
 
 
-class _Bunch:
-    """Fingerprints of firing alerts by their equal-label values, each bunch sorted.
+class _Stand:
+    """The firing alerts with the same values of the equal labels, as a rule speaks of them: fingerprints, sorted."""
 
-    Most bunches are of one, which is kept without a list around it.
-    """
-
-    __slots__ = ("_marks",)
+    __slots__ = ("both", "sources", "targets")
 
     def __init__(self) -> None:
-        self._marks: dict[Values, str | list[str]] = {}
+        self.sources: list[str] = []
+        self.both: list[str] = []
+        self.targets: list[str] = []
 
     def __bool__(self) -> bool:
-        return bool(self._marks)
+        return bool(self.sources or self.both or self.targets)
 
-    def first(self, values: Values) -> str | None:
-        """The smallest fingerprint, so that the order of arrival does not show."""
-        marks = self._marks.get(values)
-        return marks[0] if isinstance(marks, list) else marks
+    def of(self, part: _Part) -> list[str]:
+        """Those of which the rule speaks in the same way."""
+        return self.targets if not part.source else self.both if part.target else self.sources
 
-    def all(self, values: Values) -> list[str]:
-        """All fingerprints."""
-        marks = self._marks.get(values)
-        return marks if isinstance(marks, list) else [] if marks is None else [marks]
-
-    def add(self, values: Values, mark: str) -> None:
-        """One more."""
-        marks = self._marks.get(values)
-        if isinstance(marks, list):
-            insort(marks, mark)
-        else:
-            self._marks[values] = mark if marks is None else sorted((marks, mark))
-
-    def remove(self, values: Values, mark: str) -> None:
-        """One less; it must be there."""
-        marks = self._marks[values]
-        if isinstance(marks, list) and len(marks) > 1:
-            del marks[bisect_left(marks, mark)]
-        else:
-            del self._marks[values]
+    def inhibitor(self, *, one_sided_only: bool) -> str | None:
+        """The one that is named: the smallest, so that the order of arrival does not show."""
+        found = self.sources[:1] if one_sided_only else self.sources[:1] + self.both[:1]
+        return min(found, default=None)
 
 
 class _Inhibition:
-    """One inhibit rule and the firing alerts it speaks of, by the values of its equal labels."""
+    """One inhibit rule and the firing alerts it speaks of, by the values of its equal labels.
+
+    Most stand alone with their values, and are targets; those are kept without anything around them.
+    """
 
     def __init__(self, rule: InhibitRule) -> None:
         self.rule = rule
         self._missing = ("",) * len(rule.equal)
-        self._sources, self._both, self._targets = _Bunch(), _Bunch(), _Bunch()
+        self._stands: dict[Values, str | _Stand] = {}
 
-    def change(self, mark: str, values: Values, part: _Part, change: _Change) -> Iterable[str]:
-        """Take note of a firing alert, or forget it; the targets whose inhibition that changes."""
-        if not part.source:
-            change(self._targets, values, mark)
+    def begin(self, mark: str, values: Values, part: _Part) -> tuple[Iterable[str], str | None]:
+        """Takes note of an alert that begins to fire; the targets whose inhibition that changes, and its inhibitor."""
+        if not part.source and self._stands.setdefault(values, mark) is mark:
+            return (), None
+        return self.add(mark, values, part), self.inhibitor(values, part)
+
+    def add(self, mark: str, values: Values, part: _Part) -> Iterable[str]:
+        """Takes note of a firing alert; the targets whose inhibition that changes."""
+        stand = self._stands.get(values)
+        if stand is None and not part.source:
+            self._stands[values] = mark
             return ()
-        before = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
-        change(self._both if part.target else self._sources, values, mark)
-        after = self._first(values, one_sided_only=False), self._first(values, one_sided_only=True)
-        targets = self._targets.all(values) if before[0] != after[0] else ()
-        both = self._both.all(values) if before[1] != after[1] else ()
-        return (*targets, *both)
+        if not isinstance(stand, _Stand):
+            alone, stand = stand, _Stand()
+            if alone is not None:
+                stand.targets.append(alone)
+            self._stands[values] = stand
+        return _changed(stand, part, lambda marks: insort(marks, mark))
+
+    def remove(self, mark: str, values: Values, part: _Part) -> Iterable[str]:
+        """Forgets one of which note was taken; the targets whose inhibition that changes."""
+        stand = self._stands[values]
+        if not isinstance(stand, _Stand):
+            del self._stands[values]
+            return ()
+        affected = _changed(stand, part, lambda marks: marks.pop(bisect_left(marks, mark)))
+        if not stand:
+            del self._stands[values]
+        return affected
 
     def inhibitor(self, values: Values, part: _Part) -> str | None:
         """The first fingerprint that inhibits an alert with these values."""
-        if not part.target or not (self._sources or self._both):
-            return None
-        return self._first(values, one_sided_only=part.source)
+        stand = self._stands.get(values) if part.target else None
+        return stand.inhibitor(one_sided_only=part.source) if isinstance(stand, _Stand) else None
 
     def targets(self, values: Values, part: _Part) -> set[str]:
         """Noted alerts that an alert with these values may inhibit."""
-        return set() if not part.source else {*self._targets.all(values), *self._both.all(values)}
+        stand = self._stands.get(values) if part.source else None
+        if stand is None:
+            return set()
+        return {*stand.targets, *stand.both} if isinstance(stand, _Stand) else {stand}
 
     def values(self, labels: Mapping[str, str]) -> Values:
         """What source and target must share."""
         return tuple(map(labels.get, self.rule.equal, self._missing))
 
-    def _first(self, values: Values, *, one_sided_only: bool) -> str | None:
-        """The inhibitor that is named."""
-        source = self._sources.first(values)
-        both = None if one_sided_only else self._both.first(values)
-        return both if source is None else source if both is None else min(source, both)
+
+def _changed(stand: _Stand, part: _Part, change: Callable[[list[str]], object]) -> Iterable[str]:
+    """Changes those that a rule speaks of in one way; the targets whose inhibition that changes."""
+    marks = stand.of(part)
+    if not part.source:
+        change(marks)
+        return ()
+    before = stand.inhibitor(one_sided_only=False), stand.inhibitor(one_sided_only=True)
+    change(marks)
+    targets = stand.targets if before[0] != stand.inhibitor(one_sided_only=False) else ()
+    both = stand.both if before[1] != stand.inhibitor(one_sided_only=True) else ()
+    return (*targets, *both)
 
 
 class _Part(NamedTuple):
@@ -114,7 +125,7 @@ class _Part(NamedTuple):
     target: bool
 
 
-class _Ways(NamedTuple):
+class Ways(NamedTuple):
     """All that may mute alerts with the same labels, besides silences."""
 
     windows: tuple[_Opening, ...]
@@ -163,16 +174,18 @@ class Muter:
         self._inhibitions = tuple(_Inhibition(rule) for rule in rulebook.inhibit)
         asked = [one.matchers for one in rulebook.windows] + [one.matchers for one in rulebook.mute]
         asked += [side for rule in rulebook.inhibit for side in (rule.source, rule.target)]
-        self._sieve = Sieve([matching_of(matchers) for matchers in asked], self._ways)
+        self.matchings = tuple(matching_of(matchers) for matchers in asked)
+        """All that is asked of labels; `ways` says what of it holds."""
+        self._sieve = Sieve(self.matchings, lambda holds, _: self.ways(holds))
         self._noted: dict[str, dict[str, str]] = {}
         self._silences: dict[str, tuple[Silence, Matching]] = {}
 
-    def _ways(self, holds: Sequence[bool]) -> _Ways:
+    def ways(self, holds: Sequence[bool]) -> Ways:
         """What of windows, rules, and sources and targets of inhibitions in turn ``holds`` says to match."""
         of_rules = len(self._windows)
         of_parts = of_rules + len(self._rules)
         sides = zip(self._inhibitions, holds[of_parts::2], holds[of_parts + 1 :: 2], strict=True)
-        return _Ways(
+        return Ways(
             tuple(compress(self._windows, holds)),
             tuple(sorted(compress(self._rules, holds[of_rules:]), key=_by)),
             tuple(_Part(*side) for side in sides if side[1] or side[2]),
@@ -196,7 +209,7 @@ class Muter:
         labels: Mapping[str, str],
         now: float,
         silences: Mapping[str, Silence],
-        ways: _Ways,
+        ways: Ways,
         inhibited: list[Muting],
     ) -> tuple[Muting, ...]:
         if not (silences or ways.windows or ways.rules or inhibited):
@@ -228,32 +241,37 @@ class Muter:
             del self._noted[mark]
             for part in self._sieve.of(known).parts:
                 inhibition = part.inhibition
-                affected.update(inhibition.change(mark, inhibition.values(known), part, _Bunch.remove))
+                affected.update(inhibition.remove(mark, inhibition.values(known), part))
         if alert.firing:
             self._noted[mark] = alert.labels
             for part in self._sieve.of(alert.labels).parts:
                 inhibition = part.inhibition
-                affected.update(inhibition.change(mark, inhibition.values(alert.labels), part, _Bunch.add))
+                affected.update(inhibition.add(mark, inhibition.values(alert.labels), part))
         affected.discard(mark)
         return affected
 
     def begun(
-        self, mark: str, labels: dict[str, str], now: float, silences: Mapping[str, Silence]
-    ) -> tuple[tuple[Muting, ...], set[str]]:
-        """What `mutings` and `note` answer of an alert that begins to fire and is not noted yet; notes it."""
-        ways = self._sieve.of(labels)
-        affected: set[str] = set()
+        self, mark: str, labels: dict[str, str], ways: Ways, now: float, silences: Mapping[str, Silence]
+    ) -> tuple[tuple[Muting, ...], Iterable[str]]:
+        """What `mutings` and `note` answer of an alert that begins to fire and is not noted yet; notes it.
+
+        ``ways`` are those of the labels.
+        """
+        affected: Iterable[str] = ()
         inhibited: list[Muting] = []
         if self._inhibitions:
             self._noted[mark] = labels
         for part in ways.parts:
             inhibition = part.inhibition
-            values = inhibition.values(labels)
-            affected.update(inhibition.change(mark, values, part, _Bunch.add))
-            by = inhibition.inhibitor(values, part)
+            told, by = inhibition.begin(mark, inhibition.values(labels), part)
+            if told:
+                affected = {*affected, *told}
             if by is not None:
                 inhibited.append(self._inhibited_by(by, part))
-        affected.discard(mark)
+        if affected:
+            affected = {one for one in affected if one != mark}
+        if not (silences or ways.windows or ways.rules or inhibited):
+            return (), affected
         return self._all(labels, now, silences, ways, inhibited), affected
 
     def inhibited(self, labels: Mapping[str, str]) -> tuple[Muting, ...]:

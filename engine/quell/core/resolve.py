@@ -52,7 +52,7 @@ class Resolver:
         """Whether some rule sets labels."""
         naming = [(matching, template) for rule, matching, template in self._rules if rule.entity]
         self._naming = Sieve(
-            [matching for matching, _ in naming], lambda holds: tuple(compress([one for _, one in naming], holds))
+            [matching for matching, _ in naming], lambda holds, _: tuple(compress([one for _, one in naming], holds))
         )
         self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._coined = Words()
@@ -77,7 +77,13 @@ class Resolver:
         """The entity that labels speak of, or None when nothing in them names one."""
         if hint:
             return hint if hint in self._ids else self._by_name(hint.partition("/")[2], labels, "") or hint
-        return self.by_rule(labels) or self._by_label(labels) or self._by_address(labels) or self._by_any(labels)
+        return self.by_rule(labels) or self.unruled(labels)
+
+    def unruled(self, labels: Mapping[str, str]) -> str | None:
+        """The same of labels of which no map rule says anything."""
+        if not self._ids:  # nothing is known by any name
+            return self._by_any(labels)
+        return self._by_label(labels) or self._by_address(labels) or self._by_any(labels)
 
     def by_rule(self, labels: Mapping[str, str]) -> str | None:
         """The entity that the first map rule names whose labels are all there."""
@@ -92,7 +98,7 @@ class Resolver:
         return None
 
     def _by_label(self, labels: Mapping[str, str]) -> str | None:
-        for label in self._telling(labels) if self._ids else ():
+        for label in self._telling(labels):
             value = labels[label]
             if value in self._ids:
                 if value:

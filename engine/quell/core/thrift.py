@@ -26,14 +26,19 @@ class Words:
 
     def share(self, texts: dict[str, str]) -> None:
         """Puts known objects in the place of equal values."""
-        known = self._known
+        known = self._known.get
         for name, text in texts.items():
-            if len(text) <= LONGEST:
-                texts[name] = known.get(text) or self._met(text)
+            one = known(text)
+            if one is not None:
+                texts[name] = one
+            elif len(text) <= LONGEST:
+                texts[name] = self._met(text)
+                known = self._known.get
 
     def one(self, text: str) -> str:
         """The object that stands for a text."""
-        return self._known.get(text) or self._met(text)
+        known = self._known.get(text)
+        return self._met(text) if known is None else known
 
     def _met(self, text: str) -> str:
         if len(self._known) >= MOST_WORDS:

@@ -28,6 +28,7 @@ LEG_LIMIT = 3.2
 BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
 """Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
 TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
+_DATA = int(Family.DATA)
 TOGETHER_S = 900.0
 TOGETHER_DATA_S = 5400.0
 LEG_WITHIN_S = 1500.0
@@ -105,10 +106,10 @@ class Web:
 
     def find(self, entity: str, family: int, onset: float) -> Unit | None:
         """The live unit that an alert of this entity, family and onset belongs to."""
-        together = TOGETHER_DATA_S if family == Family.DATA else TOGETHER_S
-        best = None
-        for unit_id in self._at.get(key(self.graph.node(entity), family), ()):
-            unit = self._state.units[unit_id]
+        together = TOGETHER_DATA_S if family == _DATA else TOGETHER_S
+        best, units = None, self._state.units
+        for unit_id in self._at.get(self.graph.node(entity) * COUNT + family, ()):
+            unit = units[unit_id]
             if unit.onset - together <= onset <= unit.last + together and (best is None or unit.id < best.id):
                 best = unit
         return best

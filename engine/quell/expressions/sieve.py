@@ -14,13 +14,22 @@ T = TypeVar("T")
 
 
 class Sieve(Generic[T]):
-    """``make`` makes the answer of whether each of ``matchings`` holds, in their order."""
+    """``make`` makes the answer of whether each of ``matchings`` holds, in their order, and of the labels themselves.
+
+    Of those it may read what matchers look at, and the labels called ``besides``.
+    """
 
     __slots__ = ("_known", "_make", "_matchings", "_missing", "_names")
 
-    def __init__(self, matchings: Sequence[Matching], make: Callable[[Sequence[bool]], T]) -> None:
+    def __init__(
+        self,
+        matchings: Sequence[Matching],
+        make: Callable[[Sequence[bool], Mapping[str, str]], T],
+        besides: Sequence[str] = (),
+    ) -> None:
         self._matchings = tuple(matchings)
-        self._names = tuple({matcher.name: None for matching in matchings for matcher in matching.matchers})
+        asked = [matcher.name for matching in matchings for matcher in matching.matchers]
+        self._names = tuple(dict.fromkeys((*asked, *besides)))
         self._missing = ("",) * len(self._names)
         self._make = make
         self._known: dict[tuple[str, ...], T] = {}
@@ -32,5 +41,8 @@ class Sieve(Generic[T]):
         if known is None:
             if len(self._known) >= MOST:
                 self._known.clear()
-            known = self._known[looked_at] = self._make([matching.matches(labels) for matching in self._matchings])
+            known = self._known[looked_at] = self._made(labels)
         return known
+
+    def _made(self, labels: Mapping[str, str]) -> T:
+        return self._make([matching.matches(labels) for matching in self._matchings], labels)

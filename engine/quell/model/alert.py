@@ -118,8 +118,15 @@ def fingerprint(labels: dict[str, str], source: str = "", key: str = "") -> str:
     such as those about a data set that is called "labels", do not.
     """
     if not key:
-        identity = _SORTED.encode(labels)
-    else:
-        of_labels = key.startswith(OF_LABELS) and _LABELS_TOKEN.fullmatch(key)
-        identity = (key if of_labels else f"{source}\x00{key}").encode()
+        return digest_of(identity_of(labels))
+    of_labels = key.startswith(OF_LABELS) and _LABELS_TOKEN.fullmatch(key)
+    return digest_of((key if of_labels else f"{source}\x00{key}").encode())
+
+
+identity_of = _SORTED.encode
+"""The labels as bytes: the same for the same labels, in whatever order they came."""
+
+
+def digest_of(identity: bytes) -> str:
+    """16 hex digits that stand for what identifies an alert."""
     return blake2b(identity, digest_size=8).hexdigest()
