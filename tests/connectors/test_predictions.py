@@ -352,7 +352,7 @@ def test_the_real_helper_tells_a_real_daemon_and_the_detector_finds_it() -> None
                             features={"contact": PERSONAL[0], "amount": number}, at=NOW + number / 100,
                         )  # fmt: skip
                         emit.label(f"{PERSONAL[4]}-{number}", "no", at=NOW + number / 100)
-                    emit.outcome(kpi="approvals", value=3)
+                    emit.outcome(kpi="approvals", value=3, at=NOW)
                     assert emit.flush(60)
                 return emit.counts
 

@@ -180,6 +180,6 @@ def test_without_detectors_nothing_is_remembered() -> None:
     engine.decide([SampleRecord(at=T0, entity=CHECKOUT, metric="m1", value=9.0)], T0)
     assert msgspec.to_builtins(engine.state.detecting) == {
         "rules": {}, "watches": {}, "refused": {}, "crowded": {}, "began": {}, "read_at": {}, "blind": {}, "failed": {},
-        "unfit": {}, "counted": {},
+        "unfit": {}, "elders": {}, "counted": {},
     }  # fmt: skip
     assert engine.next_due() == Engine(Rulebook(version="1"), engine.state).next_due()

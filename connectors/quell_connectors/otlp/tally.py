@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from quell.model.records import AnyRecord, SamplesRecord
+from quell.model.clocks import OFF
+from quell.model.records import AnyRecord, SampleRecord, SamplesRecord
 from quell_connectors.otlp.wire import NANO, Signal
 
 MOST_REASONS = 5
@@ -25,6 +26,8 @@ class Tally:
         self._max_age_s = max_age_s
         self._by_reason: dict[tuple[str, str], int] = {}
         self._example: dict[str, str] = {}
+        self._off_s: dict[str, float] = {}
+        """How far the times lay from now that were not taken for that, at most."""
 
     def reject(self, entity: str, reason: str, example: str, count: int = 1) -> None:
         """Some are not taken."""
@@ -36,7 +39,10 @@ class Tally:
 
     def reject_time(self, entity: str, at: int, example: str) -> None:
         """One is not taken for its time."""
-        self.reject(entity, "no_time" if at <= 0 else "too_old" if at < self.oldest else "too_new", example)
+        reason = "no_time" if at <= 0 else "too_old" if at < self.oldest else "too_new"
+        self.reject(entity, reason, example)
+        if at > 0:
+            self._off_s[reason] = max(at / NANO - self.now, self._off_s.get(reason, 0.0), key=abs)
 
     def note(self, text: str) -> None:
         """Something the sender should know, though all was taken."""
@@ -57,14 +63,18 @@ class Tally:
         return "; ".join([*said, *sorted(self.notes)[:MOST_REASONS]])
 
     def records(self, source: str) -> list[AnyRecord]:
-        """How many of an entity's were not taken, for detectors to see."""
+        """How many of an entity's were not taken, for detectors to see; and by how much clocks are wrong."""
         values: dict[str, dict[str, list[float | None]]] = {}
         for (entity, reason), count in sorted(self._by_reason.items()):
             name = f"{SAMPLE}{{reason={reason},signal={self.signal}}}"
             values.setdefault(entity, {})[name] = [float(count)]
-        return [
+        rejected: list[AnyRecord] = [
             SamplesRecord(at=self.now, seen=self.now, source=source, entity=entity, times=[self.now], values=told)
             for entity, told in values.items()
+        ]
+        return rejected + [
+            SampleRecord(at=self.now, seen=self.now, source=source, entity=f"source/{source}", metric=OFF, value=off_s)
+            for _, off_s in sorted(self._off_s.items())
         ]
 
     def _why(self, reason: str) -> str:

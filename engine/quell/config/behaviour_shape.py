@@ -66,6 +66,8 @@ class BehaviourShape(Shape):
     """With what confidence it must lie beyond the limit."""
     profile: str | None = None
     """The profile that "change" compares with, as entity or entity@version."""
+    any_version: bool = False
+    """That the model has another version than the profile is meant: no alert ProfileOfAnotherVersion tells of it."""
 
     @model_validator(mode="after")
     def _fits(self) -> BehaviourShape:
@@ -109,6 +111,7 @@ def behaviour(shape: BehaviourShape) -> Behaviour:
         volume=shape.volume,
         sure=shape.sure,
         profile=shape.profile or "",
+        any_version=shape.any_version,
     )
 
 

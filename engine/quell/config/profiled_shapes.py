@@ -28,6 +28,8 @@ class ProfiledShape(Shape):
     """Fields that are left alone, as globs: ids and the like."""
     segment: str = ""
     """The segment whose distributions are read, such as region=eu; those of all together if left out."""
+    any_version: bool = False
+    """That the data has another version than the profile is meant: no alert ProfileOfAnotherVersion tells of it."""
 
 
 class DriftShape(ProfiledShape):
@@ -86,7 +88,7 @@ def drift(shape: DriftShape, fields: str) -> Drift:
         psi=shape.psi, chi2=shape.chi2, js=shape.js, chance=shape.chance, rows=shape.rows, fields=(fields,),
         leave=tuple(shape.without), columns=False,
     )  # fmt: skip
-    return Drift(profile=shape.profile or "", limits=limits, segment=shape.segment)
+    return Drift(profile=shape.profile or "", limits=limits, segment=shape.segment, any_version=shape.any_version)
 
 
 def schema(shape: SchemaShape, fields: str) -> Schema:
@@ -96,7 +98,9 @@ def schema(shape: SchemaShape, fields: str) -> Schema:
         fields=(fields,), leave=tuple(shape.without), drift=False,
     )  # fmt: skip
     checks = tuple(dict.fromkeys(shape.check))
-    return Schema(checks=checks, profile=shape.profile or "", limits=limits, segment=shape.segment)
+    return Schema(
+        checks=checks, profile=shape.profile or "", limits=limits, segment=shape.segment, any_version=shape.any_version
+    )
 
 
 def unprofiled(rules: Iterable[DetectRule], profiles: Sequence[Profile]) -> Iterator[Problem]:

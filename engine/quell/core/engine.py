@@ -15,6 +15,7 @@ from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
+from quell.core.clocks import Clocks
 from quell.core.commands import Commands
 from quell.core.consequences import Consequences
 from quell.core.detect.detector import Detector
@@ -141,6 +142,7 @@ class Engine:
             observer=self._observer,
         )
         self._detector = Detector(rulebook, self.state, self._agenda, self._found)
+        self._clocks = Clocks(self.state, self._found)
         self._hearsay = Hearsay(self.state, self._agenda, self._hear_call)
         self._takers = Takers(
             self.state,
@@ -187,10 +189,12 @@ class Engine:
         for _ in self._advance(now, out):
             yield []
         followed = len(out)
-        for record in in_order(self._repeats.take(records, now, out), now, out, self._repeats.identities):
+        rest = self._repeats.take(records, now, out)
+        for record in in_order(rest, now, out, identities=self._repeats.identities, clocks=self._clocks):
             taker = self._takers.of(record)
             if taker is not None and not (record.id and seen_before(self.state, record, now)):
                 taker(record, now, out)
+        self._clocks.tell(now, out)
         self._hearing.plan()
         self.state.now = now
         for _ in self._consequences.follow(now, out, followed):

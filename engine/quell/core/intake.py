@@ -108,7 +108,7 @@ def is_sound(record: AlertRecord, now: float, latest: float) -> bool:
     return (
         EARLIEST <= at <= latest
         and EARLIEST <= (at if seen is None else seen) <= now
-        and (starts_at is None or EARLIEST <= starts_at <= LATEST)
+        and (starts_at is None or EARLIEST <= starts_at <= latest)
         and (ends_at is None or EARLIEST <= ends_at <= LATEST)
         and record.value is None
         and record.threshold is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from quell.core.clocks import Clocks
 from quell.core.fold import SKEW_S
 from quell.core.intake import check, encoded, is_sound, sound
 from quell.model.alert import identity_of
@@ -41,16 +42,27 @@ _UNORDERED = frozenset({CommandRecord, StepFinished, FeedbackRecord})
 
 
 def in_order(
-    records: Sequence[AnyRecord], now: float, out: list[AnyDecision], identities: Mapping[int, bytes]
+    records: Sequence[AnyRecord],
+    now: float,
+    out: list[AnyDecision],
+    *,
+    identities: Mapping[int, bytes],
+    clocks: Clocks,
 ) -> list[AnyRecord]:
     """The records, made sound, in an order of their own; people's acts keep theirs. What cannot be kept is audited.
 
-    ``identities`` has the labels of some alerts as `identity_of` gives them, by the record's identity.
+    ``identities`` has the labels of some alerts as `identity_of` gives them, by the record's identity; ``clocks`` sees
+    the times of those that are not plainly sound, as they came.
     """
     kept: list[AnyRecord] = []
     latest = now + SKEW_S
     for record in records:
-        taken = record if type(record) is AlertRecord and is_sound(record, now, latest) else sound(record, now)
+        if type(record) is AlertRecord and is_sound(record, now, latest):
+            taken: AnyRecord = record
+            plain = True
+        else:
+            taken = sound(record, now)
+            plain = False
         try:
             check(taken)
         except ValueError as error:
@@ -58,6 +70,8 @@ def in_order(
             out.append(Audit(at=now, who="quell", what="record refused", target=kind, detail=str(error)))
         else:
             kept.append(taken)
+            if not plain:
+                clocks.look(record, now)
     return kept if len(kept) < 2 else _sorted(kept, identities)
 
 

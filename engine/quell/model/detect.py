@@ -116,12 +116,13 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, tag="drift", tag_field="c
     """Fields of a window are not distributed as in the profile of their entity, beyond ``limits``.
 
     ``profile`` is an entity or entity@version ("": of each entity its own); entities without one are left alone. Only
-    what is told of ``segment`` counts.
+    what is told of ``segment`` counts. ``any_version``: that the data has another version than the profile is meant.
     """
 
     profile: str = ""
     limits: Limits = Limits()
     segment: str = ""
+    any_version: bool = False
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True, tag="schema", tag_field="condition"):
@@ -131,6 +132,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, tag="schema", tag_field=
     profile: str = ""
     limits: Limits = Limits()
     segment: str = ""
+    any_version: bool = False
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, tag="behaviour", tag_field="condition"):
@@ -155,6 +157,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, tag="behaviour", tag_
     volume: int = 200
     sure: float = 0.95
     profile: str = ""
+    any_version: bool = False
 
 
 class BurnRate(msgspec.Struct, frozen=True, kw_only=True):

@@ -226,6 +226,18 @@ class Unfit(msgspec.Struct, array_like=True, gc=False):
     late_looks: int = 0
 
 
+class Elder(msgspec.Struct, array_like=True, gc=False):
+    """The data of an entity has another ``version`` than the profile that it is compared with.
+
+    ``since`` when, ``shown_at`` when that was last told, ``until`` when it is over without news.
+    """
+
+    version: str
+    since: float
+    shown_at: float = 0.0
+    until: float = 0.0
+
+
 class Detecting(msgspec.Struct, kw_only=True):
     """What all detectors remember. ``rules`` has by name a digest of each rule as it was when it last looked.
 
@@ -233,7 +245,7 @@ class Detecting(msgspec.Struct, kw_only=True):
     were told names that are too long (2); ``crowded`` are those of which that is told;
     ``began`` is when a rule was first known, ``read_at`` when something sound was last read by it; ``blind`` has the
     rules that say that they read nothing, and since when; ``failed`` those that broke on a series, and how; ``unfit``
-    those that were told what they could not use.
+    those that were told what they could not use; ``elders`` are profiles (``entity@version``) of another version.
     """
 
     rules: dict[str, str] = msgspec.field(default_factory=dict)
@@ -245,6 +257,7 @@ class Detecting(msgspec.Struct, kw_only=True):
     blind: dict[str, float] = msgspec.field(default_factory=dict)
     failed: dict[str, str] = msgspec.field(default_factory=dict)
     unfit: dict[str, Unfit] = msgspec.field(default_factory=dict)
+    elders: dict[str, Elder] = msgspec.field(default_factory=dict)
 
     counted: dict[str, list[int]] = msgspec.field(default_factory=dict)
     """What each rule was told since its last look: how many values, no numbers, late ones; how often it broke."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from quell.model.alert import Alert
+from quell.model.clocks import Off
 from quell.model.decision import Perform
 from quell.model.detecting import Detecting
 from quell.model.habits import Habits, Rarity
@@ -277,6 +278,8 @@ class State(msgspec.Struct, kw_only=True):
     """By ``incident/chain``: pages that go along a chain; kept for as long as their incident is."""
     early: dict[str, float] = msgspec.field(default_factory=dict)
     """Incidents that went to quiet routes only, and since when."""
+    clocks: dict[str, Off] = msgspec.field(default_factory=dict)
+    """By source, of those that told times lately that nobody believes."""
     spans: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
     """Of the last minute, by ``trace/span``: entity, when it arrived, the key of its parent."""
     orphans: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)

@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 
 from quell.errors import BadPayload
+from quell.model.clocks import OFF
 from quell.model.records import AlertRecord, AnyRecord, ChangeRecord, SampleRecord
 from quell.sdk.connector import Received, Rejected, Reply, Request
 from quell.sdk.partitions import whole
+from quell.sdk.parts import MOST_SKEW_S
 from quell.sdk.payload import annotation_problem, label_problem
 from quell.sdk.spec import Option
 from quell.sdk.vocabulary import scalar_text
@@ -188,8 +190,11 @@ def received(
     records: list[AnyRecord] = []
     rejected: list[Rejected] = []
     broken: list[Broken] = []
+    ahead_s = 0.0
     named = {} if subject is None else subject.labels
     for finding in findings:
+        if isinstance(finding, (Check, Score)) and finding.at is not None:
+            ahead_s = max(ahead_s, finding.at - now)
         try:
             match finding:
                 case ChangeRecord():
@@ -206,6 +211,10 @@ def received(
             rejected.append(Rejected(str(error), _encoded(repr(finding))))
     if suite is not None and subject is not None and (records or broken):
         records.append(_alert(_ran(broken, subject, suite), named, source, now, holds_s))
+    if records and ahead_s > MOST_SKEW_S:
+        records.append(
+            SampleRecord(at=now, seen=now, source=source, entity=f"source/{source}", metric=OFF, value=ahead_s)
+        )
     return _answered(records, rejected)
 
 

@@ -15,6 +15,8 @@ from quell.sdk.payload import MAX_ALERTS, check_size, decode
 
 MOST_SKEW_S = 300.0
 """A time farther ahead than this is a clock that runs ahead, and is not taken over."""
+MOST_AHEAD_S = 366 * 86_400.0
+"""A time farther ahead than this is none."""
 _NOT_JSON = (b"NaN", b"Infinity")
 
 
@@ -86,14 +88,17 @@ def expected(place: str, what: str) -> NoReturn:
 
 
 def moment_of(value: Any, now: float) -> float | None:
-    """A time with a zone, or a number of seconds; None for one that is missing, zoneless or ahead of ``now``."""
+    """A time with a zone, or a number of seconds; None for one that is missing or zoneless, or no time at all.
+
+    One that is ahead of ``now`` is given as it is: whoever takes it for now says that a clock is wrong.
+    """
     if isinstance(value, str) and not _zoned(value):
         return None
     try:
         at = read_moment(value)
     except ValueError:
         return None
-    return at if at is not None and at <= now + MOST_SKEW_S else None
+    return at if at is not None and at <= now + MOST_AHEAD_S else None
 
 
 def _zoned(text: str) -> bool:

@@ -11,7 +11,7 @@ from quell.core.detect.behaviours import Measured, Told, measured
 from quell.core.detect.buckets import Folded, Points
 from quell.core.detect.condition import FINE, NOTHING, Quiet
 from quell.core.detect.intervals import Interval, apart
-from quell.core.detect.profiled import chosen, profile_for
+from quell.core.detect.profiled import chosen, profile_for, versions_of
 from quell.core.detect.words import lasting, number
 from quell.model.detect import RELATIVE, Behaviour, DetectRule
 from quell.model.detecting import Batch, Batches, Finding, Memory, Watch
@@ -83,13 +83,17 @@ class BehaviourCondition(Quiet):
             return None
         if found.wrong:
             return Finding(bad=True, text=found.wrong, details={"behaviour": self._of.of})
-        expected = self._expected(watch, memory, first)
+        expected = self._expected(watch, memory, range(first, slot + 1))
         if expected is None and self._of.change is not None:
             return None
         bad, limit, wanted = self._judged(found, expected, firing=watch.since is not None)
         if not bad and watch.since is None:
             return FINE
         return self._finding(found, limit, wanted, memory.own.get(slot), bad=bad)
+
+    def versions(self, watch: Watch, slot: int) -> tuple[str, str] | None:
+        """Those of the window and of the profile, where both have one."""
+        return versions_of(self._profiles, watch, slot)
 
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows."""
@@ -111,14 +115,16 @@ class BehaviourCondition(Quiet):
                 parts.setdefault((segment, field), []).append(_UNPACKER.decode(packed))
         return {key: together(told) for key, told in parts.items()}
 
-    def _expected(self, watch: Watch, memory: Batches, first: int) -> Measured | None:
+    def _expected(self, watch: Watch, memory: Batches, slots: range) -> Measured | None:
         """The same of the time before, or of the profile."""
         if self._of.change is None:
             return None
+        first = slots.start
         if self._before:
             found = measured(self._of, self._told(memory, range(first - self._before, first)))
             return self._in_as_long(found, memory, first) if found is not None and self._of.of == "spend" else found
-        profile = profile_for(self._profiles, watch.entity, "")
+        told = (batch.version for slot in reversed(slots) if (batch := memory.own.get(slot)) and batch.version)
+        profile = profile_for(self._profiles, watch.entity, next(told, ""))
         if profile is None:
             return None
         read = {watch.metric} if not watch.metric.endswith("*") else None

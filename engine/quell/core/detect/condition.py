@@ -60,6 +60,9 @@ class Condition(Protocol):
     def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
         """All series of the rule, by key, and how to find out what is known of the entity of one."""
 
+    def versions(self, watch: Watch, slot: int) -> tuple[str, str] | None:
+        """Of what version the data of a window is, and the profile that it is compared with; None: nobody says."""
+
     def unheard(self, watch: Watch, begin: float, end: float) -> None:
         """Nobody listened between these times: what lies there counts for nothing."""
 
@@ -86,6 +89,11 @@ class Quiet:
 
     def meet(self, watches: Mapping[str, Watch], labels: Callable[[Watch], Mapping[str, str]]) -> None:
         """Nothing."""
+
+    def versions(self, watch: Watch, slot: int) -> tuple[str, str] | None:
+        """No profile is read."""
+        del watch, slot
+        return None
 
     def unheard(self, watch: Watch, begin: float, end: float) -> None:
         """Nothing: only where silence says something it matters that nobody listened."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from quell.core.agenda import Agenda
 from quell.core.detect.blindness import Blindness
 from quell.core.detect.crowding import Crowding
+from quell.core.detect.elders import Elders
 from quell.core.detect.judging import Emit, Judging
 from quell.core.detect.readers import Kind, Reader, labels_of
 from quell.core.detect.series import AllSeries
@@ -54,6 +55,7 @@ class Detector:
         self._blindness = Blindness(self._known, emit)
         self._crowding = Crowding(self._known, emit)
         self._unfitness = Unfitness(self._known, emit)
+        self._elders = Elders(self._readers, self._known, self._series, emit)
         self._planned: set[str] = set()
         self._resumed = 0.0
 
@@ -174,6 +176,7 @@ class Detector:
             for watch in piece:
                 if is_restless(reader, watch, last):
                     look(reader, watch, last, at, out)
+                    self._elders.look(reader, watch, last, at, out)
                     restless = restless or is_restless(reader, watch, last)
                     owing = owing or bool(watch.touched)
             yield
@@ -240,6 +243,7 @@ class Detector:
                 self._series.forget_routes()
         self._crowding.sweep(at, out)
         self._unfitness.sweep(at, out)
+        self._elders.sweep(at)
 
     # How
 

@@ -90,6 +90,10 @@ class ProfileCondition(Quiet):
             batch.samples[record.field] = sorted(set(samples))[:MOST_SAMPLES]
         return Folded({slot}, int(late))
 
+    def versions(self, watch: Watch, slot: int) -> tuple[str, str] | None:
+        """Those of the window and of the profile, where both have one."""
+        return versions_of(self._profiles, watch, slot)
+
     def forget(self, memory: Memory, oldest: int) -> None:
         """Drops old windows."""
         assert isinstance(memory, Batches), "a profile is compared with batches"
@@ -189,6 +193,13 @@ def profile_for(profiles: Sequence[Profile], entity: str, version: str) -> Profi
     own = [profile for profile in profiles if profile.entity == entity]
     same = [profile for profile in own if version and profile.version == version]
     return max(same or own, key=lambda one: (one.created_at, one.version), default=None)
+
+
+def versions_of(profiles: Sequence[Profile], watch: Watch, slot: int) -> tuple[str, str] | None:
+    """The version of the data in a window, and that of the profile it is compared with; None where one has none."""
+    batch = watch.memory.own.get(slot) if isinstance(watch.memory, Batches) else None
+    profile = profile_for(profiles, watch.entity, batch.version) if batch is not None and batch.version else None
+    return (batch.version, profile.version) if batch is not None and profile is not None and profile.version else None
 
 
 def _counted(told: Distribution) -> Distribution:
