@@ -18,7 +18,7 @@ from quell.daemon import loop as loops
 from quell.daemon.backlog import Backlog
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, StoreError
-from quell.model.records import AlertRecord, AnyRecord
+from quell.model.records import AlertRecord, AnyRecord, Tick
 from quell.model.rulebook import Rulebook
 from quell.store.memory import MemoryStore
 from quell.store.opening import open_store
@@ -102,6 +102,22 @@ def test_alerts_told_again_with_the_same_labels_hardly_count() -> None:
             waiting.add(Group(seq=seq, now=float(seq), records=[one]))
         assert waiting.held == 10
         assert len(list(waiting.take())) == 11
+        assert waiting.held == 0
+
+    go(story())
+
+
+def test_what_is_no_alert_counts_in_full() -> None:
+    async def story() -> None:
+        waiting = Backlog(Writer(open_store("memory:", Path())), most=150)
+        same = firing("a")
+        for seq in range(1, 4):
+            waiting.add(Group(seq=seq, now=float(seq), records=[same, Tick(at=1.0), same, Tick(at=2.0)]))
+        assert waiting.held == 7 + 5 // 5
+        groups = waiting.take()
+        next(groups)
+        assert waiting.held == 5 + 3 // 5
+        assert len(list(groups)) == 2
         assert waiting.held == 0
 
     go(story())

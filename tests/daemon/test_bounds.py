@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quell.daemon import bounds as bounding
 from quell.daemon.bounds import Bounds
 from quell.daemon.inbox import TooMany
 from quell.model.records import AlertRecord, AnyRecord, Tick
@@ -31,3 +34,32 @@ def test_each_record_is_judged_by_itself(records: list[AnyRecord]) -> None:
 def test_a_delivery_has_a_bound_too() -> None:
     with pytest.raises(TooMany, match="6 records"):
         Bounds(5, 3, 5).split([Tick(at=1.0)] * 6)
+
+
+@given(st.lists(st.lists(RECORDS, max_size=5), max_size=8), st.booleans())
+def test_what_was_looked_at_before_is_judged_alike(deliveries: list[list[AnyRecord]], again: bool) -> None:
+    bounds = Bounds(5, 3, 5)
+    for records in [*deliveries, *(deliveries if again else ())]:
+        alerts = [each for each in records if isinstance(each, AlertRecord)]
+        plain = bounds.plain(records)
+        assert not plain or (records and records == alerts and all(map(fits, alerts)))
+        assert list(bounds.split(records)[0]) == [each for each in records if fits(each)]
+        if plain:
+            assert bounds.plain([*records])
+
+
+class Text(str):
+    """A text that tells when nobody holds it any more."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_labels_that_were_seen_are_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounding, "_MOST_SEEN", 10)
+    bounds, values = Bounds(5, 3, 5), []
+    for n in range(40):
+        value = Text(n)
+        values.append(weakref.ref(value))
+        assert bounds.plain([AlertRecord(at=1.0, status="firing", labels={"a": value})])
+        del value
+    assert [value() for value in values[:20]] == [None] * 20

@@ -317,7 +317,7 @@ def test_a_body_that_does_not_come_and_a_line_that_is_not_used_are_given_up(monk
             assert await idle[0].read() == b""
             await quell.settled()
             assert len(quell.core.state.alerts) == 1
-            assert connections.Connection.under_way == 0
+            assert connections.Connection.under_way.bytes == 0
             counted = (await quell.get("/metrics"))[1]
             assert b'quell_deliveries_total{source="in",status="408"} 1.0' in counted
             assert b'quell_records_refused_total{reason="body"} 1.0' in counted
@@ -383,6 +383,6 @@ def test_an_answer_that_cannot_be_written_leaves_nobody_waiting() -> None:
                     writer.write(post(body("a")))
                     async with asyncio.timeout(10.0):
                         assert (await reader.read()).startswith(b"HTTP/1.1 500")
-            assert connections.Connection.under_way == 0
+            assert connections.Connection.under_way.bytes == 0
 
     go(story())

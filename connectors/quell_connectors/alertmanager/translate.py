@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal, TypeVar
 
@@ -32,13 +32,12 @@ class Wrong:
     code: int = 0
 
 
-@dataclass(slots=True)
-class Translated:
+class Translated(msgspec.Struct):
     """What a delivery held: records in its order, and what of it could not be taken."""
 
-    records: list[AlertRecord] = field(default_factory=list)
-    wrong: list[Wrong] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    records: list[AlertRecord] = []
+    wrong: list[Wrong] = []
+    rejected: list[Rejected] = []
 
     def refuse(self, wrong: Wrong, raw: bytes) -> None:
         """Notes an alert that is not taken."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from quell.daemon.inbox import TooMany
 from quell.model.records import AlertRecord, AnyRecord
 from quell.sdk.connector import Rejected
+
+_MOST_SEEN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Bounds:
     records: int
     labels: int
     value: int
+    _seen: dict[int, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Labels that were within bounds, by their identity: whoever is told again has the very same object."""
 
     def split(self, records: Sequence[AnyRecord]) -> tuple[Sequence[AnyRecord], list[Rejected]]:
         """The records that are within bounds, and the others with the reason. Raises `TooMany`."""
@@ -26,7 +30,7 @@ class Bounds:
             raise TooMany(
                 f"{len(records)} records in one delivery; at most {self.records} are taken, send smaller ones"
             )
-        if all(map(self._within, records)):
+        if self.plain(records):
             return records, []
         rejected: list[Rejected] = []
         for record in records:
@@ -38,16 +42,24 @@ class Bounds:
         good = [each for each in records if not isinstance(each, AlertRecord) or not self._reason(each)]
         return good, rejected
 
-    def plain(self, record: AnyRecord) -> bool:
-        """Whether it is an alert within bounds at a glance, as nearly every record is."""
-        if type(record) is not AlertRecord:
+    def plain(self, records: Sequence[AnyRecord]) -> bool:
+        """Whether they are as most deliveries: some, not too many, and all of them alerts within bounds at a glance."""
+        if not 0 < len(records) <= self.records:
             return False
-        labels = record.labels
-        # All values together are short enough, so each is.
-        return len(labels) <= self.labels and len("".join(labels.values())) <= self.value
-
-    def _within(self, record: AnyRecord) -> bool:
-        return not isinstance(record, AlertRecord) or self.plain(record)
+        most, value, seen = self.labels, self.value, self._seen
+        for record in records:
+            if type(record) is not AlertRecord:
+                return False
+            labels = record.labels
+            if seen.get(id(labels)) is labels:
+                continue
+            # All values together are short enough, so each is.
+            if len(labels) > most or len("".join(labels.values())) > value:
+                return False
+            seen[id(labels)] = labels
+        if len(seen) > _MOST_SEEN:
+            seen.clear()
+        return True
 
     def _reason(self, alert: AlertRecord) -> str:
         labels = alert.labels

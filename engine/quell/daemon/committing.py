@@ -124,6 +124,9 @@ class Committing:
 
     def _take(self) -> list[Put]:
         """Everything that waits, up to the size of a group."""
+        if self._waiting <= MOST_PER_GROUP:
+            batch, self._puts, self._waiting = self._puts, [], 0
+            return batch
         size, count = 0, 0
         for put in self._puts:
             if count and size + put.size > MOST_PER_GROUP:
@@ -177,12 +180,16 @@ class Committing:
             self._stir()
 
     async def _accept(self, batch: list[Put]) -> int:
-        records = [record for put in batch for record in put.records]
-        quarantined = [entry for put in batch for entry in put.quarantined]
+        records: list[AnyRecord] = []
+        quarantined: list[Quarantined] = []
         cursors: dict[str, str] = {}
+        size = 0
         for put in batch:
-            cursors.update(put.cursors)
-        size = sum(put.size for put in batch)
+            records += put.records
+            size += put.size
+            if put.quarantined or put.cursors:
+                quarantined += put.quarantined
+                cursors.update(put.cursors)
         store = self._writer.store
         if not records and not cursors:
             if quarantined:
@@ -216,7 +223,7 @@ class Committing:
         """Tells everybody; who fails on it keeps no other from being told."""
         for put in batch:
             try:
-                put.told(seq, StoreError(error) if error is not None else None)  # an error may have no words
+                put.told(seq, None if error is None else StoreError(error))  # an error may have no words
             except Exception as failure:  # noqa: BLE001 - a bug of whoever is told: reported, and the others are told
                 self._log.error("told", "an answer could not be given", error=f"{type(failure).__name__}: {failure}")
 

@@ -55,13 +55,25 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class UnderWay:
+    """Bytes of bodies that have come in and are not answered yet.
+
+    An object of its own: whoever sets an attribute of a class makes the interpreter forget where it found its methods.
+    """
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
 class Connection(HttpToolsProtocol):
     """Answers 503 to a body for which there is no room, and gives up what does not get to an end."""
 
     cycle: Any
 
-    under_way = 0
-    """Bytes of bodies, of all connections of this process."""
+    under_way = UnderWay()
+    """Of all connections of this process."""
     most_connections = 1024 - _FILES_FOR_OTHERS
     most_body = 8 * 1024 * 1024
     """Bytes of one body; what is larger is read on for its sender's sake and not kept, and counts no more."""
@@ -98,8 +110,8 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        between = self._between and self._direct is not None
-        if between and self._known(data):
+        between, direct = self._between, self._direct
+        if between and direct is not None and self._known(direct, data):
             return
         within_head = self._head_since is not None
         self._begun = self._ended = 0
@@ -108,31 +120,31 @@ class Connection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"The head of the request is larger than {MOST_HEAD_BYTES} bytes.")
-        if between and self._way is not None and self._begun == self._ended == 1 and self._between:
-            self._learn(self._way, data)
+        learnt = self._begun == self._ended == 1 and self._between  # one request, and nothing else
+        if between and direct is not None and self._way is not None and learnt:
+            self._learn(direct, self._way, data)
 
-    def _known(self, data: bytes) -> bool:
+    def _known(self, direct: Direct, data: bytes) -> bool:
         """Takes a whole request with a head that was read before; False where it must be read."""
-        assert self._direct is not None
         end = data.find(_END, 0, LONGEST_HEAD) + len(_END)
-        way = self._direct.known(self._peer, data[:end])
+        way = direct.known(self._peer, data[:end])
         if way is None or len(data) - end != way.length or not self._free():
             return False
-        if Connection.under_way + way.length > MOST_UNDER_WAY:
+        under_way = self.under_way
+        if under_way.bytes + way.length > MOST_UNDER_WAY:
             return False
         self._head_since = self._idle_since = None
-        Connection.under_way += way.length
+        under_way.bytes += way.length
         self._body_bytes = way.length
-        self.cycle = Delivery(way, self.answered)
-        self.cycle.whole(self._direct, data[end:])
+        delivery = self.cycle = Delivery(way, self.answered)
+        delivery.whole(direct, data[end:])
         return True
 
-    def _learn(self, way: Way, data: bytes) -> None:
+    def _learn(self, direct: Direct, way: Way, data: bytes) -> None:
         """Remembers the head of what was read whole: the parser found it to end where its body's length says."""
-        assert self._direct is not None
         end = data.find(_END, 0, LONGEST_HEAD) + len(_END)
         if len(data) - end == way.length:
-            self._direct.learn(self._peer, data[:end], way)
+            direct.learn(self._peer, data[:end], way)
 
     def _free(self) -> bool:
         """Whether nothing is under way on this connection.
@@ -178,12 +190,12 @@ class Connection(HttpToolsProtocol):
         if self._refused_since is not None:
             return
         if not self._too_large and not self.cycle.response_complete:
-            Connection.under_way += len(body)
+            self.under_way.bytes += len(body)
             self._body_bytes += len(body)
             if self._body_bytes > self.most_body:
                 self._forget_body()
                 self._too_large = True
-            elif self._body_bytes < Connection.under_way > MOST_UNDER_WAY and not self.cycle.response_started:
+            elif self._body_bytes < self.under_way.bytes > MOST_UNDER_WAY and not self.cycle.response_started:
                 self._refuse()
                 return
         if type(self.cycle) is not Delivery:
@@ -247,7 +259,7 @@ class Connection(HttpToolsProtocol):
         self._idle_since = self.loop.time()
 
     def _forget_body(self) -> None:
-        Connection.under_way -= self._body_bytes
+        self.under_way.bytes -= self._body_bytes
         self._body_bytes = 0
 
     def shutdown(self) -> None:

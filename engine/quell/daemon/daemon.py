@@ -124,8 +124,9 @@ class Daemon:
         self.masker.private = self.inbox.private.text if loaded.settings.privacy.rules else None
         self.inbox.named = Naming(self.sources, lambda: self.settings.people).named
         self.loop.follow(
-            lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time
-        )
+            lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time,
+            lambda: self.inbox.committing_since,
+        )  # fmt: skip
         self.inbox.stir = self.loop.stir
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,

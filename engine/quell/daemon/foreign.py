@@ -45,7 +45,7 @@ def called(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _
     except Exception:
         raise
     except BaseException as error:
-        raise _misbehaved(error) from error
+        raise misbehaved(error) from error
 
 
 async def awaited(work: Awaitable[_T]) -> _T:
@@ -58,12 +58,13 @@ async def awaited(work: Awaitable[_T]) -> _T:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise _misbehaved(error) from error
+        raise misbehaved(error) from error
     except BaseException as error:
-        raise _misbehaved(error) from error
+        raise misbehaved(error) from error
 
 
-def _misbehaved(error: BaseException) -> Misbehaved:
+def misbehaved(error: BaseException) -> Misbehaved:
+    """What is said of a connector that raised what is no Exception."""
     text = str(error)
     return Misbehaved(f"the connector raised {type(error).__name__}" + (f": {text}" if text else ""))
 

@@ -24,6 +24,7 @@ from quell.store.port import Group, Quarantined
 
 _STORE_ANSWERS_WITHIN_S = 2.0
 """While a commit takes longer (a lock, a disk that hangs), senders are refused at once and do not queue behind it."""
+_NO_CURSORS: Mapping[str, str] = {}
 
 
 class TooMany(QuellError):
@@ -80,6 +81,11 @@ class Inbox:
         return self._committing.busy
 
     @property
+    def committing_since(self) -> float | None:
+        """When the commit that is under way began, on the steady clock; None when there is none."""
+        return self._committing.since
+
+    @property
     def holds_time(self) -> bool:
         """Whether there is, or may be, a group that has its time and was not handed over: no later time may pass."""
         return self._committing.holds_time
@@ -89,13 +95,13 @@ class Inbox:
 
         What comes from inside is not refused for what is not decided over: runs of playbooks wait for these answers.
         """
-        if self.waiting + size > self.limit:
+        since, waiting = self._committing.since, self.waiting + size
+        if waiting > self.limit:
             return f"the inbox is full ({self.waiting} records wait to be stored)"
         if inside:
             return ""
-        if self.size + size > self.most_behind:
+        if waiting + self.behind > self.most_behind:
             return f"too much is not decided over yet ({self.behind} records)"
-        since = self._committing.since
         if since is not None and time.perf_counter() - since > _STORE_ANSWERS_WITHIN_S:
             return "the store does not answer"  # said at once; the commit under way tells when it does again
         return ""
@@ -153,9 +159,9 @@ class Inbox:
 
         Raises `Overloaded` and `TooMany` at once.
         """
-        size = max(1, len(records) + len(quarantined))
-        most = min(self.limit, self.most_behind)
-        if size > most:
+        size = len(records) + len(quarantined) or 1
+        if size > self.limit or size > self.most_behind:
+            most = min(self.limit, self.most_behind)
             self._metrics.refused.labels("too_many").inc(size)
             raise TooMany(f"{size} records in one delivery; at most {most} are taken, send smaller ones")
         if self._closed_because and not inside:
@@ -164,8 +170,10 @@ class Inbox:
         if full := self.full(size, inside=inside):
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
-        kept, aside = self.private.records(records), self.private.aside(quarantined)
-        put = Put(kept, aside, self.private.cursors(cursors or {}), size, told)
+        if self.private.rules_set:
+            records, quarantined = self.private.records(records), self.private.aside(quarantined)
+            cursors = self.private.cursors(cursors or {})
+        put = Put(records, quarantined, cursors or _NO_CURSORS, size, told)
         self.waiting += size
         self.arrived += 1
         if self._committing.add(put):

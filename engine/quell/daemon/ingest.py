@@ -18,7 +18,7 @@ from quell.daemon.auth import Doors
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
 from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
-from quell.daemon.foreign import called, sound_received
+from quell.daemon.foreign import called, misbehaved, sound_received
 from quell.daemon.inbox import Inbox, TooMany
 from quell.daemon.logs import Masker, Sparing
 from quell.daemon.loop import Loop
@@ -26,7 +26,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.replies import error_reply, json_reply, not_kept, send_reply
 from quell.daemon.sources import Source, Sources
 from quell.errors import BadPayload, Overloaded, StoreError
-from quell.model.records import AnyRecord, CommandRecord
+from quell.model.records import CommandRecord
 from quell.sdk.chat import Heard
 from quell.sdk.connector import Received, Reply, Request, View
 from quell.store.port import Quarantined
@@ -123,17 +123,20 @@ class Ingest:
             return
         now = self._clock.now()
         found = self._tried(source, request, now)
-        if type(found) is not Received or found.rejected or not self._plain(found.records):
+        if type(found) is not Received or found.rejected or not self._bounds.plain(found.records):
             self._follow(self._rest(source, request, found, told))
             return
         reply = found.reply
 
         def kept(_seq: int, error: StoreError | None) -> None:
-            if error is None:
-                self._well(source, now)
-                self._end(source, reply, told)
-            else:
+            if error is not None:
                 self._end(source, not_kept(error), told)
+                return
+            health = source.health
+            if health.state != "ok":
+                self._sources.worked(source)
+            health.last_ok_at = now
+            self._end(source, reply, told)
 
         try:
             self._inbox.add(found.records, kept)
@@ -147,10 +150,6 @@ class Ingest:
         self._metrics.refused.labels("body").inc()
         self._count(source.id, 408)
         return error_reply(408, message)
-
-    def _plain(self, records: Sequence[AnyRecord]) -> bool:
-        """Whether there is something to keep that is as most deliveries are: alerts within bounds."""
-        return 0 < len(records) <= self._bounds.records and all(map(self._bounds.plain, records))
 
     async def _rest(
         self, source: Source, request: Request, found: Received | Reply | Exception, told: Callable[[Reply], None]
@@ -226,9 +225,13 @@ class Ingest:
     def _tried(self, source: Source, request: Request, now: float) -> Received | Reply | Exception:
         """What the connector makes of it; what it raises is something that it made."""
         try:
+            if source.serves_soundly is not None and not request.path.startswith("/in/"):
+                return source.serves_soundly.serve(request, self._view, now)
             return self._received(source, request, now)
         except Exception as error:  # noqa: BLE001 - somebody else's connector may fail in any way; `_delivered` says how
             return error
+        except BaseException as error:  # noqa: BLE001 - as above
+            return misbehaved(error)
 
     async def _delivered(self, source: Source, request: Request, found: Received | Reply | Exception) -> Reply:
         """Keeps what was ``found`` and says what to answer."""

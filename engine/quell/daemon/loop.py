@@ -126,13 +126,14 @@ class Loop:
         decided: Callable[[int], None],
         arrived: Callable[[], int],
         holds_time: Callable[[], bool],
+        committing: Callable[[], float | None],
     ) -> None:
         """``busy`` says whether something is being committed; ``decided`` is told how many records a turn was for.
 
         ``arrived`` is how many deliveries have come so far; ``holds_time`` says whether a group has its time already
-        and is still to be handed over.
+        and is still to be handed over, ``committing`` since when a commit is under way.
         """
-        self._pace.busy, self._pace.arrived = busy, arrived
+        self._pace.busy, self._pace.arrived, self._pace.committing = busy, arrived, committing
         self._decided, self._holds_time = decided, holds_time
 
     def stir(self) -> None:

@@ -44,6 +44,11 @@ class Private:
         self._guard = Guard(rules) if rules else None
         self._texts = self._guard.texts if self._guard is not None else None
 
+    @property
+    def rules_set(self) -> bool:
+        """Whether there are rules at all: without any, nothing changes."""
+        return self._guard is not None
+
     def records(self, records: Sequence[AnyRecord]) -> Sequence[AnyRecord]:
         """Records as they may be kept."""
         return records if self._guard is None else self._guard.records(records)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from quell.config.building import set_up
 from quell.config.settings import Settings
 from quell.config.settings import Source as SourceSettings
+from quell.daemon.foreign import ours
 from quell.daemon.logs import Sparing
 from quell.daemon.metrics import Metrics
 from quell.errors import Misconfigured, Problem
@@ -46,11 +47,14 @@ class Source:
     receives: Receives | None = field(init=False)
     serves: Serves | None = field(init=False)
     hears: Hears | None = field(init=False)
+    serves_soundly: Serves | None = field(init=False)
+    """What ``serves``, where nothing else may have been meant and its answers need no look."""
 
     def __post_init__(self) -> None:
         self.receives = self.connector if isinstance(self.connector, Receives) else None
         self.serves = self.connector if isinstance(self.connector, Serves) else None
         self.hears = self.connector if isinstance(self.connector, Hears) else None
+        self.serves_soundly = self.serves if self.hears is None and ours(self.connector) else None
 
     @property
     def id(self) -> str:

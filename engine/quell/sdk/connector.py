@@ -37,6 +37,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import msgspec
+
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.mute import Matcher, Silence
@@ -46,14 +48,13 @@ from quell.sdk.http import Http
 from quell.sdk.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request; ``headers`` have lower-case names, ``query`` keeps repeated parameters in order."""
 
     method: str
     path: str
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     query: Sequence[tuple[str, str]] = ()
 
 
@@ -79,8 +80,7 @@ class Rejected:
     private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """Records of a delivery and the reply to send after they are committed."""
 
     records: Sequence[AnyRecord] = ()

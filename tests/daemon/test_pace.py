@@ -1,0 +1,92 @@
+"""The core gives way to deliveries and to a commit that is soon over, not to one that waits for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from quell.daemon import pace as paces
+from quell.daemon.pace import Pace
+
+_SLICE_S = 0.001
+
+
+def go(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def committing(since: float) -> Pace:
+    """While one commit is under way."""
+    pace = Pace()
+    pace.busy, pace.committing = (lambda: True), (lambda: since)
+    return pace
+
+
+def test_a_commit_that_has_just_begun_is_waited_for_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "_SHORT_COMMIT_S", 600.0)
+
+    async def story() -> None:
+        pace = committing(time.perf_counter())
+        giving = asyncio.create_task(pace.give_way(_SLICE_S))
+        await asyncio.sleep(20 * _SLICE_S)
+        assert not giving.done()
+        pace.busy, pace.committing = (lambda: False), (lambda: None)
+        pace.stir()
+        await giving
+
+    go(story())
+
+
+def test_a_commit_that_takes_long_is_not_waited_for() -> None:
+    async def story() -> None:
+        pace = committing(time.perf_counter() - 600.0)
+        await pace.give_way(_SLICE_S)  # or it would never return
+
+    go(story())
+
+
+def test_the_commit_that_follows_is_not_waited_for_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "_SHORT_COMMIT_S", 600.0)
+
+    async def story() -> None:
+        pace = committing(time.perf_counter())
+        giving = asyncio.create_task(pace.give_way(_SLICE_S))
+        await asyncio.sleep(0)
+        pace.committing = time.perf_counter
+        pace.stir()
+        await giving
+
+    go(story())
+
+
+def test_deliveries_get_a_multiple_of_what_the_core_took_and_no_more() -> None:
+    async def story() -> None:
+        pace, arrived = Pace(), 0
+
+        def another() -> int:
+            nonlocal arrived
+            arrived += 1
+            return arrived
+
+        pace.arrived = another
+        began = time.perf_counter()
+        await pace.give_way(_SLICE_S)  # more comes each time that it looks
+        assert time.perf_counter() - began >= 4 * _SLICE_S
+
+    go(story())
+
+
+def test_a_little_work_does_not_give_way_on_its_own() -> None:
+    async def story() -> None:
+        pace, looked = Pace(), []
+        pace.arrived = lambda: looked.append(1) or 0  # type: ignore[func-returns-value]
+        await pace.give_way(0.0001)
+        assert not looked
+        await pace.give_way(0.0002)
+        assert looked
+
+    go(story())
