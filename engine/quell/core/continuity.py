@@ -116,6 +116,10 @@ def kept(
     found: dict[str, list[Member]] = {}
     told = set(after.values())
     homes: dict[str, str | None] = {}
+    stood_in: dict[str, list[Member]] = {}
+    for member, name in before.items():
+        if name is not None and name not in told:
+            stood_in.setdefault(name, []).append(member)
     for member, name in before.items():
         if name is None or member in after or not _paged(state, member):
             continue
@@ -123,8 +127,7 @@ def kept(
         if incident is None or not incident.is_open or incident.crowd:
             continue  # a crowd keeps whoever finds no company
         if name not in homes:
-            stood = name not in told
-            homes[name] = absorber([one for one, at in before.items() if at == name], after) if stood else name
+            homes[name] = name if name in told else absorber(stood_in[name], after)
         home = homes[name]
         if home is not None:
             found.setdefault(home, []).append(member)

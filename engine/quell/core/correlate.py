@@ -149,11 +149,13 @@ class Correlator:
                 group.fresh.extend(other.fresh)
                 group.solution.extend(root for root in other.solution if root not in group.solution)
                 group.parting |= other.parting
+                group.sift_at = min(group.sift_at, other.sift_at)
                 group.close_at = max(group.close_at, other.close_at)
                 reviews = [at for at in (group.review_at, other.review_at) if at is not None]
                 group.review_at = min(reviews, default=None)
                 self._alerts[group.id] += self._alerts.pop(other_id, 0)
         group.units.append(unit.id)
+        group.full |= self.web.full(group.id)
         unit.group = group.id
         return group
 
@@ -177,17 +179,26 @@ class Correlator:
 
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
-        entangled = self.web.entangled(group.units)
         self._fresh.difference_update(group.fresh)
         self._alerts.pop(group.id, None)
-        self._ample.difference_update(group.units)
-        for unit_id in group.units:
-            self._over.pop(unit_id, None)
-            self.web.drop(unit_id)
-        if entangled:
-            # The graph learned a way between groups after they had formed: no claim may lead through what is gone.
-            self._web = Web(self._graph, self._state)
+        self._leave(group.units)
         del self._state.groups[group.id]
+
+    def let_go(self, group: Group, gone: list[int]) -> None:
+        """Takes out of a group that lives on what can neither gain nor lose anything any more."""
+        self._alerts[group.id] -= sum(len(self._state.units[unit_id].alerts) for unit_id in gone)
+        left = set(gone)
+        group.units = [unit_id for unit_id in group.units if unit_id not in left]
+        if left.intersection(group.fresh):
+            group.fresh = [unit_id for unit_id in group.fresh if unit_id not in left]
+            self._fresh -= left
+        self._leave(gone)
+
+    def _leave(self, gone: list[int]) -> None:
+        self._ample.difference_update(gone)
+        for unit_id in gone:
+            self._over.pop(unit_id, None)
+        self.web.drop(gone)
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""

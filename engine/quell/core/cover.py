@@ -193,10 +193,9 @@ class Cover:
         whose = self._owner[unit]
         if whose.any():
             instead = np.maximum(np.minimum(worth, best) - second, 0.0)
-            owners, place = np.unique(whose, return_inverse=True)
-            for at, owner in enumerate(owners):
+            for owner in np.flatnonzero(np.bincount(whose)).tolist():
                 if owner:
-                    share = instead[:, place == at].sum(axis=1)
+                    share = instead[:, whose == owner].sum(axis=1)
                     gains += np.maximum(share - self._nets[owner], 0.0)
         top = int(gains.argmax())
         began = float(times[top])

@@ -339,6 +339,7 @@ class Engine:
         if group is None or group.solve_at is None or group.solve_at > at:
             return
         group.solve_at = None
+        self._groups.sift(group, at)
         yield from self._conclude(group, at, out, search=True)
 
     def _review(self, group_id: int, at: float, out: list[AnyDecision]) -> Steps[None]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from math import floor
+
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.continuity import place_of
 from quell.core.partings import APART_S
 from quell.model.alert import Alert
 from quell.model.state import Group, State
+
+SMALL = 100
+"""A group of so few units is looked at as a whole for as long as it lives; from a larger one goes what is over."""
+OVER_S = 3600.0
+"""What nothing joined for so long is over: it can neither gain nor lose anything by what comes."""
+SIFT_EVERY_S = 1800.0
+MOST_AT_ONCE = 64
+"""So many units leave at one look at a group, and what shares an incident with them."""
 
 
 class Groups:
@@ -112,10 +123,52 @@ class Groups:
         elif group is not None and group.close_at <= at:
             self._forget(group)
 
+    def sift(self, group: Group, now: float) -> None:
+        """Lets what was over long ago leave a group that lives on; its alerts stay in the incidents they are in.
+
+        So what it costs to look at the group follows what is alive in it, and not how long it has been.
+        """
+        if len(group.units) <= SMALL or now < group.sift_at:
+            return
+        gone, more = self._over(group, now)
+        group.sift_at = now if more else (floor(now / SIFT_EVERY_S) + 1) * SIFT_EVERY_S
+        if gone and len(gone) < len(group.units):  # else all of it closes in its own time
+            self._leave(gone)
+            self._chart.correlator.let_go(group, gone)
+
+    def _over(self, group: Group, now: float) -> tuple[list[int], bool]:
+        """Some of the units that nothing joined for long, and whether there may be more.
+
+        Those that share an incident go together, or stay while one of them is not over: an incident is looked at whole.
+        """
+        placed, units = self._state.placed, self._state.units
+        lately: set[str] = set()
+        old: dict[int, set[str]] = {}
+        for unit_id in group.units:
+            unit = units[unit_id]
+            names = {name for member in unit.alerts if (name := placed.get(place_of(member))) is not None}
+            if unit.last < now - OVER_S:
+                old[unit_id] = names
+            else:
+                lately |= names
+        found: list[int] = []
+        for together in _sharing(old):
+            if len(found) >= MOST_AT_ONCE:
+                return found, True
+            if all(lately.isdisjoint(old[unit_id]) for unit_id in together):
+                found += together
+        return found, False
+
     def _forget(self, group: Group) -> None:
         self._chart.renew()
-        for unit_id in group.units:
-            self._planned.pop(unit_id, None)  # the group, and those that it took in, are called by a unit of theirs
+        self._planned.pop(group.id, None)
+        self._leave(group.units)
+        self._chart.correlator.close(group)
+
+    def _leave(self, gone: Iterable[int]) -> None:
+        for unit_id in gone:
+            if unit_id not in self._state.groups:  # a group is called by a unit, and those that it took in were
+                self._planned.pop(unit_id, None)
             unit = self._state.units[unit_id]
             at_home = self._units_at[unit.entity]
             at_home.discard(unit_id)
@@ -124,4 +177,23 @@ class Groups:
             for member in unit.alerts:
                 self._state.placed.pop(place_of(member), None)
                 self._unit_of.pop(place_of(member), None)
-        self._chart.correlator.close(group)
+
+
+def _sharing(names: dict[int, set[str]]) -> Iterator[list[int]]:
+    """The units of which these are the incidents, those together that share one."""
+    of: dict[str, list[int]] = {}
+    for unit_id, own in names.items():
+        for name in own:
+            of.setdefault(name, []).append(unit_id)
+    done: set[int] = set()
+    for first in names:
+        if first in done:
+            continue
+        together = [first]
+        done.add(first)
+        for unit_id in together:
+            for name in sorted(names[unit_id]):
+                more = [other for other in of.pop(name, ()) if other not in done]
+                together += more
+                done.update(more)
+        yield together

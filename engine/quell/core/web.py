@@ -9,10 +9,12 @@ at the new unit keeps them exact; the cost of an alert follows the neighbourhood
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,8 @@ SHARED_LIMIT = 2.2
 HUB_FANOUT = 64
 NEWEST = 8
 MOST_TOGETHER = 4_000
-"""A group of so many units takes in no more: what comes then is a group of its own, as nobody could weigh them all."""
+"""A group of so many units takes in no more, whatever leaves it: what comes then is a group of its own, as nobody
+could weigh them all."""
 
 Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -119,8 +122,14 @@ class Web:
         self._state.units[unit.id] = unit
         return self._weave(unit)
 
-    def drop(self, unit_id: int) -> None:
-        """Takes a unit out; only whole groups go, so no claim of a living unit leads through it."""
+    def drop(self, gone: Collection[int]) -> None:
+        """Takes units out; what led through them leads through them no more, and costs what it does without."""
+        led = self._led_through(gone)
+        for unit_id in gone:
+            self._drop(unit_id)
+        self._weave_again(led)
+
+    def _drop(self, unit_id: int) -> None:
         unit = self._state.units.pop(unit_id)
         self._plain -= unit.plain
         self.kin.drop(unit)
@@ -132,30 +141,60 @@ class Web:
         if not self._alerting[here // COUNT]:
             del self._alerting[here // COUNT]
             self._turned(here // COUNT)
-        for cause in self.claims.pop(unit_id):
+        for cause in self.claims[unit_id]:
             sharers = self._shared_by.get(cause)
-            if sharers is not None and unit_id in sharers:
-                sharers.remove(unit_id)
-            if not unit.plain:
-                claimants = self._claimed_by[cause]
-                _without(claimants, unit_id)
-                if not claimants:
-                    del self._claimed_by[cause]
+            if sharers is not None:
+                _without(sharers, unit_id)
+                if not sharers:
+                    del self._shared_by[cause]
+        self._disclaim(unit)
         self._leads.drop(unit_id)
         self._onward.pop(unit_id, None)
-        self._rows.pop(unit_id, None)
         for other in self._legs_from.pop(unit_id, ()):
             self._legs_into[other].pop(unit_id, None)
         for other in self._legs_into.pop(unit_id, ()):
             self._legs_from[other].pop(unit_id, None)
 
-    def entangled(self, units: Iterable[int]) -> bool:
-        """Whether a leg leads between one of these units and another."""
-        inside = set(units)
-        return any(
-            not inside.issuperset(self._legs_from.get(unit, ())) or not inside.issuperset(self._legs_into.get(unit, ()))
-            for unit in inside
-        )
+    def _disclaim(self, unit: Unit) -> None:
+        """Takes back all that a unit claims."""
+        self._rows.pop(unit.id, None)
+        for cause in self.claims.pop(unit.id):
+            if not unit.plain:
+                claimants = self._claimed_by[cause]
+                _without(claimants, unit.id)
+                if not claimants:
+                    del self._claimed_by[cause]
+
+    def _led_through(self, gone: Collection[int]) -> list[int]:
+        """The other units of which a claim may lead through one of these: all that are near enough by their legs."""
+        believed = self._prices.believed
+        heap = [(0.0, unit_id) for unit_id in gone]
+        nearest = dict.fromkeys(gone, 0.0)
+        while heap:
+            cost, unit_id = heapq.heappop(heap)
+            if cost > nearest[unit_id]:
+                continue
+            for symptom, (leg, _) in self._legs_into.get(unit_id, {}).items():
+                through = believed * leg + cost
+                if through <= LEG_LIMIT and through < nearest.get(symptom, inf):
+                    nearest[symptom] = through
+                    heapq.heappush(heap, (through, symptom))
+        return sorted(nearest.keys() - set(gone))
+
+    def _weave_again(self, units: Sequence[int]) -> None:
+        """Works out anew what these claim, as the way was for some of it; legs stay, as they are a matter of two."""
+        anew = [self._state.units[unit_id] for unit_id in units]
+        for unit in anew:
+            self._disclaim(unit)
+            self._leads.drop(unit.id)
+            self.claims[unit.id] = {}
+            self._onward[unit.id] = {}
+        work: deque[tuple[int, int]] = deque()
+        for unit in anew:
+            self._reach(unit, work)
+        for unit in anew:
+            self._lead_through(unit, work)
+        self._spread(work)
 
     def units_at(self, cause: int) -> list[int]:
         """Ids of live units whose own key is this cause."""
@@ -211,21 +250,30 @@ class Web:
         self._at[here].append(unit.id)
         self._sits_at(node)
         work: deque[tuple[int, int]] = deque()
+        self._reach(unit, work)
+        tied |= self._share(unit)
+        self._lead_through(unit, work)
+        self._spread(work)
+        return tied
+
+    def _reach(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
+        """What a unit claims by the graph, and by changes along lineage."""
+        static = self.reacher.reach(key(self.graph.node(unit.entity), unit.family))
         for cause, claim, onward in zip(static.keys, static.claims, static.onward, strict=True):
             self._lower(unit.id, cause, claim)
             if self._lower_onward(unit.id, cause, onward):
                 work.append((unit.id, cause))
         if self._of_data(unit):
             self._lead(unit)
+            self._leads.woven(unit.id, SHARED_LIMIT)
+
+    def _lead_through(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
+        """What a unit claims because others are in trouble that lie on the way."""
         for other, (leg, leg_lag) in self._legs_from[unit.id].items():
             for cause, (cost, lag) in self._onward[other].items():
                 self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
                 if self._lower_onward(unit.id, cause, (self._prices.believed * leg + cost, leg_lag + lag)):
                     work.append((unit.id, cause))
-        self._spread(work)
-        tied |= self._share(unit)
-        self._leads.woven(unit.id, SHARED_LIMIT)
-        return tied
 
     def _sits_at(self, node: int) -> None:
         self._alerting[node] += 1
@@ -274,7 +322,7 @@ class Web:
     def full(self, group_id: int) -> bool:
         """Whether a group is too large to take in more."""
         group = self._state.groups.get(group_id)
-        return group is not None and len(group.units) >= MOST_TOGETHER
+        return group is not None and (group.full or len(group.units) >= MOST_TOGETHER)
 
     def _may_lead(self, a: Unit, b: Unit) -> bool:
         """Whether a way to one unit may lead through the other."""
@@ -303,7 +351,8 @@ class Web:
             other_unit = self._state.units[other]
             reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
             at = bisect_left(reach.keys, here)
-            if at < len(reach.keys) and reach.keys[at] == here and self._may_lead(unit, other_unit):
+            known = at < len(reach.keys) and reach.keys[at] == here and reach.claims[at][0] <= LEG_LIMIT
+            if known and self._may_lead(unit, other_unit):
                 leg(other, unit.id, reach.claims[at])
         for family in range(COUNT):
             for other in self._at.get(key(node, family), ()):

@@ -118,6 +118,8 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     fresh: list[int] = []
     solution: list[Root] = []
     parting: dict[str, float] = {}
+    sift_at: float = 0.0
+    full: bool = False
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
