@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -232,12 +235,34 @@ def by_the_book(rule: InhibitRule, target: Alert, alerts: list[Alert]) -> bool:
     )
 
 
+SEVERAL_RULES = st.lists(RULES, min_size=1, max_size=3)
+CHANGES = st.lists(st.tuples(st.integers(0, 7), LABELS, st.booleans()), min_size=1, max_size=30)
+
+
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(RULES, min_size=1, max_size=3),
-    st.lists(st.tuples(st.integers(0, 7), LABELS, st.booleans()), min_size=1, max_size=30),
-)
+@given(SEVERAL_RULES, CHANGES)
 def test_inhibition_is_alertmanagers_and_every_change_is_announced(rules, changes):
+    told_and_judged(rules, changes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEVERAL_RULES, CHANGES)
+def test_values_with_the_same_hash_are_told_apart(rules, changes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("quell.core.mute.hash", len, raising=False)
+        told_and_judged(rules, changes)
+
+
+def noted_first(muter: Muter, rules: Sequence[InhibitRule], begun: Alert) -> set[str]:
+    """Takes note of an alert that begins to fire; what mutes it must be what is told when it is asked for again."""
+    sides = [Matching(side).matches(begun.labels) for rule in rules for side in (rule.source, rule.target)]
+    mutings, affected = muter.begun(begun.fingerprint, begun.labels, muter.ways(sides), 0.0, {})
+    assert mutings == muter.inhibited(begun.labels)
+    return set(affected)
+
+
+def told_and_judged(rules: list[InhibitRule], changes: list[tuple[int, dict[str, str], bool]]) -> None:
+    """Asks after every change whether all are inhibited that are to be, and whether every change was told."""
     named = tuple(msgspec.structs.replace(rule, name=str(number)) for number, rule in enumerate(rules))
     muter = Muter(Rulebook(inhibit=named))
     alerts: dict[str, Alert] = {}
@@ -245,7 +270,8 @@ def test_inhibition_is_alertmanagers_and_every_change_is_announced(rules, change
         before = {name: muter.inhibited(known.labels) for name, known in alerts.items() if known.firing}
         changed = alert(labels, "firing" if fires else "resolved", fingerprint=str(number))
         may = muter.affected_by(changed) | muter.affected_by(alerts.get(changed.fingerprint, changed))
-        affected = muter.note(changed)
+        new = fires and not (changed.fingerprint in alerts and alerts[changed.fingerprint].firing)
+        affected = noted_first(muter, named, changed) if new else muter.note(changed)
         alerts[changed.fingerprint] = changed
         after = {name: muter.inhibited(known.labels) for name, known in alerts.items() if known.firing}
         differ = {name for name in before.keys() & after.keys() if before[name] != after[name]}

@@ -26,75 +26,109 @@ Values = tuple[str, ...]
 class _Stand:
     """The firing alerts with the same values of the equal labels, as a rule speaks of them: fingerprints, sorted."""
 
-    __slots__ = ("both", "sources", "targets")
+    __slots__ = ("both", "sources", "targets", "values")
 
-    def __init__(self) -> None:
-        self.sources: list[str] = []
-        self.both: list[str] = []
-        self.targets: list[str] = []
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.sources: list[str] | tuple[()] = ()
+        self.both: list[str] | tuple[()] = ()
+        self.targets: list[str] | tuple[()] = ()
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.both or self.targets)
 
-    def of(self, part: _Part) -> list[str]:
-        """Those of which the rule speaks in the same way."""
-        return self.targets if not part.source else self.both if part.target else self.sources
+    def add(self, mark: str, part: _Part) -> None:
+        """One more, of which the rule speaks in this way."""
+        marks = self._of(part)
+        if marks:
+            insort(marks, mark)
+        elif part.source and part.target:
+            self.both = [mark]
+        elif part.source:
+            self.sources = [mark]
+        else:
+            self.targets = [mark]
 
-    def inhibitor(self, *, one_sided_only: bool) -> str | None:
-        """The one that is named: the smallest, so that the order of arrival does not show."""
-        found = self.sources[:1] if one_sided_only else self.sources[:1] + self.both[:1]
-        return min(found, default=None)
+    def remove(self, mark: str, part: _Part) -> None:
+        """One less; it must be there."""
+        marks = self._of(part)
+        if marks:
+            del marks[bisect_left(marks, mark)]
+
+    def first(self) -> str | None:
+        """The inhibitor of mere targets: the smallest, so that the order of arrival does not show."""
+        first = self.first_one_sided()
+        if not self.both:
+            return first
+        return self.both[0] if first is None else min(first, self.both[0])
+
+    def first_one_sided(self) -> str | None:
+        """The inhibitor of those that are sources as well."""
+        return self.sources[0] if self.sources else None
+
+    def _of(self, part: _Part) -> list[str] | tuple[()]:
+        return self.targets if not part.source else self.both if part.target else self.sources
 
 
 class _Inhibition:
     """One inhibit rule and the firing alerts it speaks of, by the values of its equal labels.
 
-    Most stand alone with their values, and are targets; those are kept without anything around them.
+    Most stand alone with their values, and are targets; those are kept without anything around them, and by the hash of
+    the values, which takes a third of the room. ``labels`` are those of all firing alerts.
     """
 
-    def __init__(self, rule: InhibitRule) -> None:
+    def __init__(self, rule: InhibitRule, labels: Mapping[str, Mapping[str, str]]) -> None:
         self.rule = rule
         self._missing = ("",) * len(rule.equal)
-        self._stands: dict[Values, str | _Stand] = {}
+        self._labels = labels
+        self._stands: dict[int | Values, str | _Stand] = {}
+        self._apart: set[Values] = set()
+        """Values that stand by themselves, as the hash was taken by others."""
 
     def begin(self, mark: str, values: Values, part: _Part) -> tuple[Iterable[str], str | None]:
         """Takes note of an alert that begins to fire; the targets whose inhibition that changes, and its inhibitor."""
-        if not part.source and self._stands.setdefault(values, mark) is mark:
+        if not (part.source or self._apart) and self._stands.setdefault(hash(values), mark) is mark:
             return (), None
         return self.add(mark, values, part), self.inhibitor(values, part)
 
     def add(self, mark: str, values: Values, part: _Part) -> Iterable[str]:
         """Takes note of a firing alert; the targets whose inhibition that changes."""
-        stand = self._stands.get(values)
+        place = self._place(values)
+        if place is values:
+            self._apart.add(values)
+        stand = self._stands.get(place)
         if stand is None and not part.source:
-            self._stands[values] = mark
+            self._stands[place] = mark
             return ()
         if not isinstance(stand, _Stand):
-            alone, stand = stand, _Stand()
+            alone, stand = stand, _Stand(values)
             if alone is not None:
-                stand.targets.append(alone)
-            self._stands[values] = stand
-        return _changed(stand, part, lambda marks: insort(marks, mark))
+                stand.targets = [alone]
+            self._stands[place] = stand
+        return _changed(stand, part, stand.add, mark)
 
     def remove(self, mark: str, values: Values, part: _Part) -> Iterable[str]:
         """Forgets one of which note was taken; the targets whose inhibition that changes."""
-        stand = self._stands[values]
-        if not isinstance(stand, _Stand):
-            del self._stands[values]
-            return ()
-        affected = _changed(stand, part, lambda marks: marks.pop(bisect_left(marks, mark)))
-        if not stand:
-            del self._stands[values]
+        place = self._place(values)
+        stand = self._stands[place]
+        affected: Iterable[str] = ()
+        if isinstance(stand, _Stand):
+            affected = _changed(stand, part, stand.remove, mark)
+        if not (isinstance(stand, _Stand) and stand):
+            del self._stands[place]
+            self._apart.discard(values)
         return affected
 
     def inhibitor(self, values: Values, part: _Part) -> str | None:
         """The first fingerprint that inhibits an alert with these values."""
-        stand = self._stands.get(values) if part.target else None
-        return stand.inhibitor(one_sided_only=part.source) if isinstance(stand, _Stand) else None
+        stand = self._stands.get(self._place(values)) if part.target else None
+        if not isinstance(stand, _Stand):
+            return None
+        return stand.first_one_sided() if part.source else stand.first()
 
     def targets(self, values: Values, part: _Part) -> set[str]:
         """Noted alerts that an alert with these values may inhibit."""
-        stand = self._stands.get(values) if part.source else None
+        stand = self._stands.get(self._place(values)) if part.source else None
         if stand is None:
             return set()
         return {*stand.targets, *stand.both} if isinstance(stand, _Stand) else {stand}
@@ -103,17 +137,27 @@ class _Inhibition:
         """What source and target must share."""
         return tuple(map(labels.get, self.rule.equal, self._missing))
 
+    def _place(self, values: Values) -> int | Values:
+        """Where those with these values stand or would: by the hash, unless others have the same one."""
+        if values in self._apart:
+            return values
+        place = hash(values)
+        stand = self._stands.get(place)
+        if stand is None:
+            return place
+        there = stand.values if isinstance(stand, _Stand) else self.values(self._labels[stand])
+        return place if there == values else values
 
-def _changed(stand: _Stand, part: _Part, change: Callable[[list[str]], object]) -> Iterable[str]:
+
+def _changed(stand: _Stand, part: _Part, change: Callable[[str, _Part], None], mark: str) -> Iterable[str]:
     """Changes those that a rule speaks of in one way; the targets whose inhibition that changes."""
-    marks = stand.of(part)
     if not part.source:
-        change(marks)
+        change(mark, part)
         return ()
-    before = stand.inhibitor(one_sided_only=False), stand.inhibitor(one_sided_only=True)
-    change(marks)
-    targets = stand.targets if before[0] != stand.inhibitor(one_sided_only=False) else ()
-    both = stand.both if before[1] != stand.inhibitor(one_sided_only=True) else ()
+    before = stand.first(), stand.first_one_sided()
+    change(mark, part)
+    targets = stand.targets if before[0] != stand.first() else ()
+    both = stand.both if before[1] != stand.first_one_sided() else ()
     return (*targets, *both)
 
 
@@ -171,13 +215,13 @@ class Muter:
     def __init__(self, rulebook: Rulebook) -> None:
         self._rules = tuple(Muting(kind="rule", by=rule.name, reason=rule.reason) for rule in rulebook.mute)
         self._windows = tuple(_Opening(window) for window in rulebook.windows)
-        self._inhibitions = tuple(_Inhibition(rule) for rule in rulebook.inhibit)
+        self._noted: dict[str, dict[str, str]] = {}
+        self._inhibitions = tuple(_Inhibition(rule, self._noted) for rule in rulebook.inhibit)
         asked = [one.matchers for one in rulebook.windows] + [one.matchers for one in rulebook.mute]
         asked += [side for rule in rulebook.inhibit for side in (rule.source, rule.target)]
         self.matchings = tuple(matching_of(matchers) for matchers in asked)
         """All that is asked of labels; `ways` says what of it holds."""
         self._sieve = Sieve(self.matchings, lambda holds, _: self.ways(holds))
-        self._noted: dict[str, dict[str, str]] = {}
         self._silences: dict[str, tuple[Silence, Matching]] = {}
 
     def ways(self, holds: Sequence[bool]) -> Ways:
@@ -238,10 +282,10 @@ class Muter:
         if known is not None and alert.firing and known == alert.labels:
             return affected
         if known is not None:
-            del self._noted[mark]
             for part in self._sieve.of(known).parts:
                 inhibition = part.inhibition
                 affected.update(inhibition.remove(mark, inhibition.values(known), part))
+            del self._noted[mark]
         if alert.firing:
             self._noted[mark] = alert.labels
             for part in self._sieve.of(alert.labels).parts:
