@@ -6,6 +6,7 @@ shown depends on times and not on how deliveries were batched.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -39,6 +40,8 @@ there, and no way to a new unit leads through others."""
 MOST_ASKED = 128
 """The customs of so many alerts of one unit are asked for; what all of those do for themselves is no trouble."""
 ABSENCE_FANOUT = 40
+NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
+"""Where a cause shows on which nothing depends."""
 CLOSE_DATA_S = 9000.0
 ENDED_AFTER_S = 60.0
 """An end is believed so long after it: much fires again at once."""
@@ -67,7 +70,7 @@ class Correlator:
         """What explaining one alert of each family earns, and what explaining the most alerts of it does."""
         self._most_worth = [worth + self._prices.more_limit for worth in self._worth]
         self._state = state
-        self._expected: dict[int, list[tuple[int, float]]] = {}
+        self._expected: dict[int, tuple[tuple[int, ...], array[float]]] = {}
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
         self._ample: set[int] = set()
         """Units that are known to have alerts enough to be worth all that one can be."""
@@ -420,7 +423,7 @@ class Correlator:
         ripe = min(1.0, max(0.0, (now - began) / self._timing.absence_ripe_s))
         missing = self._web.missing.get(cause)
         if missing is None:
-            missing = sum(p for other, p in self._expects(cause) if not self.web.alerting(other))
+            missing = sum(p for other, p in zip(*self._expects(cause), strict=True) if not self.web.alerting(other))
             self._web.missing[cause] = missing
         return self._bare(cause, began) + min(self._prices.absence_limit, self._prices.absence * missing) * ripe
 
@@ -463,14 +466,16 @@ class Correlator:
             return inf
         return self._prices.opening + (0.0 if self.web.units_at(cause) else self._prices.silent_opening)
 
-    def _expects(self, cause: int) -> list[tuple[int, float]]:
-        """The dependents at which a cause should show, with how surely."""
+    def _expects(self, cause: int) -> tuple[tuple[int, ...], array[float]]:
+        """The dependents at which a cause should show, and how surely at each."""
         known = self._expected.get(cause)
         if known is None:
             node, kind = divmod(cause, COUNT)
-            known = self._expected[cause] = [
-                (other, how.p[kind][kind] * weight)
+            sure = [
+                (other, p)
                 for other, how, weight in self._graph.inn[node][:ABSENCE_FANOUT]
-                if how.p[kind][kind] * weight > 0.3
+                if (p := how.p[kind][kind] * weight) > 0.3
             ]
+            known = tuple([other for other, _ in sure]), array("d", [p for _, p in sure])
+            known = self._expected[cause] = known if sure else NOWHERE
         return known

@@ -7,6 +7,7 @@ log-likelihood, and searching from the symptom keeps it small however many depen
 from __future__ import annotations
 
 import heapq
+from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import islice
@@ -28,15 +29,13 @@ Claim = tuple[float, float]
 class Reach:
     """Causes within reach of one symptom, sorted by key (node * families + family).
 
-    ``claims`` are what each costs in nats with its lag in s, and ``onward`` the same as they count for who leads
-    through the symptom: kept here once for all the units that share them.
-    ``nearer`` is the next key on the cheapest path from the cause to the symptom (its own at the symptom).
+    ``claims`` are what each costs in nats with its lag in s, ``nearer`` the place of the next key on the cheapest path
+    from each to the symptom (its own at the symptom).
     """
 
     keys: tuple[int, ...]
-    nearer: tuple[int, ...]
+    nearer: bytes | array[int]
     claims: tuple[Claim, ...]
-    onward: tuple[Claim, ...]
 
 
 def key(node: int, family: Family | int) -> int:
@@ -46,6 +45,8 @@ def key(node: int, family: Family | int) -> int:
 
 MOST_KNOWN = 20_000
 """So many searches are remembered, at some kilobytes each: where many fire, most of an estate does one day."""
+FEW = 256
+"""Places among so many take a byte each."""
 
 
 class Reacher:
@@ -72,15 +73,16 @@ class Reacher:
         known = self._known.get(start)
         if known is None:
             best, previous = self._search(start)
-            keys, believed = sorted(best), self._prices.believed
+            keys = sorted(best)
+            place = {k: at for at, k in enumerate(keys)}
+            nearer = [place[previous[k]] for k in keys]
             if len(self._keys) >= MOST_SHARED:
                 self._keys.clear()
             same = self._keys.setdefault
             known = Reach(
                 tuple([same(k, k) for k in keys]),
-                tuple([same(previous[k], previous[k]) for k in keys]),
+                bytes(nearer) if len(keys) <= FEW else array("I", nearer),
                 tuple([self.one(best[k]) for k in keys]),
-                tuple([self.one((believed * best[k][0], best[k][1])) for k in keys]),
             )
             if len(self._known) >= MOST_KNOWN:
                 for oldest in list(islice(self._known, MOST_KNOWN // 4)):
@@ -91,12 +93,13 @@ class Reacher:
     def path(self, start: int, cause: int) -> list[int]:
         """Keys from the cause to the symptom along the cheapest path; empty when the cause is out of reach."""
         reach = self.reach(start)
+        at = bisect_left(reach.keys, cause)
+        if at == len(reach.keys) or reach.keys[at] != cause:
+            return []
         steps = [cause]
         while steps[-1] != start:
-            at = bisect_left(reach.keys, steps[-1])
-            if at == len(reach.keys) or reach.keys[at] != steps[-1]:
-                return []
-            steps.append(reach.nearer[at])
+            at = reach.nearer[at]
+            steps.append(reach.keys[at])
         return steps
 
     def _toll(self, node: int, family: int) -> float:

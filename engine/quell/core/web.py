@@ -259,9 +259,10 @@ class Web:
     def _reach(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
         """What a unit claims by the graph, and by changes along lineage."""
         static = self.reacher.reach(key(self.graph.node(unit.entity), unit.family))
-        for cause, claim, onward in zip(static.keys, static.claims, static.onward, strict=True):
+        believed = self._prices.believed
+        for cause, claim in zip(static.keys, static.claims, strict=True):
             self._lower(unit.id, cause, claim)
-            if self._lower_onward(unit.id, cause, onward):
+            if self._lower_onward(unit.id, cause, (believed * claim[0], claim[1])):
                 work.append((unit.id, cause))
         if self._of_data(unit):
             self._lead(unit)
