@@ -24,9 +24,9 @@ from quell.daemon.claim import claimed
 from quell.errors import StoreError
 from quell.store.backup.making import Backup, back_up
 from quell.store.backup.restoring import checked, restore
-from quell.store.database import alembic_config
 from quell.store.opening import open_store
 from quell.store.port import Quarantined, Store, Turn
+from quell.store.upgrading import alembic_config
 from store.values import accepted, audit, perform, seqs_of
 
 URL = "sqlite:///quell.db"

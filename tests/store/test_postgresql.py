@@ -20,10 +20,10 @@ from sqlalchemy import Connection, inspect
 from postgres_server import Databases, PostgresServer, execute
 from quell.errors import StoreError, Unheard
 from quell.store import session
-from quell.store.database import alembic_config
 from quell.store.opening import open_for_reading, open_store
 from quell.store.port import Accepted, Quarantined, Store, Turn
 from quell.store.tables import METADATA
+from quell.store.upgrading import alembic_config
 from store.test_sql import filled
 from store.values import accepted, alert, audit, finished, incident, perform, run, seqs_of
 from store.wire import Break, Wire

@@ -14,13 +14,14 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
 from quell.errors import StoreError
-from quell.store.database import alembic_config
 from quell.store.opening import open_store
 from quell.store.port import Accepted, Quarantined, Store, Turn
-from quell.store.tables import METADATA
+from quell.store.tables import METADATA, NEWEST
+from quell.store.upgrading import alembic_config
 from store.values import accepted, alert, audit, finished, incident, perform, run, seqs_of
 
 URL = "sqlite:///quell.db"
@@ -270,6 +271,8 @@ def test_migrations_run_down_and_up_on_data_and_agree_with_the_tables(tmp_path: 
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert ScriptDirectory.from_config(alembic_config(connection)).get_current_head() == NEWEST
+        assert MigrationContext.configure(connection).get_current_revision() == NEWEST
         command.downgrade(alembic_config(connection), "base")
         assert inspect(connection).get_table_names() == ["alembic_version"]
         command.upgrade(alembic_config(connection), "head")
@@ -279,6 +282,18 @@ def test_migrations_run_down_and_up_on_data_and_agree_with_the_tables(tmp_path: 
     filled(store)
     store.finish_act(finished("k"))
     store.close()
+
+
+def test_a_new_store_and_one_that_is_up_to_date_need_no_migrations(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from quell.store.opening import open_store
+for _ in range(2):
+    open_store("sqlite:///new.db", Path(sys.argv[1])).close()
+assert "alembic" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
 
 
 def test_each_migration_goes_one_step_down_and_up_with_data(tmp_path: Path, file: Path) -> None:

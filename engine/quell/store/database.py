@@ -5,27 +5,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import StoreError
 from quell.store.journal import JournalRow
 from quell.store.port import Lease
+from quell.store.tables import METADATA, NEWEST, VERSIONS
 from quell.store.vacuum import adopt, give_back, prepare
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 """What is done within one transaction. It may be done twice, when a connection was lost; the first time never was."""
 
-MIGRATIONS = "quell.store:migrations"
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit is on the disk when it returns, also through a power cut
@@ -115,7 +111,7 @@ class SqliteDatabase:
             self.write("bring the schema up to date", "the daemon does not start", migrate)
             with self._speaking("make the file one that can become smaller", "the daemon does not start"):
                 adopt(self._driver, file)
-        except CommandError as error:
+        except UnknownSchema as error:
             self.close()
             raise StoreError(newer(self.place, error)) from error
         except StoreError:
@@ -179,26 +175,35 @@ class SqliteDatabase:
             raise StoreError(f"{self.place}: could not {what}: {reason_of(error)}; {then}") from error
 
 
-def alembic_config(connection: Connection) -> Config:
-    """What Alembic's commands need to work over an open connection."""
-    config = Config()
-    config.set_main_option("script_location", MIGRATIONS)
-    config.attributes["connection"] = connection
-    return config
+class UnknownSchema(Exception):
+    """A schema that this version does not know."""
 
 
 def migrate(connection: Connection) -> None:
-    """Brings the schema up to date. Raises CommandError for one that this version does not know."""
-    command.upgrade(alembic_config(connection), "head")
+    """Brings the schema up to date. Raises UnknownSchema for one that this version does not know.
+
+    A new database gets the tables as they are now; what leads from one version to the next is imported when there is
+    such a step to go.
+    """
+    found, newest = versions(connection)
+    if found == newest:
+        return
+    if found is None and not inspect(connection).get_table_names():
+        METADATA.create_all(connection)
+        VERSIONS.create(connection)
+        connection.execute(insert(VERSIONS).values(version_num=newest))
+    else:
+        import_module("quell.store.upgrading").upgrade(connection)
 
 
-def versions(connection: Connection) -> tuple[str | None, str | None]:
+def versions(connection: Connection) -> tuple[str | None, str]:
     """The schema of a database, and the newest that this quell knows."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    return found, ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+    if not inspect(connection).has_table(VERSIONS.name):
+        return None, NEWEST
+    return connection.execute(select(VERSIONS.c.version_num)).scalars().first(), NEWEST
 
 
-def other_schema(place: str, found: str | None, newest: str | None) -> str:
+def other_schema(place: str, found: str | None, newest: str) -> str:
     """What is said to somebody who only reads and finds the schema of another version."""
     return (
         f"{place}: holds schema {found or 'none'} and this quell reads {newest}; start the daemon of this version "
@@ -206,7 +211,7 @@ def other_schema(place: str, found: str | None, newest: str | None) -> str:
     )
 
 
-def newer(place: str, error: CommandError) -> str:
+def newer(place: str, error: UnknownSchema) -> str:
     """What is said of a database whose schema this version does not know."""
     return f"{place}: was written by a newer quell ({error}); the daemon does not start, install that version"
 

@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from quell.errors import Fenced, InUse, StoreError, Unheard
-from quell.store.database import Work, migrate, newer, other_schema, unheard, versions
+from quell.store.database import UnknownSchema, Work, migrate, newer, other_schema, unheard, versions
 from quell.store.journal import JournalRow, get_meta, set_meta
 from quell.store.port import Lease
 from quell.store.postgresql_url import Place
@@ -207,7 +206,7 @@ class PostgresqlDatabase(_Asked):
         self.outlasted = session.outlasted
         try:
             await session.connection.run_sync(_migrated)
-        except CommandError as error:
+        except UnknownSchema as error:
             raise StoreError(newer(self.place, error)) from error
         self._mark = await session.connection.run_sync(_within, _mark_of)
 

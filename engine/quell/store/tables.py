@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table
 
 from quell.store.columns import NUMBER, Words
 
@@ -14,6 +14,15 @@ METADATA = MetaData(
     }
 )
 
+NEWEST = "0007"
+"""The version of this schema: the last of the migrations."""
+
+VERSIONS = Table(
+    "alembic_version",
+    MetaData(),  # none of ours: Alembic keeps it
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 JOURNAL = Table(
     "journal",

@@ -22,7 +22,7 @@ from quell.store.backup.contents import Contents, Decodes, contents_of
 from quell.store.backup.copying import MANIFEST, Sum, copy_tables, revision_of, sums_of
 from quell.store.backup.moment import SQLITE, at_one_moment, file_of, shown
 from quell.store.backup.plain import NO_LINKS, damage, on_disk, opened, remove
-from quell.store.database import alembic_config
+from quell.store.upgrading import alembic_config
 
 _KEPT_NOT = "there is no backup"
 _MANIFEST = Table(MANIFEST, MetaData(), Column("manifest", LargeBinary, nullable=False))
