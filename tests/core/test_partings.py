@@ -54,6 +54,21 @@ def test_what_stood_in_nothing_that_goes_on_is_shown_at_once(stood: str) -> None
     assert partings(known, told, before, {}, 100.0) == ({}, {})
 
 
+def test_a_part_that_is_taken_half_from_two_waits_as_well() -> None:
+    known = cast("State", SimpleNamespace(incidents=dict.fromkeys(
+        ("INC-1", "INC-3"), SimpleNamespace(is_open=True, crowd=False)
+    )))  # fmt: skip
+    half: list[Member] = [("u", 1), ("v", 1)]
+    stood = STOOD | dict.fromkeys([*half, ("w", 1)], "INC-3") | {("new", 1): None}
+    others = ("INC-1", WHOLE), ("INC-3", [("w", 1)])
+    since, waiting = partings(known, story(*others, ("INC-2", PART + half)), stood, {}, 100.0)
+    assert waiting == {"INC-2": "INC-3"}
+    assert partings(known, story(*others, ("INC-2", PART + half)), stood, since, 100.0 + APART_S) == (since, {})
+    mostly_new = story(*others, ("INC-2", [("x", 1), ("u", 1), ("new", 1), ("new2", 1), ("new3", 1)]))
+    stood |= {("new2", 1): None, ("new3", 1): None}
+    assert partings(known, mostly_new, stood, {}, 100.0) == ({}, {})
+
+
 @given(st.lists(st.floats(0.0, 60.0), min_size=1, max_size=20))
 def test_however_often_it_is_looked_at_the_wait_is_the_same(steps: list[float]) -> None:
     told, now = story(("INC-1", WHOLE), ("INC-2", PART)), 0.0

@@ -98,9 +98,7 @@ class Engine:
         logbook = Logbook(self.state, self._agenda, self._pruning, rulebook.triage.calm_s)
         self._repeats = Repeats(self.state, self._chart)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
-        self._pager = Pager(
-            rulebook, self.state, self._alerts, logbook, self._agenda, quietly=self._automation.routes.quietly
-        )
+        self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda, routes=self._automation.routes)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
         following = Following(self.state, self._automation.routes, self._automation.lanes)
         self._escalation = Escalation(self.state, self._automation, logbook, self._agenda, pager=self._pager)

@@ -36,14 +36,36 @@ def is_page(deed: Perform) -> bool:
 
 
 def heir_of(state: State, gone: Incident) -> Incident | None:
-    """The open incident that a merged one is part of, whose page its page stands for, while nobody has taken either."""
+    """The open incident that stands under the page of one that is over, while nobody has taken either.
+
+    That is what absorbed it, or, of one that ended by itself, where something of it stands that people were told of.
+    """
+    if gone.paged_at is None or gone.acknowledged_by:
+        return None
+    heir = _absorbing(state, gone) if gone.merged_into is not None else _under_its_page(state, gone)
+    told = None if heir is None else (heir.paged_at, heir.page_record)
+    mine = heir is not None and heir.is_open and told == (gone.paged_at, gone.page_record)
+    return heir if mine and heir is not None and not heir.acknowledged_by else None
+
+
+def _absorbing(state: State, gone: Incident) -> Incident | None:
+    """What a merged incident is part of, through others; None when nothing is known of that."""
     heir, passed = gone, {gone.id}
     while heir.merged_into is not None and heir.merged_into not in passed and heir.merged_into in state.incidents:
         passed.add(heir.merged_into)
         heir = state.incidents[heir.merged_into]
-    told = (heir.paged_at, heir.page_record)
-    mine = heir is not gone and heir.is_open and gone.paged_at is not None and told == (gone.paged_at, gone.page_record)
-    return heir if mine and not (heir.acknowledged_by or gone.acknowledged_by) else None
+    return heir if heir is not gone else None
+
+
+def _under_its_page(state: State, gone: Incident) -> Incident | None:
+    """The first open incident that took over the page of one that is over."""
+    told = (gone.paged_at, gone.page_alert, gone.page_record)
+    found = [
+        one
+        for one in state.incidents.values()
+        if one.is_open and one.id != gone.id and (one.paged_at, one.page_alert, one.page_record) == told
+    ]
+    return min(found, key=lambda one: (one.opened_at, one.id), default=None) if not gone.is_open else None
 
 
 def as_key(heir: Incident, gone: Incident, called: str) -> str:
@@ -87,12 +109,12 @@ class Following:
                 known = replace(known, status=now, changed_at=at, firm=again)  # noqa: PLW2901
                 self._keep(known)
             deeds += self._say(known, incident, at)
-            if incident.status == "merged":
+            if incident.status in {"merged", "resolved"}:
                 deeds += self._handed_on(known, incident, at)
         return deeds
 
     def _handed_on(self, known: Followed, gone: Incident, at: float) -> list[Perform]:
-        """Calls people for the incident that absorbed one: where that is over now, it would seem that all is over."""
+        """Calls people for what stands under the page of one that is over: there it would seem that all is over."""
         heir, called = heir_of(self._state, gone), self._routes.following(known.route)
         if heir is None or called is None or not (known.said or self._under_way(known)):
             return []
@@ -100,7 +122,8 @@ class Following:
             return []
         if not any(self._routes.at_its_turn(called, name, at) for name in (gone.id, heir.id)):  # its chain moves, too
             return []
-        about = Matter(heir, None, at, f"{heir.title} ({gone.id} is part of it)")
+        part = "is part of it" if gone.merged_into is not None else "is over"
+        about = Matter(heir, None, at, f"{heir.title} ({gone.id} {part})")
         deeds = self._routes.call(called, about, as_key(heir, gone, known.route))
         for deed in deeds:
             self._lanes.put(Telling(deed=deed, since=at))

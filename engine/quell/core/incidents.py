@@ -17,7 +17,7 @@ from quell.core.continuity import Cluster, Member, absorber, continued, kept, pl
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager
-from quell.core.partings import partings
+from quell.core.partings import partings, shows
 from quell.core.rank import Changes, Ranker
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
@@ -87,12 +87,16 @@ class Incidents:
                 self._place(member, now_at)
                 moved[member] = now_at
         self._pager.hand_on_pages(lost, after, now, out)
+        came = self._came(moved, before)
         joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
         mixed = {one for member, name in moved.items() if name and before[member] for one in (name, before[member])}
         for cluster, name in story:
             anew, mix = name in joined, name in mixed
             more = self._stayed(name, after) if anew and self._resolved(name) else self._rulings.elsewhere(name, before)
             self._update(name, cluster, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
+            if name in self._state.incidents:
+                self._pager.take_over(name, came.get(name, {}), now, out)
+                self._pager.page_if_due(name, now, out)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):
             self._adopt(name, apart[name], now, out)
@@ -103,6 +107,19 @@ class Incidents:
             if not number % TOLD_TOGETHER:
                 yield
 
+    def _came(
+        self, moved: Mapping[Member, str | None], before: Mapping[Member, str | None]
+    ) -> dict[str, dict[str, Incident]]:
+        """What fires and has just come from an open incident that paged: by where it is now, by alert."""
+        found: dict[str, dict[str, Incident]] = {}
+        for member, name in moved.items():
+            origin = self._state.incidents.get(before[member] or "")
+            if name is None or origin is None or origin.paged_at is None or not origin.is_open or origin.crowd:
+                continue
+            if self._fires(member):
+                found.setdefault(name, {})[member[0]] = origin
+        return found
+
     def _still_together(
         self, group: Group, story: list[tuple[Cluster, str]], before: Mapping[Member, str | None], now: float
     ) -> list[tuple[Cluster, str]]:
@@ -111,9 +128,11 @@ class Incidents:
         if not waiting:
             return story
         more: dict[str, list[Member]] = {}
+        stay = {name for _, name in story if name not in waiting and shows(self._state, name)}
         for cluster, name in story:
-            if name in waiting:
-                more.setdefault(waiting[name], []).extend(cluster.members)
+            for member in cluster.members if name in waiting else ():
+                stood = before[member]
+                more.setdefault(stood if stood in stay else waiting[name], []).append(member)
         return [
             (self._rulings.with_apart(cluster, more[name]) if name in more else cluster, name)
             for cluster, name in story
@@ -271,7 +290,6 @@ class Incidents:
             first = ranker.entity(cluster.cause)
             heard = ranker.heard(cluster.cause, known.updated_at)
             if first == known.suspects[0].entity and not heard and not self._news_of(first, known, changes):
-                self._pager.page_if_due(name, now, out)
                 return
         suspects = ranker.suspects(cluster.cause, changes)
         seen = Incident(
@@ -302,7 +320,6 @@ class Incidents:
             self._logbook.watch(
                 name, min(self._state.calm_at.get(name, now + self._logbook.calm_s), now + self._logbook.calm_s)
             )
-        self._pager.page_if_due(name, now, out)
 
     def _news_of(self, entity: str, known: Incident, changes: Changes) -> bool:
         """Whether something changed there since the incident was last looked at."""

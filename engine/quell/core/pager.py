@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -14,14 +14,17 @@ from quell.core.continuity import Member, absorber
 from quell.core.logbook import Logbook, noted
 from quell.core.onchain import on_a_chain
 from quell.core.patience import longest_s
+from quell.core.routes import Routes
 from quell.core.severity import rank
 from quell.model.alert import Alert
-from quell.model.decision import AlertChanged, AnyDecision, Page, Quietly
+from quell.model.decision import AlertChanged, AnyDecision, Page
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.times import format_duration
 
+PAGED = "paged"
+"""What stands in the timeline where people were called, or were called before."""
 EARLY = "early sign"
 """What stands in the timeline where people were told quietly, or by lists only, and not called."""
 REMIND_MOST_S = 4 * 3600.0
@@ -39,14 +42,14 @@ class Pager:
         logbook: Logbook,
         agenda: Agenda,
         *,
-        quietly: Callable[[Incident, Alert, float], Quietly],
+        routes: Routes,
     ) -> None:
         self._triage = rulebook.triage
         self._state = state
         self._alerts = alerts
         self._logbook = logbook
         self._agenda = agenda
-        self._quietly = quietly
+        self._routes = routes
         self._digest = frozenset(rulebook.triage.digest_severities)
         self._page = frozenset(severity.lower() for severity in rulebook.triage.page_severities)
         self._gravest = max(map(rank, self._page), default=0)
@@ -68,7 +71,8 @@ class Pager:
         if not able:
             return
         cause = incident.suspects[0].entity if incident.suspects else None
-        first = min(able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
+        new = self._unpaged(able)
+        first = min(new or able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
         count = len(incident.alerts)
         because = f"first cause {cause}" if cause else "no cause known"
         self.page(name, first, f"{count} alert{'s' * (count != 1)}, {because}", now, out)
@@ -92,7 +96,9 @@ class Pager:
     def page_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> float | None:
         """Pages an incident that came back and stayed though its page was long ago; else when to ask again, or None."""
         again_at = back_at(incident)
-        if again_at is None or incident.paged_at is None or incident.paged_at >= again_at or incident.acknowledged_by:
+        if again_at is None or incident.paged_at is None or incident.acknowledged_by:
+            return None
+        if incident.paged_at >= again_at or any(one.what == PAGED and one.at >= again_at for one in incident.timeline):
             return None
         due = again_at + self._triage.lone_page_after_s
         if now < due:
@@ -197,8 +203,69 @@ class Pager:
                 reminders=gone.reminders,
                 told_severity=told,
             )
-            self._logbook.keep(noted(paged, now, "paged", f"as {name}, which it absorbs"), "updated", now, out)
+            self._logbook.keep(noted(paged, now, PAGED, f"as {name}, which it absorbs"), "updated", now, out)
             self.plan(paged)
+
+    def take_over(self, name: str, came: Mapping[str, Incident], now: float, out: list[AnyDecision]) -> None:
+        """Who was paged for what fires in an incident now, while it stood in others, is not paged for it again.
+
+        ``came`` has by alert the paged incident that it just came from. That is so as of `hand_on_pages`, and only if
+        nothing else in it pages by its severity, it is no graver than what was told, and nobody else would be called.
+        """
+        incident = self._state.incidents[name]
+        if not incident.is_open or incident.acknowledged_by:
+            return
+        able = self._all_able(incident)
+        origins = [came[alert.fingerprint] for alert in able if alert.fingerprint in came]
+        if not origins or self._news(able, came):
+            return
+        origin = max(origins, key=lambda one: (self._grade(told_of(one)), one.paged_at or 0.0, one.id))
+        told, paged_at = told_of(origin), origin.paged_at
+        assert paged_at is not None, "only what was paged is taken over"
+        if on_a_chain(self._state, origin.id, self._chains):
+            return  # its chain ends with it
+        known = incident.paged_at is not None and incident.paged_at >= paged_at
+        if known or now >= paged_at + longest_s(self._triage):
+            return
+        if any(self._grade(alert.severity) > self._grade(told) for alert in able):
+            return
+        stands = min(able, key=lambda alert: (alert.starts_at, alert.fingerprint))
+        early = origin.id in self._state.early
+        if early and not self._routes.quietly(incident, stands, now):
+            return
+        called = self._state.alerts.get(origin.page_alert or "", stands)
+        if not self._routes.whom(incident, stands, now) <= self._routes.whom(origin, called, paged_at):
+            return
+        if early:
+            self._state.early.setdefault(name, self._state.early[origin.id])
+        paged = msgspec.structs.replace(
+            incident,
+            paged_at=paged_at,
+            page_alert=origin.page_alert,
+            page_record=origin.page_record,
+            reminded_at=origin.reminded_at,
+            reminders=origin.reminders,
+            told_severity=told,
+        )
+        self._logbook.keep(noted(paged, now, PAGED, f"as {origin.id}, where it stood"), "updated", now, out)
+        self.plan(paged)
+
+    def _news(self, able: Sequence[Alert], came: Mapping[str, Incident]) -> bool:
+        """Whether something pages by its severity of which people were not told in another incident either."""
+        return any(
+            self._grade(alert.severity) and alert.fingerprint not in came and not self._paged_by(alert)
+            for alert in able
+        )
+
+    def _unpaged(self, able: Sequence[Alert]) -> list[Alert]:
+        """Of the gravest those that did not stand for a page yet."""
+        worst = max(self._grade(alert.severity) for alert in able)
+        return [alert for alert in able if self._grade(alert.severity) == worst and not self._paged_by(alert)]
+
+    def _paged_by(self, alert: Alert) -> bool:
+        """Whether this firing of an alert stood for a page."""
+        behaviour = self._state.behaviour.get(alert.fingerprint)
+        return behaviour is not None and behaviour.paged_at is not None and behaviour.paged_at >= alert.starts_at
 
     def _page_rise(self, incident: Incident, now: float, out: list[AnyDecision]) -> None:
         """Pages an open incident again by alerts of a severity that pages and is graver than all that was told of it.
@@ -271,12 +338,12 @@ class Pager:
             reminded_at=None,
             reminders=0,
         )
-        quietly = self._quietly(incident, alert, now)
+        quietly = self._routes.quietly(incident, alert, now)
         if quietly:
             self._state.early.setdefault(name, now)
         else:
             self._state.early.pop(name, None)
-        self._logbook.keep(noted(incident, now, EARLY if quietly else "paged", why), "updated", now, out)
+        self._logbook.keep(noted(incident, now, EARLY if quietly else PAGED, why), "updated", now, out)
         self.plan(incident)
         out.append(Page(at=now, incident=name, alert=alert.fingerprint, reason=why, rise=rise, quietly=quietly))
         current = self._state.alerts[alert.fingerprint]

@@ -7,7 +7,7 @@ should not see it fall into two and grow together again a minute later.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from quell.core.continuity import Cluster, Member, place_of
 from quell.model.state import State
@@ -25,14 +25,15 @@ def partings(
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Since when what parts stands apart, by the place of its first firing; and of that, what is to wait: name → home.
 
-    ``before`` says where each member stood, ``since`` is what this returned when it was asked last.
+    ``before`` says where each member stood, ``since`` is what this returned when it was asked last. What stood in
+    several waits where it stood; the home is for what stood in none.
     """
     told = {name for _, name in story}
     parting: dict[str, float] = {}
     waiting: dict[str, str] = {}
     for cluster, name in story:
-        home = None if name in state.incidents else _home(state, cluster.members, before)
-        if home is None or home not in told:
+        home = None if name in state.incidents else _home(state, cluster.members, before, told)
+        if home is None:
             continue
         first = place_of(cluster.members[0])
         parting[first] = since.get(first, now)
@@ -41,9 +42,17 @@ def partings(
     return parting, waiting
 
 
-def _home(state: State, members: Sequence[Member], before: Mapping[Member, str | None]) -> str | None:
-    """The open incident in which most of these stood; None without one."""
-    name, count = max(Counter(before[member] for member in members).items(), key=lambda one: (one[1], one[0] or ""))
+def _home(
+    state: State, members: Sequence[Member], before: Mapping[Member, str | None], told: Collection[str]
+) -> str | None:
+    """The incident in which most of these stood, if more than half stood in such as are open and go on; else None."""
+    stood = Counter(name for member in members if (name := before[member]) in told and shows(state, name))
+    if 2 * stood.total() <= len(members):
+        return None
+    return max(stood.items(), key=lambda one: (one[1], one[0] or ""))[0]
+
+
+def shows(state: State, name: str | None) -> bool:
+    """Whether people are shown what stands in an incident as something that belongs together."""
     incident = state.incidents.get(name) if name is not None else None
-    stands = incident is not None and incident.is_open and not incident.crowd and 2 * count > len(members)
-    return name if stands else None
+    return incident is not None and incident.is_open and not incident.crowd

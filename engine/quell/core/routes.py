@@ -81,6 +81,15 @@ class Routes:
             return "listed" if is_listed(self._state, self._triage, incident) else ""
         return "told" if any(route.action or route.chain for route in quiet) else "listed"
 
+    def whom(self, incident: Incident, alert: Alert | None, at: float) -> frozenset[object]:
+        """Where an incident's page goes: its routes, each with its parameters as far as labels decide them."""
+        alert = self._alert(incident, alert)
+        labels = labels_of(incident, alert)
+        return frozenset(
+            (name, *(_told(value, labels) for word, value in route.params.items() if word not in WORDING))
+            for route, name in self._taking(incident, alert, at)
+        )
+
     def early(self, incident: Incident) -> bool:
         """Whether an incident is an early sign only."""
         return is_early(self._state, self._triage, incident)
