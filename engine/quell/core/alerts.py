@@ -178,6 +178,8 @@ class Alerts:
             if again != alert:
                 if alert.mutings and not again.mutings and again.firing:
                     self.unmuted.append(mark)
+                if alert.mutings != again.mutings:
+                    self._surroundings.changed()
                 self._state.alerts[mark] = again
                 out.append(AlertChanged(at=now, alert=again))
                 changed.append(again)
@@ -275,7 +277,7 @@ class Alerts:
         return alert if mutings == alert.mutings else msgspec.structs.replace(alert, mutings=mutings)
 
     def unchanged(self) -> AbstractContextManager[None]:
-        """Within, many are asked for whether they `would_page`, while nothing changes."""
+        """Within, many are judged, or asked for whether they `would_page`, while nothing else changes."""
         return self._surroundings.unchanged()
 
     def would_page(self, alert: Alert, at: float) -> bool:

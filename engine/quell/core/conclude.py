@@ -97,7 +97,9 @@ class Conclusion:
             for at, one in enumerate(whole):
                 told.setdefault(one, []).append(at)
             over = {
-                one: self._ended(np.sort(np.concatenate([mine[at] for at in parts])) if parts[1:] else mine[parts[0]])
+                one: self._ended(np.sort(np.concatenate([mine[at] for at in parts])))
+                if parts[1:]
+                else spells[parts[0]].end
                 for one, parts in told.items()
             }
         parents = folded(prices, self._claims_of, self._opening, over, prices=self._prices, timing=symptoms.timing)

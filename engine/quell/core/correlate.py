@@ -47,6 +47,8 @@ ENDED_AFTER_S = 60.0
 """An end is believed so long after it: much fires again at once."""
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
+FEW = 32
+"""Of so many units it is told at once whether any cause could be worth its price to all of them."""
 ALERTS_LIKE_A_UNIT = 50
 """To conclude anew where so many alerts are takes as long as to weigh one more unit."""
 REVIEWS_COARSER = 3
@@ -214,7 +216,7 @@ class Correlator:
 
         Without ``search`` no cause is opened or closed: only what belongs to which is concluded anew.
         """
-        if not group.solution and len(group.units) == 1 and self._stays_noise(group.units[0], changes):
+        if not group.solution and (not search or self._stays_noise(group, changes)):
             if search:
                 self._searched(group)
             return []
@@ -255,13 +257,18 @@ class Correlator:
         price, changed, bonus = self._least(cause), changes(self._graph.name(cause // COUNT)), self._prices.changed
         return min(price, self._of_data(cause, changed, bonus)) - bonus if changed else price
 
-    def _stays_noise(self, unit_id: int, changes: Callable[[str], Iterable[Change]]) -> bool:
-        """Whether no cause can be worth its price to a unit that is all there is, as with most units."""
-        weight, cheapest = self._state.units[unit_id].weight, self._prices.cheapest
-        return not any(
-            weight - cost > cheapest and weight - cost - self._floor(cause, changes) > 0.0
-            for cause, (cost, _) in self.web.claims[unit_id].items()
-        )
+    def _stays_noise(self, group: Group, changes: Callable[[str], Iterable[Change]]) -> bool:
+        """Whether no cause can be worth its price to a few units that are all there are, as with most groups."""
+        if len(group.units) > FEW:
+            return False
+        most: dict[int, float] = {}
+        for unit_id in group.units:
+            weight = self._state.units[unit_id].weight
+            for cause, (cost, _) in self.web.claims[unit_id].items():
+                if cost < weight:
+                    most[cause] = most.get(cause, 0.0) + weight - cost
+        cheapest = self._prices.cheapest
+        return not any(worth > cheapest and worth - self._floor(cause, changes) > 0.0 for cause, worth in most.items())
 
     def _searched(self, group: Group) -> None:
         self._fresh.difference_update(group.fresh)

@@ -352,16 +352,21 @@ class Engine:
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
         self._groups.part(group, at)
+        self._settle_alone(group, at, out)
+
+    def _settle_alone(self, group: Group, at: float, out: list[AnyDecision]) -> None:
+        """What is in no incident, now that its company is known: it pages alone, or is judged again."""
         known, units = self.state.alerts, self.state.units
-        for unit in group.units:
-            for mark, _ in units[unit].alerts:
-                alert = known.get(mark)
-                if alert is None or alert.incident is not None:
-                    continue
-                if alert.handling == "page":
-                    self._consequences.page_alone(alert, at, out)
-                elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
-                    self._alerts.rejudge([mark], at, out)
+        with self._alerts.unchanged():
+            for unit in group.units:
+                for mark, _ in units[unit].alerts:
+                    alert = known.get(mark)
+                    if alert is None or alert.incident is not None:
+                        continue
+                    if alert.handling == "page":
+                        self._consequences.page_alone(alert, at, out)
+                    elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
+                        self._alerts.rejudge([mark], at, out)
 
 
 def _tell_of_return(records: Sequence[AnyRecord]) -> bool:

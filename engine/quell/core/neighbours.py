@@ -53,6 +53,10 @@ class Neighbours:
             self._found.clear()
             self._spans.clear()
 
+    def forget(self) -> None:
+        """Something changed after all: what was found is found anew."""
+        self._found.clear()
+
     def of(self, alert: Alert) -> Company:
         """The company of an alert now."""
         group = self._groups.of(alert)

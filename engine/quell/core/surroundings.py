@@ -60,6 +60,10 @@ class Surroundings:
         """Within, many alerts are asked after while nothing changes."""
         return self._neighbours.unchanged()
 
+    def changed(self) -> None:
+        """Something changed within that others may have for company."""
+        self._neighbours.forget()
+
     def folded(self, what: What, alert: Alert, now: float) -> bool:
         """Learns from what a record told, or time, of an alert; returns whether people had a hand in its end."""
         if what in {"new", "returned"}:
