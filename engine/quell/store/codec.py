@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from io import BytesIO
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
@@ -95,12 +96,12 @@ def seal_pieces(pieces: Iterable[bytes | memoryview]) -> Sealed:
     else:
         return seal(b"".join(first))
     digest, packer = sha256(), zlib.compressobj(_LEVEL)
-    out = []
+    out = BytesIO()  # its value is what it has written into, and no copy of that
     for piece in chain(first, coming):
         digest.update(piece)
-        out.append(packer.compress(piece))
-    out.append(packer.flush())
-    return Sealed(digest.hexdigest(), Blob(packed=True, data=b"".join(out)))
+        out.write(packer.compress(piece))
+    out.write(packer.flush())
+    return Sealed(digest.hexdigest(), Blob(packed=True, data=out.getvalue()))
 
 
 def pack_records(records: Sequence[AnyRecord]) -> Blob:
