@@ -44,6 +44,40 @@ def test_what_several_rules_tell_on_the_hour_is_an_incident() -> None:
     assert scene.services(scene.incident) == set(FAULT)
 
 
+@pytest.mark.parametrize(("began", "shown"), [(FULL_HOUR + 86_400.0, False), (MIDST + 86_400.0, True)])
+def test_rules_known_to_fire_for_themselves_need_more_on_the_hour(began: float, shown: bool) -> None:
+    rules = ("SlowRequests", "Timeouts")
+    scene = Scene()
+    for at in range(30):  # each alone, at another place each time
+        service, rule, from_s = FAULT[at % len(FAULT)], rules[at % len(rules)], 2_400.0 * at
+        scene.tell(
+            fires(service, from_s, rule, "warning"),
+            ends(service, from_s + 120.0, rule, "warning"),
+        )
+    scene.wait(began - 3_700.0)
+    assert not scene.incidents
+    scene.tell(
+        *(fires(one, began + 8.0 * at, rules[at % 2], "warning") for at, one in enumerate(BURST)), at=began + 30.0
+    )
+    scene.wait(began + 120.0)
+    assert bool(scene.incidents) is shown
+
+
+def test_what_had_ended_before_is_another_spell_and_does_not_tell_when_trouble_began() -> None:
+    scene = Scene()
+    scene.wait(MIDST)
+    scene.tell(fires("checkout", MIDST, "Throttled", "info"), ends("checkout", MIDST + 270.0, "Throttled", "info"))
+    began = MIDST + 500.0
+    slow = [("payments", 0.0, "SlowRequests"), ("checkout", 15.0, "SlowRequests"), ("frontend", 38.0, "SlowRequests")]
+    slow += [("payments", 50.0, "Throttled"), ("payments", 55.0, "LongQueue"), ("frontend", 80.0, "LongQueue")]
+    scene.tell(*(fires(service, began + at, name, "warning") for service, at, name in slow))
+    scene.wait(began + 200.0)
+    assert scene.services(scene.incident) == {"payments", "checkout", "frontend"}
+    assert scene.incident.suspects[0].entity == "service/payments"
+    assert scene.incident.suspects[0].onset >= T0 + began - 60.0
+    assert scene.alert("checkout", "Throttled", "info").incident is None
+
+
 def test_what_must_page_does_so_on_the_hour_as_well() -> None:
     scene = burst(FULL_HOUR, name="HighErrorRate", severity="critical")
     assert scene.pages

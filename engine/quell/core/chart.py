@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from quell.core.churn import Churn
 from quell.core.correlate import Correlator
 from quell.core.graph import Graph
 from quell.core.rank import Ranker
@@ -12,6 +13,9 @@ from quell.core.trail import OF_DATA
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.topology import Change
+
+LEAST_OPENING = 0.5
+"""Nats that a cause costs whatever was changed there."""
 
 
 class Chart:
@@ -27,6 +31,7 @@ class Chart:
         self._state = state
         self._stale = False
         self._changes_of: dict[str, list[Change]] = {}
+        self._churn = Churn()
         self._draw()
         self.index_changes()
 
@@ -49,6 +54,14 @@ class Chart:
         self.ranker = Ranker(self.graph, self.correlator, self._state)
         self._stale = False
 
+    def weigh_changes(self, now: float) -> None:
+        """Has what is concluded next take a change for what it says where things are changed as often as here."""
+        prices = self._rulebook.correlate.weights.prices
+        says = prices.changed and prices.changed + round(self._churn.more(len(self.graph.entities), now), 1)
+        nats = min(max(0.0, says), max(prices.changed, prices.opening - LEAST_OPENING))
+        self.correlator.weigh_changes(nats)
+        self.ranker.weigh_changes(nats)
+
     def changes(self, entity: str) -> Iterable[Change]:
         """The known changes at an entity."""
         return self._changes_of.get(entity, ())
@@ -58,6 +71,7 @@ class Chart:
         if known is not None:
             self._changes_of[known.entity or ""].remove(known)
         self._changes_of.setdefault(change.entity or "", []).append(change)
+        self._churn.tell(change.at, None if known is None else known.at)
         self.correlator.data_changed(
             one.entity for one in (change, known) if one is not None and one.type in OF_DATA and one.entity
         )
@@ -66,5 +80,6 @@ class Chart:
         """Finds all changes of the state by entity anew, after some were forgotten; ``of_data`` at these entities."""
         self.correlator.data_changed(of_data)
         self._changes_of.clear()
+        self._churn = Churn(change.at for change in self._state.changes.values())
         for change in self._state.changes.values():
             self._changes_of.setdefault(change.entity or "", []).append(change)

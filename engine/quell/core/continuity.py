@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from quell.core.conclude import Cause
+from quell.core.customs import aloofness
 from quell.core.severity import rank
 from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
@@ -71,15 +72,18 @@ def _enough(state: State, members: Sequence[Member], cause: Cause, settings: Cor
     """Whether these alerts and this much evidence make an incident that nobody has been shown yet.
 
     One rule that fires in many places at once may be the rule, or a job that runs on the hour: it takes more evidence.
+    So do rules on the hour that are known to fire for themselves.
     """
     marks = {mark for mark, _ in members}
     alerts = [state.alerts[mark] for mark in marks if mark in state.alerts]
     prices, least_net = settings.weights.prices, settings.weights.prices.least_net
     most = max(Counter(alert.name for alert in alerts).values(), default=0)
-    if alerts and most >= ONE_RULE * len(alerts):
+    one_rule = bool(alerts) and most >= ONE_RULE * len(alerts)
+    if one_rule:
         least_net += prices.one_name_net
-        if _on_the_hour(min(alert.starts_at for alert in alerts)):
-            least_net += prices.on_the_hour_net
+    if alerts and _on_the_hour(min(alert.starts_at for alert in alerts)):
+        alone = sum(aloofness(state.customs.get(alert.name)) for alert in alerts) / len(alerts)
+        least_net += prices.on_the_hour_net * (one_rule + alone)
     if all(rank(alert.severity) <= INFORMS for alert in alerts):
         least_net += prices.informative_net
     return len(marks) >= settings.least_alerts and cause.net >= least_net

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from math import floor, inf
 
+import msgspec
 import numpy as np
 
 from quell.core.blame import BAR, change_bonus
@@ -96,6 +97,11 @@ class Correlator:
     def data_changed(self, entities: Iterable[str]) -> None:
         """Changes of data at these were told or forgotten: symptoms may come from there over any distance."""
         self._changed.update(entities)
+
+    def weigh_changes(self, nats: float) -> None:
+        """What a change at once before is worth from now on."""
+        if nats != self._prices.changed:
+            self._prices = msgspec.structs.replace(self._prices, changed=nats)
 
     def add(self, alert: Alert, now: float) -> Unit | None:
         """Puts a new episode of an alert where it belongs; returns its unit, None when no entity is known."""

@@ -348,6 +348,7 @@ class Engine:
             yield from self._conclude(group, at, out, search=False)
 
     def _conclude(self, group: Group, at: float, out: list[AnyDecision], *, search: bool) -> Steps[None]:
+        self._chart.weigh_changes(at)
         causes = yield from self._chart.correlator.solving(group, self._chart.changes, at, search=search)
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)

@@ -53,6 +53,10 @@ class Ranker:
         self._correlator = correlator
         self._state = state
 
+    def weigh_changes(self, nats: float) -> None:
+        """What a change at once before is worth from now on."""
+        self._changed = nats
+
     def entity(self, cause: Cause) -> str:
         """Where a cause is."""
         return self._name(cause.key)

@@ -33,6 +33,8 @@ TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
 _DATA = int(Family.DATA)
 TOGETHER_S = 900.0
 TOGETHER_DATA_S = 5400.0
+OVER_S = 60.0
+"""What ended so long before is over: what fires then at the same place is another spell of trouble."""
 LEG_WITHIN_S = 1500.0
 LEG_WITHIN_DATA_S = 9000.0
 SHARED_LIMIT = 2.2
@@ -113,7 +115,8 @@ class Web:
         best, units = None, self._state.units
         for unit_id in self._at.get(self.graph.node(entity) * COUNT + family, ()):
             unit = units[unit_id]
-            if unit.onset - together <= onset <= unit.last + together and (best is None or unit.id < best.id):
+            near = unit.onset - together <= onset <= unit.last + together
+            if near and (best is None or unit.id < best.id) and not _over(unit, onset):
                 best = unit
         return best
 
@@ -445,3 +448,8 @@ def _without(units: list[int], unit_id: int) -> None:
     at = bisect_left(units, unit_id)
     if at < len(units) and units[at] == unit_id:
         del units[at]
+
+
+def _over(unit: Unit, onset: float) -> bool:
+    """Whether all that fired had ended well before something else began."""
+    return bool(unit.ends) and len(unit.ends) >= len(unit.alerts) and max(unit.ends.values()) + OVER_S < onset

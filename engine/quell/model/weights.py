@@ -90,9 +90,9 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """what others make does not fail by itself,"""
     made_by_itself: float = 0.5
     """unless its own alerts say something else;"""
-    absence: float = 0.5
+    absence: float = 0.65
     """for each dependent that should show trouble and does not,"""
-    absence_limit: float = 3.0
+    absence_limit: float = 4.0
     """at most;"""
     changed: float = 2.0
     """so much less where something was changed just before."""
@@ -115,7 +115,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     one_name_net: float = 2.0
     """and so much more when one rule alone fires: it may be the rule;"""
     on_the_hour_net: float = 4.0
-    """when that began on a full hour besides, it may be a job that runs then;"""
+    """when that began on a full hour besides, it may be a job that runs then, as may what usually fires for itself;"""
     informative_net: float = 4.0
     """when all that fires merely informs, nobody need be told."""
 
