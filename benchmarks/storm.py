@@ -7,7 +7,8 @@
 
 The generator, the scorer and the baselines are a folder of their own (`--storm DIR`, default ../shared/storm beside
 this repository). Predictions come from `quell.replay`, the same door as `quell replay`: the recorded deliveries are
-decoded by the connectors, and the engine runs with the rules as they ship. Means over seeds, ± standard deviation.
+decoded by the connectors, and the engine runs without rules, or with those of `--rules`. Means over seeds, ± standard
+deviation.
 """
 
 from __future__ import annotations
@@ -22,18 +23,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from quell.config.loading import load_file
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, DeliveryRecord
 from quell.model.rulebook import Rulebook
 from quell.model.times import format_time, parse_time
 from quell.replay.deliveries import Deliveries, deliveries_for
 from quell.replay.run import Outcome, replay
-from quell.sdk.registry import load_connectors
+from quell.sdk.registry import installed, load_connectors
 from storm_folders import Row, Workshop, opened
 from storm_table import Scores, goal_line, head, line, short_of, write_between
 
 SEEDS = {"storm-100k": "1-2", "soak-1M": "1"}
 BASELINES = ("components-3", "cover")
+NO_RULES = Rulebook()
 STORM = Path(__file__).resolve().parents[2] / "shared" / "storm"
 
 
@@ -58,11 +61,11 @@ def records(folder: Path, deliveries: Deliveries, names: dict[str, str]) -> Iter
             yield from decoded
 
 
-def predict(folder: Path) -> tuple[list[Row], Outcome]:
+def predict(folder: Path, rules: Rulebook = NO_RULES) -> tuple[list[Row], Outcome]:
     """Rows in the scorer's format, and the outcome they were made from."""
     names: dict[str, str] = {}
     deliveries = deliveries_for((), load_connectors())
-    outcome = replay(records(folder, deliveries, names), Rulebook())
+    outcome = replay(records(folder, deliveries, names), rules)
     rows: list[Row] = [
         {"kind": "event", "event_id": names[alert.record], "incident_id": alert.incident} for alert in outcome.alerts
     ]
@@ -107,14 +110,16 @@ def seeds_of(text: str) -> list[int]:
     return found
 
 
-def measure(workshop: Workshop, preset: str, seeds: list[int], baselines: list[str]) -> dict[str, Any]:
+def measure(
+    workshop: Workshop, preset: str, seeds: list[int], baselines: list[str], rules: Rulebook = NO_RULES
+) -> dict[str, Any]:
     """Scores by engine and seed, and quell's speed in records a second."""
     scores: dict[str, list[Scores]] = {"quell": [], **{method: [] for method in baselines}}
     speeds = []
     for seed in seeds:
         folder = workshop.folder(preset, seed)
         began = time.perf_counter()
-        rows, outcome = predict(folder)
+        rows, outcome = predict(folder, rules)
         speeds.append(outcome.records / (time.perf_counter() - began))
         scores["quell"].append(workshop.score(folder, rows))
         for method in baselines:
@@ -136,11 +141,12 @@ def run(given: argparse.Namespace, workshop: Workshop) -> None:
     """Measures what was asked for and prints it as it comes."""
     presets = given.presets.split(",") if given.presets else workshop.presets()
     baselines = [method for method in given.baselines.split(",") if method]
+    rules = load_file(given.rules, installed().specs, {}, secrets_needed=False).rulebook if given.rules else NO_RULES
     table, everything = [head()], []
     if not given.json:
         print(table[0], flush=True)
     for preset in presets:
-        measured = measure(workshop, preset, seeds_of(given.seeds or SEEDS.get(preset, "1-5")), baselines)
+        measured = measure(workshop, preset, seeds_of(given.seeds or SEEDS.get(preset, "1-5")), baselines, rules)
         everything.append(measured)
         table += lines_of(measured)
         if not given.json:
@@ -163,6 +169,7 @@ def main() -> None:
     parser.add_argument("command", nargs="*", help="predict DIR PRED.jsonl")
     parser.add_argument("--storm", type=Path, default=STORM, help="the generator's folder")
     parser.add_argument("--config", type=Path, help="another folder of tables and presets for the generator")
+    parser.add_argument("--rules", type=Path, help="a configuration, whose rules and detectors are on (none else)")
     parser.add_argument("--presets", default="", help="names, divided by commas; all of the tables when not given")
     parser.add_argument(
         "--seeds", default="", help="such as 1-5 or 7,9; 1-5 (storm-100k 1-2, soak-1M 1) when not given"
