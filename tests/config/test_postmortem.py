@@ -37,6 +37,7 @@ def test_all_of_it(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("{directory: ''}", "a directory is needed"),
+        ("{directory: ~nobody-of-this-name/reviews}", "nobody has such a home"),
         ("{severity: bad}", "severity"),
         ("{impact: users}", "impact"),
         ("{settle: soon}", "settle"),

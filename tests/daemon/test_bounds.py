@@ -63,3 +63,14 @@ def test_labels_that_were_seen_are_not_held_for_ever(monkeypatch: pytest.MonkeyP
         assert bounds.plain([AlertRecord(at=1.0, status="firing", labels={"a": value})])
         del value
     assert [value() for value in values[:20]] == [None] * 20
+
+
+def test_nor_are_those_of_deliveries_that_are_never_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounding, "_MOST_SEEN", 10)
+    bounds, values = Bounds(5, 3, 5), []
+    for n in range(40):
+        value = Text(n)
+        values.append(weakref.ref(value))
+        bounds.split([AlertRecord(at=1.0, status="firing", labels={"a": value}), Tick(at=1.0)])
+        del value
+    assert [value() for value in values[:20]] == [None] * 20

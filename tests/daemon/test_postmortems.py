@@ -190,6 +190,42 @@ async def test_what_opens_again_after_its_draft_gets_another_file(tmp_path: Path
 
 
 @in_a_loop
+async def test_a_draft_is_counted_from_the_one_before_however_much_was_said_since(tmp_path: Path) -> None:
+    async with daemon(config(tmp_path)) as quell:
+        incident = await an_outage(quell)
+        await passes(quell, 3200.0)
+        assert await quell.daemon.postmortems.look() == 1
+        (tmp_path / "drafts" / f"{incident.id}.md").write_text("as people have it")
+        for verbs, at in ((("reopen", *["assign"] * 250), 3300.0), (("resolve",), 3900.0)):
+            quell.daemon.clock.not_before(T0 + at)
+            asked = [
+                CommandRecord(at=T0 + at, source="api", verb=verb, target=incident.id, by="ana", args={"to": f"ana{n}"})
+                for n, verb in enumerate(verbs)
+            ]
+            await lived(quell, list(asked))
+        await passes(quell, 6000.0)
+        assert await quell.daemon.postmortems.look() == 1
+        assert (tmp_path / "drafts" / f"{incident.id}.md").read_text() == "as people have it"
+        assert (tmp_path / "drafts" / f"{incident.id}.2.md").is_file()
+        assert len(entries(quell, incident.id)) == 2
+        assert len(quell.daemon.loop.decider.state.incidents[incident.id].timeline) < 210
+
+
+@in_a_loop
+async def test_where_nobody_may_look_for_drafts_an_incident_is_shown_all_the_same(tmp_path: Path) -> None:
+    whole = config(tmp_path)
+    assert whole.settings.postmortem is not None
+    wanted = msgspec.structs.replace(whole.settings.postmortem, directory=tmp_path / ("d" * 300))
+    async with daemon(
+        Loaded(msgspec.structs.replace(whole.settings, postmortem=wanted), whole.rulebook), MemoryStore()
+    ) as quell:
+        incident = await an_outage(quell)
+        status, told = await quell.api("GET", f"/incidents/{incident.id}")
+        assert (status, told["postmortem"]) == (200, None)
+        assert (await quell.api("GET", f"/incidents/{incident.id}/postmortem/kept"))[0] == 404
+
+
+@in_a_loop
 async def test_where_it_cannot_be_written_that_is_said_and_tried_again(tmp_path: Path) -> None:
     drafts = tmp_path / "drafts"
     drafts.write_text("a file is no directory")

@@ -17,6 +17,10 @@ _FOLDER = "postmortems"
 def _folder(value: str) -> str:
     if not value.strip() or "\x00" in value:
         raise ValueError(f'a directory is needed, such as "{_FOLDER}"')
+    try:
+        pathlib.Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("nobody has such a home; expected a directory, relative to this file or absolute") from None
     return value
 
 

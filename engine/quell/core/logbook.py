@@ -11,7 +11,7 @@ from quell.core.impact import harm_of
 from quell.core.prune import Pruning
 from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
-from quell.model.incident import Incident, TimelineEntry
+from quell.model.incident import POSTMORTEM, Incident, TimelineEntry
 from quell.model.state import State
 
 STALE_S = 86400.0
@@ -106,6 +106,13 @@ def _decided_by(incident: Incident) -> tuple[object, ...]:
 
 
 def noted(incident: Incident, at: float, what: str, text: str, by: str = QUELL) -> Incident:
-    """The incident with one more entry in its timeline; the oldest go when there are too many."""
+    """The incident with one more entry in its timeline; the oldest go when there are too many.
+
+    Where drafts of its post-mortem are stays: the next one is counted from them, and has its file by that.
+    """
     entry = TimelineEntry(at=at, what=what, text=text, by=by)
-    return msgspec.structs.replace(incident, timeline=(*incident.timeline[-MOST_TIMELINE:], entry))
+    known = incident.timeline
+    if len(known) > MOST_TIMELINE:
+        drafts = [one for one in known[:-MOST_TIMELINE] if one.what == POSTMORTEM]
+        known = (*drafts[-MOST_TIMELINE:], *known[-MOST_TIMELINE:])
+    return msgspec.structs.replace(incident, timeline=(*known, entry))

@@ -47,6 +47,8 @@ class Bounds:
         if not 0 < len(records) <= self.records:
             return False
         most, value, seen = self.labels, self.value, self._seen
+        if len(seen) > _MOST_SEEN:  # first: those of which one is not plain are looked at to that one, every time
+            seen.clear()
         for record in records:
             if type(record) is not AlertRecord:
                 return False
@@ -57,8 +59,6 @@ class Bounds:
             if len(labels) > most or len("".join(labels.values())) > value:
                 return False
             seen[id(labels)] = labels
-        if len(seen) > _MOST_SEEN:
-            seen.clear()
         return True
 
     def _reason(self, alert: AlertRecord) -> str:

@@ -124,7 +124,11 @@ class Postmortems:
         found = None
         for number in count(1):
             one = _place(wanted, incident, number)
-            if not one.path.is_file():
+            try:
+                stands = one.path.is_file()
+            except OSError:  # nobody may look there; the incident is shown all the same
+                stands = False
+            if not stands:
                 return found
             found = one
         return None
