@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from core.scene import T0, Scene, consistent, ends, fires, outage, says
+from core.scene import SHOP, T0, Scene, consistent, ends, fires, outage, rulebook, says
 from quell.model.incident import Incident
+from quell.model.rulebook import Rulebook
+from quell.model.topology import Dependency
 
 
 def two() -> tuple[Scene, Incident, Incident]:
@@ -138,6 +140,46 @@ def test_what_people_split_stays_apart() -> None:
     assert {"ledger", "payments", "checkout"} <= scene.services(rest)
     assert len(scene.pages) == pages
     assert any(one.startswith(f"ana feedback:should_split {shop.id}") for one in scene.audits)
+
+
+def _without_the_frontend() -> Rulebook:
+    """The rulebook of a scene, by which nothing that fires in one explains what fires at the frontend."""
+    edges = [
+        Dependency(from_=f"service/{name}", to=f"service/{needed}", type="calls")
+        for name in SHOP.keys() - {"frontend"}
+        for needed in SHOP[name]
+    ]
+    return rulebook(dependencies=tuple(sorted(edges, key=lambda one: (one.from_, one.to))))
+
+
+def test_what_leaves_an_incident_that_stands_by_word_alone_is_listed_there_no_more() -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(400.0)
+    marks = [scene.alert(service).fingerprint for service in ("checkout", "frontend")]
+    scene.tell(says("split", scene.incident.id, 410.0, alerts=marks))
+    part = scene.alert("frontend").incident
+    del scene.engine.state.rulings[scene.alert("frontend").fingerprint]  # it only came along
+    scene.engine.use(_without_the_frontend())
+    scene.wait(800.0)
+    assert scene.alert("frontend").incident != part
+    assert scene.alert("checkout").incident == part
+    consistent(scene.engine)
+
+
+def test_what_was_split_off_stays_there_though_nothing_explains_it_any_more() -> None:
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(400.0)
+    marks = [scene.alert(service).fingerprint for service in ("checkout", "frontend")]
+    scene.tell(says("split", scene.incident.id, 410.0, alerts=marks))
+    scene.engine.use(_without_the_frontend())
+    scene.wait(3600.0)
+    part = next(one for one in scene.open if "split off" in one.timeline[0].text)
+    assert scene.services(part) == {"checkout", "frontend"}
+    assert {scene.alert(service).incident for service in ("checkout", "frontend")} == {part.id}
+    assert len(scene.pages) == 1, "who split it off was called for it"
+    consistent(scene.engine)
 
 
 def test_what_was_split_off_ends_by_itself() -> None:

@@ -110,10 +110,11 @@ def kept(
     apart: Mapping[str, list[Member]],
     before: Mapping[Member, str | None],
 ) -> dict[str, list[Member]]:
-    """Firings that nothing explains any more and that people were paged by: by the incident that they stay in.
+    """Firings that nothing explains any more and that people know of there: by the incident that they stay in.
 
-    They page no more, so whoever was called for one must find it in an incident for as long as it fires. What became
-    part of another incident takes them along.
+    Those that people were paged by page no more, so whoever was called for one must find it in an incident for as long
+    as it fires. What became part of another incident takes them along. And who put alerts apart has been called for
+    them: they are not news because nothing explains them.
     """
     after = {member: name for cluster, name in story for member in cluster.members}
     after |= {member: name for name, members in apart.items() for member in members}
@@ -125,7 +126,7 @@ def kept(
         if name is not None and name not in told:
             stood_in.setdefault(name, []).append(member)
     for member, name in before.items():
-        if name is None or member in after or not _paged(state, member):
+        if name is None or member in after or not (_put_apart(state, member, name) or _paged(state, member)):
             continue
         incident = state.incidents.get(name)
         if incident is None or not incident.is_open or incident.crowd:
@@ -136,6 +137,13 @@ def kept(
         if home is not None:
             found.setdefault(home, []).append(member)
     return found
+
+
+def _put_apart(state: State, member: Member, name: str) -> bool:
+    """Whether a person has said of this firing that it stands in an incident of its own, which is this one."""
+    ruling, alert = state.rulings.get(member[0]), state.alerts.get(member[0])
+    stands = ruling is not None and ruling.apart and ruling.incident == name
+    return stands and alert is not None and alert.episode == member[1]
 
 
 def _paged(state: State, member: Member) -> bool:

@@ -7,7 +7,7 @@ depend on nothing but the alerts and the time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -99,7 +99,8 @@ class Incidents:
                 self._pager.page_if_due(name, now, out)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):
-            self._adopt(name, apart[name], now, out)
+            left = {member[0] for member, to in moved.items() if before[member] == name != to and self._present(member)}
+            self._adopt(name, apart[name], left, now, out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
         for number, member in enumerate(moved):
@@ -168,10 +169,13 @@ class Incidents:
             for cluster, name in story
         ]
 
-    def _adopt(self, name: str, members: Sequence[Member], now: float, out: list[AnyDecision]) -> None:
-        """Lists what stands in an incident by nothing but a person's word."""
+    def _adopt(
+        self, name: str, members: Sequence[Member], left: Collection[str], now: float, out: list[AnyDecision]
+    ) -> None:
+        """Lists what stands in an incident by nothing but a person's word, and no more what has just ``left`` it."""
         known = self._state.incidents[name]
-        marks = tuple(dict.fromkeys((*known.alerts, *(mark for mark, _ in members))))
+        stayed = (mark for mark in known.alerts if mark not in left)
+        marks = tuple(dict.fromkeys((*stayed, *(mark for mark, _ in members))))
         if marks == known.alerts:
             return
         alerts = [alert for mark in marks if (alert := self._state.alerts.get(mark)) is not None]
@@ -199,6 +203,11 @@ class Incidents:
             (alert := self._state.alerts.get(mark)) is not None and not alert.mutings and alert.handling != "muted"
             for mark, _ in cluster.members
         )
+
+    def _present(self, member: Member) -> bool:
+        """Whether it is the present firing of an alert, or the last one."""
+        alert = self._state.alerts.get(member[0])
+        return alert is not None and alert.episode == member[1]
 
     def _fires(self, member: Member) -> bool:
         alert = self._state.alerts.get(member[0])
