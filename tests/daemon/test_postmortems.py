@@ -226,6 +226,21 @@ async def test_where_nobody_may_look_for_drafts_an_incident_is_shown_all_the_sam
 
 
 @in_a_loop
+async def test_a_directory_that_no_file_system_can_name_is_said_and_ends_nothing(tmp_path: Path) -> None:
+    whole = config(tmp_path)
+    assert whole.settings.postmortem is not None
+    wanted = msgspec.structs.replace(whole.settings.postmortem, directory=tmp_path / "\udcff\0")
+    async with daemon(
+        Loaded(msgspec.structs.replace(whole.settings, postmortem=wanted), whole.rulebook), MemoryStore()
+    ) as quell:
+        incident = await an_outage(quell)
+        await passes(quell, 3200.0)
+        assert await quell.daemon.postmortems.look() == 0
+        assert "cannot be kept" in (await quell.api("GET", "/status"))[1]["postmortems"]["error"]
+        assert (await quell.api("GET", f"/incidents/{incident.id}"))[0] == 200
+
+
+@in_a_loop
 async def test_where_it_cannot_be_written_that_is_said_and_tried_again(tmp_path: Path) -> None:
     drafts = tmp_path / "drafts"
     drafts.write_text("a file is no directory")

@@ -107,7 +107,7 @@ class Postmortems:
                 assert wanted is not None, "nothing is due unless it is wanted"
                 try:
                     kept += await self._keep(incident, wanted)
-                except OSError as error:
+                except (OSError, ValueError) as error:  # ValueError: no file can have such a name here
                     await self._failed(wanted, error)
                     break
             else:
@@ -126,7 +126,7 @@ class Postmortems:
             one = _place(wanted, incident, number)
             try:
                 stands = one.path.is_file()
-            except OSError:  # nobody may look there; the incident is shown all the same
+            except (OSError, ValueError):  # nobody may look there; the incident is shown all the same
                 stands = False
             if not stands:
                 return found
@@ -188,9 +188,9 @@ class Postmortems:
         _log.info("a post-mortem is drafted", incident=incident.id, file=str(place.path), new=new)
         return True
 
-    async def _failed(self, wanted: PostmortemSettings, error: OSError) -> None:
+    async def _failed(self, wanted: PostmortemSettings, error: OSError | ValueError) -> None:
         now, before = self._clock.now(), self._trouble
-        said = error.strerror or str(error)
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
         text = f'post-mortem drafts cannot be kept in "{wanted.shown}": {said}; it is tried again'
         tries = before.tries + 1 if before is not None else 1
         wait_s = min(FIRST_WAIT_S * 2.0 ** (tries - 1), LONGEST_WAIT_S)
