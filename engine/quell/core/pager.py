@@ -194,15 +194,7 @@ class Pager:
             if into.paged_at is not None:
                 self._state.incidents[into.id] = msgspec.structs.replace(into, told_severity=told)
                 continue
-            paged = msgspec.structs.replace(
-                into,
-                paged_at=gone.paged_at,
-                page_alert=gone.page_alert,
-                page_record=gone.page_record,
-                reminded_at=gone.reminded_at,
-                reminders=gone.reminders,
-                told_severity=told,
-            )
+            paged = _paged_as(into, gone, told)
             self._logbook.keep(noted(paged, now, PAGED, f"as {name}, which it absorbs"), "updated", now, out)
             self.plan(paged)
 
@@ -238,15 +230,7 @@ class Pager:
             return
         if early:
             self._state.early.setdefault(name, self._state.early[origin.id])
-        paged = msgspec.structs.replace(
-            incident,
-            paged_at=paged_at,
-            page_alert=origin.page_alert,
-            page_record=origin.page_record,
-            reminded_at=origin.reminded_at,
-            reminders=origin.reminders,
-            told_severity=told,
-        )
+        paged = _paged_as(incident, origin, told)
         self._logbook.keep(noted(paged, now, PAGED, f"as {origin.id}, where it stood"), "updated", now, out)
         self.plan(paged)
 
@@ -374,3 +358,16 @@ def told_of(incident: Incident) -> str:
 def _awaits_page(incident: Incident) -> bool:
     """Whether people are still to be told of an incident: nobody was, and nobody has taken it."""
     return incident.is_open and incident.paged_at is None and not incident.acknowledged_by
+
+
+def _paged_as(into: Incident, origin: Incident, told: str) -> Incident:
+    """An incident whose page is that of another, of which people were told that it is so grave."""
+    return msgspec.structs.replace(
+        into,
+        paged_at=origin.paged_at,
+        page_alert=origin.page_alert,
+        page_record=origin.page_record,
+        reminded_at=origin.reminded_at,
+        reminders=origin.reminders,
+        told_severity=told,
+    )
