@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from quell.config.loading import load_file
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, DeliveryRecord
@@ -37,6 +39,18 @@ from storm_table import Scores, goal_line, head, line, short_of, write_between
 SEEDS = {"storm-100k": "1-2", "soak-1M": "1"}
 BASELINES = ("components-3", "cover")
 NO_RULES = Rulebook()
+
+
+class _Envelope(msgspec.Struct):
+    """A line of a stream, with the body as it would have come."""
+
+    t: str
+    to: str
+    event_ids: list[str]
+    body: msgspec.Raw
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
 STORM = Path(__file__).resolve().parents[2] / "shared" / "storm"
 
 
@@ -45,18 +59,18 @@ def records(folder: Path, deliveries: Deliveries, names: dict[str, str]) -> Iter
     first = True
     with opened(folder, "stream.jsonl") as stream:
         for number, text in enumerate(stream):
-            envelope = json.loads(text)
-            at = parse_time(envelope["t"])
+            envelope = _envelope(text)
+            at = parse_time(envelope.t)
             assert at is not None
             if first:
                 topology = json.loads((folder / "topology.json").read_text())
                 told = DeliveryRecord(at=at, id="topology", path="/in/topology", body=topology)
                 yield from deliveries.decode(told).records
                 first = False
-            path = "/in/" + envelope["to"].rsplit("/", 1)[-1]
-            delivery = DeliveryRecord(at=at, id=str(number), path=path, body=envelope["body"])
+            path = "/in/" + envelope.to.rsplit("/", 1)[-1]
+            delivery = DeliveryRecord(at=at, id=str(number), path=path, body=envelope.body)
             decoded = deliveries.decode(delivery).records
-            for event, record in zip(envelope["event_ids"], decoded, strict=True):
+            for event, record in zip(envelope.event_ids, decoded, strict=True):
                 names[record.id] = event
             yield from decoded
 

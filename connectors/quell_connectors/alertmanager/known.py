@@ -7,6 +7,7 @@ what was found valid, a pure function of its bytes: it changes how long an answe
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from typing import Annotated
 
 import msgspec
@@ -23,8 +24,10 @@ KEPT_S = 900.0
 """How long one is remembered after it was last seen; Prometheus sends again within minutes."""
 _MET_BITS = 1 << 23
 """A megabyte, in which of a hundred thousand one in a hundred shares its bit with another."""
+_LOOKED_AT_WITHIN_S = 450.0
+"""Within so long each is looked at for being too old."""
 _LOOKED_AT = 256
-"""How many are looked at in one second for being too old: a hundred thousand in seven minutes, and no long pause."""
+"""How many are looked at at once: a hundred thousand in seven minutes, and no long pause."""
 _MOST_COMMON = 16_384
 """Values that are kept for being shared, such as the names of services."""
 _NOT_LONG = 2048
@@ -133,8 +136,11 @@ class Known:
         """Forgets what was not seen for long; does something once a second, and then little."""
         if now < self._next_look:
             return
+        # Of few, few are looked at: a replay lets a second pass with every delivery.
+        passed_s = now - self._next_look + 1.0
         self._next_look = now + 1.0
-        for _ in range(min(len(self._order), _LOOKED_AT)):
+        count = len(self._order)
+        for _ in range(min(count, _LOOKED_AT, ceil(count * passed_s / _LOOKED_AT_WITHIN_S))):
             key = self._order.popleft()
             if now - self._seen[key].at > KEPT_S:
                 self._forget(key)
