@@ -27,7 +27,8 @@ _MET_BITS = 1 << 23
 _LOOKED_AT_WITHIN_S = 450.0
 """Within so long each is looked at for being too old."""
 _LOOKED_AT = 256
-"""How many are looked at at once: a hundred thousand in seven minutes, and no long pause."""
+"""How many are looked at at once, if there are so many: a hundred thousand in seven minutes, and no long pause."""
+_LOOKED_AT_LEAST = 32
 _MOST_COMMON = 16_384
 """Values that are kept for being shared, such as the names of services."""
 _NOT_LONG = 2048
@@ -140,7 +141,8 @@ class Known:
         passed_s = now - self._next_look + 1.0
         self._next_look = now + 1.0
         count = len(self._order)
-        for _ in range(min(count, _LOOKED_AT, ceil(count * passed_s / _LOOKED_AT_WITHIN_S))):
+        due = max(_LOOKED_AT_LEAST, ceil(count * passed_s / _LOOKED_AT_WITHIN_S))
+        for _ in range(min(count, due, _LOOKED_AT)):
             key = self._order.popleft()
             if now - self._seen[key].at > KEPT_S:
                 self._forget(key)
