@@ -187,6 +187,8 @@ async def test_what_opens_again_after_its_draft_gets_another_file(tmp_path: Path
         found = quell.daemon.postmortems.kept(incident.id)
         assert found is not None
         assert found.shown == f"drafts/{incident.id}.2.md"
+        (tmp_path / "drafts" / f"{incident.id}.md").unlink()
+        assert quell.daemon.postmortems.kept(incident.id) == found
 
 
 @in_a_loop

@@ -121,6 +121,8 @@ class Postmortems:
         wanted = self._settings().postmortem
         if wanted is None:
             return None
+        told_of = self._loop.decider.state.incidents.get(incident)
+        known = len(drafts_of(told_of)) if told_of is not None else 0
         found = None
         for number in count(1):
             one = _place(wanted, incident, number)
@@ -128,9 +130,10 @@ class Postmortems:
                 stands = one.path.is_file()
             except (OSError, ValueError):  # nobody may look there; the incident is shown all the same
                 stands = False
-            if not stands:
+            if stands:
+                found = one
+            elif number >= known:  # people may have put an earlier one away
                 return found
-            found = one
         return None
 
     def status(self) -> dict[str, Any]:
