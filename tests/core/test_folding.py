@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
 from quell.core.folding import AGAIN_S, OVER_S, Spell, folded, occurrences
+from quell.core.reach import Claim, Rows
 
 HOST, WEB, APP = 1, 2, 3
 CLAIMS = {WEB: {HOST: (0.1, 15.0)}, APP: {HOST: (0.1, 15.0)}, HOST: {}}
+
+
+def ways(claims: Mapping[int, Mapping[int, Claim]]) -> Callable[[int], Rows]:
+    def rows(key: int) -> Rows:
+        found = np.array([*claims[key].values()], dtype=np.float64).reshape(-1, 2)
+        return np.array([*claims[key]], dtype=np.int64), found[:, 0], found[:, 1]
+
+    return rows
 
 
 def costly(_key: int, _began: float) -> float:
@@ -46,26 +59,26 @@ def test_what_comes_again_joins_what_people_hold_open_unless_it_was_told_apart()
 
 def test_each_child_folds_into_the_occurrence_that_made_it():
     opened = {(HOST, 0.0): 5.0, (HOST, 20_000.0): 5.0, (WEB, 15.0): 5.0, (APP, 20_015.0): 5.0}
-    assert folded(opened, CLAIMS.__getitem__, costly) == {
+    assert folded(opened, ways(CLAIMS), costly) == {
         (WEB, 15.0): (HOST, 0.0),
         (APP, 20_015.0): (HOST, 20_000.0),
     }
 
 
 def test_what_nothing_made_at_its_time_stays_apart():
-    assert folded({(HOST, 0.0): 5.0, (WEB, 40_000.0): 5.0}, CLAIMS.__getitem__, costly) == {}
+    assert folded({(HOST, 0.0): 5.0, (WEB, 40_000.0): 5.0}, ways(CLAIMS), costly) == {}
 
 
 def test_a_silent_parent_is_opened_if_it_saves_more_than_it_costs():
     opened = {(WEB, 15.0): 6.0, (APP, 15.0): 6.0}
-    assert folded(opened, CLAIMS.__getitem__, lambda _key, _began: 5.0) == {
+    assert folded(opened, ways(CLAIMS), lambda _key, _began: 5.0) == {
         (WEB, 15.0): (HOST, 0.0),
         (APP, 15.0): (HOST, 0.0),
     }
-    assert folded(opened, CLAIMS.__getitem__, costly) == {}
+    assert folded(opened, ways(CLAIMS), costly) == {}
 
 
 def test_nothing_folds_into_its_own_part():
     claims = {WEB: {APP: (0.1, 0.0)}, APP: {WEB: (0.1, 0.0)}}
-    parents = folded({(WEB, 0.0): 5.0, (APP, 0.0): 5.0}, claims.__getitem__, costly)
+    parents = folded({(WEB, 0.0): 5.0, (APP, 0.0): 5.0}, ways(claims), costly)
     assert len(parents) == 1

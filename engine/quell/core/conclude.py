@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ import numpy as np
 from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, Spell, folded, occurrences
 from quell.core.problem import Ints, Open, Problem
+from quell.core.reach import Rows
 from quell.model.weights import DEFAULT, Prices
 
 SWAP_TRIALS = 6
@@ -42,15 +43,19 @@ class Conclusion:
         self,
         problem: Problem,
         opening: Callable[[int, float], float],
-        claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
+        claims_of: Callable[[int], Rows],
         now: float,
+        *,
         prices: Prices = DEFAULT.prices,
+        floor: Callable[[int], float] | None = None,
     ) -> None:
         self._problem = problem
         self._opening = opening
         self._claims_of = claims_of
         self._now = now
         self._prices = prices
+        self._floor = floor
+        self._over: dict[bytes, float] = {}
 
     def causes(self, chosen: Sequence[Open], owners: Ints) -> list[Cause]:
         """The causes, best first. ``owners`` has for each unit the open cause that explains it best, -1 for none.
@@ -102,7 +107,10 @@ class Conclusion:
                 else spells[parts[0]].end
                 for one, parts in told.items()
             }
-        parents = folded(prices, self._claims_of, self._opening, over, prices=self._prices, timing=symptoms.timing)
+        parents = folded(
+            prices, self._claims_of, self._opening, over,
+            floor=self._floor, prices=self._prices, timing=symptoms.timing,
+        )  # fmt: skip
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):
             top = whole[at]
@@ -113,8 +121,12 @@ class Conclusion:
 
     def _ended(self, mine: Ints) -> float:
         """When the cause of these units was over."""
-        symptoms = self._problem.symptoms
-        return ended(symptoms.onsets[mine], symptoms.ends[mine], self._now)
+        asked = mine.tobytes()
+        known = self._over.get(asked)
+        if known is None:
+            symptoms = self._problem.symptoms
+            known = self._over[asked] = ended(symptoms.onsets[mine], symptoms.ends[mine], self._now)
+        return known
 
     def _spell(self, mine: Ints) -> Spell:
         """When the cause of these units was over, and how it is shown: as the first of them is."""
@@ -132,21 +144,22 @@ class Conclusion:
         if not np.isfinite(symptoms.ends).any():
             return owners
         order = np.array([at for parts in groups for at in parts])
-        spans = [self._problem.rows(chosen[at].cause) for at in order.tolist()]
-        began = [chosen[at].began for at in order.tolist()]
+        rows, row = self._problem.rows_of([chosen[at].cause for at in order.tolist()])
+        began = np.array([chosen[at].began for at in order.tolist()])
         place = np.full(len(chosen) + 1, -1)
         place[order] = np.arange(len(order))
         best = settled(
             (
-                np.repeat(np.arange(len(order)), [span.stop - span.start for span in spans]),
-                np.concatenate([symptoms.unit[span] for span in spans]),
-                np.concatenate([self._problem.worth(*one) for one in zip(spans, began, strict=True)]),
+                row,
+                symptoms.unit[rows],
+                self._problem.worth(rows, began[row]),
             ),
             place[owners],
             np.repeat(np.arange(len(groups)), [len(parts) for parts in groups]),
             symptoms.onsets,
             symptoms.ends,
             now=self._now,
+            over=self._ended,
         )
         return np.where(best >= 0, order[best], -1)
 

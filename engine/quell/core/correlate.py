@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
 from math import floor, inf
@@ -19,12 +19,12 @@ import numpy as np
 from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
 from quell.core.continuity import place_of
-from quell.core.cover import Cover
+from quell.core.cover import Cover, Stayed
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
 from quell.core.graph import Graph
 from quell.core.problem import Symptoms
-from quell.core.reach import key
+from quell.core.reach import Rows, key
 from quell.core.steps import Steps, finished
 from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web, window
@@ -79,6 +79,7 @@ class Correlator:
         """Units that are known to have alerts enough to be worth all that one can be."""
         self._over: dict[int, tuple[int, float]] = {}
         """By unit, how many of its alerts ended and when half of these had, where all that is told of is believed."""
+        self._stayed: Stayed = {}
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
             self._alerts[unit.group] += len(unit.alerts)
@@ -231,25 +232,31 @@ class Correlator:
             for root in group.solution
         ]
         ids, symptoms = self._symptoms(group, self._narrowed(group, before), now)
-        prices: dict[tuple[int, int], float] = {}
+        prices: dict[tuple[int, float], float] = {}
 
         def opening(cause: int, began: float) -> float:
-            known = prices.get((cause, int(began)))
+            known = prices.get((cause, began))
             if known is None:
                 known = self._opening(cause, began, now)
                 changed = changes(self._graph.name(cause // COUNT))
                 if changed:
                     bonus = change_bonus(changed, began, symptoms.first(cause, began), self._prices.changed)
                     known = min(known, self._of_data(cause, changed, bonus)) - bonus
-                prices[cause, int(began)] = known
+                prices[cause, began] = known
             return known
 
+        floors: dict[int, float] = {}
+
         def floor_price(cause: int) -> float:
-            return self._floor(cause, changes)
+            known = floors.get(cause)
+            if known is None:
+                known = floors[cause] = self._floor(cause, changes)
+            return known
 
         cover = Cover(
-            symptoms, opening, self._claims_of, floor=floor_price, before=before, now=now, prices=self._prices
-        )
+            symptoms, opening, self._claims_of,
+            floor=floor_price, before=before, now=now, prices=self._prices, stayed=self._stayed,
+        )  # fmt: skip
         yield
         solved = (yield from cover.steps()) if search else cover.review()
         if search:  # else what changed is still to be searched for causes
@@ -424,12 +431,9 @@ class Correlator:
                 break
         return least
 
-    def _claims_of(self, cause: int) -> Mapping[int, tuple[float, float]]:
+    def _claims_of(self, cause: int) -> Rows:
         at_home = self.web.units_at(cause)
-        if at_home:
-            return self.web.claims[at_home[0]]
-        reach = self.web.reacher.reach(cause)
-        return dict(zip(reach.keys, reach.claims, strict=True))
+        return self.web.rows(at_home[0]) if at_home else self.web.reacher.rows(cause)
 
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""

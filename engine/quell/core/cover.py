@@ -13,7 +13,7 @@ location problems", SIAM J. Comput. 33 (2004).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from quell.core.conclude import Cause, Conclusion
 from quell.core.problem import Floats, Open, Problem, Symptoms
+from quell.core.reach import Rows
 from quell.core.steps import Steps, finished
 from quell.model.weights import DEFAULT, Prices
 
@@ -28,6 +29,10 @@ MOST_MOVES = 200
 LEAST_GAIN = 1e-6
 TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
+MOST_STAYED = 5_000
+"""The beginnings of so many causes are remembered, at some kilobytes each."""
+Stayed = dict[tuple[int, float], tuple[Floats, ...]]
+"""By cause and beginning, what all depended on when no other beginning was better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +47,26 @@ class Move:
 class Cover:
     """One group's problem, solved once.
 
-    ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause (key →
-    cost in nats, lag in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that were
-    open, ``now`` is in seconds.
+    ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause
+    (keys, costs in nats, lags in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that
+    were open, ``now`` is in seconds. ``stayed`` remembers from one solution to the next which beginnings were best.
     """
 
     def __init__(
         self,
         symptoms: Symptoms,
         opening: Callable[[int, float], float],
-        claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
+        claims_of: Callable[[int], Rows],
         *,
         floor: Callable[[int], float],
         before: Sequence[tuple[int, float]] = (),
         now: float = inf,
         prices: Prices = DEFAULT.prices,
+        stayed: Stayed | None = None,
     ) -> None:
         self._problem = Problem(symptoms)
         self._s = symptoms
-        self._conclusion = Conclusion(self._problem, opening, claims_of, now, prices)
+        self._conclusion = Conclusion(self._problem, opening, claims_of, now, prices=prices, floor=floor)
         self._opening = opening
         self._stay, self._cheapest = prices.stay, prices.cheapest
         self._floor = floor
@@ -73,10 +79,10 @@ class Cover:
         self._stand: tuple[Floats, ...] = ()
         self._opened = 0
         self._open: list[Open] = []
-        for key, began in before:
-            at = self._problem.index(key)
-            if at is not None:
-                self._open_one(at, began)
+        self._stayed: Stayed = {} if stayed is None else stayed
+        known = [(at, began) for key, began in before if (at := self._problem.index(key)) is not None]
+        if known:
+            self._open_all([at for at, _ in known], [began for _, began in known])
 
     def review(self) -> list[Cause]:
         """The causes that were open before, with what belongs to them by now."""
@@ -209,9 +215,14 @@ class Cover:
         yield from self._drop()
 
     def _open_one(self, cause: int, began: float) -> None:
-        self._opened += 1
-        price = self._opening(self._problem.key(cause), began)
-        self._open.append(Open(cause, began, self._problem.line(cause, began), price, self._opened))
+        self._open_all([cause], [began])
+
+    def _open_all(self, causes: Sequence[int], began: Sequence[float]) -> None:
+        lines = self._problem.lines(causes, began)
+        for cause, since, line in zip(causes, began, lines, strict=True):
+            self._opened += 1
+            price = self._opening(self._problem.key(cause), since)
+            self._open.append(Open(cause, since, line, price, self._opened))
 
     def _drop(self) -> Steps[None]:
         """Closes causes that do not pay, the worst first."""
@@ -234,6 +245,12 @@ class Cover:
             have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])
             if one.stays is not None and np.array_equal(have, one.stays):
                 continue  # nothing is otherwise than when this was asked last
+            asked = (*self._problem.asked(rows), have)
+            place = self._problem.key(one.cause), one.began
+            known = self._stayed.get(place)
+            if known is not None and all(map(np.array_equal, asked, known)):
+                one.stays = have
+                continue
             times = np.append(self._problem.times(rows), one.began)
             gains = np.maximum(self._problem.worth(rows, times[:, None]) - have, 0.0).sum(axis=1)
             top = int(gains.argmax())
@@ -244,5 +261,8 @@ class Cover:
                 one.stays, moved = None, True
             else:
                 one.stays = have
+                if len(self._stayed) >= MOST_STAYED:
+                    self._stayed.clear()
+                self._stayed[place] = asked
         if moved:
             self._balance()

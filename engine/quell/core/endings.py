@@ -8,6 +8,7 @@ can lose is bounded, since some end by themselves and some are never told to hav
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from itertools import islice, pairwise
 from math import inf, log1p
@@ -104,21 +105,32 @@ def _most_likely(onsets: Floats, ends: Floats, told: Floats, now: float) -> floa
     return float(trials[nats.argmax()])
 
 
-def settled(claims: Claims, owner: Ints, of: Ints, onsets: Floats, ends: Floats, *, now: float) -> Ints:
+def settled(
+    claims: Claims,
+    owner: Ints,
+    of: Ints,
+    onsets: Floats,
+    ends: Floats,
+    *,
+    now: float,
+    over: Callable[[Ints], float] | None = None,
+) -> Ints:
     """For each symptom the row that explains it best with its end; -1 where none pays.
 
-    ``owner`` are the rows without ends, ``of`` the cause that each row is part of.
+    ``owner`` are the rows without ends, ``of`` the cause that each row is part of, ``over`` remembers when the cause
+    of some symptoms `ended`.
     """
+    tell = over or (lambda at: ended(onsets[at], ends[at], now))
     row, unit, plain = claims
     order = np.lexsort((row, unit))
     row, unit, plain = row[order], unit[order], plain[order]
     units, starts = np.unique(unit, return_index=True)
-    began, over, whole = onsets[unit], ends[unit], of[row]
+    began, ending, whole = onsets[unit], ends[unit], of[row]
     counts = np.diff(np.append(starts, len(unit)))
     for _ in range(ROUNDS):
         whose = np.where(owner >= 0, of[owner], -1)
-        known = np.array([ended(onsets[at], ends[at], now) for at in shares(whose, int(of.max()) + 1)])
-        nats = plain + _each(began, over, known[whole], now)
+        known = np.array([tell(at) for at in shares(whose, int(of.max()) + 1)])
+        nats = plain + _each(began, ending, known[whole], now)
         nats[owner[unit] == row] += STAY
         best = np.maximum.reduceat(nats, starts)
         first = np.flatnonzero(nats == np.repeat(best, counts))

@@ -12,10 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf, log1p
 from typing import NamedTuple
 
+import numpy as np
+
 from quell.core.endings import TOGETHER, between
+from quell.core.reach import Rows
 from quell.model.weights import DEFAULT, Prices, Timing
 
 LEAST = 1e-9
+_ROUNDING = 1e-6
 AGAIN_S = 3600.0
 """A cause that shows again so long after its last symptom is another occurrence, and another incident."""
 OVER_S = 900.0
@@ -58,24 +62,25 @@ def occurrences(opened: Sequence[tuple[int, float, float]], spells: Sequence[Spe
 
 def folded(
     opened: Mapping[Occurrence, float],
-    claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
+    claims_of: Callable[[int], Rows],
     opening: Callable[[int, float], float],
     over: Mapping[Occurrence, float] | None = None,
     *,
+    floor: Callable[[int], float] | None = None,
     prices: Prices = DEFAULT.prices,
     timing: Timing = DEFAULT.timing,
 ) -> dict[Occurrence, Occurrence]:
     """For every open cause that folds, the cause that it folds into. ``opened`` has their prices in nats.
 
-    ``claims_of(key)`` gives what could have caused that cause (key → cost in nats, lag in s), ``opening(key, began)``
-    prices a cause that is not open yet, ``over`` has when each ended, if it did. What saves most folds first; a promise
-    still best when renewed is kept.
+    ``claims_of(key)`` gives what could have caused that cause (keys, costs in nats, lags in s), ``opening(key, began)``
+    prices a cause that is not open yet, ``floor(key)`` is the least that can be, ``over`` has when each ended, if it
+    did. What saves most folds first; a promise still best when renewed is kept.
     """
     over = over or {}
-    offers = _offers(opened, claims_of, prices.fold, timing)
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
         there.setdefault(one[0], []).append(one)
+    offers = _offers(opened, claims_of, prices, timing)
     parents: dict[Occurrence, Occurrence] = {}
     heap = [
         (-most, key)
@@ -88,6 +93,8 @@ def folded(
         left = [offer for offer in offers[key] if offer[0] not in parents]
         if key in there:
             trials = [_saving(one, _free(parents, one, left), over, over.get(one, inf)) for one in there[key]]
+        elif floor is not None and _most(left, over) <= floor(key):
+            continue
         else:
             trials = [
                 _saving((key, due), left, over, over.get(one, inf), opening(key, due) + _first(over.get(one, inf)))
@@ -106,21 +113,29 @@ def folded(
 
 
 def _offers(
-    opened: Mapping[Occurrence, float],
-    claims_of: Callable[[int], Mapping[int, tuple[float, float]]],
-    margin: float,
-    timing: Timing,
+    opened: Mapping[Occurrence, float], claims_of: Callable[[int], Rows], prices: Prices, timing: Timing
 ) -> dict[int, list[Offer]]:
-    """By key of a parent, the open causes that it might take in."""
+    """By key of a parent, the open causes that it might take in; without those that could not save their own price."""
     offers: dict[int, list[Offer]] = {}
-    for one, price in opened.items():
-        key, began = one
-        for parent, (cost, lag) in claims_of(key).items():
-            saved = price - margin - cost
-            if parent != key and saved > 0.0:
-                offers.setdefault(parent, []).append(
-                    (one, saved, began - lag, timing.fold_spread_s + timing.lag_spread * lag)
-                )
+    if not opened:
+        return offers
+    ways = [claims_of(key) for key, _ in opened]
+    margins = [price - prices.fold for price in opened.values()]
+    lengths = [len(keys) for keys, _, _ in ways]
+    parents = np.concatenate([keys for keys, _, _ in ways])
+    child = np.repeat(np.arange(len(ways)), lengths)
+    saved = np.repeat(np.array(margins), lengths) - np.concatenate([costs for _, costs, _ in ways])
+    here = np.array([key for key, _ in opened])
+    some = np.flatnonzero((saved > 0.0) & (parents != here[child]))
+    keys, place = np.unique(parents[some], return_inverse=True)
+    enough = np.bincount(place, saved[some], minlength=len(keys)) > prices.cheapest - _ROUNDING
+    some = some[(enough | np.isin(keys, here))[place]]
+    lags = np.concatenate([lags for _, _, lags in ways])[some].tolist()
+    known = list(opened)
+    for at, parent, nats, lag in zip(*(part[some].tolist() for part in (child, parents, saved)), lags, strict=True):
+        one = known[at]
+        offer = one, nats, one[1] - lag, timing.fold_spread_s + timing.lag_spread * lag
+        offers.setdefault(parent, []).append(offer)
     return offers
 
 
@@ -136,6 +151,11 @@ def _saving(
             total += left
             children.append(one)
     return total - price, parent, children
+
+
+def _most(offers: Sequence[Offer], over: Mapping[Occurrence, float]) -> float:
+    """What `_saving` could find at most, and a little more than that."""
+    return sum(saved + TOGETHER * (over.get(one, inf) < inf) for one, saved, _, _ in offers) + _ROUNDING
 
 
 def _first(end: float) -> float:

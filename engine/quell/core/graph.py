@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from quell.core.edges import Travel, travel
 from quell.model.rulebook import Correlate
@@ -14,6 +15,11 @@ Arc = tuple[int, Travel, float]
 MADE_OF_DATA = frozenset({"dataset", "feature", "column", "model", "prompt", "pipeline", "kpi"})
 _MADE = re.compile(r"feature|dataset|table|view|kpi|metric|business|fv$|slo$")
 _SHOWN = re.compile(r"kpi|metric|business|slo$")
+
+
+@lru_cache(maxsize=1024)
+def _made(kind: str) -> bool:
+    return bool(_MADE.match(kind))
 
 
 class Graph:
@@ -36,6 +42,7 @@ class Graph:
         self.number: dict[str, int] = {}
         self.out: list[list[Arc]] = []
         self.inn: list[list[Arc]] = []
+        self._kinds: dict[int, str] = {}
         for entity in sorted(entities, key=lambda entity: entity.entity):
             self._add(entity)
         self._travel: dict[str, Travel] = {}
@@ -80,7 +87,10 @@ class Graph:
 
     def kind(self, node: int) -> str:
         """The kind of a node."""
-        return self.entities[node].kind
+        known = self._kinds.get(node)
+        if known is None:
+            known = self._kinds[node] = self.entities[node].kind
+        return known
 
     def scope(self, node: int) -> str:
         """The namespace of a node, "" when it has none."""
@@ -88,12 +98,13 @@ class Graph:
 
     def made(self, node: int) -> bool:
         """Whether a node is of a kind that others make, as a feature or a KPI: it does not fail by itself."""
-        return bool(_MADE.match(self.entities[node].kind))
+        return _made(self.kind(node))
 
     def made_of_data(self, node: int) -> bool:
         """Whether a node is data or is made of them, so that somebody may watch what they are worth there."""
-        return self.kind(node) in MADE_OF_DATA or self.made(node)
+        kind = self.kind(node)
+        return kind in MADE_OF_DATA or _made(kind)
 
     def shown(self, node: int) -> bool:
         """Whether a node is of a kind that only shows what became of others, as a KPI."""
-        return bool(_SHOWN.match(self.entities[node].kind))
+        return bool(_SHOWN.match(self.kind(node)))

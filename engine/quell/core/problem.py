@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,15 @@ class Problem:
         """The rows of a cause."""
         return slice(int(self.symptoms.starts[cause]), int(self.symptoms.starts[cause + 1]))
 
-    def worth(self, rows: slice, began: Floats | float) -> Floats:
+    def rows_of(self, causes: Sequence[int]) -> tuple[Ints, Ints]:
+        """The rows of several causes, one after the other, and the how manieth of these causes each is of."""
+        first, past = self.symptoms.starts[causes], self.symptoms.starts[np.add(causes, 1)]
+        lengths = past - first
+        place = np.repeat(np.arange(len(causes)), lengths)
+        offset = np.cumsum(lengths) - lengths
+        return np.arange(len(place)) + (first - offset)[place], place
+
+    def worth(self, rows: slice | Ints, began: Floats | float) -> Floats:
         """What a cause begun then is worth to the units of its rows (a row a time when ``began`` is a column)."""
         off = self._due[rows] - began
         scale = np.where(off < 0.0, self._early[rows], self._late[rows])
@@ -110,6 +119,18 @@ class Problem:
         rows = self.rows(cause)
         line[self.symptoms.unit[rows]] = np.maximum(self.worth(rows, began), 0.0)
         return line
+
+    def lines(self, causes: Sequence[int], began: Sequence[float]) -> Floats:
+        """The same of several causes, a row each."""
+        rows, place = self.rows_of(causes)
+        lines = np.zeros((len(causes), len(self.symptoms.onsets)))
+        worth = self.worth(rows, np.array(began, dtype=np.float64)[place])
+        lines[place, self.symptoms.unit[rows]] = np.maximum(worth, 0.0)
+        return lines
+
+    def asked(self, rows: slice) -> tuple[Floats, Floats, Floats]:
+        """All that `worth` and `times` depend on, for these rows."""
+        return self._due[rows], self.plain[rows], self.symptoms.lag[rows]
 
     def times(self, rows: slice) -> Floats:
         """Beginnings worth trying: when the units of these rows were due."""

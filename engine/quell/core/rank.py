@@ -65,7 +65,8 @@ class Ranker:
         """Best first; the runners-up say why they lost."""
         units = [self._state.units[unit_id] for unit_id in cause.units]
         told = self._told(cause, units)
-        candidates = [*self._candidates(cause), *self._betrayed(cause, told)]
+        candidates = self._candidates(cause)
+        candidates += self._betrayed(cause, told, candidates)
         led = self._led(cause, units, changes, candidates)
         candidates += [candidate for candidate, _ in led.values()]
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
@@ -111,9 +112,9 @@ class Ranker:
         began = min(cause.began, *(unit.onset for unit in units))
         return testimony(self._graph, self._state, entities, sorted(names), began)
 
-    def _betrayed(self, cause: Cause, told: Testimony) -> list[Candidate]:
+    def _betrayed(self, cause: Cause, told: Testimony, found: Sequence[Candidate]) -> list[Candidate]:
         """Entities that telemetry alone speaks against, strongly."""
-        known = {candidate.key // COUNT for candidate in self._candidates(cause)}
+        known = {candidate.key // COUNT for candidate in found}
         strong = sorted(told.verdicts, key=lambda name: -told.nats(name))[:MOST_BETRAYED]
         return [
             Candidate(self._graph.node(name) * COUNT, 0.0, cause.began)

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from math import log
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 
@@ -23,6 +26,8 @@ MOST_SHARED = 50_000
 
 Claim = tuple[float, float]
 """Cost in nats and lag in seconds."""
+Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
+"""Claims as arrays: causes, costs and lags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ def key(node: int, family: Family | int) -> int:
 
 MOST_KNOWN = 20_000
 """So many searches are remembered, at some kilobytes each: where many fire, most of an estate does one day."""
+MOST_ROWS = 2_000
+"""So many are kept as arrays, for causes that are open though nothing alerts there."""
 FEW = 256
 """Places among so many take a byte each."""
 
@@ -58,6 +65,7 @@ class Reacher:
         self._known: dict[int, Reach] = {}
         self._claims: dict[Claim, Claim] = {}
         self._keys: dict[int, int] = {}
+        self._rows: dict[int, Rows] = {}
 
     def one(self, claim: Claim) -> Claim:
         """One object for all claims that are equal: dependencies of a kind are alike, so hundreds of thousands are."""
@@ -88,6 +96,19 @@ class Reacher:
                 for oldest in list(islice(self._known, MOST_KNOWN // 4)):
                     del self._known[oldest]
             self._known[start] = known
+        return known
+
+    def rows(self, start: int) -> Rows:
+        """What `reach` finds, as arrays."""
+        known = self._rows.get(start)
+        if known is None:
+            found = self.reach(start)
+            claims = np.array(found.claims, dtype=np.float64)
+            known = np.array(found.keys, dtype=np.int64), claims[:, 0].copy(), claims[:, 1].copy()
+            if len(self._rows) >= MOST_ROWS:
+                for oldest in list(islice(self._rows, MOST_ROWS // 4)):
+                    del self._rows[oldest]
+            self._rows[start] = known
         return known
 
     def path(self, start: int, cause: int) -> list[int]:

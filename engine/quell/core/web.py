@@ -23,7 +23,7 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.kin import Kin
 from quell.core.leads import Leads
-from quell.core.reach import Claim, Reacher, key
+from quell.core.reach import Claim, Reacher, Rows, key
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2
@@ -43,8 +43,6 @@ NEWEST = 8
 MOST_TOGETHER = 4_000
 """A group of so many units takes in no more, whatever leaves it: what comes then is a group of its own, as nobody
 could weigh them all."""
-
-Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(slots=True)
