@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from math import inf
 from random import Random
 
 import pytest
 
 from core.test_sifting import estate, noise
-from quell.core import correlate, walk
+from quell.core import correlate, cover, folding, rosters, walk
 from quell.core.alerts import Alerts
 from quell.core.engine import Engine
 from quell.core.graph import Graph
+from quell.core.impact import AtKpis
 from quell.core.reach import key
 from quell.model.decision import AnyDecision
 from quell.model.rulebook import Correlate
@@ -29,15 +31,23 @@ def told(seed: int, kind: str) -> tuple[list[AnyDecision], bytes]:
     return decisions, engine.snapshot()
 
 
+SAVINGS: dict[str, tuple[object, str, object]] = {
+    "few are noise at once": (correlate, "FEW", 0),
+    "company is looked for once": (Alerts, "unchanged", lambda _: nullcontext()),
+    "beginnings that stay the best are not asked again": (cover, "MOST_STAYED", 0),
+    "parents that could not pay fold nothing": (folding, "_most", lambda *_: inf),
+    "what the alerts of a cause come to is kept": (rosters, "MOST_KEPT", 0),
+    "alerts at KPIs are known": (AtKpis, "of", lambda self, _: iter(self._alerts.values())),
+}
+
+
 @pytest.mark.parametrize("kind", ["dataset", "service"])
-@pytest.mark.parametrize("saving", ["few are noise at once", "company is looked for once"])
-def test_decisions_and_state_are_the_same_without_it(saving: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decisions_and_state_are_the_same_without_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with_it = [told(seed, kind) for seed in range(2)]
-    if saving.startswith("few"):
-        monkeypatch.setattr(correlate, "FEW", 0)
-    else:
-        monkeypatch.setattr(Alerts, "unchanged", lambda _: nullcontext())
-    assert [told(seed, kind) for seed in range(2)] == with_it
+    for saving, (where, name, without) in SAVINGS.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, without)
+            assert [told(seed, kind) for seed in range(2)] == with_it, saving
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -15,6 +15,7 @@ from quell.core.customs import observe, page_over, told
 from quell.core.episodes import KEPT
 from quell.core.firsts import Firsts
 from quell.core.fold import What, expired, fold, next_expiry
+from quell.core.impact import AtKpis
 from quell.core.mute import Muter
 from quell.core.prune import Pruning
 from quell.core.surroundings import Surroundings, acted_on
@@ -71,9 +72,10 @@ class Alerts:
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
             self._muter.note(alert)
+        self.kpis = AtKpis(state)
         self.firsts = Firsts(
             rulebook, chart, state, agenda=agenda, pruning=pruning, muter=self._muter, words=self._words,
-            rejudge=self.rejudge,
+            rejudge=self.rejudge, kpis=self.kpis,
         )  # fmt: skip
         """Takes most of what is heard of for the first time."""
 
@@ -98,6 +100,8 @@ class Alerts:
             else:
                 alert = msgspec.structs.replace(alert, paged_at=None, held_for="")
         self._state.alerts[mark] = alert
+        if known is None or known.entity != alert.entity:
+            self.kpis.note(alert)
         if known is None or not alert.firing or not known.firing or known.ends_at is not None:
             self._pruning.alert(alert)
         if what == "ignored":
@@ -135,6 +139,7 @@ class Alerts:
             entity = told or alert.entity
             if labels != alert.labels or entity != alert.entity:
                 self._state.alerts[mark] = msgspec.structs.replace(alert, labels=labels, entity=entity)
+                self.kpis.note(self._state.alerts[mark])
                 out.append(AlertChanged(at=now, alert=self._state.alerts[mark]))
                 if alert.entity is None:
                     found.append(self._state.alerts[mark])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
 from math import floor, inf
+from operator import attrgetter
 
 import msgspec
 import numpy as np
@@ -54,6 +55,7 @@ ALERTS_LIKE_A_UNIT = 50
 """To conclude anew where so many alerts are takes as long as to weigh one more unit."""
 REVIEWS_COARSER = 3
 """Points of the grid between two looks at what ended."""
+_IDENTITY = attrgetter("entity", "family", "onset")
 COARSER = ((150, 1), (400, 2), (10**9, 3))
 
 
@@ -303,12 +305,7 @@ class Correlator:
     def _in_order(self, ids: Iterable[int]) -> list[int]:
         """Ids of units in an order that does not depend on what came first."""
         units = self._state.units
-
-        def identity(unit_id: int) -> tuple[str, int, float]:
-            unit = units[unit_id]
-            return unit.entity, unit.family, unit.onset
-
-        return sorted(ids, key=identity)
+        return [unit.id for unit in sorted([units[unit_id] for unit_id in ids], key=_IDENTITY)]
 
     def _symptoms(self, group: Group, only: set[int] | None, now: float) -> tuple[list[int], Symptoms]:
         """The units of a group as a problem, and their ids; without those that none of the causes could explain."""
@@ -329,8 +326,8 @@ class Correlator:
         causes = causes[order]
         keys, starts = np.unique(causes, return_index=True)
         known = [self._state.units[unit_id] for unit_id in ids]
-        ends = [self._ended(unit, now) for unit in known]
-        shown, numbers = [self._shown_in(unit) for unit in known], dict[str, int]()
+        ends = [self._ended(unit, now) if unit.ends else inf for unit in known]
+        shown, numbers = self._shown_in(known), dict[str, int]()
         return ids, Symptoms(
             onsets=np.array([unit.onset for unit in known], dtype=np.float64),
             ends=np.array(ends, dtype=np.float64),
@@ -362,10 +359,12 @@ class Correlator:
         """Another end of something in a unit is known, or one is known no more."""
         self._over.pop(unit.id, None)
 
-    def _shown_in(self, unit: Unit) -> Incident | None:
-        """The incident in which the first alert of a unit stands."""
-        name = self._state.placed.get(place_of(unit.alerts[0]))
-        return None if name is None else self._state.incidents.get(name)
+    def _shown_in(self, units: Iterable[Unit]) -> list[Incident | None]:
+        """The incidents in which the first alerts of units stand."""
+        first = [unit.alerts[0] for unit in units]
+        placed, incidents = self._state.placed, self._state.incidents
+        names = [placed.get(member[0] if member[1] == 1 else place_of(member)) for member in first]
+        return [None if name is None else incidents.get(name) for name in names]
 
     def ended(self, group: Group, now: float) -> None:
         """Plans to look again at a group in which something ended by now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 
 from quell.core.families import COUNT, Family
 from quell.model.rulebook import Correlate, EdgeKind
@@ -24,6 +25,20 @@ class Travel:
     p: tuple[tuple[float, ...], ...]
     lag_s: tuple[tuple[float, ...], ...]
     lineage: bool = False
+
+
+def into(how: Travel, symptom: int, weight: float) -> tuple[tuple[int, float, float], ...]:
+    """What could bring a symptom about over an edge of this weight: family of the cause, log p, and lag in s."""
+    return tuple(
+        (cause, log(p), how.lag_s[cause][symptom])
+        for cause in range(COUNT)
+        if (p := how.p[cause][symptom] * weight) > 0.0
+    )
+
+
+def most_likely(how: Travel, cause: int) -> tuple[float, int]:
+    """What a cause brings about most surely over an edge: how surely, and the family of that symptom."""
+    return max((how.p[cause][symptom], symptom) for symptom in range(COUNT))
 
 
 def _travel(entries: Mapping[tuple[int, int], tuple[float, float]], *, lineage: bool = False) -> Travel:

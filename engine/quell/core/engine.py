@@ -95,7 +95,7 @@ class Engine:
         self._alerts = Alerts(
             rulebook, self._chart, self.state, agenda=self._agenda, pruning=self._pruning, surroundings=surroundings
         )
-        logbook = Logbook(self.state, self._agenda, self._pruning, rulebook.triage.calm_s)
+        logbook = Logbook(self.state, self._agenda, self._pruning, rulebook.triage.calm_s, kpis=self._alerts.kpis)
         self._repeats = Repeats(self.state, self._chart)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda, routes=self._automation.routes)

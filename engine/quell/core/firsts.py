@@ -14,6 +14,7 @@ from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.court import court_of
 from quell.core.fold import SKEW_S
+from quell.core.impact import AtKpis
 from quell.core.mute import Muter, Ways
 from quell.core.prune import Pruning
 from quell.core.severity import SEVERITY_LABELS, severity_of
@@ -64,6 +65,7 @@ class Firsts:
         muter: Muter,
         words: Words,
         rejudge: Rejudge,
+        kpis: AtKpis,
     ) -> None:
         self._chart = chart
         self._state = state
@@ -72,6 +74,7 @@ class Firsts:
         self._muter = muter
         self._words = words
         self._rejudge = rejudge
+        self._kpis = kpis
         self._court = court_of(rulebook.triage)
         mapped = [matching_of(rule.matchers) for rule in rulebook.map if rule.entity]
         self._of_triage = len(self._court.rules)
@@ -151,6 +154,8 @@ class Firsts:
             heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
         )
         state.alerts[mark] = alert
+        if entity is not None:
+            self._kpis.note(alert)
         state.behaviour[mark] = behaviour
         if ends_at is None:
             self._pruning.alert(alert)

@@ -12,7 +12,36 @@ from quell.model.incident import Incident
 from quell.model.state import State
 
 
-def harm_of(state: State, incident: Incident) -> Impact | Literal[""]:
+class AtKpis:
+    """The alerts at KPIs, by entity; whoever keeps an alert that is new, or elsewhere than before, notes it here."""
+
+    def __init__(self, state: State) -> None:
+        self._alerts = state.alerts
+        self._marks: dict[str, dict[str, None]] = {}
+        for alert in state.alerts.values():
+            self.note(alert)
+
+    def note(self, alert: Alert) -> None:
+        """An alert is at this entity from now on."""
+        entity = alert.entity
+        if entity and entity.partition("/")[0] in BUSINESS_KINDS:
+            self._marks.setdefault(entity, {})[alert.fingerprint] = None
+
+    def of(self, entities: set[str]) -> Iterator[Alert]:
+        """The alerts at some of these entities."""
+        for entity in entities & self._marks.keys():
+            marks = self._marks[entity]
+            for mark in list(marks):
+                alert = self._alerts.get(mark)
+                if alert is None or alert.entity != entity:
+                    del marks[mark]
+                else:
+                    yield alert
+            if not marks:
+                del self._marks[entity]
+
+
+def harm_of(state: State, incident: Incident, kpis: AtKpis | None = None) -> Impact | Literal[""]:
     """The highest that was ever reached; a KPI that the cause reaches counts while an alert fires there."""
     if incident.harm == IMPACTS[-1]:
         return incident.harm
@@ -23,18 +52,22 @@ def harm_of(state: State, incident: Incident) -> Impact | Literal[""]:
         if alert is not None
     }
     found.update(impact_of({LABEL: label}, entity) for label, entity in said)
-    if "business" not in found and any(reached_alerts(state, incident)):
+    if "business" not in found and any(reached_alerts(state, incident, kpis)):
         found.add("business")
     return highest(found)
 
 
-def reached_alerts(state: State, incident: Incident) -> Iterator[Alert]:
-    """The alerts that fire at KPIs which the cause of an incident reaches, though they may not be among its own."""
+def reached_alerts(state: State, incident: Incident, kpis: AtKpis | None = None) -> Iterator[Alert]:
+    """The alerts that fire at KPIs which the cause of an incident reaches, though they may not be among its own.
+
+    Who asks often has ``kpis`` know them: all alerts are looked through otherwise.
+    """
     reached = {name for name in incident.impact if name.partition("/")[0] in BUSINESS_KINDS}
     if reached:
         own = frozenset(incident.alerts)
-        for mark, alert in state.alerts.items():
-            if alert.entity in reached and alert.firing and not alert.mutings and mark not in own:
+        for alert in state.alerts.values() if kpis is None else kpis.of(reached):
+            firing = alert.entity in reached and alert.firing and not alert.mutings
+            if firing and alert.fingerprint not in own:
                 yield alert
 
 

@@ -19,6 +19,7 @@ from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager
 from quell.core.partings import partings, shows
 from quell.core.rank import Changes, Ranker
+from quell.core.rosters import Rosters
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
 from quell.core.steps import Steps
@@ -46,6 +47,7 @@ class Incidents:
         self._pager = pager
         self._lives = lives
         self._rulings = Rulings(state)
+        self._rosters = Rosters(state)
 
     def settle(
         self,
@@ -59,15 +61,15 @@ class Incidents:
     ) -> Steps[None]:
         """Brings the incidents of a group in line with its solution, one after the other."""
         placed, units = self._state.placed, self._state.units
-        before = {
-            member: placed.get(member[0] if member[1] == 1 else place_of(member))
-            for unit_id in group.units
-            for member in units[unit_id].alerts
-        }
+        firings = [member for unit_id in group.units for member in units[unit_id].alerts]
+        places = [member[0] if member[1] == 1 else place_of(member) for member in firings]
+        before = dict(zip(firings, map(placed.get, places), strict=True))
         if not causes and not any(before.values()):
             group.parting = {}
             return
-        clusters = [cluster for cause in causes if self._heard(cluster := self._cluster(cause))]
+        clusters = [
+            Cluster(cause, roster.members) for cause in causes if (roster := self._rosters.of(cause.units)).heard
+        ]
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)
         story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
@@ -187,23 +189,6 @@ class Incidents:
         )
         self._logbook.keep(grown, "updated", now, out)
 
-    def _cluster(self, cause: Cause) -> Cluster:
-        alerts = self._state.alerts
-        members = [
-            (alert.starts_at if (alert := alerts.get(member[0])) is not None else 0.0, member)
-            for unit_id in cause.units
-            for member in self._state.units[unit_id].alerts
-        ]
-        members.sort()
-        return Cluster(cause, tuple([member for _, member in members]))
-
-    def _heard(self, cluster: Cluster) -> bool:
-        """Whether a cluster may be shown to people: something of it is not muted, and was not while it fired."""
-        return any(
-            (alert := self._state.alerts.get(mark)) is not None and not alert.mutings and alert.handling != "muted"
-            for mark, _ in cluster.members
-        )
-
     def _present(self, member: Member) -> bool:
         """Whether it is the present firing of an alert, or the last one."""
         alert = self._state.alerts.get(member[0])
@@ -276,15 +261,13 @@ class Incidents:
         what it is called and who is suspected is up to the larger part.
         """
         known = self._state.incidents.get(name)
-        alerts = [
-            alert
-            for mark, episode in cluster.members
-            if (alert := self._state.alerts.get(mark)) is not None and alert.episode == episode
-        ]
+        roster = self._rosters.same(cluster.cause.units, cluster.members)
+        alerts = self._listed(cluster) if roster is None else roster.present
         own = len(alerts)
         if more:
             alerts = sorted((*alerts, *more), key=lambda alert: (alert.starts_at, alert.fingerprint))
-        marks = tuple(alert.fingerprint for alert in alerts)
+            roster = None
+        marks = tuple([alert.fingerprint for alert in alerts]) if roster is None else roster.marks
         if known is not None and known.status == "resolved" and not anew:
             if set(marks) <= set(known.alerts):
                 return
@@ -292,7 +275,7 @@ class Incidents:
         if not marks:
             self._lives.emptied(known, now, out)
             return
-        severity = worst(alert.severity for alert in alerts if alert.severity)
+        severity = worst(alert.severity for alert in alerts if alert.severity) if roster is None else roster.severity
         reopens = known is not None and known.status == "resolved" and anew
         stands = known is not None and known.status != "merged" and not reopens
         if known is not None and known.suspects and stands and (known.alerts, known.severity) == (marks, severity):
@@ -329,6 +312,14 @@ class Incidents:
             self._logbook.watch(
                 name, min(self._state.calm_at.get(name, now + self._logbook.calm_s), now + self._logbook.calm_s)
             )
+
+    def _listed(self, cluster: Cluster) -> list[Alert]:
+        """The alerts of which a cluster holds the present firing."""
+        return [
+            alert
+            for mark, episode in cluster.members
+            if (alert := self._state.alerts.get(mark)) is not None and alert.episode == episode
+        ]
 
     def _news_of(self, entity: str, known: Incident, changes: Changes) -> bool:
         """Whether something changed there since the incident was last looked at."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from quell.core.agenda import Agenda
-from quell.core.impact import harm_of
+from quell.core.impact import AtKpis, harm_of
 from quell.core.prune import Pruning
 from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
@@ -26,8 +26,9 @@ class Logbook:
     ``calm_s`` after the last of its alerts ended an incident is asked whether it is over.
     """
 
-    def __init__(self, state: State, agenda: Agenda, pruning: Pruning, calm_s: float) -> None:
+    def __init__(self, state: State, agenda: Agenda, pruning: Pruning, calm_s: float, *, kpis: AtKpis) -> None:
         self._state = state
+        self._kpis = kpis
         self.calm_s = calm_s
         self._agenda = agenda
         self._pruning = pruning
@@ -43,7 +44,7 @@ class Logbook:
             updated_at=now,
             version=known.version + 1 if known is not None else 1,
             material_version=_material_version(known, incident),
-            harm=harm_of(self._state, incident),
+            harm=harm_of(self._state, incident, self._kpis),
             symptoms=symptoms(self._state, known, incident),
             remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )

@@ -12,6 +12,7 @@ from quell.core.blame import AT_ONCE_S, changed, nearest_change, too_late
 from quell.core.conclude import Cause
 from quell.core.confidence import Standing, certainty, shares
 from quell.core.correlate import Correlator
+from quell.core.edges import most_likely
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.reach import Claim
@@ -249,11 +250,15 @@ class Ranker:
         """Entities needed by users that the cause plausibly reaches."""
         best: dict[int, float] = {cause.key // COUNT: 1.0}
         ring = [(cause.key // COUNT, cause.key % COUNT, 1.0)]
+        known: dict[tuple[int, int], tuple[float, int]] = {}
         for _ in range(IMPACT_HOPS):
             reached = []
             for node, family, p in ring:
                 for other, how, weight in self._graph.inn[node][:LIMIT_FANOUT]:
-                    onward, symptom = max((how.p[family][to], to) for to in range(COUNT))
+                    likely = known.get((id(how), family))
+                    if likely is None:
+                        likely = known[id(how), family] = most_likely(how, family)
+                    onward, symptom = likely
                     if p * onward * weight >= IMPACT_BAR and p * onward * weight > best.get(other, 0.0):
                         best[other] = p * onward * weight
                         reached.append((other, symptom, p * onward * weight))

@@ -11,11 +11,11 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import islice
-from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quell.core.edges import into
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 
@@ -66,6 +66,8 @@ class Reacher:
         self._claims: dict[Claim, Claim] = {}
         self._keys: dict[int, int] = {}
         self._rows: dict[int, Rows] = {}
+        self._ways: list[dict[tuple[int, float], tuple[tuple[int, float, float], ...]]] = [{} for _ in range(COUNT)]
+        """By symptom, then by kind of edge (one object for all of a kind) and weight, what `into` says."""
 
     def one(self, claim: Claim) -> Claim:
         """One object for all claims that are equal: dependencies of a kind are alike, so hundreds of thousands are."""
@@ -142,13 +144,14 @@ class Reacher:
                 continue
             node, family = divmod(here, COUNT)
             toll = self._toll(node, family) if hops else 0.0
+            known = self._ways[family]
             for other, how, weight in self._graph.out[node]:
-                for cause in range(COUNT):
-                    p = how.p[cause][family] * weight
-                    if p <= 0.0:
-                        continue
-                    onward = cost + toll - log(p)
+                ways = known.get((id(how), weight))
+                if ways is None:
+                    ways = known[id(how), weight] = into(how, family, weight)
+                for cause, likely, later in ways:
+                    onward = cost + toll - likely
                     step = other * COUNT + cause
                     if onward <= COST_LIMIT and step not in best:
-                        heapq.heappush(heap, (onward, lag + how.lag_s[cause][family], step, hops + 1, here))
+                        heapq.heappush(heap, (onward, lag + later, step, hops + 1, here))
         return best, previous

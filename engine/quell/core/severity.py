@@ -32,4 +32,4 @@ def rank(severity: str) -> int:
 
 def worst(severities: Iterable[str]) -> str:
     """The worst of them, "" when there are none."""
-    return max(severities, key=lambda severity: (rank(severity), severity), default="")
+    return max(set(severities), key=lambda severity: (rank(severity), severity), default="")

@@ -1,0 +1,76 @@
+"""What incidents ask of the alerts of a cause, remembered for as long as each of these alerts is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from quell.core.severity import worst
+from quell.model.alert import Alert
+from quell.model.state import State
+
+MOST_KEPT = 5_000
+"""So many are kept, at some hundred bytes for each alert in them."""
+Member = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Roster:
+    """Firings in order of onset, whether people may hear of them, and the alerts whose present firing is among them."""
+
+    raw: list[Member]
+    known: list[Alert | None]
+    members: tuple[Member, ...]
+    heard: bool
+    present: list[Alert] = field(default_factory=list)
+    marks: tuple[str, ...] = ()
+    severity: str = ""
+
+
+class Rosters:
+    """Works out what units come to; the same again costs a look at each of their alerts."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._kept: dict[tuple[int, ...], Roster] = {}
+
+    def of(self, units: tuple[int, ...]) -> Roster:
+        """The roster of these units as of now."""
+        live, alerts = self._state.units, self._state.alerts
+        raw = [member for unit_id in units for member in live[unit_id].alerts]
+        known = list(map(alerts.get, [mark for mark, _ in raw]))
+        roster = self._kept.get(units)
+        if roster is None or roster.raw != raw or roster.known != known:
+            if len(self._kept) >= MOST_KEPT:
+                for oldest in list(islice(self._kept, MOST_KEPT // 4 + 1)):
+                    del self._kept[oldest]
+            roster = self._kept[units] = _roster(raw, known)
+        return roster
+
+    def same(self, units: tuple[int, ...], members: tuple[Member, ...]) -> Roster | None:
+        """The roster of these units as of now, if these are all of its members; else None."""
+        known = self._kept.get(units)
+        if known is None or known.members is not members:
+            return None
+        roster = self.of(units)
+        return roster if roster.members == members else None
+
+
+def _roster(raw: list[Member], known: Sequence[Alert | None]) -> Roster:
+    order = sorted(
+        [(0.0 if alert is None else alert.starts_at, member) for member, alert in zip(raw, known, strict=True)]
+    )
+    by_mark = {mark: alert for (mark, _), alert in zip(raw, known, strict=True)}
+    members = tuple([member for _, member in order])
+    heard = any(alert is not None and not alert.mutings and alert.handling != "muted" for alert in known)
+    present = [alert for mark, episode in members if (alert := by_mark[mark]) is not None and alert.episode == episode]
+    return Roster(
+        raw,
+        list(known),
+        members,
+        heard,
+        present,
+        tuple([alert.fingerprint for alert in present]),
+        worst(alert.severity for alert in present if alert.severity),
+    )
