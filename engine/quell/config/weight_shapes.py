@@ -92,6 +92,8 @@ class PricesShape(Shape):
     """What it costs more where nothing alerts (1.5)."""
     other_family_opening: Nats | None = None
     """The same where something else does (1.0)."""
+    starved_opening: Nats | None = None
+    """What it costs more where work that does not arrive is all that is told of (1.5)."""
     made_opening: Nats | None = None
     """What a feature, a KPI or whatever others make costs more (2.0)."""
     made_by_itself: Nats | None = None

@@ -448,7 +448,7 @@ class Correlator:
         node = cause // COUNT
         units = [self._state.units[unit] for unit in self.web.units_at(cause)]
         own = [unit for unit in units if abs(unit.onset - began) <= window(unit.family)]
-        price = self._prices.opening
+        price = self._base(cause)
         if self._graph.made(node):
             by_itself = bool(own) and self._by_itself(node, own)
             price += self._prices.made_by_itself if by_itself else self._prices.made_opening
@@ -457,11 +457,15 @@ class Correlator:
         other, silent = self._prices.other_family_opening, self._prices.silent_opening
         return price + (other if self.web.alerting(node) else silent)
 
+    def _base(self, cause: int) -> float:
+        """What a cause of its kind costs wherever it is: work that does not arrive is somebody else's doing."""
+        return self._prices.opening + (self._prices.starved_opening if cause % COUNT == Family.IDLE else 0.0)
+
     def _least(self, cause: int) -> float:
         """What a cause costs at least, whenever it began."""
         node = cause // COUNT
         units = self.web.units_at(cause)
-        price = self._prices.opening
+        price = self._base(cause)
         if self._graph.made(node):
             price += self._prices.made_by_itself if units else self._prices.made_opening
         if units:

@@ -19,12 +19,14 @@ from quell.model.weights import TROUBLES, Table
 class Travel:
     """``p[cause][symptom]`` and ``lag_s[cause][symptom]`` over one edge; p 0 means "does not travel".
 
-    ``lineage``: data are made of data there, so that trouble travels on however many steps that takes.
+    ``lineage``: data are made of data there, so that trouble travels on however many steps that takes. ``work``: the
+    dependent sends work there, of which less or none arrives when it is in trouble.
     """
 
     p: tuple[tuple[float, ...], ...]
     lag_s: tuple[tuple[float, ...], ...]
     lineage: bool = False
+    work: bool = False
 
 
 def into(how: Travel, symptom: int, weight: float) -> tuple[tuple[int, float, float], ...]:
@@ -41,13 +43,15 @@ def most_likely(how: Travel, cause: int) -> tuple[float, int]:
     return max((how.p[cause][symptom], symptom) for symptom in range(COUNT))
 
 
-def _travel(entries: Mapping[tuple[int, int], tuple[float, float]], *, lineage: bool = False) -> Travel:
+def _travel(
+    entries: Mapping[tuple[int, int], tuple[float, float]], *, lineage: bool = False, work: bool = False
+) -> Travel:
     p = [[0.0] * COUNT for _ in range(COUNT)]
     lag = [[0.0] * COUNT for _ in range(COUNT)]
     for (cause, symptom), (probability, lag_s) in entries.items():
         p[cause][symptom] = probability
         lag[cause][symptom] = lag_s
-    return Travel(tuple(map(tuple, p)), tuple(map(tuple, lag)), lineage)
+    return Travel(tuple(map(tuple, p)), tuple(map(tuple, lag)), lineage, work)
 
 
 WAYS: Mapping[str, str] = {
@@ -76,25 +80,27 @@ WAYS: Mapping[str, str] = {
 USUAL = "request"
 """The table of types that are not known."""
 LINEAGE = frozenset({"data", "measure", "tasks", "columns"})
+WORK = frozenset({"request", "inference"})
 
 
-def _told(kind: EdgeKind) -> Travel:
+def _told(kind: EdgeKind, way: str) -> Travel:
     same, other = kind.p, kind.p / 4
     return _travel(
-        {(cause, symptom): (same if cause == symptom else other, kind.lag_s) for cause in Family for symptom in Family}
+        {(cause, symptom): (same if cause == symptom else other, kind.lag_s) for cause in Family for symptom in Family},
+        work=way in WORK,
     )
 
 
 @lru_cache(maxsize=256)
 def _weighed(way: str, table: Table) -> Travel:
     entries = {(TROUBLES.index(one.cause), TROUBLES.index(one.symptom)): (one.p, one.lag_s) for one in table}
-    return _travel(entries, lineage=way in LINEAGE)
+    return _travel(entries, lineage=way in LINEAGE, work=way in WORK)
 
 
 def travel(edge_type: str, settings: Correlate) -> Travel:
     """How trouble travels over edges of a type; what the team told comes first, unknown types count as requests."""
     told = settings.edges.get(edge_type)
-    if told is not None:
-        return _told(told)
     way = WAYS.get(edge_type, USUAL)
+    if told is not None:
+        return _told(told, way)
     return _weighed(way, getattr(settings.weights.travel, way))

@@ -24,7 +24,11 @@ class Family(IntEnum):
 
 COUNT = len(Family)
 
-_IDLE = r"no (?:requests?|traffic|messages?|data points|samples)|traffic (?:drop|loss)|received no|requests? dropped to"
+_WORK = r"requests?|traffic|messages?|operations?|queries|transactions|invocations|throughput"
+_IDLE = (
+    rf"no (?:\w+ )?(?:{_WORK}|data points|samples)|traffic (?:drop|loss)|received no|requests? dropped to|"
+    rf"(?:{_WORK}) (?:rate )?(?:(?:is|are|at) )?(?:zero|absent|gone|stopped)"
+)
 _DATA = (
     r"stale|staleness|fresh(?:ness)?|drift\w*|psi|null rate|nulls|quality|skew|accuracy|auc|recall|precision|f1|"
     r"predictions?|features?|distributions?|schema|expectations?|datasets?|outliers?|kpi|conversion|revenue|approvals?|"

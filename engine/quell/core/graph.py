@@ -13,6 +13,7 @@ from quell.model.topology import Dependency, Entity
 Arc = tuple[int, Travel, float]
 """The other node, how trouble travels over the edge, and the edge's weight times confidence."""
 MADE_OF_DATA = frozenset({"dataset", "feature", "column", "model", "prompt", "pipeline", "kpi"})
+HANDS_ON = frozenset({"queue", "topic", "stream", "broker", "bus"})
 _MADE = re.compile(r"feature|dataset|table|view|kpi|metric|business|fv$|slo$")
 _SHOWN = re.compile(r"kpi|metric|business|slo$")
 
@@ -104,6 +105,10 @@ class Graph:
         """Whether a node is data or is made of them, so that somebody may watch what they are worth there."""
         kind = self.kind(node)
         return kind in MADE_OF_DATA or _made(kind)
+
+    def hands_on(self, node: int) -> bool:
+        """Whether a node only hands on what it is sent, as a queue: that nothing is sent is no trouble there."""
+        return self.kind(node) in HANDS_ON
 
     def shown(self, node: int) -> bool:
         """Whether a node is of a kind that only shows what became of others, as a KPI."""

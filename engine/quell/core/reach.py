@@ -9,8 +9,10 @@ from __future__ import annotations
 import heapq
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +50,12 @@ def key(node: int, family: Family | int) -> int:
     return node * COUNT + int(family)
 
 
+STARVED = ((Family.FAILING, 0.27, 60.0), (Family.IDLE, 0.4, 60.0))
+"""Who is in what kind of trouble sends no work, how surely that shows where it used to arrive, and after what lag."""
+STOPPED = 0.2, 60.0
+"""That what fails at an entity shows as work that does not arrive there."""
+FEW_SENDERS = 12
+"""Where more than so many send work, some of it arrives whichever of them is in trouble."""
 MOST_KNOWN = 20_000
 """So many searches are remembered, at some kilobytes each: where many fire, most of an estate does one day."""
 MOST_ROWS = 2_000
@@ -127,8 +135,21 @@ class Reacher:
 
     def _toll(self, node: int, family: int) -> float:
         """The price of passing a silent entity."""
+        if family == Family.IDLE:
+            return self._prices.unaware if self._graph.hands_on(node) else self._prices.silent
         aware = family != Family.DATA or self._graph.made_of_data(node)
         return self._prices.silent if aware else self._prices.unaware
+
+    def _starved(self, node: int, *, start: bool) -> Iterator[tuple[int, float, float]]:
+        """Against the arrows: what could have kept work from a node, as (key, nats, lag)."""
+        if start:
+            yield key(node, Family.FAILING), -log(STOPPED[0]), STOPPED[1]
+        senders = self._graph.inn[node]
+        if len(senders) <= FEW_SENDERS:
+            for sender, how, weight in senders:
+                if how.work:
+                    for family, p, lag in STARVED:
+                        yield key(sender, family), -log(p * weight), lag
 
     def _search(self, start: int) -> tuple[dict[int, tuple[float, float]], dict[int, int]]:
         best: dict[int, tuple[float, float]] = {}
@@ -154,4 +175,8 @@ class Reacher:
                     step = other * COUNT + cause
                     if onward <= COST_LIMIT and step not in best:
                         heapq.heappush(heap, (onward, lag + later, step, hops + 1, here))
+            if family == Family.IDLE:
+                for step, nats, more_s in self._starved(node, start=not hops):
+                    if cost + toll + nats <= COST_LIMIT and step not in best:
+                        heapq.heappush(heap, (cost + toll + nats, lag + more_s, step, hops + 1, here))
         return best, previous

@@ -50,7 +50,9 @@ class Travel(msgspec.Struct, frozen=True, kw_only=True):
     placement: Table = _table({
         (F, F): (0.9, 12), (S, S): (0.65, 50), (S, F): (0.1, 60), (F, S): (0.1, 30), (F, D): (0.05, 300),
     })  # fmt: skip
-    queue: Table = _table({(F, S): (0.7, 70), (S, S): (0.6, 90), (F, F): (0.25, 60), (F, D): (0.1, 600)})
+    queue: Table = _table({
+        (F, S): (0.7, 70), (S, S): (0.6, 90), (F, F): (0.25, 60), (F, D): (0.1, 600), (I, I): (0.6, 60),
+    })  # fmt: skip
     data: Table = _table({
         (F, D): (0.7, 900), (D, D): (0.7, 900), (S, D): (0.5, 1100), (F, F): (0.35, 900), (D, F): (0.2, 1200),
         (S, S): (0.15, 600),
@@ -85,7 +87,9 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     silent_opening: float = 1.5
     """more where nothing alerts,"""
     other_family_opening: float = 1.0
-    """or something else does;"""
+    """or something else does,"""
+    starved_opening: float = 1.5
+    """more where no more than work that does not arrive is told of,"""
     made_opening: float = 2.0
     """what others make does not fail by itself,"""
     made_by_itself: float = 0.5
