@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import pytest
 
-from quell.core.folding import AGAIN_S, OVER_S, Spell, folded, occurrences
+from quell.core.folding import AGAIN_S, OVER_S, Own, Spell, folded, occurrences
 from quell.core.reach import Claim, Rows
 
 HOST, WEB, APP = 1, 2, 3
@@ -82,3 +83,23 @@ def test_nothing_folds_into_its_own_part():
     claims = {WEB: {APP: (0.1, 0.0)}, APP: {WEB: (0.1, 0.0)}}
     parents = folded({(WEB, 0.0): 5.0, (APP, 0.0): 5.0}, ways(claims), costly)
     assert len(parents) == 1
+
+
+class Says(Own):
+    """Own alerts of the host that are worth this much, whenever it began."""
+
+    def __init__(self, nats: float) -> None:
+        self._nats = nats
+
+    def most(self, key: int) -> float:
+        return self._nats if key == HOST else 0.0
+
+    def gain(self, key: int, _began: float) -> float:
+        return self.most(key)
+
+
+@pytest.mark.parametrize(("nats", "folds"), [(0.0, False), (1.0, False), (4.2, True)])
+@pytest.mark.parametrize("floor", [None, lambda _key: 5.0])
+def test_own_alerts_pay_in_part_for_a_parent(nats: float, folds: bool, floor: Callable[[int], float] | None):
+    found = folded({(WEB, 15.0): 5.0}, ways(CLAIMS), lambda _key, _began: 5.0, floor=floor, own=Says(nats))
+    assert found == ({(WEB, 15.0): (HOST, 0.0)} if folds else {})

@@ -10,6 +10,7 @@ import numpy as np
 
 from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, Spell, folded, occurrences
+from quell.core.own_alerts import OwnAlerts
 from quell.core.problem import Ints, Open, Problem
 from quell.core.reach import Rows
 from quell.model.weights import DEFAULT, Prices
@@ -62,7 +63,10 @@ class Conclusion:
 
         Causes that another cause, open or not yet open, explains cheaply become part of it.
         """
-        groups = self._groups(chosen, owners)
+        told = len(chosen)
+        own = OwnAlerts(self._problem, chosen, owners)
+        groups = self._groups(chosen, owners, own)
+        chosen, owners = self._taken_in(chosen, owners, groups, own)
         owners = self._settled(chosen, owners, list(groups.values()))
         causes = []
         mine = shares(owners, len(chosen))
@@ -79,13 +83,13 @@ class Conclusion:
                     units=units,
                     net=sum(chosen[at].net for at in parts),
                     folded=tuple(key for key in keys if key != root),
-                    parts=tuple((key, chosen[at].began) for at, key in zip(parts, keys, strict=True)),
+                    parts=tuple((key, chosen[at].began) for at, key in zip(parts, keys, strict=True) if at < told),
                     rivals=partial(self._rivals, np.array(units), root),
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
 
-    def _groups(self, chosen: Sequence[Open], owners: Ints) -> dict[Occurrence, list[int]]:
+    def _groups(self, chosen: Sequence[Open], owners: Ints, own: OwnAlerts) -> dict[Occurrence, list[int]]:
         """Which open causes are one, by the cause that they are all part of."""
         symptoms = self._problem.symptoms
         keys = [self._problem.key(one.cause) for one in chosen]
@@ -109,7 +113,7 @@ class Conclusion:
             }
         parents = folded(
             prices, self._claims_of, self._opening, over,
-            floor=self._floor, prices=self._prices, timing=symptoms.timing,
+            floor=self._floor, own=own, prices=self._prices, timing=symptoms.timing,
         )  # fmt: skip
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):
@@ -118,6 +122,22 @@ class Conclusion:
                 top = parents[top]
             groups.setdefault(top, []).append(at)
         return groups
+
+    def _taken_in(
+        self, chosen: Sequence[Open], owners: Ints, groups: dict[Occurrence, list[int]], own: OwnAlerts
+    ) -> tuple[Sequence[Open], Ints]:
+        """With the causes that others folded into though they were not open, which have their own alerts now."""
+        opened = {self._problem.key(one.cause) for one in chosen}
+        whole, owners = list(chosen), owners.copy()
+        for (key, began), parts in groups.items():
+            mine = own.mine(key, began) if key not in opened else []
+            if mine:
+                at = self._problem.index(key)
+                assert at is not None
+                owners[mine] = len(whole)
+                parts.append(len(whole))
+                whole.append(Open(at, began, self._problem.line(at, began), 0.0, 0))
+        return whole, owners
 
     def _ended(self, mine: Ints) -> float:
         """When the cause of these units was over."""

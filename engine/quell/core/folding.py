@@ -31,6 +31,21 @@ Offer = tuple[Occurrence, float, float, float]
 that may be in seconds."""
 
 
+class Own:
+    """What the own alerts of causes that are not open are worth beyond what others explain of them, in nats."""
+
+    def most(self, _key: int) -> float:
+        """At most, whenever it began; here nothing is known of any."""
+        return 0.0
+
+    def gain(self, _key: int, _began: float) -> float:
+        """If it began then."""
+        return 0.0
+
+
+NOTHING = Own()
+
+
 class Spell(NamedTuple):
     """When a cause ended (inf: not yet), which incident it is shown in (-1: none), and whether that is open."""
 
@@ -67,25 +82,28 @@ def folded(
     over: Mapping[Occurrence, float] | None = None,
     *,
     floor: Callable[[int], float] | None = None,
+    own: Own = NOTHING,
     prices: Prices = DEFAULT.prices,
     timing: Timing = DEFAULT.timing,
 ) -> dict[Occurrence, Occurrence]:
     """For every open cause that folds, the cause that it folds into. ``opened`` has their prices in nats.
 
     ``claims_of(key)`` gives what could have caused that cause (keys, costs in nats, lags in s), ``opening(key, began)``
-    prices a cause that is not open yet, ``floor(key)`` is the least that can be, ``over`` has when each ended, if it
-    did. What saves most folds first; a promise still best when renewed is kept.
+    prices a cause that is not open yet, ``floor(key)`` is the least that can be, ``own`` says what its own alerts are
+    worth beside that, ``over`` has when each ended, if it did. What saves most folds first; a promise still best when
+    renewed is kept.
     """
     over = over or {}
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
         there.setdefault(one[0], []).append(one)
-    offers = _offers(opened, claims_of, prices, timing)
+    offers = _offers(opened, claims_of, own, prices, timing)
     parents: dict[Occurrence, Occurrence] = {}
     heap = [
         (-most, key)
         for key in offers
-        if (most := sum(offer[1] for offer in offers[key])) > (0.0 if key in there else prices.cheapest)
+        if (most := sum(offer[1] for offer in offers[key]) + (0.0 if key in there else own.most(key)))
+        > (0.0 if key in there else prices.cheapest)
     ]
     heapq.heapify(heap)
     while heap:
@@ -93,12 +111,13 @@ def folded(
         left = [offer for offer in offers[key] if offer[0] not in parents]
         if key in there:
             trials = [_saving(one, _free(parents, one, left), over, over.get(one, inf)) for one in there[key]]
-        elif floor is not None and _most(left, over) <= floor(key):
+        elif floor is not None and _most(left, over) + own.most(key) <= floor(key):
             continue
         else:
             trials = [
-                _saving((key, due), left, over, over.get(one, inf), opening(key, due) + _first(over.get(one, inf)))
+                _saving((key, due), left, over, end, opening(key, due) - own.gain(key, due) + _first(end))
                 for one, _, due, _ in left
+                for end in (over.get(one, inf),)
             ]
         total, parent, children = max(trials, key=lambda trial: trial[0], default=(0.0, (key, 0.0), []))
         if total <= LEAST:
@@ -113,7 +132,7 @@ def folded(
 
 
 def _offers(
-    opened: Mapping[Occurrence, float], claims_of: Callable[[int], Rows], prices: Prices, timing: Timing
+    opened: Mapping[Occurrence, float], claims_of: Callable[[int], Rows], own: Own, prices: Prices, timing: Timing
 ) -> dict[int, list[Offer]]:
     """By key of a parent, the open causes that it might take in; without those that could not save their own price."""
     offers: dict[int, list[Offer]] = {}
@@ -128,7 +147,8 @@ def _offers(
     here = np.array([key for key, _ in opened])
     some = np.flatnonzero((saved > 0.0) & (parents != here[child]))
     keys, place = np.unique(parents[some], return_inverse=True)
-    enough = np.bincount(place, saved[some], minlength=len(keys)) > prices.cheapest - _ROUNDING
+    more = np.array([own.most(key) for key in keys.tolist()])
+    enough = np.bincount(place, saved[some], minlength=len(keys)) + more > prices.cheapest - _ROUNDING
     some = some[(enough | np.isin(keys, here))[place]]
     lags = np.concatenate([lags for _, _, lags in ways])[some].tolist()
     known = list(opened)

@@ -1,0 +1,57 @@
+"""What the own alerts of a cause that is not open are worth, when others that are open fold into it.
+
+A database says little, and what needs it says much: its one alert does not pay for a cause, and the service that
+asks it is open as a cause for itself. Each step for itself gains nothing; both together do, as what a cause that takes
+in others costs is paid in part by its own alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quell.core.folding import Own
+from quell.core.problem import Ints, Open, Problem
+
+
+class OwnAlerts(Own):
+    """Which these are, told by claims that cost nothing, and what is explained of them without their causes."""
+
+    def __init__(self, problem: Problem, chosen: Sequence[Open], owners: Ints) -> None:
+        symptoms = problem.symptoms
+        self._problem = problem
+        own = np.flatnonzero(symptoms.cost <= 0.0)
+        units = symptoms.unit[own].tolist()
+        whose = owners[units].tolist()
+        self._have: dict[int, float] = {}
+        """What is explained, by unit."""
+        self._own: dict[int, list[int]] = {}
+        """The rows of what could gain, by cause; and what these gain at most."""
+        self._most: dict[int, float] = {}
+        causes, worth = problem.cause[own].tolist(), problem.plain[own].tolist()
+        for row, unit, owner, cause, nats in zip(own.tolist(), units, whose, causes, worth, strict=True):
+            have = self._have[unit] = float(chosen[owner].line[unit]) if owner >= 0 else 0.0
+            if nats > have:
+                key = problem.key(cause)
+                self._own.setdefault(key, []).append(row)
+                self._most[key] = self._most.get(key, 0.0) + nats - have
+
+    def most(self, key: int) -> float:
+        """At most, whenever it began."""
+        return self._most.get(key, 0.0)
+
+    def gain(self, key: int, began: float) -> float:
+        """If it began then."""
+        return sum(nats for _, nats in self._better(key, began))
+
+    def mine(self, key: int, began: float) -> list[int]:
+        """Which units that would be."""
+        return [unit for unit, _ in self._better(key, began)]
+
+    def _better(self, key: int, began: float) -> list[tuple[int, float]]:
+        """Units with the nats by which each is explained better."""
+        rows = np.array(self._own.get(key, ()), dtype=np.int64)
+        units, worth = self._problem.symptoms.unit[rows].tolist(), self._problem.worth(rows, began).tolist()
+        more = [(unit, nats - self._have[unit]) for unit, nats in zip(units, worth, strict=True)]
+        return [one for one in more if one[1] > 0.0]
