@@ -14,8 +14,9 @@ WAYS = (("api", "store"), ("api", "other"), *((caller, "api") for caller in CALL
 def slow(late: float, of: str) -> Scene:
     """Everybody who calls a service is slow as it is, and one alert more, so many seconds later."""
     scene = Scene()
+    names = sorted({name for way in WAYS for name in way})
     scene.tell(
-        *(EntityRecord(at=T0 - 60, entity=f"service/{name}") for name in sorted({name for way in WAYS for name in way})),
+        *(EntityRecord(at=T0 - 60, entity=f"service/{name}") for name in names),
         *(DependencyRecord(at=T0 - 60, from_=f"service/{a}", to=f"service/{b}", type="calls") for a, b in WAYS),
         at=-60.0,
     )

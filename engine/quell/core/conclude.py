@@ -15,7 +15,7 @@ from quell.core.problem import Ints, Open, Problem
 from quell.core.reach import Rows
 from quell.model.weights import DEFAULT, Prices
 
-SWAP_TRIALS = 6
+SWAP_TRIALS = 20
 MOST_WEIGHED = 400_000
 """So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
 
