@@ -27,6 +27,7 @@ from quell.model.weights import DEFAULT, Prices
 
 MOST_MOVES = 200
 LEAST_GAIN = 1e-6
+ROUNDING = 1e-6
 TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
 MOST_STAYED = 5_000
@@ -146,8 +147,7 @@ class Cover:
         stale = np.flatnonzero(self._stale)
         if not len(stale):
             return self._promised
-        rows = np.flatnonzero(self._stale[self._problem.cause])
-        cause = (np.cumsum(self._stale) - 1)[self._problem.cause[rows]]
+        rows, cause = self._problem.rows_of(stale)
         unit, plain = self._s.unit[rows], self._problem.plain[rows]
         best, second, owner = self._best[unit], self._next[unit], self._owner[unit]
         more = np.maximum(plain - best, 0.0)
@@ -164,11 +164,11 @@ class Cover:
 
     def _best_move(self) -> Steps[Move | None]:
         promised = self._promises()
-        order = np.argsort(-promised, kind="stable")
         gains = self._gains
         least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
         hopeless = promised - self._floors < least
-        for tried, cause in enumerate(order[(np.isnan(gains) & ~hopeless)[order]].tolist()):
+        asked = np.flatnonzero(np.isnan(gains) & ~hopeless & (promised - self._cheapest >= least))
+        for tried, cause in enumerate(asked[np.argsort(-promised[asked], kind="stable")].tolist()):
             if tried % TOGETHER == TOGETHER - 1:
                 yield
             bound = promised[cause]
@@ -179,10 +179,11 @@ class Cover:
             move = self._move(cause)
             gains[cause], self._begins[cause] = move.gain, move.began
             least = max(least, move.gain)
-        best = order[gains[order] == least]
+        best = np.flatnonzero(gains == least)
         if least <= LEAST_GAIN or not len(best):
             return None
-        return Move(int(best[0]), float(self._begins[best[0]]), least)
+        first = int(best[promised[best].argmax()])  # of those that gain alike, the one that promised most
+        return Move(first, float(self._begins[first]), least)
 
     def _floor_of(self, cause: int) -> float:
         if np.isnan(self._floors[cause]):
@@ -190,6 +191,7 @@ class Cover:
         return float(self._floors[cause])
 
     def _move(self, cause: int) -> Move:
+        """The best that opening a cause gains; of other causes only those count that it could make needless."""
         rows = self._problem.rows(cause)
         unit = self._s.unit[rows]
         times = self._problem.times(rows)
@@ -198,11 +200,13 @@ class Cover:
         gains = np.maximum(worth - best, 0.0).sum(axis=1)
         whose = self._owner[unit]
         if whose.any():
-            instead = np.maximum(np.minimum(worth, best) - second, 0.0)
-            for owner in np.flatnonzero(np.bincount(whose)).tolist():
-                if owner:
-                    share = instead[:, whose == owner].sum(axis=1)
-                    gains += np.maximum(share - self._nets[owner], 0.0)
+            most = np.maximum(np.minimum(self._problem.plain[rows], best) - second, 0.0)
+            shares = np.bincount(whose, most)
+            owners = np.flatnonzero(shares > self._nets[: len(shares)] - ROUNDING).tolist()
+            instead = np.maximum(np.minimum(worth, best) - second, 0.0) if owners else worth
+            for owner in owners:
+                share = instead[:, whose == owner].sum(axis=1)
+                gains += np.maximum(share - self._nets[owner], 0.0)
         top = int(gains.argmax())
         began = float(times[top])
         return Move(cause, began, float(gains[top]) - self._opening(self._problem.key(cause), began))

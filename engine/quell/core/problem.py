@@ -93,7 +93,7 @@ class Problem:
         """The rows of a cause."""
         return slice(int(self.symptoms.starts[cause]), int(self.symptoms.starts[cause + 1]))
 
-    def rows_of(self, causes: Sequence[int]) -> tuple[Ints, Ints]:
+    def rows_of(self, causes: Sequence[int] | Ints) -> tuple[Ints, Ints]:
         """The rows of several causes, one after the other, and the how manieth of these causes each is of."""
         first, past = self.symptoms.starts[causes], self.symptoms.starts[np.add(causes, 1)]
         lengths = past - first
