@@ -195,7 +195,7 @@ class Alerts:
         labels = alert.labels
         if not alert.firing or alert.mutings or self._state.foreign or incident.page_alert == alert.fingerprint:
             return False
-        if any(matching.matches(labels) for matching, _ in self._court.rules):
+        if self._court.rules and any(matching.matches(labels) for matching, _ in self._court.rules):
             return False
         held = IN_AN_INCIDENT
         alert = msgspec.structs.replace(

@@ -58,11 +58,12 @@ def continued(
     ``before`` says where each member stood; ``settings`` what makes an incident that nobody has seen yet;
     ``merged`` are those that were merged into where members stood.
     """
-    names = _named(state, clusters, before, merged)
+    stood = any(before.values())
+    names = _named(state, clusters, before, merged) if stood or merged else {}
     story: list[tuple[Cluster, str]] = []
     for at, whole in enumerate(clusters):
         name = names.get(at)
-        cluster = _without_settled(state, whole, name, before)
+        cluster = _without_settled(state, whole, name, before) if stood else whole
         if cluster.members and (name is not None or _enough(state, cluster.members, cluster.cause, settings)):
             story.append((cluster, name or new_name(state, cluster.members, now)))
     return story
@@ -77,7 +78,7 @@ def _enough(state: State, members: Sequence[Member], cause: Cause, settings: Cor
     marks = {mark for mark, _ in members}
     alerts = [state.alerts[mark] for mark in marks if mark in state.alerts]
     prices, least_net = settings.weights.prices, settings.weights.prices.least_net
-    most = max(Counter(alert.name for alert in alerts).values(), default=0)
+    most = max(Counter([alert.labels.get("alertname", "") for alert in alerts]).values(), default=0)
     one_rule = bool(alerts) and most >= ONE_RULE * len(alerts)
     if one_rule:
         least_net += prices.one_name_net
@@ -165,7 +166,7 @@ def _named(
 ) -> dict[int, str]:
     votes: list[tuple[float, float, str, int]] = []
     for at, cluster in enumerate(clusters):
-        for name, count in Counter(before[member] for member in cluster.members).items():
+        for name, count in Counter(map(before.__getitem__, cluster.members)).items():
             incident = state.incidents.get(name) if name is not None else None
             if incident is not None and incident.status != "merged" and not incident.crowd:
                 votes.append((-count, incident.opened_at, incident.id, at))
@@ -184,7 +185,7 @@ def _named(
 
 def _without_settled(state: State, cluster: Cluster, name: str | None, before: Mapping[Member, str | None]) -> Cluster:
     """Leaves out what belongs to a resolved incident that the cluster does not go on with."""
-    stood = {before[member] for member in cluster.members} - {name, None}
+    stood = set(map(before.__getitem__, cluster.members)) - {name, None}
     settled = {other for other in stood if (known := state.incidents.get(other or "")) and known.status == "resolved"}
     if not settled:
         return cluster

@@ -64,7 +64,8 @@ class Incidents:
         firings = [member for unit_id in group.units for member in units[unit_id].alerts]
         places = [member[0] if member[1] == 1 else place_of(member) for member in firings]
         before = dict(zip(firings, map(placed.get, places), strict=True))
-        if not causes and not any(before.values()):
+        stood = any(before.values())
+        if not causes and not stood:
             group.parting = {}
             return
         clusters = [
@@ -73,9 +74,10 @@ class Incidents:
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)
         story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
-        story = self._still_together(group, story, before, now)
+        story = self._still_together(group, story, before, now, some_stood=stood)
         story = self._with_word(story, held, apart)
-        story = self._with_paged(story, apart, before)
+        if stood:
+            story = self._with_paged(story, apart, before)
         after = {member: name for cluster, name in story for member in cluster.members}
         after |= {member: name for name, members in apart.items() for member in members}
         told = set(after.values())
@@ -89,9 +91,11 @@ class Incidents:
                 self._place(member, now_at)
                 moved[member] = now_at
         self._pager.hand_on_pages(lost, after, now, out)
-        came = self._came(moved, before)
+        came = self._came(moved, before) if stood else {}
         joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
-        mixed = {one for member, name in moved.items() if name and before[member] for one in (name, before[member])}
+        mixed: set[str | None] = set()
+        if stood:
+            mixed.update(one for at, name in moved.items() if name and before[at] for one in (name, before[at]))
         for cluster, name in story:
             anew, mix = name in joined, name in mixed
             more = self._stayed(name, after) if anew and self._resolved(name) else self._rulings.elsewhere(name, before)
@@ -124,9 +128,18 @@ class Incidents:
         return found
 
     def _still_together(
-        self, group: Group, story: list[tuple[Cluster, str]], before: Mapping[Member, str | None], now: float
+        self,
+        group: Group,
+        story: list[tuple[Cluster, str]],
+        before: Mapping[Member, str | None],
+        now: float,
+        *,
+        some_stood: bool,
     ) -> list[tuple[Cluster, str]]:
         """What was concluded, but for what parts from an incident that people are shown: it stays until that lasts."""
+        if not some_stood:
+            group.parting = {}
+            return story
         group.parting, waiting = partings(self._state, story, before, group.parting, now)
         if not waiting:
             return story

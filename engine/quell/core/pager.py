@@ -243,8 +243,9 @@ class Pager:
 
     def _unpaged(self, able: Sequence[Alert]) -> list[Alert]:
         """Of the gravest those that did not stand for a page yet."""
-        worst = max(self._grade(alert.severity) for alert in able)
-        return [alert for alert in able if self._grade(alert.severity) == worst and not self._paged_by(alert)]
+        grades = {severity: self._grade(severity) for severity in {alert.severity for alert in able}}
+        worst = max(grades.values())
+        return [alert for alert in able if grades[alert.severity] == worst and not self._paged_by(alert)]
 
     def _paged_by(self, alert: Alert) -> bool:
         """Whether this firing of an alert stood for a page."""
@@ -282,9 +283,12 @@ class Pager:
 
     def told(self, incident: Incident, *, seen: bool = False) -> str:
         """The worst severity that people know of: what can page, or when they have ``seen`` it, all that it shows."""
-        known = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) is not None]
-        told = [one.severity for one in known if seen or not self._grade(one.severity) or self.able(one)]
-        told += [incident.told_severity or "", *([incident.severity] if seen else [])]
+        told = {incident.told_severity or "", *([incident.severity] if seen else [])}
+        for alert in map(self._state.alerts.get, incident.alerts):
+            if alert is None or alert.severity in told:
+                continue
+            if seen or not self._grade(alert.severity) or self.able(alert):
+                told.add(alert.severity)
         return max(told, key=lambda severity: (self._grade(severity), bool(severity), rank(severity), severity))
 
     def _grade(self, severity: str) -> int:
@@ -292,7 +296,9 @@ class Pager:
         return rank(severity) if severity in self._page else 0
 
     def _all_able(self, incident: Incident) -> list[Alert]:
-        return [alert for mark in incident.alerts if self.able(alert := self._state.alerts.get(mark)) and alert]
+        return [
+            alert for alert in map(self._state.alerts.get, incident.alerts) if alert is not None and self.able(alert)
+        ]
 
     def able(self, alert: Alert | None) -> bool:
         """Whether an alert can stand for the page of its incident."""

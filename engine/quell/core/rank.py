@@ -108,8 +108,8 @@ class Ranker:
 
     def _told(self, cause: Cause, units: Sequence[Unit]) -> Testimony:
         entities = [unit.entity for unit in units]
-        marks = (mark for unit in units for mark, _ in unit.alerts)
-        names = {alert.name for mark in marks if (alert := self._state.alerts.get(mark)) is not None}
+        known = map(self._state.alerts.get, [mark for unit in units for mark, _ in unit.alerts])
+        names = {alert.labels.get("alertname", "") for alert in known if alert is not None}
         began = min(cause.began, *(unit.onset for unit in units))
         return testimony(self._graph, self._state, entities, sorted(names), began)
 

@@ -58,11 +58,12 @@ class Rosters:
 
 
 def _roster(raw: list[Member], known: Sequence[Alert | None]) -> Roster:
-    order = sorted(
-        [(0.0 if alert is None else alert.starts_at, member) for member, alert in zip(raw, known, strict=True)]
-    )
+    order = sorted([
+        (0.0 if alert is None else alert.starts_at, mark, episode)
+        for (mark, episode), alert in zip(raw, known, strict=True)
+    ])  # fmt: skip
     by_mark = {mark: alert for (mark, _), alert in zip(raw, known, strict=True)}
-    members = tuple([member for _, member in order])
+    members = tuple([(mark, episode) for _, mark, episode in order])
     heard = any(alert is not None and not alert.mutings and alert.handling != "muted" for alert in known)
     present = [alert for mark, episode in members if (alert := by_mark[mark]) is not None and alert.episode == episode]
     return Roster(

@@ -13,7 +13,8 @@ MOST_LISTED = 6
 
 def title(suspects: Sequence[Suspect], alerts: Sequence[Alert]) -> str:
     """Names the first suspect, the two most frequent alerts and how far they spread."""
-    names = Counter(alert.name for alert in alerts if alert.name)
+    names = Counter([alert.labels.get("alertname", "") for alert in alerts])
+    names.pop("", None)
     shown = ", ".join(name for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0]))[:2])
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     where = suspects[0].entity if suspects else "unknown place"
