@@ -32,7 +32,7 @@ TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
 MOST_STAYED = 5_000
 """The beginnings of so many causes are remembered, at some kilobytes each."""
-Stayed = dict[tuple[int, float], tuple[Floats, ...]]
+Stayed = dict[tuple[int, float], bytes]
 """By cause and beginning, what all depended on when no other beginning was better."""
 
 
@@ -249,10 +249,9 @@ class Cover:
             have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])
             if one.stays is not None and np.array_equal(have, one.stays):
                 continue  # nothing is otherwise than when this was asked last
-            asked = (*self._problem.asked(rows), have)
+            asked = b"".join([part.tobytes() for part in (*self._problem.asked(rows), have)])
             place = self._problem.key(one.cause), one.began
-            known = self._stayed.get(place)
-            if known is not None and all(map(np.array_equal, asked, known)):
+            if self._stayed.get(place) == asked:
                 one.stays = have
                 continue
             times = np.append(self._problem.times(rows), one.began)
