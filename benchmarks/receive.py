@@ -5,12 +5,14 @@
 The daemon's own parts run in this process as `quell serve` puts them together, on a SQLite file with a full fsync, with
 a token on every request. There are no sockets, and the core decides over nothing, so that what is left is receiving:
 HTTP, token, limits, decoding, inbox, journal, answers. Processor time hardly depends on what else runs; of many
-rounds the quickest tenth counts. *Loop* is the event loop's thread, *writer* all others.
+rounds the quickest tenth counts. *Loop* is the event loop's thread, *writer* all others. *From the receiver* the
+deliveries come as the receiver passes them on, which takes HTTP and sockets out of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from load.alerts import batches
 from load.servers import Quell, quell_made
 from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
+from quell.daemon.receiver import wire
+from quell.daemon.receiving.channel import Channel
 from quell.daemon.serve import _loaded, restored
 from quell.replay.collector import seldom_collected
 from quell.sdk.registry import installed
@@ -77,6 +81,52 @@ class Line(asyncio.Transport):
     resume_reading = pause_reading
 
 
+class Stream(Line):
+    """The daemon's end of what leads to a receiver."""
+
+    def write(self, data: Any) -> None:
+        at = 0
+        while at < len(data):
+            kind, size, _, extra = wire.HEAD.unpack_from(data, at)
+            at += wire.HEAD.size
+            if kind == wire.ANSWER:
+                answer = data[at : at + extra]
+                for _ in wire.numbers(data[at + extra : at + size]):
+                    self._answers.another(answer)
+            at += size
+
+
+class Received:
+    """Takes what would come from a receiver: all that comes in one go is one read of the stream."""
+
+    def __init__(self, daemon: Daemon, answers: Answers, head: bytes) -> None:
+        beside, self._far = socket.socketpair()
+
+        def nothing(*_: Any) -> None:
+            """There is no process."""
+
+        self._channel = Channel(
+            daemon._direct, beside, begun=nothing, over=nothing, handed=nothing, always=lambda: _DATE  # noqa: SLF001
+        )  # fmt: skip
+        self._channel.connection_made(Stream(answers))
+        self._said = [wire.message(wire.ASK, 1, 0, b"127.0.0.1\0", head)]
+        self.flush()
+
+    def data_received(self, request: bytes) -> None:
+        """A request of one connection."""
+        body = request[request.find(wire.END_OF_HEAD) + len(wire.END_OF_HEAD) :]
+        self._said.append(wire.message(wire.DELIVERY, len(self._said), 1, body))
+
+    def flush(self) -> None:
+        """Passes them on."""
+        said, self._said = b"".join(self._said), []
+        while said:
+            buffer = self._channel.get_buffer(-1)
+            count = min(len(buffer), len(said))
+            buffer[:count], said = said[:count], said[count:]
+            self._channel.buffer_updated(count)
+
+
 class Answers:
     """Counts them up to as many as are expected."""
 
@@ -111,7 +161,7 @@ def daemon_of(made: Quell) -> Daemon:
     return Daemon(loaded, load, made.folder, store, trial=untried, restore=restored, kinds=kinds, clock=Clock())  # type: ignore[arg-type]
 
 
-async def measured(case: Case) -> tuple[float, float]:
+async def measured(case: Case, *, receiver: bool) -> tuple[float, float]:
     """Microseconds of processor time per alert: of the event loop's thread, and of the others."""
     with quell_made(1) as made:
         daemon = daemon_of(made)
@@ -125,14 +175,18 @@ async def measured(case: Case) -> tuple[float, float]:
         config.load()
         state.default_headers = _DATE
         answers = Answers()
-        lines = []
-        for _ in range(case.lines):
+        lines: list[Any] = []
+        requests = _requests(case, made.token)
+        if receiver:
+            head = requests[0][: requests[0].find(wire.END_OF_HEAD) + len(wire.END_OF_HEAD)]
+            lines = [Received(daemon, answers, head)] * case.lines
+        for _ in range(0 if receiver else case.lines):
             protocol: Any = config.http_protocol_class(
                 config=config, server_state=state, app_state={}, _loop=asyncio.get_running_loop()
             )
             protocol.connection_made(Line(answers))
             lines.append(protocol)
-        took = await _rounds(case, lines, _requests(case, made.token), answers)
+        took = await _rounds(case, lines, requests, answers)
         await daemon.stop()
     alerts = _BLOCK * case.lines * case.size
     loop, rest = (sorted(each)[len(took) // 10] / alerts * 1e6 for each in zip(*took, strict=True))
@@ -159,6 +213,8 @@ async def _rounds(
             answers.expect(len(lines))
             for line in lines:
                 line.data_received(next(sent))
+            if isinstance(lines[0], Received):
+                lines[0].flush()
             await answers.all.wait()
         loop_s, all_s = time.thread_time() - loop_s, time.process_time() - all_s
         took.append((loop_s, all_s - loop_s))
@@ -169,9 +225,11 @@ def main() -> None:
     """Measures all cases."""
     print("| µs of processor time per alert | loop | writer |\n| --- | --- | --- |", flush=True)
     for case in CASES:
-        with seldom_collected():
-            loop, writer = uvloop.run(measured(case))
-        print(f"| {case.name} | {loop:.1f} | {writer:.1f} |", flush=True)
+        for receiver in (False, True):
+            with seldom_collected():
+                loop, writer = uvloop.run(measured(case, receiver=receiver))
+            name = f"{case.name}, from the receiver" if receiver else case.name
+            print(f"| {name} | {loop:.1f} | {writer:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ async def _cut(writer: asyncio.StreamWriter, text: bytes, dice: random.Random) -
 
 
 def config() -> Loaded:
-    return loaded(open_on_loopback=False)
+    return loaded(open_on_loopback=False, receiver=False)
 
 
 async def everything(seed: int | None) -> tuple[dict[str, bytes], set[str]]:
@@ -330,7 +330,10 @@ def test_answers_do_not_pile_up_for_who_does_not_read_them() -> None:
     requests = post(b"x", token="") * 1_000  # answered at once: 401
 
     async def story() -> None:
-        async with running(loaded(source("in", "feed", auth=scheme))) as quell, line(quell) as (_, writer):
+        async with (
+            running(loaded(source("in", "feed", auth=scheme), receiver=False)) as quell,
+            line(quell) as (_, writer),
+        ):
             lines = quell.daemon._server.server_state.connections
             await quell.until(lambda: len(lines) == 1)
             (kept,) = lines

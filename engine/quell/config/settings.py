@@ -172,6 +172,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     directory: pathlib.Path
     host: str = "127.0.0.1"
     port: int = 9099
+    receiver: bool | None = None
+    """Whether a process of its own takes deliveries in; None: if there are processors for two."""
     store: str
     git: GitSettings | None = None
     sources: tuple[Source, ...] = ()

@@ -136,6 +136,8 @@ class SettingsShape(Shape):
 
     listen: Listen = ("127.0.0.1", 9099)
     """Address and port of the HTTP server."""
+    receiver: bool | None = None
+    """Whether a process of its own takes deliveries in beside the one that decides; if left out: on two processors."""
     store: str = "sqlite:///quell.db"
     """URL: sqlite:///FILE (relative to this file), postgresql://USER:PASSWORD@HOST/DATABASE, or env:NAME of it."""
     sources: dict[str, dict[str, Any]] = Field(default={})
@@ -214,6 +216,7 @@ def read_settings(
         directory=secrets.directory,
         host=shape.listen[0],
         port=shape.listen[1],
+        receiver=shape.receiver,
         store=store,
         git=read_git(document, shape.git, secrets, problems) if shape.git is not None else None,
         sources=sampled(sources, raw.get("sources"), specs, privacy.contexts),

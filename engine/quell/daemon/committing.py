@@ -40,13 +40,17 @@ Told = Callable[[int, StoreError | None], None]
 
 @dataclass(slots=True, eq=False)
 class Put:
-    """What is kept or refused as a whole; ``size`` is what it counts, ``told`` hears what became of it."""
+    """What is kept or refused as a whole; ``size`` is what it counts, ``told`` hears what became of it.
+
+    Several deliveries may be one put, for as long as all is well; ``apart`` then gives a put for each.
+    """
 
     records: Sequence[AnyRecord]
     quarantined: Sequence[Quarantined]
     cursors: Mapping[str, str]
     size: int
     told: Told
+    apart: Callable[[], list[Put]] | None = None
 
 
 class Committing:
@@ -165,6 +169,7 @@ class Committing:
             seq = await self._accept(batch)
         except StoreError as error:
             # One put that can never be written (a connector's bug) must not cost the others their records.
+            batch = [each for put in batch for each in (put.apart() if put.apart is not None else (put,))]
             good = [put for put in batch if _writable(put)]
             if 0 < len(good) < len(batch):
                 self._fail([put for put in batch if put not in good], error)

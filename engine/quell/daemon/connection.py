@@ -16,7 +16,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quell.daemon.delivery import Delivery
-from quell.daemon.direct import LONGEST_HEAD, Direct, Way
+from quell.daemon.direct import Direct, Way
+from quell.daemon.receiver.wire import LONGEST_HEAD
 from quell.daemon.replies import error_reply
 from quell.sdk.connector import Reply
 
@@ -26,7 +27,7 @@ HEAD_WITHIN_S = 30.0
 """Seconds until the head of a request must be there; a new connection has as long to say anything at all."""
 MOST_UNDER_WAY = 128 * 1024 * 1024
 """Bytes of all bodies together that have come in and are not answered yet; one alone may be larger."""
-_NO_ROOM = (
+NO_ROOM = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n"
     b"content-type: application/json\r\ncontent-length: 64\r\n\r\n"
     b'{"error":"overloaded: too much is coming in; nothing was taken"}'
@@ -36,7 +37,9 @@ _FILES_FOR_OTHERS = 128
 _FILES_WANTED = 65_536
 
 
-_IDLE_S = 75.0
+_BACK_AFTER = 16
+"""After so many deliveries a connection goes to the receiver (again)."""
+IDLE_S = 75.0
 """Seconds that a connection is kept on which nothing is asked."""
 _END = b"\r\n\r\n"
 _log = structlog.get_logger("quell.http")
@@ -96,6 +99,8 @@ class Connection(HttpToolsProtocol):
         self._body_since = 0.0
         self._too_large = False
         self._refused_since: float | None = None
+        self._in_a_row = 0
+        """Deliveries that the receiver would have taken, since the last request that it would not."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -170,6 +175,7 @@ class Connection(HttpToolsProtocol):
         self._goes_on = self.parser.should_keep_alive() and not self.parser.should_upgrade()
         self._way = self._short_way()
         if self._way is None:
+            self._in_a_row = 0
             super().on_headers_complete()
         else:
             self._body_since = self.loop.time()
@@ -237,11 +243,22 @@ class Connection(HttpToolsProtocol):
         if close:
             self.transport.close()
         self.on_response_complete()
+        if self._direct.back is not None and delivery.usual:
+            self._in_a_row += 1
+            if self._in_a_row >= _BACK_AFTER:
+                self.loop.call_soon(self._go_back)  # the answer is on its way by then
+
+    def _go_back(self) -> None:
+        """Leaves the connection to the receiver, for it does what the receiver is there for."""
+        self._in_a_row = 0
+        idle = self._between and self._free() and not self.transport.get_write_buffer_size()
+        if idle and self._direct is not None and self._direct.back is not None and self._direct.back(self.transport):
+            self.transport.abort()  # the connection is the receiver's now, and stays
 
     def _refuse(self) -> None:
         """Answers at once; what still comes is dropped, so that the sender gets to see the answer."""
         self._refused_since = self.loop.time()
-        self.transport.write(_NO_ROOM)
+        self.transport.write(NO_ROOM)
         self.cycle.disconnected = True  # whoever reads the body is told that nobody waits for an answer
         self.cycle.body = bytearray()
         self.cycle.message_event.set()
@@ -276,7 +293,7 @@ class Connection(HttpToolsProtocol):
         busy = self.cycle is not None and not self.cycle.response_complete
         since = self._refused_since if self._refused_since is not None else None if busy else self._head_since
         if (since is not None and now - since > HEAD_WITHIN_S) or (
-            not busy and self._head_since is None and self._idle_since is not None and now - self._idle_since > _IDLE_S
+            not busy and self._head_since is None and self._idle_since is not None and now - self._idle_since > IDLE_S
         ):
             self.transport.close()
         elif (

@@ -48,6 +48,7 @@ from quell.daemon.past_releases import PastReleases
 from quell.daemon.perform import Performer
 from quell.daemon.postmortem_comments import Comments
 from quell.daemon.postmortems import Postmortems
+from quell.daemon.receiving.keeper import NO_RECEIVER, Keeper, wanted
 from quell.daemon.reload import Reloader
 from quell.daemon.replaying import Replaying
 from quell.daemon.schedule import Schedule
@@ -68,6 +69,8 @@ from quell.store.port import AuditBreak, Store
 
 _DRAIN_ACTS_S = 4.0
 _DRAIN_TURNS_S = 3.0
+_RECEIVER_BEGINS_S = 1.0
+"""Senders need not wait longer for it: this process takes deliveries in until it does."""
 LOST = 4
 """The exit code of a daemon whose store another has taken over."""
 SHUTTING_DOWN = "shutting down"
@@ -166,6 +169,7 @@ class Daemon:
         self.bad_input = BadInput(self.inbox, self.writer, self.clock)
         self.tokens = Tokens(loaded.settings.tokens)
         self._doors = Doors(self.tokens, loaded.settings)
+        self.receiver: Keeper | None = None
         self._server = self._http()
 
     def _http(self) -> Server:
@@ -200,6 +204,7 @@ class Daemon:
             ingest.tell_counts()
             self.metrics.quarantine_waiting.set(await replaying.waiting())
 
+        self._direct = Direct(ingest, limits, is_own)
         own = own_routes(
             build(services, self.tokens, limits),
             self.metrics,
@@ -207,14 +212,19 @@ class Daemon:
             lambda: self.not_ready,
             GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
         )
-        return server(Front(own, ingest), limits.sent, direct=Direct(ingest, limits, is_own))
+        return server(Front(own, ingest), limits.sent, direct=self._direct)
 
     # Life
 
     async def start(self, listening: socket.socket | None = None) -> None:
         """Serves (not ready), recovers, reconciles, begins to take records. Raises StoreError when it cannot."""
         if listening is not None:
-            self._spawn(self._server.serve(sockets=[listening]), "http")
+            if wanted(self.settings.receiver):
+                self.receiver = Keeper(self._server, self._direct, self.metrics, listening)
+            sockets = [listening if self.receiver is None else listening.dup()]
+            self._spawn(self._server.serve(sockets=sockets), "http")
+            if self.receiver is not None:
+                self._spawn(self.receiver.run(), "receiver")
         await self.tenure.begin()
         await self.sources.use(self._first_sources, self.settings)
         found = await self.loop.recover()
@@ -241,6 +251,8 @@ class Daemon:
         self._spawn(self.postmortems.run(), "post-mortems")
         self._spawn(giving_back(), "heap")
         self._spawn(self.bad_input.run(), "bad input")
+        if self.receiver is not None:
+            await self.receiver.begun(_RECEIVER_BEGINS_S)
         self._recovered, self.not_ready = True, ""
         self._log.info("ready", version=self.loop.rulebook.version, sources=len(self.settings.sources))
 
@@ -277,6 +289,8 @@ class Daemon:
                     await self.loop.save()
         except TimeoutError:
             self._log.error("not everything was decided over in time; the journal has it for the next start")
+        if self.receiver is not None:
+            await self.receiver.end()
         self._server.should_exit = True
         for task in self._tasks:
             if task.get_name() != "http":
@@ -322,7 +336,7 @@ class Daemon:
         loaded = await asyncio.to_thread(self._load)
         prepared = self.sources.prepared(loaded.settings)
         old = self.settings
-        for name in ("host", "port", "store", "limits", "log", "snapshot_every_s"):
+        for name in ("host", "port", "receiver", "store", "limits", "log", "snapshot_every_s"):
             if getattr(old, name) != getattr(loaded.settings, name):
                 self._log.warning("a changed setting takes effect at the next start", setting=name)
         self.masker.know(secrets_of(loaded.settings))
@@ -403,5 +417,6 @@ class Daemon:
             self.loop, self.inbox, self.sources, self.reloader,
             git=self.git, clock=self.clock, started_at=self._started_at, not_ready=self.not_ready,
         )  # fmt: skip
+        told["receiver"] = NO_RECEIVER if self.receiver is None else self.receiver.status()
         told["postmortems"] = self.postmortems.status()
         return {**told, "lease": {"number": self.tenure.number, "held": self.tenure.held}}

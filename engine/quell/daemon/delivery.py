@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from quell.daemon.direct import Direct, Way
+from quell.daemon.receiver.wire import LARGEST
 from quell.daemon.replies import error_reply
 from quell.sdk.connector import Reply
 
@@ -39,6 +40,11 @@ class Delivery:
         self.keep_alive = True
         self.more_body = True
         self.disconnected = self.response_started = self.response_complete = False
+
+    @property
+    def usual(self) -> bool:
+        """Whether the receiver takes such deliveries."""
+        return self._way.proved and self._way.length <= LARGEST
 
     def more(self, part: bytes) -> None:
         """A part of the body."""

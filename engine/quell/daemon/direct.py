@@ -10,8 +10,10 @@ A head that was read once is known again by its bytes: the same bytes from the s
 
 from __future__ import annotations
 
+from asyncio import Transport
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from quell.daemon.body import Limits
 from quell.daemon.ingest import Ingest
@@ -19,10 +21,8 @@ from quell.daemon.replies import Written, error_reply
 from quell.daemon.sources import Source
 from quell.sdk.connector import Reply, Request
 
-LONGEST_HEAD = 2048
-"""Bytes of a head that is known again."""
 _MOST_HEADS = 4096
-_MOST_HEADERS = 48
+MOST_HEADERS = 48
 """Of a head that is known again: thousands of small ones, which anybody may send, take far more than their bytes."""
 _PLAIN_URL = frozenset(b"/-._~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:@!$&'()*+,;=")
 _UNUSUAL = frozenset({"transfer-encoding", "expect", "upgrade"})
@@ -44,6 +44,11 @@ class Way:
     edition: int
 
 
+def _of_length(headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+    """The headers with the length of this body: the receiver knows heads by all but that."""
+    return {**headers, "content-length": str(len(body))}
+
+
 class Direct:
     """``own`` says which paths are quell's own, which no source can take."""
 
@@ -51,7 +56,10 @@ class Direct:
         self.body_within_s = limits.within_s
         self.written = Written().bytes_of
         self._ingest = ingest
-        self._most = limits.sent
+        self.most = limits.sent
+        """Bytes of the largest body."""
+        self.back: Callable[[Transport], bool] | None = None
+        """Takes a connection on which nothing is under way off this process's hands, if there is somebody for that."""
         self._own = own
         self._ways: dict[tuple[str, bytes], Way] = {}
 
@@ -62,7 +70,7 @@ class Direct:
 
     def learn(self, peer: str, head: bytes, way: Way) -> None:
         """Remembers a head that was read."""
-        if len(way.headers) > _MOST_HEADERS:
+        if len(way.headers) > MOST_HEADERS:
             return
         if len(self._ways) >= _MOST_HEADS:
             self._ways.clear()
@@ -74,7 +82,7 @@ class Direct:
             return None
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         length = named.get("content-length", "")
-        if not (length.isascii() and length.isdigit() and len(length) < 10 and 0 < int(length) <= self._most):
+        if not (length.isascii() and length.isdigit() and len(length) < 10 and 0 < int(length) <= self.most):
             return None
         if not _UNUSUAL.isdisjoint(named) or named.get("content-encoding", "identity").strip().lower() != "identity":
             return None
@@ -85,9 +93,14 @@ class Direct:
         found = self._ingest.sole_owner(path, named, peer)
         return None if found is None else Way(found[0], path, named, peer, int(length), found[1], edition)
 
+    def current(self, way: Way) -> bool:
+        """Whether the configuration is still the one under which a head was read."""
+        return way.edition == self._ingest.edition
+
     def take(self, way: Way, body: bytes, told: Callable[[Reply], None]) -> None:
         """Takes a whole delivery; ``told`` gets what to answer, after the commit or at once."""
-        request = Request("POST", way.path, body, way.headers)
+        headers = way.headers if len(body) == way.length else _of_length(way.headers, body)
+        request = Request("POST", way.path, body, headers)
         if way.edition == self._ingest.edition:
             self._ingest.deliver(way.source, request, told, proved=way.proved)
             return
@@ -96,6 +109,19 @@ class Direct:
             told(error_reply(503, "the configuration changed while this came in; nothing was accepted"))
         else:
             self._ingest.deliver(found[0], request, told, proved=found[1])
+
+    def take_all(self, way: Way, bodies: Sequence[bytes], told: Callable[[int, int, Reply], None]) -> None:
+        """Takes several of one way, in order: ``told`` gets the first and the end of those that an answer is for."""
+        if way.edition != self._ingest.edition or not way.proved:
+            for place, body in enumerate(bodies):
+                self.take(way, body, partial(told, place, place + 1))
+            return
+        path, length, headers = way.path, way.length, way.headers
+        requests = [
+            Request("POST", path, body, headers if len(body) == length else _of_length(headers, body))
+            for body in bodies
+        ]  # fmt: skip
+        self._ingest.deliver_all(way.source, requests, told)
 
     def late(self, way: Way) -> Reply:
         """What to answer, and to count, when the body does not come."""

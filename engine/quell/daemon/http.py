@@ -7,7 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -90,7 +90,27 @@ def own_routes(
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to the daemon, which has records to bring home first."""
+    """Leaves signals to the daemon, which has records to bring home first.
+
+    It can leave a socket to somebody else who takes connections in, and take them itself again.
+    """
+
+    def connection(self, kind: Callable[..., Connection] | None = None) -> Connection:
+        """A new connection of this server, of ``kind`` if that is given."""
+        make: Any = self.config.http_protocol_class if kind is None else kind
+        made: Connection = make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return made
+
+    async def listen(self, taken: socket.socket) -> None:
+        """Takes connections in from another socket as well, which it closes when it does not any more."""
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(self.connection, sock=taken, backlog=self.config.backlog))
+
+    def leave(self) -> None:
+        """Takes no connections in any more; those that there are go on."""
+        for each in self.servers:
+            each.close()
+        self.servers.clear()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

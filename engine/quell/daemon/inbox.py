@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 from quell.daemon.clock import Clock
 from quell.daemon.committing import Committing, Put, Told
@@ -160,6 +161,30 @@ class Inbox:
         Raises `Overloaded` and `TooMany` at once.
         """
         size = len(records) + len(quarantined) or 1
+        self._check(size, inside=inside)
+        if self.private.rules_set:
+            records, quarantined = self.private.records(records), self.private.aside(quarantined)
+            cursors = self.private.cursors(cursors or {})
+        self._add(Put(records, quarantined, cursors or _NO_CURSORS, size, told), 1)
+
+    def takes_together(self, size: int) -> bool:
+        """Whether deliveries of ``size`` records in all may be put by `add_together`; else each is put by itself."""
+        fits = size <= self.limit and size <= self.most_behind
+        return fits and not (self._closed_because or self.full(size) or self.private.rules_set)
+
+    def add_together(self, deliveries: Sequence[tuple[Sequence[AnyRecord], Told]], told: Told) -> None:
+        """Several as one, for which `takes_together` was asked; ``told`` hears of all of them.
+
+        If they cannot be kept together, each hears for itself.
+        """
+        records = list(chain.from_iterable([each for each, _ in deliveries]))
+
+        def apart() -> list[Put]:
+            return [Put(each, (), _NO_CURSORS, len(each), then) for each, then in deliveries]
+
+        self._add(Put(records, (), _NO_CURSORS, len(records), told, apart), len(deliveries))
+
+    def _check(self, size: int, *, inside: bool) -> None:
         if size > self.limit or size > self.most_behind:
             most = min(self.limit, self.most_behind)
             self._metrics.refused.labels("too_many").inc(size)
@@ -170,12 +195,10 @@ class Inbox:
         if full := self.full(size, inside=inside):
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
-        if self.private.rules_set:
-            records, quarantined = self.private.records(records), self.private.aside(quarantined)
-            cursors = self.private.cursors(cursors or {})
-        put = Put(records, quarantined, cursors or _NO_CURSORS, size, told)
-        self.waiting += size
-        self.arrived += 1
+
+    def _add(self, put: Put, count: int) -> None:
+        self.waiting += put.size
+        self.arrived += count
         if self._committing.add(put):
             self._empty.clear()
             self.stir()

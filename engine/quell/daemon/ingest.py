@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -31,8 +32,14 @@ from quell.sdk.chat import Heard
 from quell.sdk.connector import Received, Reply, Request, View
 from quell.store.port import Quarantined
 
+_MOST_TOGETHER = 1_000
+"""Records of deliveries that are kept as one; one more delivery may go beyond."""
 _SEEN_WITHIN_S = 2.0
 """How long a reader, or a command's sender, waits for the turn of what was accepted before."""
+
+
+def _from(told: Callable[[int, int, Reply], None], first: int, begin: int, end: int, reply: Reply) -> None:
+    told(first + begin, first + end, reply)
 
 
 class Ingest:
@@ -125,25 +132,77 @@ class Ingest:
         found = self._tried(source, request, now)
         if type(found) is not Received or found.rejected or not self._bounds.plain(found.records):
             self._follow(self._rest(source, request, found, told))
+        else:
+            self._take(source, found, told, now)
+
+    def deliver_all(self, source: Source, requests: Sequence[Request], told: Callable[[int, int, Reply], None]) -> None:
+        """The same of several whose heads prove who sent them: ``told`` gets the first and the end of those it is for.
+
+        Neighbours that are plain, and answered alike, are kept as one. Each is decoded, bounded and counted for itself.
+        """
+        if self._not_ready() or self._inbox.full():
+            for place, request in enumerate(requests):
+                self.deliver(source, request, partial(told, place, place + 1), proved=True)
             return
-        reply = found.reply
+        now, first, records = self._clock.now(), 0, 0
+        alike: list[Received] = []
+        for place, request in enumerate(requests):
+            found = self._tried(source, request, now)
+            plain = type(found) is Received and not found.rejected and self._bounds.plain(found.records)
+            taken = found if plain and type(found) is Received else None
+            if alike and (taken is None or taken.reply is not alike[0].reply or records >= _MOST_TOGETHER):
+                self._take_all(source, alike, partial(_from, told, first), now)
+                alike = []
+            if taken is None:
+                self._follow(self._rest(source, request, found, partial(told, place, place + 1)))
+                continue
+            if not alike:
+                first, records = place, 0
+            alike.append(taken)
+            records += len(taken.records)
+        if alike:
+            self._take_all(source, alike, partial(_from, told, first), now)
+
+    def _take_all(
+        self, source: Source, found: Sequence[Received], told: Callable[[int, int, Reply], None], now: float
+    ) -> None:
+        """Keeps several as one, if there is room for all of them."""
+        count, reply = len(found), found[0].reply
+        if count == 1 or not self._inbox.takes_together(sum([len(each.records) for each in found])):
+            for place, each in enumerate(found):
+                self._take(source, each, partial(told, place, place + 1), now)
+            return
 
         def kept(_seq: int, error: StoreError | None) -> None:
-            if error is not None:
-                self._end(source, not_kept(error), told)
-                return
-            health = source.health
-            if health.state != "ok":
-                self._sources.worked(source)
-            health.last_ok_at = now
-            self._end(source, reply, told)
+            said = reply if error is None else not_kept(error)
+            if error is None:
+                self._well(source, now)
+            self._count(source.id, said.status, count)
+            told(0, count, said)
 
+        apart = [
+            (each.records, partial(self._kept, source, each.reply, partial(told, place, place + 1), now))
+            for place, each in enumerate(found)
+        ]
+        self._inbox.add_together(apart, kept)
+
+    def _take(self, source: Source, found: Received, told: Callable[[Reply], None], now: float) -> None:
         try:
-            self._inbox.add(found.records, kept)
+            self._inbox.add(found.records, partial(self._kept, source, found.reply, told, now))
         except Overloaded as error:
             self._end(source, not_kept(error), told)
         except TooMany as error:
             self._end(source, error_reply(413, str(error)), told)
+
+    def _kept(
+        self, source: Source, reply: Reply, told: Callable[[Reply], None], now: float,
+        _seq: int, error: StoreError | None,
+    ) -> None:  # fmt: skip
+        if error is not None:
+            self._end(source, not_kept(error), told)
+        else:
+            self._well(source, now)
+            self._end(source, reply, told)
 
     def late(self, source: Source, message: str) -> Reply:
         """The answer to a delivery whose body did not come, counted as `__call__` does it."""
@@ -170,9 +229,9 @@ class Ingest:
         self._count(source.id, reply.status)
         told(reply)
 
-    def _count(self, source_id: str, status: int) -> None:
+    def _count(self, source_id: str, status: int, count: int = 1) -> None:
         key = source_id, status
-        self._counted[key] = self._counted.get(key, 0) + 1
+        self._counted[key] = self._counted.get(key, 0) + count
 
     def tell_counts(self) -> None:
         """Brings the metric of deliveries up to date: kept apart until asked for, for each has its lock."""

@@ -20,6 +20,10 @@ class Metrics:
             "quell_deliveries", "HTTP deliveries, by source and status.", ["source", "status"], registry=registry
         )
         self.groups = Counter("quell_groups", "Journal groups committed.", registry=registry)
+        self.receiver = Gauge("quell_receiver", "1 while a process of its own takes deliveries in.", registry=registry)
+        self.receiver_lost = Counter(
+            "quell_receiver_lost", "Times that the process was lost that takes deliveries in.", registry=registry
+        )
         self.turn_seconds = Histogram(
             "quell_turn_seconds",
             "Time of one turn of the loop: deciding and committing.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -41,6 +42,8 @@ from quell.store.opening import open_store
 
 _SECOND_SIGNAL_CODE = 143
 _STANDBY_LOOK_S = 0.5
+_PORT_FREE_WITHIN_S = 0.5
+"""A daemon that was killed leaves a receiver behind for the moment that the kernel takes to end it."""
 _SWITCH_S = 0.0002
 """How long the thread that commits waits for the interpreter when the event loop has much to do (usual: 25 times as
 long); senders wait for it."""
@@ -141,12 +144,17 @@ async def _serve(
 
 
 def _listening(settings: Settings) -> socket.socket:
-    try:
-        return bound(settings.host, settings.port)
-    except OSError as error:
-        raise QuellError(
-            f'cannot listen on "{settings.host}:{settings.port}": {error.strerror}; choose another with --listen'
-        ) from error
+    until = time.monotonic() + _PORT_FREE_WITHIN_S
+    while True:
+        try:
+            return bound(settings.host, settings.port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(_PORT_FREE_WITHIN_S / 20)
+                continue
+            raise QuellError(
+                f'cannot listen on "{settings.host}:{settings.port}": {error.strerror}; choose another with --listen'
+            ) from error
 
 
 async def _started(daemon: Daemon, listening: socket.socket) -> bool:
