@@ -19,6 +19,7 @@ from quell.core.logbook import Logbook, noted, remade
 from quell.core.pager import Pager
 from quell.core.partings import partings, shows
 from quell.core.rank import Changes, Ranker
+from quell.core.remains import remains
 from quell.core.rosters import Rosters
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
@@ -74,7 +75,9 @@ class Incidents:
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)
         story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
+        little = remains(self._state, free, story, before) if stood else {}
         story = self._still_together(group, story, before, now, some_stood=stood)
+        story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
         story = self._with_word(story, held, apart)
         if stood:
             story = self._with_paged(story, apart, before)

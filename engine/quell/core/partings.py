@@ -32,7 +32,7 @@ def partings(
     parting: dict[str, float] = {}
     waiting: dict[str, str] = {}
     for cluster, name in story:
-        home = None if name in state.incidents else _home(state, cluster.members, before, told)
+        home = None if name in state.incidents else home_of(state, cluster.members, before, told)
         if home is None:
             continue
         first = place_of(cluster.members[0])
@@ -42,7 +42,7 @@ def partings(
     return parting, waiting
 
 
-def _home(
+def home_of(
     state: State, members: Sequence[Member], before: Mapping[Member, str | None], told: Collection[str]
 ) -> str | None:
     """The incident in which most of these stood, if more than half stood in such as are open and go on; else None."""

@@ -1,0 +1,33 @@
+"""What parts from an incident that people are shown, and is too little to be one of its own, stays in it.
+
+Weaker evidence alone takes nothing back: an alert that people saw in an incident leaves it for another one, or because
+nothing explains it any more, but not because what explains it better is too little to be shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from quell.core.continuity import Cluster, Member
+from quell.core.partings import home_of
+from quell.model.state import State
+
+
+def remains(
+    state: State,
+    clusters: Sequence[Cluster],
+    story: Sequence[tuple[Cluster, str]],
+    before: Mapping[Member, str | None],
+) -> dict[str, list[Member]]:
+    """By incident what stays there: most of a cluster that ``story`` does not tell of stood in it, and it goes on."""
+    told = {name for _, name in story}
+    if not told:
+        return {}
+    placed = {member for cluster, _ in story for member in cluster.members}
+    found: dict[str, list[Member]] = {}
+    for cluster in clusters:
+        if placed.isdisjoint(cluster.members):
+            home = home_of(state, cluster.members, before, told)
+            if home is not None:
+                found.setdefault(home, []).extend(member for member in cluster.members if before[member] == home)
+    return found
