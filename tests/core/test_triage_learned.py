@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scene import T0, Scene, ends, fires, outage, rulebook, says, silence
-from quell.core.customs import KEPT_CUSTOMS, NEVER_S, aloofness, bounded, ended, observe, page_over, told, usual, valued
+from quell.core.customs import (
+    KEPT_CUSTOMS,
+    NEVER_S,
+    aloofness,
+    bounded,
+    ended,
+    observe,
+    page_over,
+    rarely_alone,
+    told,
+    usual,
+    valued,
+)
 from quell.core.neighbours import Company
 from quell.core.patience import Around
 from quell.core.triage import judge
@@ -107,6 +119,74 @@ def test_beside_an_incident_that_has_paged_it_waits_for_half_of_the_most():
     assert (held.handling, held.reason.code, held.hold_until) == ("hold", "near_incident", 1800)
     assert "3 of what fires near it began with it, and incident INC-1 has paged" in held.reason.text
     assert said(alert(), 1800, company=company) == ("page", "still_firing")
+
+
+SOCIAL = Custom(occasions=12, alone=1, alone_s=(900.0,))
+
+
+def test_a_lone_alert_of_a_rule_that_is_rarely_alone_waits_for_half_of_the_most():
+    held = verdict(alert(), 600, custom=SOCIAL)
+    assert (held.handling, held.reason.code, held.hold_until) == ("hold", "without_company", 1800)
+    assert held.reason.text == (
+        "nothing else fires near it, though SlowQueries was part of something larger 12 of 13 times; "
+        "pages if it still fires after 30m"
+    )
+    assert said(alert(), 1800, custom=SOCIAL) == ("page", "still_firing")
+    assert said(alert(), 600, custom=SOCIAL, company=Company(count=1)) == ("hold", "without_company")
+    assert said(alert(), 600, custom=SOCIAL, company=Company(count=2)) == ("page", "still_firing")
+    assert said(alert(), 600, triage=Triage(learn=False), custom=SOCIAL) == ("page", "still_firing")
+    assert said(alert(), 600, triage=Triage(lone_page_most_s=600), custom=SOCIAL) == ("page", "still_firing")
+    at_once = Triage(rules=(TriageRule(name="now", matchers=parse_matchers("{}"), verdict="page"),))
+    assert said(alert(), 0, triage=at_once, custom=SOCIAL) == ("page", "rule")
+
+
+@pytest.mark.parametrize(
+    ("custom", "everyone", "known"),
+    [
+        (Custom(), Custom(occasions=90), False),
+        (Custom(alone=1, alone_s=(60.0,)), Custom(occasions=90), False),
+        (Custom(occasions=2), Custom(), False),
+        (Custom(occasions=2), Custom(occasions=4, alone=1), False),
+        (Custom(occasions=3), Custom(), True),
+        (Custom(occasions=2), Custom(occasions=15, alone=1), True),
+        (Custom(occasions=2), Custom(occasions=8, alone=15), False),
+        (Custom(occasions=9, alone=5), Custom(occasions=90), False),
+        (Custom(occasions=40, alone=2, alone_s=(60.0, NEVER_S)), Custom(occasions=90), False),
+    ],
+    ids=[
+        "never seen", "only alone", "too few", "few at all", "enough", "like all others", "few, unlike others",
+        "often alone", "people ended one",
+    ],
+)  # fmt: skip
+def test_what_makes_a_rule_one_that_is_rarely_alone(custom: Custom, everyone: Custom, known: bool):
+    assert rarely_alone(custom, everyone) == known
+
+
+def test_however_many_end_together_it_is_one_occasion():
+    over = alert(status="resolved", ends_at=250.0)
+    custom = Custom()
+    for at in (300, 310, 900, 1199, 1200, 5000):
+        custom = ended(custom, over, at, alone=False, acted=False)
+    assert (custom.joined, custom.occasions, custom.alone) == (6, 3, 0)
+
+
+def test_what_is_rarely_alone_is_learned_from_incidents_and_pages_when_it_lasts():
+    scene = Scene()
+    for n in range(4):
+        at = 4000.0 * n
+        scene.tell(*outage(at))
+        scene.tell(*(ends(service, at + 900.0) for service in ("ledger", "payments", "checkout", "frontend")))
+    assert scene.engine.state.customs["HighErrorRate"].occasions == 4
+    pages = len(scene.pages)
+    scene.tell(fires("warehouse", 20_000.0))
+    scene.wait(20_700.0)
+    scene.restart()
+    alone = scene.alert("warehouse")
+    assert (alone.handling, alone.reason.code, alone.hold_until) == ("hold", "without_company", T0 + 21_800.0)
+    scene.wait(21_799.0)
+    assert len(scene.pages) == pages
+    scene.wait(21_801.0)
+    assert len(scene.pages) == pages + 1
 
 
 def test_how_customs_are_learned():

@@ -36,7 +36,14 @@ LEAST_OF_ALL = 8
 DOUBT_FIRINGS = 4.0
 """So many firings, half of them in company, are thought to have been before the first."""
 
+DOUBT_OCCASIONS = 2.0
+"""The same of occasions, each of which is told by many firings."""
+
 SHARE = 0.8
+RARELY_ALONE = 0.8
+"""A rule is rarely alone when it is thought to have company on so many of the occasions on which it fires."""
+OCCASION_S = 900.0
+"""What ends in company so soon after the first is one occasion, however many alerts tell of it."""
 HIGH_SHARE = 0.9
 NEVER_S = 10 * 86_400.0
 """Stands for the duration of a firing that people had to end: it did not end by itself, whenever it ended."""
@@ -113,10 +120,27 @@ def lasted(alert: Alert, now: float) -> float:
 def ended(custom: Custom, alert: Alert, now: float, *, alone: bool, acted: bool) -> Custom:
     """The custom after one more firing was over, which nothing else had joined (``alone``) or other alerts had."""
     if not alone:
-        return msgspec.structs.replace(custom, joined=custom.joined + 1, at=now)
+        if custom.occasions and now < custom.occasion_at + OCCASION_S:
+            return msgspec.structs.replace(custom, joined=custom.joined + 1, at=now)
+        return msgspec.structs.replace(
+            custom, joined=custom.joined + 1, occasions=custom.occasions + 1, occasion_at=now, at=now
+        )
     lasted_s = NEVER_S if acted else lasted(alert, now)
     durations = (*custom.alone_s, lasted_s)[-KEPT_DURATIONS:]
     return msgspec.structs.replace(custom, alone_s=durations, alone=custom.alone + 1, at=now)
+
+
+def rarely_alone(custom: Custom, everyone: Custom) -> bool:
+    """Whether a rule mostly fires together with others, so that one firing without says that little came of it.
+
+    Of a rule with few firings it is thought what holds for all rules of a paging severity here, but not of one that was
+    never seen with others, nor of one of whose lone firings people ended any: those were worth a call.
+    """
+    own, all_ = custom.occasions + custom.alone, everyone.occasions + everyone.alone
+    if not custom.occasions or NEVER_S in custom.alone_s or (own < LEAST_ALONE and all_ < LEAST_OF_ALL):
+        return False
+    usually = (everyone.occasions + DOUBT_OCCASIONS / 2) / (all_ + DOUBT_OCCASIONS)
+    return custom.occasions + DOUBT_OCCASIONS * usually >= RARELY_ALONE * (own + DOUBT_OCCASIONS)
 
 
 def aloofness(custom: Custom | None) -> float:

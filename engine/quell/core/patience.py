@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
-from quell.core.customs import NO_CUSTOM, usual
+from quell.core.customs import NO_CUSTOM, rarely_alone, usual
 from quell.core.doubts import Doubt
 from quell.core.neighbours import ALONE, Company
 from quell.model.alert import Alert
@@ -15,6 +15,10 @@ from quell.model.state import Custom
 
 NEAR_SHARE = 0.5
 """Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
+ALONE_SHARE = 0.5
+"""An alert of a rule that is rarely alone waits for this share of the longest wait when it is."""
+FEW = 2
+"""Fewer others than this are no company to speak of."""
 
 
 class Around(NamedTuple):
@@ -57,10 +61,18 @@ def reasons_to_wait(alert: Alert, found: tuple[Doubt, ...], around: Around, tria
     if company.incident:
         text = f"{company.count} of what fires near it began with it, and incident {company.incident} has paged"
         waits.append(Wait(began + NEAR_SHARE * most_s, "near_incident", text))
-    known = usual(around.custom, around.everyone, most_s) if triage.learn else None
+    if not triage.learn:
+        return waits
+    custom, everyone = around.custom, around.everyone
+    known = usual(custom, everyone, most_s)
     if known is not None and not company.count:
         until = began + min(known.most_s + triage.lone_page_after_s, most_s)
         whose = "alerts of its severity" if known.of_all else alert.name
         text = f"nothing else fires near it, and {known.ended} of the last {known.count} such firings of {whose} "
         waits.append(Wait(until, "self_healing", f"{text}went away by themselves"))
+    if company.count < FEW and not company.incident and rarely_alone(custom, everyone):
+        others = "1 other fires" if company.count else "nothing else fires"
+        times = custom.occasions + custom.alone
+        text = f"{others} near it, though {alert.name} was part of something larger {custom.occasions} of {times} times"
+        waits.append(Wait(began + ALONE_SHARE * most_s, "without_company", text))
     return waits

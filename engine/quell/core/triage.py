@@ -38,7 +38,7 @@ COMPANY_OF_MORE = 2
 """So many others that begin with a nuisance make it something else than what it usually is."""
 
 IN_AN_INCIDENT = hold("in_incident", "part of an incident, which pages once for all its alerts")
-SETTLED_BY_COMPANY = frozenset({"self_healing", "near_incident", "flapping", "chronic"})
+SETTLED_BY_COMPANY = frozenset({"self_healing", "near_incident", "without_company", "flapping", "chronic"})
 """Reasons that company, which came after they were given, may take away."""
 
 

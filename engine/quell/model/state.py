@@ -46,6 +46,7 @@ class Custom(msgspec.Struct, frozen=True, kw_only=True):
 
     ``alone_s`` are the durations in seconds of the latest that nothing else joined (newest last); ``alone`` and
     ``joined`` count those that nothing joined, and those that were part of an incident with others;
+    ``occasions`` counts when the latter were, however many ended together, the last as of ``occasion_at``;
     ``above`` and ``below`` count firings whose value lay above or below its threshold; ``heeded`` and ``ignored``
     count pages that somebody acted on, or nobody until they ended (under "" only). ``at`` is the latest of all.
     """
@@ -53,6 +54,8 @@ class Custom(msgspec.Struct, frozen=True, kw_only=True):
     alone_s: tuple[float, ...] = ()
     alone: int = 0
     joined: int = 0
+    occasions: int = 0
+    occasion_at: float = 0.0
     above: int = 0
     below: int = 0
     heeded: int = 0
