@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from quell.core.folding import AGAIN_S, OVER_S, Own, Spell, folded, occurrences
+from quell.core.folding import AGAIN_S, APART, OVER_S, Own, Spell, folded, occurrences
 from quell.core.reach import Claim, Rows
 
 HOST, WEB, APP = 1, 2, 3
@@ -103,3 +103,33 @@ class Says(Own):
 def test_own_alerts_pay_in_part_for_a_parent(nats: float, folds: bool, floor: Callable[[int], float] | None):
     found = folded({(WEB, 15.0): 5.0}, ways(CLAIMS), lambda _key, _began: 5.0, floor=floor, own=Says(nats))
     assert found == ({(WEB, 15.0): (HOST, 0.0)} if folds else {})
+
+
+def test_ends_tell_what_belongs_to_a_cause_that_is_open():
+    opened = {(HOST, 0.0): 5.0, (WEB, 215.0): 5.0}
+    assert folded(opened, ways(CLAIMS), costly, dict.fromkeys(opened, 1000.0)) == {(WEB, 215.0): (HOST, 0.0)}
+    assert folded(opened, ways(CLAIMS), costly) == {(WEB, 215.0): (HOST, 0.0)}
+    late = {(HOST, 0.0): 5.0, (WEB, 415.0): 5.0}
+    assert folded(late, ways(CLAIMS), costly, dict.fromkeys(late, 1000.0)) == {(WEB, 415.0): (HOST, 0.0)}
+    assert folded(late, ways(CLAIMS), costly) == {}
+
+
+def test_what_people_have_been_shown_as_two_stays_two_unless_much_speaks_for_one():
+    near = 2.0 + 0.1 + APART
+    for price, held, folds in (
+        (near - 0.1, {HOST: 1, WEB: 2}, False),
+        (near + 0.1, {HOST: 1, WEB: 2}, True),
+        (near - 0.1, {HOST: 1, WEB: 1}, True),
+        (near - 0.1, {HOST: 1}, True),
+        (near - 0.1, {WEB: 2}, True),
+    ):
+        opened = {(HOST, 0.0): 5.0, (WEB, 15.0): price}
+        shown = {one: held[one[0]] for one in opened if one[0] in held}
+        assert bool(folded(opened, ways(CLAIMS), costly, held=shown)) == folds
+
+
+def test_a_silent_parent_is_where_people_know_most_of_it():
+    opened = {(WEB, 15.0): 3.9, (APP, 15.0): 8.0}
+    known = {(WEB, 15.0): 1, (APP, 15.0): 2}
+    assert folded(opened, ways(CLAIMS), lambda _key, _began: 5.0, held=known) == {(APP, 15.0): (HOST, 0.0)}
+    assert set(folded(opened, ways(CLAIMS), lambda _key, _began: 5.0)) == set(opened)

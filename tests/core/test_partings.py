@@ -20,9 +20,10 @@ PART: list[Member] = [("x", 1), ("y", 1)]
 STOOD: dict[Member, str | None] = dict.fromkeys([*WHOLE, *PART], "INC-1")
 
 
-def state(*, is_open: bool = True, crowd: bool = False) -> State:
-    known = SimpleNamespace(is_open=is_open, crowd=crowd)
-    return cast("State", SimpleNamespace(incidents={"INC-1": known}))
+def state(*, is_open: bool = True, crowd: bool = False, merged: str = "") -> State:
+    known = SimpleNamespace(is_open=is_open, crowd=crowd, status="open" if is_open else "resolved")
+    gone = {merged: SimpleNamespace(is_open=False, crowd=False, status="merged")} if merged else {}
+    return cast("State", SimpleNamespace(incidents={"INC-1": known, **gone}))
 
 
 def story(*parts: tuple[str, list[Member]]) -> list[tuple[Cluster, str]]:
@@ -46,6 +47,13 @@ def test_what_grows_together_again_begins_anew_when_it_parts_next() -> None:
     assert waiting == {"INC-2": "INC-1"}
 
 
+def test_what_was_merged_into_it_and_would_part_again_waits_as_well() -> None:
+    known, told = state(merged="INC-2"), story(("INC-1", WHOLE), ("INC-2", PART))
+    since, waiting = partings(known, told, STOOD, {}, 100.0)
+    assert waiting == {"INC-2": "INC-1"}
+    assert partings(known, told, STOOD, since, 100.0 + APART_S) == (since, {})
+
+
 @pytest.mark.parametrize("stood", ["nowhere", "resolved", "crowd", "not told"])
 def test_what_stood_in_nothing_that_goes_on_is_shown_at_once(stood: str) -> None:
     before = dict.fromkeys([*WHOLE, *PART], None) if stood == "nowhere" else STOOD
@@ -56,7 +64,7 @@ def test_what_stood_in_nothing_that_goes_on_is_shown_at_once(stood: str) -> None
 
 def test_a_part_that_is_taken_half_from_two_waits_as_well() -> None:
     known = cast("State", SimpleNamespace(incidents=dict.fromkeys(
-        ("INC-1", "INC-3"), SimpleNamespace(is_open=True, crowd=False)
+        ("INC-1", "INC-3"), SimpleNamespace(is_open=True, crowd=False, status="open")
     )))  # fmt: skip
     half: list[Member] = [("u", 1), ("v", 1)]
     stood = STOOD | dict.fromkeys([*half, ("w", 1)], "INC-3") | {("new", 1): None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from quell.core.reach import Rows
 from quell.model.weights import DEFAULT, Prices
 
 SWAP_TRIALS = 20
+NO_ROWS: Rows = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
 MOST_WEIGHED = 400_000
 """So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
 
@@ -25,7 +27,7 @@ class Cause:
     """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
 
     ``parts`` are the open causes it is made of as (key, began); ``rivals`` answers (key, nats, beginning) of the
-    others that could stand in its place, best first.
+    others that could stand in its place, best first; ``above`` what could have made it (keys, costs, lags).
     """
 
     key: int
@@ -35,6 +37,7 @@ class Cause:
     folded: tuple[int, ...]
     parts: tuple[tuple[int, float], ...]
     rivals: Callable[[], tuple[tuple[int, float, float], ...]]
+    above: Callable[[], Rows] = lambda: NO_ROWS
 
 
 class Conclusion:
@@ -85,6 +88,7 @@ class Conclusion:
                     folded=tuple(key for key in keys if key != root),
                     parts=tuple((key, chosen[at].began) for at, key in zip(parts, keys, strict=True) if at < told),
                     rivals=partial(self._rivals, np.array(units), root),
+                    above=partial(self._claims_of, root),
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
@@ -113,7 +117,7 @@ class Conclusion:
             }
         parents = folded(
             prices, self._claims_of, self._opening, over,
-            floor=self._floor, own=own, prices=self._prices, timing=symptoms.timing,
+            floor=self._floor, own=own, held=self._held(whole, mine), prices=self._prices, timing=symptoms.timing,
         )  # fmt: skip
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):
@@ -138,6 +142,16 @@ class Conclusion:
                 parts.append(len(whole))
                 whole.append(Open(at, began, self._problem.line(at, began), 0.0, 0))
         return whole, owners
+
+    def _held(self, whole: Sequence[Occurrence], mine: Sequence[Ints]) -> dict[Occurrence, int]:
+        """The incident in which people have been shown most of a cause for a while, of those that are shown in one."""
+        symptoms = self._problem.symptoms
+        if not symptoms.held.any():
+            return {}
+        stood: dict[Occurrence, Counter[int]] = {}
+        for one, units in zip(whole, mine, strict=True):
+            stood.setdefault(one, Counter()).update(symptoms.stood[units[symptoms.held[units]]].tolist())
+        return {one: min(seen, key=lambda name: (-seen[name], name)) for one, seen in stood.items() if seen}
 
     def _ended(self, mine: Ints) -> float:
         """When the cause of these units was over."""

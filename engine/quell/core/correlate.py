@@ -23,6 +23,7 @@ from quell.core.continuity import place_of
 from quell.core.cover import Cover, Stayed
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
+from quell.core.folding import HELD_S
 from quell.core.graph import Graph
 from quell.core.problem import Symptoms
 from quell.core.reach import Rows, key
@@ -163,6 +164,7 @@ class Correlator:
                 group.fresh.extend(other.fresh)
                 group.solution.extend(root for root in other.solution if root not in group.solution)
                 group.parting |= other.parting
+                group.newcomers |= other.newcomers
                 group.sift_at = min(group.sift_at, other.sift_at)
                 group.close_at = max(group.close_at, other.close_at)
                 reviews = [at for at in (group.review_at, other.review_at) if at is not None]
@@ -333,6 +335,7 @@ class Correlator:
             ends=np.array(ends, dtype=np.float64),
             stood=np.array([numbers.setdefault(one.id, len(numbers)) if one else -1 for one in shown], dtype=np.int64),
             live=np.array([one is not None and one.is_open for one in shown], dtype=np.bool_),
+            held=np.array([_held(one, now) for one in shown], dtype=np.bool_),
             weight=np.array([unit.weight for unit in known], dtype=np.float64),
             keys=keys,
             starts=np.append(starts, len(causes)).astype(np.int64),
@@ -499,3 +502,10 @@ class Correlator:
             known = tuple([other for other, _ in sure]), array("d", [p for _, p in sure])
             known = self._expected[cause] = known if sure else NOWHERE
         return known
+
+
+def _held(incident: Incident | None, now: float) -> bool:
+    """Whether people have had an incident before them for a while, as something that belongs together."""
+    if incident is None or incident.crowd:
+        return False
+    return incident.is_open and incident.opened_at <= now - HELD_S

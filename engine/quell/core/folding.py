@@ -22,6 +22,9 @@ LEAST = 1e-9
 _ROUNDING = 1e-6
 AGAIN_S = 3600.0
 """A cause that shows again so long after its last symptom is another occurrence, and another incident."""
+APART = 2.0
+"""Nats against joining what people have been shown as two incidents for `HELD_S`: they work on both by then."""
+HELD_S = 120.0
 OVER_S = 900.0
 """One that shows again so long after it was over is another as well; what is back sooner only flapped."""
 Occurrence = tuple[int, float]
@@ -44,6 +47,9 @@ class Own:
 
 
 NOTHING = Own()
+
+Trial = tuple[float, Occurrence, list[Occurrence]]
+"""Nats saved by a parent, and the causes that would fold into it."""
 
 
 class Spell(NamedTuple):
@@ -83,6 +89,7 @@ def folded(
     *,
     floor: Callable[[int], float] | None = None,
     own: Own = NOTHING,
+    held: Mapping[Occurrence, int] | None = None,
     prices: Prices = DEFAULT.prices,
     timing: Timing = DEFAULT.timing,
 ) -> dict[Occurrence, Occurrence]:
@@ -90,10 +97,10 @@ def folded(
 
     ``claims_of(key)`` gives what could have caused that cause (keys, costs in nats, lags in s), ``opening(key, began)``
     prices a cause that is not open yet, ``floor(key)`` is the least that can be, ``own`` says what its own alerts are
-    worth beside that, ``over`` has when each ended, if it did. What saves most folds first; a promise still best when
-    renewed is kept.
+    worth beside that, ``over`` has when each ended, if it did, ``held`` the incident in which people have been shown it
+    for a while. What saves most folds first; a promise still best when renewed is kept.
     """
-    over = over or {}
+    over, held = over or {}, dict(held or {})
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
         there.setdefault(one[0], []).append(one)
@@ -110,14 +117,16 @@ def folded(
         promised, key = heapq.heappop(heap)
         left = [offer for offer in offers[key] if offer[0] not in parents]
         if key in there:
-            trials = [_saving(one, _free(parents, one, left), over, over.get(one, inf)) for one in there[key]]
+            trials = [
+                _saving(one, _free(parents, one, left), over, held, ended=over.get(one, inf)) for one in there[key]
+            ]
         elif floor is not None and _most(left, over) + own.most(key) <= floor(key):
             continue
         else:
             trials = [
-                _saving((key, due), left, over, end, opening(key, due) - own.gain(key, due) + _first(end))
+                _saving((key, due), left, over, held, ended=end, price=price - own.gain(key, due) + _first(end))
                 for one, _, due, _ in left
-                for end in (over.get(one, inf),)
+                for end, price in ((over.get(one, inf), opening(key, due)),)
             ]
         total, parent, children = max(trials, key=lambda trial: trial[0], default=(0.0, (key, 0.0), []))
         if total <= LEAST:
@@ -127,6 +136,8 @@ def folded(
             continue
         parents.update(dict.fromkeys(children, parent))
         there.setdefault(key, [parent])
+        if parent not in held and (home := _home([(one, 1.0) for one in children], held)) is not None:
+            held[parent] = home
         heapq.heappush(heap, (-sum(offer[1] for offer in left), key))
     return parents
 
@@ -160,17 +171,40 @@ def _offers(
 
 
 def _saving(
-    parent: Occurrence, offers: Sequence[Offer], over: Mapping[Occurrence, float], ended: float, price: float = 0.0
-) -> tuple[float, Occurrence, list[Occurrence]]:
-    """Nats saved by folding into a parent the causes that fit its beginning, less its price; and which they are."""
+    parent: Occurrence,
+    offers: Sequence[Offer],
+    over: Mapping[Occurrence, float],
+    held: Mapping[Occurrence, int],
+    *,
+    ended: float,
+    price: float = 0.0,
+) -> Trial:
+    """Nats saved by folding into a parent the causes that fit its beginning and end, less its price; and which.
+
+    Who is shown in another incident than the parent for a while costs `APART`; a parent that people do not know yet
+    would be shown with most of what it explains.
+    """
+    fits = [
+        (one, saved - 2.0 * log1p(((due - parent[1]) / spread_s) ** 2 / 3.0) + between(over.get(one, inf), ended))
+        for one, saved, due, spread_s in offers
+    ]
+    home = held[parent] if parent in held else _home(fits, held)
     total, children = 0.0, []
-    for one, saved, due, spread_s in offers:
-        left = saved - 2.0 * log1p(((due - parent[1]) / spread_s) ** 2 / 3.0)
-        left += between(over.get(one, inf), ended)
+    for one, saved in fits:
+        left = saved - APART if held.get(one, home) != home else saved
         if left > 0.0:
             total += left
             children.append(one)
     return total - price, parent, children
+
+
+def _home(fits: Sequence[tuple[Occurrence, float]], held: Mapping[Occurrence, int]) -> int | None:
+    """Where people would be shown a cause that they do not know yet: with most of what it explains."""
+    known: dict[int, float] = {}
+    for one, saved in fits:
+        if saved > 0.0 and one in held:
+            known[held[one]] = known.get(held[one], 0.0) + saved
+    return max(known, key=lambda incident: (known[incident], -incident), default=None)
 
 
 def _most(offers: Sequence[Offer], over: Mapping[Occurrence, float]) -> float:

@@ -8,6 +8,7 @@ from math import floor
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.continuity import place_of
+from quell.core.newcomers import WAIT_S
 from quell.core.partings import APART_S
 from quell.model.alert import Alert
 from quell.model.state import Group, State
@@ -72,8 +73,10 @@ class Groups:
             self._agenda.put(group.review_at, "review", str(group.id))
 
     def part(self, group: Group, now: float) -> None:
-        """Plans to look again when what parts from an incident has stood apart for long enough."""
-        due = [since + APART_S for since in group.parting.values() if since + APART_S > now]
+        """Plans to look again when what parts from an incident, or begins beside one, has stood for long enough."""
+        due = [since + APART_S for since in group.parting.values()]
+        due += [since + WAIT_S for since in group.newcomers.values()]
+        due = [at for at in due if at > now]
         if due and (group.review_at is None or group.review_at > min(due)):
             group.review_at = min(due)
             self._agenda.put(group.review_at, "review", str(group.id))

@@ -16,6 +16,7 @@ from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, continued, kept, place_of
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
+from quell.core.newcomers import newcomers
 from quell.core.pager import Pager
 from quell.core.partings import partings, shows
 from quell.core.rank import Changes, Ranker
@@ -67,7 +68,7 @@ class Incidents:
         before = dict(zip(firings, map(placed.get, places), strict=True))
         stood = any(before.values())
         if not causes and not stood:
-            group.parting = {}
+            group.parting, group.newcomers = {}, {}
             return
         clusters = [
             Cluster(cause, roster.members) for cause in causes if (roster := self._rosters.of(cause.units)).heard
@@ -78,6 +79,10 @@ class Incidents:
         little = remains(self._state, free, story, before) if stood else {}
         story = self._still_together(group, story, before, now, some_stood=stood)
         story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
+        group.newcomers, waiting = newcomers(
+            self._state, story, before, group.newcomers, now, weights=self._rulebook.correlate.weights
+        )
+        story = [(cluster, name) for cluster, name in story if name not in waiting]
         story = self._with_word(story, held, apart)
         if stood:
             story = self._with_paged(story, apart, before)

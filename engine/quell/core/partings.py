@@ -32,7 +32,9 @@ def partings(
     parting: dict[str, float] = {}
     waiting: dict[str, str] = {}
     for cluster, name in story:
-        home = None if name in state.incidents else home_of(state, cluster.members, before, told)
+        known = state.incidents.get(name)
+        back = known is None or known.status == "merged"
+        home = home_of(state, cluster.members, before, told) if back else None
         if home is None:
             continue
         first = place_of(cluster.members[0])

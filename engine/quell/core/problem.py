@@ -21,16 +21,17 @@ class Symptoms:
     """The problem as flat arrays: one row per (unit, cause) claim, rows sorted by cause.
 
     ``onsets`` and ``ends`` per unit in seconds (inf: not over yet), ``stood`` per unit the how manieth incident of the
-    group it stands in (-1: none), ``live`` per unit whether that one is open, ``weight`` per unit in nats (what
-    explaining it earns); ``unit``, ``cost``, ``lag`` per row; ``keys`` distinct causes and ``starts`` where the rows of
-    each begin (one more entry than keys). ``beside`` are the units of the group that no cause here could explain,
-    which are left out.
+    group it stands in (-1: none), ``live`` per unit whether that one is open, ``held`` whether it has been for a
+    while, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag`` per row; ``keys``
+    distinct causes and ``starts`` where the rows of each begin (one more entry than keys). ``beside`` are the units of
+    the group that no cause here could explain, which are left out.
     """
 
     onsets: Floats
     ends: Floats
     stood: Ints
     live: NDArray[np.bool_]
+    held: NDArray[np.bool_]
     weight: Floats
     keys: Ints
     starts: Ints

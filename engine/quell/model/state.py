@@ -109,7 +109,8 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     ``news_at`` is when a unit or alert last joined; ``solve_at`` is None when nothing changed since the last solution,
     ``review_at`` when nothing ended since.
     ``fresh`` are the units that changed since then, ``solution`` its causes as (entity, family). ``parting`` says since
-    when what people are shown as part of an incident would be one of its own, by the place of its first firing.
+    when what people are shown as part of an incident would be one of its own, by the place of its first firing;
+    ``newcomers`` the same of what begins beside trouble that still spreads, and is not shown yet.
     """
 
     id: int
@@ -121,6 +122,7 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     fresh: list[int] = []
     solution: list[Root] = []
     parting: dict[str, float] = {}
+    newcomers: dict[str, float] = {}
     sift_at: float = 0.0
     full: bool = False
 
