@@ -231,6 +231,29 @@ def test_what_one_delivery_is_worth_is_not_the_others_business() -> None:
     go(story())
 
 
+def test_each_delivery_has_a_time_of_its_own() -> None:
+    """Though many come at once: the core takes what is said again at the very same time for more than a repeat."""
+    times: list[float] = []
+
+    class Timed(Feed):
+        def receive(self, request: Request, now: float) -> Received:
+            times.append(now)
+            return super().receive(request, now)
+
+    async def story() -> None:
+        async with running(config(), kinds={**KINDS, "feed": Timed}) as quell, AsyncExitStack() as stack:
+            lines = [await stack.enter_async_context(line(quell)) for _ in range(40)]
+            for _ in range(4):
+                for _, writer in lines:
+                    writer.write(post(body("a")))
+                for reader, _ in lines:
+                    assert (await answer(reader)).startswith(b"HTTP/1.1 202")
+            assert len(times) == len(set(times)) == 160
+            assert times == sorted(times)
+
+    go(story())
+
+
 def test_an_answer_that_cannot_be_written_leaves_nobody_waiting() -> None:
     async def story() -> None:
         async with running(config(), kinds={**KINDS, "feed": Odd}) as quell:

@@ -144,9 +144,10 @@ class Ingest:
             for place, request in enumerate(requests):
                 self.deliver(source, request, partial(told, place, place + 1), proved=True)
             return
-        now, first, records = self._clock.now(), 0, 0
+        now, first, records = 0.0, 0, 0
         alike: list[Received] = []
         for place, request in enumerate(requests):
+            now = self._clock.now()  # of each: who is told of twice at one time is nobody's mere repeat
             found = self._tried(source, request, now)
             plain = type(found) is Received and not found.rejected and self._bounds.plain(found.records)
             taken = found if plain and type(found) is Received else None
