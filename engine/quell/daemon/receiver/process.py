@@ -295,10 +295,10 @@ class Receiver:
 
     def _deliver(self, line: Line, way: int, data: bytes, begin: int, length: int) -> None:
         missing = length - (len(data) - begin)
-        if not missing:
-            self._pass_on(line, way, memoryview(data)[begin:])
-        elif length > self._most_body or self._bodies + length > _MOST_BODIES:
+        if length > self._most_body or (missing and self._bodies + length > _MOST_BODIES):
             self._hand(line, data)
+        elif not missing:
+            self._pass_on(line, way, memoryview(data)[begin:])
         else:
             line.state, line.since = BODY, time.monotonic()
             line.way, line.begin, line.length, line.missing = way, begin, length, missing

@@ -44,8 +44,8 @@ END = 23
 END_OF_HEAD = b"\r\n\r\n"
 LONGEST_HEAD = 2048
 """Bytes of a head that is known again."""
-LARGEST = 2 * 1024 * 1024
-"""Bytes of the largest body that goes this way; the daemon reads larger ones itself."""
+LARGEST = 16 * 1024
+"""Bytes of the largest body that goes this way; of larger ones, which the daemon reads itself, HTTP is a small part."""
 LENGTHS = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 """How a head says how long its body is, where it may be known again with another length."""
 _LONGEST_NUMBER = 9
