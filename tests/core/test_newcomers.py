@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member
-from quell.core.newcomers import SPREADS, SPREADS_S, WAIT_S, newcomers
+from quell.core.newcomers import KNOWN_S, SPREADS, SPREADS_S, WAIT_S, newcomers
 from quell.model.state import State
 
 RACK, AWAY = 7, 9
@@ -41,7 +41,7 @@ def story(
 
 def test_a_cause_beside_trouble_that_spreads_is_shown_once_it_has_stood_for_a_minute() -> None:
     since, waiting = newcomers(state(), story(), BEFORE, {}, NOW)
-    assert (since, waiting) == ({"x": NOW}, frozenset({"INC-2"}))
+    assert (since, waiting) == (dict.fromkeys("xyz", NOW), frozenset({"INC-2"}))
     assert newcomers(state(), story(), BEFORE, since, NOW + WAIT_S - 1.0) == (since, waiting)
     assert newcomers(state(), story(), BEFORE, since, NOW + WAIT_S) == ({}, frozenset())
 
@@ -78,3 +78,25 @@ def test_however_often_it_is_looked_at_and_whatever_joins_it_the_wait_is_the_sam
         assert bool(waiting) == (now < NOW + WAIT_S)
         if not waiting:
             return
+
+
+def test_whoever_is_left_when_others_join_the_whole_does_not_wait_anew() -> None:
+    before, since, now = dict(BEFORE), dict[str, float](), NOW
+    for left in (PART, PART[1:], PART[2:]):
+        since, waiting = newcomers(state(heard=now), story(part=left), before, since, now)
+        assert bool(waiting) == (now < NOW + WAIT_S)
+        before[left[0]] = "INC-1"
+        now += 30.0
+
+
+def test_what_is_too_little_for_a_look_does_not_wait_anew() -> None:
+    since, waiting = newcomers(state(), story(), BEFORE, {}, NOW)
+    assert waiting
+    for nothing_new in (story()[:1], [*story()[:1], (Cluster(cause(3, NOW, AWAY, 1.0), (("a", 1),)), "INC-3")]):
+        now = NOW + WAIT_S / 2
+        still, waiting = newcomers(state(heard=now), nothing_new, BEFORE | {("a", 1): None}, since, now)
+        assert (still, waiting) == (since, frozenset())
+        now = NOW + WAIT_S
+        assert newcomers(state(heard=now), story(), BEFORE, still, now) == ({}, frozenset())
+    assert newcomers(state(), story()[:1], BEFORE, since, NOW + KNOWN_S) == ({}, frozenset())
+    assert newcomers(state(), story()[:1], BEFORE | dict.fromkeys(PART, "INC-1"), since, NOW) == ({}, frozenset())

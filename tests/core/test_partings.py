@@ -39,6 +39,14 @@ def test_a_part_waits_where_it_is_until_it_has_stood_apart_for_long_enough() -> 
     assert partings(state(), told, STOOD, since, 100.0 + APART_S) == (since, {})
 
 
+def test_a_part_that_is_joined_by_what_began_before_it_does_not_wait_anew() -> None:
+    since, _ = partings(state(), story(("INC-1", WHOLE), ("INC-2", PART)), STOOD, {}, 100.0)
+    more, stood = story(("INC-1", WHOLE), ("INC-2", [("late", 1), *PART])), STOOD | {("late", 1): None}
+    since, waiting = partings(state(), more, stood, since, 160.0)
+    assert (since, waiting) == ({"late": 100.0}, {"INC-2": "INC-1"})
+    assert partings(state(), more, stood, since, 100.0 + APART_S) == (since, {})
+
+
 def test_what_grows_together_again_begins_anew_when_it_parts_next() -> None:
     since, _ = partings(state(), story(("INC-1", WHOLE), ("INC-2", PART)), STOOD, {}, 100.0)
     since, _ = partings(state(), story(("INC-1", WHOLE + PART)), STOOD, since, 200.0)

@@ -21,6 +21,8 @@ WAIT_S = 60.0
 SPREADS = 10
 SPREADS_S = 60.0
 """Trouble spreads as long as so many of its alerts were heard of for the first time so lately."""
+KNOWN_S = 600.0
+"""So long it is known since when something waits that is too little to be shown for a look or two."""
 FITS = 3.0
 """By so many times the spread of beginnings that folding allows may two be off that could be one."""
 
@@ -34,28 +36,41 @@ def newcomers(
     *,
     weights: Weights = DEFAULT,
 ) -> tuple[dict[str, float], frozenset[str]]:
-    """Since when each such cause stands, by the place of its first firing; and the names of those that wait.
+    """Since when each firing of such a cause waits, by its place; and the names of those that wait.
 
     ``before`` says where each member stood, ``since`` is what this returned when it was asked last. What has stood
-    for long enough is told no more, so that it is shown now whatever becomes of its neighbours.
+    for long enough is told no more, so that it is shown now whatever becomes of its neighbours. Whoever is left when
+    others go to where people were called, or is too little for a look or two, does not wait anew.
     """
+    standing = _left_over(story, before, since, now) if since else {}
     fresh = [one for one in story if one[1] not in state.incidents and not any(before[at] for at in one[0].members)]
     if not fresh:
-        return {}, frozenset()
+        return standing, frozenset()
     spreading = [cluster.cause for cluster, name in story if _spreads(state, cluster, name, now)]
     known = _by_maker(one for cause in spreading for one in _parts(cause, weights))
     makers = _by_maker(one for cause in spreading for one in _makers(cause, weights).items())
-    standing: dict[str, float] = {}
     waiting: set[str] = set()
     for cluster, name in fresh if spreading else ():
-        places = (place_of(member) for member in cluster.members)
+        places = [place_of(member) for member in cluster.members]
         first = min((since[place] for place in places if place in since), default=now)
         mine = cluster.cause
         akin = _akin(_makers(mine, weights), makers) or _akin(_makers(mine, weights, any_way=True), known)
         if now < first + WAIT_S and akin:
-            standing[place_of(cluster.members[0])] = first
+            standing.update(dict.fromkeys(places, first))
             waiting.add(name)
     return standing, frozenset(waiting)
+
+
+def _left_over(
+    story: Sequence[tuple[Cluster, str]],
+    before: Mapping[Member, str | None],
+    since: Mapping[str, float],
+    now: float,
+) -> dict[str, float]:
+    """What waited, and is in no cause that could be shown now, nor in what people know."""
+    placed = {member for cluster, _ in story for member in cluster.members}
+    places = (place_of(member) for member, name in before.items() if name is None and member not in placed)
+    return {place: since[place] for place in places if place in since and now < since[place] + KNOWN_S}
 
 
 def _by_maker(told: Iterable[tuple[int, tuple[float, float]]]) -> dict[int, list[tuple[float, float]]]:

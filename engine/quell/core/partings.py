@@ -37,9 +37,9 @@ def partings(
         home = home_of(state, cluster.members, before, told) if back else None
         if home is None:
             continue
-        first = place_of(cluster.members[0])
-        parting[first] = since.get(first, now)
-        if now < parting[first] + APART_S:
+        places = [place_of(member) for member in cluster.members]
+        parting[places[0]] = first = min((since[place] for place in places if place in since), default=now)
+        if now < first + APART_S:
             waiting[name] = home
     return parting, waiting
 

@@ -110,7 +110,7 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
     ``review_at`` when nothing ended since.
     ``fresh`` are the units that changed since then, ``solution`` its causes as (entity, family). ``parting`` says since
     when what people are shown as part of an incident would be one of its own, by the place of its first firing;
-    ``newcomers`` the same of what begins beside trouble that still spreads, and is not shown yet.
+    ``newcomers`` the same of each firing of what begins beside trouble that still spreads, and is not shown yet.
     """
 
     id: int
