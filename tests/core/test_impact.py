@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.scene import PAGER, T0, Scene, rulebook
-from quell.core.impact import about_models, harm_of
+from quell.core.impact import AtKpis, about_models, harm_of
 from quell.model.alert import Alert
 from quell.model.decision import Page, Perform
 from quell.model.impact import burns, highest, impact_of
@@ -142,3 +142,16 @@ def test_an_incident_keeps_the_highest_that_was_reached() -> None:
     assert "business" in harms
     explained = [scene.engine.explain(name) for name in scene.engine.state.incidents]
     assert any(one is not None and "Impact: business" in one.text for one in explained)
+
+
+def test_alerts_at_kpis_that_are_forgotten_are_known_no_more() -> None:
+    scene = Scene()
+    for number in range(3):
+        labels = {"alertname": "OrdersLow", "at": str(number)}
+        scene.tell(AlertRecord(at=T0, status="firing", labels=labels, entity=f"kpi/{number}", starts_at=T0))
+    kpis = AtKpis(scene.engine.state)
+    first = next(mark for mark, alert in scene.engine.state.alerts.items() if alert.entity == "kpi/0")
+    del scene.engine.state.alerts[first]
+    kpis.sweep()
+    assert kpis._marks.keys() == {"kpi/1", "kpi/2"}
+    assert [alert.entity for alert in kpis.of({"kpi/0", "kpi/1"})] == ["kpi/1"]

@@ -311,6 +311,7 @@ class Engine:
         self._observer.sweep(self.graph, at)
         self._chart.learned(self._pruning.prune(at))
         self._detector.forgotten(self._pruning.gone)
+        self._alerts.kpis.sweep()
         self._chart.index_changes(self._pruning.unsaid)
         self._lone.sweep()
         self._escalation.sweep()

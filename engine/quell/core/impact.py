@@ -27,6 +27,11 @@ class AtKpis:
         if entity and entity.partition("/")[0] in BUSINESS_KINDS:
             self._marks.setdefault(entity, {})[alert.fingerprint] = None
 
+    def sweep(self) -> None:
+        """Forgets the alerts that the state knows no more."""
+        for _ in self.of(set(self._marks)):
+            pass
+
     def of(self, entities: set[str]) -> Iterator[Alert]:
         """The alerts at some of these entities."""
         for entity in entities & self._marks.keys():

@@ -11,7 +11,9 @@ from quell.model.alert import Alert
 from quell.model.state import State
 
 MOST_KEPT = 5_000
-"""So many are kept, at some hundred bytes for each alert in them."""
+MOST_ALERTS = 200_000
+"""So many are kept, with so many alerts in them, at some hundred bytes each: a cause that grows is another every time
+it is looked at."""
 Member = tuple[str, int]
 
 
@@ -34,6 +36,8 @@ class Rosters:
     def __init__(self, state: State) -> None:
         self._state = state
         self._kept: dict[tuple[int, ...], Roster] = {}
+        self._alerts = 0
+        """So many are in those that are kept."""
 
     def of(self, units: tuple[int, ...]) -> Roster:
         """The roster of these units as of now."""
@@ -42,11 +46,19 @@ class Rosters:
         known = list(map(alerts.get, [mark for mark, _ in raw]))
         roster = self._kept.get(units)
         if roster is None or roster.raw != raw or roster.known != known:
+            self._forget(units)
             if len(self._kept) >= MOST_KEPT:
                 for oldest in list(islice(self._kept, MOST_KEPT // 4 + 1)):
-                    del self._kept[oldest]
+                    self._forget(oldest)
+            while self._kept and self._alerts + len(raw) > MOST_ALERTS:
+                self._forget(next(iter(self._kept)))
             roster = self._kept[units] = _roster(raw, known)
+            self._alerts += len(raw)
         return roster
+
+    def _forget(self, units: tuple[int, ...]) -> None:
+        known = self._kept.pop(units, None)
+        self._alerts -= 0 if known is None else len(known.raw)
 
     def same(self, units: tuple[int, ...], members: tuple[Member, ...]) -> Roster | None:
         """The roster of these units as of now, if these are all of its members; else None."""
