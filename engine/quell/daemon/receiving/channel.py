@@ -7,6 +7,7 @@ import socket
 from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
 from typing import cast
 
 import structlog
@@ -21,6 +22,8 @@ from quell.sdk.connector import Reply
 
 _MOST_WAYS = 1024
 """Heads whose ways are known; twice as many while those of before may still be meant."""
+_BODIES_LAST_S = 4.0
+"""After the receiver forgot a head, a body behind it may be on its way for less than this."""
 _BUFFER = 512 * 1024
 """Bytes that are read at once; more where one message has more."""
 _SIZE = wire.HEAD.size
@@ -60,6 +63,8 @@ class Channel(asyncio.BufferedProtocol):
         self._ways: dict[int, Way] = {}
         self._before: dict[int, Way] = {}
         self._last_way = 0
+        self._kept_until = 0.0
+        """Ways of before may be meant until this time of the loop."""
         self._stale = False
         """Whether it was told to forget all heads, since they were known under another configuration."""
         self._way = 0
@@ -204,6 +209,8 @@ class Channel(asyncio.BufferedProtocol):
             self._hand(content[:extra], content[extra:])
         elif kind == wire.PONG:
             self.pongs += 1
+            if number:  # it has forgotten, and what it passed on until then is here
+                self._kept_until = self._loop.time() + _BODIES_LAST_S
         elif kind == wire.HELLO:
             self._begun()
             self.say(wire.BEGIN)
@@ -211,12 +218,16 @@ class Channel(asyncio.BufferedProtocol):
     def _asked(self, number: int, content: bytes) -> None:
         peer, _, head = content.partition(b"\0")
         way = way_of(self._direct, peer.decode(), head)
-        if way is None or len(way.headers) > MOST_HEADERS:
+        full = len(self._ways) >= _MOST_WAYS
+        kept = full and self._loop.time() < self._kept_until  # no room: this process takes the connection
+        if way is None or len(way.headers) > MOST_HEADERS or kept:
             self.say(wire.WAY, number)
             return
-        if len(self._ways) >= _MOST_WAYS:
+        if full:
             self._before, self._ways = self._ways, {}
+            self._kept_until = inf
             self.say(wire.FORGET)
+            self.say(wire.PING, 1)
         self._stale = False
         self._last_way += 1
         self._ways[self._last_way] = way
@@ -225,9 +236,12 @@ class Channel(asyncio.BufferedProtocol):
     def _hand(self, unsent: bytes, read: bytes) -> None:
         try:
             _, descriptors, _, _ = socket.recv_fds(self._beside, 1, 1, socket.MSG_CMSG_CLOEXEC)
-        except OSError as error:
-            descriptors = []
+        except OSError as error:  # from here on each would be taken for another
             _log.error("handed", "a connection could not be taken over", error=str(error))
+            self._beside.close()
+            if self._transport is not None:
+                self._transport.abort()
+            return
         for descriptor in descriptors:
             self._handed(socket.socket(fileno=descriptor), unsent, read)
 

@@ -93,7 +93,7 @@ class Keeper:
                 wait_s = _FIRST_WAIT_S
             _log.error("the receiver is lost; this process takes deliveries in itself meanwhile",
                        reason=why, again_in_s=wait_s)  # fmt: skip
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
         await asyncio.Event().wait()  # a part of the daemon that ends by itself is taken for a bug
 
@@ -204,13 +204,19 @@ class Keeper:
     async def _off(self) -> None:
         """It is gone: this process listens, unless all comes to its end."""
         self._channel = None
-        if self.at_work.is_set():
-            self.at_work.clear()
-            if not self._ending and not self._server.should_exit:
-                try:
-                    await self._server.listen(self._listening.dup())
-                except OSError as error:  # out of files: the next receiver will do it
-                    _log.error("this process cannot take deliveries in", error=str(error))
+        self.at_work.clear()
+        if not self._server.servers and not self._ending and not self._server.should_exit:
+            try:
+                await self._server.listen(self._listening.dup())
+            except OSError as error:  # out of files: tried again soon
+                _log.error("this process cannot take deliveries in", error=str(error))
+
+    async def _rest(self, rest_s: float) -> None:
+        """Until the next one is begun; if nobody could listen before, that is tried again meanwhile."""
+        until = time.monotonic() + rest_s
+        while (left_s := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left_s, _LOOK_S))
+            await self._off()
 
     def _handed(self, connected: socket.socket, unsent: bytes, read: bytes) -> None:
         task = asyncio.create_task(self._go_on(connected, unsent, read))

@@ -1,0 +1,110 @@
+"""The receiver where there is too much of something: bytes, heads, files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+import pytest
+
+from daemon.parts import running
+from daemon.test_direct import answer, body, go, line, post
+from daemon.test_receiver import config, names, receiver_of, served
+from quell.config.settings import Limits
+from quell.daemon.http import Server
+from quell.daemon.receiving import channel, keeper
+
+
+def test_a_small_bound_of_bodies_holds_for_heads_that_are_known() -> None:
+    async def story() -> None:
+        async with running(config(limits=Limits(body=1000))) as quell, line(quell) as (reader, writer):
+            writer.write(post(body("a")))
+            assert (await answer(reader)).startswith(b"HTTP/1.1 202")
+            writer.write(post(body("z" * 2000)))
+            assert (await answer(reader)).startswith(b"HTTP/1.1 413")
+            await quell.settled()
+            assert names(quell) == {"a"}
+
+    go(story())
+
+
+def test_who_could_not_listen_in_the_place_of_a_lost_one_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "_FIRST_WAIT_S", 0.1)
+    listen, failed = Server.listen, []
+
+    async def fails_once(self: Server, taken: socket.socket) -> None:
+        if not failed:
+            failed.append(taken)
+            taken.close()
+            raise OSError(24, "Too many open files")
+        await listen(self, taken)
+
+    monkeypatch.setattr(Server, "listen", fails_once)
+
+    async def story() -> None:
+        async with running(config()) as quell:
+            monkeypatch.setattr(sys, "executable", "/nowhere/python")
+            os.kill(receiver_of(quell), signal.SIGKILL)
+            await quell.until(lambda: quell.daemon.status()["receiver"]["lost"] >= 2)
+            async with asyncio.timeout(5):
+                assert await served(quell, "a")
+
+    go(story())
+
+
+def test_many_heads_at_once_are_all_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "_MOST_WAYS", 4)
+
+    async def story() -> None:
+        async with running(config()) as quell, AsyncExitStack() as stack:
+            lines = [await stack.enter_async_context(line(quell)) for _ in range(100)]
+            for turn in range(3):
+                wholes = [post(body(f"{turn}-{number}"), f"Trace: {turn}-{number}") for number in range(len(lines))]
+                for whole, (_, writer) in zip(wholes, lines, strict=True):
+                    writer.write(whole if turn == 0 else whole[:-10])
+                await asyncio.sleep(0.1)
+                for whole, (_, writer) in zip(wholes, lines, strict=True):
+                    writer.write(b"" if turn == 0 else whole[-10:])
+                for reader, _ in lines:
+                    assert (await answer(reader)).startswith(b"HTTP/1.1 202")
+            await quell.settled()
+            assert len(names(quell)) == 300
+
+    go(story())
+
+
+def test_no_connection_is_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one cannot be taken over, the receiver begins anew: the next would get what is this one's."""
+    monkeypatch.setattr(keeper, "_FIRST_WAIT_S", 0.1)
+    receive, failed = socket.recv_fds, []
+
+    def fails_once(*arguments: Any) -> Any:
+        if not failed:
+            failed.append(arguments)
+            raise OSError(12, "Cannot allocate memory")
+        return receive(*arguments)
+
+    monkeypatch.setattr(socket, "recv_fds", fails_once)
+
+    async def story() -> None:
+        async with running(config()) as quell, line(quell) as (first, one), line(quell) as (second, other):
+            former = receiver_of(quell)
+            one.write(post(body("a"), "Expect: nothing"))
+            with suppress(ConnectionError):
+                assert await first.read() == b""
+            other.write(post(body("b"), "Expect: nothing"))
+            with suppress(ConnectionError):
+                assert await second.read() == b""
+            await quell.until(lambda: quell.daemon.status()["receiver"]["lost"] == 1)
+            await quell.until(lambda: quell.daemon.status()["receiver"]["at_work"])
+            assert receiver_of(quell) != former
+            assert await served(quell, "c")
+            await quell.settled()
+            assert names(quell) == {"c"}
+
+    go(asyncio.wait_for(story(), 15))
