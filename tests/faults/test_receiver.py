@@ -20,6 +20,8 @@ from faults.waiting import resident_mb, wait_for
 from ports import free_port
 
 SENDERS = 6
+MOST_AT_FULL_SPEED = 10_000
+"""Alerts of one sender; those of all must not be more than one answer of the API holds."""
 _JSON = {"content-type": "application/json"}
 
 
@@ -40,6 +42,8 @@ class Sender(threading.Thread):
     def run(self) -> None:
         line = self._line()
         while not self._over.is_set():
+            if len(self.sent) > MOST_AT_FULL_SPEED:
+                time.sleep(0.2)
             count = self._random.choice([1, 1, 1, 3, 20])
             names = [f"s{self._number}-{len(self.sent) + n}" for n in range(count)]
             self.sent.update(names)
