@@ -136,6 +136,8 @@ def test_a_lone_alert_of_a_rule_that_is_rarely_alone_waits_for_half_of_the_most(
     assert said(alert(), 600, custom=SOCIAL, company=Company(count=2)) == ("page", "still_firing")
     assert said(alert(), 600, triage=Triage(learn=False), custom=SOCIAL) == ("page", "still_firing")
     assert said(alert(), 600, triage=Triage(lone_page_most_s=600), custom=SOCIAL) == ("page", "still_firing")
+    assert said(alert(labels={"page": "burn"}), 600, custom=SOCIAL) == ("page", "still_firing")
+    assert said(alert(entity="kpi/revenue"), 600, custom=SOCIAL) == ("page", "still_firing")
     at_once = Triage(rules=(TriageRule(name="now", matchers=parse_matchers("{}"), verdict="page"),))
     assert said(alert(), 0, triage=at_once, custom=SOCIAL) == ("page", "rule")
 
@@ -165,9 +167,9 @@ def test_what_makes_a_rule_one_that_is_rarely_alone(custom: Custom, everyone: Cu
 def test_however_many_end_together_it_is_one_occasion():
     over = alert(status="resolved", ends_at=250.0)
     custom = Custom()
-    for at in (300, 310, 900, 1199, 1200, 5000):
+    for at in (300, 310, 900, 1199, 1200, 2000, 2800, 3700, 5000):
         custom = ended(custom, over, at, alone=False, acted=False)
-    assert (custom.joined, custom.occasions, custom.alone) == (6, 3, 0)
+    assert (custom.joined, custom.occasions, custom.alone) == (9, 3, 0)
 
 
 def test_what_is_rarely_alone_is_learned_from_incidents_and_pages_when_it_lasts():

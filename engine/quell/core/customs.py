@@ -43,7 +43,7 @@ SHARE = 0.8
 RARELY_ALONE = 0.8
 """A rule is rarely alone when it is thought to have company on so many of the occasions on which it fires."""
 OCCASION_S = 900.0
-"""What ends in company so soon after the first is one occasion, however many alerts tell of it."""
+"""What ends in company so soon after the one before is the same occasion, however many tell of it and however long."""
 HIGH_SHARE = 0.9
 NEVER_S = 10 * 86_400.0
 """Stands for the duration of a firing that people had to end: it did not end by itself, whenever it ended."""
@@ -120,11 +120,9 @@ def lasted(alert: Alert, now: float) -> float:
 def ended(custom: Custom, alert: Alert, now: float, *, alone: bool, acted: bool) -> Custom:
     """The custom after one more firing was over, which nothing else had joined (``alone``) or other alerts had."""
     if not alone:
-        if custom.occasions and now < custom.occasion_at + OCCASION_S:
-            return msgspec.structs.replace(custom, joined=custom.joined + 1, at=now)
-        return msgspec.structs.replace(
-            custom, joined=custom.joined + 1, occasions=custom.occasions + 1, occasion_at=now, at=now
-        )
+        goes_on = custom.occasions > 0 and now < custom.occasion_at + OCCASION_S
+        occasions = custom.occasions + (not goes_on)
+        return msgspec.structs.replace(custom, joined=custom.joined + 1, occasions=occasions, occasion_at=now, at=now)
     lasted_s = NEVER_S if acted else lasted(alert, now)
     durations = (*custom.alone_s, lasted_s)[-KEPT_DURATIONS:]
     return msgspec.structs.replace(custom, alone_s=durations, alone=custom.alone + 1, at=now)

@@ -10,6 +10,7 @@ from quell.core.customs import NO_CUSTOM, rarely_alone, usual
 from quell.core.doubts import Doubt
 from quell.core.neighbours import ALONE, Company
 from quell.model.alert import Alert
+from quell.model.impact import burns, impact_of
 from quell.model.rulebook import Triage
 from quell.model.state import Custom
 
@@ -70,9 +71,16 @@ def reasons_to_wait(alert: Alert, found: tuple[Doubt, ...], around: Around, tria
         whose = "alerts of its severity" if known.of_all else alert.name
         text = f"nothing else fires near it, and {known.ended} of the last {known.count} such firings of {whose} "
         waits.append(Wait(until, "self_healing", f"{text}went away by themselves"))
-    if company.count < FEW and not company.incident and rarely_alone(custom, everyone):
+    little = company.count < FEW and not company.incident and not _grave(alert)
+    if little and rarely_alone(custom, everyone):
         others = "1 other fires" if company.count else "nothing else fires"
         times = custom.occasions + custom.alone
         text = f"{others} near it, though {alert.name} was part of something larger {custom.occasions} of {times} times"
         waits.append(Wait(began + ALONE_SHARE * most_s, "without_company", text))
     return waits
+
+
+def _grave(alert: Alert) -> bool:
+    """Whether an alert tells of harm itself, whoever else fires: a budget that burns, a business number, unfairness."""
+    harm = impact_of(alert.labels, alert.entity or "")
+    return burns(alert.labels) or harm in {"business", "fairness"}
