@@ -9,12 +9,13 @@ from random import Random
 import pytest
 
 from core.test_sifting import estate, noise
-from quell.core import correlate, cover, folding, rosters, walk
+from quell.core import correlate, folding, rosters, walk
 from quell.core.alerts import Alerts
 from quell.core.engine import Engine
 from quell.core.graph import Graph
 from quell.core.impact import AtKpis
 from quell.core.reach import key
+from quell.core.weighed import Weighed
 from quell.model.decision import AnyDecision
 from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency
@@ -34,7 +35,8 @@ def told(seed: int, kind: str) -> tuple[list[AnyDecision], bytes]:
 SAVINGS: dict[str, tuple[object, str, object]] = {
     "few are noise at once": (correlate, "FEW", 0),
     "company is looked for once": (Alerts, "unchanged", lambda _: nullcontext()),
-    "beginnings that stay the best are not asked again": (cover, "MOST_STAYED", 0),
+    "beginnings that stay the best are not asked again": (Weighed, "stays", lambda *_: False),
+    "moves that gain what they did are not weighed again": (Weighed, "move", lambda *_: None),
     "parents that could not pay fold nothing": (folding, "_most", lambda *_: inf),
     "what the alerts of a cause come to is kept": (rosters, "MOST_KEPT", 0),
     "alerts at KPIs are known": (AtKpis, "of", lambda self, _: iter(self._alerts.values())),

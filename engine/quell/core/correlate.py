@@ -20,7 +20,7 @@ import numpy as np
 from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
 from quell.core.continuity import place_of
-from quell.core.cover import Cover, Stayed
+from quell.core.cover import Cover
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
 from quell.core.folding import HELD_S
@@ -30,6 +30,7 @@ from quell.core.reach import Rows, key
 from quell.core.steps import Steps, finished
 from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web, window
+from quell.core.weighed import Weighed
 from quell.model.alert import Alert
 from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
@@ -82,7 +83,7 @@ class Correlator:
         """Units that are known to have alerts enough to be worth all that one can be."""
         self._over: dict[int, tuple[int, float]] = {}
         """By unit, how many of its alerts ended and when half of these had, where all that is told of is believed."""
-        self._stayed: Stayed = {}
+        self._weighed = Weighed()
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
             self._alerts[unit.group] += len(unit.alerts)
@@ -259,7 +260,7 @@ class Correlator:
 
         cover = Cover(
             symptoms, opening, self._claims_of,
-            floor=floor_price, before=before, now=now, prices=self._prices, stayed=self._stayed,
+            floor=floor_price, before=before, now=now, prices=self._prices, weighed=self._weighed,
         )  # fmt: skip
         yield
         solved = (yield from cover.steps()) if search else cover.review()

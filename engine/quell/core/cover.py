@@ -20,9 +20,10 @@ from math import inf
 import numpy as np
 
 from quell.core.conclude import Cause, Conclusion
-from quell.core.problem import Floats, Open, Problem, Symptoms
+from quell.core.problem import Floats, Ints, Open, Problem, Symptoms
 from quell.core.reach import Rows
 from quell.core.steps import Steps, finished
+from quell.core.weighed import Weighed, digest
 from quell.model.weights import DEFAULT, Prices
 
 MOST_MOVES = 200
@@ -30,10 +31,6 @@ LEAST_GAIN = 1e-6
 ROUNDING = 1e-6
 TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
-MOST_STAYED = 5_000
-"""The beginnings of so many causes are remembered, at some kilobytes each."""
-Stayed = dict[tuple[int, float], bytes]
-"""By cause and beginning, what all depended on when no other beginning was better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Cover:
 
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause
     (keys, costs in nats, lags in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that
-    were open, ``now`` is in seconds. ``stayed`` remembers from one solution to the next which beginnings were best.
+    were open, ``now`` is in seconds. ``weighed`` remembers from one solution to the next what comes out as before.
     """
 
     def __init__(
@@ -63,7 +60,7 @@ class Cover:
         before: Sequence[tuple[int, float]] = (),
         now: float = inf,
         prices: Prices = DEFAULT.prices,
-        stayed: Stayed | None = None,
+        weighed: Weighed | None = None,
     ) -> None:
         self._problem = Problem(symptoms)
         self._s = symptoms
@@ -80,7 +77,7 @@ class Cover:
         self._stand: tuple[Floats, ...] = ()
         self._opened = 0
         self._open: list[Open] = []
-        self._stayed: Stayed = {} if stayed is None else stayed
+        self._weighed = Weighed() if weighed is None else weighed
         known = [(at, began) for key, began in before if (at := self._problem.index(key)) is not None]
         if known:
             self._open_all([at for at, _ in known], [began for _, began in known])
@@ -194,11 +191,21 @@ class Cover:
         """The best that opening a cause gains; of other causes only those count that it could make needless."""
         rows = self._problem.rows(cause)
         unit = self._s.unit[rows]
+        best, second, whose = self._best[unit], self._next[unit], self._owner[unit]
+        key = self._problem.key(cause)
+        asked = digest((*self._problem.asked(rows), best, second, whose, self._nets[whose]))
+        known = self._weighed.move(key, asked)
+        if known is None:
+            known = self._gain(rows, best, second, whose)
+            self._weighed.moved(key, asked, *known)
+        gain, began = known
+        return Move(cause, began, gain - self._opening(key, began))
+
+    def _gain(self, rows: slice, best: Floats, second: Floats, whose: Ints) -> tuple[float, float]:
+        """What opening a cause gains before its price, at the beginning that gains most."""
         times = self._problem.times(rows)
         worth = self._problem.worth(rows, times[:, None])
-        best, second = self._best[unit], self._next[unit]
         gains = np.maximum(worth - best, 0.0).sum(axis=1)
-        whose = self._owner[unit]
         if whose.any():
             most = np.maximum(np.minimum(self._problem.plain[rows], best) - second, 0.0)
             shares = np.bincount(whose, most)
@@ -208,8 +215,7 @@ class Cover:
                 share = instead[:, whose == owner].sum(axis=1)
                 gains += np.maximum(share - self._nets[owner], 0.0)
         top = int(gains.argmax())
-        began = float(times[top])
-        return Move(cause, began, float(gains[top]) - self._opening(self._problem.key(cause), began))
+        return float(gains[top]), float(times[top])
 
     def _apply(self, move: Move) -> Steps[None]:
         """Opens the cause and closes what does not pay beside it any more."""
@@ -249,9 +255,8 @@ class Cover:
             have = np.where(self._owner[unit] == at, self._next[unit], self._best[unit])
             if one.stays is not None and np.array_equal(have, one.stays):
                 continue  # nothing is otherwise than when this was asked last
-            asked = b"".join([part.tobytes() for part in (*self._problem.asked(rows), have)])
-            place = self._problem.key(one.cause), one.began
-            if self._stayed.get(place) == asked:
+            asked, key = digest((*self._problem.asked(rows), have)), self._problem.key(one.cause)
+            if self._weighed.stays(key, one.began, asked):
                 one.stays = have
                 continue
             times = np.append(self._problem.times(rows), one.began)
@@ -264,8 +269,6 @@ class Cover:
                 one.stays, moved = None, True
             else:
                 one.stays = have
-                if len(self._stayed) >= MOST_STAYED:
-                    self._stayed.clear()
-                self._stayed[place] = asked
+                self._weighed.stay(key, one.began, asked)
         if moved:
             self._balance()
