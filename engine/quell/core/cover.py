@@ -75,6 +75,8 @@ class Cover:
         self._promised = np.zeros(len(symptoms.keys))
         self._stale = np.ones(len(symptoms.keys), dtype=bool)
         self._stand: tuple[Floats, ...] = ()
+        self._futile = np.zeros(len(symptoms.keys), dtype=bool)
+        """Causes that were opened in this search and closed at once: to try them again would end in the same."""
         self._opened = 0
         self._open: list[Open] = []
         self._weighed = Weighed() if weighed is None else weighed
@@ -164,7 +166,7 @@ class Cover:
         gains = self._gains
         least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
         hopeless = promised - self._floors < least
-        asked = np.flatnonzero(np.isnan(gains) & ~hopeless & (promised - self._cheapest >= least))
+        asked = np.flatnonzero(np.isnan(gains) & ~hopeless & ~self._futile & (promised - self._cheapest >= least))
         for tried, cause in enumerate(asked[np.argsort(-promised[asked], kind="stable")].tolist()):
             if tried % TOGETHER == TOGETHER - 1:
                 yield
@@ -222,7 +224,10 @@ class Cover:
         self._open_one(move.cause, move.began)
         self._balance()
         yield
+        yield from self._drop(self._opened)
         yield from self._drop()
+        if not self._open or self._open[-1].number != self._opened:
+            self._futile[move.cause], self._gains[move.cause] = True, np.nan
 
     def _open_one(self, cause: int, began: float) -> None:
         self._open_all([cause], [began])
@@ -234,11 +239,12 @@ class Cover:
             price = self._opening(self._problem.key(cause), since)
             self._open.append(Open(cause, since, line, price, self._opened))
 
-    def _drop(self) -> Steps[None]:
-        """Closes causes that do not pay, the worst first."""
+    def _drop(self, keeps: int = 0) -> Steps[None]:
+        """Closes causes that do not pay, the worst first, but for the one that it ``keeps``."""
         while self._open:
-            worst = min(range(len(self._open)), key=lambda at: (self._open[at].net, -at))
-            if self._open[worst].net > 0.0:
+            others = [at for at, one in enumerate(self._open) if one.number != keeps]
+            worst = min(others, key=lambda at: (self._open[at].net, -at), default=None)
+            if worst is None or self._open[worst].net > 0.0:
                 return
             del self._open[worst]
             self._balance()
