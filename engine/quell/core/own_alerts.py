@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from quell.core.endings import shares
 from quell.core.folding import Own
 from quell.core.problem import Ints, Open, Problem
 
@@ -21,21 +22,21 @@ class OwnAlerts(Own):
     def __init__(self, problem: Problem, chosen: Sequence[Open], owners: Ints) -> None:
         symptoms = problem.symptoms
         self._problem = problem
-        own = np.flatnonzero(symptoms.cost <= 0.0)
-        units = symptoms.unit[own].tolist()
-        whose = owners[units].tolist()
-        self._have: dict[int, float] = {}
+        self._have = np.zeros(len(symptoms.onsets))
         """What is explained, by unit."""
+        for one, mine in zip(chosen, shares(owners, len(chosen)), strict=True):
+            self._have[mine] = one.line[mine]
         self._own: dict[int, list[int]] = {}
         """The rows of what could gain, by cause; and what these gain at most."""
         self._most: dict[int, float] = {}
-        causes, worth = problem.cause[own].tolist(), problem.plain[own].tolist()
-        for row, unit, owner, cause, nats in zip(own.tolist(), units, whose, causes, worth, strict=True):
-            have = self._have[unit] = float(chosen[owner].line[unit]) if owner >= 0 else 0.0
-            if nats > have:
-                key = problem.key(cause)
-                self._own.setdefault(key, []).append(row)
-                self._most[key] = self._most.get(key, 0.0) + nats - have
+        own = np.flatnonzero(symptoms.cost <= 0.0)
+        rows = own[problem.plain[own] > self._have[symptoms.unit[own]]]
+        causes, worth = problem.cause[rows].tolist(), problem.plain[rows].tolist()
+        have = self._have[symptoms.unit[rows]].tolist()
+        for row, cause, nats, less in zip(rows.tolist(), causes, worth, have, strict=True):
+            key = problem.key(cause)
+            self._own.setdefault(key, []).append(row)
+            self._most[key] = self._most.get(key, 0.0) + nats - less
 
     def most(self, key: int) -> float:
         """At most, whenever it began."""
@@ -53,5 +54,5 @@ class OwnAlerts(Own):
         """Units with the nats by which each is explained better."""
         rows = np.array(self._own.get(key, ()), dtype=np.int64)
         units, worth = self._problem.symptoms.unit[rows].tolist(), self._problem.worth(rows, began).tolist()
-        more = [(unit, nats - self._have[unit]) for unit, nats in zip(units, worth, strict=True)]
+        more = [(unit, nats - float(self._have[unit])) for unit, nats in zip(units, worth, strict=True)]
         return [one for one in more if one[1] > 0.0]
