@@ -137,7 +137,7 @@ class SettingsShape(Shape):
     listen: Listen = ("127.0.0.1", 9099)
     """Address and port of the HTTP server."""
     receiver: bool | None = None
-    """Whether a process of its own takes deliveries in beside the one that decides; if left out: on two processors."""
+    """Whether a process of its own takes deliveries in beside the one that decides; no if left out."""
     store: str = "sqlite:///quell.db"
     """URL: sqlite:///FILE (relative to this file), postgresql://USER:PASSWORD@HOST/DATABASE, or env:NAME of it."""
     sources: dict[str, dict[str, Any]] = Field(default={})

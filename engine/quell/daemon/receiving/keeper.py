@@ -44,8 +44,8 @@ _log = structlog.get_logger("quell.receiver")
 
 
 def wanted(told: bool | None) -> bool:
-    """Whether there is to be a receiver: as is ``told``, or where there are processors for two; on Linux alone."""
-    return sys.platform == "linux" and (len(os.sched_getaffinity(0)) > 1 if told is None else told)
+    """Whether there is to be a receiver: if that is ``told``, on Linux alone."""
+    return sys.platform == "linux" and told is True
 
 
 class Keeper:
