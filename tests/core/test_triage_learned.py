@@ -13,6 +13,7 @@ from core.scene import T0, Scene, ends, fires, outage, rulebook, says, silence
 from quell.core.customs import (
     KEPT_CUSTOMS,
     NEVER_S,
+    End,
     aloofness,
     bounded,
     ended,
@@ -223,8 +224,33 @@ def test_customs_are_bounded_and_the_oldest_are_forgotten():
 def test_what_people_ended_is_no_healer():
     behaviour = Triaged(durations_s=(60,) * 9)
     over = alert(status="resolved", ends_at=100.0)
-    assert observe(behaviour, "resolved", over, 120, acted=True).durations_s == ()
+    assert observe(behaviour, "resolved", over, 120, end=End(acted=True)).durations_s == ()
     assert observe(behaviour, "resolved", over, 120).durations_s == (60,) * 9 + (100,)
+
+
+def test_what_may_have_been_ended_with_its_incident_tells_nothing_of_healing():
+    behaviour = Triaged(durations_s=(60,) * 9)
+    over = alert(status="resolved", ends_at=100.0)
+    assert observe(behaviour, "resolved", over, 120, end=End(called=True)).durations_s == (60,) * 9
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_alerts_that_were_part_of_incidents_are_no_healers_when_they_fire_alone(restarts: bool):
+    """Half an hour each time, until whoever was called had mended it, perhaps without a word to quell."""
+    scene = Scene()
+    for n in range(6):
+        began = 10_000.0 * n
+        scene.tell(*outage(began))
+        scene.wait(began + 300.0)
+        assert scene.open
+        scene.tell(*(ends(one, began + 1800.0) for one in ("ledger", "payments", "checkout", "frontend")))
+        scene.wait(began + 9_000.0)
+    if restarts:
+        scene.restart()
+    before = len(scene.pages)
+    scene.tell(fires("frontend", 60_000.0), fires("checkout", 60_000.0))
+    scene.wait(60_000.0 + 1_801.0)
+    assert len(scene.pages) > before
 
 
 # --- doubts ---------------------------------------------------------------------------------------------------------

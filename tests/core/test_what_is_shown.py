@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 import pytest
@@ -15,11 +16,17 @@ FULL_HOUR = ceil(T0 / 3600.0 + 0.1) * 3600.0 - T0
 MIDST = FULL_HOUR + 1500.0
 
 
-def burst(began: float, *, name: str = "SlowRequests", severity: str = "warning") -> Scene:
-    """One rule that fires along one way of dependencies, and half an hour later."""
+def burst(
+    began: float, *, name: str = "SlowRequests", severity: str = "warning", elsewhere: Sequence[str] = ("disk",)
+) -> Scene:
+    """One rule that fires along one way of dependencies and ``elsewhere``, and half an hour later."""
     scene = Scene()
     scene.wait(began)
-    scene.tell(*(fires(one, began + 8.0 * at, name, severity) for at, one in enumerate(BURST)), at=began + 30.0)
+    scene.tell(
+        *(fires(one, began + 8.0 * at, name, severity) for at, one in enumerate(BURST)),
+        *(fires(one, began + 20.0, name, severity) for one in elsewhere),
+        at=began + 30.0,
+    )
     scene.wait(began + 1800.0)
     return scene
 
@@ -27,6 +34,21 @@ def burst(began: float, *, name: str = "SlowRequests", severity: str = "warning"
 @pytest.mark.parametrize("after", [-30.0, 0.0, 60.0, 120.0])
 def test_one_rule_that_fires_on_the_hour_is_a_job_that_runs_then(after: float) -> None:
     assert not burst(FULL_HOUR + after).incidents
+
+
+@pytest.mark.parametrize("after", [-30.0, 0.0, 60.0, 120.0])
+def test_one_that_fires_nowhere_else_then_is_no_job(after: float) -> None:
+    scene = burst(FULL_HOUR + after, elsewhere=())
+    assert scene.services(scene.incident) == set(BURST)
+
+
+def test_what_fires_elsewhere_at_another_time_makes_it_no_job() -> None:
+    scene = Scene()
+    scene.wait(FULL_HOUR - 900.0)
+    scene.tell(fires("disk", FULL_HOUR - 900.0, "SlowRequests", "warning"))
+    scene.tell(*(fires(one, FULL_HOUR + 8.0 * at, "SlowRequests", "warning") for at, one in enumerate(BURST)))
+    scene.wait(FULL_HOUR + 300.0)
+    assert scene.services(scene.incident) == set(BURST)
 
 
 @pytest.mark.parametrize("after", [-90.0, 180.0, 1500.0, 1800.0])
@@ -81,7 +103,7 @@ def test_what_had_ended_before_is_another_spell_and_does_not_tell_when_trouble_b
 def test_what_must_page_does_so_on_the_hour_as_well() -> None:
     scene = burst(FULL_HOUR, name="HighErrorRate", severity="critical")
     assert scene.pages
-    assert {service for incident in scene.open for service in scene.services(incident)} == set(BURST)
+    assert {service for incident in scene.open for service in scene.services(incident)} == {*BURST, "disk"}
 
 
 def test_mere_information_is_shown_as_soon_as_something_worse_joins_it() -> None:

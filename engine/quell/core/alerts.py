@@ -11,7 +11,7 @@ import msgspec
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.court import court_of
-from quell.core.customs import observe, page_over, told
+from quell.core.customs import BY_ITSELF, observe, page_over, told
 from quell.core.episodes import KEPT
 from quell.core.firsts import Firsts
 from quell.core.fold import What, expired, fold, next_expiry
@@ -262,11 +262,11 @@ class Alerts:
 
     def _observe(self, what: What | Literal["paged"], alert: Alert, now: float) -> None:
         before = self._state.behaviour.get(alert.fingerprint, NOTHING_OBSERVED)
-        acted = what != "paged" and self._surroundings.folded(what, alert, now)
+        end = BY_ITSELF if what == "paged" else self._surroundings.folded(what, alert, now)
         if what == "new" and before is NOTHING_OBSERVED:
             self._state.behaviour[alert.fingerprint] = begun_once(alert.starts_at)
             return
-        self._state.behaviour[alert.fingerprint] = observe(before, what, alert, now, acted=acted)
+        self._state.behaviour[alert.fingerprint] = observe(before, what, alert, now, end=end)
 
     def _settled(self, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
         """Judged, with everybody whose inhibition hangs on it judged as well."""

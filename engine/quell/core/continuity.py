@@ -13,6 +13,7 @@ from hashlib import blake2b
 
 from quell.core.conclude import Cause
 from quell.core.customs import aloofness
+from quell.core.outbreaks import Outbreaks
 from quell.core.severity import rank
 from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
@@ -61,33 +62,36 @@ def continued(
     stood = any(before.values())
     names = _named(state, clusters, before, merged) if stood or merged else {}
     story: list[tuple[Cluster, str]] = []
+    outbreaks = Outbreaks(state)
     for at, whole in enumerate(clusters):
         name = names.get(at)
         cluster = _without_settled(state, whole, name, before) if stood else whole
-        if cluster.members and (name is not None or _enough(state, cluster.members, cluster.cause, settings)):
+        if cluster.members and (name is not None or _enough(state, cluster, settings, outbreaks)):
             story.append((cluster, name or new_name(state, cluster.members, now)))
     return story
 
 
-def _enough(state: State, members: Sequence[Member], cause: Cause, settings: Correlate) -> bool:
+def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outbreaks) -> bool:
     """Whether these alerts and this much evidence make an incident that nobody has been shown yet.
 
-    One rule that fires in many places at once may be the rule, or a job that runs on the hour: it takes more evidence.
-    So do rules on the hour that are known to fire for themselves.
+    One rule that fires in many places at once may be the rule, or, if it began on the hour and elsewhere as well, a job
+    that runs then: it takes more evidence. So do rules on the hour that are known to fire for themselves.
     """
-    marks = {mark for mark, _ in members}
+    marks = {mark for mark, _ in cluster.members}
     alerts = [state.alerts[mark] for mark in marks if mark in state.alerts]
     prices, least_net = settings.weights.prices, settings.weights.prices.least_net
-    most = max(Counter([alert.labels.get("alertname", "") for alert in alerts]).values(), default=0)
+    rules = Counter([alert.name for alert in alerts])
+    rule, most = max(rules.items(), key=lambda one: one[1], default=("", 0))
     one_rule = bool(alerts) and most >= ONE_RULE * len(alerts)
     if one_rule:
         least_net += prices.one_name_net
     if alerts and _on_the_hour(min(alert.starts_at for alert in alerts)):
         alone = sum(aloofness(state.customs.get(alert.name)) for alert in alerts) / len(alerts)
-        least_net += prices.on_the_hour_net * (one_rule + alone)
+        a_job = one_rule and outbreaks.elsewhere(rule, alerts)
+        least_net += prices.on_the_hour_net * (a_job + alone)
     if all(rank(alert.severity) <= INFORMS for alert in alerts):
         least_net += prices.informative_net
-    return len(marks) >= settings.least_alerts and cause.net >= least_net
+    return len(marks) >= settings.least_alerts and cluster.cause.net >= least_net
 
 
 def _on_the_hour(onset: float) -> bool:

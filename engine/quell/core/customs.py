@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -59,17 +59,28 @@ class Usual:
     of_all: bool
 
 
-def observe(
-    behaviour: Triaged, what: What | Literal["paged"], alert: Alert, now: float, *, acted: bool = False
-) -> Triaged:
-    """The behaviour after ``alert`` was folded as ``what``, or after it "paged" (say so, or it may page again).
+class End(NamedTuple):
+    """How a firing ended, as far as that is known.
 
-    ``acted``: people did something about the firing that ended, so that it did not end by itself.
+    ``acted``: people did something about it, so that it did not end by itself. ``called``: people were called for an
+    incident that it was only a part of, and whether they ended it without a word to quell, nobody knows.
     """
+
+    acted: bool = False
+    called: bool = False
+
+
+BY_ITSELF = End()
+
+
+def observe(
+    behaviour: Triaged, what: What | Literal["paged"], alert: Alert, now: float, *, end: End = BY_ITSELF
+) -> Triaged:
+    """The behaviour after ``alert`` was folded as ``what``, or after it "paged" (say so, or it may page again)."""
     if what == "paged":
         return msgspec.structs.replace(behaviour, paged_at=now)
     if what == "resolved":
-        return _ended(behaviour, alert, now, acted=acted)
+        return _ended(behaviour, alert, now, end)
     if what not in {"new", "returned", "flapped"}:
         return behaviour
     at = alert.starts_at
@@ -95,18 +106,22 @@ def told(behaviour: Triaged, verdict: str, now: float) -> Triaged:
     return behaviour
 
 
-def _ended(behaviour: Triaged, alert: Alert, now: float, *, acted: bool) -> Triaged:
+def _ended(behaviour: Triaged, alert: Alert, now: float, end: End) -> Triaged:
     """One more past firing. If it paged unheard (see `observe`) the end of it is the latest time it can have.
 
     A firing that only stands for the page of its incident did not page. What people had to end once is no healer: what
-    was learned of its durations begins anew.
+    was learned of its durations begins anew; what may have been ended with its incident tells nothing of it.
     """
-    paged_at = behaviour.paged_at
+    paged_at, durations = behaviour.paged_at, behaviour.durations_s
+    if end.acted:
+        durations = ()
+    elif not end.called:
+        durations = (*durations, lasted(alert, now))[-KEPT_DURATIONS:]
     if alert.handling == "page" and alert.reason.code != "paged" and (paged_at is None or paged_at < alert.starts_at):
         paged_at = now
     return msgspec.structs.replace(
         behaviour,
-        durations_s=() if acted else (*behaviour.durations_s, lasted(alert, now))[-KEPT_DURATIONS:],
+        durations_s=durations,
         paged_at=paged_at,
         worst=worst((behaviour.worst, alert.severity)) if behaviour.worst else alert.severity,
     )

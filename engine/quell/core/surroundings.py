@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 from msgspec.structs import replace
 
-from quell.core.customs import EVERYONE, NO_CUSTOM, bounded, ended, valued
+from quell.core.customs import BY_ITSELF, EVERYONE, NO_CUSTOM, End, bounded, ended, valued
 from quell.core.fold import What
 from quell.core.groups import Groups
 from quell.core.logbook import QUELL
@@ -64,15 +64,15 @@ class Surroundings:
         """Something changed within that others may have for company."""
         self._neighbours.forget()
 
-    def folded(self, what: What, alert: Alert, now: float) -> bool:
-        """Learns from what a record told, or time, of an alert; returns whether people had a hand in its end."""
+    def folded(self, what: What, alert: Alert, now: float) -> End:
+        """Learns from what a record told, or time, of an alert; returns how it ended, if it did."""
         if what in {"new", "returned"}:
             if alert.value is None or not alert.name:
-                return False  # most tell no value
+                return BY_ITSELF  # most tell no value
             self._keep(alert.name, valued(self._custom(alert.name), alert, now))
-            return False
+            return BY_ITSELF
         if what != "resolved":
-            return False
+            return BY_ITSELF
         incident = self._state.incidents.get(alert.incident or "")
         acted = incident is not None and acted_on(incident)
         alone = incident is None or incident.crowd or len(incident.alerts) == 1
@@ -81,7 +81,7 @@ class Surroundings:
                 self._keep(alert.name, ended(self._custom(alert.name), alert, now, alone=alone, acted=acted))
             if alert.severity in self._page:
                 self._keep(EVERYONE, ended(self._custom(EVERYONE), alert, now, alone=alone, acted=acted))
-        return acted
+        return End(acted, called=not alone and incident is not None and incident.paged_at is not None)
 
     def page_over(self, now: float, *, acted: bool) -> None:
         """Counts a page as one that people acted on, or did not."""

@@ -119,7 +119,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     one_name_net: float = 2.0
     """and so much more when one rule alone fires: it may be the rule;"""
     on_the_hour_net: float = 4.0
-    """when that began on a full hour besides, it may be a job that runs then, as may what usually fires for itself;"""
+    """when that began on a full hour, elsewhere as well, it may be a job, as may what usually fires for itself then;"""
     informative_net: float = 4.0
     """when all that fires merely informs, nobody need be told."""
 
