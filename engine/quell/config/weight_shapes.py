@@ -123,7 +123,7 @@ class PricesShape(Shape):
     one_name_net: Nats | None = None
     """The same, in addition, when one rule alone fires (2.0)."""
     on_the_hour_net: Nats | None = None
-    """The same, besides, when that began on a full hour, as jobs do (4.0)."""
+    """The same, besides, when that began on a full hour and elsewhere at once, as jobs do (4.0)."""
     informative_net: Nats | None = None
     """The same when all that fires merely informs (4.0)."""
 
