@@ -133,8 +133,7 @@ def test_a_lone_alert_of_a_rule_that_is_rarely_alone_waits_for_half_of_the_most(
         "pages if it still fires after 30m"
     )
     assert said(alert(), 1800, custom=SOCIAL) == ("page", "still_firing")
-    assert said(alert(), 600, custom=SOCIAL, company=Company(count=1)) == ("hold", "without_company")
-    assert said(alert(), 600, custom=SOCIAL, company=Company(count=2)) == ("page", "still_firing")
+    assert said(alert(), 600, custom=SOCIAL, company=Company(count=1)) == ("page", "still_firing")
     assert said(alert(), 600, triage=Triage(learn=False), custom=SOCIAL) == ("page", "still_firing")
     assert said(alert(), 600, triage=Triage(lone_page_most_s=600), custom=SOCIAL) == ("page", "still_firing")
     assert said(alert(labels={"page": "burn"}), 600, custom=SOCIAL) == ("page", "still_firing")

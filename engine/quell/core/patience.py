@@ -18,8 +18,6 @@ NEAR_SHARE = 0.5
 """Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
 ALONE_SHARE = 0.5
 """An alert of a rule that is rarely alone waits for this share of the longest wait when it is."""
-FEW = 2
-"""Fewer others than this are no company to speak of."""
 
 
 class Around(NamedTuple):
@@ -71,11 +69,10 @@ def reasons_to_wait(alert: Alert, found: tuple[Doubt, ...], around: Around, tria
         whose = "alerts of its severity" if known.of_all else alert.name
         text = f"nothing else fires near it, and {known.ended} of the last {known.count} such firings of {whose} "
         waits.append(Wait(until, "self_healing", f"{text}went away by themselves"))
-    little = company.count < FEW and not company.incident and not _grave(alert)
-    if little and rarely_alone(custom, everyone):
-        others = "1 other fires" if company.count else "nothing else fires"
+    if not company.count and not company.incident and not _grave(alert) and rarely_alone(custom, everyone):
         times = custom.occasions + custom.alone
-        text = f"{others} near it, though {alert.name} was part of something larger {custom.occasions} of {times} times"
+        larger = f"was part of something larger {custom.occasions} of {times} times"
+        text = f"nothing else fires near it, though {alert.name} {larger}"
         waits.append(Wait(began + ALONE_SHARE * most_s, "without_company", text))
     return waits
 
