@@ -46,14 +46,19 @@ class Repeats:
         self._marks, self.identities = {}, {}
         if self._chart.resolver.relabels:
             return records
+        told: list[AlertRecord] = []
+        for record in records:
+            if type(record) is not AlertRecord or record.id or record.key:
+                return records  # what comes with others waits for them, and may be about the same alert
+            told.append(record)
+        if self._all_new(told):
+            return records
         alerts = self._state.alerts
         found: dict[str, Alert] = {}
         rest: list[AnyRecord] = []
         marks, identities = self._marks, self.identities
         seen: set[str] = set()
-        for record in records:
-            if type(record) is not AlertRecord or record.id or record.key:
-                return records  # what comes with others waits for them, and may be about the same alert
+        for record in told:
             labels = record.labels
             same = self._same.get(id(labels))
             if same is not None and same[0] is labels:
@@ -80,6 +85,23 @@ class Repeats:
             alert = alerts[mark] = found[mark]
             out.append(AlertChanged(at=now, alert=alert, repeat=True))
         return rest
+
+    def _all_new(self, told: list[AlertRecord]) -> bool:
+        """Whether nothing is known of any of these alerts, each of which comes once; their fingerprints are kept."""
+        labels = [record.labels for record in told]
+        if not self._same.keys().isdisjoint(map(id, labels)):
+            return False
+        try:
+            identities = list(map(identity_of, labels))
+        except UNKEPT:
+            return False
+        marks = list(map(digest_of, identities))
+        if len(set(marks)) < len(marks) or not self._state.alerts.keys().isdisjoint(marks):
+            return False
+        by = list(map(id, told))
+        self._marks = dict(zip(by, marks, strict=True))
+        self.identities = dict(zip(by, identities, strict=True))
+        return True
 
     def _know(self, labels: dict[str, str], mark: str) -> None:
         """Remembers labels that came twice as one object, which is kept here, so that no other gets its identity."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from math import inf
 from typing import Literal
 
@@ -90,6 +91,21 @@ class Agenda:
         self._length += 1
         if slot == self._slot:
             heapq.heappush(self._ready, key)
+
+    def put_all(self, due: float, what: What, keys: Sequence[str]) -> None:
+        """The same for many that are due at one time."""
+        slot = (due, _PLACE[what])
+        known = self._keys.get(slot)
+        if not isinstance(known, set) or slot == self._slot:
+            if known is not None or len(keys) <= FEW or slot == self._slot:
+                for key in keys:
+                    self.put(due, what, key)
+                return
+            known = self._keys[slot] = set()
+            heapq.heappush(self._heap, slot)
+        before = len(known)
+        known.update(keys)
+        self._length += len(known) - before
 
     def __len__(self) -> int:
         return self._length

@@ -57,7 +57,8 @@ class Consequences:
         """Adds to ``out`` what the decisions in it since ``start`` bring about."""
         if self._alerts.unmuted:
             self._hear_again(now, out)
-        at, any_alert = start, self._automation.any_alert
+        at, any_alert, observe, ended = start, self._automation.any_alert, self._observer.alert, self._groups.ended
+        page_alone = self.page_alone
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
         while at < len(out) or (yield from self._lone.show_due(now, out)):
             if at == len(out):
@@ -69,9 +70,9 @@ class Consequences:
             if type(decision) is AlertChanged:
                 told = decision.alert
                 if not decision.repeat:
-                    self._observer.alert(told, decision.at)
-                    self._groups.ended(told, now)
-                self.page_alone(told, now, out)
+                    observe(told, decision.at)
+                    ended(told, now)
+                page_alone(told, now, out)
                 if any_alert and (alert := self._state.alerts.get(told.fingerprint)) is not None:
                     out.extend(self._automation.on_alert(alert, now))
                 continue

@@ -149,6 +149,13 @@ class Correlator:
         self._touch(group, now, data=kind == Family.DATA)
         return unit
 
+    def add_alike(self, unit: Unit, alert: Alert) -> None:
+        """What `add` does with another that is like the last that joined a unit, in kind, place, onset and arrival."""
+        unit.alerts.append((alert.fingerprint, alert.episode))
+        self._alerts[unit.group] += 1
+        if self._state.customs or unit.id not in self._ample:
+            unit.weight = self._weight(unit)
+
     def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
         """The group of a new unit: the union of the groups it ties together, under the lowest id."""
         ids = sorted({self._state.units[other].group for other in tied})

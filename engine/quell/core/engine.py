@@ -29,7 +29,7 @@ from quell.core.habits import Observer
 from quell.core.hearing import Hearing
 from quell.core.hearsay import Hearsay
 from quell.core.incidents import Incidents
-from quell.core.intake import LATEST, seen_before
+from quell.core.intake import LATEST
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook
 from quell.core.lone import Lone
@@ -188,10 +188,8 @@ class Engine:
             yield []
         followed = len(out)
         rest = self._repeats.take(records, now, out)
-        for record in in_order(rest, now, out, identities=self._repeats.identities, clocks=self._clocks):
-            taker = self._takers.of(record)
-            if taker is not None and not (record.id and seen_before(self.state, record, now)):
-                taker(record, now, out)
+        ordered = in_order(rest, now, out, identities=self._repeats.identities, clocks=self._clocks)
+        self._takers.take(ordered, now, out)
         self._clocks.tell(now, out)
         self._hearing.plan()
         self.state.now = now

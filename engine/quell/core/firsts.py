@@ -7,8 +7,11 @@ where the long way folds, mutes and judges it in turn. Whatever is not as plain 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
@@ -23,16 +26,19 @@ from quell.core.triage import COMPANY_S, lesser, waiting
 from quell.core.verdicts import DAY_S, muted
 from quell.expressions.matchers import matching_of
 from quell.expressions.sieve import Sieve
-from quell.model.alert import Alert, Handling, Heard, Reason
+from quell.model.alert import Alert, Handling, Heard, Muting, Reason
 from quell.model.decision import AlertChanged, AnyDecision
+from quell.model.impact import BUSINESS_KINDS
 from quell.model.records import AlertRecord
 from quell.model.rulebook import Rulebook
-from quell.model.state import State
+from quell.model.state import State, Triaged
 
 MOST_SEVERITIES = 1000
 """So many words for severities are remembered with what is said of them; senders may choose any."""
 
 Rejudge = Callable[[Iterable[str], float, list[AnyDecision]], object]
+Add = Callable[[Sequence[Alert], float], None]
+_MAYBE_KPIS = tuple(BUSINESS_KINDS)
 
 
 class _Alike(NamedTuple):
@@ -49,6 +55,70 @@ class _Alike(NamedTuple):
     severe: bool
     handling: Handling
     reason: Reason
+
+
+@dataclass(slots=True)
+class _Common:
+    """What alerts have in common that are told of at the same times by one source.
+
+    ``until``: until when one is held that does not page, and one that does. ``patterns``: by severity the alert as it
+    is but for what it says.
+    """
+
+    first: AlertRecord
+    zero: bool
+    source: str
+    begun: float
+    arrived: float
+    ends_at: float | None
+    timeout: bool
+    behaviour: Triaged
+    until: tuple[float, float]
+    heard: tuple[Heard, ...]
+    marks: list[str] = field(default_factory=list)
+    patterns: dict[str, Alert] = field(default_factory=dict)
+
+    def has(self, record: AlertRecord) -> bool:
+        """Whether another is told of at the same times by the same source; zero may have a sign, so it is none."""
+        mine = self.first
+        return (
+            record.at == mine.at
+            and record.seen == mine.seen
+            and record.starts_at == mine.starts_at
+            and record.ends_at == mine.ends_at
+            and record.timeout is mine.timeout
+            and record.source == mine.source
+            and record.id == mine.id
+            and not self.zero
+        )
+
+    def pattern(self, alike: _Alike) -> Alert:
+        """The first of its severity; kept for the others."""
+        pattern = self.patterns[alike.severity] = Alert(
+            fingerprint="",
+            source=self.source,
+            labels={},
+            status="firing",
+            starts_at=self.begun,
+            updated_at=self.arrived,
+            onset_seen=self.arrived,
+            ends_at=self.ends_at,
+            timeout=self.timeout,
+            record=self.first.id,
+            severity=alike.severity,
+            handling=alike.handling,
+            reason=alike.reason,
+            hold_until=self.until[alike.severe],
+            heard=self.heard,
+        )
+        return pattern
+
+
+def _otherwise(pattern: Alert, mutings: tuple[Muting, ...], record: AlertRecord) -> Alert:
+    """The pattern of one that is muted, or says what others do not."""
+    if mutings:
+        pattern = replace(pattern, mutings=mutings, handling="muted", reason=muted(mutings), hold_until=None)
+    return replace(pattern, key=record.key, threshold=record.threshold)
 
 
 class Firsts:
@@ -85,21 +155,65 @@ class Firsts:
         self._arrived, self._ends, self._ahead = 0.0, 0.0, 0.0
         """Of the last that was taken: what comes together mostly has the same, which is then one object."""
 
-    def take(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> Alert | None:
-        """Takes the first firing of the alert ``mark``; returns it, or None when it is left for the long way."""
-        state, labels = self._state, record.labels
-        resolver = self._chart.resolver
-        if (
-            not labels
-            or record.status != "firing"
-            or record.value is not None
-            or mark in state.alerts
-            or mark in state.behaviour
-            or state.foreign
-            or state.taken
-            or resolver.relabels
-        ):
-            return None
+    def take_all(
+        self, told: Iterator[tuple[str, AlertRecord]], now: float, out: list[AnyDecision], add: Add
+    ) -> tuple[str, AlertRecord] | None:
+        """Takes first firings of alerts that come together; returns the first that is left for the long way.
+
+        ``add`` puts them where their company is, before anything is asked about that.
+        """
+        state, resolver = self._state, self._chart.resolver
+        if state.foreign or state.taken or resolver.relabels:
+            return next(told, None)
+        left: tuple[str, AlertRecord] | None = None
+        taken: list[Alert] = []
+        known, behaviours, silences = state.alerts, state.behaviour, state.silences
+        of, share, begun = self._sieve.of, self._words.share, self._muter.begun
+        common: _Common | None = None
+        judged: dict[float, list[str]] = {}
+        added = 0
+        for mark, record in told:
+            labels, left = record.labels, (mark, record)
+            if not labels or record.status != "firing" or record.value is not None or mark in known:
+                break
+            if common is None or not common.has(record):
+                self._put(common, judged)
+                common = self._common(record, now)
+            if common is None or mark in behaviours:
+                break
+            alike = of(labels)
+            if alike.ruled or now >= (until := common.until[alike.severe]):
+                break  # a rule, or its age alone, tells more
+            told_of = alike.mapped or record.entity
+            entity = resolver.resolve(labels, record.entity or "") if told_of else resolver.unruled(labels)
+            share(labels)
+            mutings, affected = begun(mark, labels, alike.ways, now, silences)
+            pattern = common.patterns.get(alike.severity) or common.pattern(alike)
+            if mutings or record.key or record.threshold is not None:
+                pattern = _otherwise(pattern, mutings, record)
+            alert = replace(
+                pattern, fingerprint=mark, labels=labels, annotations=record.annotations, url=record.url, entity=entity
+            )
+            known[mark] = alert
+            taken.append(alert)
+            if entity is not None and entity.startswith(_MAYBE_KPIS):
+                self._kpis.note(alert)
+            behaviours[mark] = common.behaviour
+            common.marks.append(mark)
+            if not mutings:
+                judged.setdefault(until, []).append(mark)
+            if affected:
+                add(taken[added:-1], now)
+                added = len(taken) - 1
+                self._rejudge(sorted(affected), now, out)
+            out.append(AlertChanged(at=now, alert=alert))
+            left = None
+        self._put(common, judged)
+        add(taken[added:], now)
+        return left
+
+    def _common(self, record: AlertRecord, now: float) -> _Common | None:
+        """What the next have in common that are told at the same times; None when these are over already."""
         at, ends_at = record.at, record.ends_at
         arrived = at if record.seen is None else record.seen
         start = min(at if record.starts_at is None else record.starts_at, now + SKEW_S)
@@ -107,66 +221,43 @@ class Firsts:
         if ends_at is not None:
             ends_at = max(ends_at, start)
             if ends_at <= now:
-                return None  # it is over already
+                return None
             ends_at = self._ends = self._ends if ends_at == self._ends != 0.0 else ends_at
             ahead, timeout = ends_at - arrived, record.timeout
             ahead = self._ahead = self._ahead if ahead == self._ahead != 0.0 else ahead
         arrived = self._arrived = self._arrived if arrived == self._arrived != 0.0 else arrived
         begun = start if start < arrived else arrived
-        ruled, mapped, ways, severity, severe, handling, reason = self._sieve.of(labels)
-        if ruled:
-            return None
-        until: float | None
-        until = due = self._until(begun, arrived) if severe else begun + DAY_S
-        if now >= due:
-            return None  # its age alone tells more
         behaviour = begun_once(begun)
         if start == begun:
             start = behaviour.began[0]
         (begun,) = behaviour.began
-        told = mapped or record.entity
-        entity = resolver.resolve(labels, record.entity or "") if told else resolver.unruled(labels)
-        self._words.share(labels)
-        mutings, affected = self._muter.begun(mark, labels, ways, now, state.silences)
-        if mutings:
-            handling, reason, until = "muted", muted(mutings), None
-        alert = Alert(
-            fingerprint=mark,
+        lone_s = self._court.lone_s
+        waits = max(begun + lone_s, arrived + min(lone_s, COMPANY_S))  # how long a severe one waits for company
+        return _Common(
+            first=record,
+            zero=0.0 in {record.at, record.seen, record.starts_at, record.ends_at},
             source=self._words.one(record.source),
-            labels=labels,
-            status="firing",
-            starts_at=begun,
-            updated_at=arrived,
-            onset_seen=arrived,
-            annotations=record.annotations,
+            begun=begun,
+            arrived=arrived,
             ends_at=ends_at,
             timeout=timeout,
-            key=record.key,
-            url=record.url,
-            threshold=record.threshold,
-            record=record.id,
-            entity=entity,
-            severity=severity,
-            mutings=mutings,
-            handling=handling,
-            reason=reason,
-            hold_until=until,
+            behaviour=behaviour,
+            until=(begun + DAY_S, waits),
             heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
         )
-        state.alerts[mark] = alert
-        if entity is not None:
-            self._kpis.note(alert)
-        state.behaviour[mark] = behaviour
-        if ends_at is None:
-            self._pruning.alert(alert)
+
+    def _put(self, common: _Common | None, judged: dict[float, list[str]]) -> None:
+        """Puts on the agenda when those that were taken lapse, and when they are judged again."""
+        if common is None:
+            return
+        if common.ends_at is None:
+            for mark in common.marks:
+                self._pruning.alert(self._state.alerts[mark])
         else:
-            self._agenda.put(ends_at, "expire", mark)
-        if until is not None:
-            self._agenda.put(until, "judge", mark)
-        if affected:
-            self._rejudge(sorted(affected), now, out)
-        out.append(AlertChanged(at=now, alert=alert))
-        return alert
+            self._agenda.put_all(common.ends_at, "expire", common.marks)
+        for until, marks in judged.items():
+            self._agenda.put_all(until, "judge", marks)
+        judged.clear()
 
     def _alike(self, holds: Sequence[bool], labels: Mapping[str, str]) -> _Alike:
         """Of alerts with such labels, of which ``holds`` says what matches them."""
@@ -181,11 +272,6 @@ class Firsts:
             handling=handling,
             reason=reason,
         )
-
-    def _until(self, begun: float, arrived: float) -> float:
-        """How long a severe one waits for company."""
-        lone_s = self._court.lone_s
-        return max(begun + lone_s, arrived + min(lone_s, COMPANY_S))
 
     def _say(self, severity: str) -> tuple[bool, Handling, Reason]:
         """Whether a severity pages, and what becomes of an alert that says nothing else."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import floor
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
 from quell.core.continuity import place_of
+from quell.core.families import family
 from quell.core.newcomers import WAIT_S
 from quell.core.partings import APART_S
 from quell.model.alert import Alert
-from quell.model.state import Group, State
+from quell.model.state import Group, State, Unit
 
 SMALL = 100
 """A group of so few units is looked at as a whole for as long as it lives; from a larger one goes what is over."""
@@ -48,6 +49,25 @@ class Groups:
             group = self._state.groups[unit.group]
             if self._planned.get(group.id) != (group.solve_at, group.close_at, group.review_at):
                 self.plan(group)
+
+    def add_all(self, alerts: Sequence[Alert], now: float) -> None:
+        """The same for first firings that come together: many of one symptom at one place mostly begin at once."""
+        unit_of, units, correlator = self._unit_of, self._state.units, self._chart.correlator
+        joined: dict[str | None, tuple[int, float, Unit]] = {}
+        for alert in alerts:
+            mark, entity = alert.fingerprint, alert.entity
+            if mark in unit_of:
+                continue
+            kind, onset = family(alert), min(alert.starts_at, alert.onset_seen)
+            last = joined.get(entity)
+            if last is not None and last[0] == kind and last[1] == onset:
+                unit = last[2]
+                correlator.add_alike(unit, alert)
+                unit_of[mark] = unit.id
+                continue
+            self.add(alert, now)
+            if entity is not None:  # only what is added at an entity changes where the next is added that is there
+                joined[entity] = kind, onset, units[unit_of[mark]]
 
     def plan(self, group: Group) -> None:
         """Puts on the agenda when a group is solved and closed."""

@@ -6,6 +6,7 @@ ahead is taken for now; a value that is no number is no value. What not even a s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from math import isfinite
 from typing import Any
@@ -66,6 +67,15 @@ def check(record: AnyRecord) -> None:
         _ANY_ORDER.encode_into(record, _SCRATCH)
     except UNKEPT as error:
         raise ValueError(f"{type(error).__name__} while it was encoded") from error
+
+
+def keepable(records: Sequence[AnyRecord]) -> bool:
+    """Whether all of the records could be kept: see `check`."""
+    try:
+        _ANY_ORDER.encode_into(records, _SCRATCH)
+    except UNKEPT:
+        return False
+    return True
 
 
 def sound(record: AnyRecord, now: float) -> AnyRecord:

@@ -7,7 +7,7 @@ from typing import Any
 
 from quell.core.clocks import Clocks
 from quell.core.fold import SKEW_S
-from quell.core.intake import check, encoded, is_sound, sound
+from quell.core.intake import check, encoded, is_sound, keepable, sound
 from quell.model.alert import identity_of
 from quell.model.decision import AnyDecision, Audit
 from quell.model.records import (
@@ -54,8 +54,10 @@ def in_order(
     ``identities`` has the labels of some alerts as `identity_of` gives them, by the record's identity; ``clocks`` sees
     the times of those that are not plainly sound, as they came.
     """
-    kept: list[AnyRecord] = []
     latest = now + SKEW_S
+    if _plain(records, now, latest):
+        return list(records) if len(records) < 2 else _sorted(list(records), identities)
+    kept: list[AnyRecord] = []
     for record in records:
         if type(record) is AlertRecord and is_sound(record, now, latest):
             taken: AnyRecord = record
@@ -75,6 +77,14 @@ def in_order(
     return kept if len(kept) < 2 else _sorted(kept, identities)
 
 
+def _plain(records: Sequence[AnyRecord], now: float, latest: float) -> bool:
+    """Whether all are alerts of which nothing need be made sound, and can be kept."""
+    for record in records:
+        if type(record) is not AlertRecord or not is_sound(record, now, latest):
+            return False
+    return keepable(records)
+
+
 def _sorted(records: list[AnyRecord], identities: Mapping[int, bytes]) -> list[AnyRecord]:
     """By kind and time; then, only where that does not tell, by what they speak of; then by content."""
 
@@ -83,7 +93,13 @@ def _sorted(records: list[AnyRecord], identities: Mapping[int, bytes]) -> list[A
         identity = record.key.encode() if record.key else identities.get(id(record)) or identity_of(record.labels)
         return identity + (b"\x00firing" if record.status == "firing" else b"\x00resolved")
 
-    ordered, runs = (records, [(0, len(records))]) if _at_once(records) else _by(records, _place)
+    at_once = _at_once(records)
+    if at_once:
+        known = list(map(identities.get, map(id, records)))
+        if None not in known and len(set(known)) == len(known):
+            # Each is another alert, and no identity is the beginning of another: JSON ends with itself.
+            return [records[at] for at in sorted(range(len(known)), key=known.__getitem__)]  # type: ignore[arg-type]
+    ordered, runs = (records, [(0, len(records))]) if at_once else _by(records, _place)
     for start, end in runs:
         kind = type(ordered[start])
         if kind in _UNORDERED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from quell.core.deploys import deployed, steady
 from quell.core.detect.detector import Detector
 from quell.core.groups import Groups
 from quell.core.hearsay import Hearsay
+from quell.core.intake import seen_before
 from quell.core.learn import SPAN_SOURCE, edge_key, learn_change, learn_dependency, learn_entity, learn_span
 from quell.core.lives import Lives
 from quell.core.provenance import learn_version, moved
@@ -96,10 +97,6 @@ class Takers:
         if detector.active:
             self._by_kind |= self._detecting(detector)
 
-    def of(self, record: AnyRecord) -> Callable[[Any, float, list[AnyDecision]], object] | None:
-        """What takes this kind of record; None when nothing does."""
-        return self._by_kind.get(type(record))
-
     def own(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         """Takes an alert that the core itself found."""
         self._take_alert(fingerprint(record.labels, record.source, record.key), record, now, out)
@@ -151,14 +148,32 @@ class Takers:
             DistributionRecord: lambda record, now, _out: detector.distribution(record, now),
         }
 
+    def take(self, records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> None:
+        """Takes records in this order; alerts that come one after the other without ids together."""
+        alerts: list[AlertRecord] = []
+        for record in records:
+            if type(record) is AlertRecord and not record.id:
+                alerts.append(record)
+                continue
+            if alerts:
+                self._take_alerts(alerts, now, out)
+                alerts = []
+            taker = self._by_kind.get(type(record))
+            if taker is not None and not (record.id and seen_before(self._state, record, now)):
+                taker(record, now, out)
+        if alerts:
+            self._take_alerts(alerts, now, out)
+
     def _alert(self, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
-        mark = self._repeats.mark_of(record)
+        self._take_alerts([record], now, out)
+
+    def _take_alerts(self, records: Sequence[AlertRecord], now: float, out: list[AnyDecision]) -> None:
+        """Most of what is new is taken together; what is not as plain is taken by itself between."""
         self._chart.renew()
-        first = self._alerts.firsts.take(mark, record, now, out)
-        if first is None:
-            self._take_alert(mark, record, now, out)
-        else:
-            self._groups.add(first, now)
+        mark_of, take_firsts = self._repeats.mark_of, self._alerts.firsts.take_all
+        told = iter([(mark_of(record), record) for record in records])
+        while (left := take_firsts(told, now, out, self._groups.add_all)) is not None:
+            self._take_alert(*left, now, out)
 
     def _take_alert(self, mark: str, record: AlertRecord, now: float, out: list[AnyDecision]) -> None:
         self._chart.renew()
