@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scene import T0, Scene, consistent, matcher, rulebook, says, silence
+from quell.core.crowds import Crowds
 from quell.expressions.matchers import parse_matchers
 from quell.model.alert import fingerprint
 from quell.model.decision import IncidentChanged, Page
@@ -124,6 +125,30 @@ def test_what_a_team_wants_paged_at_once_is_paged_at_once() -> None:
     scene.tell(*(lone(number, team="a", severity="info") for number in range(10, 15)), at=20.0)
     assert len(scene.pages) == 7
     assert crowd(scene).title == "5 info alerts without known relation: Rule10, Rule11 and 3 more"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_a_team_wants_paged_at_once_does_not_ask_all_that_are_held(
+    restarts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a storm ten thousand wait for company; each page would look at them all."""
+    rule = TriageRule(name="wages", matchers=parse_matchers("team=a"), verdict="page")
+    scene = Scene(rulebook(**BARE, triage=Triage(rules=(rule,))))
+    scene.tell(*(lone(number, team="b") for number in range(200)))
+    if restarts:
+        scene.restart()
+    asked: list[str] = []
+    usual = Crowds._waits
+
+    def counted(crowds: Crowds, mark: str) -> bool:
+        asked.append(mark)
+        return usual(crowds, mark)
+
+    monkeypatch.setattr(Crowds, "_waits", counted)
+    for number in range(300, 310):
+        scene.tell(lone(number, team="a"), at=number / 100)
+    assert len(scene.pages) == 10
+    assert len(asked) < 100
 
 
 @pytest.mark.parametrize("named", [False, True])

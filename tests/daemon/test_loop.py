@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.parts import SmallCore, loaded, running, source
+from quell.daemon import loop as loops
 from quell.daemon import saving
 from quell.errors import StoreError
 from quell.model.decision import Perform
@@ -224,5 +226,29 @@ def test_decisions_wait_for_a_store_that_cannot_keep_them() -> None:
             assert store.incident("I1") is not None
             assert quell.daemon.loop.broken == ""
             assert [entry.state for entry in store.ledger()] == ["done"]
+
+    go(story())
+
+
+def test_a_turn_takes_along_what_is_being_committed_unless_somebody_waits_to_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loops, "_SOONEST_TURN_S", 2.0)  # looked at ten times within it
+
+    async def story() -> None:
+        async with running(store=MemoryStore()) as quell:
+            loop, inbox = quell.daemon.loop, quell.daemon.inbox
+            monkeypatch.setattr(type(inbox), "busy", property(lambda _inbox: True))
+            seq = await inbox.put([firing(alertname="a")])
+            assert not await loop.passed(seq, 0.0)
+            began = time.perf_counter()
+            while loop._passed.seq < seq:
+                await asyncio.sleep(0.005)
+            patient_s = time.perf_counter() - began
+            seq = await inbox.put([firing(alertname="b")])
+            began = time.perf_counter()
+            assert await loop.passed(seq, 30.0)
+            assert time.perf_counter() - began < patient_s
+            assert patient_s > 1.5
 
     go(story())

@@ -91,3 +91,12 @@ def test_a_little_work_does_not_give_way_on_its_own() -> None:
         assert looked
 
     go(story())
+
+
+def test_nor_does_a_long_piece_of_work_wait_for_it_as_long_as_it_took_itself() -> None:
+    async def story() -> None:
+        pace = committing(time.perf_counter() - 600.0)
+        async with asyncio.timeout(50.0):
+            await pace.give_way(600.0)
+
+    go(story())

@@ -35,15 +35,19 @@ class Crowds:
         self._alerts = alerts
         self._automation = automation
         self._within_s = min(WITHIN_S, rulebook.triage.lone_page_after_s / 2.0)
-        self._waiting = {mark for mark, alert in state.alerts.items() if alert.firing and alert.incident is None}
+        alone = [one for one in state.alerts.values() if one.firing and one.incident is None]
+        self._paging = {one.fingerprint for one in alone if one.handling == "page"}
+        """Apart from the others: what a rule pages at once has no other company, and ten thousand may be held."""
+        self._held = {one.fingerprint for one in alone if one.handling != "page"}
 
     def note(self, mark: str) -> None:
         """Remembers that an alert waits; whether it still does is asked when it matters."""
-        self._waiting.add(mark)
+        (self._paging if self._state.alerts[mark].handling == "page" else self._held).add(mark)
 
     def sweep(self) -> None:
         """Forgets what waits no more."""
-        self._waiting = {mark for mark in self._waiting if mark in self._state.alerts and self._waits(mark)}
+        self._paging = {mark for mark in self._paging if self._waits(mark)}
+        self._held = {mark for mark in self._held if self._waits(mark)}
 
     def around(self, alert: Alert, now: float) -> Steps[list[Alert]]:
         """All that is to be told together with an alert that pages alone now, itself among them; [] when that is few.
@@ -51,8 +55,12 @@ class Crowds:
         Only what takes the same routes: a page for others is no page for who waits for this one. What a team's rule
         pages at once is told with what it pages at the same time, and nothing else.
         """
-        self.sweep()
-        known = (self._state.alerts[mark] for mark in self._waiting if mark != alert.fingerprint)
+        self._paging = {mark for mark in self._paging if self._waits(mark)}
+        marks = self._paging
+        if alert.reason.code != "rule":
+            self._held = {mark for mark in self._held if self._waits(mark)}
+            marks = self._paging | self._held
+        known = (self._state.alerts[mark] for mark in marks if mark != alert.fingerprint)
         near = sorted((one for one in known if self._near(one, alert, now)), key=_order)
         if len(near) + 1 < ALIKE:
             return []
@@ -70,8 +78,8 @@ class Crowds:
 
     def _waits(self, mark: str) -> bool:
         """Whether an alert is held for its company and nothing else, or pages as soon as that is concluded about."""
-        alert = self._state.alerts[mark]
-        if not alert.firing or alert.mutings or alert.incident is not None:
+        alert = self._state.alerts.get(mark)
+        if alert is None or not alert.firing or alert.mutings or alert.incident is not None:
             return False
         if alert.handling == "page":
             paged_at = self._state.behaviour.get(mark, NOTHING_OBSERVED).paged_at

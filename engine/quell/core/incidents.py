@@ -62,10 +62,7 @@ class Incidents:
         out: list[AnyDecision],
     ) -> Steps[None]:
         """Brings the incidents of a group in line with its solution, one after the other."""
-        placed, units = self._state.placed, self._state.units
-        firings = [member for unit_id in group.units for member in units[unit_id].alerts]
-        places = [member[0] if member[1] == 1 else place_of(member) for member in firings]
-        before = dict(zip(firings, map(placed.get, places), strict=True))
+        before = self._before(group)
         stood = any(before.values())
         if not causes and not stood:
             group.parting, group.newcomers = {}, {}
@@ -73,6 +70,7 @@ class Incidents:
         clusters = [
             Cluster(cause, roster.members) for cause in causes if (roster := self._rosters.of(cause.units)).heard
         ]
+        yield  # each part takes as long as the group is large: others are served between them
         merged = self._logbook.merged_into({name for name in before.values() if name is not None})
         free, held, apart = self._rulings.sorted_out(clusters)
         story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
@@ -84,11 +82,13 @@ class Incidents:
         )
         story = [(cluster, name) for cluster, name in story if name not in waiting]
         story = self._with_word(story, held, apart)
+        yield
         if stood:
             story = self._with_paged(story, apart, before)
         after = {member: name for cluster, name in story for member in cluster.members}
         after |= {member: name for name, members in apart.items() for member in members}
         told = set(after.values())
+        yield
         lost: dict[str, list[Member]] = {}
         moved: dict[Member, str | None] = {}
         for member, name in before.items():
@@ -121,6 +121,13 @@ class Incidents:
             self._tell(member, before[member], now, out)
             if not number % TOLD_TOGETHER:
                 yield
+
+    def _before(self, group: Group) -> dict[Member, str | None]:
+        """Where each firing of a group stood until now."""
+        placed, units = self._state.placed, self._state.units
+        firings = [member for unit_id in group.units for member in units[unit_id].alerts]
+        places = [member[0] if member[1] == 1 else place_of(member) for member in firings]
+        return dict(zip(firings, map(placed.get, places), strict=True))
 
     def _came(
         self, moved: Mapping[Member, str | None], before: Mapping[Member, str | None]

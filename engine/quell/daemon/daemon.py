@@ -126,10 +126,7 @@ class Daemon:
         self.inbox.private.use(loaded.settings.privacy)
         self.masker.private = self.inbox.private.text if loaded.settings.privacy.rules else None
         self.inbox.named = Naming(self.sources, lambda: self.settings.people).named
-        self.loop.follow(
-            lambda: self.inbox.busy, self.inbox.decided, lambda: self.inbox.arrived, lambda: self.inbox.holds_time,
-            lambda: self.inbox.committing_since,
-        )  # fmt: skip
+        self.loop.follow(self.inbox)
         self.inbox.stir = self.loop.stir
         self.performer = Performer(
             self.sources, Secrets(loaded.settings.directory, os.environ).read, self.inbox,

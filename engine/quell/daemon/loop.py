@@ -25,12 +25,13 @@ from quell.daemon.logs import Sparing
 from quell.daemon.mend import Mender
 from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
-from quell.daemon.pace import Pace
+from quell.daemon.pace import Coming, Pace
 from quell.daemon.passed import Passed
 from quell.daemon.recovery import READ_AT_ONCE, next_groups, taken_up
 from quell.daemon.saved import packed
 from quell.daemon.saving import Saving
 from quell.daemon.tallied import Tallied
+from quell.daemon.timers import Timers
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
 from quell.model.decision import AnyDecision, Perform, RequestEvidence
@@ -49,14 +50,6 @@ _LONGEST_PIECE_S = 0.01
 """After so long within a slice of records the event loop serves others: causes of much trouble take seconds to find."""
 _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
-_LONGEST_WAIT_S = 5.0
-"""The wall clock may jump, so timers are looked at this often at least."""
-_HELD_UP_S = 0.2
-"""Timers let what waits for its commit go first, but no longer than this: it may be nothing that brings a group."""
-_LOOK_S = 0.05
-"""Between two looks while a timer is due and waits."""
-_SLEPT_S = 60.0
-"""A timer that is so late tells that the machine slept: what the clock should have begun meanwhile comes once."""
 _STORE = "the store"
 """How everything begins that is broken until the store can be used again."""
 _STUCK_WAIT_S = 30.0
@@ -103,7 +96,6 @@ class Loop:
         self.returned: Callable[[], Awaitable[bool]] | None = None
         """Journals that nobody was there for a while, though the process lives; False when nobody needs to know."""
         self._decided: Callable[[int], None] = lambda _count: None
-        self._holds_time: Callable[[], bool] = lambda: False
         self._backlog = Backlog(writer)
         self._turning = asyncio.Lock()
         self._whole = True
@@ -114,27 +106,17 @@ class Loop:
         self._idle = asyncio.Event()
         self._idle.set()
         self._passed = Passed()
-        self._timers_after = 0.0
+        self._timers = Timers(clock, lambda: self.decider.next_due())  # noqa: PLW0108 - another may take its place
         self._log = structlog.get_logger("quell.loop")
         self._sparing = Sparing(self._log)
 
     # What others ask of the loop
 
-    def follow(
-        self,
-        busy: Callable[[], bool],
-        decided: Callable[[int], None],
-        arrived: Callable[[], int],
-        holds_time: Callable[[], bool],
-        committing: Callable[[], float | None],
-    ) -> None:
-        """``busy`` says whether something is being committed; ``decided`` is told how many records a turn was for.
-
-        ``arrived`` is how many deliveries have come so far; ``holds_time`` says whether a group has its time already
-        and is still to be handed over, ``committing`` since when a commit is under way.
-        """
-        self._pace.busy, self._pace.arrived, self._pace.committing = busy, arrived, committing
-        self._decided, self._holds_time = decided, holds_time
+    def follow(self, coming: Coming) -> None:
+        """What is still to be committed and what has come so far."""
+        self._pace.follow(coming)
+        self._timers.busy, self._timers.holds_time = (lambda: coming.busy), (lambda: coming.holds_time)
+        self._decided = coming.decided
 
     def stir(self) -> None:
         """A delivery came while none waited, or a commit is over: deciding may be waiting for that."""
@@ -240,12 +222,12 @@ class Loop:
         self.decider.use(rulebook)
         self.rulebook = rulebook
         self._saving.unsaved = True
-        self._timers_after = 0.0
+        self._timers.anew()
 
     async def catch_up(self) -> None:
         """Lets the time pass that went by since the last group: what became due meanwhile is decided over now."""
         async with self._turning:
-            if self._timer_due() and not self._backlog:
+            if self._timers.due and not self._backlog:
                 await self._pass_time()
 
     async def run(self) -> None:
@@ -255,7 +237,7 @@ class Loop:
             async with self._turning:
                 if self._backlog:
                     await self._catch_up_some()
-                elif self._timer_due() and not (self._slept() and self.returned and await self.returned()):
+                elif self._timers.due and not (self._timers.slept and self.returned and await self.returned()):
                     await self._pass_time()
                 if self._saving.due and (pieces := self._written_down()) is not None:
                     self._saving.keep_meanwhile(self.seq, pieces)
@@ -279,47 +261,29 @@ class Loop:
         if self._backlog:
             return
         self._news.clear()
-        due = self.decider.next_due()
-        wait_s = _LONGEST_WAIT_S
-        if due is not None:
-            wait_s = self._clock.real_s(max(due, self._timers_after) - self._clock.now())
-            if self._pace.busy() or self._holds_time():  # most likely it will be news
-                wait_s = max(wait_s, _LOOK_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(max(wait_s, 0.0), _LONGEST_WAIT_S)):
+            async with asyncio.timeout(self._timers.wait_s):
                 await self._news.wait()
-
-    def _timer_due(self) -> bool:
-        due = self.decider.next_due()
-        late_s = -1.0 if due is None else self._clock.real_s(self._clock.now() - max(due, self._timers_after))
-        # A group that is being committed has its time already; running timers beyond it would make a replay differ.
-        return late_s >= 0 and not self._holds_time() and (late_s >= _HELD_UP_S or not self._pace.busy())
-
-    def _slept(self) -> bool:
-        """Whether timers are so late that the machine must have slept, or its clock jumped."""
-        due = self.decider.next_due()
-        return due is not None and self._clock.real_s(self._clock.now() - max(due, self._timers_after)) >= _SLEPT_S
 
     async def _pass_time(self) -> None:
         due, now = self.decider.next_due(), self._clock.now()
         await self._turn([Group(seq=self.seq, now=now, records=())])
-        again = self.decider.next_due()
-        if due is not None and again is not None and again <= due:
-            self._timers_after = max(self._timers_after, now + self._clock.speed)
+        if (again := self._timers.stays(due, now)) is not None:
             self._sparing.warning("timer", "a timer of the core stays due; looking again in a second", due=again)
 
     async def _turn(self, groups: Iterable[Group], *, recovering: bool = False, patient: bool = False) -> None:
         """Decides over groups, as many as fit into the time of a turn, and commits what came out.
 
-        A ``patient`` turn takes along what is being committed: a commit for each handful of records, on the thread on
-        which senders wait for theirs, would halve what is accepted.
+        A ``patient`` turn takes along what is being committed, unless somebody waits to read: a commit for each handful
+        of records, on the thread on which senders wait for theirs, would halve what is accepted.
         """
         began = time.perf_counter()
         self._whole = False
         outcome = Outcome(self._told)
         until = inf if recovering else began + _LONGEST_TURN_S
         records = await self._decide_over(groups, outcome, until, recovering=recovering)
-        while patient and self._pace.busy() and time.perf_counter() - began < _SOONEST_TURN_S:
+        until_s = began + _SOONEST_TURN_S if patient else 0.0
+        while self._pace.busy() and time.perf_counter() < until_s and not self._passed.awaited:
             await asyncio.sleep(_SOONEST_TURN_S / 10)
             records += await self._decide_over(self._backlog.take(), outcome, until)
         new = await self._commit(outcome)
@@ -381,7 +345,7 @@ class Loop:
         if found.poisoned:
             self._saving.soon()  # the next that fails need not wait until all this is decided over once more
         if found.stuck is not None:
-            self._timers_after = self._clock.now() + _STUCK_WAIT_S * self._clock.speed
+            self._timers.pause(_STUCK_WAIT_S)
             self.broken = f"time cannot pass in the core: {type(found.stuck).__name__}: {found.stuck}"
             self._sparing.error("stuck", self.broken)
         return found.decisions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 _RECEIVING_SHARE = 8.0
 """Time for deliveries per time for the core while both have more to do than there is time."""
@@ -15,6 +16,20 @@ _SHORT_COMMIT_S = 0.001
 
 One that takes longer waits for the disk, and has no use for what the core would give up.
 """
+
+
+class Coming(Protocol):
+    """What is still to be committed, and what has come so far: `quell.daemon.inbox.Inbox`."""
+
+    @property
+    def busy(self) -> bool: ...
+    @property
+    def holds_time(self) -> bool: ...
+    @property
+    def committing_since(self) -> float | None: ...
+    @property
+    def arrived(self) -> int: ...
+    def decided(self, records: int) -> None: ...
 
 
 class Pace:
@@ -30,6 +45,11 @@ class Pace:
         self._waits: asyncio.Future[None] | None = None
         self._owed_s = 0.0
 
+    def follow(self, coming: Coming) -> None:
+        """Looks at what comes from now on."""
+        self.busy, self.committing = (lambda: coming.busy), (lambda: coming.committing_since)
+        self.arrived = lambda: coming.arrived
+
     def stir(self) -> None:
         """Something has come, or was committed: whoever gives way looks again."""
         if self._waits is not None:
@@ -39,14 +59,16 @@ class Pace:
         """After a slice that took so long: lets the event loop take in what has come, and commit it.
 
         Again while more comes, which may take some times as long as the slice but not for ever. A commit that is under
-        way is waited for, as its answers bring the next deliveries: for as long as a short one takes, and others for
-        as long as the slice took. Short slices give way together.
+        way is waited for, as its answers bring the next deliveries: for as long as a short one takes, or
+        as the slice took if that was less: who waits for a search must not wait for the disk as well. Short slices
+        give way together.
         """
         self._owed_s += spent_s
         if self._owed_s < _SERVED_AFTER_S:
             return
         spent_s, self._owed_s = self._owed_s, 0.0
         began, commit = time.perf_counter(), self.committing()
+        patience_s = min(spent_s, _SHORT_COMMIT_S)
         while True:
             before = self.arrived()
             await asyncio.sleep(0)
@@ -54,7 +76,7 @@ class Pace:
             if passed_s >= spent_s * _RECEIVING_SHARE:
                 return
             if self.arrived() == before:
-                left_s = spent_s - passed_s
+                left_s = patience_s - passed_s
                 if commit is not None and self.committing() == commit:  # the next one is not waited for in the same way
                     left_s = max(left_s, commit + _SHORT_COMMIT_S - began - passed_s)
                 if not self.busy() or left_s <= 0:

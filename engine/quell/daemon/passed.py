@@ -13,6 +13,11 @@ class Passed:
         self.seq = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     async def reach(self, seq: int, timeout_s: float) -> bool:
         """Waits until the turn of group ``seq`` is committed; False if that takes longer."""
         if self.seq >= seq:

@@ -36,7 +36,8 @@ def _times_to_text(value: Any) -> Any:
             for name, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_times_to_text(item) for item in value]
+        # Lists of ten thousand fingerprints are nothing to look into.
+        return [item if type(item) is str else _times_to_text(item) for item in value]
     return value
 
 

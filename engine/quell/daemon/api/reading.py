@@ -15,6 +15,7 @@ from quell.core.similar import lines
 from quell.daemon.api import levels, postmortem, quarantine, scoring
 from quell.daemon.api.known import known_incident
 from quell.daemon.api.likes import likes_of
+from quell.daemon.api.listed import Listed
 from quell.daemon.api.services import Services, answer, need, shown
 from quell.daemon.api.suggesting import add_reading
 from quell.errors import PictureError
@@ -48,11 +49,13 @@ def reading(services: Services) -> APIRouter:
 
 
 def _incidents(router: APIRouter, services: Services) -> None:
+    listed = Listed()
+
     @router.get("/incidents", summary="Incidents, newest first")
     async def incidents(status: Literal["open", "all"] = "open", limit: Limit = 100) -> Response:
         found = [one for one in services.state.incidents.values() if status == "all" or one.is_open]
         found.sort(key=lambda one: (-one.opened_at, one.id))
-        return answer({"incidents": found[:limit]})
+        return Response(listed.written(found[:limit]), media_type="application/json")
 
     @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs, changes and what is like it")
     async def incident(incident_id: str) -> Response:
