@@ -79,14 +79,16 @@ class _Inhibition:
 
     def __init__(self, rule: InhibitRule, labels: Mapping[str, Mapping[str, str]]) -> None:
         self.rule = rule
+        self._equal = rule.equal
         self._missing = ("",) * len(rule.equal)
         self._labels = labels
         self._stands: dict[int | Values, str | _Stand] = {}
         self._apart: set[Values] = set()
         """Values that stand by themselves, as the hash was taken by others."""
 
-    def begin(self, mark: str, values: Values, part: _Part) -> tuple[Iterable[str], str | None]:
+    def begin(self, mark: str, labels: Mapping[str, str], part: _Part) -> tuple[Iterable[str], str | None]:
         """Takes note of an alert that begins to fire; the targets whose inhibition that changes, and its inhibitor."""
+        values = tuple(map(labels.get, self._equal, self._missing))  # as `values` has it
         if not (part.source or self._apart) and self._stands.setdefault(hash(values), mark) is mark:
             return (), None
         return self.add(mark, values, part), self.inhibitor(values, part)
@@ -306,8 +308,7 @@ class Muter:
         if self._inhibitions:
             self._noted[mark] = labels
         for part in ways.parts:
-            inhibition = part.inhibition
-            told, by = inhibition.begin(mark, inhibition.values(labels), part)
+            told, by = part.inhibition.begin(mark, labels, part)
             if told:
                 affected = {*affected, *told}
             if by is not None:

@@ -14,8 +14,12 @@ from quell.daemon.writer import Writer
 from quell.model.records import AlertRecord, AnyRecord
 from quell.store.port import Group
 
-MOST_IN_MEMORY = 20_000
-"""Records of groups that are kept at hand; what comes beyond is read from the journal when its time comes."""
+MOST_IN_MEMORY = 50_000
+"""Records of groups that are kept at hand; what comes beyond is read from the journal when its time comes.
+
+To read one again costs a fourth of what deciding over it does, and nobody decides meanwhile. The words of a new alert,
+which are most of a record, stay in memory anyway once it is decided over.
+"""
 _AGAIN = 5
 """So many alerts whose words are the very objects of another that waits count as one: each is a few numbers more."""
 _READ_AT_ONCE = 4

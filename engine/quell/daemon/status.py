@@ -87,5 +87,5 @@ def set_gauges(metrics: Metrics, loop: Loop) -> None:
     """Brings the gauges that are counted from the state up to date."""
     state = loop.decider.state
     metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
-    metrics.alerts_firing.set(sum(alert.firing for alert in state.alerts.values()))
+    metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
     metrics.lag_seconds.set(loop.lag_s)
