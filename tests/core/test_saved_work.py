@@ -9,8 +9,9 @@ from random import Random
 import pytest
 
 from core.test_sifting import estate, noise
-from quell.core import correlate, folding, rosters, walk
+from quell.core import correlate, folding, rank, rosters, standing, walk
 from quell.core.alerts import Alerts
+from quell.core.conclude import Conclusion
 from quell.core.engine import Engine
 from quell.core.graph import Graph
 from quell.core.impact import AtKpis
@@ -39,6 +40,10 @@ SAVINGS: dict[str, tuple[object, str, object]] = {
     "moves that gain what they did are not weighed again": (Weighed, "move", lambda *_: None),
     "parents that could not pay fold nothing": (folding, "_most", lambda *_: inf),
     "what the alerts of a cause come to is kept": (rosters, "MOST_KEPT", 0),
+    "where firings are kept is remembered of large groups": (standing, "SMALL", 10**9),
+    "whom causes reach is remembered": (rank, "MOST_KEPT", 0),
+    "rivals that could not be told are not weighed": (Conclusion, "_least", lambda *_: -inf),
+    "ways that no search goes are not looked for": (rank, "HOP_LIMIT", 99),
     "alerts at KPIs are known": (AtKpis, "of", lambda self, _: iter(self._alerts.values())),
 }
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from quell.core.reach import Rows
 from quell.model.weights import DEFAULT, Prices
 
 SWAP_TRIALS = 20
+MOST_RIVALS = 5
+ROUNDING = 1e-6
 NO_ROWS: Rows = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
 MOST_WEIGHED = 400_000
 """So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
@@ -38,6 +41,10 @@ class Cause:
     parts: tuple[tuple[int, float], ...]
     rivals: Callable[[], tuple[tuple[int, float, float], ...]]
     above: Callable[[], Rows] = lambda: NO_ROWS
+
+    def of(self, units: tuple[int, ...]) -> Cause:
+        """The same cause, its units told otherwise."""
+        return Cause(self.key, self.began, units, self.net, self.folded, self.parts, self.rivals, self.above)
 
 
 class Conclusion:
@@ -204,12 +211,16 @@ class Conclusion:
         rows = np.flatnonzero(inside[self._problem.symptoms.unit])
         causes, place = np.unique(self._problem.cause[rows], return_inverse=True)
         bound = np.bincount(place, np.maximum(self._problem.plain[rows], 0.0))
-        order = [at for at in np.lexsort((causes, -bound)) if bound[at] > self._prices.cheapest][:SWAP_TRIALS]
-        trials = []
-        for cause in (int(causes[at]) for at in order):
+        order = np.lexsort((causes, -bound))
+        order = order[bound[order] > self._prices.cheapest][:SWAP_TRIALS]
+        trials: list[tuple[int, float, float]] = []
+        fifth = -inf
+        for cause, most in zip(causes[order].tolist(), bound[order].tolist(), strict=True):
             key = self._problem.key(cause)
             if key == root:
                 continue
+            if len(trials) >= MOST_RIVALS and most - self._least(key) < fifth - ROUNDING:
+                continue  # it could net less than those that are told
             span = self._problem.rows(cause)
             times = self._problem.times(span)
             worth = (
@@ -218,5 +229,10 @@ class Conclusion:
             gains = worth.sum(axis=1)
             top = int(gains.argmax())
             trials.append((key, float(gains[top]) - self._opening(key, float(times[top])), float(times[top])))
+            if len(trials) >= MOST_RIVALS:
+                fifth = sorted([net for _, net, _ in trials])[-MOST_RIVALS]
         trials.sort(key=lambda trial: (-trial[1], trial[0]))
-        return tuple(trials[:5])
+        return tuple(trials[:MOST_RIVALS])
+
+    def _least(self, key: int) -> float:
+        return self._prices.cheapest if self._floor is None else self._floor(key)

@@ -9,30 +9,24 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import islice
 from math import floor, inf
-from operator import attrgetter
 
 import msgspec
-import numpy as np
 
 from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
-from quell.core.continuity import place_of
 from quell.core.cover import Cover
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
-from quell.core.folding import HELD_S
 from quell.core.graph import Graph
-from quell.core.problem import Symptoms
+from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import Rows, key
 from quell.core.steps import Steps, finished
 from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web, window
 from quell.core.weighed import Weighed
 from quell.model.alert import Alert
-from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
 from quell.model.state import Group, Root, State, Unit
 from quell.model.topology import Change
@@ -47,8 +41,6 @@ ABSENCE_FANOUT = 40
 NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
 """Where a cause shows on which nothing depends."""
 CLOSE_DATA_S = 9000.0
-ENDED_AFTER_S = 60.0
-"""An end is believed so long after it: much fires again at once."""
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
 FEW = 32
@@ -57,7 +49,6 @@ ALERTS_LIKE_A_UNIT = 50
 """To conclude anew where so many alerts are takes as long as to weigh one more unit."""
 REVIEWS_COARSER = 3
 """Points of the grid between two looks at what ended."""
-_IDENTITY = attrgetter("entity", "family", "onset")
 COARSER = ((150, 1), (400, 2), (10**9, 3))
 
 
@@ -81,8 +72,7 @@ class Correlator:
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
         self._ample: set[int] = set()
         """Units that are known to have alerts enough to be worth all that one can be."""
-        self._over: dict[int, tuple[int, float]] = {}
-        """By unit, how many of its alerts ended and when half of these had, where all that is told of is believed."""
+        self._posing = Posing(state, self._timing)
         self._weighed = Weighed()
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
@@ -221,7 +211,7 @@ class Correlator:
     def _leave(self, gone: list[int]) -> None:
         self._ample.difference_update(gone)
         for unit_id in gone:
-            self._over.pop(unit_id, None)
+            self._posing.forget(unit_id)
         self.web.drop(gone)
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
@@ -243,7 +233,7 @@ class Correlator:
             (key(self._graph.node(root.entity), root.family), self._first(group) if root.began is None else root.began)
             for root in group.solution
         ]
-        ids, symptoms = self._symptoms(group, self._narrowed(group, before), now)
+        ids, symptoms = self._posing.of(group, self.web, self._narrowed(group, before), now)
         prices: dict[tuple[int, float], float] = {}
 
         def opening(cause: int, began: float) -> float:
@@ -275,7 +265,7 @@ class Correlator:
             self._searched(group)
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
-        return [replace(cause, units=tuple(ids[unit] for unit in cause.units)) for cause in solved]
+        return [cause.of(tuple([ids[unit] for unit in cause.units])) for cause in solved]
 
     def _floor(self, cause: int, changes: Callable[[str], Iterable[Change]]) -> float:
         """The least that a cause may cost, whenever it began."""
@@ -312,70 +302,9 @@ class Correlator:
             causes.update(sorted(claims, key=lambda cause: (claims[cause], cause))[:FRESH_CAUSES])
         return causes
 
-    def _in_order(self, ids: Iterable[int]) -> list[int]:
-        """Ids of units in an order that does not depend on what came first."""
-        units = self._state.units
-        return [unit.id for unit in sorted([units[unit_id] for unit_id in ids], key=_IDENTITY)]
-
-    def _symptoms(self, group: Group, only: set[int] | None, now: float) -> tuple[list[int], Symptoms]:
-        """The units of a group as a problem, and their ids; without those that none of the causes could explain."""
-        claims = self.web.claims_on(only, group.units)
-        ids = self._in_order(group.units if claims is None else claims.units)
-        if claims is None:
-            rows = [self.web.rows(unit_id) for unit_id in ids]
-            causes = np.concatenate([keys for keys, _, _ in rows])
-            cost = np.concatenate([costs for _, costs, _ in rows])
-            lag = np.concatenate([lags for _, _, lags in rows])
-            units = np.repeat(np.arange(len(ids)), [len(keys) for keys, _, _ in rows])
-        else:
-            place = {unit_id: at for at, unit_id in enumerate(ids)}
-            units = np.fromiter((place[unit_id] for unit_id in claims.unit), np.int64, len(claims.unit))
-            causes = np.array(claims.cause, dtype=np.int64)
-            cost, lag = np.array(claims.claims, dtype=np.float64).reshape(-1, 2).T
-        order = np.lexsort((units, causes))
-        causes = causes[order]
-        keys, starts = np.unique(causes, return_index=True)
-        known = [self._state.units[unit_id] for unit_id in ids]
-        ends = [self._ended(unit, now) if unit.ends else inf for unit in known]
-        shown, numbers = self._shown_in(known), dict[str, int]()
-        return ids, Symptoms(
-            onsets=np.array([unit.onset for unit in known], dtype=np.float64),
-            ends=np.array(ends, dtype=np.float64),
-            stood=np.array([numbers.setdefault(one.id, len(numbers)) if one else -1 for one in shown], dtype=np.int64),
-            live=np.array([one is not None and one.is_open for one in shown], dtype=np.bool_),
-            held=np.array([_held(one, now) for one in shown], dtype=np.bool_),
-            weight=np.array([unit.weight for unit in known], dtype=np.float64),
-            keys=keys,
-            starts=np.append(starts, len(causes)).astype(np.int64),
-            unit=units[order],
-            cost=cost[order],
-            lag=lag[order],
-            timing=self._timing,
-            beside=len(group.units) - len(ids),
-        )
-
-    def _ended(self, unit: Unit, now: float) -> float:
-        """When most of the alerts of a unit had ended for a while; inf as long as they have not."""
-        if not unit.ends:
-            return inf
-        known = self._over.get(unit.id)
-        if known is None:
-            told = sorted(end for end in unit.ends.values() if end <= now - ENDED_AFTER_S)
-            known = len(told), told[len(told) // 2] if told else inf
-            if len(told) == len(unit.ends):
-                self._over[unit.id] = known
-        return inf if 2 * known[0] < len(unit.alerts) else known[1]
-
     def end_told(self, unit: Unit) -> None:
         """Another end of something in a unit is known, or one is known no more."""
-        self._over.pop(unit.id, None)
-
-    def _shown_in(self, units: Iterable[Unit]) -> list[Incident | None]:
-        """The incidents in which the first alerts of units stand."""
-        first = [unit.alerts[0] for unit in units]
-        placed, incidents = self._state.placed, self._state.incidents
-        names = [placed.get(member[0] if member[1] == 1 else place_of(member)) for member in first]
-        return [None if name is None else incidents.get(name) for name in names]
+        self._posing.forget(unit.id)
 
     def ended(self, group: Group, now: float) -> None:
         """Plans to look again at a group in which something ended by now."""
@@ -510,10 +439,3 @@ class Correlator:
             known = tuple([other for other, _ in sure]), array("d", [p for _, p in sure])
             known = self._expected[cause] = known if sure else NOWHERE
         return known
-
-
-def _held(incident: Incident | None, now: float) -> bool:
-    """Whether people have had an incident before them for a while, as something that belongs together."""
-    if incident is None or incident.crowd:
-        return False
-    return incident.is_open and incident.opened_at <= now - HELD_S

@@ -38,6 +38,7 @@ from quell.core.order import in_order
 from quell.core.pager import Pager
 from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
+from quell.core.standing import Standing
 from quell.core.steps import TOGETHER, Steps
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
@@ -113,8 +114,15 @@ class Engine:
             reconsider=self._groups.reconsider,
         )
         self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
+        self._standing = Standing(self.state)
         self._incidents = Incidents(
-            rulebook, self.state, alerts=self._alerts, logbook=logbook, pager=self._pager, lives=self._lives
+            rulebook,
+            self.state,
+            alerts=self._alerts,
+            logbook=logbook,
+            pager=self._pager,
+            lives=self._lives,
+            standing=self._standing,
         )
         self._observer = Observer(self.state)
         self._people = People(
@@ -356,17 +364,16 @@ class Engine:
 
     def _settle_alone(self, group: Group, at: float, out: list[AnyDecision]) -> None:
         """What is in no incident, now that its company is known: it pages alone, or is judged again."""
-        known, units = self.state.alerts, self.state.units
+        known = self.state.alerts
         with self._alerts.unchanged():
-            for unit in group.units:
-                for mark, _ in units[unit].alerts:
-                    alert = known.get(mark)
-                    if alert is None or alert.incident is not None:
-                        continue
-                    if alert.handling == "page":
-                        self._consequences.page_alone(alert, at, out)
-                    elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
-                        self._alerts.rejudge([mark], at, out)
+            for mark in self._standing.firings(group).marks:
+                alert = known.get(mark)
+                if alert is None or alert.incident is not None:
+                    continue
+                if alert.handling == "page":
+                    self._consequences.page_alone(alert, at, out)
+                elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
+                    self._alerts.rejudge([mark], at, out)
 
 
 def _tell_of_return(records: Sequence[AnyRecord]) -> bool:

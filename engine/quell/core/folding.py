@@ -158,9 +158,10 @@ def _offers(
     here = np.array([key for key, _ in opened])
     some = np.flatnonzero((saved > 0.0) & (parents != here[child]))
     keys, place = np.unique(parents[some], return_inverse=True)
-    more = np.array([own.most(key) for key in keys.tolist()])
+    listed, open_already = keys.tolist(), {key for key, _ in opened}
+    more = np.array([own.most(key) for key in listed])
     enough = np.bincount(place, saved[some], minlength=len(keys)) + more > prices.cheapest - _ROUNDING
-    some = some[(enough | np.isin(keys, here))[place]]
+    some = some[(enough | np.array([key in open_already for key in listed], dtype=np.bool_))[place]]
     lags = np.concatenate([lags for _, _, lags in ways])[some].tolist()
     known = list(opened)
     for at, parent, nats, lag in zip(*(part[some].tolist() for part in (child, parents, saved)), lags, strict=True):

@@ -24,6 +24,7 @@ from quell.core.remains import remains
 from quell.core.rosters import Rosters
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
+from quell.core.standing import Standing
 from quell.core.steps import Steps
 from quell.core.titles import title
 from quell.model.alert import Alert, Reason
@@ -40,7 +41,15 @@ class Incidents:
     """Works on ``state.incidents`` and ``state.placed``; every visible difference becomes a decision."""
 
     def __init__(
-        self, rulebook: Rulebook, state: State, *, alerts: Alerts, logbook: Logbook, pager: Pager, lives: Lives
+        self,
+        rulebook: Rulebook,
+        state: State,
+        *,
+        alerts: Alerts,
+        logbook: Logbook,
+        pager: Pager,
+        lives: Lives,
+        standing: Standing,
     ) -> None:
         self._rulebook = rulebook
         self._state = state
@@ -50,6 +59,7 @@ class Incidents:
         self._lives = lives
         self._rulings = Rulings(state)
         self._rosters = Rosters(state)
+        self._standing = standing
 
     def settle(
         self,
@@ -62,7 +72,7 @@ class Incidents:
         out: list[AnyDecision],
     ) -> Steps[None]:
         """Brings the incidents of a group in line with its solution, one after the other."""
-        before = self._before(group)
+        before = self._standing.before(group)
         stood = any(before.values())
         if not causes and not stood:
             group.parting, group.newcomers = {}, {}
@@ -87,14 +97,14 @@ class Incidents:
             story = self._with_paged(story, apart, before)
         after = {member: name for cluster, name in story for member in cluster.members}
         after |= {member: name for name, members in apart.items() for member in members}
-        told = set(after.values())
+        told, over = set(after.values()), {name for name in set(before.values()) if self._resolved(name)}
         yield
         lost: dict[str, list[Member]] = {}
         moved: dict[Member, str | None] = {}
         for member, name in before.items():
             if name is not None and name not in told:
                 lost.setdefault(name, []).append(member)
-            now_at = after.get(member) or (name if self._resolved(name) else None)
+            now_at = after.get(member) or (name if name in over else None)
             if now_at != name:
                 self._place(member, now_at)
                 moved[member] = now_at
@@ -121,13 +131,6 @@ class Incidents:
             self._tell(member, before[member], now, out)
             if not number % TOLD_TOGETHER:
                 yield
-
-    def _before(self, group: Group) -> dict[Member, str | None]:
-        """Where each firing of a group stood until now."""
-        placed, units = self._state.placed, self._state.units
-        firings = [member for unit_id in group.units for member in units[unit_id].alerts]
-        places = [member[0] if member[1] == 1 else place_of(member) for member in firings]
-        return dict(zip(firings, map(placed.get, places), strict=True))
 
     def _came(
         self, moved: Mapping[Member, str | None], before: Mapping[Member, str | None]

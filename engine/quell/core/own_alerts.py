@@ -52,7 +52,10 @@ class OwnAlerts(Own):
 
     def _better(self, key: int, began: float) -> list[tuple[int, float]]:
         """Units with the nats by which each is explained better."""
-        rows = np.array(self._own.get(key, ()), dtype=np.int64)
+        own = self._own.get(key)
+        if own is None:
+            return []
+        rows = np.array(own, dtype=np.int64)
         units, worth = self._problem.symptoms.unit[rows].tolist(), self._problem.worth(rows, began).tolist()
         more = [(unit, nats - float(self._have[unit])) for unit, nats in zip(units, worth, strict=True)]
         return [one for one in more if one[1] > 0.0]

@@ -205,7 +205,7 @@ class Pager:
         nothing else in it pages by its severity, it is no graver than what was told, and nobody else would be called.
         """
         incident = self._state.incidents[name]
-        if not incident.is_open or incident.acknowledged_by:
+        if not came or not incident.is_open or incident.acknowledged_by:
             return
         able = self._all_able(incident)
         origins = [came[alert.fingerprint] for alert in able if alert.fingerprint in came]

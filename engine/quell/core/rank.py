@@ -15,7 +15,7 @@ from quell.core.correlate import Correlator
 from quell.core.edges import most_likely
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
-from quell.core.reach import Claim
+from quell.core.reach import HOP_LIMIT, Claim
 from quell.core.trail import OF_DATA, Led, follows, trail
 from quell.core.walk import visits
 from quell.core.witness import Testimony, surroundings, testimony
@@ -29,6 +29,8 @@ MOST_BETRAYED = 3
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
+MOST_KEPT = 5_000
+"""Of so many causes it is remembered whom they reach."""
 USER_KINDS = frozenset({"kpi", "endpoint", "frontend"})
 Changes = Callable[[str], Iterable[Change]]
 """What changed lately at an entity."""
@@ -53,6 +55,7 @@ class Ranker:
         self._by, self._changed = graph.weights.ranking, graph.weights.prices.changed
         self._correlator = correlator
         self._state = state
+        self._impacts: dict[int, tuple[str, ...]] = {}
 
     def weigh_changes(self, nats: float) -> None:
         """What a change at once before is worth from now on."""
@@ -78,13 +81,15 @@ class Ranker:
             score = candidate.net + walked + told.nats(self._name(candidate.key))
             scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
+        in_order = sorted(units, key=lambda unit: (unit.entity, unit.family))
         odds = [exp(min(0.0, (score - scored[0][0])) / self._by.temperature) for score, _ in scored]
         found = [
             self._suspect(
-                candidate, units=units, told=told, changes=changes, score=score, whole=candidate.key == cause.key
+                candidate, units=units, in_order=in_order, told=told, changes=changes, score=score,
+                whole=candidate.key == cause.key,
             )
             for score, candidate in scored[:MOST_SUSPECTS]
-        ]
+        ]  # fmt: skip
         found = [follows(one, led[one.entity][1]) if one.entity in led else one for one in found]
         found = [self._along(one, units, changes) for one in found]
         margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
@@ -108,6 +113,8 @@ class Ranker:
 
     def _told(self, cause: Cause, units: Sequence[Unit]) -> Testimony:
         entities = [unit.entity for unit in units]
+        if not self._state.signals:
+            return testimony(self._graph, self._state, entities, [], cause.began)
         known = map(self._state.alerts.get, [mark for unit in units for mark, _ in unit.alerts])
         names = {alert.labels.get("alertname", "") for alert in known if alert is not None}
         began = min(cause.began, *(unit.onset for unit in units))
@@ -163,6 +170,7 @@ class Ranker:
         candidate: Candidate,
         *,
         units: Sequence[Unit],
+        in_order: Sequence[Unit],
         told: Testimony,
         changes: Changes,
         score: float,
@@ -170,7 +178,8 @@ class Ranker:
     ) -> Suspect:
         """``whole``: it is the cause that was concluded, which stands for all symptoms, some of them through others."""
         entity = self._name(candidate.key)
-        claims = [(unit, self._correlator.web.claims[unit.id].get(candidate.key)) for unit in units]
+        of, at = self._correlator.web.claims, candidate.key
+        claims = [(unit, of[unit.id].get(at)) for unit in units]
         explained = [unit.onset for unit, claim in claims if whole or claim is not None]
         first = min(explained or [unit.onset for unit in units])
         change, bonus = nearest_change(changes(entity), candidate.began, first, self._changed)
@@ -187,7 +196,7 @@ class Ranker:
             kind=change.type if change else "entity",
             score=round(score, 4),
             onset=candidate.began,
-            path=self._path(candidate, units),
+            path=self._path(candidate, in_order),
             evidence=tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
         )
 
@@ -222,12 +231,15 @@ class Ranker:
         return found
 
     def _path(self, candidate: Candidate, units: Sequence[Unit]) -> tuple[str, ...]:
-        """From the cause to the furthest symptom that it explains over known dependencies."""
+        """From the cause to the furthest symptom that it explains over known dependencies, the first of these units."""
         best: list[int] = [candidate.key]
-        for unit in sorted(units, key=lambda unit: (unit.entity, unit.family)):
-            path = self._correlator.web.reacher.path(self._key(unit), candidate.key)
+        reacher, node = self._correlator.web.reacher, self._graph.node
+        for unit in units:
+            path = reacher.path(node(unit.entity) * COUNT + unit.family, candidate.key)
             if len(path) > len(best):
                 best = path
+                if len(best) > HOP_LIMIT:
+                    break  # no search goes further
         names = [self._name(step) for step in best]
         return tuple(name for at, name in enumerate(names) if at == 0 or names[at - 1] != name)
 
@@ -247,9 +259,17 @@ class Ranker:
         return "; ".join(reasons)
 
     def impact(self, cause: Cause) -> tuple[str, ...]:
-        """Entities needed by users that the cause plausibly reaches."""
-        best: dict[int, float] = {cause.key // COUNT: 1.0}
-        ring = [(cause.key // COUNT, cause.key % COUNT, 1.0)]
+        """Entities needed by users that the cause plausibly reaches; the graph alone says that."""
+        known = self._impacts.get(cause.key)
+        if known is None:
+            if len(self._impacts) >= MOST_KEPT:
+                self._impacts.clear()
+            known = self._impacts[cause.key] = self._impact(cause.key)
+        return known
+
+    def _impact(self, cause: int) -> tuple[str, ...]:
+        best: dict[int, float] = {cause // COUNT: 1.0}
+        ring = [(cause // COUNT, cause % COUNT, 1.0)]
         known: dict[tuple[int, int], tuple[float, int]] = {}
         for _ in range(IMPACT_HOPS):
             reached = []

@@ -155,8 +155,9 @@ class Reacher:
         best: dict[int, tuple[float, float]] = {}
         previous: dict[int, int] = {}
         heap: list[tuple[float, float, int, int, int]] = [(0.0, 0.0, start, 0, start)]
+        push, pop, out = heapq.heappush, heapq.heappop, self._graph.out
         while heap:
-            cost, lag, here, hops, came = heapq.heappop(heap)
+            cost, lag, here, hops, came = pop(heap)
             if here in best:
                 continue
             best[here] = (cost, lag)
@@ -165,18 +166,17 @@ class Reacher:
                 continue
             node, family = divmod(here, COUNT)
             toll = self._toll(node, family) if hops else 0.0
-            known = self._ways[family]
-            for other, how, weight in self._graph.out[node]:
+            known, so_far, further = self._ways[family], cost + toll, hops + 1
+            for other, how, weight in out[node]:
                 ways = known.get((id(how), weight))
                 if ways is None:
                     ways = known[id(how), weight] = into(how, family, weight)
                 for cause, likely, later in ways:
-                    onward = cost + toll - likely
-                    step = other * COUNT + cause
-                    if onward <= COST_LIMIT and step not in best:
-                        heapq.heappush(heap, (onward, lag + later, step, hops + 1, here))
+                    onward = so_far - likely
+                    if onward <= COST_LIMIT and (step := other * COUNT + cause) not in best:
+                        push(heap, (onward, lag + later, step, further, here))
             if family == Family.IDLE:
                 for step, nats, more_s in self._starved(node, start=not hops):
-                    if cost + toll + nats <= COST_LIMIT and step not in best:
-                        heapq.heappush(heap, (cost + toll + nats, lag + more_s, step, hops + 1, here))
+                    if so_far + nats <= COST_LIMIT and step not in best:
+                        push(heap, (so_far + nats, lag + more_s, step, further, here))
         return best, previous

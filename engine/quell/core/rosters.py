@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -22,6 +21,8 @@ class Roster:
     """Firings in order of onset, whether people may hear of them, and the alerts whose present firing is among them."""
 
     raw: list[Member]
+    of: list[str]
+    """The fingerprints of these, in their order."""
     known: list[Alert | None]
     members: tuple[Member, ...]
     heard: bool
@@ -42,17 +43,24 @@ class Rosters:
     def of(self, units: tuple[int, ...]) -> Roster:
         """The roster of these units as of now."""
         live, alerts = self._state.units, self._state.alerts
-        raw = [member for unit_id in units for member in live[unit_id].alerts]
-        known = list(map(alerts.get, [mark for mark, _ in raw]))
         roster = self._kept.get(units)
-        if roster is None or roster.raw != raw or roster.known != known:
+        count = 0
+        for unit_id in units:
+            count += len(live[unit_id].alerts)
+        if roster is None or len(roster.raw) != count:  # what joined a unit stays in it
+            raw = [member for unit_id in units for member in live[unit_id].alerts]
+            marks = [mark for mark, _ in raw]
+        else:
+            raw, marks = roster.raw, roster.of
+        known = list(map(alerts.get, marks))
+        if roster is None or roster.raw is not raw or roster.known != known:
             self._forget(units)
             if len(self._kept) >= MOST_KEPT:
                 for oldest in list(islice(self._kept, MOST_KEPT // 4 + 1)):
                     self._forget(oldest)
             while self._kept and self._alerts + len(raw) > MOST_ALERTS:
                 self._forget(next(iter(self._kept)))
-            roster = self._kept[units] = _roster(raw, known)
+            roster = self._kept[units] = _roster(raw, marks, known)
             self._alerts += len(raw)
         return roster
 
@@ -69,7 +77,7 @@ class Rosters:
         return roster if roster.members == members else None
 
 
-def _roster(raw: list[Member], known: Sequence[Alert | None]) -> Roster:
+def _roster(raw: list[Member], marks: list[str], known: list[Alert | None]) -> Roster:
     order = sorted([
         (0.0 if alert is None else alert.starts_at, mark, episode)
         for (mark, episode), alert in zip(raw, known, strict=True)
@@ -80,7 +88,8 @@ def _roster(raw: list[Member], known: Sequence[Alert | None]) -> Roster:
     present = [alert for mark, episode in members if (alert := by_mark[mark]) is not None and alert.episode == episode]
     return Roster(
         raw,
-        list(known),
+        marks,
+        known,
         members,
         heard,
         present,

@@ -82,7 +82,9 @@ def _around(graph: Graph, start: Sequence[int]) -> list[int]:
         reached = []
         for node in ring:
             for other, _, _ in graph.out[node]:
-                if other not in seen and len(seen) < LIMIT:
+                if other not in seen:
+                    if len(seen) >= LIMIT:
+                        return list(seen)
                     seen[other] = None
                     reached.append(other)
         ring = reached

@@ -13,12 +13,12 @@ import heapq
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quell.core.columns import Claims, Columns
 from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.kin import Kin
@@ -45,17 +45,6 @@ MOST_TOGETHER = 4_000
 could weigh them all."""
 
 
-@dataclass(slots=True)
-class Claims:
-    """Claims on some causes, one a place of the first three lists: whose, on which cause, at what cost and lag."""
-
-    unit: list[int] = field(default_factory=list)
-    cause: list[int] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-    units: list[int] = field(default_factory=list)
-    """Each unit that claims any of the causes, once."""
-
-
 def window(family: int) -> float:
     """How long, in seconds, an onset at one entity may lie from another and still belong to the same trouble."""
     return LEG_WITHIN_DATA_S if family == Family.DATA else LEG_WITHIN_S
@@ -80,6 +69,7 @@ class Web:
         self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
         self._claimed_by: defaultdict[int, list[int]] = defaultdict(list)
+        self._columns = Columns(self.claims, self._claimed_by)
         self.missing: dict[int, float] = {}
         """By cause how many of those at which it should show are quiet; forgotten when it may be otherwise."""
         self._plain = 0
@@ -161,6 +151,7 @@ class Web:
         self._rows.pop(unit.id, None)
         for cause in self.claims.pop(unit.id):
             if not unit.plain:
+                self._columns.forget(cause, None)
                 claimants = self._claimed_by[cause]
                 _without(claimants, unit.id)
                 if not claimants:
@@ -217,21 +208,13 @@ class Web:
         return known[0], known[1].view(np.float64), known[2].view(np.float64)
 
     def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
-        """What these units claim of these causes, told by who claims them; None for all causes.
+        """What these units claim of these causes, by cause; None for all causes.
 
         None also where a unit has its claims by the graph alone: nobody keeps who claims what then.
         """
         if causes is None or self._plain:
             return None
-        found, at = Claims(), {unit: place for place, unit in enumerate(units)}
-        claims = self.claims
-        for cause in causes:
-            mine = [unit for unit in self._claimed_by.get(cause, ()) if unit in at]
-            found.unit += mine
-            found.cause += [cause] * len(mine)
-            found.claims += [claims[unit][cause] for unit in mine]
-        found.units = sorted(set(found.unit), key=at.__getitem__)
-        return found
+        return self._columns.on(causes, units)
 
     def _weave(self, unit: Unit) -> set[int]:
         node = self.graph.node(unit.entity)
@@ -292,6 +275,7 @@ class Web:
         """Puts what a unit may come from along lineage in the place of what was known of that."""
         claims, unit_id = self.claims[unit.id], unit.id
         for cause, best, shared in self._leads.lead(unit, claims, self._shared_by, SHARED_LIMIT):
+            self._columns.forget(cause, None)
             if best is None:
                 del claims[cause]
                 _without(self._claimed_by[cause], unit_id)
@@ -401,6 +385,7 @@ class Web:
         if known is None or claim < known:
             claims[cause] = self.reacher.one(claim)
             self._rows.pop(unit_id, None)
+            self._columns.forget(cause, None)
 
     def _lower_onward(self, unit_id: int, cause: int, claim: Claim) -> bool:
         if claim[0] > LEG_LIMIT:

@@ -1,0 +1,71 @@
+"""Who claims a cause, at what cost and lag, as arrays that are kept from one look at a group to the next.
+
+A large group is looked at again and again for a few causes, and most claims on these are what they were a while ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quell.core.reach import Claim
+
+MOST_KEPT = 5_000
+"""So many causes are remembered, at some kilobytes each where hundreds claim one."""
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Column = tuple[Ints, Floats]
+"""Units in order of their ids, and their costs and lags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Claims on some causes, in order of these: whose, on which cause, at what cost and lag."""
+
+    unit: Ints
+    cause: Ints
+    cost: Floats
+    lag: Floats
+
+
+class Columns:
+    """Reads claims by cause; whoever changes a claim on a cause says so."""
+
+    def __init__(self, claims: Mapping[int, Mapping[int, Claim]], claimed_by: Mapping[int, Sequence[int]]) -> None:
+        self._claims = claims
+        self._claimed_by = claimed_by
+        self._kept: dict[int, Column] = {}
+        self.forget = self._kept.pop
+        """Of a cause that is claimed otherwise than it was; called for every claim, so it is no method of its own."""
+
+    def on(self, causes: Collection[int], units: Sequence[int]) -> Claims:
+        """What these units claim of these causes."""
+        found = [(cause, column) for cause in sorted(causes) if (column := self._column(cause)) is not None]
+        if not found:
+            none = np.empty(0, dtype=np.int64)
+            return Claims(none, none, np.empty(0), np.empty(0))
+        unit = np.concatenate([ids for _, (ids, _) in found])
+        both = np.concatenate([told for _, (_, told) in found], axis=1)
+        cause = np.repeat([cause for cause, _ in found], [len(ids) for _, (ids, _) in found])
+        here = np.sort(np.array(units, dtype=np.int64))
+        at = np.minimum(np.searchsorted(here, unit), len(here) - 1)
+        mine = here[at] == unit
+        if mine.all():
+            return Claims(unit, cause, both[0], both[1])
+        return Claims(unit[mine], cause[mine], both[0][mine], both[1][mine])
+
+    def _column(self, cause: int) -> Column | None:
+        known = self._kept.get(cause)
+        if known is None:
+            ids = self._claimed_by.get(cause)
+            if not ids:
+                return None
+            claims = self._claims
+            told = np.array([claims[unit][cause] for unit in ids], dtype=np.float64).T.copy()
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            known = self._kept[cause] = np.array(ids, dtype=np.int64), told
+        return known

@@ -1,0 +1,112 @@
+"""A group of units as a problem to be solved: what is to be explained, and what could explain it, as flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from math import inf
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quell.core.continuity import place_of
+from quell.core.folding import HELD_S
+from quell.core.problem import Symptoms
+from quell.core.web import Web
+from quell.model.incident import Incident
+from quell.model.state import Group, State, Unit
+from quell.model.weights import Timing
+
+ENDED_AFTER_S = 60.0
+"""An end is believed so long after it: much fires again at once."""
+_IDENTITY = attrgetter("entity", "family", "onset")
+_NOWHERE = -1, False, False
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Posing:
+    """Reads a state; what it remembers of a unit is forgotten when another end of it is told."""
+
+    def __init__(self, state: State, timing: Timing) -> None:
+        self._state = state
+        self._timing = timing
+        self._over: dict[int, tuple[int, float]] = {}
+        """By unit, how many of its alerts ended and when half of these had, where all that is told of is believed."""
+
+    def forget(self, unit_id: int) -> None:
+        """When a unit ended is to be worked out anew."""
+        self._over.pop(unit_id, None)
+
+    def of(self, group: Group, web: Web, only: Collection[int] | None, now: float) -> tuple[list[int], Symptoms]:
+        """The ids of a group's units, and the problem; without those that none of ``only`` these causes explains."""
+        claims = web.claims_on(only, group.units)
+        if claims is None:
+            known = self._in_order(group.units)
+            rows = [web.rows(unit.id) for unit in known]
+            causes = np.concatenate([keys for keys, _, _ in rows])
+            cost = np.concatenate([costs for _, costs, _ in rows])
+            lag = np.concatenate([lags for _, _, lags in rows])
+            units = np.repeat(np.arange(len(known)), [len(keys) for keys, _, _ in rows])
+        else:
+            some = set(claims.unit.tolist())
+            known = self._in_order(unit_id for unit_id in group.units if unit_id in some)
+            by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
+            units = by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]
+            causes, cost, lag = claims.cause, claims.cost, claims.lag
+        order = np.lexsort((units, causes))
+        causes = causes[order]
+        starts = np.flatnonzero(np.diff(causes, prepend=-1))
+        stood, live, held = self._shown(known, now)
+        return [unit.id for unit in known], Symptoms(
+            onsets=np.array([unit.onset for unit in known], dtype=np.float64),
+            ends=np.array([self._ended(unit, now) if unit.ends else inf for unit in known], dtype=np.float64),
+            stood=stood,
+            live=live,
+            held=held,
+            weight=np.array([unit.weight for unit in known], dtype=np.float64),
+            keys=causes[starts],
+            starts=np.append(starts, len(causes)).astype(np.int64),
+            unit=units[order],
+            cost=cost[order],
+            lag=lag[order],
+            timing=self._timing,
+            beside=len(group.units) - len(known),
+        )
+
+    def _in_order(self, ids: Iterable[int]) -> list[Unit]:
+        """Units in an order that does not depend on what came first."""
+        units = self._state.units
+        return sorted([units[unit_id] for unit_id in ids], key=_IDENTITY)
+
+    def _ended(self, unit: Unit, now: float) -> float:
+        """When most of the alerts of a unit, of which some did, had ended for a while; inf as long as they have not."""
+        known = self._over.get(unit.id)
+        if known is None:
+            told = sorted(end for end in unit.ends.values() if end <= now - ENDED_AFTER_S)
+            known = len(told), told[len(told) // 2] if told else inf
+            if len(told) == len(unit.ends):
+                self._over[unit.id] = known
+        return inf if 2 * known[0] < len(unit.alerts) else known[1]
+
+    def _shown(self, units: Collection[Unit], now: float) -> tuple[Ints, Bools, Bools]:
+        """The how manieth incident the first alert of each unit stands in, whether it is open, and has been held."""
+        first = [unit.alerts[0] for unit in units]
+        placed, incidents = self._state.placed, self._state.incidents
+        names = [placed.get(member[0] if member[1] == 1 else place_of(member)) for member in first]
+        told: dict[str | None, tuple[int, bool, bool]] = {}
+        number = 0
+        for name in dict.fromkeys(names):
+            incident = incidents.get(name) if name is not None else None
+            if incident is None:
+                told[name] = _NOWHERE
+            else:
+                told[name] = number, incident.is_open, _held(incident, now)
+                number += 1
+        stood, live, held = np.array([told[name] for name in names], dtype=np.int64).reshape(-1, 3).T
+        return stood.copy(), live.astype(np.bool_), held.astype(np.bool_)
+
+
+def _held(incident: Incident, now: float) -> bool:
+    """Whether people have had an incident before them for a while, as something that belongs together."""
+    return not incident.crowd and incident.is_open and incident.opened_at <= now - HELD_S
