@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.scene import PAGER, T0, Scene, rulebook
 from quell.core.impact import AtKpis, about_models, harm_of
@@ -63,6 +64,21 @@ def test_a_kpi_that_is_reached_counts_only_while_an_alert_fires_there() -> None:
     assert harm_of(state, incident) == "model"
     state.alerts["b"] = alert("kpi/approvals", "b")
     assert harm_of(state, incident) == "business"
+
+
+def test_the_very_alerts_of_before_are_not_asked_again_but_others_are() -> None:
+    known = Incident(
+        id="I", title="", status="open", opened_at=T0, updated_at=T0, alerts=("a",), impact=("kpi/approvals",),
+        harm="model",
+    )  # fmt: skip
+    state = State()
+    grown = replace(known, alerts=("a", "b"), title="grown")
+    state.alerts["b"] = alert("service/shop", "b", impact="fairness")
+    assert harm_of(state, replace(known, title="other"), known=known) == "model"
+    assert harm_of(state, grown, known=known) == "fairness"
+    assert harm_of(state, replace(grown, harm=""), known=replace(grown, harm="")) == "fairness"
+    state.alerts["c"] = alert("kpi/approvals", "c")
+    assert harm_of(state, known, known=known) == "business"
 
 
 def test_what_is_about_models_alone() -> None:

@@ -100,3 +100,25 @@ def test_nor_does_a_long_piece_of_work_wait_for_it_as_long_as_it_took_itself() -
             await pace.give_way(600.0)
 
     go(story())
+
+
+def test_many_deliveries_that_wait_for_a_commit_go_before_a_long_piece_of_work() -> None:
+    async def story() -> None:
+        pace, looks = committing(time.perf_counter() - 600.0), 0
+
+        def come() -> int:
+            """A hundred thousand came while it gave way, and then nobody."""
+            nonlocal looks
+            looks += 1
+            return 100_000 if looks > 2 else 0
+
+        pace.arrived = come
+        giving = asyncio.create_task(pace.give_way(600.0))
+        await asyncio.sleep(0.1)
+        assert not giving.done()
+        pace.busy = lambda: False
+        pace.stir()
+        async with asyncio.timeout(50.0):
+            await giving
+
+    go(story())

@@ -46,17 +46,23 @@ class AtKpis:
                 del self._marks[entity]
 
 
-def harm_of(state: State, incident: Incident, kpis: AtKpis | None = None) -> Impact | Literal[""]:
-    """The highest that was ever reached; a KPI that the cause reaches counts while an alert fires there."""
+def harm_of(
+    state: State, incident: Incident, kpis: AtKpis | None = None, known: Incident | None = None
+) -> Impact | Literal[""]:
+    """The highest that was ever reached; a KPI that the cause reaches counts while an alert fires there.
+
+    ``known`` is the incident as it was: its very alerts say what they said then, though there are ten thousand.
+    """
     if incident.harm == IMPACTS[-1]:
         return incident.harm
     found: set[str] = {incident.harm} if incident.harm else set()
-    said = {
-        (alert.labels.get(LABEL, ""), alert.entity or "")
-        for alert in map(state.alerts.get, incident.alerts)
-        if alert is not None
-    }
-    found.update(impact_of({LABEL: label}, entity) for label, entity in said)
+    if known is None or known.alerts is not incident.alerts or not known.harm or known.harm != incident.harm:
+        said = {
+            (alert.labels.get(LABEL, ""), alert.entity or "")
+            for alert in map(state.alerts.get, incident.alerts)
+            if alert is not None
+        }
+        found.update(impact_of({LABEL: label}, entity) for label, entity in said)
     if "business" not in found and any(reached_alerts(state, incident, kpis)):
         found.add("business")
     return highest(found)

@@ -44,7 +44,7 @@ class Logbook:
             updated_at=now,
             version=known.version + 1 if known is not None else 1,
             material_version=_material_version(known, incident),
-            harm=harm_of(self._state, incident, self._kpis),
+            harm=harm_of(self._state, incident, self._kpis, known),
             symptoms=symptoms(self._state, known, incident),
             remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )

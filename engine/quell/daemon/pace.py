@@ -16,6 +16,11 @@ _SHORT_COMMIT_S = 0.001
 
 One that takes longer waits for the disk, and has no use for what the core would give up.
 """
+_FOR_EACH_S = 0.0001
+"""A commit that takes longer is waited for all the same, so long for each delivery that came meanwhile.
+
+With a few the core goes on, and people see its work sooner; many go first, for the next come when these are answered.
+"""
 
 
 class Coming(Protocol):
@@ -59,16 +64,15 @@ class Pace:
         """After a slice that took so long: lets the event loop take in what has come, and commit it.
 
         Again while more comes, which may take some times as long as the slice but not for ever. A commit that is under
-        way is waited for, as its answers bring the next deliveries: for as long as a short one takes, or
-        as the slice took if that was less: who waits for a search must not wait for the disk as well. Short slices
-        give way together.
+        way is waited for, as its answers bring the next deliveries: for as long as a short one takes, and
+        for as long as the slice took where many have come. Short slices give way together.
         """
         self._owed_s += spent_s
         if self._owed_s < _SERVED_AFTER_S:
             return
         spent_s, self._owed_s = self._owed_s, 0.0
         began, commit = time.perf_counter(), self.committing()
-        patience_s = min(spent_s, _SHORT_COMMIT_S)
+        first = self.arrived()
         while True:
             before = self.arrived()
             await asyncio.sleep(0)
@@ -76,7 +80,7 @@ class Pace:
             if passed_s >= spent_s * _RECEIVING_SHARE:
                 return
             if self.arrived() == before:
-                left_s = patience_s - passed_s
+                left_s = min(spent_s, max(_SHORT_COMMIT_S, (before - first) * _FOR_EACH_S)) - passed_s
                 if commit is not None and self.committing() == commit:  # the next one is not waited for in the same way
                     left_s = max(left_s, commit + _SHORT_COMMIT_S - began - passed_s)
                 if not self.busy() or left_s <= 0:
