@@ -16,8 +16,10 @@ _SHORT_COMMIT_S = 0.001
 
 One that takes longer waits for the disk, and has no use for what the core would give up.
 """
+_LONG_S = 0.005
+"""Work longer than this is that of a search, which is one of hundreds of pieces: people wait for all of them."""
 _FOR_EACH_S = 0.0001
-"""A commit that takes longer is waited for all the same, so long for each delivery that came meanwhile.
+"""After a piece of a search a commit is waited for so long for each delivery that came meanwhile.
 
 With a few the core goes on, and people see its work sooner; many go first, for the next come when these are answered.
 """
@@ -65,7 +67,8 @@ class Pace:
 
         Again while more comes, which may take some times as long as the slice but not for ever. A commit that is under
         way is waited for, as its answers bring the next deliveries: for as long as a short one takes, and
-        for as long as the slice took where many have come. Short slices give way together.
+        others for as long as the slice took; after a long one only where many have come. Short slices give way
+        together.
         """
         self._owed_s += spent_s
         if self._owed_s < _SERVED_AFTER_S:
@@ -80,7 +83,8 @@ class Pace:
             if passed_s >= spent_s * _RECEIVING_SHARE:
                 return
             if self.arrived() == before:
-                left_s = min(spent_s, max(_SHORT_COMMIT_S, (before - first) * _FOR_EACH_S)) - passed_s
+                worth_s = spent_s if spent_s < _LONG_S else max(_SHORT_COMMIT_S, (before - first) * _FOR_EACH_S)
+                left_s = min(spent_s, worth_s) - passed_s
                 if commit is not None and self.committing() == commit:  # the next one is not waited for in the same way
                     left_s = max(left_s, commit + _SHORT_COMMIT_S - began - passed_s)
                 if not self.busy() or left_s <= 0:
