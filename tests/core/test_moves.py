@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from quell.core.conclude import NO_ROWS
 from quell.core.cover import Cover
 from quell.core.problem import Symptoms
+
+NO_ROWS = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
 
 PARENT, LEFT, RIGHT = 1, 2, 3
 

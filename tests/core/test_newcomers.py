@@ -1,11 +1,10 @@
-"""What begins beside trouble that still spreads is shown by itself only once it has stood for a minute."""
+"""What begins beside trouble that still spreads is shown by itself only once it has stood for two minutes."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import cast
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,17 +12,16 @@ from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member
 from quell.core.newcomers import KNOWN_S, SPREADS, SPREADS_S, WAIT_S, newcomers
 from quell.model.state import State
+from quell.model.weights import DEFAULT
 
-RACK, AWAY = 7, 9
 NOW = 1000.0
 WHOLE: list[Member] = [(f"w{number}", 1) for number in range(SPREADS)]
 PART: list[Member] = [("x", 1), ("y", 1), ("z", 1)]
 BEFORE: dict[Member, str | None] = dict.fromkeys(WHOLE, "INC-1") | dict.fromkeys(PART, None)
 
 
-def cause(key: int, began: float, maker: int, cost: float) -> Cause:
-    above = np.array([maker]), np.array([cost]), np.array([10.0])
-    return Cause(key=key, began=began, units=(0,), net=9.0, folded=(), parts=(), rivals=lambda: (), above=lambda: above)
+def cause(key: int, net: float = DEFAULT.prices.opening - 0.1) -> Cause:
+    return Cause(key=key, began=NOW, units=(0,), net=net, folded=(), parts=(), rivals=lambda: ())
 
 
 def state(*, heard: float = NOW, paged: float | None = 0.0, is_open: bool = True) -> State:
@@ -32,28 +30,37 @@ def state(*, heard: float = NOW, paged: float | None = 0.0, is_open: bool = True
     return cast("State", SimpleNamespace(incidents={"INC-1": known}, alerts=alerts))
 
 
-def story(
-    *, maker: int = RACK, began: float = NOW, cost: float = 1.0, part: list[Member] = PART
-) -> list[tuple[Cluster, str]]:
-    whole = Cluster(cause(1, NOW, RACK, 1.0), tuple(WHOLE))
-    return [(whole, "INC-1"), (Cluster(cause(2, began, maker, cost), tuple(part)), "INC-2")]
+def story(*, part: list[Member] = PART) -> list[tuple[Cluster, str]]:
+    return [(Cluster(cause(1), tuple(WHOLE)), "INC-1"), (Cluster(cause(2), tuple(part)), "INC-2")]
 
 
-def test_a_cause_beside_trouble_that_spreads_is_shown_once_it_has_stood_for_a_minute() -> None:
+def test_a_cause_beside_trouble_that_spreads_is_shown_once_it_has_stood_for_two_minutes() -> None:
     since, waiting = newcomers(state(), story(), BEFORE, {}, NOW)
     assert (since, waiting) == (dict.fromkeys("xyz", NOW), frozenset({"INC-2"}))
-    assert newcomers(state(), story(), BEFORE, since, NOW + WAIT_S - 1.0) == (since, waiting)
-    assert newcomers(state(), story(), BEFORE, since, NOW + WAIT_S) == ({}, frozenset())
+    late = state(heard=NOW + WAIT_S - 1.0)
+    assert newcomers(late, story(), BEFORE, since, NOW + WAIT_S - 1.0) == (since, waiting)
+    assert newcomers(late, story(), BEFORE, since, NOW + WAIT_S) == ({}, frozenset())
 
 
-def test_what_nothing_could_have_made_with_it_is_shown_at_once() -> None:
-    assert newcomers(state(), story(maker=AWAY), BEFORE, {}, NOW) == ({}, frozenset())
-    assert newcomers(state(), story(began=NOW - 3600.0), BEFORE, {}, NOW) == ({}, frozenset())
-    assert newcomers(state(), story(cost=4.5), BEFORE, {}, NOW) == ({}, frozenset())
+def test_it_waits_no_longer_than_the_trouble_spreads() -> None:
+    since, _ = newcomers(state(), story(), BEFORE, {}, NOW)
+    assert newcomers(state(), story(), BEFORE, since, NOW + SPREADS_S) == ({}, frozenset())
 
 
-def test_a_cause_that_its_neighbour_could_have_made_itself_waits() -> None:
-    assert newcomers(state(), story(maker=1), BEFORE, {}, NOW)[1] == {"INC-2"}
+def test_what_says_so_much_that_it_would_pay_for_another_cause_is_shown_at_once() -> None:
+    much = (Cluster(cause(2, DEFAULT.prices.opening), tuple(PART)), "INC-2")
+    assert newcomers(state(), [story()[0], much], BEFORE, {}, NOW) == ({}, frozenset())
+
+
+def test_the_faster_trouble_spreads_the_more_must_be_said_beside_it() -> None:
+    many: list[Member] = [(f"w{number}", 1) for number in range(5 * SPREADS)]
+    known = state()
+    known.alerts.update({mark: SimpleNamespace(onset_seen=NOW) for mark, _ in many})  # type: ignore[misc]
+    before = BEFORE | dict.fromkeys(many, "INC-1")
+    for nats, waits in ((1.5, True), (1.7, False)):  # ln(5) is 1.6
+        much = (Cluster(cause(2, DEFAULT.prices.opening + nats), tuple(PART)), "INC-2")
+        whole = (Cluster(cause(1), tuple(many)), "INC-1")
+        assert bool(newcomers(known, [whole, much], before, {}, NOW)[1]) is waits
 
 
 def test_nobody_waits_for_what_spreads_no_more_or_called_nobody() -> None:
@@ -62,8 +69,12 @@ def test_nobody_waits_for_what_spreads_no_more_or_called_nobody() -> None:
 
 
 def test_what_people_know_already_does_not_wait() -> None:
-    stood = BEFORE | {("x", 1): "INC-1"}
+    stood = BEFORE | {("x", 1): "INC-1", ("y", 1): "INC-1"}
     assert newcomers(state(), story(), stood, {}, NOW) == ({}, frozenset())
+
+
+def test_an_alert_that_people_know_makes_nothing_known_of_the_others() -> None:
+    assert newcomers(state(), story(), BEFORE | {("x", 1): "INC-1"}, {}, NOW)[1] == {"INC-2"}
 
 
 @given(st.lists(st.floats(0.0, 30.0), min_size=1, max_size=20))
@@ -92,10 +103,12 @@ def test_whoever_is_left_when_others_join_the_whole_does_not_wait_anew() -> None
 def test_what_is_too_little_for_a_look_does_not_wait_anew() -> None:
     since, waiting = newcomers(state(), story(), BEFORE, {}, NOW)
     assert waiting
-    for nothing_new in (story()[:1], [*story()[:1], (Cluster(cause(3, NOW, AWAY, 1.0), (("a", 1),)), "INC-3")]):
+    now = NOW + WAIT_S / 2
+    other = (Cluster(cause(3), (("a", 1),)), "INC-3")
+    for nothing_new, more in ((story()[:1], {}), ([*story()[:1], other], {"a": now})):
         now = NOW + WAIT_S / 2
         still, waiting = newcomers(state(heard=now), nothing_new, BEFORE | {("a", 1): None}, since, now)
-        assert (still, waiting) == (since, frozenset())
+        assert (still, waiting) == (since | more, frozenset({"INC-3"}) if more else frozenset())
         now = NOW + WAIT_S
         assert newcomers(state(heard=now), story(), BEFORE, still, now) == ({}, frozenset())
     assert newcomers(state(), story()[:1], BEFORE, since, NOW + KNOWN_S) == ({}, frozenset())

@@ -20,7 +20,6 @@ from quell.model.weights import DEFAULT, Prices
 SWAP_TRIALS = 20
 MOST_RIVALS = 5
 ROUNDING = 1e-6
-NO_ROWS: Rows = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
 MOST_WEIGHED = 400_000
 """So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
 
@@ -30,7 +29,8 @@ class Cause:
     """One cause of the solution: its key, when it began, its units, the nats it nets, the causes folded into it.
 
     ``parts`` are the open causes it is made of as (key, began); ``rivals`` answers (key, nats, beginning) of the
-    others that could stand in its place, best first; ``above`` what could have made it (keys, costs, lags).
+    others that could stand in its place, best first; ``beside_noise`` is what it would net if its units were noise
+    without it, and not another cause's.
     """
 
     key: int
@@ -40,11 +40,11 @@ class Cause:
     folded: tuple[int, ...]
     parts: tuple[tuple[int, float], ...]
     rivals: Callable[[], tuple[tuple[int, float, float], ...]]
-    above: Callable[[], Rows] = lambda: NO_ROWS
+    beside_noise: float = inf
 
     def of(self, units: tuple[int, ...]) -> Cause:
         """The same cause, its units told otherwise."""
-        return Cause(self.key, self.began, units, self.net, self.folded, self.parts, self.rivals, self.above)
+        return Cause(self.key, self.began, units, self.net, self.folded, self.parts, self.rivals, self.beside_noise)
 
 
 class Conclusion:
@@ -95,7 +95,7 @@ class Conclusion:
                     folded=tuple(key for key in keys if key != root),
                     parts=tuple((key, chosen[at].began) for at, key in zip(parts, keys, strict=True) if at < told),
                     rivals=partial(self._rivals, np.array(units), root),
-                    above=partial(self._claims_of, root),
+                    beside_noise=sum(float(chosen[at].line[mine[at]].sum()) - chosen[at].price for at in parts),
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))

@@ -88,9 +88,9 @@ class Incidents:
         story = self._still_together(group, story, before, now, some_stood=stood)
         story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
         group.newcomers, waiting = newcomers(
-            self._state, story, before, group.newcomers, now, weights=self._rulebook.correlate.weights
+            self._state, story, before, group.newcomers, now, prices=self._rulebook.correlate.weights.prices
         )
-        story = [(cluster, name) for cluster, name in story if name not in waiting]
+        story = self._without(dict.fromkeys(waiting), story, before)
         story = self._with_word(story, held, apart)
         yield
         if stood:
@@ -159,6 +159,12 @@ class Incidents:
             group.parting = {}
             return story
         group.parting, waiting = partings(self._state, story, before, group.parting, now)
+        return self._without(waiting, story, before)
+
+    def _without(
+        self, waiting: Mapping[str, str | None], story: list[tuple[Cluster, str]], before: Mapping[Member, str | None]
+    ) -> list[tuple[Cluster, str]]:
+        """What was concluded, but for what waits, told with its home: that stays where it stood, or goes home."""
         if not waiting:
             return story
         more: dict[str, list[Member]] = {}
@@ -166,7 +172,9 @@ class Incidents:
         for cluster, name in story:
             for member in cluster.members if name in waiting else ():
                 stood = before[member]
-                more.setdefault(stood if stood in stay else waiting[name], []).append(member)
+                home = stood if stood in stay else waiting[name]
+                if home is not None:
+                    more.setdefault(home, []).append(member)
         return [
             (self._rulings.with_apart(cluster, more[name]) if name in more else cluster, name)
             for cluster, name in story

@@ -2,29 +2,27 @@
 
 When a rack or a zone is lost, what it takes along is heard of piece by piece. For a minute or two a piece may explain
 itself better than what is known of the whole does, and would be an incident of its own that is merged away at the
-next look. People have been called to the whole by then; what is really another outage is told a minute later.
+next look. People have been called to the whole by then; what is really another outage is told two minutes later, or
+as soon as it says so much that it would pay for another cause beside its own; and what pages alone at its own time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import inf
+from collections.abc import Mapping, Sequence
+from math import log
 
-from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, place_of
 from quell.core.partings import shows
 from quell.model.state import State
-from quell.model.weights import DEFAULT, Weights
+from quell.model.weights import DEFAULT, Prices
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 """So long must a cause stand that begins beside trouble which spreads."""
 SPREADS = 10
 SPREADS_S = 60.0
 """Trouble spreads as long as so many of its alerts were heard of for the first time so lately."""
 KNOWN_S = 600.0
 """So long it is known since when something waits that is too little to be shown for a look or two."""
-FITS = 3.0
-"""By so many times the spread of beginnings that folding allows may two be off that could be one."""
 
 
 def newcomers(
@@ -34,31 +32,34 @@ def newcomers(
     since: Mapping[str, float],
     now: float,
     *,
-    weights: Weights = DEFAULT,
+    prices: Prices = DEFAULT.prices,
 ) -> tuple[dict[str, float], frozenset[str]]:
     """Since when each firing of such a cause waits, by its place; and the names of those that wait.
 
     ``before`` says where each member stood, ``since`` is what this returned when it was asked last. What has stood
     for long enough is told no more, so that it is shown now whatever becomes of its neighbours. Whoever is left when
     others go to where people were called, or is too little for a look or two, does not wait anew.
+    Some of what waits may stand in an incident that people know; it goes on doing so meanwhile.
     """
     standing = _left_over(story, before, since, now) if since else {}
-    fresh = [one for one in story if one[1] not in state.incidents and not any(before[at] for at in one[0].members)]
-    if not fresh:
+    fresh = [one for one in story if one[1] not in state.incidents and not _known(one[0], before)]
+    came = max((_came(state, cluster, name, now) for cluster, name in story), default=0) if fresh else 0
+    if came < SPREADS:
         return standing, frozenset()
-    spreading = [cluster.cause for cluster, name in story if _spreads(state, cluster, name, now)]
-    known = _by_maker(one for cause in spreading for one in _parts(cause, weights))
-    makers = _by_maker(one for cause in spreading for one in _makers(cause, weights).items())
+    much = prices.opening + log(came / SPREADS)  # the faster it spreads, the more pieces of it look like an outage
     waiting: set[str] = set()
-    for cluster, name in fresh if spreading else ():
+    for cluster, name in fresh:
         places = [place_of(member) for member in cluster.members]
         first = min((since[place] for place in places if place in since), default=now)
-        mine = cluster.cause
-        akin = _akin(_makers(mine, weights), makers) or _akin(_makers(mine, weights, any_way=True), known)
-        if now < first + WAIT_S and akin:
+        if now < first + WAIT_S and cluster.cause.net < much:
             standing.update(dict.fromkeys(places, first))
             waiting.add(name)
     return standing, frozenset(waiting)
+
+
+def _known(cluster: Cluster, before: Mapping[Member, str | None]) -> bool:
+    """Whether people know most of this already, from incidents that it stood in."""
+    return 2 * sum(before[member] is not None for member in cluster.members) > len(cluster.members)
 
 
 def _left_over(
@@ -73,48 +74,10 @@ def _left_over(
     return {place: since[place] for place in places if place in since and now < since[place] + KNOWN_S}
 
 
-def _by_maker(told: Iterable[tuple[int, tuple[float, float]]]) -> dict[int, list[tuple[float, float]]]:
-    found: dict[int, list[tuple[float, float]]] = {}
-    for maker, due in told:
-        found.setdefault(maker, []).append(due)
-    return found
-
-
-def _spreads(state: State, cluster: Cluster, name: str, now: float) -> bool:
-    """Whether people were called to this, and much of it was heard of just now."""
+def _came(state: State, cluster: Cluster, name: str, now: float) -> int:
+    """How much of what people were called to was heard of just now."""
     incident = state.incidents.get(name)
     if incident is None or incident.paged_at is None or not shows(state, name):
-        return False
-    came = 0
-    for member in reversed(cluster.members):
-        alert = state.alerts.get(member[0])
-        came += alert is not None and alert.onset_seen > now - SPREADS_S
-        if came == SPREADS:
-            return True
-    return False
-
-
-def _parts(cause: Cause, weights: Weights) -> list[tuple[int, tuple[float, float]]]:
-    """The causes that one is made of, as its makers are told."""
-    return [(key, (began, FITS * weights.timing.fold_spread_s)) for key, began in cause.parts]
-
-
-def _makers(cause: Cause, weights: Weights, *, any_way: bool = False) -> dict[int, tuple[float, float]]:
-    """What could have made a cause so that it would fold, or by any way: when that was due, how far off it may be."""
-    limit, timing = inf if any_way else weights.prices.opening - weights.prices.fold, weights.timing
-    found = {
-        maker: (cause.began - lag, FITS * (timing.fold_spread_s + timing.lag_spread * lag))
-        for maker, cost, lag in zip(*(part.tolist() for part in cause.above()), strict=True)
-        if cost < limit
-    }
-    found[cause.key] = cause.began, FITS * timing.fold_spread_s
-    return found
-
-
-def _akin(mine: Mapping[int, tuple[float, float]], makers: Mapping[int, Sequence[tuple[float, float]]]) -> bool:
-    """Whether one thing could have made both at one time."""
-    return any(
-        abs(due - other) <= max(spread, its)
-        for maker, (due, spread) in mine.items()
-        for other, its in makers.get(maker, ())
-    )
+        return 0
+    known = (state.alerts.get(mark) for mark, _ in cluster.members)
+    return sum(alert is not None and alert.onset_seen > now - SPREADS_S for alert in known)
