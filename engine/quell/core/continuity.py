@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from quell.core.chance import by_chance
 from quell.core.conclude import Cause
 from quell.core.customs import aloofness
 from quell.core.outbreaks import Outbreaks
@@ -91,7 +92,9 @@ def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outb
         least_net += prices.on_the_hour_net * (a_job + alone)
     if all(rank(alert.severity) <= INFORMS for alert in alerts):
         least_net += prices.informative_net
-    return len(marks) >= settings.least_alerts and cluster.cause.net >= least_net
+    if len(marks) < settings.least_alerts or cluster.cause.net < least_net:
+        return False
+    return cluster.cause.beside_noise >= least_net + by_chance(state, cluster.cause, alerts)
 
 
 def _on_the_hour(onset: float) -> bool:

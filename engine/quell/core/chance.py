@@ -1,0 +1,27 @@
+"""Whether alerts may have come together by chance: the more trouble there is, the more of it does.
+
+Where something fires somewhere all the time, some of it fires near something else. A few alerts that gathered over half
+an hour on a large estate are found at many places at any time, and say less than the same few within a minute where all
+is quiet. As in scan statistics, what counts is how much of the kind the same time would have brought about anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log1p
+
+from quell.core.conclude import Cause
+from quell.model.alert import Alert
+from quell.model.state import State
+
+ONE_NEAR_IN = 20.0
+"""Of so many that begin anywhere one is near enough to another to be taken for company, roughly."""
+
+
+def by_chance(state: State, cause: Cause, alerts: Sequence[Alert]) -> float:
+    """Nats that company like this must be worth more, as so much else began while it gathered."""
+    if not alerts:
+        return 0.0
+    first, last = min(alert.starts_at for alert in alerts), max(alert.starts_at for alert in alerts)
+    began = sum(first <= unit.onset <= last for unit in state.units.values())
+    return log1p(max(began - len(cause.units), 0) / ONE_NEAR_IN)
