@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from quell.core.edges import Travel, travel
+from quell.core.placements import implied
 from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
 
@@ -44,10 +45,11 @@ class Graph:
         self.out: list[list[Arc]] = []
         self.inn: list[list[Arc]] = []
         self._kinds: dict[int, str] = {}
-        for entity in sorted(entities, key=lambda entity: entity.entity):
+        known, told = sorted(entities, key=lambda entity: entity.entity), list(dependencies)
+        for entity in known:
             self._add(entity)
         self._travel: dict[str, Travel] = {}
-        for edge in sorted(dependencies, key=lambda edge: (edge.from_, edge.to, edge.type)):
+        for edge in sorted([*told, *implied(known, told)], key=lambda edge: (edge.from_, edge.to, edge.type)):
             self._connect(edge, settings)
         self._strangers = [] if strangers is None else strangers
         for stranger in self._strangers:

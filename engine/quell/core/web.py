@@ -40,7 +40,7 @@ LEG_WITHIN_DATA_S = 9000.0
 SHARED_LIMIT = 2.2
 HUB_FANOUT = 64
 NEWEST = 8
-MOST_TOGETHER = 4_000
+MOST_TOGETHER = 8_000
 """A group of so many units takes in no more, whatever leaves it: what comes then is a group of its own, as nobody
 could weigh them all."""
 
