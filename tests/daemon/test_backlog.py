@@ -83,6 +83,25 @@ def test_what_memory_does_not_hold_is_read_from_the_journal_in_order(tmp_path: P
     go(story())
 
 
+def test_alerts_that_say_much_count_by_how_much_it_is() -> None:
+    waiting = Backlog(Writer(open_store("memory:", Path())), most=100)
+    notes = {"description": "x" * 10_000}
+
+    def add(seq: int, labels: list[dict[str, str]]) -> None:
+        told = [AlertRecord(at=1.0, seen=1.0, status="firing", labels=each, annotations=notes) for each in labels]
+        waiting.add(Group(seq=seq, now=float(seq), records=told))
+
+    first, others = [{"alertname": f"a{n}"} for n in range(4)], [{"alertname": f"b{n}"} for n in range(6)]
+    for seq in range(1, 4):  # the very words that wait count once, however long they are
+        add(seq, first)
+        assert waiting.held == 4 * 11 + 4 * (seq - 1) // 5
+    add(4, others)
+    assert waiting.held == 10 * 11 + 8 // 5
+    add(5, first[:1])  # is left in the journal
+    assert [group.seq for group in waiting.take()] == [1, 2, 3, 4]
+    assert (waiting.held, bool(waiting)) == (0, True)
+
+
 def test_alerts_told_again_with_the_same_labels_hardly_count() -> None:
     async def story() -> None:
         waiting = Backlog(Writer(open_store("memory:", Path())), most=150)

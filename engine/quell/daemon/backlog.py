@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
+from operator import attrgetter
 from typing import cast
 
 from quell.daemon.writer import Writer
@@ -22,6 +23,9 @@ which are most of a record, stay in memory anyway once it is decided over.
 """
 _AGAIN = 5
 """So many alerts whose words are the very objects of another that waits count as one: each is a few numbers more."""
+_LONG = 1_000
+"""Alerts whose words have more characters than this count as one more for each time as many: memory is what is bounded,
+and words may be as long as the body of a request."""
 _READ_AT_ONCE = 4
 """Groups per read: some thousands of records, so that a read keeps neither the writer nor the interpreter for long."""
 
@@ -36,6 +40,9 @@ class Backlog:
         self._count = 0
         self._words: dict[int, int] = {}
         """What records in memory say, by the identity of their labels and annotations: the last group that says it."""
+        self._long: dict[int, int] = {}
+        """Of these what is long, and what it counts besides."""
+        self._more = 0
         self._last = 0
         """The seq of the last group that was taken in or read."""
         self._last_now: float | None = None
@@ -45,7 +52,7 @@ class Backlog:
     @property
     def held(self) -> int:
         """Records in memory, as many as would take that much if each had words of its own."""
-        return len(self._words) + (self._count - len(self._words)) // _AGAIN
+        return len(self._words) + (self._count - len(self._words)) // _AGAIN + self._more
 
     def __bool__(self) -> bool:
         return bool(self._groups or self._left)
@@ -96,6 +103,9 @@ class Backlog:
         self._groups.append((group, words := _words_of(group.records)))
         self._count += len(group.records)
         self._words.update(dict.fromkeys(words, group.seq))
+        for word, more in _long_words(group.records).items():
+            self._more += more - self._long.get(word, 0)
+            self._long[word] = more
         self._last, self._last_now = group.seq, group.now
 
     def _forget(self, group: Group, words: frozenset[int]) -> None:
@@ -103,6 +113,8 @@ class Backlog:
         held, seq = self._words, group.seq
         for each in [each for each in words if held[each] == seq]:
             del held[each]
+            if self._long:
+                self._more -= self._long.pop(each, 0)
 
 
 def _words_of(records: Sequence[AnyRecord]) -> frozenset[int]:
@@ -120,3 +132,19 @@ def _word_of(record: AnyRecord) -> int:
     if type(record) is not AlertRecord:
         return id(record)
     return id(record.labels) ^ (id(record.annotations) << 1 if record.annotations else 0)
+
+
+_LABELS, _NOTES = attrgetter("labels"), attrgetter("annotations")
+
+
+def _long_words(records: Sequence[AnyRecord]) -> dict[int, int]:
+    """What each alert with long words counts besides; nothing where all are short on the whole, as nearly always."""
+    told = [each for each in records if type(each) is AlertRecord]
+    texts = chain.from_iterable(map(dict.values, chain(map(_LABELS, told), map(_NOTES, told))))
+    if len("".join(texts)) <= _LONG * len(told):
+        return {}
+    return {_word_of(each): more for each in told if (more := _length(each) // _LONG)}
+
+
+def _length(alert: AlertRecord) -> int:
+    return sum(map(len, chain(alert.labels.values(), alert.annotations.values())))
