@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from core.scene import Scene, fires, rulebook
 from quell.core.graph import Graph
@@ -42,6 +43,30 @@ def test_a_place_of_that_name_in_another_cluster_is_another() -> None:
     other = Entity(entity="rack/r1", labels={"cluster": "two"})
     assert told(other, HOST) == set()
     assert told(Entity(entity="rack/r1"), HOST) == {("host/h1", "rack/r1", "in_rack")}
+
+
+def test_of_places_of_one_name_here_and_in_no_cluster_the_first_by_name_is_meant() -> None:
+    here, other = (Entity(entity=f"rack/{one}/r1", labels={"name": "r1", "cluster": one}) for one in ("one", "two"))
+    first, last = (Entity(entity=f"rack/{one}/r1", labels={"name": "r1"}) for one in ("any", "some"))
+    assert told(here, last, other, HOST) == {("host/h1", "rack/one/r1", "in_rack")}
+    assert told(first, here, other, HOST) == {("host/h1", "rack/any/r1", "in_rack")}
+    assert told(here, other, Entity(entity="host/h2", labels={"rack": "r1"})) == set()
+
+
+def test_places_of_one_name_in_other_clusters_are_not_asked_one_by_one() -> None:
+    zones = [Entity(entity=f"zone/{at:03}/a", labels={"name": "a", "cluster": f"c{at:03}"}) for at in range(300)]
+    hosts = [Entity(entity=f"host/{at:03}", labels={"zone": "a", "cluster": f"c{at:03}"}) for at in range(300)]
+    asked = 0
+
+    class Counted(dict[str, str]):
+        def get(self, *given: str) -> str | None:  # type: ignore[override]
+            nonlocal asked
+            asked += 1
+            return super().get(*given)
+
+    found = told(*(replace(one, labels=Counted(one.labels)) for one in (*zones, *hosts)))
+    assert found == {(f"host/{at:03}", f"zone/{at:03}/a", "in_zone") for at in range(300)}
+    assert asked < 30 * len(zones + hosts)
 
 
 @pytest.mark.parametrize("value", ["", "unknown"])

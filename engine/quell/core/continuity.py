@@ -86,15 +86,20 @@ def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outb
     one_rule = bool(alerts) and most >= ONE_RULE * len(alerts)
     if one_rule:
         least_net += prices.one_name_net
+    a_job = 0.0
     if alerts and _on_the_hour(min(alert.starts_at for alert in alerts)):
         alone = sum(aloofness(state.customs.get(alert.name)) for alert in alerts) / len(alerts)
-        a_job = one_rule and outbreaks.elsewhere(rule, alerts)
-        least_net += prices.on_the_hour_net * (a_job + alone)
+        least_net += prices.on_the_hour_net * alone
+        a_job = prices.on_the_hour_net * one_rule
     if all(rank(alert.severity) <= INFORMS for alert in alerts):
         least_net += prices.informative_net
-    if len(marks) < settings.least_alerts or cluster.cause.net < least_net:
+    cause = cluster.cause
+    if len(marks) < settings.least_alerts or cause.net < least_net:
         return False
-    return cluster.cause.beside_noise >= least_net + by_chance(state, cluster.cause, alerts)
+    spare = min(cause.net, cause.beside_noise - by_chance(state, cause, alerts)) - least_net
+    if spare < 0.0 or not a_job:
+        return spare >= 0.0
+    return spare >= a_job or not outbreaks.elsewhere(rule, alerts)  # asked last: it reads all alerts
 
 
 def _on_the_hour(onset: float) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import islice
 
 from quell.model.alert import Alert
 from quell.model.state import State
 
 AT_ONCE_S = 120.0
 """A rule that begins to fire in two places within so long does so at once."""
+NEWEST = 2_000
+"""So many alerts are asked first: a job on the hour just fired elsewhere too, and its places may be looked at apart."""
 
 
 class Outbreaks:
@@ -21,13 +24,25 @@ class Outbreaks:
 
     def elsewhere(self, rule: str, alerts: Sequence[Alert]) -> bool:
         """Whether a rule began to fire in other places as well when it did in ``alerts``, of which there is one."""
-        if not self._began:
-            self._read()
         here = [alert.starts_at for alert in alerts]
         early, late = min(here) - AT_ONCE_S, max(here) + AT_ONCE_S
+        mine = sum(alert.name == rule for alert in alerts)
+        if not self._began:
+            if self._lately(rule, early, late, mine):
+                return True
+            self._read()
         began = self._began.get(rule, [])
-        at_once = bisect_right(began, late) - bisect_left(began, early)
-        return at_once > sum(alert.name == rule for alert in alerts)
+        return bisect_right(began, late) - bisect_left(began, early) > mine
+
+    def _lately(self, rule: str, early: float, late: float, mine: int) -> bool:
+        """Whether more than these are found among what was heard of last."""
+        found = 0
+        for alert in islice(reversed(self._state.alerts.values()), NEWEST):
+            if early <= alert.starts_at <= late and alert.name == rule:
+                found += 1
+                if found > mine:
+                    return True
+        return False
 
     def _read(self) -> None:
         for alert in self._state.alerts.values():

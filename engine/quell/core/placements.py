@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 
 from quell.model.topology import Dependency, Entity
 
@@ -28,10 +29,11 @@ def implied(entities: Sequence[Entity], dependencies: Iterable[Dependency]) -> I
     if not level_of:
         return
     stands = {edge.from_ for edge in dependencies if level_of.get(edge.to, -1) > level_of.get(edge.from_, -1)}
-    places: dict[tuple[int, str], list[Entity]] = defaultdict(list)
+    places: dict[tuple[int, str], dict[str | None, list[str]]] = defaultdict(dict)
     for one in entities:
         if one.entity in level_of:
-            places[level_of[one.entity], one.name].append(one)
+            named = places[level_of[one.entity], one.name]
+            named.setdefault(one.labels.get("cluster"), []).append(one.entity)
     for one in entities:
         if one.entity in stands:
             continue
@@ -45,13 +47,18 @@ def _level(kind: str) -> int | None:
     return next((at for at, (kinds, _, _) in enumerate(LEVELS) if kind in kinds), None)
 
 
-def _named(one: Entity, own: int, places: dict[tuple[int, str], list[Entity]]) -> Iterator[tuple[str, str]]:
+def _named(
+    one: Entity, own: int, places: Mapping[tuple[int, str], Mapping[str | None, list[str]]]
+) -> Iterator[tuple[str, str]]:
     """The known places that an entity's labels name, nearest first."""
     cluster = one.labels.get("cluster")
     for at, (_, labels, type_) in enumerate(LEVELS):
         if at <= own:
             continue
         for label in labels:
-            for place in places.get((at, one.labels.get(label, "")), ()):
-                if place.entity != one.entity and place.labels.get("cluster", cluster) == cluster:
-                    yield place.entity, type_
+            named = places.get((at, one.labels.get(label, "")))
+            if named:  # by cluster, as a thousand of these may have a zone of one name
+                here, anywhere = named.get(cluster, ()), named.get(None, ())
+                for place in merge(here, anywhere) if here and anywhere else here or anywhere:
+                    if place != one.entity:
+                        yield place, type_
