@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from core.scene import Scene, fires
+from core.scene import T0, Scene, fires, says
 from quell.chatops.cards import digest_card, in_a_line, incident_card
 from quell.core.explain import page_text
-from quell.model.impact import IMPACTS
+from quell.model.impact import IMPACTS, LABEL
 from quell.model.state import State
 from quell.stats.card import figures_card
 from quell.stats.counting import Counting
@@ -45,3 +45,15 @@ def test_the_figures_count_incidents_by_what_they_harmed() -> None:
     quiet = Counting(0.0, 2e9)
     quiet.incident(replace(told.incident, harm="system"))
     assert "by impact" not in plain(quiet.figures({}))
+
+
+def test_an_alert_with_a_key_may_say_later_that_more_is_harmed() -> None:
+    told = Scene()
+    first = fires("payments", 12.0, key="k1", source="pd")
+    told.tell(fires("ledger"), fires("checkout", 24.0), fires("frontend", 36.0), first)
+    told.wait(120.0)
+    assert told.incident.harm == "system"
+    labels = {**first.labels, LABEL: "business"}
+    told.tell(replace(first, labels=labels, at=T0 + 130.0))
+    told.tell(says("ack", told.incident.id, 140.0))
+    assert told.incident.harm == "business"

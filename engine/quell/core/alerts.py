@@ -102,6 +102,8 @@ class Alerts:
         self._state.alerts[mark] = alert
         if known is None or known.entity != alert.entity:
             self.kpis.note(alert)
+        if known is not None and (known.labels != alert.labels or known.entity != alert.entity):
+            self.kpis.counted.clear()
         if known is None or not alert.firing or not known.firing or known.ends_at is not None:
             self._pruning.alert(alert)
         if what == "ignored":
@@ -140,6 +142,7 @@ class Alerts:
             if labels != alert.labels or entity != alert.entity:
                 self._state.alerts[mark] = msgspec.structs.replace(alert, labels=labels, entity=entity)
                 self.kpis.note(self._state.alerts[mark])
+                self.kpis.counted.clear()
                 out.append(AlertChanged(at=now, alert=self._state.alerts[mark]))
                 if alert.entity is None:
                     found.append(self._state.alerts[mark])

@@ -18,6 +18,8 @@ class AtKpis:
     def __init__(self, state: State) -> None:
         self._alerts = state.alerts
         self._marks: dict[str, dict[str, None]] = {}
+        self.counted: set[str] = set()
+        """Incidents of which it was counted what their alerts say, since one of any was told in other words."""
         for alert in state.alerts.values():
             self.note(alert)
 
@@ -28,7 +30,8 @@ class AtKpis:
             self._marks.setdefault(entity, {})[alert.fingerprint] = None
 
     def sweep(self) -> None:
-        """Forgets the alerts that the state knows no more."""
+        """Forgets the alerts that the state knows no more, and what was counted."""
+        self.counted.clear()
         for _ in self.of(set(self._marks)):
             pass
 
@@ -51,12 +54,16 @@ def harm_of(
 ) -> Impact | Literal[""]:
     """The highest that was ever reached; a KPI that the cause reaches counts while an alert fires there.
 
-    ``known`` is the incident as it was: its very alerts say what they said then, though there are ten thousand.
+    ``known`` is the incident as it was: its very alerts say what they said then, though there are ten thousand, unless
+    ``kpis`` knows better: a sender who has a key for an alert may change what it says.
     """
     if incident.harm == IMPACTS[-1]:
         return incident.harm
     found: set[str] = {incident.harm} if incident.harm else set()
-    if known is None or known.alerts is not incident.alerts or not known.harm or known.harm != incident.harm:
+    alike = known is not None and known.alerts is incident.alerts and known.harm == incident.harm != ""
+    if not alike or (kpis is not None and incident.id not in kpis.counted):
+        if kpis is not None:
+            kpis.counted.add(incident.id)
         said = {
             (alert.labels.get(LABEL, ""), alert.entity or "")
             for alert in map(state.alerts.get, incident.alerts)
