@@ -30,11 +30,12 @@ def told(beside_noise: float, net: float = 9.0) -> Cause:
     )
 
 
-def state(alerts: list[Alert], onsets: list[float]) -> State:
+def state(alerts: list[Alert], onsets: list[float], entities: int = 0) -> State:
     units = {number: SimpleNamespace(onset=onset) for number, onset in enumerate(onsets)}
     return cast(
-        "State", SimpleNamespace(units=units, alerts={one.fingerprint: one for one in alerts}, incidents={}, customs={})
-    )
+        "State", SimpleNamespace(units=units, alerts={one.fingerprint: one for one in alerts}, incidents={}, customs={},
+        entities=dict.fromkeys(range(entities)), declared={})
+    )  # fmt: skip
 
 
 def three(span: float) -> list[Alert]:
@@ -81,3 +82,9 @@ def test_the_more_begins_the_more_is_asked(onsets: list[float], span: float, mor
     alerts = three(span)
     less = by_chance(state(alerts, onsets), told(9.0), alerts)
     assert 0.0 <= less <= by_chance(state(alerts, [*onsets, more]), told(9.0), alerts)
+
+
+def test_on_a_large_estate_a_neighbourhood_is_one_of_more() -> None:
+    onsets = [600.0] * 203
+    asked = [by_chance(state(three(60.0), onsets, size), told(9.0), three(60.0)) for size in (0, 2_500, 25_000)]
+    assert asked[0] == asked[1] > asked[2] > 0.0

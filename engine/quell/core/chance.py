@@ -15,7 +15,9 @@ from quell.model.alert import Alert
 from quell.model.state import State
 
 ONE_NEAR_IN = 20.0
-"""Of so many that begin anywhere one is near enough to another to be taken for company, roughly."""
+"""Of so many that begin anywhere one is near enough to another to be taken for company, roughly,"""
+NEAR = 125.0
+"""where so many entities are a neighbourhood: on a large estate it is one of more."""
 
 
 def by_chance(state: State, cause: Cause, alerts: Sequence[Alert]) -> float:
@@ -24,4 +26,5 @@ def by_chance(state: State, cause: Cause, alerts: Sequence[Alert]) -> float:
         return 0.0
     first, last = min(alert.starts_at for alert in alerts), max(alert.starts_at for alert in alerts)
     began = sum(first <= unit.onset <= last for unit in state.units.values())
-    return log1p(max(began - len(cause.units), 0) / ONE_NEAR_IN)
+    size = max(len(state.entities), len(state.declared))
+    return log1p(max(began - len(cause.units), 0) / max(ONE_NEAR_IN, size / NEAR))

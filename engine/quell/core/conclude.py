@@ -12,7 +12,7 @@ import numpy as np
 
 from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, Spell, folded, occurrences
-from quell.core.one_place import Span, at_one_place
+from quell.core.one_place import Onsets, at_one_place
 from quell.core.own_alerts import OwnAlerts
 from quell.core.problem import Ints, Open, Problem
 from quell.core.reach import Rows
@@ -133,12 +133,11 @@ class Conclusion:
             while top in parents:
                 top = parents[top]
             groups.setdefault(top, []).append(at)
-        return at_one_place(groups, partial(self._span, mine))
+        return at_one_place(groups, partial(self._onsets, mine))
 
-    def _span(self, mine: Sequence[Ints], parts: list[int]) -> Span:
-        """When the symptoms of these open causes began, and how many there are."""
-        onsets = self._problem.symptoms.onsets[np.concatenate([mine[at] for at in parts])]
-        return float(onsets.min(initial=inf)), float(onsets.max(initial=-inf)), len(onsets)
+    def _onsets(self, mine: Sequence[Ints], parts: list[int]) -> Onsets:
+        """When the symptoms of these open causes began, in order."""
+        return np.sort(self._problem.symptoms.onsets[np.concatenate([mine[at] for at in parts])])
 
     def _taken_in(
         self, chosen: Sequence[Open], owners: Ints, groups: dict[Occurrence, list[int]], own: OwnAlerts

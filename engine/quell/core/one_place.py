@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quell.core.families import COUNT
 from quell.core.folding import Occurrence
 
-Span = tuple[float, float, int]
-"""When the first and the last symptom began, and how many there are."""
+Onsets = NDArray[np.float64]
+"""When the symptoms of a cause began, in order."""
 
 
 def at_one_place(
-    groups: Mapping[Occurrence, list[int]], span_of: Callable[[list[int]], Span]
+    groups: Mapping[Occurrence, list[int]], onsets_of: Callable[[list[int]], Onsets]
 ) -> dict[Occurrence, list[int]]:
-    """The groups, those at one entity whose symptoms began in turns put together under the one that explains most.
+    """The groups, those at one entity that came about together put under the one that explains most.
 
-    One that had told all that it had to tell before the other began is another occurrence, and stays so.
+    Together means that half or more of the symptoms of each began while those of the other did: what smoulders at a
+    place for hours is another matter than an outage that comes upon it.
     """
     places: dict[int, list[Occurrence]] = {}
     for top in groups:
@@ -26,22 +31,27 @@ def at_one_place(
     into: dict[Occurrence, Occurrence] = {}
     for tops in places.values():
         if len(tops) > 1:
-            into |= _joined({top: span_of(groups[top]) for top in tops})
+            into |= _joined({top: onsets_of(groups[top]) for top in tops})
     found: dict[Occurrence, list[int]] = {}
     for top, parts in groups.items():
         found.setdefault(into.get(top, top), []).extend(parts)
     return {top: sorted(parts) for top, parts in found.items()}
 
 
-def _joined(spans: Mapping[Occurrence, Span]) -> dict[Occurrence, Occurrence]:
-    """Which occurrences of one place are which, by chains of those that overlap."""
-    chains: list[list[Occurrence]] = []
-    until = float("-inf")
-    for top in sorted(spans, key=lambda top: (spans[top][0], top)):
-        first, last, _ = spans[top]
-        if chains and first <= until:
-            chains[-1].append(top)
-        else:
-            chains.append([top])
-        until = max(until, last) if chains[-1][1:] else last
-    return {top: max(chain, key=lambda one: (spans[one][2], -one[1], -one[0])) for chain in chains for top in chain}
+def _joined(onsets: Mapping[Occurrence, Onsets]) -> dict[Occurrence, Occurrence]:
+    """Which occurrences at one place are which: each goes with all that any of its own came about with."""
+    sets = {top: {top} for top in onsets}
+    for a, b in combinations(sorted(onsets), 2):
+        if sets[a] is not sets[b] and _while(onsets[a], onsets[b]) and _while(onsets[b], onsets[a]):
+            sets[a] |= sets[b]
+            for top in sets[b]:
+                sets[top] = sets[a]
+    return {top: max(ours, key=lambda one: (len(onsets[one]), -one[1], -one[0])) for top, ours in sets.items()}
+
+
+def _while(these: Onsets, those: Onsets) -> bool:
+    """Whether half or more of these began from the first to the last of those."""
+    if not len(these) or not len(those):
+        return False
+    among = np.searchsorted(these, those[-1], "right") - np.searchsorted(these, those[0], "left")
+    return bool(2 * among >= len(these))
