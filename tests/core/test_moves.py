@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from quell.core.cover import Cover
+from quell.core.families import COUNT
 from quell.core.problem import Symptoms
 
 NO_ROWS = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
 
-PARENT, LEFT, RIGHT = 1, 2, 3
+PARENT, LEFT, RIGHT = COUNT, 2 * COUNT, 3 * COUNT
 
 
 def symptoms(claims: dict[int, dict[int, float]], units: int) -> Symptoms:
