@@ -114,7 +114,7 @@ def test_a_connector_that_fails_is_marked_and_its_delivery_kept() -> None:
 def test_paths_nobody_owns() -> None:
     async def story() -> None:
         async with running() as quell:
-            for path in ("/alertmanager/api/v2/status", "/in/nobody", "/in/", "/", "/feeder", "/metricsx"):
+            for path in ("/alertmanager/api/v2/status", "/in/nobody", "/in/", "/incidentsx", "/feeder", "/metricsx"):
                 assert (await quell.get(path))[0] == 404, path
             assert (await quell.get("/in/in"))[0] == 405
             assert await quell.get("/-/healthy") == (200, b"OK")

@@ -42,6 +42,7 @@ from quell.daemon.logs import Masker
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
 from quell.daemon.naming import Naming
+from quell.daemon.pages.app import Pages
 from quell.daemon.past_figures import PastFigures
 from quell.daemon.past_limits import PastLimits
 from quell.daemon.past_releases import PastReleases
@@ -207,7 +208,8 @@ class Daemon:
             self.metrics,
             gauges,
             lambda: self.not_ready,
-            GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
+            pushed=GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
+            pages=Pages(services, self.tokens),
         )
         return server(Front(own, ingest), limits.sent, direct=self._direct)
 

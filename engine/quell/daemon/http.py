@@ -21,6 +21,7 @@ from quell.daemon.connection import Connection, hung_up, look_after, make_room
 from quell.daemon.direct import Direct
 from quell.daemon.git.hook import HOOK_PATH
 from quell.daemon.metrics import Metrics
+from quell.daemon.pages.app import is_page
 from quell.daemon.replies import error_reply, send_reply
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,7 +32,7 @@ _OWN = frozenset({"/health", "/ready", "/-/healthy", "/-/ready", "/metrics", HOO
 
 def is_own(path: str) -> bool:
     """Whether a path is one of quell's own."""
-    return path in _OWN or path == PREFIX or path.startswith(PREFIX + "/")
+    return path in _OWN or path == PREFIX or path.startswith(PREFIX + "/") or is_page(path)
 
 
 class Front:
@@ -55,9 +56,14 @@ def own_routes(
     metrics: Metrics,
     gauges: Callable[[], Awaitable[None]],
     not_ready: Callable[[], str],
+    *,
     pushed: Callable[[Request], Awaitable[Response]],
+    pages: ASGIApp,
 ) -> ASGIApp:
-    """Health, readiness, metrics, the hook of a git server, and the API. ``not_ready`` says why not ("" when ready)."""
+    """Health, readiness, metrics, the hook of a git server, the API and the pages.
+
+    ``not_ready`` says why not ("" when ready).
+    """
 
     async def healthy(_request: Request) -> Response:
         return PlainTextResponse("OK")
@@ -70,7 +76,10 @@ def own_routes(
         await gauges()
         return Response(metrics.text(), media_type=_METRICS_TYPE)
 
-    async def missing(_scope: Scope, _receive: Receive, send: Send) -> None:
+    async def others(scope: Scope, receive: Receive, send: Send) -> None:
+        if is_page(scope["path"]):
+            await pages(scope, receive, send)
+            return
         await send_reply(send, error_reply(404, "nothing is served here"))
 
     app = Starlette(
@@ -84,7 +93,7 @@ def own_routes(
             Mount(PREFIX, app=api),
         ]
     )
-    app.router.default = missing
+    app.router.default = others
     app.router.redirect_slashes = False
     return app
 

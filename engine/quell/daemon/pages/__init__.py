@@ -1,0 +1,1 @@
+"""Pages for people over HTTP: who may see them, what they read, and how people act from them."""

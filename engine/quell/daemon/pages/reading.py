@@ -1,0 +1,117 @@
+"""Pages that only read: what is asked for is gathered in the loop, and written by a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from quell.core.explain import Explanation
+from quell.core.similar import Likes
+from quell.daemon.api.likes import likes_of
+from quell.daemon.api.services import Services
+from quell.daemon.auth import Principal
+from quell.daemon.pages.answers import HEADERS, page
+from quell.model.incident import Incident
+from quell.picture.draw import svg
+from quell.sdk.connector import Reply
+from quell.web import views
+
+MOST_KEPT = 64
+"""Of so many incidents what is costly to tell is remembered, as pages ask for it every few seconds."""
+TOLD_S = 10.0
+"""An explanation is asked for anew after so long, though its incident is what it was: others may have changed."""
+
+
+class Nothing(Exception):
+    """There is no such page; the message says what is missing."""
+
+
+class Shown:
+    """What the pages show, for whoever may read."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._likes: dict[str, tuple[int, Likes]] = {}
+        self._told: dict[str, tuple[int, float, Explanation | None]] = {}
+
+    async def at(self, path: str, query: Mapping[str, str], by: Principal) -> Reply:
+        """The page at a path. Raises `Nothing`."""
+        first, _, rest = path.removeprefix("/").partition("/")
+        rest = unquote(rest)
+        match first:
+            case "incidents":
+                return await (self._incident(rest, by) if rest else self._incidents(query, by))
+            case "alerts":
+                return await (self._alert(rest, by) if rest else self._alerts(query, by))
+            case "runs":
+                return await (self._run(rest, by) if rest else self._runs(by))
+        raise Nothing("no page has this address")
+
+    async def _incidents(self, query: Mapping[str, str], by: Principal) -> Reply:
+        everything = query.get("status") == "all"
+        listed = views.incidents(self._services.state, all_of_them=everything)
+        return await self._made("incidents", by, "incidents", listed=listed, all=everything)
+
+    async def _incident(self, name: str, by: Principal) -> Reply:
+        name, _, part = name.partition("/")
+        services = self._services
+        found = services.state.incidents.get(name) or await services.writer.call(services.writer.store.incident, name)
+        if found is None or part not in {"", "walk.svg"}:
+            raise Nothing(f'no incident has the id "{name}"; it may have been forgotten')
+        told = self._explained(found)
+        if part:
+            if told is None:
+                raise Nothing("its explanation is forgotten")
+            return Reply(200, (await asyncio.to_thread(svg, told)).encode(), "image/svg+xml", HEADERS)
+        whole = views.whole(services.state, found, told, await self._alike(found))
+        return await self._made("incidents", by, "incident", whole=whole, may_act=by.may("act"))
+
+    async def _alerts(self, query: Mapping[str, str], by: Principal) -> Reply:
+        handling = query.get("handling", "")
+        asked = handling if handling in views.HANDLINGS else ""
+        listed = views.alerts(self._services.state, handling=asked, all_of_them=query.get("status") == "all")
+        return await self._made("alerts", by, "alerts", listed=listed)
+
+    async def _alert(self, mark: str, by: Principal) -> Reply:
+        found = self._services.state.alerts.get(mark)
+        if found is None:
+            raise Nothing(f'no alert has the fingerprint "{mark}"; it may have been forgotten')
+        return await self._made("alerts", by, "alert", one=views.one_alert(self._services.state, found))
+
+    async def _runs(self, by: Principal) -> Reply:
+        return await self._made("runs", by, "runs", runs=views.runs(self._services.state))
+
+    async def _run(self, name: str, by: Principal) -> Reply:
+        found = self._services.state.runs.get(name)
+        if found is None:
+            raise Nothing(f'no run has the id "{name}"; it may have been forgotten')
+        one = views.one_run(self._services.state, found)
+        return await self._made("runs", by, "run", one=one, may_approve=by.may("approve"))
+
+    async def _made(self, here: str, by: Principal, template: str, **values: Any) -> Reply:
+        now = views.now_of(self._services.state, self._services.status())
+        return await asyncio.to_thread(page, 200, template, {**values, "now": now, "here": here, "live": True}, by)
+
+    async def _alike(self, incident: Incident) -> Likes:
+        known = self._likes.get(incident.id)
+        if known is None or known[0] != incident.version:
+            known = incident.version, await likes_of(self._services, incident)
+            self._likes[incident.id] = known
+            _bound(self._likes)
+        return known[1]
+
+    def _explained(self, incident: Incident) -> Explanation | None:
+        now = asyncio.get_running_loop().time()
+        known = self._told.get(incident.id)
+        if known is None or known[0] != incident.version or now > known[1] + TOLD_S:
+            known = incident.version, now, self._services.loop.decider.explain(incident.id)
+            self._told[incident.id] = known
+            _bound(self._told)
+        return known[2]
+
+
+def _bound(kept: dict[str, Any]) -> None:
+    while len(kept) > MOST_KEPT:
+        del kept[next(iter(kept))]

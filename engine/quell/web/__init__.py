@@ -1,0 +1,1 @@
+"""Pages for people: what incidents, alerts and runs look like in a browser."""
