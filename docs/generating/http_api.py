@@ -25,8 +25,9 @@ Bodies are JSON objects. Times are RFC 3339 in UTC. An error is `{{"error": "…
 such thing, 409 refused, with the reason, 413 too large, 422 not understood, 503 not taken now, send it again. 202 says
 that an act is accepted and will be decided over.
 
-[Pages for people](../how-to/browser.md) are at `/`, with a log in of their own. Beside it and without a token: `/health`
-(the process runs), `/ready` (it takes alerts; 503 while it starts or ends) and `/metrics` (for Prometheus). What [connectors](connectors.md) receive and serve has paths of its own.
+[Pages for people](../how-to/browser.md) are at `/`, with a log in of their own. Beside it and without a token:
+`/health` (the process runs), `/ready` (it takes alerts; 503 while it starts or ends) and `/metrics` (for Prometheus).
+What [connectors](connectors.md) receive and serve has paths of its own.
 """
 
 
