@@ -70,6 +70,13 @@ def test_what_nothing_made_at_its_time_stays_apart():
     assert folded({(HOST, 0.0): 5.0, (WEB, 40_000.0): 5.0}, ways(CLAIMS), costly) == {}
 
 
+def test_what_shows_in_waves_made_what_fits_any_of_them():
+    opened = {(HOST, 0.0): 5.0, (WEB, 1015.0): 5.0}
+    assert folded(opened, ways(CLAIMS), costly) == {}
+    assert folded(opened, ways(CLAIMS), costly, waves={(HOST, 0.0): [0.0, 990.0]}) == {(WEB, 1015.0): (HOST, 0.0)}
+    assert folded(opened, ways(CLAIMS), costly, waves={(HOST, 0.0): [0.0, 5000.0]}) == {}
+
+
 def test_a_silent_parent_is_opened_if_it_saves_more_than_it_costs():
     opened = {(WEB, 15.0): 6.0, (APP, 15.0): 6.0}
     assert folded(opened, ways(CLAIMS), lambda _key, _began: 5.0) == {

@@ -112,6 +112,9 @@ class Conclusion:
         opened = [(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)]
         whole = occurrences(opened, spells)
         prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
+        waves: dict[Occurrence, list[float]] = {}
+        for top, one in zip(whole, chosen, strict=True):
+            waves.setdefault(top, []).append(one.began)
         over: dict[Occurrence, float] = {}
         if some_ended:
             told: dict[Occurrence, list[int]] = {}
@@ -125,7 +128,8 @@ class Conclusion:
             }
         parents = folded(
             prices, self._claims_of, self._opening, over,
-            floor=self._floor, own=own, held=self._held(whole, mine), prices=self._prices, timing=symptoms.timing,
+            floor=self._floor, own=own, held=self._held(whole, mine), waves=waves,
+            prices=self._prices, timing=symptoms.timing,
         )  # fmt: skip
         groups: dict[Occurrence, list[int]] = {}
         for at in range(len(chosen)):

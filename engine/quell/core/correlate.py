@@ -372,7 +372,9 @@ class Correlator:
 
     def _claims_of(self, cause: int) -> Rows:
         at_home = self.web.units_at(cause)
-        return self.web.rows(at_home[0]) if at_home else self.web.reacher.rows(cause)
+        keys, costs, lags = self.web.rows(at_home[0]) if at_home else self.web.reacher.rows(cause)
+        dearer = self.web.hubs.dearer(keys)
+        return keys, costs if dearer is None else costs + dearer, lags
 
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""

@@ -90,6 +90,7 @@ def folded(
     floor: Callable[[int], float] | None = None,
     own: Own = NOTHING,
     held: Mapping[Occurrence, int] | None = None,
+    waves: Mapping[Occurrence, Sequence[float]] | None = None,
     prices: Prices = DEFAULT.prices,
     timing: Timing = DEFAULT.timing,
 ) -> dict[Occurrence, Occurrence]:
@@ -98,9 +99,10 @@ def folded(
     ``claims_of(key)`` gives what could have caused that cause (keys, costs in nats, lags in s), ``opening(key, began)``
     prices a cause that is not open yet, ``floor(key)`` is the least that can be, ``own`` says what its own alerts are
     worth beside that, ``over`` has when each ended, if it did, ``held`` the incident in which people have been shown it
-    for a while. What saves most folds first; a promise still best when renewed is kept.
+    for a while, ``waves`` when what shows in several began each time. What saves most folds first; a promise still
+    best when renewed is kept.
     """
-    over, held = over or {}, dict(held or {})
+    over, held, waves = over or {}, dict(held or {}), waves or {}
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
         there.setdefault(one[0], []).append(one)
@@ -118,7 +120,8 @@ def folded(
         left = [offer for offer in offers[key] if offer[0] not in parents]
         if key in there:
             trials = [
-                _saving(one, _free(parents, one, left), over, held, ended=over.get(one, inf)) for one in there[key]
+                _saving(one, _free(parents, one, left), over, held, ended=over.get(one, inf), began=waves.get(one))
+                for one in there[key]
             ]
         elif floor is not None and _most(left, over) + own.most(key) <= floor(key):
             continue
@@ -179,14 +182,18 @@ def _saving(
     *,
     ended: float,
     price: float = 0.0,
+    began: Sequence[float] | None = None,
 ) -> Trial:
     """Nats saved by folding into a parent the causes that fit its beginning and end, less its price; and which.
+
+    What shows in waves, of which it has those that ``began`` then, may have made others at each.
 
     Who is shown in another incident than the parent for a while costs `APART`; a parent that people do not know yet
     would be shown with most of what it explains.
     """
+    times = began or (parent[1],)
     fits = [
-        (one, saved - 2.0 * log1p(((due - parent[1]) / spread_s) ** 2 / 3.0) + between(over.get(one, inf), ended))
+        (one, saved - 2.0 * log1p((_off(due, times) / spread_s) ** 2 / 3.0) + between(over.get(one, inf), ended))
         for one, saved, due, spread_s in offers
     ]
     home = held[parent] if parent in held else _home(fits, held)
@@ -197,6 +204,11 @@ def _saving(
             total += left
             children.append(one)
     return total - price, parent, children
+
+
+def _off(due: float, times: Sequence[float]) -> float:
+    """How far the nearest of these is from when it should have been."""
+    return due - times[0] if len(times) == 1 else min([abs(due - at) for at in times])
 
 
 def _home(fits: Sequence[tuple[Occurrence, float]], held: Mapping[Occurrence, int]) -> int | None:

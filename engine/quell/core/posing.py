@@ -56,7 +56,12 @@ class Posing:
             causes, cost, lag = claims.cause, claims.cost, claims.lag
         order = np.lexsort((units, causes))
         causes = causes[order]
+        cost = cost[order]
         starts = np.flatnonzero(np.diff(causes, prepend=-1))
+        dearer = web.hubs.dearer(causes[starts])
+        if dearer is not None:
+            more = np.repeat(dearer, np.diff(np.append(starts, len(causes))))
+            cost = np.where(cost > 0.0, cost + more, cost)
         stood, live, held = self._shown(known, now)
         return [unit.id for unit in known], Symptoms(
             onsets=np.array([unit.onset for unit in known], dtype=np.float64),
@@ -68,7 +73,7 @@ class Posing:
             keys=causes[starts],
             starts=np.append(starts, len(causes)).astype(np.int64),
             unit=units[order],
-            cost=cost[order],
+            cost=cost,
             lag=lag[order],
             timing=self._timing,
             beside=len(group.units) - len(known),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from quell.core.columns import Claims, Columns
 from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
+from quell.core.hubs import Hubs
 from quell.core.kin import Kin
 from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, Rows, key
@@ -57,6 +58,7 @@ class Web:
         self.graph = graph
         self.reacher = Reacher(graph)
         self._prices = graph.weights.prices
+        self.hubs = Hubs(graph)
         self.kin = Kin(graph, state)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
@@ -131,7 +133,7 @@ class Web:
         self._alerting[here // COUNT] -= 1
         if not self._alerting[here // COUNT]:
             del self._alerting[here // COUNT]
-            self._turned(here // COUNT)
+            self._turned(here // COUNT, alerting=False)
         for cause in self.claims[unit_id]:
             sharers = self._shared_by.get(cause)
             if sharers is not None:
@@ -263,10 +265,11 @@ class Web:
     def _sits_at(self, node: int) -> None:
         self._alerting[node] += 1
         if self._alerting[node] == 1:
-            self._turned(node)
+            self._turned(node, alerting=True)
 
-    def _turned(self, node: int) -> None:
+    def _turned(self, node: int, *, alerting: bool) -> None:
         """Something at a node is in trouble now, or nothing is any more."""
+        self.hubs.turned(node, alerting=alerting)
         for needed, _, _ in self.graph.out[node]:
             for family in range(COUNT):
                 self.missing.pop(key(needed, family), None)

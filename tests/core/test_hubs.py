@@ -1,0 +1,88 @@
+"""What everybody depends on is not blamed for an outage that merely reached its share of those."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.scene import Scene, consistent, fires, rulebook
+from quell.core.families import COUNT, Family
+from quell.core.graph import Graph
+from quell.core.hubs import MANY, MOST, Hubs
+from quell.core.reach import key
+from quell.model.rulebook import Correlate
+from quell.model.topology import Dependency, Entity
+
+SERVICES = [f"service/s{at:03}" for at in range(400)]
+HUB = "service/auth"
+
+
+def estate(callers: int) -> Graph:
+    calls = [Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[:callers]]
+    return Graph([Entity(entity=name) for name in [*SERVICES, HUB]], calls, Correlate())
+
+
+def dearer(graph: Graph, troubled: list[str]) -> float:
+    hubs = Hubs(graph)
+    for name in troubled:
+        hubs.turned(graph.number[name], alerting=True)
+    causes = np.array([key(graph.number[SERVICES[0]], Family.FAILING), key(graph.number[HUB], Family.FAILING)])
+    found = hubs.dearer(causes)
+    if found is None:
+        return 0.0
+    assert found[0] == 0.0
+    return float(found[1])
+
+
+def test_a_hub_of_which_no_more_fail_than_elsewhere_explains_little() -> None:
+    graph = estate(100)
+    assert dearer(graph, SERVICES[::10]) == MOST
+    assert dearer(graph, SERVICES[300:]) == 0.0  # none of its own is in trouble, and none claims it
+    some = dearer(graph, SERVICES[:20] + SERVICES[100:130])
+    assert some == pytest.approx(-np.log(1.0 - (30 / 301) / (20 / 100)))
+
+
+def test_a_hub_of_which_most_fail_explains_them() -> None:
+    assert dearer(estate(100), SERVICES[:80]) == 0.0
+    assert dearer(estate(100), SERVICES[:80] + SERVICES[100:130]) < 0.2
+
+
+def test_a_few_dependents_are_no_rate_and_all_there_are_compare_with_nobody() -> None:
+    assert dearer(estate(MANY - 1), SERVICES[::10]) == 0.0
+    assert dearer(estate(MANY), SERVICES[::10]) > 0.0
+    everybody = [Dependency(from_=f"pod/{at}", to=HUB, type="calls") for at in range(100)]
+    graph = Graph([Entity(entity=HUB), Entity(entity=SERVICES[0])], everybody, Correlate())
+    assert dearer(graph, ["pod/1", "pod/2"]) == 0.0
+
+
+def test_what_is_over_counts_no_more_and_strangers_are_no_hubs() -> None:
+    graph = estate(100)
+    hubs = Hubs(graph)
+    for name in SERVICES[::10]:
+        hubs.turned(graph.number[name], alerting=True)
+    causes = np.array([key(graph.number[HUB], Family.FAILING), graph.node("service/stranger") * COUNT])
+    found = hubs.dearer(causes)
+    assert found is not None
+    assert found.tolist() == [MOST, 0.0]
+    for name in SERVICES[::10]:
+        hubs.turned(graph.number[name], alerting=False)
+    assert hubs.dearer(causes) is None
+
+
+def test_a_lost_zone_is_not_told_as_trouble_of_what_its_services_call() -> None:
+    hosts = {name: f"host/h{at // 8:02}" for at, name in enumerate(SERVICES)}
+    zones = {host: f"az/z{at // 5}" for at, host in enumerate(sorted({*hosts.values()}))}
+    told = [
+        *(Dependency(from_=name, to=host, type="runs_on") for name, host in hosts.items()),
+        *(Dependency(from_=host, to=zone, type="in_zone") for host, zone in zones.items()),
+        *(Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[::2]),
+    ]
+    names = sorted({HUB, *hosts, *zones, *zones.values()})
+    scene = Scene(rulebook(entities=tuple([Entity(entity=name) for name in names]), dependencies=tuple(told)))
+    lost = [name.removeprefix("service/") for name, host in hosts.items() if zones[host] == "az/z3"]
+    scene.tell(*(fires(name, 12.0 + at % 20, severity="warning") for at, name in enumerate(lost)))
+    scene.wait(400.0)
+    (incident,) = scene.open
+    assert incident.suspects[0].entity == "az/z3"
+    assert scene.services(incident) == set(lost)
+    consistent(scene.engine)
