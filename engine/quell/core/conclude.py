@@ -113,8 +113,8 @@ class Conclusion:
         whole = occurrences(opened, spells)
         prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
         waves: dict[Occurrence, list[float]] = {}
-        for top, one in zip(whole, chosen, strict=True):
-            waves.setdefault(top, []).append(one.began)
+        for top, part in zip(whole, chosen, strict=True):
+            waves.setdefault(top, []).append(part.began)
         over: dict[Occurrence, float] = {}
         if some_ended:
             told: dict[Occurrence, list[int]] = {}
