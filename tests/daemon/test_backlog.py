@@ -19,6 +19,7 @@ from quell.daemon.backlog import Backlog
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, StoreError
 from quell.model.records import AlertRecord, AnyRecord, Tick
+from quell.model.retold import Retold, Words
 from quell.model.rulebook import Rulebook
 from quell.store.memory import MemoryStore
 from quell.store.opening import open_store
@@ -240,3 +241,24 @@ def test_a_journal_that_cannot_be_read_is_tried_again(monkeypatch: pytest.Monkey
             assert store.failures == 0
 
     go(story())
+
+
+def test_what_is_told_again_counts_by_what_it_says() -> None:
+    said = Words([firing(f"a{n}") for n in range(100)], 40_000)
+    long = Words([firing("long")], 5_000)
+    waiting = Backlog(Writer(MemoryStore()), most=1_000)
+
+    def group(seq: int, *parts: Sequence[AnyRecord]) -> Group:
+        return Group(seq=seq, now=1.0, records=[record for part in parts for record in part], parts=parts)
+
+    waiting.add(group(1, Retold(said, 1.0, 9.0), Retold(said, 2.0, 9.0)))
+    assert waiting.held == 100 + 100 // 5
+    waiting.add(group(2, Retold(said, 3.0, 9.0), many(10)))
+    assert waiting.held == 110 + 200 // 5
+    waiting.add(group(3, Retold(long, 3.0, 9.0)))
+    assert waiting.held == 115 + 196 // 5
+    groups = waiting.take()
+    assert [next(groups).seq, waiting.held] == [1, 115]
+    assert [next(groups).seq, waiting.held] == [2, 5]
+    assert [next(groups).seq, waiting.held] == [3, 0]
+    assert not waiting

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from quell.sdk import payload
+from quell_connectors.alertmanager.retelling import Retelling
 from quell_connectors.alertmanager.translate import annotations_of, is_uri, labels_of
 from quell_connectors.alertmanager.wire import Pairs
 
@@ -85,6 +86,8 @@ class Known:
         self._bytes = 0
         self._common: dict[str, str] = {}
         self._next_look = 0.0
+        self.retelling = Retelling()
+        """Whole deliveries that were there before."""
 
     def __len__(self) -> int:
         return len(self._seen)

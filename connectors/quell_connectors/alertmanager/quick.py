@@ -17,6 +17,7 @@ from quell.model.records import AlertRecord
 from quell.sdk import payload
 from quell_connectors.alertmanager import translate
 from quell_connectors.alertmanager.known import Known
+from quell_connectors.alertmanager.retelling import LEAST
 from quell_connectors.alertmanager.translate import Translated, Unfit
 from quell_connectors.alertmanager.wire import moment
 
@@ -113,11 +114,13 @@ def _from_posted(
     """The records; None in doubt. Raises one of the doubts as well."""
     if len(body) > payload.MAX_BODY_BYTES:
         return None
+    if (again := known.retelling.told(body, now, _time)) is not None:
+        return again
     alerts = _posted.decode(body)
     if len(alerts) > payload.MAX_ALERTS:
         return None
     records: list[AlertRecord] = []
-    size, size_of_times = 1, 0
+    size, size_of_times, all_known = 1, 0, True
     starts_at = ends_at = None
     for alert in alerts:
         # Neighbours mostly have their times in common.
@@ -128,7 +131,7 @@ def _from_posted(
         key, notes, link = bytes(alert.labels), bytes(alert.annotations), bytes(alert.generator_url)
         seen = known.get(key)
         if seen is None:
-            seen = known.learn(key, notes, link, now)
+            seen, all_known = known.learn(key, notes, link, now), False
         else:
             if seen.notes != notes or seen.link != link:
                 known.change(key, seen, notes, link)
@@ -141,7 +144,18 @@ def _from_posted(
                 starts_at=start, ends_at=end, timeout=timeout, url=seen.url,
             )
         )  # fmt: skip
-    return records if len(body) - size < _SHORTEST_FIELD or _nothing_twice(body, alerts) else None
+    if len(body) - size >= _SHORTEST_FIELD and not _nothing_twice(body, alerts):
+        return None
+    if all_known and len(records) >= LEAST:
+        known.retelling.learn(body, records, now, _ends_of)
+    return records
+
+
+def _ends_of(body: bytes) -> tuple[list[str], object]:
+    """The ends of posted alerts, and all else that they say. Raises one of the doubts."""
+    alerts = _posted.decode(body)
+    said = [(*map(bytes, (each.labels, each.annotations, each.generator_url)), each.starts_at) for each in alerts]
+    return [each.ends_at for each in alerts], said
 
 
 def _from_webhook(body: bytes, source: str, now: float, known: Known) -> list[AlertRecord] | None:

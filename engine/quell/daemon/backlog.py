@@ -13,6 +13,7 @@ from typing import cast
 
 from quell.daemon.writer import Writer
 from quell.model.records import AlertRecord, AnyRecord
+from quell.model.retold import Retold
 from quell.store.port import Group
 
 MOST_IN_MEMORY = 50_000
@@ -40,6 +41,9 @@ class Backlog:
         self._count = 0
         self._words: dict[int, int] = {}
         """What records in memory say, by the identity of their labels and annotations: the last group that says it."""
+        self._whole: dict[int, int] = {}
+        """Of these what is said by a whole delivery, by the identity of its words, and by how many alerts."""
+        self._by_whole = 0
         self._long: dict[int, int] = {}
         """Of these what is long, and what it counts besides."""
         self._more = 0
@@ -52,7 +56,8 @@ class Backlog:
     @property
     def held(self) -> int:
         """Records in memory, as many as would take that much if each had words of its own."""
-        return len(self._words) + (self._count - len(self._words)) // _AGAIN + self._more
+        words = len(self._words) + self._by_whole
+        return words + max(0, self._count - words) // _AGAIN + self._more
 
     def __bool__(self) -> bool:
         return bool(self._groups or self._left)
@@ -100,19 +105,36 @@ class Backlog:
         return list(islice(self._writer.store.groups_after(self._last, at_once=_READ_AT_ONCE), _READ_AT_ONCE))
 
     def _keep(self, group: Group) -> None:
-        self._groups.append((group, words := _words_of(group.records)))
+        apart: Sequence[AnyRecord] = group.records
+        if group.parts:
+            apart = list(chain.from_iterable(part for part in group.parts if type(part) is not Retold))
+        words = _words_of(apart)
+        if group.parts:
+            words |= self._whole_words(group.parts)
+        self._groups.append((group, words))
         self._count += len(group.records)
         self._words.update(dict.fromkeys(words, group.seq))
-        for word, more in _long_words(group.records).items():
+        for word, more in _long_words(apart).items():
             self._more += more - self._long.get(word, 0)
             self._long[word] = more
         self._last, self._last_now = group.seq, group.now
+
+    def _whole_words(self, parts: Sequence[Sequence[AnyRecord]]) -> frozenset[int]:
+        """Deliveries that were told again are counted by what they say."""
+        found = {id(part.words): max(len(part), part.words.size // _LONG) for part in parts if type(part) is Retold}
+        for word, count in found.items():
+            if word not in self._whole:
+                self._whole[word] = count
+                self._by_whole += count - 1
+        return frozenset(found)
 
     def _forget(self, group: Group, words: frozenset[int]) -> None:
         self._count -= len(group.records)
         held, seq = self._words, group.seq
         for each in [each for each in words if held[each] == seq]:
             del held[each]
+            if self._whole:
+                self._by_whole -= self._whole.pop(each, 1) - 1
             if self._long:
                 self._more -= self._long.pop(each, 0)
 

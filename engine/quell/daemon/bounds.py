@@ -9,6 +9,7 @@ import msgspec
 
 from quell.daemon.inbox import TooMany
 from quell.model.records import AlertRecord, AnyRecord
+from quell.model.retold import Retold, Words
 from quell.sdk.connector import Rejected
 
 _MOST_SEEN = 4096
@@ -23,6 +24,8 @@ class Bounds:
     value: int
     _seen: dict[int, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Labels that were within bounds, by their identity: whoever is told again has the very same object."""
+    _seen_words: dict[int, Words] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The same of what whole deliveries say."""
 
     def split(self, records: Sequence[AnyRecord]) -> tuple[Sequence[AnyRecord], list[Rejected]]:
         """The records that are within bounds, and the others with the reason. Raises `TooMany`."""
@@ -46,6 +49,18 @@ class Bounds:
         """Whether they are as most deliveries: some, not too many, and all of them alerts within bounds at a glance."""
         if not 0 < len(records) <= self.records:
             return False
+        if type(records) is not Retold:
+            return self._alerts_plain(records)
+        words, known = records.words, self._seen_words
+        if known.get(id(words)) is words:
+            return True
+        if len(known) > _MOST_SEEN:
+            known.clear()
+        if plain := self._alerts_plain(records):
+            known[id(words)] = words
+        return plain
+
+    def _alerts_plain(self, records: Sequence[AnyRecord]) -> bool:
         most, value, seen = self.labels, self.value, self._seen
         if len(seen) > _MOST_SEEN:  # first: those of which one is not plain are looked at to that one, every time
             seen.clear()

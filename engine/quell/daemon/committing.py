@@ -20,6 +20,7 @@ from quell.daemon.logs import Sparing
 from quell.daemon.writer import Writer
 from quell.errors import StoreError, Unheard
 from quell.model.records import AnyRecord
+from quell.model.retold import Retold
 from quell.store.port import Accepted, Group, Quarantined
 
 MOST_PER_GROUP = 1_000
@@ -201,7 +202,10 @@ class Committing:
                 await self._writer.call(store.keep_quarantined, quarantined)
             self._over(size, False)
             return 0
-        accepted = Accepted(now=self._clock.now(), records=records, cursors=cursors, quarantined=quarantined)
+        parts = [put.records for put in batch] if Retold in {type(put.records) for put in batch} else ()
+        accepted = Accepted(
+            now=self._clock.now(), records=records, cursors=cursors, quarantined=quarantined, parts=parts
+        )
         self._timed = True
         try:
             group = await self._writer.call(store.accept, accepted)

@@ -13,6 +13,7 @@ import msgspec
 
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
+from quell.store.again import Again, packed_parts, spelled_out
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ _IN_PIECES_FROM_BYTES = 1024 * 1024
 _LEVEL = 1
 
 _ENCODER = msgspec.msgpack.Encoder()
-_RECORDS = msgspec.msgpack.Decoder(list[AnyRecord])
+_RECORDS = msgspec.msgpack.Decoder(list[AnyRecord | Again])
 
 
 class Blob(NamedTuple):
@@ -104,14 +105,15 @@ def seal_pieces(pieces: Iterable[bytes | memoryview]) -> Sealed:
     return Sealed(digest.hexdigest(), Blob(packed=True, data=out.getvalue()))
 
 
-def pack_records(records: Sequence[AnyRecord]) -> Blob:
-    """The journal's form of a group's records."""
-    return pack(encode(list(records)))
+def pack_records(records: Sequence[AnyRecord], parts: Sequence[Sequence[AnyRecord]] = ()) -> Blob:
+    """The journal's form of a group's records; ``parts`` are the same by delivery, where some were told again."""
+    return Blob(packed=True, data=packed_parts(parts, encode)) if parts else pack(encode(list(records)))
 
 
 def unpack_records(blob: Blob) -> list[AnyRecord]:
     """The records of a journal group."""
     try:
-        return _RECORDS.decode(unpack(blob))
+        told = _RECORDS.decode(unpack(blob))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"stored records cannot be read: {error}; restore a backup") from error
+    return told if Again not in set(map(type, told)) else spelled_out(told)  # type: ignore[return-value]

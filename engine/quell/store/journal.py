@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
 from quell.store.codec import Blob, Sealed, pack_records, seal, unpack, unpack_records
-from quell.store.port import Group, Recovered
+from quell.store.port import Accepted, Group, Recovered
 from quell.store.tables import CURSORS, JOURNAL, META, SNAPSHOTS
 from quell.store.upsert import replacing
 
@@ -32,10 +32,10 @@ class JournalRow(NamedTuple):
     records: bytes
 
 
-def row_of(seq: int, now: float, records: Sequence[AnyRecord]) -> JournalRow:
+def row_of(seq: int, accepted: Accepted) -> JournalRow:
     """A group as one row."""
-    packed, data = pack_records(records)
-    return JournalRow(seq, now, len(records), packed, data)
+    packed, data = pack_records(accepted.records, accepted.parts)
+    return JournalRow(seq, accepted.now, len(accepted.records), packed, data)
 
 
 def append(connection: Connection, row: JournalRow) -> None:

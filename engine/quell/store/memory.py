@@ -80,14 +80,14 @@ class MemoryStore:
         self._lease = msgspec.structs.replace(self._lease, holder=None)
 
     def accept(self, accepted: Accepted) -> Group:
-        blob = pack_records(accepted.records)  # may refuse: nothing has been changed yet
+        blob = pack_records(accepted.records, accepted.parts)  # may refuse: nothing has been changed yet
         self._seq += 1
         self._journal[self._seq] = (accepted.now, blob)
         self._cursors.update(accepted.cursors)
         self.keep_quarantined(accepted.quarantined)
         self._mark(accepted.records)
         self._settle(accepted.records, accepted.now)
-        return Group(seq=self._seq, now=accepted.now, records=accepted.records)
+        return Group(seq=self._seq, now=accepted.now, records=accepted.records, parts=accepted.parts)
 
     def commit(self, turn: Turn) -> list[Perform]:
         self._incidents.update((incident.id, incident) for incident in turn.incidents)

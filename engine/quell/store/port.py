@@ -34,6 +34,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     now: float
     records: Sequence[AnyRecord]
+    parts: Sequence[Sequence[AnyRecord]] = ()
+    """The same by delivery, where that is known and some were told again."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,12 +141,16 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """What one journal commit holds: the turn's records, cursors that moved with them, what was rejected."""
+    """What one journal commit holds: the turn's records, cursors that moved with them, what was rejected.
+
+    ``parts`` are the same records by delivery, where some were told again (`quell.model.retold`).
+    """
 
     now: float
     records: Sequence[AnyRecord]
     cursors: Mapping[str, str] = {}
     quarantined: Sequence[Quarantined] = ()
+    parts: Sequence[Sequence[AnyRecord]] = ()
 
 
 class ReleaseRow(msgspec.Struct, frozen=True, kw_only=True):
