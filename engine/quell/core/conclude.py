@@ -12,10 +12,12 @@ import numpy as np
 
 from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, Spell, folded, occurrences
+from quell.core.gaps import Gaps
 from quell.core.one_place import Onsets, at_one_place
 from quell.core.own_alerts import OwnAlerts
 from quell.core.problem import Ints, Open, Problem
 from quell.core.reach import Rows
+from quell.core.same_spell import Span, of_one_spell
 from quell.model.weights import DEFAULT, Prices
 
 SWAP_TRIALS = 20
@@ -60,7 +62,9 @@ class Conclusion:
         *,
         prices: Prices = DEFAULT.prices,
         floor: Callable[[int], float] | None = None,
+        gaps: Gaps | None = None,
     ) -> None:
+        self._gaps = gaps
         self._problem = problem
         self._opening = opening
         self._claims_of = claims_of
@@ -137,7 +141,23 @@ class Conclusion:
             while top in parents:
                 top = parents[top]
             groups.setdefault(top, []).append(at)
-        return at_one_place(groups, partial(self._onsets, mine))
+        groups = at_one_place(groups, partial(self._onsets, mine))
+        if symptoms.near is None or self._gaps is None or len(groups) == 1:
+            return groups
+        return of_one_spell(groups, partial(self._span, mine, symptoms.near), self._gaps)
+
+    def _span(self, mine: Sequence[Ints], near: Ints, parts: list[int]) -> Span:
+        """When what these open causes explain came and went, and where."""
+        symptoms = self._problem.symptoms
+        units = np.sort(np.concatenate([mine[at] for at in parts]))
+        shown = Counter(symptoms.stood[units[symptoms.held[units]]].tolist())
+        return Span(
+            began=float(symptoms.onsets[units].min(initial=inf)),
+            ended=self._ended(units) if len(units) else inf,
+            near=frozenset(one for one in near[units].tolist() if one >= 0),
+            size=len(units),
+            shown=min(shown, key=lambda name: (-shown[name], name), default=-1),
+        )
 
     def _onsets(self, mine: Sequence[Ints], parts: list[int]) -> Onsets:
         """When the symptoms of these open causes began, in order."""

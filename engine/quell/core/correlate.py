@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from math import floor, inf
 
@@ -19,6 +19,7 @@ from quell.core.conclude import Cause
 from quell.core.cover import Cover
 from quell.core.customs import aloofness
 from quell.core.families import COUNT, Family, family, overdue
+from quell.core.fellows import Fellows
 from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import Rows, key
@@ -73,6 +74,7 @@ class Correlator:
         self._ample: set[int] = set()
         """Units that are known to have alerts enough to be worth all that one can be."""
         self._posing = Posing(state, self._timing)
+        self._fellows = Fellows(graph, state)
         self._weighed = Weighed()
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
@@ -122,7 +124,9 @@ class Correlator:
             )
             if not crowded:
                 web.kin.admit(unit, alert)
-            group = self._join(unit, web.add(unit), now)
+            beside = self._fellows.beside(unit)
+            group = self._join(unit, web.add(unit) | beside, now)
+            self._fellows.add(unit)
         else:
             group = self._state.groups[unit.group]
         unit.alerts.append((alert.fingerprint, alert.episode))
@@ -153,24 +157,43 @@ class Correlator:
             group = Group(id=unit.id, units=[], news_at=now, close_at=now)
             self._state.groups[group.id] = group
         else:
-            group = self._state.groups[ids[0]]
-            for other_id in ids[1:]:
-                other = self._state.groups.pop(other_id)
-                for member in other.units:
-                    self._state.units[member].group = group.id
-                group.units.extend(other.units)
-                group.fresh.extend(other.fresh)
-                group.solution.extend(root for root in other.solution if root not in group.solution)
-                group.parting |= other.parting
-                group.newcomers |= other.newcomers
-                group.sift_at = min(group.sift_at, other.sift_at)
-                group.close_at = max(group.close_at, other.close_at)
-                reviews = [at for at in (group.review_at, other.review_at) if at is not None]
-                group.review_at = min(reviews, default=None)
-                self._alerts[group.id] += self._alerts.pop(other_id, 0)
+            group = self._united(ids)
         group.units.append(unit.id)
         group.full |= self.web.full(group.id)
         unit.group = group.id
+        return group
+
+    def _united(self, ids: Sequence[int]) -> Group:
+        """One group of several, under the first of these ids."""
+        group = self._state.groups[ids[0]]
+        for other_id in ids[1:]:
+            other = self._state.groups.pop(other_id)
+            for member in other.units:
+                self._state.units[member].group = group.id
+            group.units.extend(other.units)
+            group.fresh.extend(other.fresh)
+            group.solution.extend(root for root in other.solution if root not in group.solution)
+            group.parting |= other.parting
+            group.newcomers |= other.newcomers
+            group.sift_at = min(group.sift_at, other.sift_at)
+            group.close_at = max(group.close_at, other.close_at)
+            reviews = [at for at in (group.review_at, other.review_at) if at is not None]
+            group.review_at = min(reviews, default=None)
+            self._alerts[group.id] += self._alerts.pop(other_id, 0)
+        return group
+
+    def met(self, unit: Unit) -> Group:
+        """The group of a unit of which something ended, with others in which trouble came and went with it."""
+        group = self._state.groups[unit.group]
+        found = [self._state.groups[other] for other in sorted(self._fellows.over_with(unit))]
+        own = len(group.units)
+        others = [one for one in found if min(own, len(one.units)) <= FEW and own + len(one.units) <= LARGE_GROUP]
+        if not others:
+            return group
+        due = [one.solve_at for one in (group, *others) if one.solve_at is not None]
+        news_at = max(one.news_at for one in (group, *others))
+        group = self._united(sorted([group.id, *(other.id for other in others)]))
+        group.solve_at, group.news_at = min(due, default=None), news_at
         return group
 
     def _touch(self, group: Group, now: float, *, data: bool) -> None:
@@ -212,6 +235,7 @@ class Correlator:
         self._ample.difference_update(gone)
         for unit_id in gone:
             self._posing.forget(unit_id)
+            self._fellows.drop(self._state.units[unit_id])
         self.web.drop(gone)
 
     def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
@@ -258,6 +282,7 @@ class Correlator:
         cover = Cover(
             symptoms, opening, self._claims_of,
             floor=floor_price, before=before, now=now, prices=self._prices, weighed=self._weighed,
+            gaps=self._graph.gaps,
         )  # fmt: skip
         yield
         solved = (yield from cover.steps()) if search else cover.review()

@@ -20,6 +20,7 @@ from math import inf
 import numpy as np
 
 from quell.core.conclude import Cause, Conclusion
+from quell.core.gaps import Gaps
 from quell.core.problem import Floats, Ints, Open, Problem, Symptoms
 from quell.core.reach import Rows
 from quell.core.steps import Steps, finished
@@ -47,7 +48,8 @@ class Cover:
 
     ``opening(key, began)`` prices a cause in nats, ``claims_of(key)`` gives what could have caused that cause
     (keys, costs in nats, lags in s), ``floor(key)`` is the least a cause can cost. ``before`` are the (key, began) that
-    were open, ``now`` is in seconds. ``weighed`` remembers from one solution to the next what comes out as before.
+    were open, ``now`` is in seconds. ``weighed`` remembers from one solution to the next what comes out as before,
+    ``gaps`` tells what the graph leaves out.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class Cover:
         now: float = inf,
         prices: Prices = DEFAULT.prices,
         weighed: Weighed | None = None,
+        gaps: Gaps | None = None,
     ) -> None:
         self._problem = Problem(symptoms)
         self._s = symptoms
-        self._conclusion = Conclusion(self._problem, opening, claims_of, now, prices=prices, floor=floor)
+        self._conclusion = Conclusion(self._problem, opening, claims_of, now, prices=prices, floor=floor, gaps=gaps)
         self._opening = opening
         self._stay, self._cheapest = prices.stay, prices.cheapest
         self._floor = floor

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from quell.core.edges import Travel, travel
+from quell.core.gaps import Gaps
 from quell.core.placements import implied
 from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
@@ -51,6 +52,7 @@ class Graph:
         self._travel: dict[str, Travel] = {}
         for edge in sorted([*told, *implied(known, told)], key=lambda edge: (edge.from_, edge.to, edge.type)):
             self._connect(edge, settings)
+        self.gaps = Gaps(known, told, self.kind)
         self._strangers = [] if strangers is None else strangers
         for stranger in self._strangers:
             self._add(Entity(entity=stranger))

@@ -88,7 +88,9 @@ class Groups:
         elif alert.status == "resolved" and alert.ends_at is not None and unit.ends.get(place) != alert.ends_at:
             unit.ends[place] = alert.ends_at
             self._chart.correlator.end_told(unit)
-            group = self._state.groups[unit.group]
+            group = self._chart.correlator.met(unit)
+            if self._planned.get(group.id, (None, 0.0, None))[:2] != (group.solve_at, group.close_at):
+                self.plan(group)
             self._chart.correlator.ended(group, now)
             self._agenda.put(group.review_at, "review", str(group.id))
 

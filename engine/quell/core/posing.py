@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.continuity import place_of
+from quell.core.families import COUNT
 from quell.core.folding import HELD_S
+from quell.core.graph import Graph
 from quell.core.problem import Symptoms
 from quell.core.web import Web
 from quell.model.incident import Incident
@@ -77,6 +79,7 @@ class Posing:
             lag=lag[order],
             timing=self._timing,
             beside=len(group.units) - len(known),
+            near=_near(known, web.graph) if web.graph.gaps.some else None,
         )
 
     def _in_order(self, ids: Iterable[int]) -> list[Unit]:
@@ -115,3 +118,10 @@ class Posing:
 def _held(incident: Incident, now: float) -> bool:
     """Whether people have had an incident before them for a while, as something that belongs together."""
     return not incident.crowd and incident.is_open and incident.opened_at <= now - HELD_S
+
+
+def _near(units: Collection[Unit], graph: Graph) -> Ints:
+    """A number for the namespace and family of each unit; below 0 where there is none."""
+    numbers = {"": -1}
+    scopes = [numbers.setdefault(graph.scope(graph.node(unit.entity)), len(numbers)) for unit in units]
+    return np.array([scope * COUNT + unit.family for scope, unit in zip(scopes, units, strict=True)], dtype=np.int64)

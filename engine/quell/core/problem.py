@@ -24,7 +24,8 @@ class Symptoms:
     group it stands in (-1: none), ``live`` per unit whether that one is open, ``held`` whether it has been for a
     while, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag`` per row; ``keys``
     distinct causes and ``starts`` where the rows of each begin (one more entry than keys). ``beside`` are the units of
-    the group that no cause here could explain, which are left out.
+    the group that no cause here could explain, which are left out. ``near``, where ways are missing, is the same number
+    for units of one namespace and family (below 0: in none).
     """
 
     onsets: Floats
@@ -40,6 +41,7 @@ class Symptoms:
     lag: Floats
     timing: Timing = DEFAULT.timing
     beside: int = 0
+    near: Ints | None = None
 
     def first(self, key: int, began: float) -> float:
         """When the first symptom began of those that were due once this cause had begun then; ``began`` without any."""

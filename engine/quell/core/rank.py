@@ -227,6 +227,8 @@ class Ranker:
         left = [unit for unit, claim in claims if claim is None]
         if left:
             text = f"does not explain {len(left)} of the {len(units)} symptoms, such as {left[0].entity}"
+            if self._graph.gaps.some:
+                text += f" (about {self._graph.gaps.share:.0%} of all dependencies are not known)"
             found.append(Evidence(code="unexplained", text=text, weight=-float(len(left))))
         return found
 
