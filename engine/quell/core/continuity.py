@@ -7,8 +7,8 @@ when its alerts stand apart again. What was resolved keeps its alerts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from quell.core.chance import by_chance
@@ -32,10 +32,22 @@ Member = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cause with its alerts, in order of onset."""
+    """A cause with its alerts, in order of onset.
+
+    ``stood`` tells how many of them stood in each incident, if whoever made it has counted that.
+    """
 
     cause: Cause
     members: tuple[Member, ...]
+    stood: Mapping[str | None, int] | None = None
+
+    def of(self, members: Iterable[Member]) -> Cluster:
+        """The same cause with other alerts."""
+        return Cluster(self.cause, tuple(members))
+
+    def counted(self, before: Mapping[Member, str | None]) -> Mapping[str | None, int]:
+        """How many of its alerts stood in each incident."""
+        return Counter(map(before.__getitem__, self.members)) if self.stood is None else self.stood
 
 
 def place_of(member: Member) -> str:
@@ -54,13 +66,14 @@ def continued(
     settings: Correlate,
     now: float,
     merged: Sequence[Incident],
+    stood: bool | None = None,
 ) -> list[tuple[Cluster, str]]:
     """The clusters that people are shown, each with the incident it goes on with.
 
     ``before`` says where each member stood; ``settings`` what makes an incident that nobody has seen yet;
-    ``merged`` are those that were merged into where members stood.
+    ``merged`` are those that were merged into where members stood, and ``stood`` whether any did, if that is known.
     """
-    stood = any(before.values())
+    stood = any(before.values()) if stood is None else stood
     names = _named(state, clusters, before, merged) if stood or merged else {}
     story: list[tuple[Cluster, str]] = []
     outbreaks = Outbreaks(state)
@@ -118,34 +131,27 @@ def new_name(state: State, members: Sequence[Member], now: float) -> str:
 
 
 def kept(
-    state: State,
-    story: Sequence[tuple[Cluster, str]],
-    apart: Mapping[str, list[Member]],
-    before: Mapping[Member, str | None],
+    state: State, left: Iterable[tuple[Member, str]], told: Collection[str], heir: Callable[[str], str | None]
 ) -> dict[str, list[Member]]:
     """Firings that nothing explains any more and that people know of there: by the incident that they stay in.
 
     Those that people were paged by page no more, so whoever was called for one must find it in an incident for as long
     as it fires. What became part of another incident takes them along. And who put alerts apart has been called for
     them: they are not news because nothing explains them.
+
+    ``left`` are the firings that would stand nowhere, with where each stood; ``told`` the incidents that go on, and
+    ``heir`` says of another one where most of its firings went.
     """
-    after = {member: name for cluster, name in story for member in cluster.members}
-    after |= {member: name for name, members in apart.items() for member in members}
     found: dict[str, list[Member]] = {}
-    told = set(after.values())
     homes: dict[str, str | None] = {}
-    stood_in: dict[str, list[Member]] = {}
-    for member, name in before.items():
-        if name is not None and name not in told:
-            stood_in.setdefault(name, []).append(member)
-    for member, name in before.items():
-        if name is None or member in after or not (_put_apart(state, member, name) or _paged(state, member)):
+    for member, name in left:
+        if not (_put_apart(state, member, name) or _paged(state, member)):
             continue
         incident = state.incidents.get(name)
         if incident is None or not incident.is_open or incident.crowd:
             continue  # a crowd keeps whoever finds no company
         if name not in homes:
-            homes[name] = name if name in told else absorber(stood_in[name], after)
+            homes[name] = name if name in told else heir(name)
         home = homes[name]
         if home is not None:
             found.setdefault(home, []).append(member)
@@ -169,7 +175,11 @@ def _paged(state: State, member: Member) -> bool:
 
 def absorber(members: Sequence[Member], after: Mapping[Member, str]) -> str | None:
     """Where most of these firings went; None when none went anywhere."""
-    went = Counter(after[member] for member in members if member in after)
+    return most_of(Counter(after[member] for member in members if member in after))
+
+
+def most_of(went: Mapping[str, int]) -> str | None:
+    """Where most went, the first by name of those where as many did; None when none went anywhere."""
     return min(went, key=lambda other: (-went[other], other), default=None)
 
 
@@ -178,7 +188,7 @@ def _named(
 ) -> dict[int, str]:
     votes: list[tuple[float, float, str, int]] = []
     for at, cluster in enumerate(clusters):
-        for name, count in Counter(map(before.__getitem__, cluster.members)).items():
+        for name, count in cluster.counted(before).items():
             incident = state.incidents.get(name) if name is not None else None
             if incident is not None and incident.status != "merged" and not incident.crowd:
                 votes.append((-count, incident.opened_at, incident.id, at))
@@ -197,8 +207,8 @@ def _named(
 
 def _without_settled(state: State, cluster: Cluster, name: str | None, before: Mapping[Member, str | None]) -> Cluster:
     """Leaves out what belongs to a resolved incident that the cluster does not go on with."""
-    stood = set(map(before.__getitem__, cluster.members)) - {name, None}
+    stood = cluster.counted(before).keys() - {name, None}
     settled = {other for other in stood if (known := state.incidents.get(other or "")) and known.status == "resolved"}
     if not settled:
         return cluster
-    return replace(cluster, members=tuple(member for member in cluster.members if before[member] not in settled))
+    return cluster.of(member for member in cluster.members if before[member] not in settled)

@@ -366,7 +366,7 @@ class Engine:
         """What is in no incident, now that its company is known: it pages alone, or is judged again."""
         known = self.state.alerts
         with self._alerts.unchanged():
-            for mark in self._standing.firings(group).marks:
+            for mark in self._standing.nowhere(group):
                 alert = known.get(mark)
                 if alert is None or alert.incident is not None:
                     continue

@@ -14,19 +14,19 @@ import msgspec
 from quell.core.alerts import Alerts
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, continued, kept, place_of
+from quell.core.listed import Listed, OfAlerts
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
+from quell.core.looks import Look
 from quell.core.newcomers import newcomers
 from quell.core.pager import Pager
 from quell.core.partings import partings, shows
 from quell.core.rank import Changes, Ranker
 from quell.core.remains import remains
-from quell.core.rosters import Rosters
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
 from quell.core.standing import Standing
 from quell.core.steps import Steps
-from quell.core.titles import title
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision, IncidentEvent
 from quell.model.incident import Incident
@@ -58,7 +58,6 @@ class Incidents:
         self._pager = pager
         self._lives = lives
         self._rulings = Rulings(state)
-        self._rosters = Rosters(state)
         self._standing = standing
 
     def settle(
@@ -72,73 +71,78 @@ class Incidents:
         out: list[AnyDecision],
     ) -> Steps[None]:
         """Brings the incidents of a group in line with its solution, one after the other."""
-        before = self._standing.before(group)
-        stood = any(before.values())
-        if not causes and not stood:
+        look = yield from self._standing.look(group)
+        if not causes and not look.stood:
             group.parting, group.newcomers = {}, {}
             return
-        clusters = [
-            Cluster(cause, roster.members) for cause in causes if (roster := self._rosters.of(cause.units)).heard
-        ]
         yield  # each part takes as long as the group is large: others are served between them
-        merged = self._logbook.merged_into({name for name in before.values() if name is not None})
+        clusters = look.clusters(causes)
+        yield
         free, held, apart = self._rulings.sorted_out(clusters)
-        story = continued(self._state, free, before, settings=self._rulebook.correlate, now=now, merged=merged)
-        little = remains(self._state, free, story, before) if stood else {}
-        story = self._still_together(group, story, before, now, some_stood=stood)
-        story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
-        group.newcomers, waiting = newcomers(
-            self._state, story, before, group.newcomers, now, prices=self._rulebook.correlate.weights.prices
-        )
-        story = self._without(dict.fromkeys(waiting), story, before)
+        story = self._shown(group, free, look, now)
         story = self._with_word(story, held, apart)
         yield
-        if stood:
-            story = self._with_paged(story, apart, before)
-        after = {member: name for cluster, name in story for member in cluster.members}
-        after |= {member: name for name, members in apart.items() for member in members}
-        told, over = set(after.values()), {name for name in set(before.values()) if self._resolved(name)}
+        placed = look.placed(story, apart)
+        if look.stood and (stay := kept(self._state, placed.left(), placed.told, placed.heir)):
+            story = self._with_paged(story, apart, stay)
+            placed = look.placed(story, apart)
         yield
-        lost: dict[str, list[Member]] = {}
-        moved: dict[Member, str | None] = {}
-        for member, name in before.items():
-            if name is not None and name not in told:
-                lost.setdefault(name, []).append(member)
-            now_at = after.get(member) or (name if name in over else None)
-            if now_at != name:
-                self._place(member, now_at)
-                moved[member] = now_at
+        moved, was, lost = placed.moves({name for name in look.stood if self._resolved(name)})
+        for member, name in moved.items():
+            self._place(member, name)
+        yield
+        after = placed.after if lost else {}
         self._pager.hand_on_pages(lost, after, now, out)
-        came = self._came(moved, before) if stood else {}
-        joined = {name for member, name in moved.items() if name is not None and self._fires(member)}
-        mixed: set[str | None] = set()
-        if stood:
-            mixed.update(one for at, name in moved.items() if name and before[at] for one in (name, before[at]))
+        came = self._came(moved, was) if look.stood else {}
+        joined: set[str] = set()
+        for member, name in moved.items():
+            if name is not None and name not in joined and self._fires(member):
+                joined.add(name)
+        mixed = {one for at, name in moved.items() if name and was[at] for one in (name, was[at])}
         for cluster, name in story:
             anew, mix = name in joined, name in mixed
-            more = self._stayed(name, after) if anew and self._resolved(name) else self._rulings.elsewhere(name, before)
-            self._update(name, cluster, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
+            if anew and self._resolved(name):
+                more = self._stayed(name, placed.after)
+            else:
+                more = self._rulings.elsewhere(name, look.before)
+            self._update(
+                name, cluster, look.listed(cluster), ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out
+            )
             if name in self._state.incidents:
                 self._pager.take_over(name, came.get(name, {}), now, out)
                 self._pager.page_if_due(name, now, out)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):
-            left = {member[0] for member, to in moved.items() if before[member] == name != to and self._present(member)}
+            left = {member[0] for member, to in moved.items() if was[member] == name != to and self._present(member)}
             self._adopt(name, apart[name], left, now, out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
         for number, member in enumerate(moved):
-            self._tell(member, before[member], now, out)
+            self._tell(member, was[member], now, out)
             if not number % TOLD_TOGETHER:
                 yield
 
+    def _shown(self, group: Group, free: Sequence[Cluster], look: Look, now: float) -> list[tuple[Cluster, str]]:
+        """What people are shown of what was concluded, and what of it waits."""
+        state, before, stood = self._state, look.before, bool(look.stood)
+        merged = self._logbook.merged_into(look.stood)
+        story = continued(state, free, before, settings=self._rulebook.correlate, now=now, merged=merged, stood=stood)
+        little = remains(state, free, story, before) if stood else {}
+        story = self._still_together(group, story, before, now, some_stood=stood)
+        story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
+        prices = self._rulebook.correlate.weights.prices
+        group.newcomers, waiting = newcomers(state, story, before, group.newcomers, now, prices=prices)
+        return self._without(dict.fromkeys(waiting), story, before)
+
     def _came(
-        self, moved: Mapping[Member, str | None], before: Mapping[Member, str | None]
+        self, moved: Mapping[Member, str | None], was: Mapping[Member, str | None]
     ) -> dict[str, dict[str, Incident]]:
         """What fires and has just come from an open incident that paged: by where it is now, by alert."""
         found: dict[str, dict[str, Incident]] = {}
         for member, name in moved.items():
-            origin = self._state.incidents.get(before[member] or "")
+            if was[member] is None:
+                continue
+            origin = self._state.incidents.get(was[member] or "")
             if name is None or origin is None or origin.paged_at is None or not origin.is_open or origin.crowd:
                 continue
             if self._fires(member):
@@ -199,10 +203,9 @@ class Incidents:
         self,
         story: list[tuple[Cluster, str]],
         apart: dict[str, list[Member]],
-        before: Mapping[Member, str | None],
+        stay: Mapping[str, list[Member]],
     ) -> list[tuple[Cluster, str]]:
         """What was concluded, with what pages no more though it fires, and would be in no incident."""
-        stay = kept(self._state, story, apart, before)
         for name in stay.keys() & apart.keys():
             apart[name].extend(stay[name])
         return [
@@ -282,6 +285,7 @@ class Incidents:
         self,
         name: str,
         cluster: Cluster,
+        listed: Listed | None,
         ranker: Ranker,
         changes: Changes,
         *,
@@ -300,13 +304,12 @@ class Incidents:
         what it is called and who is suspected is up to the larger part.
         """
         known = self._state.incidents.get(name)
-        roster = self._rosters.same(cluster.cause.units, cluster.members)
-        alerts = self._listed(cluster) if roster is None else roster.present
-        own = len(alerts)
+        if listed is None:
+            listed = OfAlerts(self._listed(cluster))
+        own = len(listed.marks)
         if more:
-            alerts = sorted((*alerts, *more), key=lambda alert: (alert.starts_at, alert.fingerprint))
-            roster = None
-        marks = tuple([alert.fingerprint for alert in alerts]) if roster is None else roster.marks
+            listed = OfAlerts(sorted((*listed.alerts(), *more), key=lambda alert: (alert.starts_at, alert.fingerprint)))
+        marks, severity = listed.marks, listed.severity
         if known is not None and known.status == "resolved" and not anew:
             if set(marks) <= set(known.alerts):
                 return
@@ -314,7 +317,6 @@ class Incidents:
         if not marks:
             self._lives.emptied(known, now, out)
             return
-        severity = worst(alert.severity for alert in alerts if alert.severity) if roster is None else roster.severity
         reopens = known is not None and known.status == "resolved" and anew
         stands = known is not None and known.status != "merged" and not reopens
         if known is not None and known.suspects and stands and (known.alerts, known.severity) == (marks, severity):
@@ -325,13 +327,13 @@ class Incidents:
         suspects = ranker.suspects(cluster.cause, changes)
         seen = Incident(
             id=name,
-            title=title(suspects, alerts),
+            title=listed.title(suspects),
             status=known.status if known else "open",
             opened_at=known.opened_at if known else now,
             updated_at=now,
             severity=severity,
             alerts=marks,
-            entities=tuple(dict.fromkeys(alert.entity for alert in alerts if alert.entity)),
+            entities=listed.entities(),
             suspects=tuple(suspects),
             no_clear_cause=suspects[0].confidence < self._rulebook.correlate.clear_cause_bar,
             impact=ranker.impact(cluster.cause),
@@ -343,11 +345,11 @@ class Incidents:
                 impact=known.impact, changes=known.changes,
             )  # fmt: skip
         if known is None:
-            opened = noted(seen, now, "opened", f"{len(alerts)} alerts: {seen.title}")
+            opened = noted(seen, now, "opened", f"{len(marks)} alerts: {seen.title}")
             self._logbook.keep(opened, "opened", now, out)
         else:
             self._grow(remade(known) if mix else known, seen, now, out, reopens=reopens)
-        if not any(alert.firing for alert in alerts):
+        if not listed.fires():
             self._logbook.watch(
                 name, min(self._state.calm_at.get(name, now + self._logbook.calm_s), now + self._logbook.calm_s)
             )
@@ -405,7 +407,7 @@ class Incidents:
         return tuple(mark for mark in crowd.alerts if mark not in gone)
 
     def _lost(
-        self, name: str, members: Sequence[Member], after: dict[Member, str], now: float, out: list[AnyDecision]
+        self, name: str, members: Sequence[Member], after: Mapping[Member, str], now: float, out: list[AnyDecision]
     ) -> None:
         """An incident that no cause goes on with is merged into where most of its alerts went, or stays as it was."""
         incident = self._state.incidents.get(name)

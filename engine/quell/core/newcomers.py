@@ -59,7 +59,7 @@ def newcomers(
 
 def _known(cluster: Cluster, before: Mapping[Member, str | None]) -> bool:
     """Whether people know most of this already, from incidents that it stood in."""
-    return 2 * sum(before[member] is not None for member in cluster.members) > len(cluster.members)
+    return 2 * cluster.counted(before).get(None, 0) < len(cluster.members)
 
 
 def _left_over(

@@ -6,7 +6,6 @@ should not see it fall into two and grow together again a minute later.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from quell.core.continuity import Cluster, Member, place_of
@@ -34,7 +33,7 @@ def partings(
     for cluster, name in story:
         known = state.incidents.get(name)
         back = known is None or known.status == "merged"
-        home = home_of(state, cluster.members, before, told) if back else None
+        home = home_of(state, cluster, before, told) if back else None
         if home is None:
             continue
         places = [place_of(member) for member in cluster.members]
@@ -44,14 +43,13 @@ def partings(
     return parting, waiting
 
 
-def home_of(
-    state: State, members: Sequence[Member], before: Mapping[Member, str | None], told: Collection[str]
-) -> str | None:
-    """The incident in which most of these stood, if more than half stood in such as are open and go on; else None."""
-    stood = Counter(name for member in members if (name := before[member]) in told and shows(state, name))
-    if 2 * stood.total() <= len(members):
+def home_of(state: State, cluster: Cluster, before: Mapping[Member, str | None], told: Collection[str]) -> str | None:
+    """The incident in which most of it stood, if more than half stood in such as are open and go on; else None."""
+    counted = cluster.counted(before).items()
+    stood = {name: count for name, count in counted if name is not None and name in told and shows(state, name)}
+    if 2 * sum(stood.values()) <= len(cluster.members):
         return None
-    return max(stood.items(), key=lambda one: (one[1], one[0] or ""))[0]
+    return max(stood.items(), key=lambda one: (one[1], one[0]))[0]
 
 
 def shows(state: State, name: str | None) -> bool:

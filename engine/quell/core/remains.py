@@ -19,15 +19,18 @@ def remains(
     story: Sequence[tuple[Cluster, str]],
     before: Mapping[Member, str | None],
 ) -> dict[str, list[Member]]:
-    """By incident what stays there: most of a cluster that ``story`` does not tell of stood in it, and it goes on."""
+    """By incident what stays there: most of a cluster that ``story`` does not tell of stood in it, and it goes on.
+
+    No cluster is told of more than once.
+    """
     told = {name for _, name in story}
-    if not told:
+    if not told or len(story) == len(clusters):
         return {}
     placed = {member for cluster, _ in story for member in cluster.members}
     found: dict[str, list[Member]] = {}
     for cluster in clusters:
         if placed.isdisjoint(cluster.members):
-            home = home_of(state, cluster.members, before, told)
+            home = home_of(state, cluster, before, told)
             if home is not None:
                 found.setdefault(home, []).extend(member for member in cluster.members if before[member] == home)
     return found

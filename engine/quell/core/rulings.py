@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from quell.core.continuity import Cluster, Member
 from quell.model.alert import Alert
@@ -57,9 +56,9 @@ class Rulings:
                 if member not in spoken or (not spoken[member].apart and spoken[member].incident == home)
             )
             if rest and home is not None:
-                held[home] = self.joined(held.get(home), replace(cluster, members=rest))
+                held[home] = self.joined(held.get(home), cluster.of(rest))
             elif rest:
-                free.append(replace(cluster, members=rest))
+                free.append(cluster.of(rest))
         return free, held, apart
 
     def joined(self, one: Cluster | None, other: Cluster) -> Cluster:
@@ -78,7 +77,7 @@ class Rulings:
 
     def with_apart(self, cluster: Cluster, members: Sequence[Member]) -> Cluster:
         """A cluster with those who stand with it by a person's word."""
-        return replace(cluster, members=self._in_order((*cluster.members, *members)))
+        return cluster.of(self._in_order((*cluster.members, *members)))
 
     def elsewhere(self, name: str, here: Collection[Member]) -> list[Alert]:
         """Alerts of an incident that somebody spoke of, of which the group at hand knows nothing."""

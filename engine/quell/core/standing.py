@@ -2,60 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from quell.core.continuity import Member, place_of
+from quell.core.continuity import place_of
+from quell.core.looks import Few, Look
+from quell.core.roll import Roll
+from quell.core.rosters import Rosters
+from quell.core.steps import Steps
 from quell.model.state import Group, State
 
-SMALL = 8
-"""Of so few units it is quicker to ask anew than to remember."""
-MOST_KEPT = 64
+FEW = 256
+"""Of so many firings it is as quick to ask anew as to remember."""
+MOST_KEPT = 32
 """The firings of so many groups are remembered: few are large at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Firings:
-    """Firings in the order of a group's units, and under which key the state has where each stands."""
-
-    units: tuple[int, ...]
-    members: list[Member]
-    places: list[str]
-    marks: list[str]
-
-
 class Standing:
-    """Remembers firings for as long as a group has the units and alerts that it had: what joins a unit stays."""
+    """Remembers the firings of large groups from one look to the next."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._kept: dict[int, Firings] = {}
+        self._rosters = Rosters(state)
+        self._kept: dict[int, Roll] = {}
 
-    def firings(self, group: Group) -> Firings:
-        """All firings of a group."""
+    def look(self, group: Group) -> Steps[Look]:
+        """The firings of a group as they are now."""
         units = self._state.units
-        ids = tuple(group.units)
-        if len(ids) <= SMALL:
-            return _firings(ids, [member for unit_id in ids for member in units[unit_id].alerts])
-        known = self._kept.get(group.id)
-        if known is not None and known.units == ids:
-            count = 0
-            for unit_id in ids:
-                count += len(units[unit_id].alerts)
-            if count == len(known.members):
-                return known
-        found = _firings(ids, [member for unit_id in ids for member in units[unit_id].alerts])
+        if sum([len(units[unit_id].alerts) for unit_id in group.units]) > FEW:
+            return (yield from self._roll(group))
         self._kept.pop(group.id, None)
-        if len(self._kept) >= MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[group.id] = found
-        return found
+        members = [member for unit_id in group.units for member in units[unit_id].alerts]
+        placed = self._state.placed.get
+        return Few(
+            self._rosters,
+            {member: placed(member[0] if member[1] == 1 else place_of(member)) for member in members},
+        )
 
-    def before(self, group: Group) -> dict[Member, str | None]:
-        """The incident that each firing of a group stands in now, if any."""
-        firings = self.firings(group)
-        return dict(zip(firings.members, map(self._state.placed.get, firings.places), strict=True))
+    def _roll(self, group: Group) -> Steps[Roll]:
+        roll = self._kept.pop(group.id, None)
+        if roll is None or not (yield from roll.renew(group)):
+            for gone in [name for name in self._kept if name not in self._state.groups]:
+                del self._kept[gone]
+            if len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            roll = Roll(self._state)
+            yield from roll.renew(group)
+        self._kept[group.id] = roll
+        return roll
 
-
-def _firings(units: tuple[int, ...], members: list[Member]) -> Firings:
-    places = [member[0] if member[1] == 1 else place_of(member) for member in members]
-    return Firings(units, members, places, [mark for mark, _ in members])
+    def nowhere(self, group: Group) -> Iterator[str]:
+        """The alerts of a group that may be in no incident after the look that was just made, in the order of units."""
+        roll = self._kept.get(group.id)
+        if roll is not None:
+            return roll.nowhere()
+        units = self._state.units
+        return (mark for unit_id in group.units for mark, _ in units[unit_id].alerts)

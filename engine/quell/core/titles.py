@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from quell.model.alert import Alert
 from quell.model.incident import Suspect
@@ -13,13 +13,20 @@ MOST_LISTED = 6
 
 def title(suspects: Sequence[Suspect], alerts: Sequence[Alert]) -> str:
     """Names the first suspect, the two most frequent alerts and how far they spread."""
-    names = Counter([alert.labels.get("alertname", "") for alert in alerts])
-    names.pop("", None)
+    return titled(
+        suspects,
+        Counter([alert.labels.get("alertname", "") for alert in alerts]),
+        len({alert.entity for alert in alerts}),
+    )
+
+
+def titled(suspects: Sequence[Suspect], rules: Mapping[str, int], places: int) -> str:
+    """The same of so many alerts of each rule, at so many places."""
+    names = {name: count for name, count in rules.items() if name}
     shown = ", ".join(name for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0]))[:2])
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     where = suspects[0].entity if suspects else "unknown place"
-    count = len({alert.entity for alert in alerts})
-    spread = f" at {count} entities" if count > 1 else ""
+    spread = f" at {places} entities" if places > 1 else ""
     return f"{where}: {shown or 'alerts'}{more}{spread}"
 
 

@@ -1,0 +1,101 @@
+"""A look at where the firings of a group stand and where they are to stand, for few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from quell.core.conclude import Cause
+from quell.core.continuity import Cluster, Member, absorber
+from quell.core.listed import Listed, OfAlerts
+from quell.core.rosters import Rosters
+
+Story = Sequence[tuple[Cluster, str]]
+Moved = dict[Member, "str | None"]
+Lost = dict[str, list[Member]]
+
+
+class Placed(Protocol):
+    """Where all stand once a story is told; ``told`` are the incidents in which any does."""
+
+    @property
+    def told(self) -> Collection[str]: ...
+    @property
+    def after(self) -> Mapping[Member, str]: ...
+    def left(self) -> Iterator[tuple[Member, str]]:
+        """What stood somewhere and would stand nowhere."""
+
+    def heir(self, name: str) -> str | None:
+        """Where most of what stood in an incident would stand."""
+
+    def moves(self, over: Collection[str]) -> tuple[Moved, Moved, Lost]:
+        """What moves where, but out of what is ``over``; where it stood; and all that stood in what is told no more."""
+
+
+class Look(Protocol):
+    """The firings of a group as they are now."""
+
+    @property
+    def stood(self) -> Collection[str]: ...
+    @property
+    def before(self) -> Mapping[Member, str | None]: ...
+    def clusters(self, causes: Sequence[Cause]) -> list[Cluster]: ...
+    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Placed: ...
+    def listed(self, cluster: Cluster) -> Listed | None: ...
+
+
+class Few:
+    """A look at so few that each is asked for itself."""
+
+    def __init__(self, rosters: Rosters, before: dict[Member, str | None]) -> None:
+        self._rosters = rosters
+        self.before = before
+        self.stood = {name for name in before.values() if name is not None}
+
+    def clusters(self, causes: Sequence[Cause]) -> list[Cluster]:
+        """Those of these causes of which people may hear, each with its firings in order of onset."""
+        rosters = ((cause, self._rosters.of(cause.units)) for cause in causes)
+        return [Cluster(cause, roster.members) for cause, roster in rosters if roster.heard]
+
+    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Placed:
+        """Where all stand once this is told."""
+        return PlacedFew(self.before, story, apart)
+
+    def listed(self, cluster: Cluster) -> Listed | None:
+        """What an incident says of the alerts of one of `clusters`; None for others."""
+        roster = self._rosters.same(cluster.cause.units, cluster.members)
+        return None if roster is None else OfAlerts(roster.present, roster.marks, roster.severity)
+
+
+class PlacedFew:
+    """Where each of few firings is to stand."""
+
+    def __init__(
+        self, before: Mapping[Member, str | None], story: Story, apart: Mapping[str, Sequence[Member]]
+    ) -> None:
+        self._before = before
+        self.after = {member: name for cluster, name in story for member in cluster.members}
+        self.after |= {member: name for name, members in apart.items() for member in members}
+        self.told = set(self.after.values())
+
+    def left(self) -> Iterator[tuple[Member, str]]:
+        """What stood somewhere and would stand nowhere."""
+        return (
+            (member, name) for member, name in self._before.items() if name is not None and member not in self.after
+        )
+
+    def heir(self, name: str) -> str | None:
+        """Where most of what stood in an incident would stand."""
+        return absorber([member for member, stood in self._before.items() if stood == name], self.after)
+
+    def moves(self, over: Collection[str]) -> tuple[Moved, Moved, Lost]:
+        """What moves where, but out of what is ``over``; where it stood; and all that stood in what is told no more."""
+        lost: Lost = {}
+        moved: Moved = {}
+        for member, name in self._before.items():
+            if name is not None and name not in self.told:
+                lost.setdefault(name, []).append(member)
+            now_at = self.after.get(member) or (name if name in over else None)
+            if now_at != name:
+                moved[member] = now_at
+        return moved, {member: self._before[member] for member in moved}, lost

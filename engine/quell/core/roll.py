@@ -1,0 +1,261 @@
+"""The firings of a large group in columns, so that a look at it costs little for each alert that is as it was.
+
+At every look the state is asked twice about each firing, for its alert and for where it stands, and all else is worked
+out of what differs from the look before. Nothing here outlives a look but as a memory of it: a roll that is made anew
+says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, compress, repeat
+from operator import is_not
+
+import numpy as np
+
+from quell.core.conclude import Cause
+from quell.core.continuity import Cluster, Member, most_of, place_of
+from quell.core.looks import Lost, Moved, Story
+from quell.core.said import Codes, Ints, OfColumns, Said
+from quell.core.steps import Steps
+from quell.model.state import Group, State
+
+TOGETHER = 2_000
+"""So many alerts are read in one piece."""
+_NEW = object()
+
+
+class Roll:
+    """Slots are numbered as firings joined; ``renew`` brings all up to date, and the rest is asked until the next."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._units: list[int] = []
+        self._taken: list[int] = []
+        """How many alerts of each of these units have a slot."""
+        self.members: list[Member] = []
+        self._places: list[str] = []
+        self.said = Said()
+        self._names: list[str | None] = []
+        self._unit = np.empty(0, np.int64)
+        self.where = np.empty(0, np.int64)
+        self.incidents = Codes(None)
+        self._by_mark: list[int] = []
+        self._order = np.empty(0, np.int64)
+        self._clusters: dict[int, tuple[tuple[Member, ...], Ints]] = {}
+        self._slot_of: dict[Member, int] = {}
+        self.moved = np.empty(0, np.int64)
+        """What the last look moved."""
+        self.stood: set[str] = set()
+        """The incidents in which firings stand."""
+        self.before = Before(state, self)
+
+    def renew(self, group: Group) -> Steps[bool]:
+        """Takes note of what is otherwise than at the last look; False if it must be made anew, as units left."""
+        if group.units[: len(self._units)] != self._units:
+            return False
+        self._clusters.clear()
+        self.moved = self.moved[:0]
+        was = len(self.members)
+        self._take(group)
+        yield
+        said = self.said
+        alerts = list(map(self._state.alerts.get, said.marks))
+        differs = map(is_not, chain(said.alerts, repeat(_NEW)), alerts)
+        changed = list(compress(range(len(alerts)), differs))
+        said.alerts = alerts
+        yield
+        disordered = was != len(alerts)
+        for start in range(0, len(changed), TOGETHER):
+            slots = changed[start : start + TOGETHER]
+            told = [alerts[slot] for slot in slots], [self.members[slot] for slot in slots]
+            disordered |= said.tell(np.array(slots), *told)
+            yield
+        self._place()
+        self.stood = self.named(self.where)
+        yield
+        if disordered:
+            self._put_in_order(was)
+        return True
+
+    def _take(self, group: Group) -> None:
+        """Gives a slot to what joined."""
+        units, taken = self._state.units, self._taken
+        fresh = group.units[len(self._units) :]
+        self._units += fresh
+        taken += [0] * len(fresh)
+        joined: list[Sequence[Member]] = []
+        at: list[int] = []
+        for place, unit_id in enumerate(self._units):
+            alerts = units[unit_id].alerts
+            if len(alerts) != taken[place]:
+                joined.append(alerts[taken[place] :])
+                at.append(place)
+                taken[place] = len(alerts)
+        members = list(chain.from_iterable(joined))
+        self.members += members
+        self._slot_of.clear()
+        self.said.marks += [mark for mark, _ in members]
+        self.said.grow(len(members))
+        self._places += [member[0] if member[1] == 1 else place_of(member) for member in members]
+        self._unit = np.concatenate((self._unit, np.repeat(np.array(at, np.int64), list(map(len, joined)))))
+
+    def _place(self) -> None:
+        """Where each firing stands."""
+        names = list(map(self._state.placed.get, self._places))
+        self.where = np.concatenate((self.where, np.zeros(len(names) - len(self.where), np.int64)))
+        changed = list(compress(range(len(names)), map(is_not, chain(self._names, repeat(None)), names)))
+        if changed:
+            self.where[changed] = [self.incidents[names[at]] for at in changed]
+        self._names = names
+
+    def _put_in_order(self, was: int) -> None:
+        """All slots in order of onset, then of fingerprint and episode; ``was``: so many were in order before."""
+        self._by_mark += range(was, len(self.members))
+        self._by_mark.sort(key=self.members.__getitem__)
+        by_mark = np.array(self._by_mark, np.int64)
+        self._order = by_mark[np.argsort(self.said.onset[by_mark], kind="stable")]
+
+    # What is asked of it at a look
+
+    def named(self, codes: Ints) -> set[str]:
+        """The incidents of these codes."""
+        return set(self.incidents.named([code for code in np.flatnonzero(np.bincount(codes)).tolist() if code]))
+
+    def sorted(self, slots: Ints) -> Ints:
+        """These slots in the order of units, and as they joined these."""
+        return slots[np.argsort(self._unit[slots], kind="stable")]
+
+    def told(self, slots: Ints) -> Iterator[tuple[Member, str]]:
+        """These firings with where they stood, in the order of units."""
+        slots = self.sorted(slots)
+        names = map(self.incidents.values_of.__getitem__, self.where[slots].tolist())
+        return zip(map(self.members.__getitem__, slots.tolist()), names, strict=True)
+
+    def in_turn(self) -> Ints:
+        """All slots in the order of units, and as they joined these."""
+        return np.argsort(self._unit, kind="stable")
+
+    def clusters(self, causes: Sequence[Cause]) -> list[Cluster]:
+        """Those of these causes of which people may hear, each with its firings in order of onset."""
+        at = {unit_id: place for place, unit_id in enumerate(self._units)}
+        mine = np.full(len(at), -1, np.int64)
+        for number, cause in enumerate(causes):
+            mine[[at[unit_id] for unit_id in cause.units]] = number
+        whose = mine[self._unit[self._order]]
+        by_cause = np.argsort(whose, kind="stable")
+        ends = np.searchsorted(whose[by_cause], np.arange(-1, len(causes)), "right")
+        found = []
+        for number, cause in enumerate(causes):
+            slots = self._order[by_cause[ends[number] : ends[number + 1]]]
+            if self.said.heard[slots].any():
+                members = tuple(map(self.members.__getitem__, slots.tolist()))
+                self._clusters[id(members)] = members, slots
+                found.append(Cluster(cause, members, self.counted(self.where[slots])))
+        return found
+
+    def counted(self, where: Ints) -> dict[str | None, int]:
+        """How often each incident is among these codes."""
+        counts = np.bincount(where)
+        codes = np.flatnonzero(counts)
+        return dict(zip(self.incidents.named(codes.tolist()), counts[codes].tolist(), strict=True))
+
+    def slots(self, members: Sequence[Member]) -> Ints:
+        """The slots of these firings."""
+        known = self._clusters.get(id(members))
+        if known is not None:
+            return known[1]
+        slot_of = self.slot_of()
+        return np.array([slot_of[member] for member in members], np.int64)
+
+    def slot_of(self) -> Mapping[Member, int]:
+        """The slot of each firing: made when it is asked for, which few looks do."""
+        if not self._slot_of:
+            self._slot_of = {member: slot for slot, member in enumerate(self.members)}
+        return self._slot_of
+
+    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> PlacedMany:
+        """Where all stand once this is told."""
+        target = np.zeros(len(self.members), np.int64)
+        for cluster, name in story:
+            target[self.slots(cluster.members)] = self.incidents[name]
+        for name, members in apart.items():
+            target[self.slots(members)] = self.incidents[name]
+        return PlacedMany(self, target)
+
+    def listed(self, cluster: Cluster) -> OfColumns | None:
+        """What an incident says of the alerts of one of `clusters`; None for other firings."""
+        known = self._clusters.get(id(cluster.members))
+        return None if known is None else OfColumns(self.said, known[1])
+
+    def nowhere(self) -> Iterator[str]:
+        """The alerts that were in no incident, or have been moved since, in the order of units."""
+        maybe = self.said.loose.copy()
+        maybe[self.moved] = True
+        turn = self.in_turn()
+        return map(self.said.marks.__getitem__, turn[maybe[turn]].tolist())
+
+
+class Before(Mapping[Member, "str | None"]):
+    """Where each firing stands, asked of the state."""
+
+    def __init__(self, state: State, roll: Roll) -> None:
+        self._placed = state.placed
+        self._roll = roll
+
+    def __getitem__(self, member: Member) -> str | None:
+        return self._placed.get(place_of(member))
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._roll.slot_of()
+
+    def __iter__(self) -> Iterator[Member]:
+        return map(self._roll.members.__getitem__, self._roll.in_turn().tolist())
+
+    def __len__(self) -> int:
+        return len(self._roll.members)
+
+
+class PlacedMany:
+    """Where each firing of a roll is to stand, by the code of an incident."""
+
+    def __init__(self, roll: Roll, target: Ints) -> None:
+        self._roll = roll
+        self._target = target
+        self._after: dict[Member, str] | None = None
+        self.told: set[str] = roll.named(target)
+
+    @property
+    def after(self) -> Mapping[Member, str]:
+        """The same by firing: made when it is asked for, which few looks do."""
+        if self._after is None:
+            slots = np.flatnonzero(self._target)
+            names = map(self._roll.incidents.values_of.__getitem__, self._target[slots].tolist())
+            members = map(self._roll.members.__getitem__, slots.tolist())
+            self._after = dict(zip(members, names, strict=True))
+        return self._after
+
+    def left(self) -> Iterator[tuple[Member, str]]:
+        """What stood somewhere and would stand nowhere."""
+        return self._roll.told(np.flatnonzero((self._roll.where != 0) & (self._target == 0)))
+
+    def heir(self, name: str) -> str | None:
+        """Where most of what stood in an incident would stand."""
+        went = self._roll.counted(self._target[self._roll.where == self._roll.incidents[name]])
+        return most_of({other: count for other, count in went.items() if other is not None})
+
+    def moves(self, over: Collection[str]) -> tuple[Moved, Moved, Lost]:
+        """What moves where, but out of what is ``over``; where it stood; and all that stood in what is told no more."""
+        roll = self._roll
+        ended = np.isin(roll.where, [roll.incidents[name] for name in over])
+        to = np.where((self._target == 0) & ended, roll.where, self._target)
+        roll.moved = moved = roll.sorted(np.flatnonzero(to != roll.where))
+        names = roll.incidents.values_of
+        lost: Lost = {}
+        gone = roll.named(roll.where) - self.told
+        if gone:
+            for member, name in roll.told(np.flatnonzero(np.isin(roll.where, [roll.incidents[one] for one in gone]))):
+                lost.setdefault(name, []).append(member)
+        members = [roll.members[slot] for slot in moved.tolist()]
+        where, was = (map(names.__getitem__, codes[moved].tolist()) for codes in (to, roll.where))
+        return dict(zip(members, where, strict=True)), dict(zip(members, was, strict=True)), lost

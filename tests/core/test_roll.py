@@ -1,0 +1,123 @@
+"""Firings of large groups are kept in columns from look to look: what comes out is as if each were asked for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+
+from core.scene import T0, ends, fires, says
+from core.test_engine_properties import BOUNDED, Play, Story, named, stories
+from quell.core import standing
+from quell.core.engine import Engine
+from quell.core.roll import Roll
+from quell.core.said import Codes
+from quell.core.steps import finished
+from quell.model.records import AnyRecord
+
+NEVER = 10**9
+
+
+@BOUNDED
+@given(stories())
+def test_columns_come_to_what_asking_each_comes_to(numbered: Story) -> None:
+    story = named(numbered)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standing, "FEW", NEVER)
+        asked = Play(answers=False).story(story)
+        patch.setattr(standing, "FEW", 0)
+        kept = Play(answers=False).story(story)
+    assert kept.decisions == asked.decisions
+    assert kept.engine.snapshot() == asked.engine.snapshot()
+
+
+def crowd(first: int, count: int, at: float) -> list[AnyRecord]:
+    names = ("HighErrorRate", "SlowRequests", "Down")
+    places = ("ledger", "payments", "checkout", "frontend")
+    return [
+        fires(places[number % 4], at, names[number % 3], labels={"instance": f"i{number}"})
+        for number in range(first, first + count)
+    ]
+
+
+def _course(engine: Engine, turns: Sequence[tuple[float, list[AnyRecord]]], *, restart: bool = False) -> list[str]:
+    found = []
+    for at, records in turns:
+        found += [repr(one) for one in engine.decide(records, T0 + at)]
+        if restart:
+            engine = Engine.restored(engine.rulebook, engine.snapshot())
+    return [*found, str(engine.snapshot())]
+
+
+def _turns() -> list[tuple[float, list[AnyRecord]]]:
+    over = [ends("payments", 60.0, "SlowRequests", labels={"instance": f"i{number}"}) for number in range(1, 200, 12)]
+    again = [fires("payments", 400.0, "SlowRequests", labels={"instance": f"i{number}"}) for number in range(1, 60, 12)]
+    return [
+        (1.0, crowd(0, 300, 1.0)),
+        (12.0, crowd(300, 200, 11.0)),
+        (45.0, crowd(500, 50, 30.0)),
+        (61.0, list(over)),
+        (200.0, []),
+        (400.0, list(again)),
+        (500.0, crowd(550, 20, 499.0)),
+        *[(510.0 + 60.0 * minute, []) for minute in range(10)],
+    ]
+
+
+def test_a_large_group_is_settled_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "FEW", NEVER)
+    asked = _course(Play().engine, _turns())
+    monkeypatch.setattr(standing, "FEW", 256)
+    assert _course(Play().engine, _turns()) == asked
+    assert _course(Play().engine, _turns(), restart=True) == asked
+
+
+def test_it_is_made_anew_when_units_left() -> None:
+    engine = Play().engine
+    engine.decide(crowd(0, 20, 1.0), T0 + 1.0)
+    (group,) = engine.state.groups.values()
+    roll = Roll(engine.state)
+    assert finished(roll.renew(group))
+    assert finished(roll.renew(group))
+    assert len(roll.members) == 20
+    group.units = group.units[1:]
+    assert not finished(roll.renew(group))
+
+
+def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "FEW", 0)
+    monkeypatch.setattr(standing, "MOST_KEPT", 1)
+    engine = Play().engine
+    engine.decide([fires("ledger", 1.0), fires("disk", 1.0)], T0 + 1.0)
+    engine.decide([], T0 + 60.0)
+    assert len(engine.state.groups) == 2
+    assert len(engine._standing._kept) == 1
+    engine.decide([], T0 + 90_000.0)
+    engine.decide([fires("cart", 90_001.0)], T0 + 90_001.0)
+    engine.decide([], T0 + 90_100.0)
+    assert set(engine._standing._kept) == set(engine.state.groups)
+
+
+def test_an_incident_with_much_in_it_is_merged_and_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    def course(few: int) -> list[str]:
+        monkeypatch.setattr(standing, "FEW", few)
+        engine = Play().engine
+        engine.decide([*crowd(0, 300, 1.0), fires("disk", 1.0), fires("warehouse", 2.0)], T0 + 2.0)
+        found = [repr(one) for one in engine.decide([], T0 + 60.0)]
+        names = list(engine.state.incidents)
+        split = says("split", names[0], 61.0, alerts=list(engine.state.incidents[names[0]].alerts[5:9]))
+        words = [split, *([says("merge", names[0], 62.0, incident=names[1])] if len(names) > 1 else [])]
+        for number, word in enumerate(words):
+            found += [repr(one) for one in engine.decide([word], T0 + 61.0 + number)]
+        for minute in range(2, 12):
+            found += [repr(one) for one in engine.decide(crowd(300 + minute, 1, 60.0 * minute), T0 + 60.0 * minute)]
+        return [*found, str(engine.snapshot())]
+
+    assert course(0) == course(NEVER)
+
+
+def test_codes_are_numbers_for_values() -> None:
+    codes = Codes(None)
+    assert [codes[None], codes["a"], codes["b"], codes["a"]] == [0, 1, 2, 1]
+    assert codes.named([2, 0]) == ["b", None]
