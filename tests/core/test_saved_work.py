@@ -40,7 +40,7 @@ SAVINGS: dict[str, tuple[object, str, object]] = {
     "moves that gain what they did are not weighed again": (Weighed, "move", lambda *_: None),
     "parents that could not pay fold nothing": (folding, "_most", lambda *_: inf),
     "what the alerts of a cause come to is kept": (rosters, "MOST_KEPT", 0),
-    "where firings are kept is remembered of large groups": (standing, "SMALL", 10**9),
+    "where firings are kept is remembered of large groups": (standing, "FEW", 10**9),
     "whom causes reach is remembered": (rank, "MOST_KEPT", 0),
     "rivals that could not be told are not weighed": (Conclusion, "_least", lambda *_: -inf),
     "ways that no search goes are not looked for": (rank, "HOP_LIMIT", 99),

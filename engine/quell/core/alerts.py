@@ -10,7 +10,6 @@ import msgspec
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
-from quell.core.court import court_of
 from quell.core.customs import BY_ITSELF, observe, page_over, told
 from quell.core.episodes import KEPT
 from quell.core.firsts import Firsts
@@ -20,7 +19,7 @@ from quell.core.mute import Muter
 from quell.core.prune import Pruning
 from quell.core.surroundings import Surroundings, acted_on
 from quell.core.thrift import Words, begun_once
-from quell.core.triage import IN_AN_INCIDENT, judge
+from quell.core.triage import judge
 from quell.core.verdicts import Judgement, slow_burn
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
@@ -68,7 +67,6 @@ class Alerts:
         self.unmuted: list[str] = []
         """Firing alerts that nothing mutes any more, since this was last emptied."""
         self._words = Words()
-        self._court = court_of(rulebook.triage)
         self._muter = Muter(rulebook)
         for alert in state.alerts.values():
             self._muter.note(alert)
@@ -192,22 +190,6 @@ class Alerts:
                 out.append(AlertChanged(at=now, alert=again))
                 changed.append(again)
         return changed
-
-    def joins(self, alert: Alert, incident: Incident, now: float, out: list[AnyDecision]) -> bool:
-        """Puts a firing alert in an incident that pages for it, if that is all there is to say of it; else False."""
-        labels = alert.labels
-        if not alert.firing or alert.mutings or self._state.foreign or incident.page_alert == alert.fingerprint:
-            return False
-        for matching, _ in self._court.rules:  # a loop takes half the time of any()
-            if matching.matches(labels):
-                return False
-        held = IN_AN_INCIDENT
-        alert = msgspec.structs.replace(
-            alert, incident=incident.id, handling=held.handling, reason=held.reason, hold_until=held.hold_until
-        )
-        self._state.alerts[alert.fingerprint] = alert
-        out.append(AlertChanged(at=now, alert=alert))
-        return True
 
     def remute(self, now: float, out: list[AnyDecision]) -> None:
         """Judges again the firing alerts whose mutings differ, as a silence or window began or ended."""

@@ -11,6 +11,7 @@ from quell.core.following import Following
 from quell.core.groups import Groups
 from quell.core.habits import Observer
 from quell.core.hearing import Hearing
+from quell.core.joining import Joined, Joining
 from quell.core.lives import Lives
 from quell.core.lone import Lone
 from quell.core.pager import Pager
@@ -39,6 +40,7 @@ class Consequences:
         automation: Automation,
         hearing: Hearing,
         observer: Observer,
+        joining: Joining,
     ) -> None:
         self._state = state
         self._agenda = agenda
@@ -52,16 +54,21 @@ class Consequences:
         self._automation = automation
         self._hearing = hearing
         self._observer = observer
+        self._joining = joining
 
     def follow(self, now: float, out: list[AnyDecision], start: int) -> Steps[None]:
         """Adds to ``out`` what the decisions in it since ``start`` bring about."""
         if self._alerts.unmuted:
             self._hear_again(now, out)
         at, any_alert, observe, ended = start, self._automation.any_alert, self._observer.alert, self._groups.ended
-        page_alone = self.page_alone
+        page_alone, joining = self.page_alone, self._joining
         shown: dict[str, Incident] = {}  # as it was at each page: the page's ledger key names its version
         while at < len(out) or (yield from self._lone.show_due(now, out)):
             if at == len(out):
+                continue
+            if joining.joined and (joined := joining.at(at)) is not None and self._join(joined, now, out):
+                at = joined.last
+                yield
                 continue
             decision = out[at]
             at += 1
@@ -82,7 +89,17 @@ class Consequences:
                 self._incident_changed(decision, now, out, at)
             elif isinstance(decision, Page):
                 self._paged(decision, shown[decision.incident], now, out)
+        joining.joined.clear()
         self._agenda.put(self._automation.next_due(), "runs")
+
+    def _join(self, joined: Joined, now: float, out: list[AnyDecision]) -> bool:
+        """What follows when alerts join incidents and no more is to be said of them; False: ask for each of them."""
+        awaits = self._pager.awaits_page
+        if self._automation.any_alert or any(awaits(alert.incident) for alert in joined.heads):
+            return False
+        for alert in joined.heads:
+            self.page_alone(alert, now, out)
+        return True
 
     def page_alone(self, told: Alert, now: float, out: list[AnyDecision]) -> None:
         """Pages for a firing alert if its incident, or it by itself, is to page; else it may have to wait."""

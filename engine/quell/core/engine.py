@@ -30,6 +30,7 @@ from quell.core.hearing import Hearing
 from quell.core.hearsay import Hearsay
 from quell.core.incidents import Incidents
 from quell.core.intake import LATEST
+from quell.core.joining import Joining
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook
 from quell.core.lone import Lone
@@ -115,6 +116,7 @@ class Engine:
         )
         self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
         self._standing = Standing(self.state)
+        joining = Joining(rulebook, self.state)
         self._incidents = Incidents(
             rulebook,
             self.state,
@@ -123,6 +125,7 @@ class Engine:
             pager=self._pager,
             lives=self._lives,
             standing=self._standing,
+            joining=joining,
         )
         self._observer = Observer(self.state)
         self._people = People(
@@ -146,6 +149,7 @@ class Engine:
             automation=self._automation,
             hearing=self._hearing,
             observer=self._observer,
+            joining=joining,
         )
         self._detector = Detector(rulebook, self.state, self._agenda, self._found)
         self._clocks = Clocks(self.state, self._found)

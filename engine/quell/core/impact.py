@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from quell.core.drift import speaks_of_drift
@@ -62,11 +62,14 @@ def harm_of(
     found: set[str] = {incident.harm} if incident.harm else set()
     alike = known is not None and known.alerts is incident.alerts and known.harm == incident.harm != ""
     if not alike or (kpis is not None and incident.id not in kpis.counted):
+        marks: Iterable[str] = incident.alerts
         if kpis is not None:
+            if known is not None and known.harm == incident.harm != "" and incident.id in kpis.counted:
+                marks = set(marks).difference(known.alerts)  # what the others say is in its harm
             kpis.counted.add(incident.id)
         said = {
             (alert.labels.get(LABEL, ""), alert.entity or "")
-            for alert in map(state.alerts.get, incident.alerts)
+            for alert in map(state.alerts.get, marks)
             if alert is not None
         }
         found.update(impact_of({LABEL: label}, entity) for label, entity in said)

@@ -14,6 +14,7 @@ import msgspec
 from quell.core.alerts import Alerts
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, continued, kept, place_of
+from quell.core.joining import Joining
 from quell.core.listed import Listed, OfAlerts
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
@@ -33,7 +34,7 @@ from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import Group, State
 
-TOLD_TOGETHER = 64
+TOLD_TOGETHER = 256
 """So many alerts are told in one step where they belong."""
 
 
@@ -50,6 +51,7 @@ class Incidents:
         pager: Pager,
         lives: Lives,
         standing: Standing,
+        joining: Joining,
     ) -> None:
         self._rulebook = rulebook
         self._state = state
@@ -59,6 +61,7 @@ class Incidents:
         self._lives = lives
         self._rulings = Rulings(state)
         self._standing = standing
+        self._joining = joining
 
     def settle(
         self,
@@ -117,10 +120,21 @@ class Incidents:
             self._adopt(name, apart[name], left, now, out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
-        for number, member in enumerate(moved):
-            self._tell(member, was[member], now, out)
-            if not number % TOLD_TOGETHER:
-                yield
+        yield from self._tell_all(list(moved), was, now, out)
+
+    def _tell_all(
+        self, members: Sequence[Member], was: Mapping[Member, str | None], now: float, out: list[AnyDecision]
+    ) -> Steps[None]:
+        """All that moved say so, in this order."""
+        at = 0
+        while at < len(members):
+            some = members[at : at + TOLD_TOGETHER]
+            joined = self._joining.some(some, was, now, out)
+            at += joined
+            if joined < len(some):
+                self._tell(members[at], was[members[at]], now, out)
+                at += 1
+            yield
 
     def _shown(self, group: Group, free: Sequence[Cluster], look: Look, now: float) -> list[tuple[Cluster, str]]:
         """What people are shown of what was concluded, and what of it waits."""
@@ -273,8 +287,6 @@ class Incidents:
                 alert, episode=member[1], incident=name, status="resolved", handling="hold", reason=reason
             )
             out.append(AlertChanged(at=now, alert=old))
-            return
-        if name is not None and self._alerts.joins(alert, self._state.incidents[name], now, out):
             return
         moved = msgspec.structs.replace(alert, incident=name)
         self._state.alerts[member[0]] = moved

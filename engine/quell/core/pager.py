@@ -93,6 +93,11 @@ class Pager:
         elif self.able(alert) and alert.fingerprint in incident.alerts:
             self.page_if_due(incident.id, now, out)
 
+    def awaits_page(self, name: str | None) -> bool:
+        """Whether people are still to be told of an incident."""
+        incident = self._state.incidents.get(name or "")
+        return incident is not None and _awaits_page(incident)
+
     def page_again(self, incident: Incident, now: float, out: list[AnyDecision]) -> float | None:
         """Pages an incident that came back and stayed though its page was long ago; else when to ask again, or None."""
         again_at = back_at(incident)

@@ -1,0 +1,78 @@
+"""Alerts that join an incident which pages for them: mostly by the thousand, and with nothing more to say of each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from quell.core.continuity import Member, place_of
+from quell.core.court import court_of
+from quell.core.triage import IN_AN_INCIDENT
+from quell.model.alert import Alert
+from quell.model.decision import AlertChanged, AnyDecision
+from quell.model.rulebook import Rulebook
+from quell.model.state import State
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """Decisions one after the other that tell of nothing but that: from the ``first`` to the one before ``last``.
+
+    ``heads`` are the first alerts of each severity in each incident; whatever follows from the others follows from
+    them.
+    """
+
+    first: int
+    last: int
+    heads: Collection[Alert]
+
+
+class Joining:
+    """``joined`` are the decisions of which that is known, until they have been followed up."""
+
+    def __init__(self, rulebook: Rulebook, state: State) -> None:
+        self._state = state
+        self._rules = [matching.matches for matching, _ in court_of(rulebook.triage).rules]
+        self.joined: deque[Joined] = deque()
+
+    def some(
+        self, members: Sequence[Member], was: Mapping[Member, str | None], now: float, out: list[AnyDecision]
+    ) -> int:
+        """Puts these where they stand now, but for the first of which there is more to say; returns how many it put."""
+        state, rules, held = self._state, self._rules, IN_AN_INCIDENT
+        if state.foreign:
+            return 0
+        alerts, placed, incidents, known = state.alerts, state.placed, state.incidents, state.habits.open
+        first, done = len(out), 0
+        heads: dict[tuple[str, str], Alert] = {}
+        for member in members:
+            mark, episode = member
+            place = mark if episode == 1 else place_of(member)
+            name = placed.get(place)
+            if name != was[member]:
+                alert = alerts.get(mark)
+                if alert is None or name is None or alert.episode != episode or place not in known:
+                    break
+                if alert.status != "firing" or alert.mutings or incidents[name].page_alert == mark:
+                    break
+                if any(matches(alert.labels) for matches in rules):
+                    break
+                alert = alerts[mark] = msgspec.structs.replace(
+                    alert, incident=name, handling=held.handling, reason=held.reason, hold_until=held.hold_until
+                )
+                out.append(AlertChanged(at=now, alert=alert))
+                head = name, alert.severity
+                if head not in heads:
+                    heads[head] = alert
+            done += 1
+        if heads:
+            self.joined.append(Joined(first, len(out), heads.values()))
+        return done
+
+    def at(self, place: int) -> Joined | None:
+        """What begins at this place among the decisions that are followed up."""
+        joined = self.joined
+        while joined and joined[0].first < place:
+            joined.popleft()
+        return joined.popleft() if joined and joined[0].first == place else None
