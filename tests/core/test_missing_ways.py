@@ -98,6 +98,21 @@ def test_what_people_were_shown_as_two_is_one_when_it_ended_together() -> None:
     assert "merged" in scene.events
 
 
+def test_a_database_that_says_so_once_is_named_and_its_alert_is_in_the_incident() -> None:
+    given = book(stand=45)
+    store = Entity(entity="database/store", labels={"namespace": "shop"})
+    asks = [Dependency(from_=f"service/other-{at}", to=store.entity, type="reads") for at in range(3)]
+    stands = Dependency(from_=store.entity, to="host/of-store", type="runs_on")
+    given = rulebook(entities=(*given.entities, store), dependencies=(*given.dependencies, *asks, stands))
+    scene = Scene(given)
+    scene.tell(fires("store", 0.0, "Failover", "warning", labels={"database": "store", "service": ""}))
+    for step, service in enumerate(LEFT):
+        scene.tell(fires(service, 15.0 + 12.0 * step))
+    scene.wait(300.0)
+    assert scene.incident.suspects[0].entity == "database/store"
+    assert len(scene.incident.alerts) == 4
+
+
 @pytest.mark.parametrize("apart", [20.0, 200.0])
 def test_a_restart_at_any_time_changes_nothing(apart: float) -> None:
     scene, again = Scene(book(stand=45)), Scene(book(stand=45))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -14,6 +14,7 @@ from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, Spell, folded, occurrences
 from quell.core.gaps import Gaps
 from quell.core.one_place import Onsets, at_one_place
+from quell.core.origins import Lone, with_origins
 from quell.core.own_alerts import OwnAlerts
 from quell.core.problem import Ints, Open, Problem
 from quell.core.reach import Rows
@@ -142,9 +143,19 @@ class Conclusion:
                 top = parents[top]
             groups.setdefault(top, []).append(at)
         groups = at_one_place(groups, partial(self._onsets, mine))
-        if symptoms.near is None or self._gaps is None or len(groups) == 1:
+        if symptoms.near is None or self._gaps is None:
             return groups
-        return of_one_spell(groups, partial(self._span, mine, symptoms.near), self._gaps)
+        span_of = partial(self._span, mine, symptoms.near)
+        groups = of_one_spell(groups, span_of, self._gaps) if len(groups) > 1 else groups
+        lone = self._lone(own, owners, symptoms.near, {*keys})
+        return with_origins(groups, span_of, lone, self._gaps, self._now)
+
+    def _lone(self, own: OwnAlerts, owners: Ints, near: Ints, opened: Collection[int]) -> Iterator[Lone]:
+        """Units that no open cause explains, at places that have none."""
+        symptoms = self._problem.symptoms
+        for key, unit in own.units():
+            if owners[unit] < 0 <= near[unit] and key not in opened:
+                yield Lone(key, float(symptoms.onsets[unit]), float(symptoms.ends[unit]), int(near[unit]))
 
     def _span(self, mine: Sequence[Ints], near: Ints, parts: list[int]) -> Span:
         """When what these open causes explain came and went, and where."""

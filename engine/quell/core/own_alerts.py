@@ -7,7 +7,7 @@ in others costs is paid in part by its own alerts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -49,6 +49,12 @@ class OwnAlerts(Own):
     def mine(self, key: int, began: float) -> list[int]:
         """Which units that would be."""
         return [unit for unit, _ in self._better(key, began)]
+
+    def units(self) -> Iterator[tuple[int, int]]:
+        """All of these: causes with the units of their own."""
+        for key, rows in self._own.items():
+            for row in rows:
+                yield key, int(self._problem.symptoms.unit[row])
 
     def _better(self, key: int, began: float) -> list[tuple[int, float]]:
         """Units with the nats by which each is explained better."""
