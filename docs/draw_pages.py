@@ -64,7 +64,7 @@ def pages(engine: Engine, folder: Path) -> Iterator[tuple[str, int, str]]:
     yield (
         "web-incident",
         1330,
-        _local(shown.replace(f"/incidents/{incident.id}/walk.svg?{incident.version}", "walk.svg")),
+        _local(shown.replace(f"/incidents/{incident.id}/walk.svg?{incident.version}.0", "walk.svg")),
     )
     listed = views.incidents(state, all_of_them=True)
     yield "web-incidents", 560, _local(render("incidents", **plain, listed=listed, all=True))

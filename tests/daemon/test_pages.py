@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html import unescape
+from unittest.mock import patch
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from daemon.chatroom import in_a_loop
 from daemon.parts import READER, TOKEN, Running, token
 from daemon.test_chat import config, status, talking, trouble
+from quell.daemon.pages import reading
 from quell.daemon.pages.app import is_page
 from quell.daemon.pages.visitors import inside
+from quell.errors import StoreError
 from quell.model.records import AlertRecord
 
 ACTOR = "qll_cleo_00112233445566"
@@ -252,3 +257,122 @@ def test_a_login_leads_nowhere_else(path: str) -> None:
 def test_only_pages_are_pages() -> None:
     assert all(is_page(path) for path in ("/", "/incidents", "/incidents/INC-1", "/static/quell.css"))
     assert not any(is_page(path) for path in ("/in/webhook", "/api/v2/alerts", "/incidentsx", "", "*"))
+
+
+ODD = {
+    "of somebody else, as JSON": 'seen={"a": 1}; quell=TOKEN',
+    "without a value": "noticed; quell=TOKEN",
+    "named as no standard allows": "a[b]=c; quell=TOKEN; d e=f",
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_cookie_that_others_of_this_host_keep_locks_nobody_out(what: str) -> None:
+    @in_a_loop
+    async def story() -> None:
+        async with browsing(by="") as (_, browser):
+            code, page, _ = await browser.get("/incidents", cookie=ODD[what].replace("TOKEN", TOKEN))
+            assert (code, "Nothing is open." in page) == (200, True)
+
+    story()
+
+
+@in_a_loop
+async def test_the_password_of_a_proxy_in_front_is_not_ours() -> None:
+    async with browsing() as (_, browser):
+        assert "Nothing is open." in (await browser.get("/incidents", authorization="Basic YW5hOnNlY3JldA=="))[1]
+        assert 'type="password"' in (await browser.get("/incidents", authorization="Bearer qll_none_0"))[1]
+
+
+@in_a_loop
+async def test_what_no_header_can_hold_and_what_is_no_origin_is_answered_all_the_same() -> None:
+    async with browsing(by="") as (place, browser):
+        _, page, _ = await browser.get("/alerts/%E6%97%A5?handling=hold")
+        assert 'value="/alerts/日?handling=hold"' in page
+        form = {"token": TOKEN, "next": "/alerts/日?handling=hold&status=all"}
+        own = {"origin": place.url}
+        async with browser.http.post(f"{place.url}/login", data=form, headers=own, allow_redirects=False) as answer:
+            assert answer.status == 303
+            assert answer.headers["location"] == "/alerts/%E6%97%A5?handling=hold&status=all"
+        assert (await browser.post("/login", form, origin="http://[::1"))[0] == 403
+        assert (await browser.post("/login", {f"field{each}": "" for each in range(1000)}))[0] == 401
+
+
+@in_a_loop
+async def test_a_picture_by_itself_has_its_colours_and_no_rights() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        _, drawn, headers = await browser.get(f"/incidents/{name}/walk.svg")
+        rule = headers["content-security-policy"]
+        assert "<style>" in drawn
+        assert "style-src 'unsafe-inline'" in rule
+        assert "default-src 'none'" in rule
+        assert rule.endswith("sandbox")
+
+
+@in_a_loop
+async def test_what_only_the_store_still_has_can_be_read_and_not_be_acted_on() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        assert (await browser.post("/say", {"verb": "resolve", "about": name}))[0] == 200
+        assert "Reopen" in (await browser.get(f"/incidents/{name}"))[1]
+        kept = place.daemon.loop.decider.state.incidents.pop(name)
+        code, page, _ = await browser.get(f"/incidents/{name}")
+        assert (code, kept.title in page) == (200, True)
+        assert "Reopen" not in page
+
+
+@in_a_loop
+async def test_an_incident_is_shown_while_the_store_is_away() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        away = StoreError("the database is away")
+        with (
+            patch.object(place.daemon.writer.store, "resolved", side_effect=away),
+            patch.object(place.daemon.writer.store, "incident", side_effect=away),
+        ):
+            code, page, _ = await browser.get(f"/incidents/{name}")
+            assert (code, "First cause:" in page) == (200, True)
+            code, page, _ = await browser.get("/incidents/INC-none")
+            assert (code, "the database is away" in page) == (503, True)
+
+
+@in_a_loop
+async def test_a_picture_that_has_changed_has_another_address() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        decider = place.daemon.loop.decider
+        before = decider.explain(name)
+
+        async def drawn() -> str:
+            (address,) = re.findall(r'src="([^"]*walk.svg[^"]*)"', (await browser.get(f"/incidents/{name}"))[1])
+            return str(address)
+
+        with patch.object(reading, "TOLD_S", 0.0):
+            with patch.object(decider, "explain", return_value=before):
+                first = await drawn()
+                assert await drawn() == first
+            with patch.object(decider, "explain", return_value=replace(before, impact=("service/other",))):
+                assert await drawn() != first
+
+
+@in_a_loop
+async def test_a_costly_explanation_is_not_told_anew_for_each_version() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        decider = place.daemon.loop.decider
+        before = decider.explain(name)
+        told: list[float] = []
+
+        def costly(_name: str) -> object:
+            told.append(time.thread_time())
+            while time.thread_time() < told[-1] + 0.2:
+                pass
+            return before
+
+        with patch.object(decider, "explain", costly):
+            for note in ("one", "two", "three"):
+                assert (await browser.get(f"/incidents/{name}"))[0] == 200
+                incident = decider.state.incidents[name]
+                decider.state.incidents[name] = replace(incident, version=incident.version + 1, title=note)
+        assert len(told) == 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Any
 
 from quell.chatops.cards import gravest_first, incident_card
@@ -55,7 +56,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """All of an incident. ``lines`` are its card's; ``explanation`` is None once it is forgotten."""
+    """All of an incident. ``lines`` are its card's; ``explanation`` is None once it is forgotten.
+
+    ``edition`` is which of the explanations of this version that is. ``known``: the core still has the incident, so
+    that people can act on it.
+    """
 
     incident: Incident
     lines: tuple[Line, ...]
@@ -67,6 +72,8 @@ class Whole:
     likes: Likes
     timeline: tuple[Any, ...]
     timeline_left: int
+    known: bool
+    edition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +152,12 @@ def _fires(state: State, mark: str) -> bool:
     return alert is not None and alert.firing
 
 
-def whole(state: State, incident: Incident, explanation: Explanation | None, likes: Likes) -> Whole:
+def whole(state: State, incident: Incident, explanation: Explanation | None, likes: Likes, edition: int = 0) -> Whole:
     """All of an incident, which may be one that only the store still has."""
     alerts = [alert for mark in incident.alerts if (alert := state.alerts.get(mark)) is not None]
-    alerts.sort(key=lambda one: (not one.firing, -rank(one.severity), one.starts_at, one.fingerprint))
+    worst = nsmallest(
+        MOST_ALERTS, alerts, key=lambda one: (not one.firing, -rank(one.severity), one.starts_at, one.fingerprint)
+    )
     runs = sorted((run for run in state.runs.values() if run.incident == incident.id), key=lambda run: -run.started_at)
     near = [state.changes[each] for each in incident.changes if each in state.changes]
     return Whole(
@@ -156,22 +165,26 @@ def whole(state: State, incident: Incident, explanation: Explanation | None, lik
         lines=incident_card(state, incident).lines,
         explanation=explanation,
         changes=tuple(sorted(near, key=lambda change: -change.at)),
-        alerts=tuple(alerts[:MOST_ALERTS]),
-        alerts_left=len(incident.alerts) - len(alerts[:MOST_ALERTS]),
+        alerts=tuple(worst),
+        alerts_left=len(incident.alerts) - len(worst),
         runs=tuple(runs[:MOST_RUNS]),
         likes=likes,
         timeline=tuple(reversed(incident.timeline[-MOST_ENTRIES:])),
         timeline_left=max(0, len(incident.timeline) - MOST_ENTRIES),
+        known=incident.id in state.incidents,
+        edition=edition,
     )
 
 
-def alerts(state: State, *, handling: str, all_of_them: bool) -> Alerts:
-    """Alerts that fire (or all), those that began last first; ``handling`` "" for every."""
-    among = [one for one in state.alerts.values() if all_of_them or one.firing]
+def alerts(known: Sequence[Alert], *, handling: str, all_of_them: bool) -> Alerts:
+    """Alerts that fire (or all), those that began last first; ``handling`` "" for every.
+
+    No state: to choose among a hundred thousand is work for a thread, which the state would not hold still for.
+    """
+    among = [one for one in known if all_of_them or one.firing]
     counts = Counter(one.handling for one in among)
     found = [one for one in among if handling in {"", one.handling}]
-    found.sort(key=lambda one: (-one.starts_at, one.fingerprint))
-    shown = found[:MOST_ALERTS]
+    shown = nsmallest(MOST_ALERTS, found, key=lambda one: (-one.starts_at, one.fingerprint))
     return Alerts(
         tuple(shown), len(found) - len(shown), {each: counts[each] for each in HANDLINGS}, handling, all_of_them
     )

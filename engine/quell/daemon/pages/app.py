@@ -18,11 +18,13 @@ from quell.daemon.pages.reading import Nothing, Shown
 from quell.daemon.pages.saying import said_by
 from quell.daemon.pages.visitors import NO_COOKIE, by_https, cookie_of, from_here, inside, let_in, visitor
 from quell.daemon.replies import send_reply
-from quell.errors import BadPayload
+from quell.errors import BadPayload, QuellError
 from quell.sdk.connector import Reply
 
 _FIRST = frozenset({"", "incidents", "alerts", "runs", "login", "logout", "say", "static"})
 _FORM = Limits(sent=64 * 1024, inflated=64 * 1024)
+_MOST_FIELDS = 20
+"""Of a form or a query; none of ours has more."""
 _SEEN_S = 2.0
 """Who reads after having acted sees what he did, if that takes no longer."""
 
@@ -66,7 +68,7 @@ class Pages:
         await send_reply(send, reply)
 
     async def _got(self, path: str, asked: str, headers: Mapping[str, str]) -> Reply:
-        query = dict(parse_qsl(asked, keep_blank_values=True))
+        query = _fields(asked)
         if path.startswith("/static/"):
             return file(path.removeprefix("/static/"))
         if path == "/login":
@@ -83,11 +85,13 @@ class Pages:
             return unless_known(await self._shown.at(path, query, by), headers.get("if-none-match", ""))
         except Nothing as error:
             return refused(404, "There is nothing here", str(error), by)
+        except QuellError as error:
+            return refused(503, "Not now", f"{error}. Try again in a moment.", by)
 
     async def _posted(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         if not from_here(headers):
             return refused(403, "Not done", "This was not sent by a page of quell, so nothing was done.")
-        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        form = _fields(body.decode("utf-8", "replace"))
         if path == "/login":
             return self._login(form, headers)
         if path == "/logout":
@@ -110,3 +114,11 @@ class Pages:
         back = f"/{'runs' if about in self._services.state.runs else 'incidents'}/{quote(about, safe='')}"
         told = await self._services.chat.say(command, Asker(principal=by, source="web", about=about))
         return moved(back) if told.ok else refused(409, "Not done", plain_answer(told), by, back)
+
+
+def _fields(text: str) -> dict[str, str]:
+    """The fields of a form or a query; none where there are more than anybody means."""
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        return {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +14,8 @@ from quell.core.similar import Likes
 from quell.daemon.api.likes import likes_of
 from quell.daemon.api.services import Services
 from quell.daemon.auth import Principal
-from quell.daemon.pages.answers import HEADERS, page
+from quell.daemon.pages.answers import page, picture
+from quell.errors import QuellError
 from quell.model.incident import Incident
 from quell.picture.draw import svg
 from quell.sdk.connector import Reply
@@ -22,10 +25,30 @@ MOST_KEPT = 64
 """Of so many incidents what is costly to tell is remembered, as pages ask for it every few seconds."""
 TOLD_S = 10.0
 """An explanation is asked for anew after so long, though its incident is what it was: others may have changed."""
+_RESTS = 50.0
+"""One of an incident that changes all the time is asked for anew after so many times as long as it took: the loop has
+more to do, and with thousands of alerts a telling takes a tenth of a second."""
+GROWN_S, ALIKE_S = 20.0, 300.0
+"""What is like an incident is asked for anew after so long, if it has changed meanwhile and if not: thousands of past
+ones are read for it."""
 
 
 class Nothing(Exception):
     """There is no such page; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An explanation of a version of an incident, when it was told, and for how long it will do for the next.
+
+    ``edition`` counts those that differed, so that a browser that has the picture of one asks for the next.
+    """
+
+    version: int
+    at: float
+    rests_s: float
+    explanation: Explanation | None
+    edition: int
 
 
 class Shown:
@@ -33,8 +56,8 @@ class Shown:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._likes: dict[str, tuple[int, Likes]] = {}
-        self._told: dict[str, tuple[int, float, Explanation | None]] = {}
+        self._likes: dict[str, tuple[int, float, Likes]] = {}
+        self._told: dict[str, _Told] = {}
 
     async def at(self, path: str, query: Mapping[str, str], by: Principal) -> Reply:
         """The page at a path. Raises `Nothing`."""
@@ -62,16 +85,18 @@ class Shown:
             raise Nothing(f'no incident has the id "{name}"; it may have been forgotten')
         told = self._explained(found)
         if part:
-            if told is None:
+            if told.explanation is None:
                 raise Nothing("its explanation is forgotten")
-            return Reply(200, (await asyncio.to_thread(svg, told)).encode(), "image/svg+xml", HEADERS)
-        whole = views.whole(services.state, found, told, await self._alike(found))
+            return picture(await asyncio.to_thread(svg, told.explanation))
+        likes = await self._alike(found)
+        whole = views.whole(services.state, found, told.explanation, likes, told.edition)
         return await self._made("incidents", by, "incident", whole=whole, may_act=by.may("act"))
 
     async def _alerts(self, query: Mapping[str, str], by: Principal) -> Reply:
         handling = query.get("handling", "")
         asked = handling if handling in views.HANDLINGS else ""
-        listed = views.alerts(self._services.state, handling=asked, all_of_them=query.get("status") == "all")
+        known, everything = tuple(self._services.state.alerts.values()), query.get("status") == "all"
+        listed = await asyncio.to_thread(views.alerts, known, handling=asked, all_of_them=everything)
         return await self._made("alerts", by, "alerts", listed=listed)
 
     async def _alert(self, mark: str, by: Principal) -> Reply:
@@ -95,23 +120,32 @@ class Shown:
         return await asyncio.to_thread(page, 200, template, {**values, "now": now, "here": here, "live": True}, by)
 
     async def _alike(self, incident: Incident) -> Likes:
-        known = self._likes.get(incident.id)
-        if known is None or known[0] != incident.version:
-            known = incident.version, await likes_of(self._services, incident)
-            self._likes[incident.id] = known
-            _bound(self._likes)
-        return known[1]
-
-    def _explained(self, incident: Incident) -> Explanation | None:
         now = asyncio.get_running_loop().time()
-        known = self._told.get(incident.id)
-        if known is None or known[0] != incident.version or now > known[1] + TOLD_S:
-            known = incident.version, now, self._services.loop.decider.explain(incident.id)
-            self._told[incident.id] = known
-            _bound(self._told)
+        known = self._likes.get(incident.id)
+        if known is None or now > known[1] + (ALIKE_S if known[0] == incident.version else GROWN_S):
+            try:
+                known = incident.version, now, await likes_of(self._services, incident)
+            except QuellError:
+                return Likes()  # the store is away: the rest is worth more than what was like it
+            _keep(self._likes, incident.id, known)
         return known[2]
 
+    def _explained(self, incident: Incident) -> _Told:
+        now = asyncio.get_running_loop().time()
+        known = self._told.get(incident.id)
+        if known is None or now > known.at + (TOLD_S if known.version == incident.version else known.rests_s):
+            began = time.thread_time()
+            told = self._services.loop.decider.explain(incident.id)
+            rests_s = _RESTS * (time.thread_time() - began)
+            edition = 0 if known is None else known.edition + (told != known.explanation)
+            known = _Told(incident.version, now, rests_s, told, edition)
+            _keep(self._told, incident.id, known)
+        return known
 
-def _bound(kept: dict[str, Any]) -> None:
+
+def _keep(kept: dict[str, Any], name: str, what: object) -> None:
+    """Keeps it as the newest of so many."""
+    kept.pop(name, None)
+    kept[name] = what
     while len(kept) > MOST_KEPT:
         del kept[next(iter(kept))]
