@@ -22,6 +22,7 @@ from quell.daemon.pages.app import is_page
 from quell.daemon.pages.visitors import inside
 from quell.errors import StoreError
 from quell.model.records import AlertRecord
+from quell.web.site import legible
 
 ACTOR = "qll_cleo_00112233445566"
 SENDER = "qll_dora_99887766554433"
@@ -376,3 +377,21 @@ async def test_a_costly_explanation_is_not_told_anew_for_each_version() -> None:
                 incident = decider.state.incidents[name]
                 decider.state.incidents[name] = replace(incident, version=incident.version + 1, title=note)
         assert len(told) == 1
+
+
+@in_a_loop
+async def test_a_quell_that_is_not_ready_says_nothing_of_what_is_open() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        with patch.object(place.daemon, "not_ready", "starting"):
+            for path in ("/incidents", "/alerts", "/runs", f"/incidents/{name}"):
+                code, page, _ = await browser.get(path)
+                assert (code, "quell is not ready: starting" in page, 'data-live="yes"' in page) == (503, True, True)
+                assert "Nothing is open" not in page
+            assert (await browser.post("/say", {"verb": "ack", "about": name}))[0] == 503
+        assert status(place, name) == "open"
+
+
+def test_an_argument_is_read_as_it_is() -> None:
+    assert legible("a\nb \u202e b") == "a\\nb \\u202e b"
+    assert legible(["ä", 1]) == "['ä', 1]"

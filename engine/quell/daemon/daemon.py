@@ -209,7 +209,7 @@ class Daemon:
             gauges,
             lambda: self.not_ready,
             pushed=GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
-            pages=Pages(services, self.tokens),
+            pages=Pages(services, self.tokens, lambda: self.not_ready),
         )
         return server(Front(own, ingest), limits.sent, direct=self._direct)
 

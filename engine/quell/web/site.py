@@ -51,13 +51,24 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": moment, "marked": marked, "percent": percent, "duration": format_duration}
+    made.filters |= {
+        "moment": moment,
+        "marked": marked,
+        "percent": percent,
+        "duration": format_duration,
+        "legible": legible,
+    }
     return made
 
 
 def moment(at: float) -> Markup:
     """A time that a browser's script may tell as an age."""
     return Markup('<time datetime="{}">{} UTC</time>').format(format_time(at), clock(at))
+
+
+def legible(value: object) -> str:
+    """An argument with all that is in it: a line's end, and signs that turn what is read around, as what they are."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value))
 
 
 def marked(text: str) -> Markup:

@@ -119,8 +119,6 @@ def now_of(state: State, status: Mapping[str, Any]) -> Now:
 def _notes(status: Mapping[str, Any]) -> Iterable[str]:
     if status["broken"]:
         yield f"quell is broken: {status['broken']}"
-    if status["not_ready_because"]:
-        yield f"quell is not ready: {status['not_ready_because']}"
     lag = status["backlog"]["lag_s"]
     if lag > 5.0:
         yield f"what you see is {lag:.0f} s old: {status['backlog']['records']} records wait to be decided over"

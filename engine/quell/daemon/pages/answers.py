@@ -34,6 +34,12 @@ def refused(status: int, heading: str, text: str, by: Principal | None = None, b
     return page(status, "said", {"heading": heading, "text": text, "back": back}, by)
 
 
+def waiting(why: str, by: Principal) -> Reply:
+    """That nothing can be told yet: what a quell that begins does not know may be open all the same."""
+    text = f"quell is not ready: {why}. What is open is not known here now; this page is brought up to date once it is."
+    return page(503, "said", {"heading": "Not ready", "text": text, "back": "", "live": True}, by)
+
+
 def moved(path: str, cookie: str = "") -> Reply:
     """Go on there; what a header cannot hold is quoted, and what is quoted stays so."""
     return Reply(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import Headers
@@ -13,7 +13,7 @@ from quell.daemon.api.services import Services
 from quell.daemon.auth import Principal, Tokens
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
 from quell.daemon.chat.floor import Asker
-from quell.daemon.pages.answers import file, moved, page, refused, unless_known
+from quell.daemon.pages.answers import file, moved, page, refused, unless_known, waiting
 from quell.daemon.pages.reading import Nothing, Shown
 from quell.daemon.pages.saying import said_by
 from quell.daemon.pages.visitors import NO_COOKIE, by_https, cookie_of, from_here, inside, let_in, visitor
@@ -35,11 +35,12 @@ def is_page(path: str) -> bool:
 
 
 class Pages:
-    """One for all requests."""
+    """One for all requests. ``not_ready`` says why not ("" when ready)."""
 
-    def __init__(self, services: Services, tokens: Tokens) -> None:
+    def __init__(self, services: Services, tokens: Tokens, not_ready: Callable[[], str]) -> None:
         self._services = services
         self._tokens = tokens
+        self._not_ready = not_ready
         self._shown = Shown(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +81,8 @@ class Pages:
             return refused(403, "You may not look", f'token "{by.token_id}" has no scope "read"', by)
         if path == "/":
             return moved("/incidents")
+        if why := self._not_ready():
+            return waiting(why, by)
         await self._services.loop.passed(self._services.inbox.last_seq, _SEEN_S)
         try:
             return unless_known(await self._shown.at(path, query, by), headers.get("if-none-match", ""))
@@ -102,6 +105,8 @@ class Pages:
         command = said_by(form) if path == "/say" else ""
         if not command:
             return refused(404, "Not done", "Nothing is known that this could mean.", by)
+        if why := self._not_ready():
+            return refused(503, "Not done", f"quell is not ready: {why}. Nothing was done.", by)
         return await self._said(command, form["about"], by)
 
     def _login(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:

@@ -89,6 +89,7 @@ class Shown:
                 raise Nothing("its explanation is forgotten")
             return picture(await asyncio.to_thread(svg, told.explanation))
         likes = await self._alike(found)
+        await asyncio.sleep(0)  # of thousands of alerts that was much, and the next is: others have their turn between
         whole = views.whole(services.state, found, told.explanation, likes, told.edition)
         return await self._made("incidents", by, "incident", whole=whole, may_act=by.may("act"))
 
