@@ -124,6 +124,7 @@ class Correlator:
             )
             if not crowded:
                 web.kin.admit(unit, alert)
+            web.vicinity.admit(unit)
             beside = self._fellows.beside(unit)
             group = self._join(unit, web.add(unit) | beside, now)
             self._fellows.add(unit)
@@ -397,7 +398,7 @@ class Correlator:
 
     def _claims_of(self, cause: int) -> Rows:
         at_home = self.web.units_at(cause)
-        keys, costs, lags = self.web.rows(at_home[0]) if at_home else self.web.reacher.rows(cause)
+        keys, costs, lags = self.web.rows_of_cause(at_home[0]) if at_home else self.web.reacher.rows(cause)
         dearer = self.web.hubs.dearer(keys)
         return keys, costs if dearer is None else costs + dearer, lags
 

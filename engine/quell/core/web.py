@@ -25,6 +25,7 @@ from quell.core.hubs import Hubs
 from quell.core.kin import Kin
 from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, Rows, key
+from quell.core.vicinity import Vicinity
 from quell.model.state import State, Unit
 
 LEG_LIMIT = 3.2
@@ -60,6 +61,7 @@ class Web:
         self._prices = graph.weights.prices
         self.hubs = Hubs(graph)
         self.kin = Kin(graph, state)
+        self.vicinity = Vicinity(graph, state, self.reacher)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
         self._rows: dict[int, NDArray[np.int64]] = {}
@@ -126,6 +128,7 @@ class Web:
         unit = self._state.units.pop(unit_id)
         self._plain -= unit.plain
         self.kin.drop(unit)
+        self.vicinity.drop(unit)
         here = key(self.graph.node(unit.entity), unit.family)
         self._at[here].remove(unit_id)
         if not self._at[here]:
@@ -208,6 +211,19 @@ class Web:
             known[0] = np.fromiter(claims.keys(), np.int64, len(claims))
             known[1:].view(np.float64)[:] = np.array(list(claims.values()), dtype=np.float64).T
         return known[0], known[1].view(np.float64), known[2].view(np.float64)
+
+    def rows_of_cause(self, unit_id: int) -> Rows:
+        """What could have made the cause that a unit is the first alert of: also what its neighbours may come from."""
+        rows = self.rows(unit_id)
+        near = [(cost, self.rows(other)) for other, cost in self.vicinity.ties(self._state.units[unit_id])]
+        if not near:
+            return rows
+        keys = np.concatenate([rows[0], *(keys for _, (keys, _, _) in near)])
+        costs = np.concatenate([rows[1], *(cost + costs for cost, (_, costs, _) in near)])
+        lags = np.concatenate([rows[2], *(lags for _, (_, _, lags) in near)])
+        order = np.lexsort((lags, costs, keys))
+        first = order[np.flatnonzero(np.diff(keys[order], prepend=-1))]
+        return keys[first], costs[first], lags[first]
 
     def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
         """What these units claim of these causes, by cause; None for all causes.
@@ -355,6 +371,8 @@ class Web:
                 continue
             leg(unit.id, other, (cost, 0.0))
             leg(other, unit.id, (cost, 0.0))
+        near = (other for other, _ in self.vicinity.ties(unit))
+        tied.update(other for other in near if not self._apart(unit, self._state.units[other]))
         return tied
 
     def _tie_backward(self, unit: Unit, node: int, leg: object) -> None:

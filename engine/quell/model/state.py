@@ -70,7 +70,8 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     ``first`` the event time of the alert that made the unit, which decides what it is tied to. ``weight`` is what
     explaining it earns, in nats, as it was when the last alert joined; ``ends`` when its firings that are over ended.
     At an entity of which no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that
-    were there before. ``plain``: it came when so much was live already that no way to another unit leads through it.
+    were there before; ``near`` are units of its namespace that began with it, and what a leg to each costs in nats.
+    ``plain``: it came when so much was live already that no way to another unit leads through it.
     """
 
     id: int
@@ -85,6 +86,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     plain: bool = False
     tokens: dict[int, int] = {}
     kin: list[tuple[int, float]] = []
+    near: list[tuple[int, float]] = []
     ends: dict[str, float] = {}
 
 
