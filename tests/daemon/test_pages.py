@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -17,10 +18,12 @@ from msgspec.structs import replace
 from daemon.chatroom import in_a_loop
 from daemon.parts import READER, TOKEN, Running, token
 from daemon.test_chat import config, status, talking, trouble
+from quell.core.similar import Like, Likes
 from quell.daemon.pages import reading
 from quell.daemon.pages.app import is_page
 from quell.daemon.pages.visitors import inside
 from quell.errors import StoreError
+from quell.model.incident import Incident
 from quell.model.records import AlertRecord
 from quell.web.site import legible
 
@@ -395,3 +398,24 @@ async def test_a_quell_that_is_not_ready_says_nothing_of_what_is_open() -> None:
 def test_an_argument_is_read_as_it_is() -> None:
     assert legible("a\nb \u202e b") == "a\\nb \\u202e b"
     assert legible(["ä", 1]) == "['ä', 1]"
+
+
+@in_a_loop
+async def test_no_page_waits_long_for_what_was_like_it_and_one_asks_for_all() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        past = Like(incident="INC-old", title="as then", status="resolved", likeness=1.0, words=1.0, places=1.0,
+                    opened_at=0.0, text="it went away")  # fmt: skip
+        asked: list[str] = []
+
+        async def slow(_services: object, incident: Incident) -> Likes:
+            asked.append(incident.id)
+            await asyncio.sleep(0.6)
+            return Likes(past=(past,))
+
+        with patch.object(reading, "likes_of", slow), patch.object(reading, "LIKES_WAIT_S", 0.1):
+            pages = await asyncio.gather(*(browser.get(f"/incidents/{name}") for _ in range(4)))
+            assert all(page[0] == 200 and "as then" not in page[1] for page in pages)
+            await asyncio.sleep(0.7)
+            assert "as then" in (await browser.get(f"/incidents/{name}"))[1]
+        assert asked == [name]

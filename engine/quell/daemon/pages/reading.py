@@ -32,6 +32,9 @@ GROWN_S, ALIKE_S = 20.0, 300.0
 """What is like an incident is asked for anew after so long, if it has changed meanwhile and if not: thousands of past
 ones are read for it."""
 
+LIKES_WAIT_S = 1.0
+"""A page waits no longer for that."""
+
 
 class Nothing(Exception):
     """There is no such page; the message says what is missing."""
@@ -56,7 +59,7 @@ class Shown:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._likes: dict[str, tuple[int, float, Likes]] = {}
+        self._likes: dict[str, tuple[int, float, asyncio.Future[Likes]]] = {}
         self._told: dict[str, _Told] = {}
 
     async def at(self, path: str, query: Mapping[str, str], by: Principal) -> Reply:
@@ -124,12 +127,13 @@ class Shown:
         now = asyncio.get_running_loop().time()
         known = self._likes.get(incident.id)
         if known is None or now > known[1] + (ALIKE_S if known[0] == incident.version else GROWN_S):
-            try:
-                known = incident.version, now, await likes_of(self._services, incident)
-            except QuellError:
-                return Likes()  # the store is away: the rest is worth more than what was like it
+            # One asks for all who look: what commits deliveries waits while thousands are read.
+            known = incident.version, now, asyncio.ensure_future(likes_of(self._services, incident))
             _keep(self._likes, incident.id, known)
-        return known[2]
+        try:
+            return await asyncio.wait_for(asyncio.shield(known[2]), LIKES_WAIT_S)
+        except (QuellError, TimeoutError):
+            return Likes()  # the rest of the page is worth more than what was like it; the next look has it
 
     def _explained(self, incident: Incident) -> _Told:
         now = asyncio.get_running_loop().time()
