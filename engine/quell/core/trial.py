@@ -6,6 +6,7 @@ one: what began before the suspect did, how much of what depends on it stays qui
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import msgspec
@@ -45,12 +46,27 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def candidates(incident: Incident, alerts: Sequence[Alert], graph: Graph) -> tuple[Candidate, ...]:
     """All suspects of an incident in their order."""
-    return tuple(_candidate(suspect, alerts, graph) for suspect in incident.suspects)
+    shown = _Shown(alerts)
+    return tuple(_candidate(suspect, shown, graph) for suspect in incident.suspects)
 
 
-def _candidate(suspect: Suspect, alerts: Sequence[Alert], graph: Graph) -> Candidate:
+class _Shown:
+    """Where and when alerts began, told once for all suspects: there may be thousands."""
+
+    def __init__(self, alerts: Sequence[Alert]) -> None:
+        self.starts = sorted([alert.starts_at for alert in alerts])
+        self.onsets: dict[str | None, float] = {}
+        for alert in alerts:
+            known = self.onsets.get(alert.entity)
+            if known is None or alert.starts_at < known:
+                self.onsets[alert.entity] = alert.starts_at
+        began = [alert for alert in alerts if alert.starts_at == self.starts[0]]
+        self.first = min(began, key=lambda one: one.fingerprint, default=None)
+
+
+def _candidate(suspect: Suspect, shown: _Shown, graph: Graph) -> Candidate:
     told = {one.code for one in suspect.evidence}
-    more = [point for point in _more(suspect, alerts, graph) if point.code not in told]
+    more = [point for point in _more(suspect, shown, graph) if point.code not in told]
     return Candidate(
         entity=suspect.entity,
         confidence=suspect.confidence,
@@ -67,19 +83,18 @@ def _point(evidence: Evidence) -> Point:
     return Point(code=evidence.code, text=evidence.text, weight=evidence.weight)
 
 
-def _more(suspect: Suspect, alerts: Sequence[Alert], graph: Graph) -> list[Point]:
+def _more(suspect: Suspect, shown: _Shown, graph: Graph) -> list[Point]:
     points = []
-    own = [alert.starts_at for alert in alerts if alert.entity == suspect.entity]
-    onset = min(own) if own else suspect.onset
-    ahead = [one for one in alerts if onset is not None and one.starts_at < onset - AHEAD_S]
-    if ahead and onset is not None:
-        first = min(ahead, key=lambda one: (one.starts_at, one.fingerprint))
-        count = "1 alert" if len(ahead) == 1 else f"{len(ahead)} alerts"
-        when = f"{format_duration(onset - first.starts_at)} before {'its own' if own else 'trouble there'}"
+    own = shown.onsets.get(suspect.entity)
+    onset = suspect.onset if own is None else own
+    ahead = 0 if onset is None else bisect_left(shown.starts, onset - AHEAD_S)
+    first = shown.first
+    if ahead and onset is not None and first is not None:
+        count = "1 alert" if ahead == 1 else f"{ahead} alerts"
+        when = f"{format_duration(onset - first.starts_at)} before {'trouble there' if own is None else 'its own'}"
         points.append(Point(code="order", text=f"{count} began earlier, {first.name or first.entity} {when}"))
     needs = _expected(graph, suspect.entity)
-    alerting = {alert.entity for alert in alerts}
-    quiet = [name for name in needs if name not in alerting]
+    quiet = [name for name in needs if name not in shown.onsets]
     if len(quiet) >= LEAST_QUIET and 2 * len(quiet) > len(needs):
         text = f"{len(quiet)} of the {len(needs)} that depend on it most show nothing, such as {quiet[0]}"
         points.append(Point(code="quiet", text=text))
