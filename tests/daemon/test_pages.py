@@ -260,7 +260,9 @@ def test_a_login_leads_nowhere_else(path: str) -> None:
 
 def test_only_pages_are_pages() -> None:
     assert all(is_page(path) for path in ("/", "/incidents", "/incidents/INC-1", "/static/quell.css"))
-    assert not any(is_page(path) for path in ("/in/webhook", "/api/v2/alerts", "/incidentsx", "", "*"))
+    assert not any(
+        is_page(path) for path in ("/in/webhook", "/api/v2/alerts", "/incidentsx", "", "*", "//", "//in/webhook")
+    )
 
 
 ODD = {

@@ -21,7 +21,7 @@ from quell.daemon.replies import send_reply
 from quell.errors import BadPayload, QuellError
 from quell.sdk.connector import Reply
 
-_FIRST = frozenset({"", "incidents", "alerts", "runs", "login", "logout", "say", "static"})
+_FIRST = frozenset({"incidents", "alerts", "runs", "login", "logout", "say", "static"})
 _FORM = Limits(sent=64 * 1024, inflated=64 * 1024)
 _MOST_FIELDS = 20
 """Of a form or a query; none of ours has more."""
@@ -31,7 +31,7 @@ _SEEN_S = 2.0
 
 def is_page(path: str) -> bool:
     """Whether a path is that of a page."""
-    return path[:1] == "/" and path.split("/", 2)[1] in _FIRST
+    return path == "/" or (path[:1] == "/" and path.split("/", 2)[1] in _FIRST)
 
 
 class Pages:
