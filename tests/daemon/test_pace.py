@@ -122,3 +122,29 @@ def test_many_deliveries_that_wait_for_a_commit_go_before_a_long_piece_of_work()
             await giving
 
     go(story())
+
+
+def test_what_follows_answers_to_many_is_waited_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "_NEXT_COME_S", 600.0)
+
+    async def story() -> None:
+        pace, answered = Pace(), time.perf_counter()
+        pace.answered = lambda: answered
+        giving = asyncio.create_task(pace.give_way(60.0))
+        await asyncio.sleep(0.02)
+        assert not giving.done()
+        monkeypatch.setattr(paces, "_NEXT_COME_S", 0.0)
+        pace.stir()
+        async with asyncio.timeout(50.0):
+            await giving
+
+    go(story())
+
+
+def test_and_not_when_that_is_long_past() -> None:
+    async def story() -> None:
+        pace = Pace()
+        pace.answered = lambda: time.perf_counter() - 1.0
+        await asyncio.wait_for(pace.give_way(60.0), 30.0)
+
+    go(story())

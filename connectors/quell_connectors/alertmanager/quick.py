@@ -17,7 +17,7 @@ from quell.model.records import AlertRecord
 from quell.sdk import payload
 from quell_connectors.alertmanager import translate
 from quell_connectors.alertmanager.known import Known
-from quell_connectors.alertmanager.retelling import LEAST
+from quell_connectors.alertmanager.retelling import LEAST, SHORTEST
 from quell_connectors.alertmanager.translate import Translated, Unfit
 from quell_connectors.alertmanager.wire import moment
 
@@ -114,7 +114,7 @@ def _from_posted(
     """The records; None in doubt. Raises one of the doubts as well."""
     if len(body) > payload.MAX_BODY_BYTES:
         return None
-    if (again := known.retelling.told(body, now, _time)) is not None:
+    if len(body) >= SHORTEST and (again := known.retelling.told(body, now, _time)) is not None:
         return again
     alerts = _posted.decode(body)
     if len(alerts) > payload.MAX_ALERTS:
@@ -146,7 +146,7 @@ def _from_posted(
         )  # fmt: skip
     if len(body) - size >= _SHORTEST_FIELD and not _nothing_twice(body, alerts):
         return None
-    if all_known and len(records) >= LEAST:
+    if all_known and len(records) >= LEAST and len(body) >= SHORTEST:
         known.retelling.learn(body, records, now, _ends_of)
     return records
 

@@ -17,6 +17,8 @@ from quell.model.retold import Retold, Words
 
 LEAST = 8
 """Alerts of a delivery from which on it is worth it."""
+SHORTEST = 1024
+"""Bytes of a delivery from which on it is looked for."""
 MOST_BYTES = 8 * 1024 * 1024
 """Of all that is remembered."""
 KEPT_S = 900.0

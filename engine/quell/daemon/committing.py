@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 
 import msgspec
 import structlog
@@ -31,6 +32,8 @@ _GATHERING_S = 0.002
 
 Each commit costs the processor as much as taking in some ten deliveries, also where the disk is quick.
 """
+_MANY = 16
+"""Answers to so many deliveries at once soon bring as many others."""
 _LOOK_AGAIN_S = 1.0
 """Between attempts to learn what became of a commit that failed."""
 _FOUND_AT_ONCE = 4
@@ -73,6 +76,8 @@ class Committing:
         """The group that was kept last."""
         self.since: float | None = None
         """When the commit that is under way began, on the steady clock; None when there is none."""
+        self.many_answered = -inf
+        """When many were told of a commit last, on the steady clock."""
         self._writer = writer
         self._clock = clock
         self._heard = kept
@@ -235,6 +240,8 @@ class Committing:
                 put.told(seq, None if error is None else StoreError(error))  # an error may have no words
             except Exception as failure:  # noqa: BLE001 - a bug of whoever is told: reported, and the others are told
                 self._log.error("told", "an answer could not be given", error=f"{type(failure).__name__}: {failure}")
+        if len(batch) >= _MANY:
+            self.many_answered = time.perf_counter()
 
 
 def _writable(put: Put) -> bool:

@@ -87,6 +87,11 @@ class Inbox:
         return self._committing.since
 
     @property
+    def many_answered(self) -> float:
+        """When many senders were answered last, on the steady clock."""
+        return self._committing.many_answered
+
+    @property
     def holds_time(self) -> bool:
         """Whether there is, or may be, a group that has its time and was not handed over: no later time may pass."""
         return self._committing.holds_time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 _RECEIVING_SHARE = 8.0
@@ -23,6 +24,11 @@ _FOR_EACH_S = 0.0001
 
 With a few the core goes on, and people see its work sooner; many go first, for the next come when these are answered.
 """
+_NEXT_COME_S = 0.0005
+"""Many senders who were just answered send the next at once: so long it is waited for, and no longer.
+
+A slice of the core between the answers and what follows them would keep all of them waiting for the length of it.
+"""
 
 
 class Coming(Protocol):
@@ -36,26 +42,30 @@ class Coming(Protocol):
     def committing_since(self) -> float | None: ...
     @property
     def arrived(self) -> int: ...
+    @property
+    def many_answered(self) -> float: ...
     def decided(self, records: int) -> None: ...
 
 
 class Pace:
     """``busy`` says whether a group is being committed, ``arrived`` how many deliveries have come so far.
 
-    ``committing`` says when the commit that is under way began, on the steady clock.
+    ``committing`` says when the commit that is under way began, on the steady clock, ``answered`` when many senders
+    were answered last.
     """
 
     def __init__(self) -> None:
         self.busy: Callable[[], bool] = lambda: False
         self.committing: Callable[[], float | None] = lambda: None
         self.arrived: Callable[[], int] = lambda: 0
+        self.answered: Callable[[], float] = lambda: -inf
         self._waits: asyncio.Future[None] | None = None
         self._owed_s = 0.0
 
     def follow(self, coming: Coming) -> None:
         """Looks at what comes from now on."""
         self.busy, self.committing = (lambda: coming.busy), (lambda: coming.committing_since)
-        self.arrived = lambda: coming.arrived
+        self.arrived, self.answered = (lambda: coming.arrived), (lambda: coming.many_answered)
 
     def stir(self) -> None:
         """Something has come, or was committed: whoever gives way looks again."""
@@ -87,7 +97,9 @@ class Pace:
                 left_s = min(spent_s, worth_s) - passed_s
                 if commit is not None and self.committing() == commit:  # the next one is not waited for in the same way
                     left_s = max(left_s, commit + _SHORT_COMMIT_S - began - passed_s)
-                if not self.busy() or left_s <= 0:
+                if not self.busy():
+                    left_s = self.answered() + _NEXT_COME_S - began - passed_s
+                if left_s <= 0:
                     return
                 await self._stirred(left_s)
 
