@@ -148,3 +148,42 @@ def test_and_not_when_that_is_long_past() -> None:
         await asyncio.wait_for(pace.give_way(60.0), 30.0)
 
     go(story())
+
+
+def many_come(pace: Pace) -> None:
+    """A hundred deliveries came while it gave way, and then nobody."""
+    looks = 0
+
+    def come() -> int:
+        nonlocal looks
+        looks += 1
+        return 100 if looks > 2 else 0
+
+    pace.arrived = come
+
+
+def test_many_that_came_are_kept_before_the_core_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "_RECEIVING_SHARE", 600_000.0)
+
+    async def story() -> None:
+        pace = committing(time.perf_counter() - 600.0)
+        many_come(pace)
+        giving = asyncio.create_task(pace.give_way(_SLICE_S))
+        await asyncio.sleep(0.05)
+        assert not giving.done()
+        pace.busy = lambda: False
+        pace.stir()
+        async with asyncio.timeout(50.0):
+            await giving
+
+    go(story())
+
+
+def test_but_no_longer_than_their_share() -> None:
+    async def story() -> None:
+        pace = committing(time.perf_counter() - 600.0)
+        many_come(pace)
+        async with asyncio.timeout(50.0):
+            await pace.give_way(_SLICE_S)  # the disk hangs
+
+    go(story())

@@ -24,7 +24,10 @@ _FOR_EACH_S = 0.0001
 
 With a few the core goes on, and people see its work sooner; many go first, for the next come when these are answered.
 """
-_NEXT_COME_S = 0.0005
+_MANY_COME = 8
+"""So many deliveries that came while a short slice gave way are waited for until they are kept: their senders have
+nothing else to send, and a slice meanwhile would keep the thread that commits from the interpreter."""
+_NEXT_COME_S = 0.001
 """Many senders who were just answered send the next at once: so long it is waited for, and no longer.
 
 A slice of the core between the answers and what follows them would keep all of them waiting for the length of it.
@@ -97,7 +100,9 @@ class Pace:
                 left_s = min(spent_s, worth_s) - passed_s
                 if commit is not None and self.committing() == commit:  # the next one is not waited for in the same way
                     left_s = max(left_s, commit + _SHORT_COMMIT_S - began - passed_s)
-                if not self.busy():
+                if self.busy() and spent_s < _LONG_S and before - first >= _MANY_COME:
+                    left_s = spent_s * _RECEIVING_SHARE - passed_s
+                elif not self.busy():
                     left_s = self.answered() + _NEXT_COME_S - began - passed_s
                 if left_s <= 0:
                     return
