@@ -130,7 +130,8 @@ def test_what_follows_answers_to_many_is_waited_for_a_moment(monkeypatch: pytest
     async def story() -> None:
         pace, answered = Pace(), time.perf_counter()
         pace.answered = lambda: answered
-        giving = asyncio.create_task(pace.give_way(60.0))
+        monkeypatch.setattr(paces, "_RECEIVING_SHARE", 600_000.0)
+        giving = asyncio.create_task(pace.give_way(_SLICE_S))
         await asyncio.sleep(0.02)
         assert not giving.done()
         monkeypatch.setattr(paces, "_NEXT_COME_S", 0.0)
@@ -145,6 +146,17 @@ def test_and_not_when_that_is_long_past() -> None:
     async def story() -> None:
         pace = Pace()
         pace.answered = lambda: time.perf_counter() - 1.0
+        await asyncio.wait_for(pace.give_way(_SLICE_S), 30.0)
+
+    go(story())
+
+
+def test_nor_after_a_part_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "_NEXT_COME_S", 600.0)
+
+    async def story() -> None:
+        pace = Pace()
+        pace.answered = time.perf_counter
         await asyncio.wait_for(pace.give_way(60.0), 30.0)
 
     go(story())
@@ -164,6 +176,7 @@ def many_come(pace: Pace) -> None:
 
 def test_many_that_came_are_kept_before_the_core_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paces, "_RECEIVING_SHARE", 600_000.0)
+    monkeypatch.setattr(paces, "_KEPT_WITHIN_S", 600.0)
 
     async def story() -> None:
         pace = committing(time.perf_counter() - 600.0)

@@ -24,9 +24,13 @@ _FOR_EACH_S = 0.0001
 
 With a few the core goes on, and people see its work sooner; many go first, for the next come when these are answered.
 """
-_MANY_COME = 8
-"""So many deliveries that came while a short slice gave way are waited for until they are kept: their senders have
-nothing else to send, and a slice meanwhile would keep the thread that commits from the interpreter."""
+_SLICE_S = 0.0015
+"""A slice of alerts takes less than this; what takes longer is part of a search."""
+_MANY_COME = 16
+"""So many deliveries that came while a slice gave way are waited for until they are kept: their senders have nothing
+else to send, and a slice meanwhile would keep the thread that commits from the interpreter."""
+_KEPT_WITHIN_S = 0.003
+"""And no longer than this, where one commit follows another."""
 _NEXT_COME_S = 0.001
 """Many senders who were just answered send the next at once: so long it is waited for, and no longer.
 
@@ -100,10 +104,10 @@ class Pace:
                 left_s = min(spent_s, worth_s) - passed_s
                 if commit is not None and self.committing() == commit:  # the next one is not waited for in the same way
                     left_s = max(left_s, commit + _SHORT_COMMIT_S - began - passed_s)
-                if self.busy() and spent_s < _LONG_S and before - first >= _MANY_COME:
-                    left_s = spent_s * _RECEIVING_SHARE - passed_s
-                elif not self.busy():
-                    left_s = self.answered() + _NEXT_COME_S - began - passed_s
+                if not self.busy():
+                    left_s = self.answered() + _NEXT_COME_S - began - passed_s if spent_s < _SLICE_S else 0.0
+                elif spent_s < _SLICE_S and before - first >= _MANY_COME:
+                    left_s = min(spent_s * _RECEIVING_SHARE, _KEPT_WITHIN_S) - passed_s
                 if left_s <= 0:
                     return
                 await self._stirred(left_s)
