@@ -39,7 +39,8 @@ def test_a_hub_of_which_no_more_fail_than_elsewhere_explains_little() -> None:
     assert dearer(graph, SERVICES[::10]) == MOST
     assert dearer(graph, SERVICES[300:]) == 0.0  # none of its own is in trouble, and none claims it
     some = dearer(graph, SERVICES[:20] + SERVICES[100:130])
-    assert some == pytest.approx(-np.log(1.0 - (30 / 301) / (20 / 100)))
+    assert some == pytest.approx(-np.log(1.0 - (30 / 300) / (20 / 100)))
+    assert dearer(graph, [*SERVICES[:20], *SERVICES[100:130], HUB]) == some  # its own trouble is none elsewhere
 
 
 def test_a_hub_of_which_most_fail_explains_them() -> None:
@@ -50,6 +51,8 @@ def test_a_hub_of_which_most_fail_explains_them() -> None:
 def test_a_few_dependents_are_no_rate_and_all_there_are_compare_with_nobody() -> None:
     assert dearer(estate(MANY - 1), SERVICES[::10]) == 0.0
     assert dearer(estate(MANY), SERVICES[::10]) > 0.0
+    assert dearer(estate(400 - MANY + 1), SERVICES[::2]) == 0.0  # too few others
+    assert dearer(estate(400 - MANY), SERVICES[::2]) > 0.0
     everybody = [Dependency(from_=f"pod/{at}", to=HUB, type="calls") for at in range(100)]
     graph = Graph([Entity(entity=HUB), Entity(entity=SERVICES[0])], everybody, Correlate())
     assert dearer(graph, ["pod/1", "pod/2"]) == 0.0

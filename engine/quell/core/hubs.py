@@ -19,7 +19,7 @@ from quell.core.families import COUNT
 from quell.core.graph import Graph
 
 MANY = 40
-"""Of fewer dependents it is no rate that tells."""
+"""Of fewer dependents, or fewer others, it is no rate that tells."""
 MOST = 2.0
 """Nats that it costs at most: somebody may be reached by what hardly anyone is."""
 _LEAST = exp(-MOST)
@@ -37,6 +37,7 @@ class Hubs:
         self._kinds = Counter(graph.kind(node) for node in range(len(graph.inn))) if self._some else Counter[str]()
         self._troubled: Counter[str] = Counter()
         self._shown: Counter[int] = Counter()
+        self._fails: set[int] = set()
         self._of: dict[int, tuple[str, ...]] = {}
 
     def turned(self, node: int, *, alerting: bool) -> None:
@@ -45,6 +46,8 @@ class Hubs:
             return
         step = 1 if alerting else -1
         self._troubled[self._graph.kind(node)] += step
+        if self._is_hub(node):
+            (self._fails.add if alerting else self._fails.discard)(node)
         for needed, _, _ in self._graph.out[node]:
             if self._is_hub(needed):
                 self._shown[needed] += step
@@ -71,11 +74,13 @@ class Hubs:
         shown = self._shown[hub]
         if not shown:
             return 0.0
-        inside = len(self._graph.inn[hub])
-        outside = sum(self._kinds[kind] for kind in self._kinds_of(hub)) - inside
-        if outside <= 0:
+        inside, kinds = len(self._graph.inn[hub]), self._kinds_of(hub)
+        itself = self._graph.kind(hub) in kinds
+        outside = sum(self._kinds[kind] for kind in kinds) - inside - itself
+        if outside < MANY:
             return 0.0
-        besides = max(0, sum(self._troubled[kind] for kind in self._kinds_of(hub)) - shown)
+        own = itself and hub in self._fails
+        besides = max(0, sum(self._troubled[kind] for kind in kinds) - shown - own)
         return -log(max(_LEAST, 1.0 - besides / outside * inside / shown))
 
     def _kinds_of(self, hub: int) -> tuple[str, ...]:
