@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
-from core.scene import Scene, consistent, ends, fires, rulebook
+from core.scene import Scene, consistent, ends, fires, rulebook, says
 from quell.model.rulebook import Rulebook
 from quell.model.topology import Dependency, Entity
 
@@ -126,3 +127,46 @@ def test_a_restart_at_any_time_changes_nothing(apart: float) -> None:
             one.wait(float(at))
     assert again.engine.snapshot() == scene.engine.snapshot()
     assert together(again) == WHOLE
+
+
+def parts(acked: bool, *, still: bool = False, remind_after_s: float = 1800.0) -> Scene:
+    """The outage that people were called for is over, unless it is `still` there in part; the other goes on."""
+    given = book(stand=45)
+    triage = msgspec.structs.replace(given.triage, remind_after_s=remind_after_s)
+    scene = Scene(msgspec.structs.replace(given, triage=triage))
+    down = ("ledger", "payments")
+    scene.tell(*(fires(service, float(at), "Down") for at, service in enumerate(down)))
+    both(scene, 20.0)
+    scene.wait(200.0)
+    assert together(scene) == WHOLE
+    assert len(scene.pages) == 1
+    if acked:
+        scene.tell(says("ack", scene.incident.id, 250.0))
+    over(scene, LEFT, 600.0)
+    scene.tell(*(ends(service, 615.0, "Down") for service in down[still:]))
+    for at in range(640, 1_600, 60):
+        scene.wait(float(at))
+        scene.restart()
+    return scene
+
+
+@pytest.mark.parametrize(("acked", "remind_after_s"), [(True, 1800.0), (True, 0.0), (False, 0.0)])
+def test_what_goes_on_when_all_that_people_took_is_over_pages_once(acked: bool, remind_after_s: float) -> None:
+    scene = parts(acked, remind_after_s=remind_after_s)
+    assert together(scene) == APART
+    (goes_on,) = scene.open
+    first, second = scene.pages
+    assert (scene.services(goes_on), second.incident) == ({*RIGHT}, goes_on.id)
+    assert second.incident != first.incident
+
+
+def test_what_goes_on_stands_under_a_page_that_nobody_has_answered_and_of_which_people_are_reminded() -> None:
+    scene = parts(acked=False)
+    assert together(scene) == APART
+    assert len(scene.pages) == 1
+    scene.wait(2_000.0)
+    assert [one.incident for one in scene.reminders] == [scene.open[0].id]
+
+
+def test_nobody_is_called_again_while_what_people_took_goes_on() -> None:
+    assert len(parts(acked=True, still=True).pages) == 1

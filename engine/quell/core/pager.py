@@ -208,6 +208,7 @@ class Pager:
 
         ``came`` has by alert the paged incident that it just came from. That is so as of `hand_on_pages`, and only if
         nothing else in it pages by its severity, it is no graver than what was told, and nobody else would be called.
+        What goes on when all else of an incident is over pages if somebody had taken that, or nobody would be reminded.
         """
         incident = self._state.incidents[name]
         if not came or not incident.is_open or incident.acknowledged_by:
@@ -236,8 +237,23 @@ class Pager:
         if early:
             self._state.early.setdefault(name, self._state.early[origin.id])
         paged = _paged_as(incident, origin, told)
+        if not early and self._dealt_with(origin, paged, came):
+            return
         self._logbook.keep(noted(paged, now, PAGED, f"as {origin.id}, where it stood"), "updated", now, out)
         self.plan(paged)
+
+    def _dealt_with(self, origin: Incident, paged: Incident, came: Mapping[str, Incident]) -> bool:
+        """Whether what people were called for is over, and nobody would be told of what goes on in ``paged`` soon.
+
+        Whoever had taken it has ended it and looks no more, or no reminder is left.
+        """
+        stood = self._state.alerts.get(origin.page_alert or "")
+        if stood is not None and stood.firing and self._paged_by(stood):
+            return False
+        if not origin.acknowledged_by and self._remind_at(paged) is not None:
+            return False
+        known = (self._state.alerts.get(mark) for mark in origin.alerts if mark not in came)
+        return not any(alert is not None and alert.firing for alert in known)
 
     def _news(self, able: Sequence[Alert], came: Mapping[str, Incident]) -> bool:
         """Whether something pages by its severity of which people were not told in another incident either."""
