@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from quell.core.context import evaluated, rendered, run_context, top_suspect
+from quell.core.context import MOST_ALERTS, evaluated, rendered, run_context, top_suspect
 from quell.core.drift import drift_of
 from quell.core.items import EACH, ITEMS, items_of
 from quell.core.worded import params_of
@@ -39,7 +39,7 @@ def planned(state: State, playbook: Playbook, run: Run, incident: Incident, at: 
     A variable may refer to those written before it. A run stays about the drift that it began with: that alert may be
     over and forgotten when people are asked again a day later. Raises ExpressionError with the place.
     """
-    drift = run.drift or drift_of(state, incident.alerts or ((run.alert,) if run.alert else ()))
+    drift = run.drift or drift_of(state, incident.alerts[:MOST_ALERTS] or ((run.alert,) if run.alert else ()))
     run = replace(run, suspect=top_suspect(incident), drift=drift, vars={}, each="", locks=())
     context = run_context(state, playbook, run, at)
     roots, found = context.keys(), dict[str, Any]()
