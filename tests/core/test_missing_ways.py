@@ -168,5 +168,10 @@ def test_what_goes_on_stands_under_a_page_that_nobody_has_answered_and_of_which_
     assert [one.incident for one in scene.reminders] == [scene.open[0].id]
 
 
+def test_where_nobody_is_reminded_what_goes_on_pages_though_some_of_the_rest_does_too() -> None:
+    scene = parts(acked=True, still=True, remind_after_s=0.0)
+    assert len(scene.open) == len(scene.pages) == 2
+
+
 def test_nobody_is_called_again_while_what_people_took_goes_on() -> None:
     assert len(parts(acked=True, still=True).pages) == 1

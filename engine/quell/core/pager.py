@@ -208,7 +208,8 @@ class Pager:
 
         ``came`` has by alert the paged incident that it just came from. That is so as of `hand_on_pages`, and only if
         nothing else in it pages by its severity, it is no graver than what was told, and nobody else would be called.
-        What goes on when all else of an incident is over pages if somebody had taken that, or nobody would be reminded.
+        What goes on without the alert by which people were called pages if nobody would be reminded, and if somebody
+        had taken an incident of which all else is over.
         """
         incident = self._state.incidents[name]
         if not came or not incident.is_open or incident.acknowledged_by:
@@ -243,14 +244,17 @@ class Pager:
         self.plan(paged)
 
     def _dealt_with(self, origin: Incident, paged: Incident, came: Mapping[str, Incident]) -> bool:
-        """Whether what people were called for is over, and nobody would be told of what goes on in ``paged`` soon.
+        """Whether ``paged`` goes on without what people were called for, and nobody would be told of it soon.
 
-        Whoever had taken it has ended it and looks no more, or no reminder is left.
+        No reminder is left, or whoever had taken all of it has ended the rest and looks no more.
         """
         stood = self._state.alerts.get(origin.page_alert or "")
-        if stood is not None and stood.firing and self._paged_by(stood):
+        fires = stood is not None and stood.firing and self._paged_by(stood)
+        if fires and origin.page_alert in came:
             return False
-        if not origin.acknowledged_by and self._remind_at(paged) is not None:
+        if self._remind_at(paged) is None:
+            return True
+        if fires or not origin.acknowledged_by:
             return False
         known = (self._state.alerts.get(mark) for mark in origin.alerts if mark not in came)
         return not any(alert is not None and alert.firing for alert in known)
