@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.scene import T0, Scene, consistent, rulebook
-from quell.core.vicinity import WITHIN_S
+from quell.core.vicinity import WITHIN_S, _by_distance
 from quell.model.records import AlertRecord
 from quell.model.state import Unit
 from quell.model.topology import Dependency, Entity
@@ -102,3 +106,26 @@ def test_a_restart_changes_nothing_of_it() -> None:
     assert other.engine.snapshot() == one.engine.snapshot()
     one.wait(9_000.0)
     assert not one.engine.state.units
+
+
+class Counted(list[tuple[float, int]]):
+    """Counts how often something in it is read."""
+
+    reads = 0
+
+    def __getitem__(self, at):  # type: ignore[no-untyped-def,override]
+        self.reads += 1
+        return super().__getitem__(at)
+
+
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(0, 9))
+def test_the_nearest_come_first_and_of_equals_the_lowest_number(began: list[int], at: int) -> None:
+    here = sorted((float(first), number) for number, first in enumerate(began))
+    assert list(_by_distance(here, float(at))) == sorted((abs(first - at), number) for first, number in here)
+
+
+@pytest.mark.parametrize("at", [-1.0, 7.0, 9.0])
+def test_where_thousands_began_at_once_few_are_looked_at(at: float) -> None:
+    here = Counted((7.0, number) for number in range(5_000))
+    assert [number for _, number in islice(_by_distance(here, at), 4)] == [0, 1, 2, 3]
+    assert here.reads < 40

@@ -74,7 +74,7 @@ class Correlator:
         self._ample: set[int] = set()
         """Units that are known to have alerts enough to be worth all that one can be."""
         self._posing = Posing(state, self._timing)
-        self._fellows = Fellows(graph, state)
+        self._fellows = Fellows(graph, state, self._web.full)
         self._weighed = Weighed()
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
@@ -186,9 +186,16 @@ class Correlator:
     def met(self, unit: Unit) -> Group:
         """The group of a unit of which something ended, with others in which trouble came and went with it."""
         group = self._state.groups[unit.group]
-        found = [self._state.groups[other] for other in sorted(self._fellows.over_with(unit))]
         own = len(group.units)
-        others = [one for one in found if min(own, len(one.units)) <= FEW and own + len(one.units) <= LARGE_GROUP]
+        if own >= LARGE_GROUP:
+            return group
+        found = [self._state.groups[other] for other in sorted(self._fellows.over_with(unit))]
+        others = []
+        size = own
+        for one in found:
+            if min(own, len(one.units)) <= FEW and size + len(one.units) <= LARGE_GROUP:
+                others.append(one)
+                size += len(one.units)
         if not others:
             return group
         due = [one.solve_at for one in (group, *others) if one.solve_at is not None]

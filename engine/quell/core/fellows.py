@@ -6,7 +6,11 @@ near it is as well.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
+from collections.abc import Callable
+from itertools import islice
+from math import inf
 
 from quell.core.graph import Graph
 from quell.core.same_spell import AT_ONCE_S, BEGAN_S, ENDED_S
@@ -14,34 +18,47 @@ from quell.model.state import State, Unit
 
 ROOM = 2.0
 """A unit may lie so many times further from another than their causes from one another."""
+NEAREST = 8
+"""So many on either side are asked what they belong to."""
 
 
 class Fellows:
     """The live units by namespace, if any ways are missing. Made anew from the state, it is the same."""
 
-    def __init__(self, graph: Graph, state: State) -> None:
+    def __init__(self, graph: Graph, state: State, full: Callable[[int], bool]) -> None:
         self._graph = graph
         self._state = state
-        self._of: defaultdict[str, set[int]] = defaultdict(set)
+        self._full = full
+        self._of: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+        """By namespace when units began, in order, and which."""
         for unit in state.units.values() if graph.gaps.some else ():
             self.add(unit)
 
     def add(self, unit: Unit) -> None:
         """Notes a new unit."""
         if scope := self._scope(unit):
-            self._of[scope].add(unit.id)
+            insort(self._of[scope], (unit.first, unit.id))
 
     def drop(self, unit: Unit) -> None:
         """Forgets a unit."""
         if scope := self._scope(unit):
-            self._of[scope].discard(unit.id)
-            if not self._of[scope]:
+            here = self._of[scope]
+            del here[bisect_left(here, (unit.first, unit.id))]
+            if not here:
                 del self._of[scope]
 
     def beside(self, unit: Unit) -> set[int]:
-        """The units near a new one that began when it did."""
-        units, others = self._state.units, self._of.get(self._scope(unit), ())
-        return {other for other in others if abs(units[other].first - unit.first) <= ROOM * AT_ONCE_S}
+        """Units near a new one that began when it did, of groups that take in more.
+
+        The nearest before it and after it stand for all: what began so near them has joined their groups already.
+        """
+        here = self._of.get(self._scope(unit), [])
+        at, reach = bisect_left(here, (unit.first, unit.id)), ROOM * AT_ONCE_S
+        near = (*here[max(at - NEAREST, 0) : at], *here[at : at + NEAREST])
+        units = self._state.units
+        return {
+            other for first, other in near if abs(first - unit.first) <= reach and not self._full(units[other].group)
+        }
 
     def over_with(self, unit: Unit) -> set[int]:
         """The other groups with causes of their own in which something near came and went with this unit."""
@@ -49,9 +66,12 @@ class Fellows:
         found: set[int] = set()
         if end is None or not own.solution:
             return found
-        for other_id in self._of.get(self._scope(unit), ()):
+        here, reach = self._of.get(self._scope(unit), []), ROOM * BEGAN_S
+        for _, other_id in islice(
+            here, bisect_left(here, (unit.first - reach,)), bisect_right(here, (unit.first + reach, inf))
+        ):
             other = self._state.units[other_id]
-            if other.group in found or other.group == own.id or abs(other.first - unit.first) > ROOM * BEGAN_S:
+            if other.group in found or other.group == own.id:
                 continue
             ended = _end(other)
             if ended is not None and abs(ended - end) <= ROOM * ENDED_S and self._state.groups[other.group].solution:

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice, takewhile
 from math import log1p
 
 from quell.core.families import COUNT
@@ -41,7 +43,8 @@ class Vicinity:
         self._units = state.units
         self._size = Counter(entity.labels.get("namespace", "") for entity in graph.entities)
         self._began = sorted([unit.first for unit in state.units.values()])
-        self._here: dict[str, list[int]] = {}
+        self._here: dict[str, list[tuple[float, int]]] = {}
+        """By namespace when units began, in order, and which; without those that are tied to none."""
         for unit_id in sorted(state.units):
             self._note(state.units[unit_id])
 
@@ -60,37 +63,33 @@ class Vicinity:
     def drop(self, unit: Unit) -> None:
         """Forgets a unit."""
         del self._began[bisect_left(self._began, unit.first)]
-        scope = self._scope(unit)
+        scope = "" if unit.plain else self._scope(unit)
         if scope:
-            self._here[scope].remove(unit.id)
-            if not self._here[scope]:
+            here = self._here[scope]
+            del here[bisect_left(here, (unit.first, unit.id))]
+            if not here:
                 del self._here[scope]
 
     def _scope(self, unit: Unit) -> str:
         return self._graph.scope(self._graph.node(unit.entity))
 
     def _note(self, unit: Unit) -> None:
-        scope = self._scope(unit)
+        scope = "" if unit.plain else self._scope(unit)
         if scope:
-            self._here.setdefault(scope, []).append(unit.id)
+            insort(self._here.setdefault(scope, []), (unit.first, unit.id))
 
     def _near(self, unit: Unit, scope: str) -> list[tuple[int, float]]:
         """The nearest in time of those in a namespace, as far as chance would not have brought them there."""
-        others = (self._units[other] for other in self._here.get(scope, ()))
-        near = sorted(
-            (abs(other.first - unit.first), other.id)
-            for other in others
-            if not other.plain and other.entity != unit.entity and abs(other.first - unit.first) <= WITHIN_S
-        )
+        near = takewhile(lambda one: one[0] <= WITHIN_S, _by_distance(self._here.get(scope, []), unit.first))
+        others = (self._units[other] for _, other in near)
         share = self._size[scope] / len(self._graph.entities)
         found: list[tuple[int, float]] = []
-        for _, other_id in near[:MOST]:
-            other = self._units[other_id]
+        for other in islice((other for other in others if other.entity != unit.entity), MOST):
             earlier, later = sorted((unit.first, other.first))
             between = bisect_right(self._began, later) - bisect_left(self._began, earlier)
             cost = LEG + log1p(between * share / BY_CHANCE)
             if cost <= FARTHEST and not self._depends(unit, other) and not self._depends(other, unit):
-                found.append((other_id, round(cost, 3)))
+                found.append((other.id, round(cost, 3)))
         return found
 
     def _depends(self, one: Unit, other: Unit) -> bool:
@@ -99,3 +98,18 @@ class Vicinity:
         keys = self._reacher.reach(key(self._graph.node(one.entity), one.family)).keys
         at = bisect_left(keys, node * COUNT)
         return at < len(keys) and keys[at] < (node + 1) * COUNT
+
+
+def _by_distance(here: Sequence[tuple[float, int]], at: float) -> Iterator[tuple[float, int]]:
+    """How far off these began, nearest first, and which; of equals the one with the lowest number first."""
+    later = bisect_left(here, (at,))
+    after = ((here[place][0] - at, here[place][1]) for place in range(later, len(here)))
+    return merge(after, _back(here, later, at))
+
+
+def _back(here: Sequence[tuple[float, int]], end: int, at: float) -> Iterator[tuple[float, int]]:
+    while end:
+        first = here[end - 1][0]
+        start = bisect_left(here, (first,))
+        yield from ((at - first, here[place][1]) for place in range(start, end))
+        end = start
