@@ -89,3 +89,31 @@ def test_a_lost_zone_is_not_told_as_trouble_of_what_its_services_call() -> None:
     assert incident.suspects[0].entity == "az/z3"
     assert scene.services(incident) == set(lost)
     consistent(scene.engine)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_whom_the_graph_does_not_know_is_no_rate_whether_met_before_or_after_a_start(first: bool) -> None:
+    strangers = [f"service/x{at:03}" for at in range(300)]
+    calls = [Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[:100]]
+    graph = Graph([Entity(entity=name) for name in [*SERVICES, HUB]], calls, Correlate(), strangers if first else [])
+    hubs = Hubs(graph)
+    for name in (*SERVICES[:20], *SERVICES[100:130], *strangers[:90]):
+        hubs.turned(graph.node(name), alerting=True)
+    found = hubs.dearer(np.array([key(graph.node(HUB), Family.FAILING)]))
+    assert found is not None
+    assert found[0] == pytest.approx(-np.log(1.0 - (30 / 300) / (20 / 100)))
+
+
+def test_a_restart_amid_strangers_changes_nothing() -> None:
+    callers = [Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[:100]]
+    book = rulebook(entities=tuple(Entity(entity=name) for name in [*SERVICES, HUB]), dependencies=tuple(callers))
+    one, other = Scene(book), Scene(book)
+    told = [f"x{at:03}" for at in range(300)] + [name[8:] for name in SERVICES[:16]] + ["auth"]
+    for at, name in enumerate(told):
+        for scene in (one, other):
+            scene.tell(fires(name, at * 0.1, severity="warning"))
+        if at % 40 == 39:
+            other.restart()
+    for scene in (one, other.restart()):
+        scene.wait(400.0)
+    assert other.engine.snapshot() == one.engine.snapshot()

@@ -53,6 +53,8 @@ class Graph:
         for edge in sorted([*told, *implied(known, told)], key=lambda edge: (edge.from_, edge.to, edge.type)):
             self._connect(edge, settings)
         self.gaps = Gaps(known, told, self.kind)
+        self.known = len(self.entities)
+        """So many nodes, the first of all, are what people or senders told of: the others are strangers."""
         self._strangers = [] if strangers is None else strangers
         for stranger in self._strangers:
             self._add(Entity(entity=stranger))

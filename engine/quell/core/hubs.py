@@ -34,15 +34,15 @@ class Hubs:
         self._graph = graph
         self._many = np.array([len(arcs) >= MANY for arcs in graph.inn], dtype=np.bool_)
         self._some = bool(self._many.any())
-        self._kinds = Counter(graph.kind(node) for node in range(len(graph.inn))) if self._some else Counter[str]()
+        self._kinds = Counter(graph.kind(node) for node in range(graph.known)) if self._some else Counter[str]()
         self._troubled: Counter[str] = Counter()
         self._shown: Counter[int] = Counter()
         self._fails: set[int] = set()
         self._of: dict[int, tuple[str, ...]] = {}
 
     def turned(self, node: int, *, alerting: bool) -> None:
-        """Something at a node is in trouble now, or nothing is any more."""
-        if not self._some:
+        """Something at a node is in trouble now, or nothing is any more. Strangers are no rate: nobody counted them."""
+        if not self._some or node >= self._graph.known:
             return
         step = 1 if alerting else -1
         self._troubled[self._graph.kind(node)] += step
