@@ -69,3 +69,21 @@ def test_the_nearest_in_time_is_it_and_of_one_cause_only() -> None:
     assert told(ALERT, nearer) == {(nearer.key, 20.0): [0, 2]}
     both = with_origins({TOP: [0], other: [1]}, lambda _parts: SPAN, [ALERT], GAPS, 90.0)
     assert both == {(ALERT.key, 0.0): [0], other: [1]}
+
+
+class Began(float):
+    """A time that counts how often it is told from another."""
+
+    asked = 0
+
+    def __sub__(self, other: float) -> float:
+        Began.asked += 1
+        return float(self) - other
+
+
+def test_of_thousands_only_those_that_began_with_a_cause_are_held_against_it() -> None:
+    groups = {(1 * COUNT, 1_000.0 * at): [at] for at in range(50)}
+    lone = [Lone(key=(41 + at) * COUNT, began=Began(10.0 * at), ended=inf, near=4) for at in range(5_000)]
+    found = with_origins(groups, lambda parts: replace(SPAN, began=1_000.0 * parts[0]), lone, GAPS, 90_000.0)
+    assert [(41 + 100 * at) * COUNT for at in range(50)] == [key for key, _ in found]
+    assert Began.asked < 5_000

@@ -6,7 +6,8 @@ alert is no cause by itself, and the first service is named for want of a better
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from quell.core.folding import Occurrence
@@ -15,6 +16,7 @@ from quell.core.same_spell import AT_ONCE_S, ENDED_S, Span
 
 ENDED_NEAR_S = 2.0 * ENDED_S
 """One alert alone tells less surely when trouble was over than several do."""
+_ROUNDING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,25 @@ def with_origins(
 ) -> dict[Occurrence, list[int]]:
     """The groups, those told as what began with them, near them, at what things like their own place need."""
     left = sorted(lone, key=lambda one: (one.began, one.key))
+    began = [one.began for one in left]
     found: dict[Occurrence, list[int]] = {}
     for top, parts in groups.items():
         span = span_of(parts) if left else None
-        fits = [one for one in left if span is not None and _fits(one, top, span, gaps, now)]
-        best = min(fits, key=lambda one: (abs(one.began - span.began), one.key), default=None) if span else None
-        if best is None:
+        near = _at_once(began, span.began) if span else range(0)
+        fits = [at for at in near if span and _fits(left[at], top, span, gaps, now)]
+        if not span or not fits:
             found[top] = parts
-        else:
-            left.remove(best)
-            found[best.key, best.began] = parts
+            continue
+        best = min(fits, key=lambda at: (abs(left[at].began - span.began), left[at].key))
+        found[left[best].key, left[best].began] = parts
+        del left[best], began[best]
     return found
+
+
+def _at_once(began: Sequence[float], with_it: float) -> range:
+    """Where those are, in order of time, that began when something did, and next to none besides."""
+    margin = AT_ONCE_S + _ROUNDING_S
+    return range(bisect_left(began, with_it - margin), bisect_right(began, with_it + margin))
 
 
 def _fits(one: Lone, top: Occurrence, span: Span, gaps: Gaps, now: float) -> bool:
