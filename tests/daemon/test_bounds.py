@@ -12,6 +12,7 @@ from quell.daemon import bounds as bounding
 from quell.daemon.bounds import Bounds
 from quell.daemon.inbox import TooMany
 from quell.model.records import AlertRecord, AnyRecord, Tick
+from quell.model.retold import Retold, Words
 
 LABELS = st.dictionaries(st.text("abcdef", max_size=2), st.text("xyü", max_size=7), max_size=5)
 RECORDS = st.builds(AlertRecord, at=st.just(1.0), status=st.just("firing"), labels=LABELS) | st.just(Tick(at=1.0))
@@ -74,3 +75,19 @@ def test_nor_are_those_of_deliveries_that_are_never_plain(monkeypatch: pytest.Mo
         bounds.split([AlertRecord(at=1.0, status="firing", labels={"a": value}), Tick(at=1.0)])
         del value
     assert [value() for value in values[:20]] == [None] * 20
+
+
+def test_whole_deliveries_are_looked_at_once_by_each_bounds_and_not_held() -> None:
+    bounds, stricter, values = Bounds(5, 3, 5), Bounds(5, 3, 1), []
+    for n in range(40):
+        value = Text(n)
+        values.append(weakref.ref(value))
+        said = AlertRecord(at=1.0, status="firing", labels={"a": "it"}, annotations={"value": value})
+        words = Words([said], 10)
+        for _ in range(2):
+            assert bounds.plain(Retold(words, 1.0, 2.0))
+            assert not stricter.plain(Retold(words, 1.0, 2.0))
+        assert words.within is bounds
+        assert not Bounds(0, 3, 5).plain(Retold(words, 1.0, 2.0))
+        del value, said, words
+    assert [value() for value in values] == [None] * 40

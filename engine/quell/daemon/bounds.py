@@ -9,7 +9,7 @@ import msgspec
 
 from quell.daemon.inbox import TooMany
 from quell.model.records import AlertRecord, AnyRecord
-from quell.model.retold import Retold, Words
+from quell.model.retold import Retold
 from quell.sdk.connector import Rejected
 
 _MOST_SEEN = 4096
@@ -24,8 +24,6 @@ class Bounds:
     value: int
     _seen: dict[int, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Labels that were within bounds, by their identity: whoever is told again has the very same object."""
-    _seen_words: dict[int, Words] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """The same of what whole deliveries say."""
 
     def split(self, records: Sequence[AnyRecord]) -> tuple[Sequence[AnyRecord], list[Rejected]]:
         """The records that are within bounds, and the others with the reason. Raises `TooMany`."""
@@ -51,14 +49,11 @@ class Bounds:
             return False
         if type(records) is not Retold:
             return self._alerts_plain(records)
-        words, known = records.words, self._seen_words
-        if known.get(id(words)) is words:
-            return True
-        if len(known) > _MOST_SEEN:
-            known.clear()
-        if plain := self._alerts_plain(records):
-            known[id(words)] = words
-        return plain
+        # Noted at the words: kept here, they would outlive all who tell them, and they may be megabytes each.
+        words = records.words
+        if words.within is not self and self._alerts_plain(records):
+            words.within = self
+        return words.within is self
 
     def _alerts_plain(self, records: Sequence[AnyRecord]) -> bool:
         most, value, seen = self.labels, self.value, self._seen

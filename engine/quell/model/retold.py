@@ -17,15 +17,17 @@ from quell.model.records import AlertRecord
 class Words:
     """What a delivery says each time: its alerts, in order, without ``seen`` and ``ends_at``; ``size`` bytes in all.
 
-    ``stored`` is kept by the store: how it writes them, once it did.
+    ``stored`` is kept by the store: how it writes them, once it did. ``within`` is kept by whoever bounds deliveries:
+    within which bounds they were found. Both are gone when nobody tells this any more.
     """
 
-    __slots__ = ("alerts", "size", "stored")
+    __slots__ = ("alerts", "size", "stored", "within")
 
     def __init__(self, alerts: Sequence[AlertRecord], size: int) -> None:
         self.alerts = tuple(alerts)
         self.size = size
         self.stored: object = None
+        self.within: object = None
 
 
 class Retold(list[AlertRecord]):
