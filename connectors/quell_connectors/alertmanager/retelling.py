@@ -59,7 +59,7 @@ class Retelling:
 
     def told(self, body: bytes, now: float, time_of: Callable[[str], float | None]) -> Retold | None:
         """The records of a delivery that is known and whose alerts fire; None where it must be read."""
-        begin = body.find(_NAMED) + len(_NAMED)
+        begin = body.find(_NAMED, 0, _LONGEST_MARK) + len(_NAMED)  # what begins longer is not remembered
         known = self._known.get(body[:begin])
         if known is None:
             return None
@@ -84,10 +84,11 @@ class Retelling:
             or not self._again(body, begin)
         ):
             return
-        parts = body.split(ends)
         end = records[0].ends_at
-        plain = len(parts) == len(records) + 1 and all(_fires(each, end, now) for each in records)
-        if not plain or not _are_ends(parts, ends, read):
+        if body.count(ends) != len(records) or not all(_fires(each, end, now) for each in records):
+            return
+        parts = body.split(ends)
+        if not _are_ends(parts, ends, read):
             return
         words = Words([msgspec.structs.replace(each, seen=None, ends_at=None) for each in records], len(body))
         head = body[:begin]
