@@ -1,8 +1,8 @@
 """Deliveries that were there before, byte for byte but for the end of their alerts: known as a whole.
 
-Prometheus tells all that one group of rules found in one delivery, again and again, and all of it ends at one time
-that moves. What the rest says was found valid, and is a pure function of its bytes: that it is remembered changes how
-long an answer takes and never what it is.
+Senders that keep a list tell it again and again, and all of it ends at one time that moves. (Prometheus tells the
+alerts of a rule in another order each time; those are known one by one.) What the rest says was found valid, and is a
+pure function of its bytes: that it is remembered changes how long an answer takes and never what it is.
 """
 
 from __future__ import annotations
