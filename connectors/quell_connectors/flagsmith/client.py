@@ -41,6 +41,7 @@ class Client:
             raise Refused(f"Flagsmith knows {len(found)} flags named {flag} in {environment}; nothing was changed")
         return Looked(found[0].enabled, found[0].id)
 
+    # One signature for all flag services; not each needs all of it.
     async def switch(self, which: Which, before: Looked, on: bool, *, comment: str, now: float) -> None:  # noqa: ARG002
         """Enables or disables; what is left out of the body stays as it is."""
         await self._call("PUT", f"{_path(which.environment)}/{before.mark}/", body={"enabled": on})

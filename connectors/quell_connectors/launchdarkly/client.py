@@ -47,6 +47,7 @@ class Client:
             raise Refused(f"flag {flag} of project {project} has no environment {environment}")
         return Looked(found.environments[environment].on)
 
+    # One signature for all flag services; not each needs all of it.
     async def switch(self, which: Which, before: Looked, on: bool, *, comment: str, now: float) -> None:  # noqa: ARG002
         """Turns a flag on or off; one that is so already stays so."""
         kind = "turnFlagOn" if on else "turnFlagOff"

@@ -30,6 +30,7 @@ class Client:
         """Whether a flag is enabled in an environment."""
         return Looked(decode((await self._call("GET", _path(which))).body, _Environment).enabled)
 
+    # One signature for all flag services; not each needs all of it.
     async def switch(self, which: Which, before: Looked, on: bool, *, comment: str, now: float) -> None:  # noqa: ARG002
         """Enables or disables a flag; one that is so already stays so."""
         await self._call("POST", f"{_path(which)}/{'on' if on else 'off'}")

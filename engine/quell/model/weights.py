@@ -34,7 +34,7 @@ def _table(entries: Mapping[tuple[Trouble, Trouble], tuple[float, float]]) -> Ta
     return tuple(Passage(*kinds, float(p), float(lag_s)) for kinds, (p, lag_s) in entries.items())
 
 
-F, S, I, D = TROUBLES  # noqa: E741
+F, S, I, D = TROUBLES  # noqa: E741 -- one letter each, as in the tables below
 
 
 class Travel(msgspec.Struct, frozen=True, kw_only=True):

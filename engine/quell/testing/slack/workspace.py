@@ -62,8 +62,8 @@ class FakeSlack:
     """``clock`` gives seconds since 1970. Channels and people are added before they are used."""
 
     bot_token = "xoxb-fake-bot"  # noqa: S105 -- opens nothing but this
-    app_token = "xapp-fake-app"  # noqa: S105
-    signing_secret = "fake-signing-secret"  # noqa: S105
+    app_token = "xapp-fake-app"  # noqa: S105 -- of a pretended workspace
+    signing_secret = "fake-signing-secret"  # noqa: S105 -- of a pretended workspace
     bot_user = "U0QUELL00"
 
     def __init__(self, clock: Callable[[], float] = time.time, *, limits: bool = True) -> None:
