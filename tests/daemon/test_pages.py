@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from daemon.chatroom import in_a_loop
 from daemon.parts import READER, TOKEN, Running, token
-from daemon.test_chat import config, status, talking, trouble
+from daemon.test_chat import config, labels, status, talking, trouble
 from quell.core.similar import Like, Likes
 from quell.daemon.pages import reading
 from quell.daemon.pages.app import is_page
@@ -96,6 +96,29 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_is_nothing_to_the_api()
             f"{place.url}/api/quell/v1/status", headers={"cookie": set_to.partition(";")[0]}
         ) as answer:
             assert answer.status == 401
+
+
+@in_a_loop
+async def test_of_many_alerts_an_incident_shows_the_gravest_and_folds_the_others() -> None:
+    async with browsing() as (place, browser):
+        name = await trouble(place)
+        now = place.daemon.clock.now()
+        told = [labels("ledger", f"Slow{each}") for each in range(16)]
+        more = [
+            AlertRecord(at=now, seen=now, status="firing", labels=each, source="prom", starts_at=now) for each in told
+        ]
+        await place.daemon.inbox.put(more)
+        await place.until(lambda: len(place.daemon.loop.decider.state.incidents[name].alerts) == 20)
+        alerts = place.daemon.loop.decider.state.incidents[name].alerts
+        _, page, _ = await browser.get(f"/incidents/{name}")
+        before, _, folded = page.partition('<details id="more-alerts">')
+        table = before[before.index("<h2>Alerts</h2>") :]
+        rest, _, after = folded.partition("</details>")
+        shown = [[mark for mark in alerts if f'href="/alerts/{mark}"' in part] for part in (table, rest)]
+        assert [len(each) for each in shown] == [12, 8]
+        assert sorted(shown[0] + shown[1]) == sorted(alerts)
+        assert "8 more, less grave or over" in rest
+        assert "What happened" in after
 
 
 @in_a_loop

@@ -21,6 +21,10 @@ from quell.sdk.chat import Line
 
 MOST_INCIDENTS = 100
 MOST_ALERTS = 300
+FIRST_ALERTS = 12
+"""Of more alerts than these an incident shows the gravest; the others wait folded, so that its timeline is near."""
+_FEW = 4
+"""So many more are shown all the same: to fold them would save nothing."""
 MOST_RUNS = 100
 MOST_ENTRIES = 200
 HANDLINGS: tuple[Handling, ...] = ("page", "hold", "digest", "muted")
@@ -74,6 +78,16 @@ class Whole:
     timeline_left: int
     known: bool
     edition: int
+
+    @property
+    def first_alerts(self) -> tuple[Alert, ...]:
+        """Those that are in sight at once: the gravest, or all if they are few."""
+        return self.alerts if len(self.alerts) <= FIRST_ALERTS + _FEW else self.alerts[:FIRST_ALERTS]
+
+    @property
+    def other_alerts(self) -> tuple[Alert, ...]:
+        """Those that are folded away."""
+        return self.alerts[len(self.first_alerts) :]
 
 
 @dataclass(frozen=True, slots=True)
