@@ -7,7 +7,7 @@ as that is left for the long way, and so is what comes twice at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,6 +22,8 @@ from quell.model.state import State
 
 MOST_SAME = 10_000
 """So many label sets are known again as the very object that they were before."""
+New = tuple[bytes, str, AlertRecord]
+"""An alert of which nothing is known: its labels as bytes, its fingerprint, and the record that tells of it."""
 
 
 class Repeats:
@@ -30,12 +32,23 @@ class Repeats:
     def __init__(self, state: State, chart: Chart) -> None:
         self._state = state
         self._chart = chart
+        self.new: Sequence[New] = ()
+        """What the last call of `take` returned, if nothing is known of any of it and no alert is told of twice."""
         self._marks: dict[int, str] = {}
-        self.identities: dict[int, bytes] = {}
-        """What the labels are as bytes, by the record's identity, of the records that the last call of `take` returned
-        and where that was asked for."""
+        self._identities: dict[int, bytes] = {}
         self._same: dict[int, tuple[dict[str, str], str]] = {}
         """Labels and fingerprints by the labels' identity: who tells an alert again mostly hands over one object."""
+
+    @property
+    def identities(self) -> Mapping[int, bytes]:
+        """What labels are as bytes, by their record's identity, of what the last call of `take` returned.
+
+        Of some only: where nobody had to ask.
+        """
+        if self.new and not self._marks:
+            self._marks = {id(record): mark for _, mark, record in self.new}
+            self._identities = {id(record): identity for identity, _, record in self.new}
+        return self._identities
 
     def mark_of(self, record: AlertRecord) -> str:
         """The fingerprint of an alert, which may have been found already, in the call of `take` before."""
@@ -43,7 +56,7 @@ class Repeats:
 
     def take(self, records: Sequence[AnyRecord], now: float, out: list[AnyDecision]) -> Sequence[AnyRecord]:
         """Takes all that are mere repeats; returns the other records."""
-        self._marks, self.identities = {}, {}
+        self.new, self._marks, self._identities = (), {}, {}
         if self._chart.resolver.relabels:
             return records
         told: list[AlertRecord] = []
@@ -56,11 +69,13 @@ class Repeats:
         alerts = self._state.alerts
         found: dict[str, Alert] = {}
         rest: list[AnyRecord] = []
-        marks, identities = self._marks, self.identities
+        marks, identities = self._marks, self._identities
+        new: list[New] = []
         seen: set[str] = set()
         for record in told:
             labels = record.labels
             same = self._same.get(id(labels))
+            identity = b""
             if same is not None and same[0] is labels:
                 mark = same[1]
             else:
@@ -77,6 +92,8 @@ class Repeats:
             if again is None or not self._settled(again):
                 rest.append(record)
                 marks[id(record)] = mark
+                if known is None and identity:
+                    new.append((identity, mark, record))
             else:
                 found[mark] = again
                 if same is None and known is not None and known.labels is labels:
@@ -84,6 +101,8 @@ class Repeats:
         for mark in sorted(found):
             alert = alerts[mark] = found[mark]
             out.append(AlertChanged(at=now, alert=alert, repeat=True))
+        if len(new) == len(rest):
+            self.new = new
         return rest
 
     def _all_new(self, told: list[AlertRecord]) -> bool:
@@ -98,9 +117,7 @@ class Repeats:
         marks = list(map(digest_of, identities))
         if len(set(marks)) < len(marks) or not self._state.alerts.keys().isdisjoint(marks):
             return False
-        by = list(map(id, told))
-        self._marks = dict(zip(by, marks, strict=True))
-        self.identities = dict(zip(by, identities, strict=True))
+        self.new = list(zip(identities, marks, told, strict=True))
         return True
 
     def _know(self, labels: dict[str, str], mark: str) -> None:

@@ -67,12 +67,12 @@ class Alerts:
         self.unmuted: list[str] = []
         """Firing alerts that nothing mutes any more, since this was last emptied."""
         self._words = Words()
-        self._muter = Muter(rulebook)
+        self.muter = Muter(rulebook)
         for alert in state.alerts.values():
-            self._muter.note(alert)
+            self.muter.note(alert)
         self.kpis = AtKpis(state)
         self.firsts = Firsts(
-            rulebook, chart, state, agenda=agenda, pruning=pruning, muter=self._muter, words=self._words,
+            rulebook, chart, state, agenda=agenda, pruning=pruning, muter=self.muter, words=self._words,
             rejudge=self.rejudge, kpis=self.kpis,
         )  # fmt: skip
         """Takes most of what is heard of for the first time."""
@@ -204,7 +204,7 @@ class Alerts:
 
     def plan_mutes(self, now: float) -> None:
         """Puts the next start or end of a silence or window on the agenda."""
-        self._agenda.put(self._muter.next_change(now, self._state.silences), "mutes")
+        self._agenda.put(self.muter.next_change(now, self._state.silences), "mutes")
 
     def paged(self, alert: Alert, now: float) -> None:
         """Remembers that an alert paged, so that it does not page again for the same."""
@@ -256,7 +256,7 @@ class Alerts:
 
     def _settled(self, alert: Alert, now: float, out: list[AnyDecision]) -> Alert:
         """Judged, with everybody whose inhibition hangs on it judged as well."""
-        affected = self._muter.note(alert)
+        affected = self.muter.note(alert)
         alert = self._judged(self._muted(alert, now), now)
         self._state.alerts[alert.fingerprint] = alert
         if affected:
@@ -264,7 +264,7 @@ class Alerts:
         return alert
 
     def _muted(self, alert: Alert, now: float) -> Alert:
-        mutings = self._muter.mutings(alert.labels, now, self._state.silences) if alert.firing else ()
+        mutings = self.muter.mutings(alert.labels, now, self._state.silences) if alert.firing else ()
         return alert if mutings == alert.mutings else msgspec.structs.replace(alert, mutings=mutings)
 
     def unchanged(self) -> AbstractContextManager[None]:

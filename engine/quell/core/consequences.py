@@ -7,6 +7,7 @@ from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
 from quell.core.escalate import Escalation
 from quell.core.explain import page_text
+from quell.core.flocks import Taken
 from quell.core.following import Following
 from quell.core.groups import Groups
 from quell.core.habits import Observer
@@ -56,8 +57,8 @@ class Consequences:
         self._observer = observer
         self._joining = joining
 
-    def follow(self, now: float, out: list[AnyDecision], start: int) -> Steps[None]:
-        """Adds to ``out`` what the decisions in it since ``start`` bring about."""
+    def follow(self, now: float, out: list[AnyDecision], start: int, flock: Taken | None = None) -> Steps[None]:
+        """Adds to ``out`` what the decisions in it since ``start`` bring about; a ``flock`` may be among them."""
         if self._alerts.unmuted:
             self._hear_again(now, out)
         at, any_alert, observe, ended = start, self._automation.any_alert, self._observer.alert, self._groups.ended
@@ -69,6 +70,11 @@ class Consequences:
             if joining.joined and (joined := joining.at(at)) is not None and self._join(joined, now, out):
                 at = joined.last
                 yield
+                continue
+            if flock is not None and at == flock.first and not any_alert:
+                self._observer.begun(flock.alerts)
+                self._lone.hold(flock.waiting)
+                at = flock.last
                 continue
             decision = out[at]
             at += 1

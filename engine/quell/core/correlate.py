@@ -144,10 +144,15 @@ class Correlator:
         self._touch(group, now, data=kind == Family.DATA)
         return unit
 
-    def add_alike(self, unit: Unit, alert: Alert) -> None:
-        """What `add` does with another that is like the last that joined a unit, in kind, place, onset and arrival."""
-        unit.alerts.append((alert.fingerprint, alert.episode))
-        self._alerts[unit.group] += 1
+    def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> None:
+        """What `add` does with others, if any, that are like the last that joined a unit.
+
+        That is: in kind, place, onset and arrival.
+        """
+        if unit is None:
+            return
+        unit.alerts += members
+        self._alerts[unit.group] += len(members)
         if self._state.customs or unit.id not in self._ample:
             unit.weight = self._weight(unit)
 

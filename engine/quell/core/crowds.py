@@ -5,6 +5,8 @@ Nothing waits for longer because of it: when the first of them is due, those tha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
 from quell.core.steps import Steps
@@ -43,6 +45,10 @@ class Crowds:
     def note(self, mark: str) -> None:
         """Remembers that an alert waits; whether it still does is asked when it matters."""
         (self._paging if self._state.alerts[mark].handling == "page" else self._held).add(mark)
+
+    def hold(self, marks: Iterable[str]) -> None:
+        """The same of many that do not page so far."""
+        self._held.update(marks)
 
     def sweep(self) -> None:
         """Forgets what waits no more."""

@@ -22,6 +22,7 @@ from quell.core.detect.detector import Detector
 from quell.core.elsewhere import Elsewhere
 from quell.core.escalate import Escalation
 from quell.core.explain import Explanation, explain, why_not
+from quell.core.flocks import Flocks
 from quell.core.following import Following
 from quell.core.graph import Graph
 from quell.core.groups import Groups
@@ -99,6 +100,7 @@ class Engine:
         )
         logbook = Logbook(self.state, self._agenda, self._pruning, rulebook.triage.calm_s, kpis=self._alerts.kpis)
         self._repeats = Repeats(self.state, self._chart)
+        self._flocks = Flocks(self.state, self._chart, self._alerts.firsts, self._alerts.muter)
         self._automation = Automation(rulebook, self.state, lambda: self.graph)
         self._pager = Pager(rulebook, self.state, self._alerts, logbook, self._agenda, routes=self._automation.routes)
         self._lives = Lives(rulebook, self.state, logbook, self._pager)
@@ -200,12 +202,14 @@ class Engine:
             yield []
         followed = len(out)
         rest = self._repeats.take(records, now, out)
-        ordered = in_order(rest, now, out, identities=self._repeats.identities, clocks=self._clocks)
-        self._takers.take(ordered, now, out)
+        flock = self._flocks.take(self._repeats.new, now, out, self._groups.add_all)
+        if flock is None:
+            ordered = in_order(rest, now, out, identities=self._repeats.identities, clocks=self._clocks)
+            self._takers.take(ordered, now, out)
         self._clocks.tell(now, out)
         self._hearing.plan()
         self.state.now = now
-        for _ in self._consequences.follow(now, out, followed):
+        for _ in self._consequences.follow(now, out, followed, flock):
             yield []
         yield out
 

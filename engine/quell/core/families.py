@@ -80,7 +80,7 @@ def _says_overdue(text: str) -> bool:
 
 def family(alert: Alert) -> Family:
     """The family of an alert: by its name first, by its summary where the name says nothing, else "failing"."""
-    named = _told_by(alert.name)
+    named = _told_by(alert.labels.get("alertname", ""))
     if named is not None:
         return named
     annotations = alert.annotations

@@ -38,19 +38,21 @@ MOST_SEVERITIES = 1000
 
 Rejudge = Callable[[Iterable[str], float, list[AnyDecision]], object]
 Add = Callable[[Sequence[Alert], float], None]
-_MAYBE_KPIS = tuple(BUSINESS_KINDS)
+MAYBE_KPIS = tuple(BUSINESS_KINDS)
 
 
-class _Alike(NamedTuple):
+class Alike(NamedTuple):
     """What all alerts have in common whose labels are alike where rules and severities look.
 
-    ``ruled``: a rule of triage is about them, ``mapped``: a map rule is. ``severe``: they page; ``handling`` and
+    ``ruled``: a rule of triage is about them, ``mapped``: a map rule is, ``mutable``: something but silences and
+    inhibitions may mute them. ``severe``: they page; ``handling`` and
     ``reason`` are what becomes of one that says nothing else.
     """
 
     ruled: bool
     mapped: bool
     ways: Ways
+    mutable: bool
     severity: str
     severe: bool
     handling: Handling
@@ -58,11 +60,11 @@ class _Alike(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Common:
+class Common:
     """What alerts have in common that are told of at the same times by one source.
 
-    ``until``: until when one is held that does not page, and one that does. ``patterns``: by severity the alert as it
-    is but for what it says.
+    ``until``: until when one is held that does not page, and one that does; ``judged``: which are judged again then.
+    ``marks``: all of them. ``patterns``: by severity the alert as it is but for what it says.
     """
 
     first: AlertRecord
@@ -77,6 +79,7 @@ class _Common:
     heard: tuple[Heard, ...]
     marks: list[str] = field(default_factory=list)
     patterns: dict[str, Alert] = field(default_factory=dict)
+    judged: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
 
     def has(self, record: AlertRecord) -> bool:
         """Whether another is told of at the same times by the same source; zero may have a sign, so it is none."""
@@ -92,7 +95,7 @@ class _Common:
             and not self.zero
         )
 
-    def pattern(self, alike: _Alike) -> Alert:
+    def pattern(self, alike: Alike) -> Alert:
         """The first of its severity; kept for the others."""
         pattern = self.patterns[alike.severity] = Alert(
             fingerprint="",
@@ -114,7 +117,7 @@ class _Common:
         return pattern
 
 
-def _otherwise(pattern: Alert, mutings: tuple[Muting, ...], record: AlertRecord) -> Alert:
+def otherwise(pattern: Alert, mutings: tuple[Muting, ...], record: AlertRecord) -> Alert:
     """The pattern of one that is muted, or says what others do not."""
     if mutings:
         pattern = replace(pattern, mutings=mutings, handling="muted", reason=muted(mutings), hold_until=None)
@@ -150,7 +153,10 @@ class Firsts:
         self._of_triage = len(self._court.rules)
         self._of_maps = self._of_triage + len(mapped)
         asked = [*(matching for matching, _ in self._court.rules), *mapped, *muter.matchings]
-        self._sieve = Sieve(asked, self._alike, besides=SEVERITY_LABELS)
+        sieve = Sieve(asked, self._alike, besides=SEVERITY_LABELS)
+        self.alike, self.asked = sieve.of, sieve.names
+        """What follows from labels, and the names of those of them from which it does."""
+        self.share, self.note_kpi = words.share, kpis.note
         self._said: dict[str, tuple[bool, Handling, Reason]] = {}
         self._arrived, self._ends, self._ahead = 0.0, 0.0, 0.0
         """Of the last that was taken: what comes together mostly has the same, which is then one object."""
@@ -168,8 +174,8 @@ class Firsts:
         left: tuple[str, AlertRecord] | None = None
         taken: list[Alert] = []
         known, behaviours, silences = state.alerts, state.behaviour, state.silences
-        of, share, begun = self._sieve.of, self._words.share, self._muter.begun
-        common: _Common | None = None
+        of, share, begun = self.alike, self._words.share, self._muter.begun
+        common: Common | None = None
         judged: dict[float, list[str]] = {}
         added = 0
         for mark, record in told:
@@ -177,8 +183,9 @@ class Firsts:
             if not labels or record.status != "firing" or record.value is not None or mark in known:
                 break
             if common is None or not common.has(record):
-                self._put(common, judged)
-                common = self._common(record, now)
+                self.plan(common, judged.items())
+                judged.clear()
+                common = self.common(record, now)
             if common is None or mark in behaviours:
                 break
             alike = of(labels)
@@ -190,13 +197,13 @@ class Firsts:
             mutings, affected = begun(mark, labels, alike.ways, now, silences)
             pattern = common.patterns.get(alike.severity) or common.pattern(alike)
             if mutings or record.key or record.threshold is not None:
-                pattern = _otherwise(pattern, mutings, record)
+                pattern = otherwise(pattern, mutings, record)
             alert = replace(
                 pattern, fingerprint=mark, labels=labels, annotations=record.annotations, url=record.url, entity=entity
             )
             known[mark] = alert
             taken.append(alert)
-            if entity is not None and entity.startswith(_MAYBE_KPIS):
+            if entity is not None and entity.startswith(MAYBE_KPIS):
                 self._kpis.note(alert)
             behaviours[mark] = common.behaviour
             common.marks.append(mark)
@@ -208,11 +215,11 @@ class Firsts:
                 self._rejudge(sorted(affected), now, out)
             out.append(AlertChanged(at=now, alert=alert))
             left = None
-        self._put(common, judged)
+        self.plan(common, judged.items())
         add(taken[added:], now)
         return left
 
-    def _common(self, record: AlertRecord, now: float) -> _Common | None:
+    def common(self, record: AlertRecord, now: float) -> Common | None:
         """What the next have in common that are told at the same times; None when these are over already."""
         at, ends_at = record.at, record.ends_at
         arrived = at if record.seen is None else record.seen
@@ -233,7 +240,7 @@ class Firsts:
         (begun,) = behaviour.began
         lone_s = self._court.lone_s
         waits = max(begun + lone_s, arrived + min(lone_s, COMPANY_S))  # how long a severe one waits for company
-        return _Common(
+        return Common(
             first=record,
             zero=0.0 in {record.at, record.seen, record.starts_at, record.ends_at},
             source=self._words.one(record.source),
@@ -246,8 +253,8 @@ class Firsts:
             heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
         )
 
-    def _put(self, common: _Common | None, judged: dict[float, list[str]]) -> None:
-        """Puts on the agenda when those that were taken lapse, and when they are judged again."""
+    def plan(self, common: Common | None, judged: Iterable[tuple[float, list[str]]]) -> None:
+        """Puts on the agenda when those that were taken lapse, and when which of them are judged again."""
         if common is None:
             return
         if common.ends_at is None:
@@ -255,18 +262,19 @@ class Firsts:
                 self._pruning.alert(self._state.alerts[mark])
         else:
             self._agenda.put_all(common.ends_at, "expire", common.marks)
-        for until, marks in judged.items():
+        for until, marks in judged:
             self._agenda.put_all(until, "judge", marks)
-        judged.clear()
 
-    def _alike(self, holds: Sequence[bool], labels: Mapping[str, str]) -> _Alike:
+    def _alike(self, holds: Sequence[bool], labels: Mapping[str, str]) -> Alike:
         """Of alerts with such labels, of which ``holds`` says what matches them."""
         severity = severity_of(labels)
         severe, handling, reason = self._said.get(severity) or self._say(severity)
-        return _Alike(
+        ways = self._muter.ways(holds[self._of_maps :])
+        return Alike(
             ruled=any(holds[: self._of_triage]),
             mapped=any(holds[self._of_triage : self._of_maps]),
-            ways=self._muter.ways(holds[self._of_maps :]),
+            ways=ways,
+            mutable=bool(ways.windows or ways.rules),
             severity=severity,
             severe=severe,
             handling=handling,

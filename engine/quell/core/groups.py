@@ -52,8 +52,9 @@ class Groups:
 
     def add_all(self, alerts: Sequence[Alert], now: float) -> None:
         """The same for first firings that come together: many of one symptom at one place mostly begin at once."""
-        unit_of, units, correlator = self._unit_of, self._state.units, self._chart.correlator
+        unit_of, units, join = self._unit_of, self._state.units, self._chart.correlator.add_alike
         joined: dict[str | None, tuple[int, float, Unit]] = {}
+        unit, members = None, list[tuple[str, int]]()  # those in a row that are alike join their unit in one go
         for alert in alerts:
             mark, entity = alert.fingerprint, alert.entity
             if mark in unit_of:
@@ -61,13 +62,18 @@ class Groups:
             kind, onset = family(alert), min(alert.starts_at, alert.onset_seen)
             last = joined.get(entity)
             if last is not None and last[0] == kind and last[1] == onset:
-                unit = last[2]
-                correlator.add_alike(unit, alert)
-                unit_of[mark] = unit.id
+                if last[2] is not unit:
+                    join(unit, members)
+                    unit, members = last[2], []
+                members.append((mark, alert.episode))
+                unit_of[mark] = last[2].id
                 continue
+            join(unit, members)
+            unit, members = None, []
             self.add(alert, now)
             if entity is not None:  # only what is added at an entity changes where the next is added that is there
                 joined[entity] = kind, onset, units[unit_of[mark]]
+        join(unit, members)
 
     def plan(self, group: Group) -> None:
         """Puts on the agenda when a group is solved and closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from functools import lru_cache
 
 from quell.core.company import count_company, count_namings
@@ -92,6 +93,15 @@ class Observer:
                 self._began(habits, alert)
         elif habits.open.pop(place, None) is not None:
             self._ended(alert, at)
+
+    def begun(self, alerts: Iterable[Alert]) -> None:
+        """The same of alerts that were never heard of before."""
+        habits = self._state.habits
+        known = habits.open
+        for alert in alerts:
+            if alert.fingerprint not in known and len(known) < MOST_OPEN:
+                known[alert.fingerprint] = alert.starts_at
+                self._began(habits, alert)
 
     def _began(self, habits: Habits, alert: Alert) -> None:
         name = alert.labels.get("alertname", "")

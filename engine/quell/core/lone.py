@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import exp, log1p
 
 import msgspec
@@ -68,6 +68,10 @@ class Lone:
     def waits(self, mark: str) -> None:
         """An alert may soon have to page on its own."""
         self._crowds.note(mark)
+
+    def hold(self, marks: Iterable[str]) -> None:
+        """The same of many that wait for company."""
+        self._crowds.hold(marks)
 
     def sweep(self) -> None:
         """Forgets what waits no more."""

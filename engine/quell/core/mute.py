@@ -121,6 +121,29 @@ class _Inhibition:
             self._apart.discard(values)
         return affected
 
+    def apart(self, coming: Sequence[_Coming]) -> bool:
+        """Whether none of several alerts that begin to fire will inhibit, or be inhibited by, any that fires."""
+        places = [place for place, _, _, _ in coming]
+        stands = self._stands
+        if self._apart:
+            return False
+        if len(set(places)) == len(places) and stands.keys().isdisjoint(places):
+            return True
+        for place, _, _, part in coming:
+            stand = stands.get(place)
+            if part.source and (stand is not None or places.count(place) > 1):
+                return False
+            if isinstance(stand, _Stand) and (stand.sources or stand.both):
+                return False
+        return True
+
+    def begin_all(self, coming: Sequence[_Coming]) -> None:
+        """Takes note of alerts that begin to fire, of which `apart` holds."""
+        stands = self._stands
+        for place, values, mark, part in coming:
+            if part.source or stands.setdefault(place, mark) is not mark:
+                self.add(mark, values, part)
+
     def inhibitor(self, values: Values, part: _Part) -> str | None:
         """The first fingerprint that inhibits an alert with these values."""
         stand = self._stands.get(self._place(values)) if part.target else None
@@ -171,12 +194,19 @@ class _Part(NamedTuple):
     target: bool
 
 
+_Coming = tuple[int, Values, str, _Part]
+"""An alert that begins to fire, as an inhibition sees it: the hash of its values, these, its fingerprint, its part."""
+
+
 class Ways(NamedTuple):
     """All that may mute alerts with the same labels, besides silences."""
 
     windows: tuple[_Opening, ...]
     rules: tuple[Muting, ...]
     parts: tuple[_Part, ...]
+
+
+_Apart = tuple[_Inhibition, list[_Coming]]
 
 
 class _Opening:
@@ -318,6 +348,33 @@ class Muter:
         if not (silences or ways.windows or ways.rules or inhibited):
             return (), affected
         return self._all(labels, now, silences, ways, inhibited), affected
+
+    def apart(
+        self, marks: Sequence[str], told: Sequence[Mapping[str, str]], ways: Iterable[Ways]
+    ) -> Sequence[_Apart] | None:
+        """How inhibitions see alerts that begin to fire and are not noted yet, for `begun_apart`.
+
+        None when one of them inhibits or is inhibited.
+        """
+        coming: dict[_Inhibition, list[_Coming]] = {}
+        for mark, labels, way in zip(marks, told, ways, strict=True):
+            for part in way.parts:
+                values = part.inhibition.values(labels)
+                coming.setdefault(part.inhibition, []).append((hash(values), values, mark, part))
+        return [*coming.items()] if all(inhibition.apart(alerts) for inhibition, alerts in coming.items()) else None
+
+    def begun_apart(self, seen: Sequence[_Apart], marks: Sequence[str], told: Sequence[dict[str, str]]) -> None:
+        """Notes alerts that neither inhibit nor are inhibited."""
+        if self._inhibitions:
+            self._noted.update(zip(marks, told, strict=True))
+        for inhibition, alerts in seen:
+            inhibition.begin_all(alerts)
+
+    def besides(
+        self, labels: dict[str, str], now: float, silences: Mapping[str, Silence], ways: Ways
+    ) -> tuple[Muting, ...]:
+        """All but inhibitions that mutes a firing alert."""
+        return self._all(labels, now, silences, ways, [])
 
     def inhibited(self, labels: Mapping[str, str]) -> tuple[Muting, ...]:
         """The inhibitions alone, one for each rule, sorted by inhibitor and rule."""

@@ -8,7 +8,7 @@ an entity of its own, so that alerts of one unknown service still stand together
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
 
 from quell.core.thrift import Words
@@ -84,6 +84,20 @@ class Resolver:
         if not self._ids:  # nothing is known by any name
             return self._by_any(labels)
         return self._by_label(labels) or self._by_address(labels) or self._by_any(labels)
+
+    def namer(self) -> Callable[[Mapping[str, str]], str | None]:
+        """`unruled` for many, as long as this resolver is used: where nothing is known a label alone tells, at once."""
+        if self._ids:
+            return self.unruled
+        shapes, coined = self._shapes, self._coined.one
+
+        def named(labels: Mapping[str, str]) -> str | None:
+            telling = shapes.get(tuple(labels))
+            if telling and (value := labels[telling[0]]):
+                return coined(f"{KIND_OF_LABEL.get(telling[0], 'service')}/{value}")
+            return self._by_any(labels)
+
+        return named
 
     def by_rule(self, labels: Mapping[str, str]) -> str | None:
         """The entity that the first map rule names whose labels are all there."""

@@ -19,7 +19,7 @@ class Sieve(Generic[T]):
     Of those it may read what matchers look at, and the labels called ``besides``.
     """
 
-    __slots__ = ("_known", "_make", "_matchings", "_missing", "_names")
+    __slots__ = ("_known", "_make", "_matchings", "_missing", "names")
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class Sieve(Generic[T]):
     ) -> None:
         self._matchings = tuple(matchings)
         asked = [matcher.name for matching in matchings for matcher in matching.matchers]
-        self._names = tuple(dict.fromkeys((*asked, *besides)))
-        self._missing = ("",) * len(self._names)
+        self.names = tuple(dict.fromkeys((*asked, *besides)))
+        self._missing = ("",) * len(self.names)
         self._make = make
         self._known: dict[tuple[str, ...], T] = {}
 
     def of(self, labels: Mapping[str, str]) -> T:
         """The answer for these labels."""
-        looked_at = tuple(map(labels.get, self._names, self._missing))
+        looked_at = tuple(map(labels.get, self.names, self._missing))
         known = self._known.get(looked_at)
         if known is None:
             if len(self._known) >= MOST:
