@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from core.scene import T0, ends, fires, says
+from core.scene import T0, ends, fires, matcher, rulebook, says
 from core.test_engine_properties import BOUNDED, Play, Story, named, stories
 from quell.core import standing
+from quell.core.continuity import TELLS_APART, new_name
 from quell.core.engine import Engine
 from quell.core.roll import Roll
 from quell.core.said import Codes
 from quell.core.steps import finished
 from quell.model.records import AnyRecord
+from quell.model.rulebook import Triage, TriageRule
+from quell.model.state import State
 
 NEVER = 10**9
 
@@ -121,3 +125,50 @@ def test_codes_are_numbers_for_values() -> None:
     codes = Codes(None)
     assert [codes[None], codes["a"], codes["b"], codes["a"]] == [0, 1, 2, 1]
     assert codes.named([2, 0]) == ["b", None]
+
+
+GRAVE = ("info", "warning", "critical", "none", "p1", "")
+TEAM = rulebook(
+    triage=Triage(
+        lone_page_after_s=300.0,
+        rules=tuple(
+            TriageRule(name=verdict, matchers=(matcher("hand", verdict),), verdict=verdict, hold_s=hold_s)
+            for verdict, hold_s in (("hold", 90.0), ("digest", 0.0), ("page", 0.0))
+        ),
+    )
+)
+PART = st.tuples(st.sampled_from(GRAVE), st.sampled_from(("", "", "hold", "digest", "page")), st.integers(1, 12))
+
+
+@BOUNDED
+@given(st.lists(st.tuples(st.integers(1, 200), PART), min_size=1, max_size=6), st.booleans())
+def test_who_can_stand_for_a_page_is_told_alike_of_few_and_of_many(
+    parts: list[tuple[int, tuple[str, str, int]]], restart: bool
+) -> None:
+    turns: list[tuple[float, list[AnyRecord]]] = []
+    for number, (at, (severity, hand, count)) in enumerate(sorted(parts)):
+        places = ("ledger", "payments", "checkout", "frontend")
+        told = {"hand": hand, **({"impact": "model"} if number % 3 == 1 else {})}
+        records: list[AnyRecord] = [
+            fires(
+                places[one % 4], float(at), f"Rule{one % 3}", severity, labels={"instance": f"{number}-{one}", **told}
+            )
+            for one in range(count)
+        ]
+        turns.append((float(at), records))
+    turns += [(300.0, []), (2_000.0, [])]
+
+    def course(few: int) -> list[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(standing, "FEW", few)
+            return _course(Play(TEAM).engine, turns, restart=restart)
+
+    assert course(0) == course(NEVER)
+
+
+def test_an_incident_is_told_from_others_by_the_first_of_very_many() -> None:
+    many = [(f"{number:016x}", 1) for number in range(TELLS_APART + 5)]
+    assert new_name(State(), many, T0) == new_name(State(), many[:-1], T0)
+    assert new_name(State(), many, T0) != new_name(State(), many[1:], T0)
+    assert new_name(State(), many[:9], T0) == new_name(State(), many[8::-1], T0)
+    assert new_name(State(), many[:9], T0) != new_name(State(), many[:8], T0)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from quell.core.chance import by_chance
 from quell.core.conclude import Cause
 from quell.core.customs import aloofness
+from quell.core.gist import Gist, gist_of
 from quell.core.outbreaks import Outbreaks
 from quell.core.severity import rank
 from quell.model.incident import Incident
@@ -24,6 +25,8 @@ ONE_RULE = 0.8
 """What fires of one rule by this share is that rule."""
 HOUR_BEFORE_S = 30.0
 HOUR_AFTER_S = 120.0
+TELLS_APART = 2_000
+"""By so many of its alerts, the first of all, an incident is told from others."""
 INFORMS = 2
 """The highest rank of a severity that merely informs."""
 Member = tuple[str, int]
@@ -34,12 +37,14 @@ Member = tuple[str, int]
 class Cluster:
     """A cause with its alerts, in order of onset.
 
-    ``stood`` tells how many of them stood in each incident, if whoever made it has counted that.
+    ``stood`` tells how many of them stood in each incident, and ``gist`` what they say on the whole, if whoever made it
+    has that at hand.
     """
 
     cause: Cause
     members: tuple[Member, ...]
     stood: Mapping[str | None, int] | None = None
+    gist: Callable[[], Gist] | None = field(default=None, compare=False)
 
     def of(self, members: Iterable[Member]) -> Cluster:
         """The same cause with other alerts."""
@@ -91,28 +96,27 @@ def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outb
     One rule that fires in many places at once may be the rule, or, if it began on the hour and elsewhere as well, a job
     that runs then: it takes more evidence. So do rules on the hour that are known to fire for themselves.
     """
-    marks = {mark for mark, _ in cluster.members}
-    alerts = [state.alerts[mark] for mark in marks if mark in state.alerts]
+    said = gist_of(state, cluster.members) if cluster.gist is None else cluster.gist()
     prices, least_net = settings.weights.prices, settings.weights.prices.least_net
-    rules = Counter([alert.name for alert in alerts])
-    rule, most = max(rules.items(), key=lambda one: one[1], default=("", 0))
-    one_rule = bool(alerts) and most >= ONE_RULE * len(alerts)
+    rule, most = max(said.rules.items(), key=lambda one: one[1], default=("", 0))
+    known = said.known
+    one_rule = known > 0 and most >= ONE_RULE * known
     if one_rule:
         least_net += prices.one_name_net
     a_job = 0.0
-    if alerts and _on_the_hour(min(alert.starts_at for alert in alerts)):
-        alone = sum(aloofness(state.customs.get(alert.name)) for alert in alerts) / len(alerts)
+    if known and _on_the_hour(said.ends[0].starts_at):
+        alone = sum([count * aloofness(state.customs.get(name)) for name, count in sorted(said.rules.items())]) / known
         least_net += prices.on_the_hour_net * alone
         a_job = prices.on_the_hour_net * one_rule
-    if all(rank(alert.severity) <= INFORMS for alert in alerts):
+    if all(rank(severity) <= INFORMS for severity in said.severities):
         least_net += prices.informative_net
     cause = cluster.cause
-    if len(marks) < settings.least_alerts or cause.net < least_net:
+    if said.marks < settings.least_alerts or cause.net < least_net:
         return False
-    spare = min(cause.net, cause.beside_noise - by_chance(state, cause, alerts)) - least_net
+    spare = min(cause.net, cause.beside_noise - by_chance(state, cause, said.ends)) - least_net
     if spare < 0.0 or not a_job:
         return spare >= 0.0
-    return spare >= a_job or not outbreaks.elsewhere(rule, alerts)  # asked last: it reads all alerts
+    return spare >= a_job or not outbreaks.elsewhere(rule, said.alerts())  # asked last: it reads all alerts
 
 
 def _on_the_hour(onset: float) -> bool:
@@ -121,8 +125,8 @@ def _on_the_hour(onset: float) -> bool:
 
 
 def new_name(state: State, members: Sequence[Member], now: float) -> str:
-    """An id that depends on nothing but the alerts and the time."""
-    text = f"{now:.3f}|" + "|".join(sorted([f"{mark}/{episode}" for mark, episode in members]))
+    """An id that depends on nothing but the alerts, of very many the first in their order, and the time."""
+    text = f"{now:.3f}|" + "|".join(sorted([f"{mark}/{episode}" for mark, episode in members[:TELLS_APART]]))
     digest = blake2b(text.encode(), digest_size=16).hexdigest()
     length = 6
     while f"INC-{digest[:length]}" in state.incidents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 from quell.core.drift import speaks_of_drift
@@ -50,18 +50,28 @@ class AtKpis:
 
 
 def harm_of(
-    state: State, incident: Incident, kpis: AtKpis | None = None, known: Incident | None = None
+    state: State,
+    incident: Incident,
+    kpis: AtKpis | None = None,
+    known: Incident | None = None,
+    *,
+    said: Collection[tuple[str, str]] | None = None,
 ) -> Impact | Literal[""]:
     """The highest that was ever reached; a KPI that the cause reaches counts while an alert fires there.
 
     ``known`` is the incident as it was: its very alerts say what they said then, though there are ten thousand, unless
-    ``kpis`` knows better: a sender who has a key for an alert may change what it says.
+    ``kpis`` knows better: a sender who has a key for an alert may change what it says. ``said`` is what all of them say
+    that they harm, with where they are, if whoever asks has that at hand.
     """
     if incident.harm == IMPACTS[-1]:
         return incident.harm
     found: set[str] = {incident.harm} if incident.harm else set()
     alike = known is not None and known.alerts is incident.alerts and known.harm == incident.harm != ""
-    if not alike or (kpis is not None and incident.id not in kpis.counted):
+    if said is not None:
+        if kpis is not None:
+            kpis.counted.add(incident.id)
+        found.update(impact_of({LABEL: label}, entity) for label, entity in said)
+    elif not alike or (kpis is not None and incident.id not in kpis.counted):
         marks: Iterable[str] = incident.alerts
         if kpis is not None:
             if known is not None and known.harm == incident.harm != "" and incident.id in kpis.counted:

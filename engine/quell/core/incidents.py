@@ -25,6 +25,7 @@ from quell.core.partings import partings, shows
 from quell.core.rank import Changes, Ranker
 from quell.core.remains import remains
 from quell.core.rulings import Rulings
+from quell.core.said import OfColumns
 from quell.core.severity import rank, worst
 from quell.core.standing import Standing
 from quell.core.steps import Steps
@@ -108,12 +109,11 @@ class Incidents:
                 more = self._stayed(name, placed.after)
             else:
                 more = self._rulings.elsewhere(name, look.before)
-            self._update(
-                name, cluster, look.listed(cluster), ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out
-            )
+            listed = look.listed(cluster)
+            self._update(name, cluster, listed, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
             if name in self._state.incidents:
                 self._pager.take_over(name, came.get(name, {}), now, out)
-                self._pager.page_if_due(name, now, out)
+                self._pager.page_if_due(name, now, out, listed if isinstance(listed, OfColumns) else None)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):
             left = {member[0] for member, to in moved.items() if was[member] == name != to and self._present(member)}
@@ -358,9 +358,9 @@ class Incidents:
             )  # fmt: skip
         if known is None:
             opened = noted(seen, now, "opened", f"{len(marks)} alerts: {seen.title}")
-            self._logbook.keep(opened, "opened", now, out)
+            self._logbook.keep(opened, "opened", now, out, listed)
         else:
-            self._grow(remade(known) if mix else known, seen, now, out, reopens=reopens)
+            self._grow(remade(known) if mix else known, seen, listed, now, out, reopens=reopens)
         if not listed.fires():
             self._logbook.watch(
                 name, min(self._state.calm_at.get(name, now + self._logbook.calm_s), now + self._logbook.calm_s)
@@ -379,7 +379,9 @@ class Incidents:
         told = max((change.at for change in changes(entity)), default=0.0)
         return told > 0.0 and known.suspects[0].change is None
 
-    def _grow(self, known: Incident, seen: Incident, now: float, out: list[AnyDecision], *, reopens: bool) -> None:
+    def _grow(
+        self, known: Incident, seen: Incident, listed: Listed, now: float, out: list[AnyDecision], *, reopens: bool
+    ) -> None:
         grown = msgspec.structs.replace(
             known,
             title=seen.title,
@@ -409,7 +411,7 @@ class Incidents:
         if len(seen.alerts) > len(known.alerts) and event == "updated":
             more = len(seen.alerts) - len(known.alerts)
             grown = noted(grown, now, "grew", f"{more} more alert{'s' * (more != 1)}")
-        self._logbook.keep(grown, event, now, out)
+        self._logbook.keep(grown, event, now, out, listed)
         if event == "reopened":
             self._logbook.watch(grown.id, now + self._rulebook.triage.lone_page_after_s)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from quell.core.severity import worst
 from quell.core.titles import title
 from quell.model.alert import Alert
+from quell.model.impact import LABEL
 from quell.model.incident import Suspect
 
 
@@ -22,6 +23,11 @@ class Listed(Protocol):
     def entities(self) -> tuple[str, ...]: ...
     def title(self, suspects: Sequence[Suspect]) -> str: ...
     def fires(self) -> bool: ...
+    def harms(self) -> Collection[tuple[str, str]]:
+        """What they say that they harm, and where they are."""
+
+    def firsts(self) -> Sequence[Alert]:
+        """The first of each rule, in their order."""
 
 
 class OfAlerts:
@@ -49,3 +55,14 @@ class OfAlerts:
     def fires(self) -> bool:
         """Whether any of them fires."""
         return any(alert.firing for alert in self._alerts)
+
+    def harms(self) -> Collection[tuple[str, str]]:
+        """What they say that they harm, and where they are."""
+        return {(alert.labels.get(LABEL, ""), alert.entity or "") for alert in self._alerts}
+
+    def firsts(self) -> Sequence[Alert]:
+        """The first of each rule, in their order."""
+        found: dict[str, Alert] = {}
+        for alert in self._alerts:
+            found.setdefault(alert.name, alert)
+        return list(found.values())

@@ -8,6 +8,7 @@ import msgspec
 
 from quell.core.agenda import Agenda
 from quell.core.impact import AtKpis, harm_of
+from quell.core.listed import Listed
 from quell.core.prune import Pruning
 from quell.core.remedies import remedies, symptoms
 from quell.model.decision import AnyDecision, IncidentChanged, IncidentEvent
@@ -36,16 +37,25 @@ class Logbook:
         for incident in state.incidents.values():
             self._note_merger(incident)
 
-    def keep(self, incident: Incident, event: IncidentEvent, now: float, out: list[AnyDecision]) -> None:
-        """Keeps an incident as it now is, and says so."""
+    def keep(
+        self,
+        incident: Incident,
+        event: IncidentEvent,
+        now: float,
+        out: list[AnyDecision],
+        listed: Listed | None = None,
+    ) -> None:
+        """Keeps an incident as it now is, and says so. ``listed`` is what its alerts say, if that is at hand."""
         known = self._state.incidents.get(incident.id)
+        if listed is not None and listed.marks is not incident.alerts:
+            listed = None
         incident = msgspec.structs.replace(
             incident,
             updated_at=now,
             version=known.version + 1 if known is not None else 1,
             material_version=_material_version(known, incident),
-            harm=harm_of(self._state, incident, self._kpis, known),
-            symptoms=symptoms(self._state, known, incident),
+            harm=harm_of(self._state, incident, self._kpis, known, said=None if listed is None else listed.harms()),
+            symptoms=symptoms(self._state, known, incident, None if listed is None else listed.firsts()),
             remedies=remedies(self._state, incident) if event == "resolved" else incident.remedies,
         )
         self._state.incidents[incident.id] = incident

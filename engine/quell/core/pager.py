@@ -15,6 +15,7 @@ from quell.core.logbook import Logbook, noted
 from quell.core.onchain import on_a_chain
 from quell.core.patience import longest_s
 from quell.core.routes import Routes
+from quell.core.said import HELD, OfColumns
 from quell.core.severity import rank
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, Page
@@ -58,24 +59,49 @@ class Pager:
         self._planned_at = -inf
         """Of which incidents reminders were planned at that time for the sake of alerts that were told."""
 
-    def page_if_due(self, name: str, now: float, out: list[AnyDecision]) -> None:
+    def page_if_due(self, name: str, now: float, out: list[AnyDecision], listed: OfColumns | None = None) -> None:
         """Pages once, when an alert is in it that nothing mutes and that is more than information.
 
         And once more for every rise of its severity by which it pages as something graver than anything told so far.
+        ``listed`` is what its alerts say, if they are many and that is at hand.
         """
         incident = self._state.incidents[name]
+        if listed is not None and listed.marks is not incident.alerts:
+            listed = None
         if not _awaits_page(incident):
-            self._page_rise(incident, now, out)
-            return
-        able = self._all_able(incident)
-        if not able:
+            if listed is None or self._may_rise(incident, listed):
+                self._page_rise(incident, now, out)
             return
         cause = incident.suspects[0].entity if incident.suspects else None
-        new = self._unpaged(able)
-        first = min(new or able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint))
+        first = self._first_able(incident, cause) if listed is None else self._first_of(listed, cause)
+        if first is None:
+            return
         count = len(incident.alerts)
         because = f"first cause {cause}" if cause else "no cause known"
-        self.page(name, first, f"{count} alert{'s' * (count != 1)}, {because}", now, out)
+        self.page(name, first, f"{count} alert{'s' * (count != 1)}, {because}", now, out, listed=listed)
+
+    def _first_able(self, incident: Incident, cause: str | None) -> Alert | None:
+        """The alert that is to stand for the page of an incident; None while none can."""
+        able = self._all_able(incident)
+        new = self._unpaged(able) if able else ()
+        return min(
+            new or able, key=lambda alert: (alert.entity != cause, alert.starts_at, alert.fingerprint), default=None
+        )
+
+    def _first_of(self, listed: OfColumns, cause: str | None) -> Alert | None:
+        """The same of very many alerts."""
+        able = listed.able(self._digest)
+        grades = {severity: self._grade(severity) for severity in able.severities}
+        gravest = [severity for severity, grade in grades.items() if grade == max(grades.values())]
+        new = (alert for alert in able.first(cause, gravest) if not self._paged_by(alert))
+        return next(new, None) or next(able.first(cause, able.severities), None)
+
+    def _may_rise(self, incident: Incident, listed: OfColumns) -> bool:
+        """Whether anything in an incident can page as something graver than what was told of it."""
+        known = self._grade(told_of(incident))
+        if all(self._grade(severity) <= known for severity in listed.severities()):
+            return False
+        return any(self._grade(severity) > known for severity in listed.able(self._digest).severities)
 
     def page_for(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Pages the incident of an alert that can page now though none of it could before, unless it has paged."""
@@ -306,10 +332,16 @@ class Pager:
         why = f"{was}{f' as {told}' if told else ''}; now {first.severity}"
         self.page(incident.id, first, why, now, out, rise=True)
 
-    def told(self, incident: Incident, *, seen: bool = False) -> str:
-        """The worst severity that people know of: what can page, or when they have ``seen`` it, all that it shows."""
+    def told(self, incident: Incident, *, seen: bool = False, listed: OfColumns | None = None) -> str:
+        """The worst severity that people know of: what can page, or when they have ``seen`` it, all that it shows.
+
+        ``listed`` is what its alerts say, if they are many and that is at hand.
+        """
         told = {incident.told_severity or "", *([incident.severity] if seen else [])}
-        for alert in map(self._state.alerts.get, incident.alerts):
+        if listed is not None:
+            told.update(severity for severity in listed.severities() if seen or not self._grade(severity))
+            told.update(listed.able(self._digest).severities)
+        for alert in () if listed is not None else map(self._state.alerts.get, incident.alerts):
             if alert is None or alert.severity in told:
                 continue
             if seen or not self._grade(alert.severity) or self.able(alert):
@@ -332,7 +364,7 @@ class Pager:
             and alert.firing
             and not alert.mutings
             and alert.severity not in self._digest
-            and (alert.handling == "page" or alert.reason.code not in {"rule", "owned"})
+            and (alert.handling == "page" or alert.reason.code not in HELD)
         )
 
     def may_be_able(self, alert: Alert | None) -> bool:
@@ -340,13 +372,24 @@ class Pager:
         return alert is not None and alert.firing and alert.severity not in self._digest
 
     def page(
-        self, name: str, alert: Alert, why: str, now: float, out: list[AnyDecision], *, rise: bool = False
+        self,
+        name: str,
+        alert: Alert,
+        why: str,
+        now: float,
+        out: list[AnyDecision],
+        *,
+        rise: bool = False,
+        listed: OfColumns | None = None,
     ) -> None:
-        """Pages an incident; ``alert`` stands for it and ``why`` is what people are told."""
+        """Pages an incident; ``alert`` stands for it and ``why`` is what people are told.
+
+        ``listed`` is what its alerts say, if they are many and that is at hand.
+        """
         incident = self._state.incidents[name]
         incident = msgspec.structs.replace(
             incident,
-            told_severity=self.told(incident),
+            told_severity=self.told(incident, listed=listed),
             paged_at=now,
             page_alert=alert.fingerprint,
             page_record=alert.record,

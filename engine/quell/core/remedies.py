@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from quell.model.alert import Alert
 from quell.model.incident import Incident, Remedy
 from quell.model.state import State
 
@@ -15,16 +16,20 @@ _SAYING = ("summary", "message", "description")
 """Annotations that say in words what is the matter, the shortest kind first."""
 
 
-def symptoms(state: State, known: Incident | None, incident: Incident) -> tuple[str, ...]:
-    """One text for each rule that fired: its name and what its first alert said. ``known`` is the incident before."""
+def symptoms(
+    state: State, known: Incident | None, incident: Incident, firsts: Iterable[Alert] | None = None
+) -> tuple[str, ...]:
+    """One text for each rule that fired: its name and what its first alert said. ``known`` is the incident before.
+
+    ``firsts`` are the first alerts of each rule in it, if whoever asks has them at hand.
+    """
     if known is not None and known.symptoms and known.alerts == incident.alerts:
         return known.symptoms
     texts = dict.fromkeys(known.symptoms if known is not None else ())
     named = {text.partition(":")[0] for text in texts}
-    for mark in incident.alerts:
+    for alert in map(state.alerts.get, incident.alerts) if firsts is None else firsts:
         if len(texts) >= MOST_SYMPTOMS:
             break
-        alert = state.alerts.get(mark)
         name = alert.name.replace(":", " ") if alert is not None else ""
         if alert is None or name in named:
             continue

@@ -8,6 +8,7 @@ says the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, compress, repeat
 from operator import is_not
 
@@ -151,7 +152,8 @@ class Roll:
             if self.said.heard[slots].any():
                 members = tuple(map(self.members.__getitem__, slots.tolist()))
                 self._clusters[id(members)] = members, slots
-                found.append(Cluster(cause, members, self.counted(self.where[slots])))
+                gist = partial(self.said.gist, slots)
+                found.append(Cluster(cause, members, self.counted(self.where[slots]), gist))
         return found
 
     def counted(self, where: Ints) -> dict[str | None, int]:
