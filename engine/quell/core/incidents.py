@@ -18,7 +18,7 @@ from quell.core.joining import Joining
 from quell.core.listed import Listed, OfAlerts
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted, remade
-from quell.core.looks import Look
+from quell.core.looks import Look, Moves
 from quell.core.newcomers import newcomers
 from quell.core.pager import Pager
 from quell.core.partings import partings, shows
@@ -37,6 +37,8 @@ from quell.model.state import Group, State
 
 TOLD_TOGETHER = 256
 """So many alerts are told in one step where they belong."""
+PUT_TOGETHER = 10_000
+"""For so many it is kept in one step."""
 
 
 class Incidents:
@@ -91,18 +93,20 @@ class Incidents:
             story = self._with_paged(story, apart, stay)
             placed = look.placed(story, apart)
         yield
-        moved, was, lost = placed.moves({name for name in look.stood if self._resolved(name)})
-        for member, name in moved.items():
-            self._place(member, name)
+        moves = placed.moves({name for name in look.stood if self._resolved(name)})
+        lost = moves.lost
         yield
+        yield from self._put(moves)
         after = placed.after if lost else {}
         self._pager.hand_on_pages(lost, after, now, out)
-        came = self._came(moved, was) if look.stood else {}
+        between = set(zip(moves.was, moves.to, strict=True))
+        came = self._came(moves) if any(was is not None for was, _ in between) else {}
         joined: set[str] = set()
-        for member, name in moved.items():
+        for member, name in zip(moves.members, moves.to, strict=True):
             if name is not None and name not in joined and self._fires(member):
                 joined.add(name)
-        mixed = {one for at, name in moved.items() if name and was[at] for one in (name, was[at])}
+        mixed = {one for was, name in between if was and name for one in (was, name)}
+        yield
         for cluster, name in story:
             anew, mix = name in joined, name in mixed
             if anew and self._resolved(name):
@@ -116,23 +120,33 @@ class Incidents:
                 self._pager.page_if_due(name, now, out, listed if isinstance(listed, OfColumns) else None)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):
-            left = {member[0] for member, to in moved.items() if was[member] == name != to and self._present(member)}
+            left = {member[0] for member, to, was in moves if was == name != to and self._present(member)}
             self._adopt(name, apart[name], left, now, out)
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
-        yield from self._tell_all(list(moved), was, now, out)
+        yield from self._tell_all(moves, now, out)
 
-    def _tell_all(
-        self, members: Sequence[Member], was: Mapping[Member, str | None], now: float, out: list[AnyDecision]
-    ) -> Steps[None]:
+    def _put(self, moves: Moves) -> Steps[None]:
+        """Keeps where all that moves stands from now on."""
+        placed = self._state.placed
+        for number, (member, name, _) in enumerate(moves):
+            place = member[0] if member[1] == 1 else place_of(member)
+            if name is None:
+                placed.pop(place, None)
+            else:
+                placed[place] = name
+            if not (number + 1) % PUT_TOGETHER:
+                yield
+
+    def _tell_all(self, moves: Moves, now: float, out: list[AnyDecision]) -> Steps[None]:
         """All that moved say so, in this order."""
-        at = 0
+        at, members, was = 0, moves.members, moves.was
         while at < len(members):
             some = members[at : at + TOLD_TOGETHER]
-            joined = self._joining.some(some, was, now, out)
+            joined = self._joining.some(some, was[at : at + TOLD_TOGETHER], now, out)
             at += joined
             if joined < len(some):
-                self._tell(members[at], was[members[at]], now, out)
+                self._tell(members[at], was[at], now, out)
                 at += 1
             yield
 
@@ -148,15 +162,13 @@ class Incidents:
         group.newcomers, waiting = newcomers(state, story, before, group.newcomers, now, prices=prices)
         return self._without(dict.fromkeys(waiting), story, before)
 
-    def _came(
-        self, moved: Mapping[Member, str | None], was: Mapping[Member, str | None]
-    ) -> dict[str, dict[str, Incident]]:
+    def _came(self, moves: Moves) -> dict[str, dict[str, Incident]]:
         """What fires and has just come from an open incident that paged: by where it is now, by alert."""
         found: dict[str, dict[str, Incident]] = {}
-        for member, name in moved.items():
-            if was[member] is None:
+        for member, name, was in moves:
+            if was is None:
                 continue
-            origin = self._state.incidents.get(was[member] or "")
+            origin = self._state.incidents.get(was)
             if name is None or origin is None or origin.paged_at is None or not origin.is_open or origin.crowd:
                 continue
             if self._fires(member):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
+from quell.core.alerts import STEADY
 from quell.core.continuity import Member, place_of
 from quell.core.court import court_of
 from quell.core.triage import IN_AN_INCIDENT
@@ -36,31 +38,32 @@ class Joining:
         self._rules = [matching.matches for matching, _ in court_of(rulebook.triage).rules]
         self.joined: deque[Joined] = deque()
 
-    def some(
-        self, members: Sequence[Member], was: Mapping[Member, str | None], now: float, out: list[AnyDecision]
-    ) -> int:
+    def some(self, members: Sequence[Member], was: Sequence[str | None], now: float, out: list[AnyDecision]) -> int:
         """Puts these where they stand now, but for the first of which there is more to say; returns how many it put."""
         state, rules, held = self._state, self._rules, IN_AN_INCIDENT
         if state.foreign:
             return 0
         alerts, placed, incidents, known = state.alerts, state.placed, state.incidents, state.habits.open
+        handling, reason, until = held.handling, held.reason, held.hold_until
         first, done = len(out), 0
         heads: dict[tuple[str, str], Alert] = {}
-        for member in members:
+        into, page_alert = "", None
+        for member, stood in zip(members, was, strict=True):
             mark, episode = member
             place = mark if episode == 1 else place_of(member)
             name = placed.get(place)
-            if name != was[member]:
+            if name != stood:
                 alert = alerts.get(mark)
                 if alert is None or name is None or alert.episode != episode or place not in known:
                     break
-                if alert.status != "firing" or alert.mutings or incidents[name].page_alert == mark:
+                if name != into:
+                    into, page_alert = name, incidents[name].page_alert
+                if alert.status != "firing" or alert.mutings or page_alert == mark:
                     break
-                if any(matches(alert.labels) for matches in rules):
+                # Whatever stands for these reasons now has no rule, as those are asked first.
+                if alert.reason.code not in STEADY and any(matches(alert.labels) for matches in rules):
                     break
-                alert = alerts[mark] = msgspec.structs.replace(
-                    alert, incident=name, handling=held.handling, reason=held.reason, hold_until=held.hold_until
-                )
+                alert = alerts[mark] = replace(alert, incident=name, handling=handling, reason=reason, hold_until=until)
                 out.append(AlertChanged(at=now, alert=alert))
                 head = name, alert.severity
                 if head not in heads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from quell.core.conclude import Cause
@@ -11,8 +12,19 @@ from quell.core.listed import Listed, OfAlerts
 from quell.core.rosters import Rosters
 
 Story = Sequence[tuple[Cluster, str]]
-Moved = dict[Member, "str | None"]
-Lost = dict[str, list[Member]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Firings that move, where each of them stands from now on and where it stood; and all in what is told no more."""
+
+    members: Sequence[Member]
+    to: Sequence[str | None]
+    was: Sequence[str | None]
+    lost: Mapping[str, Sequence[Member]]
+
+    def __iter__(self) -> Iterator[tuple[Member, str | None, str | None]]:
+        return zip(self.members, self.to, self.was, strict=True)
 
 
 class Placed(Protocol):
@@ -28,8 +40,8 @@ class Placed(Protocol):
     def heir(self, name: str) -> str | None:
         """Where most of what stood in an incident would stand."""
 
-    def moves(self, over: Collection[str]) -> tuple[Moved, Moved, Lost]:
-        """What moves where, but out of what is ``over``; where it stood; and all that stood in what is told no more."""
+    def moves(self, over: Collection[str]) -> Moves:
+        """What moves, but out of what is ``over``."""
 
 
 class Look(Protocol):
@@ -88,14 +100,14 @@ class PlacedFew:
         """Where most of what stood in an incident would stand."""
         return absorber([member for member, stood in self._before.items() if stood == name], self.after)
 
-    def moves(self, over: Collection[str]) -> tuple[Moved, Moved, Lost]:
-        """What moves where, but out of what is ``over``; where it stood; and all that stood in what is told no more."""
-        lost: Lost = {}
-        moved: Moved = {}
+    def moves(self, over: Collection[str]) -> Moves:
+        """What moves, but out of what is ``over``."""
+        lost: dict[str, list[Member]] = {}
+        moved: dict[Member, str | None] = {}
         for member, name in self._before.items():
             if name is not None and name not in self.told:
                 lost.setdefault(name, []).append(member)
             now_at = self.after.get(member) or (name if name in over else None)
             if now_at != name:
                 moved[member] = now_at
-        return moved, {member: self._before[member] for member in moved}, lost
+        return Moves(list(moved), list(moved.values()), [self._before[member] for member in moved], lost)

@@ -16,7 +16,7 @@ import numpy as np
 
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, most_of, place_of
-from quell.core.looks import Lost, Moved, Story
+from quell.core.looks import Moves, Story
 from quell.core.said import Codes, Ints, OfColumns, Said
 from quell.core.steps import Steps
 from quell.model.state import Group, State
@@ -246,18 +246,17 @@ class PlacedMany:
         went = self._roll.counted(self._target[self._roll.where == self._roll.incidents[name]])
         return most_of({other: count for other, count in went.items() if other is not None})
 
-    def moves(self, over: Collection[str]) -> tuple[Moved, Moved, Lost]:
-        """What moves where, but out of what is ``over``; where it stood; and all that stood in what is told no more."""
+    def moves(self, over: Collection[str]) -> Moves:
+        """What moves, but out of what is ``over``."""
         roll = self._roll
         ended = np.isin(roll.where, [roll.incidents[name] for name in over])
         to = np.where((self._target == 0) & ended, roll.where, self._target)
         roll.moved = moved = roll.sorted(np.flatnonzero(to != roll.where))
-        names = roll.incidents.values_of
-        lost: Lost = {}
+        lost: dict[str, list[Member]] = {}
         gone = roll.named(roll.where) - self.told
         if gone:
             for member, name in roll.told(np.flatnonzero(np.isin(roll.where, [roll.incidents[one] for one in gone]))):
                 lost.setdefault(name, []).append(member)
-        members = [roll.members[slot] for slot in moved.tolist()]
-        where, was = (map(names.__getitem__, codes[moved].tolist()) for codes in (to, roll.where))
-        return dict(zip(members, where, strict=True)), dict(zip(members, was, strict=True)), lost
+        name_of = roll.incidents.values_of.__getitem__
+        to_names, was_names = (list(map(name_of, codes[moved].tolist())) for codes in (to, roll.where))
+        return Moves(list(map(roll.members.__getitem__, moved.tolist())), to_names, was_names, lost)
