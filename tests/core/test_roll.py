@@ -32,8 +32,10 @@ def test_columns_come_to_what_asking_each_comes_to(numbered: Story) -> None:
         asked = Play(answers=False).story(story)
         patch.setattr(standing, "FEW", 0)
         kept = Play(answers=False).story(story)
-    assert kept.decisions == asked.decisions
-    assert kept.engine.snapshot() == asked.engine.snapshot()
+        patch.setattr(standing, "AHEAD", 1)
+        read = Play(answers=False).story(story)
+    assert read.decisions == kept.decisions == asked.decisions
+    assert read.engine.snapshot() == kept.engine.snapshot() == asked.engine.snapshot()
 
 
 def crowd(first: int, count: int, at: float) -> list[AnyRecord]:
@@ -87,6 +89,26 @@ def test_it_is_made_anew_when_units_left() -> None:
     assert len(roll.members) == 20
     group.units = group.units[1:]
     assert not finished(roll.renew(group))
+
+
+def test_what_joins_is_read_before_anybody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "AHEAD", 100)
+    engine, read = Play().engine, []
+    for number in range(20):
+        engine.decide(crowd(40 * number, 40, 1.0), T0 + 1.0)
+        (group,) = engine.state.groups.values()
+        roll = engine._standing._kept.get(group.id)
+        read.append(0 if roll is None else len(roll.members))
+    assert read[:6] == [0, 0, 120, 120, 120, 240]
+    assert read == sorted(read)
+    assert read[-1] >= 700
+    group.units = group.units[1:]
+    engine.decide(crowd(2_000, 200, 1.0), T0 + 1.0)
+    assert group.id not in engine._standing._kept
+    engine.state.alerts.clear()
+    assert not engine._standing.behind
+    monkeypatch.setattr(standing, "LESS", 500)
+    assert engine._standing.behind
 
 
 def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

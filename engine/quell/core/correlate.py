@@ -227,6 +227,10 @@ class Correlator:
         due = (floor(now / step) + 1) * step
         group.solve_at = due if group.solve_at is None else min(group.solve_at, due)
 
+    def alerts_of(self, group: Group) -> int:
+        """How many firings a group has."""
+        return self._alerts[group.id]
+
     def close(self, group: Group) -> None:
         """Forgets a group that has been quiet long enough; what was concluded stays with the incidents."""
         self._fresh.difference_update(group.fresh)

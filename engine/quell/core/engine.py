@@ -211,6 +211,9 @@ class Engine:
         self.state.now = now
         for _ in self._consequences.follow(now, out, followed, flock):
             yield []
+        if self._standing.behind:
+            for _ in self._standing.read(self._chart.correlator.alerts_of):
+                yield []
         yield out
 
     def explain(self, incident_id: str) -> Explanation | None:

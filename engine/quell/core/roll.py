@@ -23,7 +23,6 @@ from quell.model.state import Group, State
 
 TOGETHER = 2_000
 """So many alerts are read in one piece."""
-_NEW = object()
 
 
 class Roll:
@@ -51,22 +50,33 @@ class Roll:
         """The incidents in which firings stand."""
         self.before = Before(state, self)
 
-    def renew(self, group: Group) -> Steps[bool]:
-        """Takes note of what is otherwise than at the last look; False if it must be made anew, as units left."""
+    def ahead(self, group: Group) -> Steps[bool]:
+        """Takes note of what joined, before anybody looks; False if it must be made anew, as units left."""
         if group.units[: len(self._units)] != self._units:
             return False
+        self._take(group)
+        said = self.said
+        while len(said.alerts) < len(self.members):
+            slots = range(len(said.alerts), min(len(said.alerts) + TOGETHER, len(self.members)))
+            alerts = list(map(self._state.alerts.get, said.marks[slots.start : slots.stop]))
+            said.alerts += alerts
+            said.tell(np.array(slots), alerts, self.members[slots.start : slots.stop])
+            yield
+        self._sort()
+        return True
+
+    def renew(self, group: Group) -> Steps[bool]:
+        """Takes note of what is otherwise than at the last look; False if it must be made anew, as units left."""
         self._clusters.clear()
         self.moved = self.moved[:0]
-        was = len(self.members)
-        self._take(group)
-        yield
+        if not (yield from self.ahead(group)):
+            return False
         said = self.said
         alerts = list(map(self._state.alerts.get, said.marks))
-        differs = map(is_not, chain(said.alerts, repeat(_NEW)), alerts)
-        changed = list(compress(range(len(alerts)), differs))
+        changed = list(compress(range(len(alerts)), map(is_not, said.alerts, alerts)))
         said.alerts = alerts
         yield
-        disordered = was != len(alerts)
+        disordered = len(self._order) != len(alerts)
         for start in range(0, len(changed), TOGETHER):
             slots = changed[start : start + TOGETHER]
             told = [alerts[slot] for slot in slots], [self.members[slot] for slot in slots]
@@ -76,7 +86,7 @@ class Roll:
         self.stood = self.named(self.where)
         yield
         if disordered:
-            self._put_in_order(was)
+            self._put_in_order()
         return True
 
     def _take(self, group: Group) -> None:
@@ -110,10 +120,14 @@ class Roll:
             self.where[changed] = [self.incidents[names[at]] for at in changed]
         self._names = names
 
-    def _put_in_order(self, was: int) -> None:
-        """All slots in order of onset, then of fingerprint and episode; ``was``: so many were in order before."""
-        self._by_mark += range(was, len(self.members))
-        self._by_mark.sort(key=self.members.__getitem__)
+    def _sort(self) -> None:
+        """All slots in order of fingerprint and episode."""
+        if len(self._by_mark) != len(self.members):
+            self._by_mark += range(len(self._by_mark), len(self.members))
+            self._by_mark.sort(key=self.members.__getitem__)
+
+    def _put_in_order(self) -> None:
+        """All slots in order of onset, then of fingerprint and episode."""
         by_mark = np.array(self._by_mark, np.int64)
         self._order = by_mark[np.argsort(self.said.onset[by_mark], kind="stable")]
 

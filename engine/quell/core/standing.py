@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from quell.core.continuity import place_of
 from quell.core.looks import Few, Look
@@ -13,6 +13,10 @@ from quell.model.state import Group, State
 
 FEW = 256
 """Of so many firings it is as quick to ask anew as to remember."""
+AHEAD = 1_000
+"""So many that joined a group are read before anybody looks; of a larger one an eighth of what was read."""
+LESS = 10_000
+"""After so many alerts were forgotten it is counted anew how many come."""
 MOST_KEPT = 32
 """The firings of so many groups are remembered: few are large at a time."""
 
@@ -24,6 +28,8 @@ class Standing:
         self._state = state
         self._rosters = Rosters(state)
         self._kept: dict[int, Roll] = {}
+        self._known = len(state.alerts)
+        """How many alerts there were when what joined groups was read."""
 
     def look(self, group: Group) -> Steps[Look]:
         """The firings of a group as they are now."""
@@ -41,14 +47,35 @@ class Standing:
     def _roll(self, group: Group) -> Steps[Roll]:
         roll = self._kept.pop(group.id, None)
         if roll is None or not (yield from roll.renew(group)):
-            for gone in [name for name in self._kept if name not in self._state.groups]:
-                del self._kept[gone]
-            if len(self._kept) >= MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-            roll = Roll(self._state)
+            roll = self._made(group.id)
             yield from roll.renew(group)
         self._kept[group.id] = roll
         return roll
+
+    def _made(self, group_id: int) -> Roll:
+        """A new roll, in the place of those of groups that are gone, and of the oldest."""
+        for gone in [name for name in self._kept if name not in self._state.groups]:
+            del self._kept[gone]
+        if len(self._kept) >= MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        roll = self._kept[group_id] = Roll(self._state)
+        return roll
+
+    @property
+    def behind(self) -> bool:
+        """Whether so many alerts were heard of for the first time that it is worth while to `read` what joined."""
+        return not self._known - LESS < len(self._state.alerts) < self._known + AHEAD
+
+    def read(self, alerts_of: Callable[[Group], int]) -> Steps[None]:
+        """Reads what joins large groups as it comes, so that there is less to do when they are looked at."""
+        self._known = len(self._state.alerts)
+        for group in self._state.groups.values():
+            roll = self._kept.get(group.id)
+            read = 0 if roll is None else len(roll.members)
+            if group.solve_at is None or alerts_of(group) < read + max(AHEAD, read // 8):
+                continue
+            if not (yield from (roll or self._made(group.id)).ahead(group)):
+                del self._kept[group.id]
 
     def nowhere(self, group: Group) -> Iterator[str]:
         """The alerts of a group that may be in no incident after the look that was just made, in the order of units."""
