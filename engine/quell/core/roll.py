@@ -40,7 +40,8 @@ class Roll:
         self._unit = np.empty(0, np.int64)
         self.where = np.empty(0, np.int64)
         self.incidents = Codes(None)
-        self._by_mark: list[int] = []
+        self._number = np.empty(0, np.uint64)
+        """The fingerprint, which is as many hexadecimal digits of all."""
         self._order = np.empty(0, np.int64)
         self._clusters: dict[int, tuple[tuple[Member, ...], Ints]] = {}
         self._slot_of: dict[Member, int] = {}
@@ -62,7 +63,6 @@ class Roll:
             said.alerts += alerts
             said.tell(np.array(slots), alerts, self.members[slots.start : slots.stop])
             yield
-        self._sort()
         return True
 
     def renew(self, group: Group) -> Steps[bool]:
@@ -106,7 +106,10 @@ class Roll:
         members = list(chain.from_iterable(joined))
         self.members += members
         self._slot_of.clear()
-        self.said.marks += [mark for mark, _ in members]
+        marks = [mark for mark, _ in members]
+        numbers = np.frombuffer(bytes.fromhex("".join(marks)), ">u8").astype(np.uint64)
+        self._number = np.concatenate((self._number, numbers))
+        self.said.marks += marks
         self.said.grow(len(members))
         self._places += [member[0] if member[1] == 1 else place_of(member) for member in members]
         self._unit = np.concatenate((self._unit, np.repeat(np.array(at, np.int64), list(map(len, joined)))))
@@ -120,15 +123,12 @@ class Roll:
             self.where[changed] = [self.incidents[names[at]] for at in changed]
         self._names = names
 
-    def _sort(self) -> None:
-        """All slots in order of fingerprint and episode."""
-        if len(self._by_mark) != len(self.members):
-            self._by_mark += range(len(self._by_mark), len(self.members))
-            self._by_mark.sort(key=self.members.__getitem__)
-
     def _put_in_order(self) -> None:
         """All slots in order of onset, then of fingerprint and episode."""
-        by_mark = np.array(self._by_mark, np.int64)
+        by_mark = np.argsort(self._number)
+        numbers = self._number[by_mark]
+        if (numbers[1:] == numbers[:-1]).any():
+            by_mark = np.lexsort((np.array([episode for _, episode in self.members]), self._number))
         self._order = by_mark[np.argsort(self.said.onset[by_mark], kind="stable")]
 
     # What is asked of it at a look
