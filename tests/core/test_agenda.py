@@ -17,8 +17,9 @@ def test_what_is_due_comes_once_and_in_order(seed: int) -> None:
         if chance.random() < 0.2:
             due, what = float(chance.randrange(5)), chance.choice(ORDER[:4])
             keys = [str(chance.randrange(40)) for _ in range(chance.choice((1, 5, 20)))]
-            agenda.put_all(due, what, keys)
-            put.update((due, what, key) for key in keys)
+            new = [key for key in dict.fromkeys(keys) if (due, what, key) not in put]
+            agenda.put_new(due, what, new)
+            put.update((due, what, key) for key in new)
         elif chance.random() < 0.7:
             entry = float(chance.randrange(5)), chance.choice(ORDER[:4]), str(chance.randrange(14))
             agenda.put(*entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Literal
 
@@ -51,6 +51,27 @@ _Slot = tuple[float, int]
 """A time and the place of a kind of entry in `ORDER`."""
 
 
+class _Many:
+    """The keys of one slot, when there are many.
+
+    They come by the slice, and are mostly not asked for before they are due: ``more`` waits to be put among those that
+    were ``met``, for a list takes a fraction of the room of a set, and hardly any time.
+    """
+
+    __slots__ = ("met", "more")
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.met: set[str] = set()
+        self.more = [*keys]
+
+    def meet(self) -> int:
+        """Puts what waits among the others; returns how many of it were there already."""
+        before = len(self.met) + len(self.more)
+        self.met.update(self.more)
+        self.more = []
+        return before - len(self.met)
+
+
 class Agenda:
     """Entries are (due, what, key); an entry that comes up too early or twice is harmless by contract.
 
@@ -60,7 +81,7 @@ class Agenda:
 
     def __init__(self) -> None:
         self._heap: list[_Slot] = []
-        self._keys: dict[_Slot, str | tuple[str, ...] | set[str]] = {}
+        self._keys: dict[_Slot, str | tuple[str, ...] | _Many] = {}
         self._length = 0
         self._slot: _Slot = (-inf, 0)
         self._ready: list[str] = []
@@ -75,15 +96,17 @@ class Agenda:
         if known is None:
             self._keys[slot] = key
             heapq.heappush(self._heap, slot)
-        elif isinstance(known, set):
-            if key in known:
+        elif isinstance(known, _Many):
+            if known.more:
+                self._length -= known.meet()
+            if key in known.met:
                 return
-            known.add(key)
+            known.met.add(key)
         elif isinstance(known, tuple):
             if key in known:
                 return
             more = (*known, key)
-            self._keys[slot] = more if len(more) <= FEW else set(more)
+            self._keys[slot] = more if len(more) <= FEW else _Many(more)
         elif known == key:
             return
         else:
@@ -92,20 +115,22 @@ class Agenda:
         if slot == self._slot:
             heapq.heappush(self._ready, key)
 
-    def put_all(self, due: float, what: What, keys: Sequence[str]) -> None:
-        """The same for many that are due at one time."""
+    def put_new(self, due: float, what: What, keys: Sequence[str]) -> None:
+        """The same for several that are not due of that kind at that time already."""
         slot = (due, _PLACE[what])
         known = self._keys.get(slot)
-        if not isinstance(known, set) or slot == self._slot:
-            if known is not None or len(keys) <= FEW or slot == self._slot:
-                for key in keys:
-                    self.put(due, what, key)
-                return
-            known = self._keys[slot] = set()
-            heapq.heappush(self._heap, slot)
-        before = len(known)
-        known.update(keys)
-        self._length += len(known) - before
+        if slot == self._slot or isinstance(known, str) or len(keys) < 2:
+            for key in keys:
+                self.put(due, what, key)
+            return
+        if isinstance(known, _Many):
+            known.more += keys
+        else:
+            if known is None:
+                heapq.heappush(self._heap, slot)
+            more = (*(known or ()), *keys)
+            self._keys[slot] = more if len(more) <= FEW else _Many(more)
+        self._length += len(keys)
 
     def __len__(self) -> int:
         return self._length
@@ -133,12 +158,15 @@ class Agenda:
             self._forget(slot)
             return slot[0], ORDER[slot[1]], keys
         if isinstance(keys, tuple):
-            keys = self._keys[slot] = set(keys)
+            keys = self._keys[slot] = _Many(keys)
+        if keys.more:
+            self._length -= keys.meet()
+        met = keys.met
         if slot != self._slot:
-            self._slot, self._ready = slot, sorted(keys)
+            self._slot, self._ready = slot, sorted(met)
         key = heapq.heappop(self._ready)
-        keys.discard(key)
-        if not keys:
+        met.discard(key)
+        if not met:
             self._forget(slot)
         return slot[0], ORDER[slot[1]], key
 

@@ -261,9 +261,9 @@ class Firsts:
             for mark in common.marks:
                 self._pruning.alert(self._state.alerts[mark])
         else:
-            self._agenda.put_all(common.ends_at, "expire", common.marks)
+            self._agenda.put_new(common.ends_at, "expire", common.marks)
         for until, marks in judged:
-            self._agenda.put_all(until, "judge", marks)
+            self._agenda.put_new(until, "judge", marks)
 
     def _alike(self, holds: Sequence[bool], labels: Mapping[str, str]) -> Alike:
         """Of alerts with such labels, of which ``holds`` says what matches them."""
