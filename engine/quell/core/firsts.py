@@ -8,30 +8,29 @@ where the long way folds, mutes and judges it in turn. Whatever is not as plain 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from quell.core.agenda import Agenda
 from quell.core.chart import Chart
+from quell.core.common import Alike, Common, otherwise
 from quell.core.court import court_of
 from quell.core.fold import SKEW_S
 from quell.core.impact import AtKpis
-from quell.core.mute import Muter, Ways
+from quell.core.mute import Muter
 from quell.core.prune import Pruning
 from quell.core.severity import SEVERITY_LABELS, severity_of
 from quell.core.thrift import Words, begun_once
 from quell.core.triage import COMPANY_S, lesser, waiting
-from quell.core.verdicts import DAY_S, muted
+from quell.core.verdicts import DAY_S
 from quell.expressions.matchers import matching_of
 from quell.expressions.sieve import Sieve
-from quell.model.alert import Alert, Handling, Heard, Muting, Reason
+from quell.model.alert import Alert, Heard
 from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.impact import BUSINESS_KINDS
 from quell.model.records import AlertRecord
 from quell.model.rulebook import Rulebook
-from quell.model.state import State, Triaged
+from quell.model.state import State
 
 MOST_SEVERITIES = 1000
 """So many words for severities are remembered with what is said of them; senders may choose any."""
@@ -39,89 +38,6 @@ MOST_SEVERITIES = 1000
 Rejudge = Callable[[Iterable[str], float, list[AnyDecision]], object]
 Add = Callable[[Sequence[Alert], float], None]
 MAYBE_KPIS = tuple(BUSINESS_KINDS)
-
-
-class Alike(NamedTuple):
-    """What all alerts have in common whose labels are alike where rules and severities look.
-
-    ``ruled``: a rule of triage is about them, ``mapped``: a map rule is, ``mutable``: something but silences and
-    inhibitions may mute them. ``severe``: they page; ``handling`` and
-    ``reason`` are what becomes of one that says nothing else.
-    """
-
-    ruled: bool
-    mapped: bool
-    ways: Ways
-    mutable: bool
-    severity: str
-    severe: bool
-    handling: Handling
-    reason: Reason
-
-
-@dataclass(slots=True)
-class Common:
-    """What alerts have in common that are told of at the same times by one source.
-
-    ``until``: until when one is held that does not page, and one that does; ``judged``: which are judged again then.
-    ``marks``: all of them. ``patterns``: by severity the alert as it is but for what it says.
-    """
-
-    first: AlertRecord
-    zero: bool
-    source: str
-    begun: float
-    arrived: float
-    ends_at: float | None
-    timeout: bool
-    behaviour: Triaged
-    until: tuple[float, float]
-    heard: tuple[Heard, ...]
-    marks: list[str] = field(default_factory=list)
-    patterns: dict[str, Alert] = field(default_factory=dict)
-    judged: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
-
-    def has(self, record: AlertRecord) -> bool:
-        """Whether another is told of at the same times by the same source; zero may have a sign, so it is none."""
-        mine = self.first
-        return (
-            record.at == mine.at
-            and record.seen == mine.seen
-            and record.starts_at == mine.starts_at
-            and record.ends_at == mine.ends_at
-            and record.timeout is mine.timeout
-            and record.source == mine.source
-            and record.id == mine.id
-            and not self.zero
-        )
-
-    def pattern(self, alike: Alike) -> Alert:
-        """The first of its severity; kept for the others."""
-        pattern = self.patterns[alike.severity] = Alert(
-            fingerprint="",
-            source=self.source,
-            labels={},
-            status="firing",
-            starts_at=self.begun,
-            updated_at=self.arrived,
-            onset_seen=self.arrived,
-            ends_at=self.ends_at,
-            timeout=self.timeout,
-            record=self.first.id,
-            severity=alike.severity,
-            handling=alike.handling,
-            reason=alike.reason,
-            hold_until=self.until[alike.severe],
-            heard=self.heard,
-        )
-        return pattern
-
-
-def otherwise(pattern: Alert, mutings: tuple[Muting, ...], record: AlertRecord) -> Alert:
-    """The pattern of one that is muted, or says what others do not."""
-    if mutings:
-        pattern = replace(pattern, mutings=mutings, handling="muted", reason=muted(mutings), hold_until=None)
-    return replace(pattern, key=record.key, threshold=record.threshold)
 
 
 class Firsts:
@@ -157,7 +73,7 @@ class Firsts:
         self.alike, self.asked = sieve.of, sieve.names
         """What follows from labels, and the names of those of them from which it does."""
         self.share, self.note_kpi = words.share, kpis.note
-        self._said: dict[str, tuple[bool, Handling, Reason]] = {}
+        self._said: dict[str, tuple[bool, Alert]] = {}
         self._arrived, self._ends, self._ahead = 0.0, 0.0, 0.0
         """Of the last that was taken: what comes together mostly has the same, which is then one object."""
 
@@ -176,6 +92,7 @@ class Firsts:
         known, behaviours, silences = state.alerts, state.behaviour, state.silences
         of, share, begun = self.alike, self._words.share, self._muter.begun
         common: Common | None = None
+        lapsing: dict[float | None, list[str]] = {}
         judged: dict[float, list[str]] = {}
         added = 0
         for mark, record in told:
@@ -183,8 +100,6 @@ class Firsts:
             if not labels or record.status != "firing" or record.value is not None or mark in known:
                 break
             if common is None or not common.has(record):
-                self.plan(common, judged.items())
-                judged.clear()
                 common = self.common(record, now)
             if common is None or mark in behaviours:
                 break
@@ -206,7 +121,7 @@ class Firsts:
             if entity is not None and entity.startswith(MAYBE_KPIS):
                 self._kpis.note(alert)
             behaviours[mark] = common.behaviour
-            common.marks.append(mark)
+            lapsing.setdefault(common.ends_at, []).append(mark)
             if not mutings:
                 judged.setdefault(until, []).append(mark)
             if affected:
@@ -215,7 +130,7 @@ class Firsts:
                 self._rejudge(sorted(affected), now, out)
             out.append(AlertChanged(at=now, alert=alert))
             left = None
-        self.plan(common, judged.items())
+        self.plan(lapsing, judged)
         add(taken[added:], now)
         return left
 
@@ -253,22 +168,21 @@ class Firsts:
             heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
         )
 
-    def plan(self, common: Common | None, judged: Iterable[tuple[float, list[str]]]) -> None:
-        """Puts on the agenda when those that were taken lapse, and when which of them are judged again."""
-        if common is None:
-            return
-        if common.ends_at is None:
-            for mark in common.marks:
+    def plan(self, lapsing: Mapping[float | None, list[str]], judged: Mapping[float, list[str]]) -> None:
+        """Puts on the agenda when which of those that were taken lapse, and are judged again."""
+        for ends_at, marks in lapsing.items():
+            if ends_at is not None:
+                self._agenda.put_new(ends_at, "expire", marks)
+                continue
+            for mark in marks:
                 self._pruning.alert(self._state.alerts[mark])
-        else:
-            self._agenda.put_new(common.ends_at, "expire", common.marks)
-        for until, marks in judged:
+        for until, marks in judged.items():
             self._agenda.put_new(until, "judge", marks)
 
     def _alike(self, holds: Sequence[bool], labels: Mapping[str, str]) -> Alike:
         """Of alerts with such labels, of which ``holds`` says what matches them."""
         severity = severity_of(labels)
-        severe, handling, reason = self._said.get(severity) or self._say(severity)
+        severe, like = self._said.get(severity) or self._say(severity)
         ways = self._muter.ways(holds[self._of_maps :])
         return Alike(
             ruled=any(holds[: self._of_triage]),
@@ -277,15 +191,26 @@ class Firsts:
             mutable=bool(ways.windows or ways.rules),
             severity=severity,
             severe=severe,
-            handling=handling,
-            reason=reason,
+            like=like,
         )
 
-    def _say(self, severity: str) -> tuple[bool, Handling, Reason]:
+    def _say(self, severity: str) -> tuple[bool, Alert]:
         """Whether a severity pages, and what becomes of an alert that says nothing else."""
         if len(self._said) >= MOST_SEVERITIES:
             self._said.clear()
         severe = severity in self._court.page_severities
         verdict = waiting(severity, self._court, 0.0) if severe else lesser(severity, self._court, 0.0)
-        said = self._said[severity] = severe, verdict.handling, verdict.reason
+        like = Alert(
+            fingerprint="",
+            source="",
+            labels={},
+            status="firing",
+            starts_at=0.0,
+            updated_at=0.0,
+            onset_seen=0.0,
+            severity=severity,
+            handling=verdict.handling,
+            reason=verdict.reason,
+        )
+        said = self._said[severity] = severe, like
         return said

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from quell.core.again import New
 from quell.core.chart import Chart
-from quell.core.firsts import MAYBE_KPIS, Add, Alike, Common, Firsts, otherwise
+from quell.core.common import Alike, Common, otherwise
+from quell.core.firsts import MAYBE_KPIS, Add, Firsts
 from quell.core.fold import SKEW_S
 from quell.core.intake import is_sound, keepable
 from quell.core.mute import Muter
@@ -97,15 +98,12 @@ class Flocks:
         if seen is None:
             return None
         self._muter.begun_apart(seen, marks, labels)
-        alerts = self._made(records, marks, having, alikes, now)
-        state.alerts.update(zip(marks, alerts, strict=True))
+        alerts, waiting = self._made(records, marks, having, alikes, now)
         state.behaviour.update(zip(marks, [common.behaviour for common in having], strict=True))
-        for common in commons.values():
-            self._firsts.plan(common, zip(common.until, common.judged, strict=True))
         add(alerts, now)
         first = len(out)
         out += [AlertChanged(at=now, alert=alert) for alert in alerts]
-        return Taken(first, len(out), alerts, [mark for common in commons.values() for mark in common.judged[True]])
+        return Taken(first, len(out), alerts, waiting)
 
     def _commons(self, records: Sequence[AlertRecord], now: float) -> dict[_Frame, Common] | None:
         """What those have in common that are told of in the same way; None when something of it is not plain."""
@@ -148,28 +146,35 @@ class Flocks:
         having: Sequence[Common],
         alikes: Sequence[Alike],
         now: float,
-    ) -> list[Alert]:
-        """The alerts as they stand."""
+    ) -> tuple[list[Alert], list[str]]:
+        """The alerts as they stand, on the agenda for when they are looked at again; and which wait for company."""
         firsts, silences, resolver = self._firsts, self._state.silences, self._chart.resolver
-        share, entity_of, mutings_of = firsts.share, resolver.namer(), self._muter.besides
+        share, entity_of = firsts.share, resolver.namer()
         alerts: list[Alert] = []
+        waiting: list[str] = []
+        lapsing: dict[float | None, list[str]] = {}
+        judged: dict[float, list[str]] = {}
         for record, mark, common, alike in zip(records, marks, having, alikes, strict=True):
             labels = record.labels
             entity = resolver.resolve(labels) if alike.mapped else entity_of(labels)
             share(labels)
             pattern = common.patterns.get(alike.severity) or common.pattern(alike)
-            common.marks.append(mark)
-            if (silences or alike.mutable) and (mutings := mutings_of(labels, now, silences, alike.ways)):
+            if (silences or alike.mutable) and (mutings := self._muter.besides(labels, now, silences, alike.ways)):
                 pattern = otherwise(pattern, mutings, record)
             else:
-                common.judged[alike.severe].append(mark)
+                judged.setdefault(common.until[alike.severe], []).append(mark)
+                if alike.severe:
+                    waiting.append(mark)
+            lapsing.setdefault(common.ends_at, []).append(mark)
             alert = replace(
                 pattern, fingerprint=mark, labels=labels, annotations=record.annotations, url=record.url, entity=entity
             )
             if entity is not None and entity.startswith(MAYBE_KPIS):
                 firsts.note_kpi(alert)
             alerts.append(alert)
-        return alerts
+        self._state.alerts.update(zip(marks, alerts, strict=True))
+        firsts.plan(lapsing, judged)
+        return alerts, waiting
 
     def _shape(self, labels: Mapping[str, str]) -> _Shape:
         if len(self._shapes) >= MOST or self._answers >= MOST:

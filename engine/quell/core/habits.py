@@ -97,11 +97,21 @@ class Observer:
     def begun(self, alerts: Iterable[Alert]) -> None:
         """The same of alerts that were never heard of before."""
         habits = self._state.habits
-        known = habits.open
+        known, rules = habits.open, habits.newer.rules
         for alert in alerts:
-            if alert.fingerprint not in known and len(known) < MOST_OPEN:
-                known[alert.fingerprint] = alert.starts_at
-                self._began(habits, alert)
+            mark, labels = alert.fingerprint, alert.labels
+            if mark in known or len(known) >= MOST_OPEN:
+                continue
+            known[mark] = alert.starts_at
+            name = labels.get("alertname", "")
+            rule = rules.get(name) or self._rule(name)
+            rule.firings += 1
+            rule.example = labels
+            if alert.severity != rule.severity:
+                rule.severity = _graver(rule.severity, alert.severity)
+            if not alert.mutings and len(habits.fresh) < MOST_FRESH:
+                at = min(alert.starts_at, alert.onset_seen)
+                habits.fresh.append(Began(at, alert.entity or "", name, mark, alert.episode))
 
     def _began(self, habits: Habits, alert: Alert) -> None:
         name = alert.labels.get("alertname", "")

@@ -79,8 +79,8 @@ class _Inhibition:
 
     def __init__(self, rule: InhibitRule, labels: Mapping[str, Mapping[str, str]]) -> None:
         self.rule = rule
-        self._equal = rule.equal
-        self._missing = ("",) * len(rule.equal)
+        self.equal = rule.equal
+        self.missing = ("",) * len(rule.equal)
         self._labels = labels
         self._stands: dict[int | Values, str | _Stand] = {}
         self._apart: set[Values] = set()
@@ -88,7 +88,7 @@ class _Inhibition:
 
     def begin(self, mark: str, labels: Mapping[str, str], part: _Part) -> tuple[Iterable[str], str | None]:
         """Takes note of an alert that begins to fire; the targets whose inhibition that changes, and its inhibitor."""
-        values = tuple(map(labels.get, self._equal, self._missing))  # as `values` has it
+        values = tuple(map(labels.get, self.equal, self.missing))  # as `values` has it
         if not (part.source or self._apart) and self._stands.setdefault(hash(values), mark) is mark:
             return (), None
         return self.add(mark, values, part), self.inhibitor(values, part)
@@ -160,7 +160,7 @@ class _Inhibition:
 
     def values(self, labels: Mapping[str, str]) -> Values:
         """What source and target must share."""
-        return tuple(map(labels.get, self.rule.equal, self._missing))
+        return tuple(map(labels.get, self.equal, self.missing))
 
     def _place(self, values: Values) -> int | Values:
         """Where those with these values stand or would: by the hash, unless others have the same one."""
@@ -358,9 +358,15 @@ class Muter:
         """
         coming: dict[_Inhibition, list[_Coming]] = {}
         for mark, labels, way in zip(marks, told, ways, strict=True):
+            get = labels.get
             for part in way.parts:
-                values = part.inhibition.values(labels)
-                coming.setdefault(part.inhibition, []).append((hash(values), values, mark, part))
+                inhibition = part.inhibition
+                values = tuple(map(get, inhibition.equal, inhibition.missing))  # as `values` has it
+                seen = hash(values), values, mark, part
+                if inhibition in coming:
+                    coming[inhibition].append(seen)
+                else:
+                    coming[inhibition] = [seen]
         return [*coming.items()] if all(inhibition.apart(alerts) for inhibition, alerts in coming.items()) else None
 
     def begun_apart(self, seen: Sequence[_Apart], marks: Sequence[str], told: Sequence[dict[str, str]]) -> None:
