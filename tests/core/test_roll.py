@@ -14,7 +14,7 @@ from quell.core import standing
 from quell.core.continuity import TELLS_APART, new_name
 from quell.core.engine import Engine
 from quell.core.roll import Roll
-from quell.core.said import Codes
+from quell.core.said import UNREAD, Codes
 from quell.core.steps import finished
 from quell.model.records import AnyRecord
 from quell.model.rulebook import Triage, TriageRule
@@ -114,6 +114,7 @@ def test_what_joins_is_read_before_anybody_looks(monkeypatch: pytest.MonkeyPatch
 def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "FEW", 0)
     monkeypatch.setattr(standing, "MOST_KEPT", 1)
+    monkeypatch.setattr(standing, "IDLE_S", float(NEVER))
     engine = Play().engine
     engine.decide([fires("ledger", 1.0), fires("disk", 1.0)], T0 + 1.0)
     engine.decide([], T0 + 60.0)
@@ -123,6 +124,31 @@ def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyP
     engine.decide([fires("cart", 90_001.0)], T0 + 90_001.0)
     engine.decide([], T0 + 90_100.0)
     assert set(engine._standing._kept) == set(engine.state.groups)
+
+
+def test_a_roll_is_given_up_once_its_group_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def course() -> tuple[list[str], list[int]]:
+        engine, found, kept = Play().engine, [], []
+        for at, records in _turns():
+            found += [repr(one) for one in engine.decide(records, T0 + at)]
+            kept.append(len(engine._standing._kept))
+        return [*found, str(engine.snapshot())], kept
+
+    told, kept = course()
+    monkeypatch.setattr(standing, "IDLE_S", float(NEVER))
+    assert course()[0] == told
+    assert kept[1:4] == [1, 1, 1]
+    assert kept[4] == 0
+
+
+def test_what_a_look_replaced_is_not_held_on_to() -> None:
+    engine = Play().engine
+    engine.decide(crowd(0, 300, 1.0), T0 + 1.0)
+    engine.decide([], T0 + 12.0)
+    (roll,) = engine._standing._kept.values()
+    assert any(alert.incident is not None for alert in engine.state.alerts.values())
+    for mark, held in zip(roll.said.marks, roll.said.alerts, strict=True):
+        assert held is UNREAD or held is engine.state.alerts[mark]
 
 
 def test_an_incident_with_much_in_it_is_merged_and_split(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ What = Literal[
     "solve",
     "close",
     "runs",
+    "rest",
     "prune",
 ]
 ORDER: tuple[What, ...] = (
@@ -41,6 +42,7 @@ ORDER: tuple[What, ...] = (
     "solve",
     "close",
     "runs",
+    "rest",
     "prune",
 )
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""

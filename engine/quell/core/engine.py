@@ -317,6 +317,8 @@ class Engine:
             self._hearing.hear(at, out)
         elif what == "close":
             self._groups.close(int(key), at)
+        elif what == "rest":
+            self._standing.give_up(int(key), at)
         elif what == "prune":
             self._prune(at, out)
 
@@ -372,6 +374,7 @@ class Engine:
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
         self._groups.part(group, at)
         self._settle_alone(group, at, out)
+        self._agenda.put(self._standing.rest(group, at), "rest", str(group.id))
 
     def _settle_alone(self, group: Group, at: float, out: list[AnyDecision]) -> None:
         """What is in no incident, now that its company is known: it pages alone, or is judged again."""

@@ -17,7 +17,7 @@ import numpy as np
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, most_of, place_of
 from quell.core.looks import Moves, Story
-from quell.core.said import Codes, Ints, OfColumns, Said
+from quell.core.said import UNREAD, Codes, Ints, OfColumns, Said
 from quell.core.steps import Steps
 from quell.model.state import Group, State
 
@@ -49,7 +49,6 @@ class Roll:
         """What the last look moved."""
         self.stood: set[str] = set()
         """The incidents in which firings stand."""
-        self.before = Before(state, self)
 
     def ahead(self, group: Group) -> Steps[bool]:
         """Takes note of what joined, before anybody looks; False if it must be made anew, as units left."""
@@ -131,7 +130,21 @@ class Roll:
             by_mark = np.lexsort((np.array([episode for _, episode in self.members]), self._number))
         self._order = by_mark[np.argsort(self.said.onset[by_mark], kind="stable")]
 
+    def rest(self) -> None:
+        """The look is over: what only that needed is given up, and what it replaced of the alerts that it moved."""
+        self._clusters.clear()
+        self._slot_of.clear()
+        alerts = self.said.alerts
+        for slot in self.moved.tolist():
+            alerts[slot] = UNREAD
+        self.moved = self.moved[:0]
+
     # What is asked of it at a look
+
+    @property
+    def before(self) -> Before:
+        """Where each firing stands."""
+        return Before(self._state, self)
 
     def named(self, codes: Ints) -> set[str]:
         """The incidents of these codes."""

@@ -33,6 +33,8 @@ class _Gone:
 
 
 _GONE = cast("Alert", _Gone())
+UNREAD = cast("Alert", _Gone())
+"""Stands for an alert that is to be read anew."""
 _asked = attrgetter(
     "starts_at", "episode", "handling", "mutings", "status", "incident", "severity", "entity", "labels", "reason.code"
 )

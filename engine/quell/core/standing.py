@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import inf
 
 from quell.core.continuity import place_of
 from quell.core.looks import Few, Look
@@ -19,6 +20,9 @@ LESS = 10_000
 """After so many alerts were forgotten it is counted anew how many come."""
 MOST_KEPT = 32
 """The firings of so many groups are remembered: few are large at a time."""
+IDLE_S = 40.0
+"""Firings of a group that was not looked at for so long are remembered no longer: a large group in which something goes
+on is looked at every half a minute."""
 
 
 class Standing:
@@ -28,6 +32,7 @@ class Standing:
         self._state = state
         self._rosters = Rosters(state)
         self._kept: dict[int, Roll] = {}
+        self._until: dict[int, float] = {}
         self._known = len(state.alerts)
         """How many alerts there were when what joined groups was read."""
 
@@ -36,7 +41,7 @@ class Standing:
         units = self._state.units
         if sum([len(units[unit_id].alerts) for unit_id in group.units]) > FEW:
             return (yield from self._roll(group))
-        self._kept.pop(group.id, None)
+        self._forget(group.id)
         members = [member for unit_id in group.units for member in units[unit_id].alerts]
         placed = self._state.placed.get
         return Few(
@@ -55,9 +60,9 @@ class Standing:
     def _made(self, group_id: int) -> Roll:
         """A new roll, in the place of those of groups that are gone, and of the oldest."""
         for gone in [name for name in self._kept if name not in self._state.groups]:
-            del self._kept[gone]
+            self._forget(gone)
         if len(self._kept) >= MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._forget(next(iter(self._kept)))
         roll = self._kept[group_id] = Roll(self._state)
         return roll
 
@@ -75,7 +80,27 @@ class Standing:
             if group.solve_at is None or alerts_of(group) < read + max(AHEAD, read // 8):
                 continue
             if not (yield from (roll or self._made(group.id)).ahead(group)):
-                del self._kept[group.id]
+                self._forget(group.id)
+
+    def rest(self, group: Group, now: float) -> float | None:
+        """A look at a group is over; when to `give_up` what is remembered of it, if there is any."""
+        roll = self._kept.get(group.id)
+        if roll is None:
+            return None
+        roll.rest()
+        until = self._until[group.id] = now + IDLE_S
+        return until
+
+    def give_up(self, group_id: int, now: float) -> bool:
+        """Forgets the firings of a group, unless it was looked at since that was planned; whether it did."""
+        idle = self._until.get(group_id, inf) <= now
+        if idle:
+            self._forget(group_id)
+        return idle
+
+    def _forget(self, group_id: int) -> None:
+        self._kept.pop(group_id, None)
+        self._until.pop(group_id, None)
 
     def nowhere(self, group: Group) -> Iterator[str]:
         """The alerts of a group that may be in no incident after the look that was just made, in the order of units."""
