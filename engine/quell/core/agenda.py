@@ -47,8 +47,8 @@ ORDER: tuple[What, ...] = (
 )
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
 _PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
-FEW = 8
-"""So many keys of one slot are kept without a set, which takes ten times the room."""
+FEW = 16
+"""So many keys of one slot are kept without a set, which takes five times the room."""
 _Slot = tuple[float, int]
 """A time and the place of a kind of entry in `ORDER`."""
 

@@ -317,8 +317,8 @@ class Engine:
             self._hearing.hear(at, out)
         elif what == "close":
             self._groups.close(int(key), at)
-        elif what == "rest":
-            self._standing.give_up(int(key), at)
+        elif what == "rest" and self._standing.give_up(int(key), at):
+            self._groups.rest(int(key))
         elif what == "prune":
             self._prune(at, out)
 

@@ -32,9 +32,9 @@ class Groups:
         self._chart = chart
         self._unit_of = {place_of(member): unit.id for unit in state.units.values() for member in unit.alerts}
         self._planned: dict[int, tuple[float | None, float, float | None]] = {}
-        self._units_at: dict[str, set[int]] = {}
+        self._units_at: dict[str, list[int]] = {}
         for unit in state.units.values():
-            self._units_at.setdefault(unit.entity, set()).add(unit.id)
+            self._units_at.setdefault(unit.entity, []).append(unit.id)
 
     def add(self, alert: Alert, now: float) -> None:
         """Puts a firing where its group is, once."""
@@ -45,7 +45,7 @@ class Groups:
         if unit is not None:
             self._unit_of[place] = unit.id
             if len(unit.alerts) == 1:
-                self._units_at.setdefault(unit.entity, set()).add(unit.id)
+                self._units_at.setdefault(unit.entity, []).append(unit.id)
             group = self._state.groups[unit.group]
             if self._planned.get(group.id) != (group.solve_at, group.close_at, group.review_at):
                 self.plan(group)
@@ -126,6 +126,12 @@ class Groups:
         unit = self._state.units.get(self._unit_of.get(place_of((alert.fingerprint, alert.episode)), 0))
         return None if unit is None else self._state.groups[unit.group]
 
+    def rest(self, group_id: int) -> None:
+        """Nothing goes on in a group: what was kept for looking at it again is given up."""
+        group = self._state.groups.get(group_id)
+        if group is not None:
+            self._chart.correlator.web.rest(group.units)
+
     def reconsider(self, alert: Alert, now: float) -> None:
         """What is concluded about the group of an alert is to be concluded anew."""
         group = self.of(alert)
@@ -202,7 +208,7 @@ class Groups:
                 self._planned.pop(unit_id, None)
             unit = self._state.units[unit_id]
             at_home = self._units_at[unit.entity]
-            at_home.discard(unit_id)
+            at_home.remove(unit_id)
             if not at_home:
                 del self._units_at[unit.entity]
             for member in unit.alerts:

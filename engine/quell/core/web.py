@@ -225,6 +225,14 @@ class Web:
         first = order[np.flatnonzero(np.diff(keys[order], prepend=-1))]
         return keys[first], costs[first], lags[first]
 
+    def rest(self, units: Iterable[int]) -> None:
+        """Gives up what is kept of these units' claims in another form; whoever asks for it has it made anew."""
+        forget = self._columns.forget
+        for unit_id in units:
+            self._rows.pop(unit_id, None)
+            for cause in self.claims.get(unit_id, ()):
+                forget(cause, None)
+
     def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
         """What these units claim of these causes, by cause; None for all causes.
 
