@@ -15,7 +15,11 @@ from functools import cache
 EVERY_S = 10.0
 HEAPS = 2
 """Threads share so many heaps; glibc would make up to eight for each processor, and each keeps what was free in it."""
-_M_ARENA_MAX = -8
+LARGE_BYTES = 1024 * 1024
+"""A block from this size on is the system's again as soon as it is free. glibc would raise that bound to the largest
+block it has seen, and put large ones among small ones that stay: what a snapshot is packed into, or a mapping of a
+hundred thousand alerts that outgrew its place."""
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
 
 
 @cache
@@ -31,6 +35,7 @@ def few_heaps() -> None:
     """To be called before threads are begun."""
     if (choose := _glibc("mallopt")) is not None:
         choose(_M_ARENA_MAX, HEAPS)
+        choose(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def give_back() -> None:
