@@ -92,8 +92,9 @@ class Standing:
         return until
 
     def give_up(self, group_id: int, now: float) -> bool:
-        """Forgets the firings of a group, unless it was looked at since that was planned; whether it did."""
-        idle = self._until.get(group_id, inf) <= now
+        """Forgets the firings of a group, unless it was looked at since, or is going to be; whether it did."""
+        group = self._state.groups.get(group_id)
+        idle = self._until.get(group_id, inf) <= now and (group is None or group.solve_at is None)
         if idle:
             self._forget(group_id)
         return idle
