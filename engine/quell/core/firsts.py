@@ -65,6 +65,8 @@ class Firsts:
         self._rejudge = rejudge
         self._kpis = kpis
         self._court = court_of(rulebook.triage)
+        self._lone_s = self._court.lone_s
+        self._least_s = min(self._lone_s, COMPANY_S)
         mapped = [matching_of(rule.matchers) for rule in rulebook.map if rule.entity]
         self._of_triage = len(self._court.rules)
         self._of_maps = self._of_triage + len(mapped)
@@ -136,9 +138,12 @@ class Firsts:
 
     def common(self, record: AlertRecord, now: float) -> Common | None:
         """What the next have in common that are told at the same times; None when these are over already."""
-        at, ends_at = record.at, record.ends_at
-        arrived = at if record.seen is None else record.seen
-        start = min(at if record.starts_at is None else record.starts_at, now + SKEW_S)
+        at, seen, start, ends_at = record.at, record.seen, record.starts_at, record.ends_at
+        zero = at == 0.0 or seen == 0.0 or start == 0.0 or ends_at == 0.0
+        arrived, latest = at if seen is None else seen, now + SKEW_S
+        if start is None:
+            start = at
+        start = min(start, latest)
         ahead, timeout = 0.0, False
         if ends_at is not None:
             ends_at = max(ends_at, start)
@@ -148,24 +153,22 @@ class Firsts:
             ahead, timeout = ends_at - arrived, record.timeout
             ahead = self._ahead = self._ahead if ahead == self._ahead != 0.0 else ahead
         arrived = self._arrived = self._arrived if arrived == self._arrived != 0.0 else arrived
-        begun = start if start < arrived else arrived
-        behaviour = begun_once(begun)
-        if start == begun:
-            start = behaviour.began[0]
+        behaviour = begun_once(start if start < arrived else arrived)
         (begun,) = behaviour.began
-        lone_s = self._court.lone_s
-        waits = max(begun + lone_s, arrived + min(lone_s, COMPANY_S))  # how long a severe one waits for company
+        if start == begun:
+            start = begun
+        waits, least = begun + self._lone_s, arrived + self._least_s  # how long a severe one waits for company
         return Common(
-            first=record,
-            zero=0.0 in {record.at, record.seen, record.starts_at, record.ends_at},
-            source=self._words.one(record.source),
-            begun=begun,
-            arrived=arrived,
-            ends_at=ends_at,
-            timeout=timeout,
-            behaviour=behaviour,
-            until=(begun + DAY_S, waits),
-            heard=(Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
+            record,
+            zero,
+            self._words.one(record.source),
+            begun,
+            arrived,
+            ends_at,
+            timeout,
+            behaviour,
+            (begun + DAY_S, least if least > waits else waits),
+            (Heard(start, start, ends_at, timeout, arrived, record.id, ends_at, ahead),),
         )
 
     def plan(self, lapsing: Mapping[float | None, list[str]], judged: Mapping[float, list[str]]) -> None:
