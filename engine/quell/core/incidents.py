@@ -8,6 +8,7 @@ depend on nothing but the alerts and the time.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -99,13 +100,9 @@ class Incidents:
         yield from self._put(moves)
         after = placed.after if lost else {}
         self._pager.hand_on_pages(lost, after, now, out)
-        between = set(zip(moves.was, moves.to, strict=True))
-        came = self._came(moves) if any(was is not None for was, _ in between) else {}
-        joined: set[str] = set()
-        for member, name in zip(moves.members, moves.to, strict=True):
-            if name is not None and name not in joined and self._fires(member):
-                joined.add(name)
-        mixed = {one for was, name in between if was and name for one in (was, name)}
+        came = self._came(moves) if any(was is not None for was, _ in moves.between) else {}
+        joined = moves.joined
+        mixed = {one for was, name in moves.between if was and name for one in (was, name)}
         yield
         for cluster, name in story:
             anew, mix = name in joined, name in mixed
@@ -129,14 +126,17 @@ class Incidents:
     def _put(self, moves: Moves) -> Steps[None]:
         """Keeps where all that moves stands from now on."""
         placed = self._state.placed
-        for number, (member, name, _) in enumerate(moves):
-            place = member[0] if member[1] == 1 else place_of(member)
-            if name is None:
-                placed.pop(place, None)
+        for start in range(0, len(moves.places), PUT_TOGETHER):
+            places, to = moves.places[start : start + PUT_TOGETHER], moves.to[start : start + PUT_TOGETHER]
+            if None not in to:
+                placed.update(zip(places, cast("Sequence[str]", to), strict=True))
             else:
-                placed[place] = name
-            if not (number + 1) % PUT_TOGETHER:
-                yield
+                for place, name in zip(places, to, strict=True):
+                    if name is None:
+                        placed.pop(place, None)
+                    else:
+                        placed[place] = name
+            yield
 
     def _tell_all(self, moves: Moves, now: float, out: list[AnyDecision]) -> Steps[None]:
         """All that moved say so, in this order."""

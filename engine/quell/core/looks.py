@@ -7,20 +7,28 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quell.core.conclude import Cause
-from quell.core.continuity import Cluster, Member, absorber
+from quell.core.continuity import Cluster, Member, absorber, place_of
 from quell.core.listed import Listed, OfAlerts
 from quell.core.rosters import Rosters
+from quell.model.alert import Alert
 
 Story = Sequence[tuple[Cluster, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Firings that move, where each of them stands from now on and where it stood; and all in what is told no more."""
+    """Firings that move, where each of them stands from now on and where it stood; and all in what is told no more.
+
+    ``places`` are what they are kept under, ``between`` every two incidents from one of which any moves to the other,
+    and ``joined`` those into which something moves that fires.
+    """
 
     members: Sequence[Member]
+    places: Sequence[str]
     to: Sequence[str | None]
     was: Sequence[str | None]
+    between: Collection[tuple[str | None, str | None]]
+    joined: Collection[str]
     lost: Mapping[str, Sequence[Member]]
 
     def __iter__(self) -> Iterator[tuple[Member, str | None, str | None]]:
@@ -71,7 +79,7 @@ class Few:
 
     def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Placed:
         """Where all stand once this is told."""
-        return PlacedFew(self.before, story, apart)
+        return PlacedFew(self._rosters.alerts, self.before, story, apart)
 
     def listed(self, cluster: Cluster) -> Listed | None:
         """What an incident says of the alerts of one of `clusters`; None for others."""
@@ -83,8 +91,13 @@ class PlacedFew:
     """Where each of few firings is to stand."""
 
     def __init__(
-        self, before: Mapping[Member, str | None], story: Story, apart: Mapping[str, Sequence[Member]]
+        self,
+        alerts: Mapping[str, Alert],
+        before: Mapping[Member, str | None],
+        story: Story,
+        apart: Mapping[str, Sequence[Member]],
     ) -> None:
+        self._alerts = alerts
         self._before = before
         self.after = {member: name for cluster, name in story for member in cluster.members}
         self.after |= {member: name for name, members in apart.items() for member in members}
@@ -103,11 +116,20 @@ class PlacedFew:
     def moves(self, over: Collection[str]) -> Moves:
         """What moves, but out of what is ``over``."""
         lost: dict[str, list[Member]] = {}
-        moved: dict[Member, str | None] = {}
+        members: list[Member] = []
+        to: list[str | None] = []
         for member, name in self._before.items():
             if name is not None and name not in self.told:
                 lost.setdefault(name, []).append(member)
             now_at = self.after.get(member) or (name if name in over else None)
             if now_at != name:
-                moved[member] = now_at
-        return Moves(list(moved), list(moved.values()), [self._before[member] for member in moved], lost)
+                members.append(member)
+                to.append(now_at)
+        was = [self._before[member] for member in members]
+        fire = {name for member, name in zip(members, to, strict=True) if name is not None and self._fires(member)}
+        places = list(map(place_of, members))
+        return Moves(members, places, to, was, set(zip(was, to, strict=True)), fire, lost)
+
+    def _fires(self, member: Member) -> bool:
+        alert = self._alerts.get(member[0])
+        return alert is not None and alert.firing and alert.episode == member[1]

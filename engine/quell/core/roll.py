@@ -34,7 +34,7 @@ class Roll:
         self._taken: list[int] = []
         """How many alerts of each of these units have a slot."""
         self.members: list[Member] = []
-        self._places: list[str] = []
+        self.places: list[str] = []
         self.said = Said()
         self._names: list[str | None] = []
         self._unit = np.empty(0, np.int64)
@@ -45,8 +45,8 @@ class Roll:
         self._order = np.empty(0, np.int64)
         self._clusters: dict[int, tuple[tuple[Member, ...], Ints]] = {}
         self._slot_of: dict[Member, int] = {}
-        self.moved = np.empty(0, np.int64)
-        """What the last look moved."""
+        self.outside = np.empty(0, np.bool_)
+        """Whether an alert was in no incident, as far as the last look left it there."""
         self.stood: set[str] = set()
         """The incidents in which firings stand."""
 
@@ -67,7 +67,6 @@ class Roll:
     def renew(self, group: Group) -> Steps[bool]:
         """Takes note of what is otherwise than at the last look; False if it must be made anew, as units left."""
         self._clusters.clear()
-        self.moved = self.moved[:0]
         if not (yield from self.ahead(group)):
             return False
         said = self.said
@@ -84,6 +83,7 @@ class Roll:
         self._place()
         self.stood = self.named(self.where)
         yield
+        self.outside = said.loose.copy()
         if disordered:
             self._put_in_order()
         return True
@@ -110,12 +110,12 @@ class Roll:
         self._number = np.concatenate((self._number, numbers))
         self.said.marks += marks
         self.said.grow(len(members))
-        self._places += [member[0] if member[1] == 1 else place_of(member) for member in members]
+        self.places += [member[0] if member[1] == 1 else place_of(member) for member in members]
         self._unit = np.concatenate((self._unit, np.repeat(np.array(at, np.int64), list(map(len, joined)))))
 
     def _place(self) -> None:
         """Where each firing stands."""
-        names = list(map(self._state.placed.get, self._places))
+        names = list(map(self._state.placed.get, self.places))
         self.where = np.concatenate((self.where, np.zeros(len(names) - len(self.where), np.int64)))
         changed = list(compress(range(len(names)), map(is_not, chain(self._names, repeat(None)), names)))
         if changed:
@@ -218,11 +218,9 @@ class Roll:
         return None if known is None else OfColumns(self.said, known[1])
 
     def nowhere(self) -> Iterator[str]:
-        """The alerts that were in no incident, or have been moved since, in the order of units."""
-        maybe = self.said.loose.copy()
-        maybe[self.moved] = True
+        """The alerts that were in no incident and have been moved to none since, in the order of units."""
         turn = self.in_turn()
-        return map(self.said.marks.__getitem__, turn[maybe[turn]].tolist())
+        return map(self.said.marks.__getitem__, turn[self.outside[turn]].tolist())
 
 
 class Before(Mapping[Member, "str | None"]):
@@ -278,12 +276,24 @@ class PlacedMany:
         roll = self._roll
         ended = np.isin(roll.where, [roll.incidents[name] for name in over])
         to = np.where((self._target == 0) & ended, roll.where, self._target)
-        roll.moved = moved = roll.sorted(np.flatnonzero(to != roll.where))
+        moved = roll.sorted(np.flatnonzero(to != roll.where))
         lost: dict[str, list[Member]] = {}
         gone = roll.named(roll.where) - self.told
         if gone:
             for member, name in roll.told(np.flatnonzero(np.isin(roll.where, [roll.incidents[one] for one in gone]))):
                 lost.setdefault(name, []).append(member)
-        name_of = roll.incidents.values_of.__getitem__
-        to_names, was_names = (list(map(name_of, codes[moved].tolist())) for codes in (to, roll.where))
-        return Moves(list(map(roll.members.__getitem__, moved.tolist())), to_names, was_names, lost)
+        names, width = roll.incidents.values_of, len(roll.incidents.values_of)
+        codes = to[moved]
+        between = np.unique(roll.where[moved] * width + codes).tolist()
+        fire = roll.said.firing[moved] & roll.said.present[moved]
+        roll.outside[moved] = codes == 0
+        slots = moved.tolist()
+        return Moves(
+            list(map(roll.members.__getitem__, slots)),
+            list(map(roll.places.__getitem__, slots)),
+            list(map(names.__getitem__, codes.tolist())),
+            list(map(names.__getitem__, roll.where[moved].tolist())),
+            {(names[at // width], names[at % width]) for at in between},
+            roll.named(codes[fire]),
+            lost,
+        )

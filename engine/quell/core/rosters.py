@@ -36,6 +36,7 @@ class Rosters:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.alerts = state.alerts
         self._kept: dict[tuple[int, ...], Roster] = {}
         self._alerts = 0
         """So many are in those that are kept."""

@@ -133,7 +133,7 @@ class Said:
     def harms(self, slots: Ints) -> list[tuple[str, str]]:
         """What these firings say that they harm, and where they are."""
         many = len(self._entities.values_of)
-        pairs = np.flatnonzero(np.bincount(self._harm[slots] * many + self._entity[slots])).tolist()
+        pairs = np.unique(self._harm[slots] * many + self._entity[slots]).tolist()
         return [(self._harms.values_of[at // many], self._entities.values_of[at % many] or "") for at in pairs]
 
     def firsts(self, slots: Ints) -> Ints:
