@@ -141,11 +141,14 @@ class Incidents:
     def _tell_all(self, moves: Moves, now: float, out: list[AnyDecision]) -> Steps[None]:
         """All that moved say so, in this order."""
         at, members, was = 0, moves.members, moves.was
+        names = moves.to
+        if moves.lost:  # some of these were put back
+            names = [self._state.placed.get(place) for place in moves.places]
         while at < len(members):
-            some = members[at : at + TOLD_TOGETHER]
-            joined = self._joining.some(some, was[at : at + TOLD_TOGETHER], now, out)
+            until = min(at + TOLD_TOGETHER, len(members))
+            joined = self._joining.some(members[at:until], names[at:until], was[at:until], now, out)
             at += joined
-            if joined < len(some):
+            if at < until:
                 self._tell(members[at], was[at], now, out)
                 at += 1
             yield

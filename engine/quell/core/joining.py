@@ -38,39 +38,47 @@ class Joining:
         self._rules = [matching.matches for matching, _ in court_of(rulebook.triage).rules]
         self.joined: deque[Joined] = deque()
 
-    def some(self, members: Sequence[Member], was: Sequence[str | None], now: float, out: list[AnyDecision]) -> int:
+    def some(
+        self,
+        members: Sequence[Member],
+        names: Sequence[str | None],
+        was: Sequence[str | None],
+        now: float,
+        out: list[AnyDecision],
+    ) -> int:
         """Puts these where they stand now, but for the first of which there is more to say; returns how many it put."""
         state, rules, held = self._state, self._rules, IN_AN_INCIDENT
         if state.foreign:
             return 0
-        alerts, placed, incidents, known = state.alerts, state.placed, state.incidents, state.habits.open
+        alerts, incidents, known = state.alerts, state.incidents, state.habits.open
         handling, reason, until = held.handling, held.reason, held.hold_until
         first, done = len(out), 0
-        heads: dict[tuple[str, str], Alert] = {}
+        heads: dict[str, dict[str, Alert]] = {}
         into, page_alert = "", None
-        for member, stood in zip(members, was, strict=True):
-            mark, episode = member
-            place = mark if episode == 1 else place_of(member)
-            name = placed.get(place)
+        of_severity: dict[str, Alert] = {}
+        for (mark, episode), name, stood in zip(members, names, was, strict=True):
             if name != stood:
                 alert = alerts.get(mark)
-                if alert is None or name is None or alert.episode != episode or place not in known:
+                if alert is None or name is None or alert.episode != episode:
+                    break
+                if (mark if episode == 1 else place_of((mark, episode))) not in known:
                     break
                 if name != into:
                     into, page_alert = name, incidents[name].page_alert
+                    of_severity = heads.setdefault(name, {})
                 if alert.status != "firing" or alert.mutings or page_alert == mark:
                     break
-                # Whatever stands for these reasons now has no rule, as those are asked first.
+                # Whatever is held for one of these reasons has no rule, as those are asked first.
                 if alert.reason.code not in STEADY and any(matches(alert.labels) for matches in rules):
                     break
                 alert = alerts[mark] = replace(alert, incident=name, handling=handling, reason=reason, hold_until=until)
                 out.append(AlertChanged(at=now, alert=alert))
-                head = name, alert.severity
-                if head not in heads:
-                    heads[head] = alert
+                if alert.severity not in of_severity:
+                    of_severity[alert.severity] = alert
             done += 1
-        if heads:
-            self.joined.append(Joined(first, len(out), heads.values()))
+        if len(out) > first:
+            told = [alert for severities in heads.values() for alert in severities.values()]
+            self.joined.append(Joined(first, len(out), told))
         return done
 
     def at(self, place: int) -> Joined | None:

@@ -45,6 +45,8 @@ class Roll:
         self._order = np.empty(0, np.int64)
         self._clusters: dict[int, tuple[tuple[Member, ...], Ints]] = {}
         self._slot_of: dict[Member, int] = {}
+        self.moved = np.empty(0, np.int64)
+        """What the last look moved."""
         self.outside = np.empty(0, np.bool_)
         """Whether an alert was in no incident, as far as the last look left it there."""
         self.stood: set[str] = set()
@@ -137,7 +139,7 @@ class Roll:
         alerts = self.said.alerts
         for slot in self.moved.tolist():
             alerts[slot] = UNREAD
-        self.moved = self.moved[:0]
+        self.moved, self.outside = self.moved[:0], self.outside[:0]
 
     # What is asked of it at a look
 
@@ -276,7 +278,7 @@ class PlacedMany:
         roll = self._roll
         ended = np.isin(roll.where, [roll.incidents[name] for name in over])
         to = np.where((self._target == 0) & ended, roll.where, self._target)
-        moved = roll.sorted(np.flatnonzero(to != roll.where))
+        roll.moved = moved = roll.sorted(np.flatnonzero(to != roll.where))
         lost: dict[str, list[Member]] = {}
         gone = roll.named(roll.where) - self.told
         if gone:
