@@ -46,7 +46,7 @@ Told = Callable[[int, StoreError | None], None]
 class Put:
     """What is kept or refused as a whole; ``size`` is what it counts, ``told`` hears what became of it.
 
-    Several deliveries may be one put, for as long as all is well; ``apart`` then gives a put for each.
+    Several ``deliveries`` may be one put, for as long as all is well; ``apart`` then gives a put for each.
     """
 
     records: Sequence[AnyRecord]
@@ -55,6 +55,7 @@ class Put:
     size: int
     told: Told
     apart: Callable[[], list[Put]] | None = None
+    deliveries: int = 1
 
 
 class Committing:
@@ -72,6 +73,8 @@ class Committing:
         over: Callable[[int, bool], None],
         stir: Callable[[], None],
     ) -> None:
+        self.arrived = 0
+        """Deliveries that were added so far, or are about to be."""
         self.last_seq = 0
         """The group that was kept last."""
         self.since: float | None = None
@@ -105,6 +108,7 @@ class Committing:
     def add(self, put: Put) -> bool:
         """Takes what is to be committed; whether nothing else waited."""
         self._puts.append(put)
+        self.arrived += put.deliveries
         self._waiting += put.size
         if len(self._puts) > 1:
             return False
@@ -127,9 +131,9 @@ class Committing:
     async def _more(self) -> None:
         """Lets in what is just arriving: small deliveries on many connections then share one commit, not a few."""
         until = time.perf_counter() + _GATHERING_S
-        count = 0
-        while len(self._puts) > count and self._waiting < MOST_PER_GROUP and time.perf_counter() < until:
-            count = len(self._puts)
+        before = -1
+        while (count := self.arrived) != before and self._waiting < MOST_PER_GROUP and time.perf_counter() < until:
+            before = count
             await asyncio.sleep(0)
 
     def _take(self) -> list[Put]:
@@ -240,7 +244,7 @@ class Committing:
                 put.told(seq, None if error is None else StoreError(error))  # an error may have no words
             except Exception as failure:  # noqa: BLE001 - a bug of whoever is told: reported, and the others are told
                 self._log.error("told", "an answer could not be given", error=f"{type(failure).__name__}: {failure}")
-        if len(batch) >= _MANY:
+        if sum(put.deliveries for put in batch) >= _MANY:
             self.many_answered = time.perf_counter()
 
 

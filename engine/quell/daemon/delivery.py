@@ -7,7 +7,8 @@ from collections.abc import Callable
 import structlog
 
 from quell.daemon.direct import Direct, Way
-from quell.daemon.receiver.wire import LARGEST
+from quell.daemon.gathered import LARGEST
+from quell.daemon.receiver import wire
 from quell.daemon.replies import error_reply
 from quell.sdk.connector import Reply
 
@@ -44,7 +45,7 @@ class Delivery:
     @property
     def usual(self) -> bool:
         """Whether the receiver takes such deliveries."""
-        return self._way.proved and self._way.length <= LARGEST
+        return self._way.proved and self._way.length <= wire.LARGEST
 
     def more(self, part: bytes) -> None:
         """A part of the body."""
@@ -58,13 +59,20 @@ class Delivery:
     def whole(self, direct: Direct, body: bytes | bytearray) -> None:
         """The body is there."""
         self.more_body, self.body = False, b""
+        if self._way.proved and len(body) <= LARGEST:
+            direct.gathered.add(self._way, bytes(body), self)
+            return
         try:
             direct.take(self._way, bytes(body), self.answer)
         except Exception as error:  # noqa: BLE001 - a bug is answered and reported, and ends nobody else's connection
             _log.error("a delivery failed", path=self._way.path, exc_info=error)
-            if not self.response_started:
-                self.keep_alive = False
-                self.answer(error_reply(500, "quell failed on this delivery"))
+            self.failed()
+
+    def failed(self) -> None:
+        """A bug kept it from being taken: its sender is told, if he was told nothing yet."""
+        if not self.response_started:
+            self.keep_alive = False
+            self.answer(error_reply(500, "quell failed on this delivery"))
 
     def late(self, direct: Direct) -> None:
         """The body does not come."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from quell.daemon.body import Limits
+from quell.daemon.gathered import Gathered
 from quell.daemon.ingest import Ingest
 from quell.daemon.replies import Written, error_reply
 from quell.daemon.sources import Source
@@ -49,6 +50,10 @@ def _of_length(headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
     return {**headers, "content-length": str(len(body))}
 
 
+def _behind(told: Callable[[int, int, Reply], None], before: int, first: int, end: int, reply: Reply) -> None:
+    told(before + first, before + end, reply)
+
+
 class Direct:
     """``own`` says which paths are quell's own, which no source can take."""
 
@@ -62,6 +67,8 @@ class Direct:
         """Takes a connection on which nothing is under way off this process's hands, if there is somebody for that."""
         self._own = own
         self._ways: dict[tuple[str, bytes], Way] = {}
+        self.gathered = Gathered[Way](ingest.coming, self.take_together)
+        """Where small deliveries wait for those that come with them."""
 
     def known(self, peer: str, head: bytes) -> Way | None:
         """The way of a head that was read before."""
@@ -109,6 +116,24 @@ class Direct:
             told(error_reply(503, "the configuration changed while this came in; nothing was accepted"))
         else:
             self._ingest.deliver(found[0], request, told, proved=found[1])
+
+    def take_together(self, came: Sequence[tuple[Way, bytes]], told: Callable[[int, int, Reply], None]) -> None:
+        """Takes several that came at one time, each on a way of its own: ``told`` as of `take_all`."""
+        edition, first = self._ingest.edition, 0
+        while first < len(came):
+            way, end = came[first][0], first + 1
+            source = way.source
+            if way.edition != edition or not way.proved:
+                self.take(*came[first], partial(told, first, end))
+                first = end
+                continue
+            while end < len(came) and (other := came[end][0]).source is source and other.proved:
+                if other.edition != edition:
+                    break
+                end += 1
+            requests = [Request("POST", each.path, body, each.headers) for each, body in came[first:end]]
+            self._ingest.deliver_all(source, requests, partial(_behind, told, first))
+            first = end
 
     def take_all(self, way: Way, bodies: Sequence[bytes], told: Callable[[int, int, Reply], None]) -> None:
         """Takes several of one way, in order: ``told`` gets the first and the end of those that an answer is for."""

@@ -49,8 +49,6 @@ class Inbox:
         self.most_behind = most_behind
         self.waiting = 0
         self.behind = 0
-        self.arrived = 0
-        """Deliveries that were taken in so far."""
         self._metrics = metrics
         self._hand_over = hand_over
         self.named: Callable[[Sequence[AnyRecord]], Sequence[AnyRecord]] = lambda records: records
@@ -80,6 +78,15 @@ class Inbox:
     def busy(self) -> bool:
         """Whether something waits for its commit or is being committed."""
         return self._committing.busy
+
+    @property
+    def arrived(self) -> int:
+        """Deliveries that were taken in so far, or are about to be."""
+        return self._committing.arrived
+
+    def coming(self, count: int) -> None:
+        """So many are about to be taken in (fewer if negative): a commit that gathers what comes waits for them."""
+        self._committing.arrived += count
 
     @property
     def committing_since(self) -> float | None:
@@ -170,24 +177,29 @@ class Inbox:
         if self.private.rules_set:
             records, quarantined = self.private.records(records), self.private.aside(quarantined)
             cursors = self.private.cursors(cursors or {})
-        self._add(Put(records, quarantined, cursors or _NO_CURSORS, size, told), 1)
+        self._add(Put(records, quarantined, cursors or _NO_CURSORS, size, told))
 
     def takes_together(self, size: int) -> bool:
         """Whether deliveries of ``size`` records in all may be put by `add_together`; else each is put by itself."""
         fits = size <= self.limit and size <= self.most_behind
         return fits and not (self._closed_because or self.full(size) or self.private.rules_set)
 
-    def add_together(self, deliveries: Sequence[tuple[Sequence[AnyRecord], Told]], told: Told) -> None:
+    def add_together(
+        self,
+        deliveries: Sequence[Sequence[AnyRecord]],
+        told: Told,
+        apart: Callable[[], Sequence[tuple[Sequence[AnyRecord], Told]]],
+    ) -> None:
         """Several as one, for which `takes_together` was asked; ``told`` hears of all of them.
 
-        If they cannot be kept together, each hears for itself.
+        If they cannot be kept together, each hears for itself: ``apart`` says who.
         """
-        records = list(chain.from_iterable([each for each, _ in deliveries]))
+        records = list(chain.from_iterable(deliveries))
 
-        def apart() -> list[Put]:
-            return [Put(each, (), _NO_CURSORS, len(each), then) for each, then in deliveries]
+        def puts() -> list[Put]:
+            return [Put(each, (), _NO_CURSORS, len(each), then) for each, then in apart()]
 
-        self._add(Put(records, (), _NO_CURSORS, len(records), told, apart), len(deliveries))
+        self._add(Put(records, (), _NO_CURSORS, len(records), told, puts, len(deliveries)))
 
     def _check(self, size: int, *, inside: bool) -> None:
         if size > self.limit or size > self.most_behind:
@@ -201,9 +213,8 @@ class Inbox:
             self._metrics.refused.labels("overloaded").inc(size)
             raise Overloaded(full)
 
-    def _add(self, put: Put, count: int) -> None:
+    def _add(self, put: Put) -> None:
         self.waiting += put.size
-        self.arrived += count
         if self._committing.add(put):
             self._empty.clear()
             self.stir()

@@ -19,6 +19,7 @@ from quell.daemon.auth import Doors
 from quell.daemon.body import BodyRefused, Gone, Limits, read_body
 from quell.daemon.bounds import Bounds
 from quell.daemon.clock import Clock
+from quell.daemon.committing import Told
 from quell.daemon.foreign import called, misbehaved, sound_received
 from quell.daemon.inbox import Inbox, TooMany
 from quell.daemon.logs import Masker, Sparing
@@ -27,7 +28,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.replies import error_reply, json_reply, not_kept, send_reply
 from quell.daemon.sources import Source, Sources
 from quell.errors import BadPayload, Overloaded, StoreError
-from quell.model.records import CommandRecord
+from quell.model.records import AnyRecord, CommandRecord
 from quell.sdk.chat import Heard
 from quell.sdk.connector import Received, Reply, Request, View
 from quell.store.port import Quarantined
@@ -135,6 +136,10 @@ class Ingest:
         else:
             self._take(source, found, told, now)
 
+    def coming(self, count: int) -> None:
+        """So many are about to be delivered (fewer if negative)."""
+        self._inbox.coming(count)
+
     def deliver_all(self, source: Source, requests: Sequence[Request], told: Callable[[int, int, Reply], None]) -> None:
         """The same of several whose heads prove who sent them: ``told`` gets the first and the end of those it is for.
 
@@ -181,11 +186,13 @@ class Ingest:
             self._count(source.id, said.status, count)
             told(0, count, said)
 
-        apart = [
-            (each.records, partial(self._kept, source, each.reply, partial(told, place, place + 1), now))
-            for place, each in enumerate(found)
-        ]
-        self._inbox.add_together(apart, kept)
+        def apart() -> list[tuple[Sequence[AnyRecord], Told]]:
+            return [
+                (each.records, partial(self._kept, source, each.reply, partial(told, place, place + 1), now))
+                for place, each in enumerate(found)
+            ]
+
+        self._inbox.add_together([each.records for each in found], kept, apart)
 
     def _take(self, source: Source, found: Received, told: Callable[[Reply], None], now: float) -> None:
         try:
