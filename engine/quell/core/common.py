@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 from msgspec.structs import replace
 
@@ -14,7 +12,7 @@ from quell.model.records import AlertRecord
 from quell.model.state import Triaged
 
 
-class Alike(NamedTuple):
+class Alike(msgspec.Struct, frozen=True):
     """What all alerts have in common whose labels are alike where rules and severities look.
 
     ``ruled``: a rule of triage is about them, ``mapped``: a map rule is, ``mutable``: something but silences and

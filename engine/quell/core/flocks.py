@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from quell.core.again import New
@@ -53,11 +54,24 @@ class Taken(NamedTuple):
     waiting: Sequence[str]
 
 
-class _Shape(NamedTuple):
+class _Look(msgspec.Struct, frozen=True):
+    """What follows from labels that have the same names, and are alike where rules look.
+
+    ``label`` names the entity where none is known, ``kind`` goes before it; "" is no label.
+    """
+
+    alike: Alike
+    ruled: bool
+    severe: bool
+    label: str
+    kind: str
+
+
+class _Shape(msgspec.Struct, frozen=True):
     """What is known of labels that have the same names: where rules look, and what was answered there."""
 
     looked_at: Callable[[Mapping[str, str]], Hashable]
-    answers: dict[Hashable, Alike]
+    answers: dict[Hashable, _Look]
 
 
 class Flocks:
@@ -90,15 +104,15 @@ class Flocks:
             told = sorted(told, key=_place)
             having = [commons[_frame(record)] for _, _, record in told]
         marks, records = [mark for _, mark, _ in told], [record for _, _, record in told]
-        alikes = self._alikes(records, having, now)
-        if alikes is None or not state.behaviour.keys().isdisjoint(marks) or not keepable(records):
+        looks = self._looks(records, having, now)
+        if looks is None or not state.behaviour.keys().isdisjoint(marks) or not keepable(records):
             return None
         labels = [record.labels for record in records]
-        seen = self._muter.apart(marks, labels, [alike.ways for alike in alikes])
+        seen = self._muter.apart(marks, labels, [look.alike.ways for look in looks])
         if seen is None:
             return None
         self._muter.begun_apart(seen, marks, labels)
-        alerts, waiting = self._made(records, marks, having, alikes, now)
+        alerts, waiting = self._made(records, marks, having, looks, now)
         state.behaviour.update(zip(marks, [common.behaviour for common in having], strict=True))
         add(alerts, now)
         first = len(out)
@@ -126,37 +140,43 @@ class Flocks:
             commons[frame] = common
         return commons
 
-    def _alikes(self, records: Sequence[AlertRecord], having: Sequence[Common], now: float) -> list[Alike] | None:
+    def _looks(self, records: Sequence[AlertRecord], having: Sequence[Common], now: float) -> list[_Look] | None:
         """What follows from the labels of each; None when a rule of triage, or the age of one, tells more."""
-        alikes: list[Alike] = []
+        looks: list[_Look] = []
         shapes = self._shapes
         for record, common in zip(records, having, strict=True):
             labels = record.labels
             shape = shapes.get(tuple(labels)) or self._shape(labels)
-            alike = shape.answers.get(shape.looked_at(labels)) or self._answer(shape, labels)
-            if alike.ruled or now >= common.until[alike.severe] or not labels:
+            look = shape.answers.get(shape.looked_at(labels)) or self._answer(shape, labels)
+            if look.ruled or now >= common.until[look.severe] or not labels:
                 return None
-            alikes.append(alike)
-        return alikes
+            looks.append(look)
+        return looks
 
     def _made(
         self,
         records: Sequence[AlertRecord],
         marks: Sequence[str],
         having: Sequence[Common],
-        alikes: Sequence[Alike],
+        looks: Sequence[_Look],
         now: float,
     ) -> tuple[list[Alert], list[str]]:
         """The alerts as they stand, on the agenda for when they are looked at again; and which wait for company."""
         firsts, silences, resolver = self._firsts, self._state.silences, self._chart.resolver
-        share, entity_of = firsts.share, resolver.namer()
+        share, coined, nothing_known = firsts.share, resolver.coined, resolver.knows_nothing
         alerts: list[Alert] = []
         waiting: list[str] = []
         lapsing: dict[float | None, list[str]] = {}
         judged: dict[float, list[str]] = {}
-        for record, mark, common, alike in zip(records, marks, having, alikes, strict=True):
-            labels = record.labels
-            entity = resolver.resolve(labels) if alike.mapped else entity_of(labels)
+        for record, mark, common, look in zip(records, marks, having, looks, strict=True):
+            labels, alike = record.labels, look.alike
+            entity: str | None
+            if alike.mapped:
+                entity = resolver.resolve(labels)
+            elif nothing_known and look.label and (value := labels[look.label]):
+                entity = coined(look.kind + value)
+            else:
+                entity = resolver.unruled(labels)
             share(labels)
             pattern = common.patterns.get(alike.severity) or common.pattern(alike)
             if (silences or alike.mutable) and (mutings := self._muter.besides(labels, now, silences, alike.ways)):
@@ -184,13 +204,15 @@ class Flocks:
         shape = self._shapes[tuple(labels)] = _Shape(itemgetter(*asked) if asked else _nothing, {})
         return shape
 
-    def _answer(self, shape: _Shape, labels: Mapping[str, str]) -> Alike:
+    def _answer(self, shape: _Shape, labels: Mapping[str, str]) -> _Look:
         if self._answers >= MOST:
             for each in self._shapes.values():
                 each.answers.clear()
             self._answers = 0
         self._answers += 1
-        answer = shape.answers[shape.looked_at(labels)] = self._firsts.alike(labels)
+        alike = self._firsts.alike(labels)
+        answer = _Look(alike, alike.ruled, alike.severe, *self._chart.resolver.naming(labels))
+        shape.answers[shape.looked_at(labels)] = answer
         return answer
 
 

@@ -97,7 +97,7 @@ class Observer:
     def begun(self, alerts: Iterable[Alert]) -> None:
         """The same of alerts that were never heard of before."""
         habits = self._state.habits
-        known, rules = habits.open, habits.newer.rules
+        known, rules, fresh = habits.open, habits.newer.rules, habits.fresh
         for alert in alerts:
             mark, labels = alert.fingerprint, alert.labels
             if mark in known or len(known) >= MOST_OPEN:
@@ -109,9 +109,9 @@ class Observer:
             rule.example = labels
             if alert.severity != rule.severity:
                 rule.severity = _graver(rule.severity, alert.severity)
-            if not alert.mutings and len(habits.fresh) < MOST_FRESH:
+            if not alert.mutings and len(fresh) < MOST_FRESH:
                 at = min(alert.starts_at, alert.onset_seen)
-                habits.fresh.append(Began(at, alert.entity or "", name, mark, alert.episode))
+                fresh.append(Began(at, alert.entity or "", name, mark, alert.episode))
 
     def _began(self, habits: Habits, alert: Alert) -> None:
         name = alert.labels.get("alertname", "")

@@ -11,7 +11,8 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from quell.core import windows
 from quell.expressions.matchers import Matching, matching_of
@@ -186,7 +187,7 @@ def _changed(stand: _Stand, part: _Part, change: Callable[[str, _Part], None], m
     return (*targets, *both)
 
 
-class _Part(NamedTuple):
+class _Part(msgspec.Struct, frozen=True):
     """An inhibition that speaks of an alert, as one of its sources, of its targets, or both."""
 
     inhibition: _Inhibition
@@ -198,7 +199,7 @@ _Coming = tuple[int, Values, str, _Part]
 """An alert that begins to fire, as an inhibition sees it: the hash of its values, these, its fingerprint, its part."""
 
 
-class Ways(NamedTuple):
+class Ways(msgspec.Struct, frozen=True):
     """All that may mute alerts with the same labels, besides silences."""
 
     windows: tuple[_Opening, ...]

@@ -8,7 +8,7 @@ an entity of its own, so that alerts of one unknown service still stand together
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import compress
 
 from quell.core.thrift import Words
@@ -56,6 +56,8 @@ class Resolver:
         )
         self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._coined = Words()
+        self.coined = self._coined.one
+        """The one object for an entity of such a name."""
         self._ids: set[str] = set()
         self._named: dict[str, list[Entity]] = {}
         self._aliases: dict[str, str] = {}
@@ -65,6 +67,11 @@ class Resolver:
             for label in ("instance", "address", "alias", "hostname"):
                 if alias := entity.labels.get(label):
                     self._aliases.setdefault(alias, entity.entity)
+
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether no entity is known."""
+        return not self._ids
 
     def relabelled(self, labels: dict[str, str]) -> dict[str, str]:
         """The labels after the map rules that set some."""
@@ -85,19 +92,13 @@ class Resolver:
             return self._by_any(labels)
         return self._by_label(labels) or self._by_address(labels) or self._by_any(labels)
 
-    def namer(self) -> Callable[[Mapping[str, str]], str | None]:
-        """`unruled` for many, as long as this resolver is used: where nothing is known a label alone tells, at once."""
-        if self._ids:
-            return self.unruled
-        shapes, coined = self._shapes, self._coined.one
+    def naming(self, labels: Mapping[str, str]) -> tuple[str, str]:
+        """The label that names a thing where nothing is known by any name, with what goes before its value.
 
-        def named(labels: Mapping[str, str]) -> str | None:
-            telling = shapes.get(tuple(labels))
-            if telling and (value := labels[telling[0]]):
-                return coined(f"{KIND_OF_LABEL.get(telling[0], 'service')}/{value}")
-            return self._by_any(labels)
-
-        return named
+        "" for none; the same for all that have the same labels.
+        """
+        label = next(iter(self._telling(labels)), "")
+        return label, f"{KIND_OF_LABEL.get(label, 'service')}/"
 
     def by_rule(self, labels: Mapping[str, str]) -> str | None:
         """The entity that the first map rule names whose labels are all there."""
