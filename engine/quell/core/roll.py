@@ -45,24 +45,40 @@ class Roll:
         self._order = np.empty(0, np.int64)
         self._clusters: dict[int, tuple[tuple[Member, ...], Ints]] = {}
         self._slot_of: dict[Member, int] = {}
+        self._disordered = False
+        """Whether any is known to have begun at another time than when all were put in order."""
         self.moved = np.empty(0, np.int64)
         """What the last look moved."""
+        self._stale = np.empty(0, np.int64)
+        """What the look before moved, and was not read since."""
         self.outside = np.empty(0, np.bool_)
         """Whether an alert was in no incident, as far as the last look left it there."""
         self.stood: set[str] = set()
         """The incidents in which firings stand."""
 
     def ahead(self, group: Group) -> Steps[bool]:
-        """Takes note of what joined, before anybody looks; False if it must be made anew, as units left."""
+        """Takes note of what joined, and of what a look moved, before the next; False if it must be made anew.
+
+        That is so if units left.
+        """
         if group.units[: len(self._units)] != self._units:
             return False
         self._take(group)
         said = self.said
+        stale, self._stale = self._stale, self._stale[:0]
+        for start in range(0, len(stale), TOGETHER):
+            slots = stale[start : start + TOGETHER]
+            members = [self.members[slot] for slot in slots.tolist()]
+            alerts = [self._state.alerts.get(mark) for mark, _ in members]
+            for slot, alert in zip(slots.tolist(), alerts, strict=True):
+                said.alerts[slot] = alert
+            self._disordered |= said.tell(slots, alerts, members)
+            yield
         while len(said.alerts) < len(self.members):
-            slots = range(len(said.alerts), min(len(said.alerts) + TOGETHER, len(self.members)))
-            alerts = list(map(self._state.alerts.get, said.marks[slots.start : slots.stop]))
+            first, last = len(said.alerts), min(len(said.alerts) + TOGETHER, len(self.members))
+            alerts = list(map(self._state.alerts.get, said.marks[first:last]))
             said.alerts += alerts
-            said.tell(np.array(slots), alerts, self.members[slots.start : slots.stop])
+            said.tell(np.arange(first, last), alerts, self.members[first:last])
             yield
         return True
 
@@ -76,7 +92,7 @@ class Roll:
         changed = list(compress(range(len(alerts)), map(is_not, said.alerts, alerts)))
         said.alerts = alerts
         yield
-        disordered = len(self._order) != len(alerts)
+        disordered = self._disordered or len(self._order) != len(alerts)
         for start in range(0, len(changed), TOGETHER):
             slots = changed[start : start + TOGETHER]
             told = [alerts[slot] for slot in slots], [self.members[slot] for slot in slots]
@@ -88,6 +104,7 @@ class Roll:
         self.outside = said.loose.copy()
         if disordered:
             self._put_in_order()
+            self._disordered = False
         return True
 
     def _take(self, group: Group) -> None:
@@ -139,7 +156,7 @@ class Roll:
         alerts = self.said.alerts
         for slot in self.moved.tolist():
             alerts[slot] = UNREAD
-        self.moved, self.outside = self.moved[:0], self.outside[:0]
+        self._stale, self.moved, self.outside = self.moved, self.moved[:0], self.outside[:0]
 
     # What is asked of it at a look
 
