@@ -252,3 +252,30 @@ def test_a_turn_takes_along_what_is_being_committed_unless_somebody_waits_to_rea
             assert patient_s > 1.5
 
     go(story())
+
+
+def test_who_reads_waits_for_what_was_accepted_but_not_for_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with running(store=MemoryStore()) as quell:
+            loop, inbox = quell.daemon.loop, quell.daemon.inbox
+            async with loop._turning:  # nothing is decided over meanwhile
+                seq = await inbox.put([firing(alertname="a")])
+                monkeypatch.setattr(loops, "_READER_WAITS_S", 0.3)
+                began = time.perf_counter()
+                await loop.seen(seq)
+                assert 0.25 <= time.perf_counter() - began < 30.0
+                monkeypatch.setattr(loops, "_READER_WAITS_S", 30.0)
+                reading = asyncio.create_task(loop.seen(seq))
+                await asyncio.sleep(0.01)
+                assert not reading.done()
+                await inbox.put([firing(alertname="b", number=str(number)) for number in range(1_100)])
+                began = time.perf_counter()
+                await reading
+                await loop.seen(seq)
+                assert time.perf_counter() - began < 15.0
+                assert loop._passed.seq < seq
+            await loop.idle()
+            await loop.seen(inbox.last_seq)
+            assert names(quell.core) == {"a", "b"}
+
+    go(story())

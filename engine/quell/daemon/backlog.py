@@ -59,6 +59,11 @@ class Backlog:
         words = len(self._words) + self._by_whole
         return words + max(0, self._count - words) // _AGAIN + self._more
 
+    @property
+    def count(self) -> int:
+        """Records in memory."""
+        return self._count
+
     def __bool__(self) -> bool:
         return bool(self._groups or self._left)
 

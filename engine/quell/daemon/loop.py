@@ -52,6 +52,12 @@ _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _STORE = "the store"
 """How everything begins that is broken until the store can be used again."""
+_READER_WAITS_S = 2.0
+"""Whoever reads waits so long for what was accepted before,"""
+_MUCH_WAITS = 1_000
+"""but not where so many records wait, which is"""
+_READER_LOOKS_S = 0.1
+"""asked so often."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
 
@@ -139,6 +145,18 @@ class Loop:
         if self._passed.seq < seq and self._clock.real_s(self.lag_s) > timeout_s:
             return False
         return await self._passed.reach(seq, timeout_s)
+
+    async def seen(self, seq: int) -> None:
+        """Waits, for somebody who reads, until the turn of group ``seq`` is committed, as he may have written it.
+
+        Where so much waits that it is others' above all, he is told at once what is known by now.
+        """
+        until_s = _READER_WAITS_S
+        while self._passed.seq < seq and until_s > 0 and self._backlog.count <= _MUCH_WAITS:
+            if self._clock.real_s(self.lag_s) > _READER_WAITS_S:
+                return
+            await self._passed.reach(seq, _READER_LOOKS_S)
+            until_s -= _READER_LOOKS_S
 
     async def idle(self) -> None:
         """Returns when every group taken so far has been decided over and committed."""

@@ -71,7 +71,7 @@ class Gate:
             return
         if scope["method"] == "GET":
             # Who reads after having been answered sees what he wrote.
-            await self._services.loop.passed(self._services.inbox.last_seq, 2.0)
+            await self._services.loop.seen(self._services.inbox.last_seq)
         given = False
 
         async def once() -> Message:
