@@ -14,6 +14,7 @@ from core.scene import T0, matcher, rulebook, silence
 from core.test_firsts import NAMES, SERVICES, SEVERITIES, rules_or_none
 from quell.core.engine import Engine
 from quell.core.flocks import Flocks, Taken
+from quell.core.mute import _Inhibition, _Part
 from quell.model.decision import AnyDecision
 from quell.model.records import AlertRecord, AnyRecord, EntityRecord
 from quell.model.rulebook import InhibitRule, Rulebook
@@ -160,6 +161,26 @@ def test_many_targets_of_one_inhibition_are_a_flock() -> None:
     assert all(one is not None for one in found)
     engine.decide([_told({"severity": "critical"})], T0)
     assert sum(alert.handling == "muted" for alert in engine.state.alerts.values()) == 40
+
+
+def test_a_flock_of_many_that_inhibit_nobody_costs_what_its_alerts_do() -> None:
+    rule = InhibitRule(name="r", source=(matcher("severity", "critical"),), target=(matcher("severity", "warning"),))
+    inhibition, compared = _Inhibition(rule, {}), []
+
+    class Place(int):
+        """The hash of values; remembers that it was compared."""
+
+        __hash__ = int.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return int(self) == other
+
+    source, target = _Part(inhibition, True, False), _Part(inhibition, False, True)
+    coming = [(Place(number), (), f"{number}", source) for number in range(1, 401)]
+    coming += [(Place(0), (), f"t{number}", target) for number in range(2)]
+    assert inhibition.apart(coming)
+    assert len(compared) < 10 * len(coming)
 
 
 def test_the_labels_looked_at_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

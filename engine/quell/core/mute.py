@@ -8,6 +8,7 @@ both, itself included; a source that is muted itself still inhibits.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from math import inf
@@ -130,9 +131,10 @@ class _Inhibition:
             return False
         if len(set(places)) == len(places) and stands.keys().isdisjoint(places):
             return True
+        often = Counter(places)
         for place, _, _, part in coming:
             stand = stands.get(place)
-            if part.source and (stand is not None or places.count(place) > 1):
+            if part.source and (stand is not None or often[place] > 1):
                 return False
             if isinstance(stand, _Stand) and (stand.sources or stand.both):
                 return False
