@@ -16,7 +16,7 @@ from quell.core.engine import Engine
 from quell.core.roll import Roll
 from quell.core.said import UNREAD, Codes
 from quell.core.steps import finished
-from quell.model.records import AnyRecord
+from quell.model.records import AnyRecord, DependencyRecord
 from quell.model.rulebook import Triage, TriageRule
 from quell.model.state import State
 
@@ -123,6 +123,26 @@ def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyP
     engine.decide([], T0 + 90_000.0)
     engine.decide([fires("cart", 90_001.0)], T0 + 90_001.0)
     engine.decide([], T0 + 90_100.0)
+    assert set(engine._standing._kept) == set(engine.state.groups)
+
+
+def test_the_roll_of_a_group_that_another_took_in_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "FEW", 20)
+    monkeypatch.setattr(standing, "AHEAD", 50)
+
+    def many(service: str, at: float, count: int) -> list[AnyRecord]:
+        return [fires(service, at, "Slow", labels={"instance": f"{service}{number}"}) for number in range(count)]
+
+    def calls(caller: str, called: str) -> DependencyRecord:
+        return DependencyRecord(at=T0 + 2.0, from_=f"service/{caller}", to=f"service/{called}", type="calls")
+
+    engine = Play().engine
+    engine.decide([*many("ledger", 1.0, 100), *many("disk", 1.0, 100)], T0 + 1.0)
+    assert len(engine._standing._kept) == 2
+    engine.decide([calls("payments", "warehouse"), calls("warehouse", "ledger")], T0 + 2.0)
+    engine.decide([*many("payments", 3.0, 10), *many("warehouse", 3.0, 10)], T0 + 3.0)
+    assert len(engine.state.groups) == 1
+    engine.decide([], T0 + 12.0)
     assert set(engine._standing._kept) == set(engine.state.groups)
 
 

@@ -59,8 +59,7 @@ class Standing:
 
     def _made(self, group_id: int) -> Roll:
         """A new roll, in the place of those of groups that are gone, and of the oldest."""
-        for gone in [name for name in self._kept if name not in self._state.groups]:
-            self._forget(gone)
+        self._forget_gone()
         if len(self._kept) >= MOST_KEPT:
             self._forget(next(iter(self._kept)))
         roll = self._kept[group_id] = Roll(self._state)
@@ -84,6 +83,7 @@ class Standing:
 
     def rest(self, group: Group, now: float) -> float | None:
         """A look at a group is over; when to `give_up` what is remembered of it, if there is any."""
+        self._forget_gone()  # a group that was taken into this one is never looked at again
         roll = self._kept.get(group.id)
         if roll is None:
             return None
@@ -98,6 +98,10 @@ class Standing:
         if idle:
             self._forget(group_id)
         return idle
+
+    def _forget_gone(self) -> None:
+        for gone in self._kept.keys() - self._state.groups.keys():
+            self._forget(gone)
 
     def _forget(self, group_id: int) -> None:
         self._kept.pop(group_id, None)
