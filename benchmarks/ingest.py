@@ -30,7 +30,7 @@ from pathlib import Path
 
 from load import overload, pace, standing, table
 from load.alerta import alerta
-from load.cases import EVERYWHERE, FULL, QUICK, Case, Opened, rounds
+from load.cases import EVERYWHERE, FULL, QUICK, REPEATS, SHUFFLED, Case, Opened, rounds
 from load.ladder import ladder
 from load.postgres import quell_on_postgres
 from load.process import NotMeasured
@@ -86,6 +86,11 @@ def _cases(run: Run) -> Iterator[str]:
     yield from table.lines(rounds(few, {PEER: run.servers[PEER], "Alerta": alerta}, run.rounds, say))
 
 
+def _order(run: Run) -> Iterator[str]:
+    """Repeats by a sender that keeps its order, and by one that does not, such as Prometheus."""
+    yield from table.lines(rounds(run.fewer((REPEATS, SHUFFLED)), run.servers, run.rounds, say))
+
+
 def _pace(run: Run) -> Iterator[str]:
     paces = [pace.Pace(one.rate, one.size, one.seconds / run.smaller, one.marker_s) for one in pace.PACES]
     found = [pace.cells(*each) for each in pace.paced(run.servers, say, paces)]
@@ -110,7 +115,8 @@ def _stages(run: Run) -> Iterator[str]:
 
 
 PARTS: Mapping[str, Callable[[Run], Iterator[str]]] = {
-    "cases": _cases, "pace": _pace, "standing": _standing, "overload": _overload, "ladder": _ladder, "stages": _stages,
+    "cases": _cases, "order": _order, "pace": _pace, "standing": _standing, "overload": _overload, "ladder": _ladder,
+    "stages": _stages,
 }  # fmt: skip
 
 

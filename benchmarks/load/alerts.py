@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import msgspec
@@ -86,12 +87,19 @@ def _open(alert: dict[str, Any]) -> bytes:
 
 
 def batches(
-    count: int, different: int, size: int, *, offset: int = 0, estate: bool = False, wrap: bool = False
+    count: int,
+    different: int,
+    size: int,
+    *,
+    offset: int = 0,
+    estate: bool = False,
+    wrap: bool = False,
+    shuffled: bool = False,
 ) -> list[Batch]:
     """``count`` alerts over ``different`` ones, ``size`` to a request, for POST /api/v2/alerts.
 
     ``estate``: about the nodes of `estate`, begun at any time within the last hours. ``wrap``: as
-    Alertmanager's webhook sends them.
+    Alertmanager's webhook sends them. ``shuffled``: in another order in each request, as Prometheus tells a rule's.
     """
     now = datetime.now(UTC)
     made = estate_labels if estate else labels
@@ -100,11 +108,11 @@ def batches(
         before_s = (number * 7919) % _SPREAD_S if estate else 0
         alert = _alert(number, made(number), _time(now - timedelta(seconds=before_s)))
         begun.append(_open(_as_webhook(alert) if wrap else alert))
-    filled = _filled(begun, count, size, now)
+    filled = _filled(begun, count, size, now, Random(1) if shuffled else None)
     return [Batch(b'{"version":"4","alerts":%b}' % one.body, one.alerts) if wrap else one for one in filled]
 
 
-def _filled(begun: list[bytes], count: int, size: int, now: datetime) -> Iterator[Batch]:
+def _filled(begun: list[bytes], count: int, size: int, now: datetime, order: Random | None) -> Iterator[Batch]:
     """Bodies of ``size`` alerts; each round over all of them ends a second later than the round before."""
     different = len(begun)
     until, ends = -1, b""
@@ -115,6 +123,8 @@ def _filled(begun: list[bytes], count: int, size: int, now: datetime) -> Iterato
                 until = at // different
                 ends = _time(now + timedelta(hours=6, seconds=until)).encode() + b'"}'
             parts.append(begun[at % different] + ends)
+        if order is not None:
+            order.shuffle(parts)
         yield Batch(b"[" + b",".join(parts) + b"]", len(parts))
 
 

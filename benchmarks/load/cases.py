@@ -27,7 +27,7 @@ Opened = Callable[[], AbstractContextManager[Server]]
 class Case:
     """``count`` alerts over ``different`` ones, ``size`` to a request, over ``lines`` connections.
 
-    ``active`` others are sent first and not counted.
+    ``active`` others are sent first and not counted. ``shuffled``: each request tells them in another order.
     """
 
     name: str
@@ -36,21 +36,24 @@ class Case:
     size: int
     lines: int
     active: int = 0
+    shuffled: bool = False
 
     def smaller(self, by: int) -> Case:
         """The same with so many times fewer alerts."""
         least = self.size * self.lines
         count, different = max(self.count // by, least), max(self.different // by, 1)
-        return Case(self.name, count, min(count, different), self.size, self.lines, self.active // by)
+        return Case(self.name, count, min(count, different), self.size, self.lines, self.active // by, self.shuffled)
 
 
 UNIQUE = Case("unique, 100 per request", 50_000, 50_000, 100, 8)
 REPEATS = Case("repeats, 100 per request", 300_000, 1_000, 100, 8)
+SHUFFLED = Case("repeats in any order, 100 per request", 300_000, 1_000, 100, 8, shuffled=True)
 SINGLES = Case("unique, 1 per request", 20_000, 20_000, 1, 64)
 QUICK = (UNIQUE, REPEATS, SINGLES)
 FULL = (
     UNIQUE,
     REPEATS,
+    SHUFFLED,
     SINGLES,
     Case("repeats, 1 per request", 40_000, 1_000, 1, 64),
     Case("unique, 64 per request", 50_000, 50_000, 64, 8),
@@ -112,6 +115,7 @@ def order_of(case: Case, server: Server) -> Order:
         different=case.different,
         size=case.size,
         lines=case.lines,
+        shuffled=case.shuffled,
         offset=0 if case.different == case.active else case.active,
         waiting=server.waiting,
     )

@@ -44,6 +44,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
     estate: bool = False
     wrap: bool = False
+    shuffled: bool = False
     rate: float = 0.0
     waiting: str = ""
     drain_most_s: float = 300.0
@@ -54,7 +55,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 async def run(order: Order) -> Ran:
     """Does what is ordered."""
     asyncio.get_running_loop().set_exception_handler(_give_up)
-    made = batches(order.count, order.different, order.size, offset=order.offset, estate=order.estate, wrap=order.wrap)
+    made = batches(
+        order.count, order.different, order.size,
+        offset=order.offset, estate=order.estate, wrap=order.wrap, shuffled=order.shuffled,
+    )  # fmt: skip
     target = Target(order.port, order.path, order.headers)
     course = Course(target, made, lines=order.lines, rate=order.rate / order.size)
     if order.markers_every_s:

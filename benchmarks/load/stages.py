@@ -21,6 +21,7 @@ _PER_S = 200
 _SETTLED_S = 1.0
 _WRITER = "quell-writer"
 ON_WRITER = (
+    ("groups_after (", "journal read again"),
     ("store/codec", "commit: pack"),
     ("accept (", "commit: accepted"),
     ("commit (quell/store", "commit: decided"),
@@ -28,11 +29,14 @@ ON_WRITER = (
     ("", "writer: hand over"),
 )
 ON_LOOP = (
+    ("seal_pieces (", "snapshot"),
+    ("quell/daemon/saved", "snapshot"),
+    ("quell/core/writing", "snapshot"),
     ("quell/core/", "decide: core"),
     ("quell/expressions/", "decide: core"),
     ("quell_connectors/", "decode: connector"),
     ("quell/sdk/", "decode: connector"),
-    ("quell/store/", "journal read again"),
+    ("quell/store/", "store elsewhere"),
     ("quell/daemon/auth", "token and limits"),
     ("quell/daemon/bounds", "token and limits"),
     ("quell/daemon/inbox", "inbox"),

@@ -49,6 +49,19 @@ def test_alerts_are_as_many_and_as_different_as_asked_for(load: Any) -> None:
     assert json.loads(load("alerts").batches(2, 2, 2, wrap=True)[0].body)["version"] == "4"
 
 
+def test_shuffled_requests_hold_the_same_alerts_in_another_order_each_time(load: Any) -> None:
+    made, shuffled = (
+        [json.loads(one.body) for one in load("alerts").batches(300, 50, 50, shuffled=told)] for told in (False, True)
+    )
+    orders = [[alert["labels"]["instance"] for alert in one] for one in shuffled]
+    assert len({tuple(order) for order in orders}) == 6
+    for one, other in zip(made, shuffled, strict=True):
+        assert sorted(map(json.dumps, one)) == sorted(map(json.dumps, other))
+    assert [one.body for one in load("alerts").batches(300, 50, 50, shuffled=True)] == [
+        json.dumps(one, separators=(",", ":")).encode() for one in shuffled
+    ]
+
+
 def test_an_estate_has_ten_thousand_nodes_and_its_alerts_speak_of_them(load: Any) -> None:
     alerts = load("alerts")
     estate = json.loads(alerts.estate())
@@ -207,9 +220,13 @@ def test_samples_are_put_down_to_stages(load: Any) -> None:
         "thread (1): MainThread;_answer (quell/daemon/ingest.py);receive (quell_connectors/alertmanager/api.py) 3",
         "thread (2): quell-writer_0;_worker (thread.py);accept (quell/store/journal.py);do_commit (sqlalchemy/x.py) 4",
         "thread (2): quell-writer_0;_worker (thread.py) 1",
+        "thread (2): quell-writer_0;groups_after (quell/store/sql.py);unpack_records (quell/store/codec.py) 6",
+        "thread (3): uvloop_1;_worker (thread.py);seal_pieces (quell/store/codec.py) 7",
+        "thread (3): uvloop_1;_worker (thread.py);seal_pieces (quell/store/codec.py);_pieces (quell/core/writing.py) 8",
     ]
     assert load("stages").stages_of(samples) == {
         "decide: core": 5, "event loop": 2, "decode: connector": 3, "commit: accepted": 4, "writer: hand over": 1,
+        "journal read again": 6, "snapshot": 15,
     }  # fmt: skip
 
 
