@@ -13,12 +13,13 @@ from itertools import islice
 from math import floor, inf
 
 import msgspec
+import numpy as np
 
 from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
 from quell.core.cover import Cover
 from quell.core.customs import aloofness
-from quell.core.families import COUNT, Family, family, overdue
+from quell.core.families import COUNT, Family, family, of_itself, overdue
 from quell.core.fellows import Fellows
 from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
@@ -37,7 +38,8 @@ MOST_LIVE = 10_000
 """From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
 there, and no way to a new unit leads through others."""
 MOST_ASKED = 128
-"""The customs of so many alerts of one unit are asked for; what all of those do for themselves is no trouble."""
+"""So many alerts of one unit are asked what they say of it, and for their customs: what all of those do for themselves is
+no trouble."""
 ABSENCE_FANOUT = 40
 NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
 """Where a cause shows on which nothing depends."""
@@ -130,6 +132,8 @@ class Correlator:
             self._fellows.add(unit)
         else:
             group = self._state.groups[unit.group]
+        if not unit.itself and kind == unit.family == Family.FAILING and len(unit.alerts) < MOST_ASKED:
+            unit.itself = of_itself(alert)
         unit.alerts.append((alert.fingerprint, alert.episode))
         self._alerts[group.id] += 1
         unit.weight = self._weight(unit)
@@ -151,6 +155,10 @@ class Correlator:
         """
         if unit is None:
             return
+        asked = MOST_ASKED - len(unit.alerts)
+        if asked > 0 and not unit.itself and unit.family == Family.FAILING:
+            alerts = self._state.alerts
+            unit.itself = any(of_itself(alerts[mark]) for mark, _ in members[:asked] if mark in alerts)
         unit.alerts += members
         self._alerts[unit.group] += len(members)
         if self._state.customs or unit.id not in self._ample:
@@ -416,7 +424,13 @@ class Correlator:
         at_home = self.web.units_at(cause)
         keys, costs, lags = self.web.rows_of_cause(at_home[0]) if at_home else self.web.reacher.rows(cause)
         dearer = self.web.hubs.dearer(keys)
-        return keys, costs if dearer is None else costs + dearer, lags
+        if dearer is not None:
+            costs = costs + dearer
+        broken = [unit for unit in map(self._state.units.__getitem__, at_home) if unit.itself]
+        if broken:
+            dearer = self.web.itself.dearer(broken[:1], np.zeros(len(keys), dtype=np.int64), keys)
+            costs = costs if dearer is None else costs + dearer
+        return keys, costs, lags
 
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""

@@ -20,13 +20,15 @@ class Travel:
     """``p[cause][symptom]`` and ``lag_s[cause][symptom]`` over one edge; p 0 means "does not travel".
 
     ``lineage``: data are made of data there, so that trouble travels on however many steps that takes. ``work``: the
-    dependent sends work there, of which less or none arrives when it is in trouble.
+    dependent sends work there, of which less or none arrives when it is in trouble. ``place``: the dependent stands
+    there.
     """
 
     p: tuple[tuple[float, ...], ...]
     lag_s: tuple[tuple[float, ...], ...]
     lineage: bool = False
     work: bool = False
+    place: bool = False
 
 
 def into(how: Travel, symptom: int, weight: float) -> tuple[tuple[int, float, float], ...]:
@@ -44,14 +46,18 @@ def most_likely(how: Travel, cause: int) -> tuple[float, int]:
 
 
 def _travel(
-    entries: Mapping[tuple[int, int], tuple[float, float]], *, lineage: bool = False, work: bool = False
+    entries: Mapping[tuple[int, int], tuple[float, float]],
+    *,
+    lineage: bool = False,
+    work: bool = False,
+    place: bool = False,
 ) -> Travel:
     p = [[0.0] * COUNT for _ in range(COUNT)]
     lag = [[0.0] * COUNT for _ in range(COUNT)]
     for (cause, symptom), (probability, lag_s) in entries.items():
         p[cause][symptom] = probability
         lag[cause][symptom] = lag_s
-    return Travel(tuple(map(tuple, p)), tuple(map(tuple, lag)), lineage, work)
+    return Travel(tuple(map(tuple, p)), tuple(map(tuple, lag)), lineage, work, place)
 
 
 WAYS: Mapping[str, str] = {
@@ -88,13 +94,14 @@ def _told(kind: EdgeKind, way: str) -> Travel:
     return _travel(
         {(cause, symptom): (same if cause == symptom else other, kind.lag_s) for cause in Family for symptom in Family},
         work=way in WORK,
+        place=way == "placement",
     )
 
 
 @lru_cache(maxsize=256)
 def _weighed(way: str, table: Table) -> Travel:
     entries = {(TROUBLES.index(one.cause), TROUBLES.index(one.symptom)): (one.p, one.lag_s) for one in table}
-    return _travel(entries, lineage=way in LINEAGE, work=way in WORK)
+    return _travel(entries, lineage=way in LINEAGE, work=way in WORK, place=way == "placement")
 
 
 def travel(edge_type: str, settings: Correlate) -> Travel:

@@ -78,6 +78,31 @@ def _says_overdue(text: str) -> bool:
     return bool(_OVERDUE.search(_CAMEL.sub(" ", text).lower()))
 
 
+_ITSELF = _words(
+    r"crash\w*|restart\w*|back ?off(?! limit)|killed|evict\w*|segfault|panic|not ready|notready|unready|readiness|"
+    r"liveness|image pull\w*|containers? waiting|pods? failed|failed pods?|replicas|rollouts?|"
+    r"certificates?|expired|handshakes?|tls"
+)
+
+
+def of_itself(alert: Alert) -> bool:
+    """Whether an alert speaks of a process itself, that it crashes or is not ready, and not of what it answers.
+
+    Its name decides if that tells the kind of trouble, else its summary.
+    """
+    name = alert.labels.get("alertname", "")
+    if _told_by(name) is not None:
+        return _says_itself(name)
+    annotations = alert.annotations
+    said = annotations.get("summary") or annotations.get("description", "")
+    return _says_itself(_NUMBER.sub("0", said))
+
+
+@lru_cache(maxsize=8192)
+def _says_itself(text: str) -> bool:
+    return bool(_ITSELF.search(_CAMEL.sub(" ", text).lower()))
+
+
 def family(alert: Alert) -> Family:
     """The family of an alert: by its name first, by its summary where the name says nothing, else "failing"."""
     named = _told_by(alert.labels.get("alertname", ""))

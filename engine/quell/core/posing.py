@@ -56,6 +56,9 @@ class Posing:
             by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
             units = by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]
             causes, cost, lag = claims.cause, claims.cost, claims.lag
+        dearer = web.itself.dearer(known, units, causes)
+        if dearer is not None:
+            cost = cost + dearer
         order = np.lexsort((units, causes))
         causes = causes[order]
         cost = cost[order]

@@ -221,6 +221,8 @@ class Ranker:
             text = f"{entity} alerts itself"
             if rest and first + AT_ONCE_S <= min(rest):
                 text += f", {format_duration(min(rest) - first)} before any other"
+            if any(unit.itself for unit in own):
+                text += ", and says that it is broken itself, as what it asks seldom makes it"
             found.append(Evidence(code="alerts_itself", text=text, weight=3.0))
         else:
             found.append(Evidence(code="silent", text=f"{entity} has no alert of its own", weight=-3.0))

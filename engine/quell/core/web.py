@@ -22,6 +22,7 @@ from quell.core.columns import Claims, Columns
 from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.hubs import Hubs
+from quell.core.itself import Itself
 from quell.core.kin import Kin
 from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, Rows, key
@@ -61,6 +62,7 @@ class Web:
         self._prices = graph.weights.prices
         self.hubs = Hubs(graph)
         self.kin = Kin(graph, state)
+        self.itself = Itself(graph)
         self.vicinity = Vicinity(graph, state, self.reacher)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}

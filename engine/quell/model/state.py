@@ -71,6 +71,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     explaining it earns, in nats, as it was when the last alert joined; ``ends`` when its firings that are over ended.
     At an entity of which no dependency is known ``tokens`` are what that alert carried, ``kin`` the units like it that
     were there before; ``near`` are units of its namespace that began with it, and what a leg to each costs in nats.
+    ``itself``: it failed, and something said that it is broken itself and not merely failed by what it asks.
     ``plain``: it came when so much was live already that no way to another unit leads through it.
     """
 
@@ -88,6 +89,7 @@ class Unit(msgspec.Struct, kw_only=True, gc=False):
     kin: list[tuple[int, float]] = []
     near: list[tuple[int, float]] = []
     ends: dict[str, float] = {}
+    itself: bool = False
 
 
 class Root(msgspec.Struct, frozen=True, array_like=True, gc=False):
