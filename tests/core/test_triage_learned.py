@@ -252,6 +252,60 @@ def test_alerts_that_were_part_of_incidents_are_no_healers_when_they_fire_alone(
     assert len(scene.pages) > before
 
 
+def test_firings_that_were_part_of_incidents_make_no_nuisance_of_it():
+    """Twelve outages within a day reach the frontend; then it fails alone with what stands before it."""
+    scene = Scene()
+    for n in range(12):
+        began = 6_000.0 * n
+        scene.tell(*outage(began))
+        scene.wait(began + 300.0)
+        assert scene.open
+        scene.tell(*(ends(one, began + 1800.0) for one in ("ledger", "payments", "checkout", "frontend")))
+        scene.wait(began + 5_000.0)
+    behaviour = scene.engine.state.behaviour[scene.alert("frontend").fingerprint]
+    assert behaviour.began == ()
+    assert behaviour.called_at == T0 + 66_000.0 + 36.0
+    before = len(scene.pages)
+    scene.tell(fires("frontend", 72_000.0), fires("checkout", 72_005.0))
+    scene.wait(72_000.0 + 1_801.0)
+    assert len(scene.pages) == before + 1
+
+
+def test_what_is_known_of_an_alert_outlives_it_though_all_its_firings_were_part_of_incidents():
+    scene = Scene()
+    scene.tell(*outage())
+    scene.wait(300.0)
+    scene.tell(*(ends(one, 1800.0) for one in ("ledger", "payments", "checkout", "frontend")))
+    mark = scene.alert("ledger").fingerprint
+    scene.wait(3.0 * DAY_S)
+    assert mark not in scene.engine.state.alerts
+    assert scene.engine.state.behaviour[mark].episodes == 1
+    scene.tell(fires("ledger", 3.0 * DAY_S + 1.0))
+    assert scene.alert("ledger").episode == 2
+    scene.tell(ends("ledger", 3.0 * DAY_S + 30.0))
+    scene.wait(12.0 * DAY_S)
+    assert mark not in scene.engine.state.behaviour
+
+
+def test_two_that_would_page_alone_and_need_one_another_are_told_as_one():
+    scene = Scene()
+    scene.tell(fires("checkout", 0.0), fires("frontend", 9.0))
+    scene.wait(595.0)
+    assert not scene.pages
+    scene.wait(3600.0)
+    (page,) = scene.pages
+    assert scene.services(scene.incident) == {"checkout", "frontend"}
+    assert page.incident == scene.incident.id
+    assert scene.incident.suspects[0].entity == "service/checkout"
+
+
+def test_two_that_have_nothing_to_do_with_one_another_page_each():
+    scene = Scene()
+    scene.tell(fires("checkout", 0.0), fires("warehouse", 9.0))
+    scene.wait(3600.0)
+    assert len(scene.pages) == len(scene.open) == 2
+
+
 # --- doubts ---------------------------------------------------------------------------------------------------------
 
 STAGING = {"env": "staging"}

@@ -110,7 +110,8 @@ def _ended(behaviour: Triaged, alert: Alert, now: float, end: End) -> Triaged:
     """One more past firing. If it paged unheard (see `observe`) the end of it is the latest time it can have.
 
     A firing that only stands for the page of its incident did not page. What people had to end once is no healer: what
-    was learned of its durations begins anew; what may have been ended with its incident tells nothing of it.
+    was learned of its durations begins anew; what may have been ended with its incident tells nothing of it, nor does
+    it make a nuisance of it that it was part of trouble so often.
     """
     paged_at, durations = behaviour.paged_at, behaviour.durations_s
     if end.acted:
@@ -119,8 +120,14 @@ def _ended(behaviour: Triaged, alert: Alert, now: float, end: End) -> Triaged:
         durations = (*durations, lasted(alert, now))[-KEPT_DURATIONS:]
     if alert.handling == "page" and alert.reason.code != "paged" and (paged_at is None or paged_at < alert.starts_at):
         paged_at = now
+    began, called_at = behaviour.began, behaviour.called_at
+    if end.called and alert.starts_at in began:
+        at = began.index(alert.starts_at)
+        began, called_at = (*began[:at], *began[at + 1 :]), max(called_at or 0.0, alert.starts_at)
     return msgspec.structs.replace(
         behaviour,
+        began=began,
+        called_at=called_at,
         durations_s=durations,
         paged_at=paged_at,
         worst=worst((behaviour.worst, alert.severity)) if behaviour.worst else alert.severity,

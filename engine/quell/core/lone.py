@@ -21,7 +21,7 @@ from quell.core.rank import MOST_SUSPECTS
 from quell.core.severity import rank, worst
 from quell.core.steps import Steps
 from quell.core.titles import crowd_title, title
-from quell.core.trail import OF_DATA, Led, follows, trail
+from quell.core.trail import Led, follows, trail
 from quell.core.witness import Testimony, testimony
 from quell.model.alert import Alert
 from quell.model.decision import AnyDecision
@@ -144,7 +144,7 @@ class Lone:
         self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
         self._logbook.keep(noted(incident, now, "opened", alert.reason.text), "opened", now, out)
         self._pager.page(name, alert, alert.reason.text, now, out)
-        if suspects and suspects[0].kind in OF_DATA:  # what else that change brought about may join it now
+        if alert.entity is not None:  # what it has a cause in common with may join it now, and pages no more by itself
             self._reconsider(self._state.alerts[alert.fingerprint], now)
 
     def shown(self, incident: Incident) -> bool:

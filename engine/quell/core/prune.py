@@ -195,7 +195,8 @@ def _heard_at(alert: Alert) -> float:
 
 
 def _last(state: State, mark: str) -> float:
-    return max(state.behaviour[mark].began, default=0.0)
+    behaviour = state.behaviour[mark]
+    return max((*behaviour.began, behaviour.called_at or 0.0))
 
 
 def _delivered_before(state: State, oldest: float) -> list[str]:

@@ -26,7 +26,8 @@ from quell.model.topology import Change, Dependency, Entity, Gathered
 class Triaged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How an alert behaved lately: times of quick returns, durations of past episodes (newest last, bounded).
 
-    ``began`` are the times of its latest firings, quick returns included; ``paged_at`` when it last paged.
+    ``began`` are the times of its latest firings, quick returns included, but for those that were part of an incident
+    that people were called for: the latest of these began at ``called_at``; ``paged_at`` is when it last paged.
     ``worst`` is the worst severity of past firings, ``unheeded`` how many pages in a row ended with nobody having done
     anything, ``dismissed_at`` when a person last said of it that there was nothing to do (None: never, or taken back).
     """
@@ -39,6 +40,7 @@ class Triaged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     worst: str = ""
     unheeded: int = 0
     dismissed_at: float | None = None
+    called_at: float | None = None
 
 
 class Custom(msgspec.Struct, frozen=True, kw_only=True):
