@@ -38,8 +38,8 @@ MOST_LIVE = 10_000
 """From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
 there, and no way to a new unit leads through others."""
 MOST_ASKED = 128
-"""So many alerts of one unit are asked what they say of it, and for their customs: what all of those do for themselves is
-no trouble."""
+"""So many alerts of one unit are asked what they say of it, and for their customs: what all of those do for themselves
+is no trouble."""
 ABSENCE_FANOUT = 40
 NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
 """Where a cause shows on which nothing depends."""
