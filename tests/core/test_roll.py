@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.scene import T0, ends, fires, matcher, rulebook, says
 from core.test_engine_properties import BOUNDED, Play, Story, named, stories
@@ -124,6 +125,19 @@ def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyP
     engine.decide([fires("cart", 90_001.0)], T0 + 90_001.0)
     engine.decide([], T0 + 90_100.0)
     assert set(engine._standing._kept) == set(engine.state.groups)
+
+
+def test_an_earlier_firing_that_moves_leaves_open_where_the_present_one_is() -> None:
+    engine = Play().engine
+    engine.decide(crowd(0, 20, 1.0), T0 + 1.0)
+    (group,) = engine.state.groups.values()
+    roll = Roll(engine.state)
+    again, *_ = marks = list(engine.state.alerts)
+    engine.state.alerts[again] = replace(engine.state.alerts[again], episode=2)
+    assert finished(roll.renew(group))
+    assert sorted(roll.nowhere()) == sorted(marks)
+    roll.placed((), {"INC-1": list(roll.members)}).moves(())
+    assert list(roll.nowhere()) == [again]
 
 
 def test_the_roll_of_a_group_that_another_took_in_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ class Roll:
         self._stale = np.empty(0, np.int64)
         """What the look before moved, and was not read since."""
         self.outside = np.empty(0, np.bool_)
-        """Whether an alert was in no incident, as far as the last look left it there."""
+        """Whether an alert was in no incident, as far as the last look left its present firing there."""
         self.stood: set[str] = set()
         """The incidents in which firings stand."""
 
@@ -304,8 +304,9 @@ class PlacedMany:
         names, width = roll.incidents.values_of, len(roll.incidents.values_of)
         codes = to[moved]
         between = np.unique(roll.where[moved] * width + codes).tolist()
-        fire = roll.said.firing[moved] & roll.said.present[moved]
-        roll.outside[moved] = codes == 0
+        present = roll.said.present[moved]
+        fire = roll.said.firing[moved] & present
+        roll.outside[moved] = (codes == 0) | ~present  # where an earlier firing goes says nothing of the present one
         slots = moved.tolist()
         return Moves(
             list(map(roll.members.__getitem__, slots)),
