@@ -14,7 +14,7 @@ from core.scene import T0, matcher, rulebook, silence
 from core.test_firsts import NAMES, SERVICES, SEVERITIES, rules_or_none
 from quell.core.engine import Engine
 from quell.core.flocks import Flocks, Taken
-from quell.core.mute import _Inhibition, _Part
+from quell.core.inhibition import Inhibition, Part
 from quell.model.decision import AnyDecision
 from quell.model.records import AlertRecord, AnyRecord, EntityRecord
 from quell.model.rulebook import InhibitRule, Rulebook
@@ -122,6 +122,17 @@ def test_a_flock_ends_where_its_alerts_do_one_after_the_other(chance: random.Ran
     assert _lived(Engine(book), story) == _lived(_one_after_the_other(book), again)
 
 
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.randoms(use_true_random=False))
+def test_values_with_the_same_hash_are_told_apart_in_a_flock(chance: random.Random) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("quell.core.inhibition.hash", len, raising=False)
+        patch.setattr("quell.core.mute.hash", len, raising=False)
+        book, story = rules_or_none(chance), _story(chance)
+        again = msgspec.msgpack.decode(msgspec.msgpack.encode(story), type=list[Told])
+        assert _lived(Engine(book), story) == _lived(_one_after_the_other(book), again)
+
+
 def test_most_of_what_is_new_is_a_flock() -> None:
     engine, chance = Engine(rulebook()), random.Random(5)
     found = _noting(engine)
@@ -165,7 +176,7 @@ def test_many_targets_of_one_inhibition_are_a_flock() -> None:
 
 def test_a_flock_of_many_that_inhibit_nobody_costs_what_its_alerts_do() -> None:
     rule = InhibitRule(name="r", source=(matcher("severity", "critical"),), target=(matcher("severity", "warning"),))
-    inhibition, compared = _Inhibition(rule, {}), []
+    inhibition, compared = Inhibition(rule, {}), []
 
     class Place(int):
         """The hash of values; remembers that it was compared."""
@@ -176,7 +187,7 @@ def test_a_flock_of_many_that_inhibit_nobody_costs_what_its_alerts_do() -> None:
             compared.append(other)
             return int(self) == other
 
-    source, target = _Part(inhibition, True, False), _Part(inhibition, False, True)
+    source, target = Part(inhibition, True, False), Part(inhibition, False, True)
     coming = [(Place(number), (), f"{number}", source) for number in range(1, 401)]
     coming += [(Place(0), (), f"t{number}", target) for number in range(2)]
     assert inhibition.apart(coming)

@@ -7,198 +7,19 @@ both, itself included; a source that is muted itself still inhibits.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from math import inf
 
 import msgspec
 
 from quell.core import windows
+from quell.core.inhibition import Apart, Coming, Inhibition, Part
 from quell.expressions.matchers import Matching, matching_of
 from quell.expressions.sieve import Sieve
 from quell.model.alert import Alert, Muting
 from quell.model.mute import Silence
-from quell.model.rulebook import InhibitRule, Rulebook, Window
-
-Values = tuple[str, ...]
-
-
-class _Stand:
-    """The firing alerts with the same values of the equal labels, as a rule speaks of them: fingerprints, sorted."""
-
-    __slots__ = ("both", "sources", "targets", "values")
-
-    def __init__(self, values: Values) -> None:
-        self.values = values
-        self.sources: list[str] | tuple[()] = ()
-        self.both: list[str] | tuple[()] = ()
-        self.targets: list[str] | tuple[()] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.sources or self.both or self.targets)
-
-    def add(self, mark: str, part: _Part) -> None:
-        """One more, of which the rule speaks in this way."""
-        marks = self._of(part)
-        if marks:
-            insort(marks, mark)
-        elif part.source and part.target:
-            self.both = [mark]
-        elif part.source:
-            self.sources = [mark]
-        else:
-            self.targets = [mark]
-
-    def remove(self, mark: str, part: _Part) -> None:
-        """One less; it must be there."""
-        marks = self._of(part)
-        if marks:
-            del marks[bisect_left(marks, mark)]
-
-    def first(self) -> str | None:
-        """The inhibitor of mere targets: the smallest, so that the order of arrival does not show."""
-        first = self.first_one_sided()
-        if not self.both:
-            return first
-        return self.both[0] if first is None else min(first, self.both[0])
-
-    def first_one_sided(self) -> str | None:
-        """The inhibitor of those that are sources as well."""
-        return self.sources[0] if self.sources else None
-
-    def _of(self, part: _Part) -> list[str] | tuple[()]:
-        return self.targets if not part.source else self.both if part.target else self.sources
-
-
-class _Inhibition:
-    """One inhibit rule and the firing alerts it speaks of, by the values of its equal labels.
-
-    Most stand alone with their values, and are targets; those are kept without anything around them, and by the hash of
-    the values, which takes a third of the room. ``labels`` are those of all firing alerts.
-    """
-
-    def __init__(self, rule: InhibitRule, labels: Mapping[str, Mapping[str, str]]) -> None:
-        self.rule = rule
-        self.equal = rule.equal
-        self.missing = ("",) * len(rule.equal)
-        self._labels = labels
-        self._stands: dict[int | Values, str | _Stand] = {}
-        self._apart: set[Values] = set()
-        """Values that stand by themselves, as the hash was taken by others."""
-
-    def begin(self, mark: str, labels: Mapping[str, str], part: _Part) -> tuple[Iterable[str], str | None]:
-        """Takes note of an alert that begins to fire; the targets whose inhibition that changes, and its inhibitor."""
-        values = tuple(map(labels.get, self.equal, self.missing))  # as `values` has it
-        if not (part.source or self._apart) and self._stands.setdefault(hash(values), mark) is mark:
-            return (), None
-        return self.add(mark, values, part), self.inhibitor(values, part)
-
-    def add(self, mark: str, values: Values, part: _Part) -> Iterable[str]:
-        """Takes note of a firing alert; the targets whose inhibition that changes."""
-        place = self._place(values)
-        if place is values:
-            self._apart.add(values)
-        stand = self._stands.get(place)
-        if stand is None and not part.source:
-            self._stands[place] = mark
-            return ()
-        if not isinstance(stand, _Stand):
-            alone, stand = stand, _Stand(values)
-            if alone is not None:
-                stand.targets = [alone]
-            self._stands[place] = stand
-        return _changed(stand, part, stand.add, mark)
-
-    def remove(self, mark: str, values: Values, part: _Part) -> Iterable[str]:
-        """Forgets one of which note was taken; the targets whose inhibition that changes."""
-        place = self._place(values)
-        stand = self._stands[place]
-        affected: Iterable[str] = ()
-        if isinstance(stand, _Stand):
-            affected = _changed(stand, part, stand.remove, mark)
-        if not (isinstance(stand, _Stand) and stand):
-            del self._stands[place]
-            self._apart.discard(values)
-        return affected
-
-    def apart(self, coming: Sequence[_Coming]) -> bool:
-        """Whether none of several alerts that begin to fire will inhibit, or be inhibited by, any that fires."""
-        places = [place for place, _, _, _ in coming]
-        stands = self._stands
-        if self._apart:
-            return False
-        if len(set(places)) == len(places) and stands.keys().isdisjoint(places):
-            return True
-        often = Counter(places)
-        for place, _, _, part in coming:
-            stand = stands.get(place)
-            if part.source and (stand is not None or often[place] > 1):
-                return False
-            if isinstance(stand, _Stand) and (stand.sources or stand.both):
-                return False
-        return True
-
-    def begin_all(self, coming: Sequence[_Coming]) -> None:
-        """Takes note of alerts that begin to fire, of which `apart` holds."""
-        stands = self._stands
-        for place, values, mark, part in coming:
-            if part.source or stands.setdefault(place, mark) is not mark:
-                self.add(mark, values, part)
-
-    def inhibitor(self, values: Values, part: _Part) -> str | None:
-        """The first fingerprint that inhibits an alert with these values."""
-        stand = self._stands.get(self._place(values)) if part.target else None
-        if not isinstance(stand, _Stand):
-            return None
-        return stand.first_one_sided() if part.source else stand.first()
-
-    def targets(self, values: Values, part: _Part) -> set[str]:
-        """Noted alerts that an alert with these values may inhibit."""
-        stand = self._stands.get(self._place(values)) if part.source else None
-        if stand is None:
-            return set()
-        return {*stand.targets, *stand.both} if isinstance(stand, _Stand) else {stand}
-
-    def values(self, labels: Mapping[str, str]) -> Values:
-        """What source and target must share."""
-        return tuple(map(labels.get, self.equal, self.missing))
-
-    def _place(self, values: Values) -> int | Values:
-        """Where those with these values stand or would: by the hash, unless others have the same one."""
-        if values in self._apart:
-            return values
-        place = hash(values)
-        stand = self._stands.get(place)
-        if stand is None:
-            return place
-        there = stand.values if isinstance(stand, _Stand) else self.values(self._labels[stand])
-        return place if there == values else values
-
-
-def _changed(stand: _Stand, part: _Part, change: Callable[[str, _Part], None], mark: str) -> Iterable[str]:
-    """Changes those that a rule speaks of in one way; the targets whose inhibition that changes."""
-    if not part.source:
-        change(mark, part)
-        return ()
-    before = stand.first(), stand.first_one_sided()
-    change(mark, part)
-    targets = stand.targets if before[0] != stand.first() else ()
-    both = stand.both if before[1] != stand.first_one_sided() else ()
-    return (*targets, *both)
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """An inhibition that speaks of an alert, as one of its sources, of its targets, or both."""
-
-    inhibition: _Inhibition
-    source: bool
-    target: bool
-
-
-_Coming = tuple[int, Values, str, _Part]
-"""An alert that begins to fire, as an inhibition sees it: the hash of its values, these, its fingerprint, its part."""
+from quell.model.rulebook import Rulebook, Window
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -206,10 +27,7 @@ class Ways(msgspec.Struct, frozen=True):
 
     windows: tuple[_Opening, ...]
     rules: tuple[Muting, ...]
-    parts: tuple[_Part, ...]
-
-
-_Apart = tuple[_Inhibition, list[_Coming]]
+    parts: tuple[Part, ...]
 
 
 class _Opening:
@@ -251,7 +69,7 @@ class Muter:
         self._rules = tuple(Muting(kind="rule", by=rule.name, reason=rule.reason) for rule in rulebook.mute)
         self._windows = tuple(_Opening(window) for window in rulebook.windows)
         self._noted: dict[str, dict[str, str]] = {}
-        self._inhibitions = tuple(_Inhibition(rule, self._noted) for rule in rulebook.inhibit)
+        self._inhibitions = tuple(Inhibition(rule, self._noted) for rule in rulebook.inhibit)
         asked = [one.matchers for one in rulebook.windows] + [one.matchers for one in rulebook.mute]
         asked += [side for rule in rulebook.inhibit for side in (rule.source, rule.target)]
         self.matchings = tuple(matching_of(matchers) for matchers in asked)
@@ -267,7 +85,7 @@ class Muter:
         return Ways(
             tuple(compress(self._windows, holds)),
             tuple(sorted(compress(self._rules, holds[of_rules:]), key=_by)),
-            tuple(_Part(*side) for side in sides if side[1] or side[2]),
+            tuple(Part(*side) for side in sides if side[1] or side[2]),
         )
 
     def mutings(self, labels: Mapping[str, str], now: float, silences: Mapping[str, Silence]) -> tuple[Muting, ...]:
@@ -354,12 +172,12 @@ class Muter:
 
     def apart(
         self, marks: Sequence[str], told: Sequence[Mapping[str, str]], ways: Iterable[Ways]
-    ) -> Sequence[_Apart] | None:
+    ) -> Sequence[Apart] | None:
         """How inhibitions see alerts that begin to fire and are not noted yet, for `begun_apart`.
 
         None when one of them inhibits or is inhibited.
         """
-        coming: dict[_Inhibition, list[_Coming]] = {}
+        coming: dict[Inhibition, list[Coming]] = {}
         for mark, labels, way in zip(marks, told, ways, strict=True):
             get = labels.get
             for part in way.parts:
@@ -372,7 +190,7 @@ class Muter:
                     coming[inhibition] = [seen]
         return [*coming.items()] if all(inhibition.apart(alerts) for inhibition, alerts in coming.items()) else None
 
-    def begun_apart(self, seen: Sequence[_Apart], marks: Sequence[str], told: Sequence[dict[str, str]]) -> None:
+    def begun_apart(self, seen: Sequence[Apart], marks: Sequence[str], told: Sequence[dict[str, str]]) -> None:
         """Notes alerts that neither inhibit nor are inhibited."""
         if self._inhibitions:
             self._noted.update(zip(marks, told, strict=True))
@@ -389,7 +207,7 @@ class Muter:
         """The inhibitions alone, one for each rule, sorted by inhibitor and rule."""
         return tuple(one for one in self.mutings(labels, 0.0, {}) if one.kind == "inhibition")
 
-    def _inhibited_by(self, by: str, part: _Part) -> Muting:
+    def _inhibited_by(self, by: str, part: Part) -> Muting:
         name = self._noted[by].get("alertname") or by
         reason = f'while {name} fires (rule "{part.inhibition.rule.name}")'
         return Muting(kind="inhibition", by=by, reason=reason)
