@@ -6,9 +6,13 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daemon.parts import Running, SmallCore, loaded, running
 from quell.config.settings import Limits
@@ -262,3 +266,28 @@ def test_what_is_told_again_counts_by_what_it_says() -> None:
     assert [next(groups).seq, waiting.held] == [2, 5]
     assert [next(groups).seq, waiting.held] == [3, 0]
     assert not waiting
+
+
+@settings(max_examples=30)
+@given(st.lists(st.lists(st.integers(0, 3_000), min_size=1, max_size=6), min_size=1, max_size=6), st.booleans())
+def test_what_waits_counts_the_same_whether_the_store_counted_bytes_or_not(
+    lengths: list[list[int]], ticks: bool
+) -> None:
+    """An alert for each number, with a text of so many letters, of which each takes two bytes."""
+    with TemporaryDirectory() as folder:
+        store = open_store("sqlite:///quell.db", Path(folder))
+        counted, uncounted = Backlog(Writer(store), most=100), Backlog(Writer(store), most=100)
+        for number, group in enumerate(lengths):
+            records: list[AnyRecord] = [
+                msgspec.structs.replace(firing(f"a{number}-{at}"), annotations={"text": "é" * length})
+                for at, length in enumerate(group)
+            ]
+            records += [Tick(at=1.0)] * (3 * ticks)
+            kept = store.accept(Accepted(now=1.0, records=records))
+            assert kept.size == len(msgspec.msgpack.encode(records))
+            counted.add(kept)
+            uncounted.add(msgspec.structs.replace(kept, size=0))
+            assert counted.held == uncounted.held
+        assert [group.seq for group in counted.take()] == [group.seq for group in uncounted.take()]
+        assert counted.held == uncounted.held == 0
+        store.close()

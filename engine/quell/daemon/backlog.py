@@ -119,7 +119,7 @@ class Backlog:
         self._groups.append((group, words))
         self._count += len(group.records)
         self._words.update(dict.fromkeys(words, group.seq))
-        for word, more in _long_words(apart).items():
+        for word, more in _long_words(apart, group.size).items():
             self._more += more - self._long.get(word, 0)
             self._long[word] = more
         self._last, self._last_now = group.seq, group.now
@@ -164,9 +164,14 @@ def _word_of(record: AnyRecord) -> int:
 _LABELS, _NOTES = attrgetter("labels"), attrgetter("annotations")
 
 
-def _long_words(records: Sequence[AnyRecord]) -> dict[int, int]:
-    """What each alert with long words counts besides; nothing where all are short on the whole, as nearly always."""
+def _long_words(records: Sequence[AnyRecord], size: int) -> dict[int, int]:
+    """What each alert with long words counts besides; nothing where all are short on the whole, as nearly always.
+
+    ``size`` is how many bytes all of them were as they were written, with no less than their words; 0 if unknown.
+    """
     told = [each for each in records if type(each) is AlertRecord]
+    if 0 < size <= _LONG * len(told):
+        return {}
     texts = chain.from_iterable(map(dict.values, chain(map(_LABELS, told), map(_NOTES, told))))
     if len("".join(texts)) <= _LONG * len(told):
         return {}

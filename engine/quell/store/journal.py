@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
-from quell.store.codec import Blob, Sealed, pack_records, seal, unpack, unpack_records
+from quell.store.codec import Blob, Sealed, encode, pack, pack_records, seal, unpack, unpack_records
 from quell.store.port import Accepted, Group, Recovered
 from quell.store.tables import CURSORS, JOURNAL, META, SNAPSHOTS
 from quell.store.upsert import replacing
@@ -32,10 +32,14 @@ class JournalRow(NamedTuple):
     records: bytes
 
 
-def row_of(seq: int, accepted: Accepted) -> JournalRow:
-    """A group as one row."""
-    packed, data = pack_records(accepted.records, accepted.parts)
-    return JournalRow(seq, accepted.now, len(accepted.records), packed, data)
+def row_of(seq: int, accepted: Accepted) -> tuple[JournalRow, int]:
+    """A group as one row, and how many bytes its records were before they were packed; 0 where that was not counted."""
+    if accepted.parts:
+        blob, size = pack_records(accepted.records, accepted.parts), 0
+    else:
+        data = encode(list(accepted.records))
+        blob, size = pack(data), len(data)
+    return JournalRow(seq, accepted.now, len(accepted.records), *blob), size
 
 
 def append(connection: Connection, row: JournalRow) -> None:

@@ -36,6 +36,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     records: Sequence[AnyRecord]
     parts: Sequence[Sequence[AnyRecord]] = ()
     """The same by delivery, where that is known and some were told again."""
+    size: int = 0
+    """Bytes of the records as they were written, before they were packed; 0 where nobody counted them."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,13 +129,13 @@ class SqlStore:
     def accept(self, accepted: Accepted) -> Group:
         count = len(accepted.records)
         what = f"keep {count} record{'s' * (count != 1)}"
-        row = journal.row_of(self._seq + 1, accepted)
+        row, size = journal.row_of(self._seq + 1, accepted)
         alone = (
             not accepted.cursors and not accepted.quarantined and _MORE_TO_DO.isdisjoint(map(type, accepted.records))
         )
         if alone and self._database.append(what, _NOT_ACCEPTED, row, self._held):
             self._kept(row.seq)
-            return Group(seq=row.seq, now=accepted.now, records=accepted.records, parts=accepted.parts)
+            return Group(seq=row.seq, now=accepted.now, records=accepted.records, parts=accepted.parts, size=size)
 
         def keep(connection: Connection) -> int:
             seq = self._seq + 1  # of now: that a group before was kept may have come out only when this one was tried
@@ -148,7 +148,7 @@ class SqlStore:
 
         # Told what was kept only then: a group that was rolled back leaves no gap.
         seq = self._write(what, _NOT_ACCEPTED, keep, kept=self._kept)
-        return Group(seq=seq, now=accepted.now, records=accepted.records, parts=accepted.parts)
+        return Group(seq=seq, now=accepted.now, records=accepted.records, parts=accepted.parts, size=size)
 
     def _kept(self, seq: int) -> None:
         self._seq = seq
