@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.scene import T0, matcher, rulebook, silence
 from core.test_firsts import NAMES, SERVICES, SEVERITIES, rules_or_none
+from quell.core import correlate
 from quell.core.engine import Engine
 from quell.core.flocks import Flocks, Taken
 from quell.core.inhibition import Inhibition, Part
@@ -192,6 +193,19 @@ def test_a_flock_of_many_that_inhibit_nobody_costs_what_its_alerts_do() -> None:
     coming += [(Place(0), (), f"t{number}", target) for number in range(2)]
     assert inhibition.apart(coming)
     assert len(compared) < 10 * len(coming)
+
+
+def test_what_joins_another_kind_of_trouble_says_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correlate, "MOST_LIVE", 1)
+    engine, other = Engine(rulebook()), _one_after_the_other(rulebook())
+    other._alerts.firsts.take_all = lambda told, *_: next(told, None)  # type: ignore[method-assign]
+    for name, count in (("HighErrorRate", 1), ("QueueReplicasBehind", 4)):
+        labels = [{"alertname": name, "service": "ledger", "n": str(number)} for number in range(count)]
+        assert engine.decide([_told(one) for one in labels], T0) == other.decide([_told(one) for one in labels], T0)
+    assert engine.snapshot() == other.snapshot()
+    (unit,) = engine.state.units.values()
+    assert len(unit.alerts) == 5
+    assert not unit.itself
 
 
 def test_the_labels_looked_at_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,8 +157,9 @@ class Correlator:
             return
         asked = MOST_ASKED - len(unit.alerts)
         if asked > 0 and not unit.itself and unit.family == Family.FAILING:
-            alerts = self._state.alerts
-            unit.itself = any(of_itself(alerts[mark]) for mark, _ in members[:asked] if mark in alerts)
+            known = [alert for mark, _ in members[:asked] if (alert := self._state.alerts.get(mark)) is not None]
+            # All are of one kind, which is not that of the unit where the estate as a whole is in trouble.
+            unit.itself = bool(known) and family(known[0]) == unit.family and any(map(of_itself, known))
         unit.alerts += members
         self._alerts[unit.group] += len(members)
         if self._state.customs or unit.id not in self._ample:
