@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
@@ -11,7 +12,7 @@ import pytest
 from quell.core.families import COUNT
 from quell.core.folding import Occurrence
 from quell.core.gaps import Gaps
-from quell.core.same_spell import AT_ONCE_S, BEGAN_S, ENDED_S, Span, of_one_spell
+from quell.core.same_spell import AT_ONCE_S, BEGAN_S, ENDED_S, Span, _one, of_one_spell
 from quell.model.topology import Dependency, Entity
 
 HERE = frozenset({3})
@@ -81,3 +82,24 @@ def test_the_cause_is_what_others_need_by_what_they_are() -> None:
 def test_each_goes_with_the_largest_that_it_fits_and_not_with_what_fits_that() -> None:
     far = replace(SHORT, began=AT_ONCE_S + 30.0)
     assert joined({A: LONG, B: replace(SHORT, began=40.0, size=4), C: far}) == [[0, 1], [2]]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_come_to_what_holding_each_against_each_comes_to(seed: int) -> None:
+    chance = random.Random(seed)
+    spans = {
+        (node * COUNT, chance.choice((0.0, 120.0, 240.0, 241.0, chance.uniform(0.0, 2000.0)))): Span(
+            began=chance.choice((0.0, 60.0, 240.0, 480.0, chance.uniform(0.0, 2000.0))),
+            ended=chance.choice((inf, 900.0, 950.0, 961.0)),
+            near=frozenset(chance.sample(range(4), chance.randint(0, 2))),
+            size=chance.randint(0, 5),
+            shown=chance.choice((-1, -1, 0, 1)),
+        )
+        for node in range(40)
+    }
+    homes: dict[Occurrence, list[Occurrence]] = {}
+    for top in sorted(spans, key=lambda top: (-spans[top].size, top[1], top[0])):
+        home = next((one for one in homes if _one(one, spans[one], top, spans[top], GAPS)), top)
+        homes.setdefault(home, []).append(top)
+    at = list(spans)
+    assert sorted(joined(spans)) == sorted(sorted(map(at.index, together)) for together in homes.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import floor, inf
 
 from quell.core.folding import Occurrence
 from quell.core.gaps import Gaps
@@ -21,6 +21,8 @@ BEGAN_S = 240.0
 """What began further apart is not one, whenever it ended."""
 ENDED_S = 60.0
 """Nor is what ended further apart: symptoms of one trouble end within a minute or two of each other."""
+_SPELL_S = BEGAN_S + 1.0
+"""What began within `BEGAN_S` lies in the same or the next stretch of so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,23 @@ def of_one_spell(
     That is the one that the others need by what they are, or that which has the most symptoms.
     """
     spans = {top: span_of(parts) for top, parts in groups.items()}
-    homes: dict[Occurrence, list[Occurrence]] = {}
+    homes: list[list[Occurrence]] = []
+    beside: dict[tuple[int, int], list[int]] = {}
+    """Places in ``homes`` by what is near, and by the stretch of time in which it began."""
     for top in sorted(groups, key=lambda top: (-spans[top].size, top[1], top[0])):
-        home = next((one for one in homes if _one(one, spans[one], top, spans[top], gaps)), top)
-        homes.setdefault(home, []).append(top)
+        span = spans[top]
+        spell = floor(span.began / _SPELL_S) if span.near else 0
+        keys = [(one, at) for one in span.near for at in (spell - 1, spell, spell + 1)]
+        maybe = sorted({place for one in keys for place in beside.get(one, ())})
+        home = next((at for at in maybe if _one(homes[at][0], spans[homes[at][0]], top, span, gaps)), None)
+        if home is not None:
+            homes[home].append(top)
+            continue
+        for one in span.near:
+            beside.setdefault((one, spell), []).append(len(homes))
+        homes.append([top])
     found: dict[Occurrence, list[int]] = {}
-    for together in homes.values():
+    for together in homes:
         first = together[0]
         for other in together[1:]:
             if gaps.above(first[0], other[0]):

@@ -229,11 +229,12 @@ class Web:
 
     def rest(self, units: Iterable[int]) -> None:
         """Gives up what is kept of these units' claims in another form; whoever asks for it has it made anew."""
-        forget = self._columns.forget
+        causes: set[int] = set()
         for unit_id in units:
             self._rows.pop(unit_id, None)
-            for cause in self.claims.get(unit_id, ()):
-                forget(cause, None)
+            causes.update(self.claims[unit_id])
+        for cause in causes:
+            self._columns.forget(cause, None)
 
     def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
         """What these units claim of these causes, by cause; None for all causes.
