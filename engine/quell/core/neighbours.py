@@ -20,6 +20,10 @@ WITHIN_S = 600.0
 """What began further apart than this is no company."""
 
 
+MUCH = 16
+"""After so many questions about one group its firings are read into columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Company:
     """``count`` others near it began about when it did; ``incident`` is the one that most of them have paged for."""
@@ -31,6 +35,20 @@ class Company:
 ALONE = Company()
 
 
+@dataclass(frozen=True, slots=True)
+class _Firings:
+    """What counts of the firings of a group, in the order of its units: ``unit`` is the place of the unit among these.
+
+    ``paged`` are places in ``names``, the first of which is that of no incident.
+    """
+
+    slots: dict[str, int]
+    at: NDArray[np.float64]
+    unit: NDArray[np.int64]
+    paged: NDArray[np.int64]
+    names: list[str]
+
+
 class Neighbours:
     """Looks at the group of an alert: what could share a cause with it."""
 
@@ -39,6 +57,9 @@ class Neighbours:
         self._groups = groups
         self._digest = digest_severities
         self._asked_much = False
+        self._asked: Counter[int] = Counter()
+        """How often was asked about each group; of none once something changed."""
+        self._firings: dict[int, _Firings] = {}
         self._found: dict[int, list[tuple[str, float, str]]] = {}
         self._spans: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
 
@@ -52,16 +73,24 @@ class Neighbours:
             self._asked_much = False
             self._found.clear()
             self._spans.clear()
+            self._asked.clear()
+            self._firings.clear()
 
     def forget(self) -> None:
         """Something changed after all: what was found is found anew."""
         self._found.clear()
+        self._asked.clear()
+        self._firings.clear()
 
     def of(self, alert: Alert) -> Company:
         """The company of an alert now."""
         group = self._groups.of(alert)
         if group is None:
             return ALONE
+        if self._asked_much:
+            self._asked[group.id] += 1
+            if self._asked[group.id] > MUCH:
+                return self._of_many(group, alert)
         others = 0
         incidents: Counter[str] = Counter()
         began, own = alert.starts_at, alert.fingerprint
@@ -76,17 +105,50 @@ class Neighbours:
         named = min(incidents, key=lambda name: (-incidents[name], name), default="")
         return Company(others, named)
 
+    def _of_many(self, group: Group, alert: Alert) -> Company:
+        """The same where many are asked after, of which one group is the company."""
+        known = self._firings.get(group.id)
+        if known is None:
+            known = self._firings[group.id] = self._read(group)
+        began = alert.starts_at
+        onsets, lasts = self._spans_of(group)
+        near = np.flatnonzero(np.abs(known.at - began) <= WITHIN_S)
+        near = near[((lasts >= began - WITHIN_S) & (onsets <= began + WITHIN_S))[known.unit[near]]]
+        near = near[near != known.slots.get(alert.fingerprint, -1)]
+        if len(near) > MOST:  # all of the unit with which it is enough
+            near = near[: np.searchsorted(known.unit[near], known.unit[near[MOST - 1]], "right")]
+        counts = np.bincount(known.paged[near], minlength=1).tolist()
+        incidents = {name: count for name, count in zip(known.names[1:], counts[1:], strict=False) if count}
+        return Company(len(near), min(incidents, key=lambda name: (-incidents[name], name), default=""))
+
+    def _read(self, group: Group) -> _Firings:
+        found = [self._of_unit(self._state.units[at]) for at in group.units]
+        codes = {"": 0}
+        paged = [codes.setdefault(name, len(codes)) for told in found for _, _, name in told]
+        return _Firings(
+            {mark: slot for slot, mark in enumerate(mark for told in found for mark, _, _ in told)},
+            np.array([at for told in found for _, at, _ in told], np.float64),
+            np.repeat(np.arange(len(found)), [len(told) for told in found]),
+            np.array(paged, np.int64),
+            list(codes),
+        )
+
     def _around(self, group: Group, early: float, late: float) -> Iterator[Unit]:
         """The units of a group in which something began between two times, in their order."""
         units = self._state.units
         if not self._asked_much:
             return (unit for at in group.units if not ((unit := units[at]).last < early or unit.onset > late))
+        onsets, lasts = self._spans_of(group)
+        return (units[group.units[at]] for at in np.flatnonzero((lasts >= early) & (onsets <= late)).tolist())
+
+    def _spans_of(self, group: Group) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """When the units of a group began, and when something last began there."""
         known = self._spans.get(group.id)
         if known is None:
-            onsets = np.array([units[at].onset for at in group.units])
-            known = self._spans[group.id] = onsets, np.array([units[at].last for at in group.units])
-        onsets, lasts = known
-        return (units[group.units[at]] for at in np.flatnonzero((lasts >= early) & (onsets <= late)).tolist())
+            units = [self._state.units[at] for at in group.units]
+            onsets = np.array([unit.onset for unit in units])
+            known = self._spans[group.id] = onsets, np.array([unit.last for unit in units])
+        return known
 
     def _of_unit(self, unit: Unit) -> list[tuple[str, float, str]]:
         """What counts of a unit: its alerts with when they began and the incident that they have paged for."""
