@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import log
 from typing import TYPE_CHECKING
 
@@ -137,17 +137,24 @@ def neighbourhood(graph: Graph, names: Iterable[str]) -> nx.DiGraph[str]:
     seen = set(ring)
     for node in ring:
         around.add_node(graph.name(node))
+    likeliest: dict[int, float] = {}
+    """By kind of edge, one object for all of a kind."""
     for _ in range(HOPS):
         reached = []
         for node in ring:
+            after = graph.name(node)
             for other, how, weight in graph.out[node]:
                 if other not in seen and len(seen) >= MOST_NODES:
                     continue
-                p = max(max(row) for row in how.p) * weight
+                most = likeliest.get(id(how))
+                if most is None:
+                    most = likeliest[id(how)] = max(max(row) for row in how.p)
+                p = most * weight
                 cost = -log(p) if p > 0 else 10.0
-                old = around.get_edge_data(graph.name(other), graph.name(node))
+                before = graph.name(other)
+                old = around.get_edge_data(before, after)
                 if old is None or cost < old["cost"]:
-                    around.add_edge(graph.name(other), graph.name(node), cost=max(0.0, cost))
+                    around.add_edge(before, after, cost=max(0.0, cost))
                 if other not in seen:
                     seen.add(other)
                     reached.append(other)
@@ -234,9 +241,10 @@ def _typed(links: Sequence[Link], state: State, rulebook: Rulebook) -> list[Link
     """The links with the types of the dependencies that trouble went over, where there is one."""
     wanted = {(one.from_, one.to) if one.against else (one.to, one.from_) for one in links}
     types: dict[tuple[str, str], str] = {}
+    begins = {first for first, _ in wanted}
     edges: Iterable[Iterable[Dependency]] = (rulebook.dependencies, state.dependencies.values())
-    for edge in (edge for told in edges for edge in told):
-        if (edge.from_, edge.to) in wanted:
+    for edge in chain.from_iterable(edges):
+        if edge.from_ in begins and (edge.from_, edge.to) in wanted:
             types.setdefault((edge.from_, edge.to), edge.type)
     return [
         msgspec.structs.replace(
