@@ -176,6 +176,9 @@ def test_ended_in_order_again_and_again_under_load(tmp_path: Path, nursery: Nurs
         child.wait_ready()
         for sender in senders:
             sender.start()
+        deadline = time.monotonic() + 30
+        while not any(sender.told.acknowledged for sender in senders) and time.monotonic() < deadline:
+            time.sleep(0.01)  # what has taken nothing yet has nothing to recover from, and says nothing of it
         ends = 25
         for _ in range(ends):
             time.sleep(0.4 * pick.random())
