@@ -50,6 +50,21 @@ def saying(name: str, summary: str = "") -> Alert:
         ("HighErrorRate", "the pod of shop restarts", False),  # its name says what it is about
         ("monitor-17", "nightly-54 failed: BackoffLimitExceeded", False),
         ("HighRequestLatency", "", False),
+        ("CertificateExpiresSoon", "CertificateExpiresSoon on shop", False),
+        ("monitor-17", "The certificate of shop is expiring in 20 days", False),
+        ("OOMKilled", "", True),
+        ("PodEvicted", "", True),
+        ("ImagePullBackOff", "", True),
+        ("KubeDeploymentRolloutStuck", "", True),
+        ("TLSHandshakeErrors", "", True),
+        ("UpstreamTLSHandshakeErrors", "", False),  # of what it asks
+        ("monitor-17", "upstream payments is not ready, requests fail", False),
+        ("ReadinessOfDependencyFails", "", False),
+        ("SessionTokenExpired", "", False),  # neither of these is a process
+        ("QueriesKilled", "", False),
+        ("monitor-17", "400 keys evicted a second", False),
+        ("monitor-17", "requests fail after 5 retries with back-off", False),
+        ("ErrorsAfterRollout", "", False),
     ],
 )
 def test_what_speaks_of_a_process_itself(name: str, summary: str, itself: bool) -> None:

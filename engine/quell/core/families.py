@@ -79,28 +79,33 @@ def _says_overdue(text: str) -> bool:
 
 
 _ITSELF = _words(
-    r"crash\w*|restart\w*|back ?off(?! limit)|killed|evict\w*|segfault|panic|not ready|notready|unready|readiness|"
-    r"liveness|image pull\w*|containers? waiting|pods? failed|failed pods?|replicas|rollouts?|"
-    r"certificates?|expired|handshakes?|tls"
+    r"crash\w*|restart\w*|(?<!retry )(?<!retries )(?<!with )(?<!exponential )back ?off(?! limit)|"
+    r"(?<!queries )(?<!connections )(?<!transactions )(?<!sessions )killed|"
+    r"(?<!keys )(?<!cache )(?<!entries )evict\w*(?! keys)(?! entries)|segfault|panic|not ready|notready|unready|"
+    r"readiness|liveness|image pull\w*|containers? waiting|pods? failed|failed pods?|replicas|"
+    r"(?<!after )(?<!since )(?<!last )(?<!latest )(?<!the )rollouts?|certificates?|handshakes?|tls"
 )
+_NOT_ITSELF = _words(r"upstreams?|dependency|dependencies|soon|expires|expiring")
+"""Of what an entity asks, or of what is still to come."""
 
 
 def of_itself(alert: Alert) -> bool:
     """Whether an alert speaks of a process itself, that it crashes or is not ready, and not of what it answers.
 
-    Its name decides if that tells the kind of trouble, else its summary.
+    Its name decides if that tells the kind of trouble, else it or its summary says so.
     """
     name = alert.labels.get("alertname", "")
     if _told_by(name) is not None:
         return _says_itself(name)
     annotations = alert.annotations
     said = annotations.get("summary") or annotations.get("description", "")
-    return _says_itself(_NUMBER.sub("0", said))
+    return _says_itself(name) or _says_itself(_NUMBER.sub("0", said))
 
 
 @lru_cache(maxsize=8192)
 def _says_itself(text: str) -> bool:
-    return bool(_ITSELF.search(_CAMEL.sub(" ", text).lower()))
+    words = _CAMEL.sub(" ", text).lower()
+    return bool(_ITSELF.search(words)) and not _NOT_ITSELF.search(words)
 
 
 def family(alert: Alert) -> Family:
