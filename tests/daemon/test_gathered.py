@@ -81,3 +81,22 @@ def test_a_bug_is_told_to_whoever_was_told_nothing(capsys: pytest.CaptureFixture
 
     asyncio.run(story())
     assert "deliveries failed" in capsys.readouterr().out
+
+
+def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Sender):
+        def answer(self, reply: Reply) -> None:
+            raise RuntimeError("a bug")
+
+    async def story() -> None:
+        senders = [Sender(), Broken(), Sender()]
+        later: list[Told] = []
+        gathered = Gathered[str](lambda _count: None, lambda _came, told: later.append(told))
+        for sender in senders:
+            gathered.add("way", b"", sender)
+        await asyncio.sleep(0)
+        later[0](0, 3, Reply(202))
+        assert [sender.told for sender in senders] == [[202], [], [202]]
+
+    asyncio.run(story())
+    assert "an answer could not be given" in capsys.readouterr().out

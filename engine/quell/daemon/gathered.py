@@ -66,4 +66,7 @@ class Gathered(Generic[_W]):
 
 def _answer(awaiting: Sequence[Awaiting], first: int, end: int, reply: Reply) -> None:
     for each in awaiting[first:end]:
-        each.answer(reply)
+        try:
+            each.answer(reply)
+        except Exception as error:  # noqa: BLE001 - a bug is reported, and keeps no other sender waiting
+            _log.error("an answer could not be given", exc_info=error)
