@@ -142,6 +142,25 @@ def test_who_fails_by_what_it_asks_is_part_of_that_and_who_crashes_is_not() -> N
     assert [scene.services(one) for one in scene.open if one != own] == [set(HOST)]
 
 
+def test_of_a_job_nobody_is_told_that_what_it_asks_seldom_breaks_it() -> None:
+    told = (
+        Dependency(from_="job/nightly", to="database/stock", type="reads"),
+        Dependency(from_="service/front", to="job/nightly", type="calls"),
+    )
+    names = ("database/stock", "job/nightly", "service/front")
+    scene = Scene(rulebook(entities=tuple(Entity(entity=one) for one in names), dependencies=told))
+    scene.tell(
+        fires("nightly", 0.0, "PodCrashLooping", entity="job/nightly"),
+        fires("front", 10.0),
+        fires("front", 12.0, "LogErrors"),
+    )
+    scene.wait(900.0)
+    first = scene.incident.suspects[0]
+    assert first.entity == "job/nightly"
+    (said,) = [one.text for one in first.evidence if one.code == "alerts_itself"]
+    assert said == "job/nightly alerts itself, 10s before any other"
+
+
 def test_pods_that_are_not_ready_are_put_to_the_host_that_was_lost() -> None:
     services = [f"s{at}" for at in range(5)]
     told = tuple(Dependency(from_=f"service/{name}", to="host/h1", type="runs_on") for name in services)

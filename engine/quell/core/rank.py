@@ -221,7 +221,7 @@ class Ranker:
             text = f"{entity} alerts itself"
             if rest and first + AT_ONCE_S <= min(rest):
                 text += f", {format_duration(min(rest) - first)} before any other"
-            if any(unit.itself for unit in own):
+            if any(map(self._correlator.web.itself.concerns, own)):
                 text += ", and says that it is broken itself, as what it asks seldom makes it"
             found.append(Evidence(code="alerts_itself", text=text, weight=3.0))
         else:
