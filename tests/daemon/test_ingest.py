@@ -12,6 +12,8 @@ import pytest
 
 from daemon.parts import READER, TOKEN, loaded, running, small_inbox, source
 from quell.daemon import inbox as inboxes
+from quell.daemon import ingest as ingests
+from quell.daemon import loop as loops
 from quell.errors import StoreError
 from quell.model.records import CommandRecord
 from quell.sdk.secret import Secret
@@ -47,6 +49,22 @@ def test_a_reader_sees_what_was_answered_before() -> None:
                 assert await quell.get("/served/count") == (200, count)
                 _, told = await quell.api("GET", "/alerts")
                 assert len(told["alerts"]) == count
+
+    go(story())
+
+
+def test_a_reader_does_not_wait_for_thousands_that_others_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingests, "_SEEN_WITHIN_S", 60.0)
+    monkeypatch.setattr(loops, "_READER_WAITS_S", 60.0)
+
+    async def story() -> None:
+        async with running(loaded(source("s", "served"))) as quell:
+            async with quell.daemon.loop._turning:  # nothing is decided over meanwhile
+                await quell.post("/served/x", alerts(*(f"a{number}" for number in range(1_100))))
+                async with asyncio.timeout(20.0):
+                    assert await quell.get("/served/count") == (200, 0)
+            await quell.settled()
+            assert await quell.get("/served/count") == (200, 1_100)
 
     go(story())
 

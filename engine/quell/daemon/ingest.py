@@ -36,7 +36,7 @@ from quell.store.port import Quarantined
 _MOST_TOGETHER = 1_000
 """Records of deliveries that are kept as one; one more delivery may go beyond."""
 _SEEN_WITHIN_S = 2.0
-"""How long a reader, or a command's sender, waits for the turn of what was accepted before."""
+"""How long a command's sender waits for its turn."""
 
 
 def _from(told: Callable[[int, int, Reply], None], first: int, begin: int, end: int, reply: Reply) -> None:
@@ -271,7 +271,7 @@ class Ingest:
             return self._stranger(reason)
         if request.method not in {"POST", "PUT"}:
             # Who reads after having been answered sees what he wrote.
-            await self._loop.passed(self._inbox.last_seq, _SEEN_WITHIN_S)
+            await self._loop.seen(self._inbox.last_seq)
         return await self._delivered(source, request, self._tried(source, request, self._clock.now()))
 
     def _stranger(self, reason: str) -> Reply:
