@@ -160,15 +160,24 @@ def test_what_waits_where_the_history_ends_is_not_lost(rules, backtest):
     assert page["now_at"] > "2026-03-01T10:25:00Z"
 
 
-def test_a_higher_bar_lets_an_incident_fall_apart(rules, backtest):
+def test_a_higher_bar_lets_an_incident_open_by_the_page_of_its_first_alert_alone(rules, backtest):
     (rules / "rules" / "correlate.yaml").write_text("correlate:\n  least_alerts: 5\n")
     found = backtest("--json")
+    assert found["incidents"] == []
+    assert [page["what"] for page in found["pages"]] == ["later"]
+
+
+def test_an_incident_falls_apart_where_trouble_hardly_travels(rules, backtest):
+    (rules / "rules" / "correlate.yaml").write_text(
+        "correlate:\n  edges:\n    calls: {p: 0.001, lag: 1s}\n    depends_on: {p: 0.001, lag: 1s}\n"
+    )
+    found = backtest("--json")
     (incident,) = found["incidents"]
-    assert (incident["what"], len(incident["was"]), len(incident["now"])) == ("split", 1, 4)
+    assert (incident["what"], len(incident["was"]), len(incident["now"])) == ("split", 1, 3)
     assert [page["what"] for page in found["pages"]] == ["later"]
     back = backtest("--from", str(rules), "--to", "HEAD", "--json")
     (incident,) = back["incidents"]
-    assert (incident["what"], len(incident["was"]), len(incident["now"])) == ("merged", 4, 1)
+    assert (incident["what"], len(incident["was"]), len(incident["now"])) == ("merged", 3, 1)
 
 
 def test_another_first_cause_is_told(rules, backtest):

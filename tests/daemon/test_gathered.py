@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import pytest
+from structlog.testing import capture_logs
 
 from quell.daemon.gathered import Gathered
 from quell.sdk.connector import Reply
@@ -65,7 +65,7 @@ def test_all_of_one_turn_are_taken_at_once_and_each_is_told_its_own_answer() -> 
     asyncio.run(story())
 
 
-def test_a_bug_is_told_to_whoever_was_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_is_told_to_whoever_was_told_nothing() -> None:
     async def story() -> None:
         senders = [Sender() for _ in range(3)]
 
@@ -79,11 +79,12 @@ def test_a_bug_is_told_to_whoever_was_told_nothing(capsys: pytest.CaptureFixture
         await asyncio.sleep(0)
         assert [sender.told for sender in senders] == [[202], [500], [500]]
 
-    asyncio.run(story())
-    assert "deliveries failed" in capsys.readouterr().out
+    with capture_logs() as told:
+        asyncio.run(story())
+    assert [line["event"] for line in told] == ["deliveries failed"]
 
 
-def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting() -> None:
     class Broken(Sender):
         def answer(self, reply: Reply) -> None:
             raise RuntimeError("a bug")
@@ -98,5 +99,6 @@ def test_an_answer_that_cannot_be_given_keeps_nobody_else_waiting(capsys: pytest
         later[0](0, 3, Reply(202))
         assert [sender.told for sender in senders] == [[202], [], [202]]
 
-    asyncio.run(story())
-    assert "an answer could not be given" in capsys.readouterr().out
+    with capture_logs() as told:
+        asyncio.run(story())
+    assert [line["event"] for line in told] == ["an answer could not be given"]
