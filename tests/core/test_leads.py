@@ -59,7 +59,7 @@ def woven(web: Web) -> tuple[object, ...]:
         web.claims,
         {cause: sorted(units) for cause, units in web._claimed_by.items() if units},
         {cause: units for cause, units in web._shared_by.items() if units},
-        {unit: onward for unit, onward in web._onward.items() if onward},
+        {unit: onward for unit, onward in web._through.onward.items() if onward},
     )
 
 

@@ -123,6 +123,7 @@ class Correlator:
                 last=onset,
                 group=0,
                 plain=crowded,
+                itself=kind == Family.FAILING and of_itself(alert),
             )
             if not crowded:
                 web.kin.admit(unit, alert)
@@ -132,8 +133,9 @@ class Correlator:
             self._fellows.add(unit)
         else:
             group = self._state.groups[unit.group]
-        if not unit.itself and kind == unit.family == Family.FAILING and len(unit.alerts) < MOST_ASKED:
-            unit.itself = of_itself(alert)
+            asked = not unit.itself and kind == unit.family == Family.FAILING and len(unit.alerts) < MOST_ASKED
+            if asked and of_itself(alert):
+                web.broke(unit)
         unit.alerts.append((alert.fingerprint, alert.episode))
         self._alerts[group.id] += 1
         unit.weight = self._weight(unit)
@@ -159,7 +161,8 @@ class Correlator:
         if asked > 0 and not unit.itself and unit.family == Family.FAILING:
             known = [alert for mark, _ in members[:asked] if (alert := self._state.alerts.get(mark)) is not None]
             # All are of one kind, which is not that of the unit where the estate as a whole is in trouble.
-            unit.itself = bool(known) and family(known[0]) == unit.family and any(map(of_itself, known))
+            if known and family(known[0]) == unit.family and any(map(of_itself, known)):
+                self.web.broke(unit)
         unit.alerts += members
         self._alerts[unit.group] += len(members)
         if self._state.customs or unit.id not in self._ample:

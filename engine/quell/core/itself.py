@@ -32,6 +32,7 @@ class Itself:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         places = {place for arcs in graph.out for place, how, _ in arcs if how.place}
+        self._place_nodes = places
         self._places = np.array(sorted(places), dtype=np.int64)
         self._stands: dict[int, frozenset[int]] = {}
 
@@ -41,6 +42,10 @@ class Itself:
             return False
         node = self._graph.node(unit.entity)
         return bool(self._graph.out[node]) and self._graph.kind(node) not in JOBS
+
+    def may_break(self, node: int, other: int) -> bool:
+        """Whether what is broken itself may be so because of another: it stands there, or may do."""
+        return other in self._stands_at(node) or (other in self._place_nodes and self._astray(node))
 
     def dearer(self, units: Sequence[Unit], whose: Ints, causes: Ints) -> Floats | None:
         """By how much claims are dearer, told as the how manieth unit claims which cause; None where none is."""

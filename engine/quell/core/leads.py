@@ -92,6 +92,17 @@ class Leads:
             if known is None or claim < known:
                 bare[cause] = claim
 
+    def anew(self, unit_id: int, cause: int, bare: Claim | None) -> Claim | None:
+        """What a unit claims of a cause of which all other ways were asked anew, with what changes give it."""
+        led = self._led.get(unit_id, {}).get(cause)
+        if led is None:
+            return bare
+        if bare is None:
+            self._bare[unit_id].pop(cause, None)
+            return led
+        self._bare[unit_id][cause] = bare
+        return min(led, bare)
+
     def alone(self, unit_id: int, cause: int) -> bool:
         """Whether a unit claims a cause because of a change only."""
         led = self._led.get(unit_id)

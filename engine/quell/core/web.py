@@ -4,16 +4,15 @@ A unit's *claims* say, for every cause within reach, how unlikely the way from t
 long trouble takes. A claim goes over the static graph (silent entities cost extra) or through another unit that
 alerts itself: then the way to that unit is paid in full and the rest of the way at a discount, because an alerting
 entity on the path makes the path believable. Claims only ever fall while a group lives, so a worklist that starts
-at the new unit keeps them exact; the cost of an alert follows the neighbourhood that it touches.
+at the new unit keeps them exact; the cost of an alert follows the neighbourhood that it touches. What says only later
+that it is broken itself closes ways through it (`quell.core.through`).
 """
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,10 @@ from quell.core.itself import Itself
 from quell.core.kin import Kin
 from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, Rows, key
+from quell.core.through import LEG_LIMIT, Through
 from quell.core.vicinity import Vicinity
 from quell.model.state import State, Unit
 
-LEG_LIMIT = 3.2
 BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
 """Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
 TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
@@ -66,13 +65,11 @@ class Web:
         self.vicinity = Vicinity(graph, state, self.reacher)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
+        self._through = Through(graph, self.reacher, self.itself, self.claims, self._leads)
         self._rows: dict[int, NDArray[np.int64]] = {}
         self._alerting: Counter[int] = Counter()
-        self._onward: dict[int, dict[int, Claim]] = {}
         self._state = state
         self._at: defaultdict[int, list[int]] = defaultdict(list)
-        self._legs_from: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
-        self._legs_into: defaultdict[int, dict[int, Claim]] = defaultdict(dict)
         self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
         self._claimed_by: defaultdict[int, list[int]] = defaultdict(list)
         self._columns = Columns(self.claims, self._claimed_by)
@@ -121,7 +118,7 @@ class Web:
 
     def drop(self, gone: Collection[int]) -> None:
         """Takes units out; what led through them leads through them no more, and costs what it does without."""
-        led = self._led_through(gone)
+        led = self._through.through(gone)
         for unit_id in gone:
             self._drop(unit_id)
         self._weave_again(led)
@@ -147,11 +144,7 @@ class Web:
                     del self._shared_by[cause]
         self._disclaim(unit)
         self._leads.drop(unit_id)
-        self._onward.pop(unit_id, None)
-        for other in self._legs_from.pop(unit_id, ()):
-            self._legs_into[other].pop(unit_id, None)
-        for other in self._legs_into.pop(unit_id, ()):
-            self._legs_from[other].pop(unit_id, None)
+        self._through.drop(unit_id)
 
     def _disclaim(self, unit: Unit) -> None:
         """Takes back all that a unit claims."""
@@ -164,22 +157,6 @@ class Web:
                 if not claimants:
                     del self._claimed_by[cause]
 
-    def _led_through(self, gone: Collection[int]) -> list[int]:
-        """The other units of which a claim may lead through one of these: all that are near enough by their legs."""
-        believed = self._prices.believed
-        heap = [(0.0, unit_id) for unit_id in gone]
-        nearest = dict.fromkeys(gone, 0.0)
-        while heap:
-            cost, unit_id = heapq.heappop(heap)
-            if cost > nearest[unit_id]:
-                continue
-            for symptom, (leg, _) in self._legs_into.get(unit_id, {}).items():
-                through = believed * leg + cost
-                if through <= LEG_LIMIT and through < nearest.get(symptom, inf):
-                    nearest[symptom] = through
-                    heapq.heappush(heap, (through, symptom))
-        return sorted(nearest.keys() - set(gone))
-
     def _weave_again(self, units: Sequence[int]) -> None:
         """Works out anew what these claim, as the way was for some of it; legs stay, as they are a matter of two."""
         anew = [self._state.units[unit_id] for unit_id in units]
@@ -187,13 +164,13 @@ class Web:
             self._disclaim(unit)
             self._leads.drop(unit.id)
             self.claims[unit.id] = {}
-            self._onward[unit.id] = {}
+            self._through.begin(unit)
         work: deque[tuple[int, int]] = deque()
         for unit in anew:
             self._reach(unit, work)
         for unit in anew:
             self._lead_through(unit, work)
-        self._spread(work)
+        self._through.spread(work, self._lower)
 
     def units_at(self, cause: int) -> list[int]:
         """Ids of live units whose own key is this cause."""
@@ -258,7 +235,7 @@ class Web:
             self._sits_at(node)
             return self._share(unit)
         self.claims[unit.id] = {}
-        self._onward[unit.id] = {}
+        self._through.begin(unit)
         tied = self._tie(unit, node)
         self._at[here].append(unit.id)
         self._sits_at(node)
@@ -266,7 +243,7 @@ class Web:
         self._reach(unit, work)
         tied |= self._share(unit)
         self._lead_through(unit, work)
-        self._spread(work)
+        self._through.spread(work, self._lower)
         return tied
 
     def _reach(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
@@ -275,7 +252,7 @@ class Web:
         believed = self._prices.believed
         for cause, claim in zip(static.keys, static.claims, strict=True):
             self._lower(unit.id, cause, claim)
-            if self._lower_onward(unit.id, cause, (believed * claim[0], claim[1])):
+            if self._through.lower(unit.id, cause, (believed * claim[0], claim[1])):
                 work.append((unit.id, cause))
         if self._of_data(unit):
             self._lead(unit)
@@ -283,10 +260,10 @@ class Web:
 
     def _lead_through(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
         """What a unit claims because others are in trouble that lie on the way."""
-        for other, (leg, leg_lag) in self._legs_from[unit.id].items():
-            for cause, (cost, lag) in self._onward[other].items():
+        for other, (leg, leg_lag) in self._through.legs_from[unit.id].items():
+            for cause, (cost, lag) in self._through.onward[other].items():
                 self._lower(unit.id, cause, (leg + cost, leg_lag + lag))
-                if self._lower_onward(unit.id, cause, (self._prices.believed * leg + cost, leg_lag + lag)):
+                if self._through.lower(unit.id, cause, (self._prices.believed * leg + cost, leg_lag + lag)):
                     work.append((unit.id, cause))
 
     def _sits_at(self, node: int) -> None:
@@ -349,10 +326,7 @@ class Web:
         tied: set[int] = set()
 
         def leg(symptom: int, cause: int, claim: Claim) -> None:
-            into = self._legs_into[cause]
-            if symptom not in into or claim < into[symptom]:
-                into[symptom] = claim
-                self._legs_from[symptom][cause] = claim
+            self._through.tie(symptom, cause, claim)
             tied.add(symptom if cause == unit.id else cause)
 
         here = key(node, unit.family)
@@ -419,34 +393,27 @@ class Web:
             self._rows.pop(unit_id, None)
             self._columns.forget(cause, None)
 
-    def _lower_onward(self, unit_id: int, cause: int, claim: Claim) -> bool:
-        if claim[0] > LEG_LIMIT:
-            return False
-        onward = self._onward[unit_id]
-        known = onward.get(cause)
-        if known is not None and known <= claim:
-            return False
-        onward[cause] = self.reacher.one(claim)
-        return True
-
-    def _spread(self, work: deque[tuple[int, int]]) -> None:
-        """Ways that became cheaper make those of the units cheaper that lead through them, until nothing changes."""
-        believed = self._prices.believed
-        while work:
-            changed, cause = work.popleft()
-            cost, lag = self._onward[changed][cause]
-            for symptom, (leg, leg_lag) in self._legs_into.get(changed, {}).items():
-                through = believed * leg + cost
-                onward = self._onward.get(symptom)
-                if onward is None or through > LEG_LIMIT:
-                    continue
-                known = onward.get(cause)
-                if known is None or (through, leg_lag + lag) < known:
-                    onward[cause] = self.reacher.one((through, leg_lag + lag))
-                    work.append((symptom, cause))
-                claim = self.claims[symptom].get(cause)
-                if claim is None or leg + cost <= claim[0] or symptom in self._leads:
-                    self._lower(symptom, cause, (leg + cost, leg_lag + lag))
+    def broke(self, unit: Unit) -> None:
+        """A unit in the web says now that it is broken itself: what it asks leads to others through it no more."""
+        unit.itself = True
+        if unit.plain or not self.itself.concerns(unit):
+            return
+        units = self._state.units
+        for unit_id, cause in sorted(self._through.broke(unit, units, self._lower)):
+            best = self._leads.anew(unit_id, cause, self._through.ways(units[unit_id], cause))
+            claims = self.claims[unit_id]
+            if best == claims.get(cause):
+                continue
+            if best is None:
+                del claims[cause]
+                _without(self._claimed_by[cause], unit_id)
+                if not self._claimed_by[cause]:
+                    del self._claimed_by[cause]
+            else:
+                claims[cause] = self.reacher.one(best)
+                _with(self._claimed_by[cause], unit_id)
+            self._rows.pop(unit_id, None)
+            self._columns.forget(cause, None)
 
 
 def _with(units: list[int], unit_id: int) -> None:
