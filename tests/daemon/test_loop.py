@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from daemon.parts import SmallCore, loaded, running, source
 from quell.daemon import loop as loops
-from quell.daemon import saving
+from quell.daemon import recovery, saving
 from quell.errors import StoreError
 from quell.model.decision import Perform
 from quell.model.records import AlertRecord
@@ -115,6 +115,86 @@ def test_a_snapshot_is_due_after_many_records(monkeypatch: pytest.MonkeyPatch) -
             assert store.recover().seq == 0
             await quell.daemon.inbox.put([firing(alertname="b")])
             await quell.until(lambda: store.recover().seq == 2)
+
+    go(story())
+
+
+class Ordered(MemoryStore):
+    """Notes the turns and snapshots that it keeps, in order; keeps no snapshot of the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[tuple[str, int]] = []
+        self.ends = False
+
+    def commit(self, turn: Turn) -> list[Perform]:
+        self.kept.append(("turn", turn.seq))
+        return super().commit(turn)
+
+    def save_snapshot(self, seq: int, state: Any) -> None:
+        if not self.ends:
+            self.kept.append(("snapshot", seq))
+            super().save_snapshot(seq, state)
+
+
+def test_a_turn_that_took_long_is_in_a_snapshot_as_soon_as_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "DECIDED_S", 0.05)
+    monkeypatch.setattr(saving, "DECIDED_FOR_EACH", 0.0)
+    decide = SmallCore.decide
+
+    def slowly(core: SmallCore, records: Sequence[Any], now: float) -> Any:
+        if any(record.labels["alertname"] == "slow" for record in records):
+            time.sleep(0.06)
+        return decide(core, records, now)
+
+    monkeypatch.setattr(SmallCore, "decide", slowly)
+
+    async def story() -> None:
+        store = Ordered()
+        async with running(store=store) as quell:
+            store.kept.clear()
+            await quell.daemon.inbox.put([firing(alertname="quick", incident="I1")])
+            await quell.settled()
+            await quell.daemon.inbox.put([firing(alertname="slow", incident="I2")])
+            await quell.until(lambda: store.recover().seq == 2)
+            await quell.daemon.inbox.put([firing(alertname="quick again", incident="I3")])
+            await quell.settled()
+            assert store.kept == [("turn", 1), ("turn", 2), ("snapshot", 2), ("turn", 3)]
+            store.ends = True
+        async with running(store=store) as again:
+            assert names(again.core) == {"quick", "slow", "quick again"}
+
+    go(story())
+
+
+@pytest.mark.parametrize(("many", "before_ready"), [(1, 1), (2, 2)])
+def test_a_start_with_much_known_leaves_what_nobody_knows_to_be_decided_until_it_is_ready(
+    many: int, before_ready: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be what the former process was at when it was killed."""
+    monkeypatch.setattr(recovery, "_MANY_KNOWN", many)
+    recovered: list[int] = []
+    recover = loops.Loop.recover
+
+    async def noted(loop: loops.Loop) -> Any:
+        found = await recover(loop)
+        recovered.append(loop.seq)
+        return found
+
+    async def story() -> None:
+        store = Ordered()
+        async with running(store=store) as quell:
+            await quell.daemon.inbox.put([firing(alertname="a", incident="I1")])
+            await quell.daemon.loop.save()
+            store.ends = True
+        store.accept(Accepted(now=quell.daemon.clock.now(), records=[firing(alertname="b", incident="I2")]))
+        monkeypatch.setattr(loops.Loop, "recover", noted)
+        async with running(store=store) as again:
+            await again.settled()
+            assert names(again.core) == {"a", "b"}
+            assert again.daemon.loop.seq == 2
+        assert recovered == [before_ready]
+        assert store.incident("I2") is not None
 
     go(story())
 

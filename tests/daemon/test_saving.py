@@ -22,3 +22,19 @@ SMALL, LARGE = 50_000, 4_000_000
 )
 def test_a_large_state_is_not_written_for_a_few_records(state: int, records: int, since_s: float, due: bool) -> None:
     assert worth_it(state, records, since_s, every_s=60.0) is due
+
+
+@pytest.mark.parametrize(
+    ("decided_s", "took_s", "due"),
+    [
+        (1.9, 0.0, False),
+        (2.0, 0.0, True),  # a start would take as long
+        (2.0, 0.9, True),
+        (2.9, 1.5, False),  # what it costs to write is no less
+        (3.0, 1.5, True),
+    ],
+)
+def test_a_state_that_took_long_is_written_however_few_records_that_was_for(
+    decided_s: float, took_s: float, due: bool
+) -> None:
+    assert worth_it(LARGE, 1, 5.0, every_s=60.0, decided_s=decided_s, took_s=took_s) is due

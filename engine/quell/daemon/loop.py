@@ -17,6 +17,7 @@ from math import inf
 import msgspec
 import structlog
 
+from quell.daemon import recovery
 from quell.daemon.backlog import Backlog
 from quell.daemon.clock import Clock
 from quell.daemon.decider import Decider, Isolated, Restore, slices
@@ -27,7 +28,6 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
 from quell.daemon.pace import Coming, Pace
 from quell.daemon.passed import Passed
-from quell.daemon.recovery import READ_AT_ONCE, next_groups, taken_up
 from quell.daemon.saved import packed
 from quell.daemon.saving import Saving
 from quell.daemon.tallied import Tallied
@@ -40,8 +40,6 @@ from quell.model.rulebook import Rulebook
 from quell.model.run import Run
 from quell.store.port import Group, Recovered
 
-_RECOVERED_BEFORE_READY = 10_000
-"""Records that no committed turn covers: more are decided over after the daemon is ready."""
 _SOONEST_TURN_S = 0.02
 """A turn waits so long for what is being committed while deliveries keep coming."""
 _LONGEST_TURN_S = 0.05
@@ -91,12 +89,12 @@ class Loop:
         self._restore = restore
         self._mender = Mender(writer, restore, metrics)
         self._past = Past(writer)
-        self._saving = Saving(writer, self._past, snapshot_every_s, self._mender.saved)
+        self._pace = Pace()
+        self._saving = Saving(writer, self._past, snapshot_every_s, self._mender.saved, lambda: self._pace.worked_s)
         self._perform = perform
         self._ask = ask
         self._told = told
         self._tallied = Tallied(metrics)
-        self._pace = Pace()
         self.told: Callable[[Sequence[Incident], Sequence[Run]], None] = lambda _incidents, _runs: None
         """Is told after its commit what a turn made of incidents and runs; not of what a recovery decides again."""
         self.returned: Callable[[], Awaitable[bool]] | None = None
@@ -187,18 +185,17 @@ class Loop:
         """
         store, rulebook = self._writer.store, self.rulebook
         found = await self._writer.call(store.recover)
-        self.decider, self.rulebook = taken_up(found, rulebook, self._restore)
+        self.decider, self.rulebook = recovery.taken_up(found, rulebook, self._restore)
         fresh, found = found.state is None, msgspec.structs.replace(found, state=None)
         self.seq = found.seq
         self._passed.committed(found.seq)
         self._clock.not_before(self.decider.state.now)
         await self._mender.remember(found.last)
-        groups = await self._writer.call(store.groups_after, found.seq, at_once=READ_AT_ONCE)
+        groups = await self._writer.call(store.groups_after, found.seq, at_once=recovery.READ_AT_ONCE)
         count = 0
-        # A few that nobody knows to have been decided over probably were, and led to nothing worth a commit.
-        until = found.last if found.behind <= _RECOVERED_BEFORE_READY else found.decided
+        until = recovery.decided_before_ready(found, self.decider.state)
         while self.seq < until:
-            batch = [group for group in await self._writer.call(next_groups, groups) if group.seq <= until]
+            batch = [group for group in await self._writer.call(recovery.next_groups, groups) if group.seq <= until]
             if not batch:
                 break
             self._clock.not_before(batch[-1].now)
@@ -210,19 +207,14 @@ class Loop:
         self._backlog.left(self.seq, found.last)
         if self._backlog:
             self._idle.clear()
-        if self.rulebook.version != rulebook.version:
+        if changed := self.rulebook.version != rulebook.version:
             await self._relive()
             self._take_up(rulebook)
-        if found.seq or count:
-            self._log.info(
-                "recovered",
-                snapshot_seq=found.seq,
-                groups=count,
-                records_left=found.behind,
-                alerts=len(self.decider.state.alerts),
-            )
-        if count or self._saving.unsaved or fresh:
+        recovery.say_recovered(found, count, self.decider.state)
+        if changed or fresh:
             await self._save()
+        elif count:
+            self._saving.soon()
         return found
 
     async def _relive(self) -> None:
@@ -245,7 +237,7 @@ class Loop:
     async def catch_up(self) -> None:
         """Lets the time pass that went by since the last group: what became due meanwhile is decided over now."""
         async with self._turning:
-            if self._timers.due and not self._backlog:
+            if self._timers.due and not self._backlog and not recovery.many_known(self.decider.state):
                 await self._pass_time()
 
     async def run(self) -> None:
@@ -295,7 +287,7 @@ class Loop:
         A ``patient`` turn takes along what is being committed, unless somebody waits to read: a commit for each handful
         of records, on the thread on which senders wait for theirs, would halve what is accepted.
         """
-        began = time.perf_counter()
+        began, worked_s = time.perf_counter(), self._pace.worked_s
         self._whole = False
         outcome = Outcome(self._told)
         until = inf if recovering else began + _LONGEST_TURN_S
@@ -304,10 +296,15 @@ class Loop:
         while self._pace.busy() and time.perf_counter() < until_s and not self._passed.awaited:
             await asyncio.sleep(_SOONEST_TURN_S / 10)
             records += await self._decide_over(self._backlog.take(), outcome, until)
+        # No start is to decide again over what took so long: its snapshot is there as soon as its commit.
+        long = not recovering and self._saving.took_long(worked_s)
+        ahead = await self._saving.ahead(self._written_down(ahead=True)) if long else None
         new = await self._commit(outcome)
         self._whole, self._turning_over = True, None
         self._past.add(outcome.over)
         self._saving.changed(records)
+        if ahead is not None:
+            self._saving.keep_meanwhile(self.seq, ahead)
         if not recovering:
             self._decided(records)
             self._perform(new)
@@ -404,9 +401,9 @@ class Loop:
         if pieces is not None:
             await self._saving.keep(self.seq, pieces)
 
-    def _written_down(self) -> Iterator[bytes | memoryview] | None:
-        """The state as it is now, in pieces of which most are still to be encoded."""
-        if not self._whole:
+    def _written_down(self, *, ahead: bool = False) -> Iterator[bytes | memoryview] | None:
+        """The state as it is now, in pieces of which most are still to be encoded; ``ahead`` of the turn's commit."""
+        if not self._whole and not ahead:
             self._log.error("the state is not saved: the last turn was not committed; the journal has it")
             return None
         self._saving.begin()

@@ -66,6 +66,8 @@ class Pace:
         self.committing: Callable[[], float | None] = lambda: None
         self.arrived: Callable[[], int] = lambda: 0
         self.answered: Callable[[], float] = lambda: -inf
+        self.worked_s = 0.0
+        """How long the core has worked so far."""
         self._waits: asyncio.Future[None] | None = None
         self._owed_s = 0.0
 
@@ -87,6 +89,7 @@ class Pace:
         others for as long as the slice took; after a long one only where many have come. Short slices give way
         together.
         """
+        self.worked_s += spent_s
         self._owed_s += spent_s
         if self._owed_s < _SERVED_AFTER_S:
             return

@@ -13,7 +13,7 @@ from quell.daemon.keeping import Past
 from quell.daemon.logs import Sparing
 from quell.daemon.writer import Writer
 from quell.errors import StoreError
-from quell.store.codec import seal_pieces
+from quell.store.codec import Sealed, seal_pieces
 
 SNAPSHOT_AFTER = 50_000
 """Records after which a snapshot is due whatever the time, so that no recovery has much more to decide again."""
@@ -24,25 +24,47 @@ STATE_BYTES_A_RECORD = 20_000
 some megabytes written every minute is gigabytes a day."""
 LATEST = 10
 """After so many times the usual time it is written for whatever happened."""
+DECIDED_S = 2.0
+"""After so long of deciding a snapshot is due as well, however few records that was for: a look at ten thousand alerts
+takes seconds, and a start has to take them again,"""
+DECIDED_FOR_EACH = 2.0
+"""but not before that is so many times what the last snapshot cost."""
 
 
-def worth_it(state_bytes: int, records: int, since_s: float, every_s: float) -> bool:
+def worth_it(
+    state_bytes: int, records: int, since_s: float, every_s: float, *, decided_s: float = 0.0, took_s: float = 0.0
+) -> bool:
     """Whether a state that was so large when it was written last is to be written again."""
-    if records >= SNAPSHOT_AFTER or since_s >= LATEST * every_s:
+    if records >= SNAPSHOT_AFTER or since_s >= LATEST * every_s or took_long(decided_s, took_s):
         return True
     return since_s >= every_s and state_bytes <= STATE_BYTES_A_RECORD * records
 
 
-class Saving:
-    """``saved`` is told which group a snapshot covers once it is kept; ``past`` goes to the store before it."""
+def took_long(decided_s: float, took_s: float) -> bool:
+    """Whether so long of deciding is worth a snapshot by itself; ``took_s`` is what the last one cost."""
+    return decided_s >= max(DECIDED_S, DECIDED_FOR_EACH * took_s)
 
-    def __init__(self, writer: Writer, past: Past, every_s: float, saved: Callable[[int], None]) -> None:
+
+class Saving:
+    """``saved`` is told which group a snapshot covers once it is kept; ``past`` goes to the store before it.
+
+    ``decided_s`` says how long was decided so far, in seconds.
+    """
+
+    def __init__(
+        self, writer: Writer, past: Past, every_s: float, saved: Callable[[int], None], decided_s: Callable[[], float]
+    ) -> None:
         self.unsaved = False
         """Whether anything changed since the last snapshot."""
         self._writer = writer
         self._past = past
         self._every_s = every_s
         self._saved = saved
+        self._decided_s = decided_s
+        self._before_s = 0.0
+        """How long was decided up to the last snapshot."""
+        self._took_s = 0.0
+        """What the last snapshot cost of a processor."""
         self._records = 0
         self._bytes = 0
         self._at = time.monotonic()
@@ -70,30 +92,60 @@ class Saving:
         if not self.unsaved or (self._under_way is not None and not self._under_way.done()):
             return False
         state_bytes = 0 if self._failed else self._bytes  # the records that made the last one due are not saved
-        return worth_it(state_bytes, self._records, time.monotonic() - self._at, self._every_s)
+        return worth_it(
+            state_bytes, self._records, time.monotonic() - self._at, self._every_s,
+            decided_s=self._decided_s() - self._before_s, took_s=self._took_s,
+        )  # fmt: skip
+
+    def took_long(self, since_s: float) -> bool:
+        """Whether what was decided since then is worth a snapshot by itself: ``since_s`` is of ``decided_s``."""
+        return took_long(self._decided_s() - since_s, self._took_s)
 
     def begin(self) -> None:
         """A snapshot is being taken: the next is due as long after this one, also if this one fails."""
-        self._at, self._records = time.monotonic(), 0
+        self._at, self._records, self._before_s = time.monotonic(), 0, self._decided_s()
 
     async def keep(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Keeps a snapshot that is given in pieces; returns when it is kept, or could not be and is due again."""
-        self.unsaved = False
+        self.keep_meanwhile(seq, pieces)
         if self._under_way is not None:
             await self._under_way
-        await self._keep(seq, pieces)
 
-    def keep_meanwhile(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
+    def keep_meanwhile(self, seq: int, pieces: Iterable[bytes | memoryview] | Sealed) -> None:
         """The same without waiting for it."""
         self.unsaved = False
-        self._under_way = asyncio.create_task(self._keep(seq, pieces), name="snapshot")
+        self._under_way = asyncio.create_task(self._keep(seq, pieces, self._under_way), name="snapshot")
 
-    async def _keep(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
+    async def ahead(self, pieces: Iterable[bytes | memoryview] | None) -> Sealed | None:
+        """A snapshot that is to be kept as soon as the turn under way is committed; None if there is none."""
         try:
+            return None if pieces is None else await self._sealed(pieces)
+        except Exception as error:  # noqa: BLE001 - the turn goes on without it
+            self._sparing.error("snapshot", "the state could not be saved; trying again later", exc_info=error)
+            return None
+
+    async def _sealed(self, pieces: Iterable[bytes | memoryview]) -> Sealed:
+        """A snapshot as it is to be stored.
+
+        Made by a thread: not the writer's, for which senders wait, nor the event loop's, on which the core goes on.
+        """
+
+        def seal() -> tuple[Sealed, float]:
+            began = time.thread_time()
+            return seal_pieces(pieces), time.thread_time() - began
+
+        made, self._took_s = await asyncio.to_thread(seal)
+        self._bytes = len(made.blob.data)
+        return made
+
+    async def _keep(
+        self, seq: int, pieces: Iterable[bytes | memoryview] | Sealed, before: asyncio.Task[None] | None
+    ) -> None:
+        try:
+            if before is not None:
+                await before
             await self._past.keep()
-            # Not on the writer's thread, for which senders wait, nor on the event loop's, on which the core goes on.
-            sealed = await asyncio.to_thread(seal_pieces, pieces)
-            self._bytes = len(sealed.blob.data)
+            sealed = pieces if isinstance(pieces, Sealed) else await self._sealed(pieces)
             await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
         except StoreError as error:
             self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
