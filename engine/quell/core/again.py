@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from quell.core.chart import Chart
 from quell.core.fold import SKEW_S
+from quell.core.hearings import LISTENED, times_told
 from quell.core.intake import EARLIEST, LATEST, UNKEPT
+from quell.core.triage import UNHEARD
 from quell.model.alert import Alert, Heard, digest_of, fingerprint, identity_of
 from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.records import AlertRecord, AnyRecord
@@ -127,7 +129,9 @@ class Repeats:
         self._same[id(labels)] = labels, mark
 
     def _settled(self, alert: Alert) -> bool:
-        """Whether nobody waits for a word of this alert to be paged."""
+        """Whether nobody waits for a word of this alert to be paged, or learns by when it is told of again."""
+        if alert.ends_at is None and (times_told(alert) <= LISTENED + 1 or alert.reason.code == UNHEARD):
+            return False
         if alert.incident is None:
             return alert.handling != "page"
         incident = self._state.incidents.get(alert.incident)

@@ -19,7 +19,7 @@ from quell.core.mute import Muter
 from quell.core.prune import Pruning
 from quell.core.surroundings import Surroundings, acted_on
 from quell.core.thrift import Words, begun_once
-from quell.core.triage import judge
+from quell.core.triage import UNHEARD, judge
 from quell.core.verdicts import Judgement, slow_burn
 from quell.model.alert import Alert, Reason
 from quell.model.decision import AlertChanged, AnyDecision
@@ -108,11 +108,13 @@ class Alerts:
             return None
         if known is None or not known.firing or not _expires_by(known, alert):
             self._agenda.put(next_expiry(alert), "expire", mark)
+        if known is not None and known.firing:
+            self._surroundings.heard(known, alert, what)
         if what in {"new", "returned", "flapped", "resolved"}:
             self._observe(what, alert, now)
         if known is None or known.firing != alert.firing or alert.labels != known.labels:
             alert = self._settled(alert, now, out)
-        elif what != "repeat" and not _judged_alike(known, alert):
+        elif known.reason.code == UNHEARD or (what != "repeat" and not _judged_alike(known, alert)):
             alert = self._judged(alert, now)
         self._state.alerts[mark] = alert
         out.append(AlertChanged(at=now, alert=alert, repeat=what in {"repeat", "stale"}))

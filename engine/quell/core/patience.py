@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from quell.core.customs import NO_CUSTOM, rarely_alone, usual
 from quell.core.doubts import Doubt
+from quell.core.hearings import NOTHING_HEARD
 from quell.core.neighbours import ALONE, Company
 from quell.model.alert import Alert
 from quell.model.impact import burns, impact_of
 from quell.model.rulebook import Triage
-from quell.model.state import Custom
+from quell.model.state import Custom, Hearing
 
 NEAR_SHARE = 0.5
 """Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
@@ -24,7 +25,7 @@ class Around(NamedTuple):
     """What is known around an alert, besides its own behaviour.
 
     ``owner`` says who has already taken this in hand, which counts until ``owned_until``; ``custom`` is that of its
-    rule, ``everyone`` that of all rules.
+    rule, ``everyone`` that of all rules; ``hearing`` is how soon firings of its rule are told of again.
     ``company`` is only asked when it matters, as it takes a look at all that is near.
     """
 
@@ -33,6 +34,7 @@ class Around(NamedTuple):
     owned_until: float = inf
     custom: Custom = NO_CUSTOM
     everyone: Custom = NO_CUSTOM
+    hearing: Hearing = NOTHING_HEARD
     company: Callable[[], Company] = lambda: ALONE
 
 

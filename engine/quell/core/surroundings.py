@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from quell.core.customs import BY_ITSELF, EVERYONE, NO_CUSTOM, End, bounded, ended, valued
 from quell.core.fold import What
 from quell.core.groups import Groups
+from quell.core.hearings import NOTHING_HEARD, heard, teaches
+from quell.core.hearings import bounded as forget_rules
 from quell.core.logbook import QUELL
 from quell.core.neighbours import Neighbours
 from quell.core.patience import Around, longest_s
@@ -53,6 +55,7 @@ class Surroundings:
             owned_until=alert.starts_at + (DAY_S if foreign else self._in_hand_s),
             custom=customs.get(alert.name, NO_CUSTOM) if alert.name else NO_CUSTOM,
             everyone=customs.get(EVERYONE, NO_CUSTOM),
+            hearing=self._state.hearings.get(alert.name, NOTHING_HEARD),
             company=lambda: self._neighbours.of(alert),
         )
 
@@ -82,6 +85,17 @@ class Surroundings:
             if alert.severity in self._page:
                 self._keep(EVERYONE, ended(self._custom(EVERYONE), alert, now, alone=alone, acted=acted))
         return End(acted, called=not alone and incident is not None and incident.paged_at is not None)
+
+    def heard(self, known: Alert, alert: Alert, what: What) -> None:
+        """Learns from news of an alert that fires how soon what its rule tells of is told of again."""
+        if alert.name and alert.severity in self._page and teaches(known, what):
+            hearings = self._state.hearings
+            before = hearings.get(alert.name, NOTHING_HEARD)
+            after = heard(before, known, alert, what)
+            if after is not before:
+                hearings[alert.name] = after
+                if before is NOTHING_HEARD:
+                    forget_rules(hearings)
 
     def page_over(self, now: float, *, acted: bool) -> None:
         """Counts a page as one that people acted on, or did not."""

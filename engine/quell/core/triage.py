@@ -6,12 +6,13 @@ what is held for any reason pages when it outlives that. Only a page within the 
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 from statistics import median
 
 from quell.core.court import Court, court_of
 from quell.core.customs import LEAST, SHARE
 from quell.core.doubts import Doubt, doubts
+from quell.core.hearings import longest_s, others_heard, silent_at, usual_s
 from quell.core.patience import NOTHING_AROUND, Around, reasons_to_wait
 from quell.core.severity import rank
 from quell.core.verdicts import DAY_S, Judgement, digest, hold, muted, slow_burn, span
@@ -37,6 +38,8 @@ DOUBTED_WAITS = 4.0
 COMPANY_OF_MORE = 2
 """So many others that begin with a nuisance make it something else than what it usually is."""
 
+UNHEARD = "unheard"
+"""The code of what has probably ended without a word of it."""
 IN_AN_INCIDENT = hold("in_incident", "part of an incident, which pages once for all its alerts")
 SETTLED_BY_COMPANY = frozenset({"self_healing", "near_incident", "without_company", "flapping", "chronic"})
 """Reasons that company, which came after they were given, may take away."""
@@ -48,8 +51,8 @@ def judge(
     """What becomes of ``alert`` at ``now``.
 
     The first that applies: over, muted, a team's rule, in somebody's hands, in an incident (which pages as one), paged
-    already, worse than it usually is, flapping, healing itself, chronic, severity and age, with all that speaks for
-    waiting longer.
+    already, probably over as it is told of no more, worse than it usually is, flapping, healing itself, chronic,
+    severity and age, with all that speaks for waiting longer.
     """
     case = _Case(alert, now, behaviour, court_of(triage), around)
     if not alert.firing:
@@ -66,6 +69,7 @@ def judge(
         case.ruled()
         or owned
         or case.paged()
+        or case.unheard()
         or case.worse()
         or case.flapping()
         or case.restless()
@@ -162,6 +166,29 @@ class _Case:
         kept = self.alert.handling == "page"
         reason = self.alert.reason if kept else Reason(code="still_firing", text="paged already and is still firing")
         return Judgement("page", reason, until)
+
+    def unheard(self) -> Judgement | None:
+        """Firings of its rule are told of again all the time, and this one is not: its end was lost, or nobody sees it.
+
+        As soon as it is told of again it is judged as any other. Once most of the others would have been, it waits for
+        that.
+        """
+        hearing, alert = self.around.hearing, self.alert
+        if not self.severe or not self.triage.learn or self.now < self.lone_until:
+            return None
+        due = silent_at(hearing, alert)
+        if due is None:
+            return None
+        within = format_duration(ceil(longest_s(hearing, alert) or 0.0))
+        others = f"all of the last firings of {alert.name} were told of again within {within}, if they lasted"
+        if self.now >= due:
+            text = f"{others}; this one was not, so it has probably ended; pages if it is told of again"
+            return digest(UNHEARD, text) if others_heard(hearing, alert) else None
+        until = min(due, alert.starts_at + self.court.most_s)
+        if self.now >= until or self.now < alert.updated_at + usual_s(hearing, alert):
+            return None
+        text = f"{others}, most of them by now; pages as soon as this one is, or after {self._age(until)}"
+        return hold(UNHEARD, text, until)
 
     def worse(self) -> Judgement | None:
         """A nuisance that paged lately, and is not as usual now: longer, more severe, or no longer alone."""

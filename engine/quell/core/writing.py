@@ -32,6 +32,7 @@ LASTING = frozenset(
         "followed",
         "foreign",
         "gathered",
+        "hearings",
         "incidents",
         "news",
         "orphans",

@@ -65,6 +65,17 @@ class Custom(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class Hearing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How long nothing was heard of firings of one rule that nothing but news ends, while they fired.
+
+    ``spells`` are the latest of such times in seconds (newest last, bounded), of firings that had been told of once,
+    twice and so on; below 0 those that the end of the firing ended, and not a reminder. ``at``: the latest reminder.
+    """
+
+    spells: tuple[tuple[float, ...], ...] = ()
+    at: float = 0.0
+
+
 class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
@@ -242,6 +253,8 @@ class State(msgspec.Struct, kw_only=True):
     behaviour: dict[str, Triaged] = msgspec.field(default_factory=dict)
     customs: dict[str, Custom] = msgspec.field(default_factory=dict)
     """By name of the rule that fired."""
+    hearings: dict[str, Hearing] = msgspec.field(default_factory=dict)
+    """By name of the rule, of those of a paging severity."""
     taken: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     """By id of each open incident that somebody acknowledged: what fired in it, as rule and entity (``rule\\0entity``),
     with the rank of its worst severity."""
