@@ -26,6 +26,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from quell.config.trained_file import weights_file
+from quell.core.bearing import BY_ITSELF
 from quell.core.confidence import Standing, certainty
 from quell.model.weights import DEFAULT, Confidence
 from quell.training.calibrating import fitted as fitted_curve
@@ -44,7 +45,8 @@ class Answer:
     """What was said of one true incident (or of one that never was: ``answered`` is False) and whether it was right.
 
     ``margin`` is how far the first suspect is ahead of the second in nats, ``path`` the length of its path, ``silent``
-    whether it has no alert of its own, ``changed`` whether a change there is named; ``entities`` counts what alerts.
+    whether it has no alert of its own, ``changed`` whether a change there is named; ``entities`` counts what alerts;
+    ``itself``, ``asks`` and ``gaps`` are as in `quell.core.confidence.Standing`.
     """
 
     preset: str
@@ -58,6 +60,9 @@ class Answer:
     silent: bool = False
     changed: bool = False
     entities: int = 1
+    itself: bool = False
+    asks: float = 0.0
+    gaps: float = 0.0
 
 
 def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -> list[Answer]:
@@ -91,6 +96,9 @@ def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -
                 silent="silent" in first["evidence"],
                 changed="change" in first["evidence"],
                 entities=max(1, row["entities"]),
+                itself=not BY_ITSELF.isdisjoint(first["evidence"]),
+                asks=row["asks"],
+                gaps=row["gaps"],
             )
         )
     return found
@@ -184,14 +192,15 @@ def logit(p: float) -> float:
 
 def _facts(one: Answer) -> list[float]:
     return [
-        math.log1p(max(0.0, one.margin)), float(one.silent), float(one.changed), math.log(one.entities), float(one.path)
+        math.log1p(max(0.0, one.margin)), float(one.silent), float(one.changed), math.log(one.entities),
+        float(one.path), float(one.itself), one.asks, one.gaps,
     ]  # fmt: skip
 
 
 FEATURES: dict[str, Callable[[Answer], list[float]]] = {
     "log odds": lambda one: [logit(one.confidence)],
     "ln(1 + margin)": lambda one: [math.log1p(max(0.0, one.margin))],
-    "ln(1 + margin), silent, changed, ln entities, path": _facts,
+    "ln(1 + margin), silent, changed, ln entities, path, itself, asks, gaps": _facts,
 }
 
 
@@ -206,7 +215,8 @@ def fitted(name: str, fit: Sequence[Answer], found: Sequence[Answer]) -> tuple[s
 
 
 def _standing(one: Answer) -> Standing:
-    return Standing(margin=one.margin, silent=one.silent, changed=one.changed, entities=one.entities, path=one.path)
+    names = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps")
+    return Standing(**{name: getattr(one, name) for name in names})
 
 
 def curve_of(fit: Sequence[Answer]) -> Confidence:

@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from quell.config.loading import load_file
+from quell.core.bearing import asked, unknown
 from quell.model.incident import Incident
 from quell.model.records import AnyRecord, DeliveryRecord
 from quell.model.rulebook import Rulebook
@@ -112,6 +113,8 @@ def _incident_row(incident: Incident, shown_at: float) -> Row:
         "change_id": first.change if first else None,
         "no_clear_cause": incident.no_clear_cause,
         "entities": len(incident.entities),
+        "asks": asked(first.evidence) if first else 0.0,
+        "gaps": unknown(first.evidence) if first else 0.0,
     }
 
 

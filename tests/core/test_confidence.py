@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.scene import Scene, outage
 from quell.core.confidence import Standing, certainty, shares
 
-PLAIN = Standing(margin=1.0, silent=False, changed=False, entities=4, path=2)
+PLAIN = Standing(margin=1.0, silent=False, changed=False, entities=4, path=2, asks=1.5)
 STANDINGS = st.builds(
     Standing,
     margin=st.floats(-5, 1e6),
@@ -19,6 +19,9 @@ STANDINGS = st.builds(
     changed=st.booleans(),
     entities=st.integers(0, 100_000),
     path=st.integers(0, 9),
+    itself=st.booleans(),
+    asks=st.floats(0.0, 10.0),
+    gaps=st.floats(0.0, 10.0),
 )
 
 
@@ -27,13 +30,16 @@ def test_it_is_a_probability(standing: Standing):
     assert 0.0 < certainty(standing) < 1.0
 
 
-@pytest.mark.parametrize("better", [{"margin": 4.0}, {"changed": True}, {"path": 3}], ids=lambda one: next(iter(one)))
+@pytest.mark.parametrize(
+    "better", [{"margin": 4.0}, {"changed": True}, {"path": 3}, {"itself": True}], ids=lambda one: next(iter(one))
+)
 def test_what_speaks_for_it_makes_it_surer(better: dict[str, float]):
     assert certainty(replace(PLAIN, **better)) > certainty(PLAIN)
 
 
-def test_a_silent_suspect_is_less_sure():
-    assert certainty(replace(PLAIN, silent=True)) < certainty(PLAIN)
+@pytest.mark.parametrize("worse", [{"silent": True}, {"asks": 2.0}, {"gaps": 2.0}], ids=lambda one: next(iter(one)))
+def test_what_may_be_the_cause_unheard_makes_it_less_sure(worse: dict[str, float]):
+    assert certainty(replace(PLAIN, **worse)) < certainty(PLAIN)
 
 
 @given(STANDINGS, st.lists(st.floats(0.0, 1.0), max_size=6))

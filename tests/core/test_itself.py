@@ -137,7 +137,7 @@ def test_who_fails_by_what_it_asks_is_part_of_that_and_who_crashes_is_not() -> N
     scene = beside_a_lost_host("PodCrashLooping")
     own = next(one for one in scene.open if one.suspects[0].entity == "service/shop")
     assert scene.services(own) == {"shop", "front"}
-    (told,) = [one.text for one in own.suspects[0].evidence if one.code == "alerts_itself"]
+    (told,) = [one.text for one in own.suspects[0].evidence if one.code == "broken_itself"]
     assert told.endswith("says that it is broken itself, as what it asks seldom makes it")
     assert [scene.services(one) for one in scene.open if one != own] == [set(HOST)]
 

@@ -181,6 +181,12 @@ class ConfidenceShape(Shape):
     """For ln(entities that alert)."""
     path: Odds | None = None
     """For each entity on the way to the furthest symptom, of four at most."""
+    itself: Odds | None = None
+    """When it says that it is broken itself, or gets no work though it is sent."""
+    asks: Odds | None = None
+    """For ln(1 + how much it asks that does not alert), if it does not say that it is broken itself."""
+    gaps: Odds | None = None
+    """For each tenth of all dependencies that is not known."""
 
 
 class TrainedShape(Shape):

@@ -1,8 +1,9 @@
 """How sure quell is of its first suspect: a probability that was held against storms with known causes.
 
 A softmax over scores says how suspects compare, not how often the first is right. What told right from wrong on storms
-is how far the first is ahead, whether it alerts itself, whether something was changed there, how long a way of known
-dependencies bears it out, and hardly how many entities alert. A logistic curve over
+is how far the first is ahead, whether it alerts itself, whether that says that it is broken itself, how much of what
+it asks could fail it in silence, how many dependencies are not known, whether something was changed there, and how long
+a way of known dependencies bears it out. A logistic curve over
 these gives the confidence. `benchmarks/calibration.py --fit SEEDS` finds its weights, and so does `quell train` for an
 estate's own past; those that ship stand in `quell.model.weights.Confidence`.
 """
@@ -22,6 +23,9 @@ class Standing:
     """``margin``: nats ahead of the second suspect. ``silent``: no alert of its own. ``changed``: a change is named.
 
     ``entities`` counts those that alert, ``path`` those on the way to the furthest symptom, the suspect included.
+    ``itself``: it says that it is broken itself, or gets no work that is sent. ``asks`` is the logarithm of one more
+    than it asks without an alert: each of these may be the cause in silence. ``gaps`` are the tenths of
+    all dependencies that are not known.
     """
 
     margin: float
@@ -29,6 +33,9 @@ class Standing:
     changed: bool
     entities: int
     path: int
+    itself: bool = False
+    asks: float = 0.0
+    gaps: float = 0.0
 
 
 def certainty(first: Standing, by: Confidence = DEFAULT.confidence) -> float:
@@ -40,6 +47,7 @@ def certainty(first: Standing, by: Confidence = DEFAULT.confidence) -> float:
         by.constant + by.margin * log1p(max(0.0, first.margin)) + by.silent * first.silent + by.changed * first.changed
     )
     odds += by.entities * log(max(1, first.entities)) + by.path * min(first.path, LONGEST)
+    odds += by.itself * first.itself + by.asks * first.asks + by.gaps * first.gaps
     bound = 1.0 - 0.5 * exp(-max(0.0, first.margin))
     return min(bound, 1.0 / (1.0 + exp(-odds)))
 

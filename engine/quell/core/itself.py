@@ -45,7 +45,7 @@ class Itself:
 
     def may_break(self, node: int, other: int) -> bool:
         """Whether what is broken itself may be so because of another: it stands there, or may do."""
-        return other in self._stands_at(node) or (other in self._place_nodes and self._astray(node))
+        return other in self.stands_at(node) or (other in self._place_nodes and self._astray(node))
 
     def dearer(self, units: Sequence[Unit], whose: Ints, causes: Ints) -> Floats | None:
         """By how much claims are dearer, told as the how manieth unit claims which cause; None where none is."""
@@ -56,7 +56,7 @@ class Itself:
         concerned[broken] = True
         rows = np.flatnonzero(concerned[whose])
         nodes = {at: self._graph.node(units[at].entity) for at in broken}
-        near = [at * _SPAN + place for at, node in nodes.items() for place in self._stands_at(node)]
+        near = [at * _SPAN + place for at, node in nodes.items() for place in self.stands_at(node)]
         places = causes[rows] // COUNT
         free = np.isin(whose[rows] * _SPAN + places, np.array(near, dtype=np.int64))
         astray = [at for at, node in nodes.items() if self._astray(node)]
@@ -68,9 +68,9 @@ class Itself:
 
     def _astray(self, node: int) -> bool:
         """Whether nobody knows where a node stands: it may be anywhere."""
-        return len(self._stands_at(node)) == 1
+        return len(self.stands_at(node)) == 1
 
-    def _stands_at(self, node: int) -> frozenset[int]:
+    def stands_at(self, node: int) -> frozenset[int]:
         """A node with the places where it stands: its host, rack, zone."""
         known = self._stands.get(node)
         if known is None:

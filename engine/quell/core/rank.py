@@ -8,7 +8,8 @@ from math import exp, log
 
 import msgspec
 
-from quell.core.blame import AT_ONCE_S, changed, nearest_change, too_late
+from quell.core.bearing import asked, by_itself, counted, own_word, unknown, with_unknown
+from quell.core.blame import changed, nearest_change, too_late
 from quell.core.conclude import Cause
 from quell.core.confidence import Standing, certainty, shares
 from quell.core.correlate import Correlator
@@ -17,11 +18,11 @@ from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.reach import HOP_LIMIT, Claim
 from quell.core.trail import OF_DATA, Led, follows, trail
+from quell.core.unreached import Unreached
 from quell.core.walk import visits
 from quell.core.witness import Testimony, surroundings, testimony
 from quell.model.incident import Evidence, Suspect
 from quell.model.state import State, Unit
-from quell.model.times import format_duration
 from quell.model.topology import Change
 
 MOST_SUSPECTS = 5
@@ -55,6 +56,7 @@ class Ranker:
         self._by, self._changed = graph.weights.ranking, graph.weights.prices.changed
         self._correlator = correlator
         self._state = state
+        self._unreached = Unreached(graph, correlator.web.units_at, state.units)
         self._impacts: dict[int, tuple[str, ...]] = {}
 
     def weigh_changes(self, nats: float) -> None:
@@ -76,9 +78,11 @@ class Ranker:
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
         least = min(share.values())
         scored = []
+        sent = self._sent(units)
         for candidate in candidates:
             walked = self._by.walk * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
-            score = candidate.net + walked + told.nats(self._name(candidate.key))
+            node = candidate.key // COUNT
+            score = candidate.net + walked + told.nats(self._graph.name(node)) + sent.get(node, 0.0)
             scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
         in_order = sorted(units, key=lambda unit: (unit.entity, unit.family))
@@ -92,6 +96,7 @@ class Ranker:
         ]  # fmt: skip
         found = [follows(one, led[one.entity][1]) if one.entity in led else one for one in found]
         found = [self._along(one, units, changes) for one in found]
+        found[0] = with_unknown(found[0], units, self._graph)
         margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
         sure = shares(certainty(_standing(found[0], units, margin), self._graph.weights.confidence), odds)
         return [
@@ -119,6 +124,15 @@ class Ranker:
         names = {alert.labels.get("alertname", "") for alert in known if alert is not None}
         began = min(cause.began, *(unit.onset for unit in units))
         return testimony(self._graph, self._state, entities, sorted(names), began)
+
+    def _sent(self, units: Sequence[Unit]) -> dict[int, float]:
+        """What speaks for those that get no work though it is sent, and as much for where they stand."""
+        found: dict[int, float] = {}
+        for unit in units:
+            nats = self._unreached.nats(unit)
+            for node in self._correlator.web.itself.stands_at(self._graph.node(unit.entity)) if nats else ():
+                found[node] = max(nats, found.get(node, 0.0))
+        return found
 
     def _betrayed(self, cause: Cause, told: Testimony, found: Sequence[Candidate]) -> list[Candidate]:
         """Entities that telemetry alone speaks against, strongly."""
@@ -209,23 +223,12 @@ class Ranker:
         found = [
             Evidence(
                 code="explains",
-                text=f"trouble at {entity} explains {alerts} of {_counted(total, 'alert')}, at "
+                text=f"trouble at {entity} explains {alerts} of {counted(total, 'alert')}, at "
                 f"{places} {'entity' if places == 1 else 'entities'}",
                 weight=round(weight, 3),
             )
         ]
-        own = [unit for unit in units if unit.entity == entity]
-        if own:
-            first = min(unit.onset for unit in own)
-            rest = [unit.onset for unit in units if unit.entity != entity]
-            text = f"{entity} alerts itself"
-            if rest and first + AT_ONCE_S <= min(rest):
-                text += f", {format_duration(min(rest) - first)} before any other"
-            if any(map(self._correlator.web.itself.concerns, own)):
-                text += ", and says that it is broken itself, as what it asks seldom makes it"
-            found.append(Evidence(code="alerts_itself", text=text, weight=3.0))
-        else:
-            found.append(Evidence(code="silent", text=f"{entity} has no alert of its own", weight=-3.0))
+        found += own_word(entity, units, self._correlator.web.itself, self._unreached)
         left = [unit for unit, claim in claims if claim is None]
         if left:
             text = f"does not explain {len(left)} of the {len(units)} symptoms, such as {left[0].entity}"
@@ -312,8 +315,7 @@ def _standing(first: Suspect, units: Sequence[Unit], margin: float) -> Standing:
         changed=first.change is not None,
         entities=len({unit.entity for unit in units}),
         path=len(first.path),
+        itself=by_itself(first.evidence),
+        asks=asked(first.evidence),
+        gaps=unknown(first.evidence),
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

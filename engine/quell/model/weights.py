@@ -176,21 +176,27 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
 class Confidence(msgspec.Struct, frozen=True, kw_only=True):
     """Log odds that the first suspect is right: what each thing adds.
 
-    Fitted on seeds 1 to 8 of the presets easy, overlap, incomplete-topology and ml, and 1 to 5 of storm-10k (see
+    Fitted on seeds 1 to 5 of the presets easy, overlap, incomplete-topology, ml and storm-10k (see
     `benchmarks/calibration.py`).
     """
 
-    constant: float = 0.041
-    margin: float = 0.737
+    constant: float = 0.93
+    margin: float = 1.13
     """For ln(1 + nats ahead of the second suspect),"""
-    silent: float = -2.088
+    silent: float = -0.92
     """when it has no alert of its own,"""
-    changed: float = 0.761
+    changed: float = 0.39
     """when a change there is named,"""
-    entities: float = 0.054
-    """for ln(entities that alert),"""
-    path: float = 0.343
-    """and for each entity on the way to the furthest symptom, of four at most."""
+    entities: float = 0.0
+    """for ln(entities that alert), which turned out to tell nothing beside the rest,"""
+    path: float = 0.24
+    """for each entity on the way to the furthest symptom, of four at most,"""
+    itself: float = 1.62
+    """when it says that it is broken itself, or gets no work though it is sent,"""
+    asks: float = -0.99
+    """for ln(1 + how much it asks that does not alert), if it does not say so,"""
+    gaps: float = -0.91
+    """and for each tenth of all dependencies that is not known."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):

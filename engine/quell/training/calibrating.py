@@ -29,7 +29,7 @@ MOST = 20.0
 """No weight of confidence may be more in a file."""
 MOST_ODDS = 500.0
 Floats = NDArray[np.float64]
-NAMES = ("margin", "silent", "changed", "entities", "path")
+NAMES = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps")
 
 
 def enough(answers: Sequence[Answer]) -> str:
@@ -90,6 +90,9 @@ def facts(one: Standing) -> list[float]:
         float(one.changed),
         log(max(1, one.entities)),
         float(min(one.path, LONGEST)),
+        float(one.itself),
+        one.asks,
+        one.gaps,
     ]
 
 

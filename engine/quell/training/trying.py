@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from quell.core.bearing import asked, by_itself, unknown
 from quell.core.confidence import LONGEST, Standing
 from quell.core.families import family
 from quell.core.graph import Graph
@@ -182,6 +183,9 @@ def answer(incident: Incident, right: bool) -> Answer:
         changed=first.change is not None,
         entities=max(1, len(incident.entities)),
         path=min(LONGEST, max(1, len(first.path))),
+        itself=by_itself(first.evidence),
+        asks=asked(first.evidence),
+        gaps=unknown(first.evidence),
     )
     return Answer(standing, first.confidence, not incident.no_clear_cause, right, mixed=len(incident.alerts) > 1)
 
