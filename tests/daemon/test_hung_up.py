@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from quell.daemon.http import Front
+from quell.daemon.readers import Readers
 
 CLOSED = "unable to perform operation on <TCPTransport closed=True reading=False 0x5571>; the handler is closed"
 
@@ -21,7 +22,7 @@ def asked(path: str, said: str) -> None:
     async def nothing() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
-    asyncio.run(Front(app, app)({"type": "http", "path": path}, nothing, gone))  # type: ignore[arg-type]
+    asyncio.run(Front(app, app, Readers())({"type": "http", "path": path}, nothing, gone))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/in/prometheus"])

@@ -359,3 +359,21 @@ def test_who_reads_waits_for_what_was_accepted_but_not_for_thousands(monkeypatch
             assert names(quell.core) == {"a", "b"}
 
     go(story())
+
+
+def test_who_reads_hardly_waits_where_much_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_READER_WAITS_S", 600.0)
+
+    async def story() -> None:
+        async with running(store=MemoryStore()) as quell:
+            loop, inbox = quell.daemon.loop, quell.daemon.inbox
+            await inbox.put([firing(alertname="a")])
+            await loop.idle()
+            monkeypatch.setattr(recovery, "_MANY_KNOWN", 1)
+            async with loop._turning:
+                seq = await inbox.put([firing(alertname="b")])
+                async with asyncio.timeout(30.0):
+                    await loop.seen(seq)
+                assert loop._passed.seq < seq
+
+    go(story())

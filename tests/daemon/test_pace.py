@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from quell.daemon import pace as paces
+from quell.daemon import readers as readings
 from quell.daemon.pace import Pace
+from quell.daemon.readers import Readers
 
 _SLICE_S = 0.001
+_LONG_S = 0.02
 
 
 def go(work: Coroutine[Any, Any, None]) -> None:
@@ -198,5 +201,67 @@ def test_but_no_longer_than_their_share() -> None:
         many_come(pace)
         async with asyncio.timeout(50.0):
             await pace.give_way(_SLICE_S)  # the disk hangs
+
+    go(story())
+
+
+async def turns(count: int) -> int:
+    """Somebody who is answered when the event loop has turned so often."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+    return count
+
+
+def test_after_a_long_piece_who_asked_is_answered_first() -> None:
+    async def story() -> None:
+        readers = Readers()
+        pace = Pace(readers)
+
+        async def ask() -> int:
+            with readers.asking():
+                return await turns(30)
+
+        asked = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        await pace.give_way(_LONG_S)
+        assert asked.done()
+
+    go(story())
+
+
+def test_who_connects_gets_a_few_turns_though_he_has_not_asked_yet() -> None:
+    async def story() -> None:
+        connecting = asyncio.create_task(turns(3))
+        await Pace().give_way(_LONG_S)
+        assert connecting.done()
+
+    go(story())
+
+
+@pytest.mark.parametrize("why", ["the core", "the disk"])
+def test_the_core_goes_on_while_a_reader_waits_for(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "_READERS_S", 600.0)
+    monkeypatch.setattr(readings, "_SOON_S", 0.02)
+
+    async def story() -> None:
+        readers, decided = Readers(), asyncio.Event()
+        pace = Pace(readers)
+
+        async def ask() -> None:
+            with readers.asking():
+                if why == "the disk":
+                    await decided.wait()
+                else:
+                    with readers.for_core():
+                        await decided.wait()
+
+        asked = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        await pace.give_way(60.0)  # or it would never return
+        assert not asked.done()
+        assert not readers.wait
+        decided.set()
+        await asked
+        assert not readers.wait
 
     go(story())

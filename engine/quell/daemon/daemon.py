@@ -211,7 +211,7 @@ class Daemon:
             pushed=GitHook(lambda: self.settings.git, self.git.ask, self.clock.now).pushed,
             pages=Pages(services, self.tokens, lambda: self.not_ready),
         )
-        return server(Front(own, ingest), limits.sent, direct=self._direct)
+        return server(Front(own, ingest, self.loop.readers), limits.sent, direct=self._direct)
 
     # Life
 

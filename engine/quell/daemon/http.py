@@ -22,6 +22,7 @@ from quell.daemon.direct import Direct
 from quell.daemon.git.hook import HOOK_PATH
 from quell.daemon.metrics import Metrics
 from quell.daemon.pages.app import is_page
+from quell.daemon.readers import Readers
 from quell.daemon.replies import error_reply, send_reply
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,14 +39,19 @@ def is_own(path: str) -> bool:
 class Front:
     """Sends each request to the source that owns its path, or to quell's own routes, which no source can take."""
 
-    def __init__(self, own: ASGIApp, ingest: ASGIApp) -> None:
+    def __init__(self, own: ASGIApp, ingest: ASGIApp, readers: Readers) -> None:
         self._own = own
         self._ingest = ingest
+        self._readers = readers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         try:
-            await (self._own if is_own(scope["path"]) else self._ingest)(scope, receive, send)
+            if is_own(scope["path"]):
+                with self._readers.asking():
+                    await self._own(scope, receive, send)
+            else:
+                await self._ingest(scope, receive, send)
         except RuntimeError as error:
             if not hung_up(error):
                 raise

@@ -28,6 +28,7 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
 from quell.daemon.pace import Coming, Pace
 from quell.daemon.passed import Passed
+from quell.daemon.readers import Readers
 from quell.daemon.saved import packed
 from quell.daemon.saving import Saving
 from quell.daemon.tallied import Tallied
@@ -50,10 +51,10 @@ _READ_AGAIN_S = 1.0
 """Between attempts to read the journal when it cannot be read."""
 _STORE = "the store"
 """How everything begins that is broken until the store can be used again."""
-_READER_WAITS_S = 2.0
-"""Whoever reads waits so long for what was accepted before,"""
+_READER_WAITS_S, _READER_WAITS_LESS_S = 2.0, 0.02
+"""Whoever reads waits so long for what was accepted before; less where many alerts are known and a look takes long,"""
 _MUCH_WAITS = 1_000
-"""but not where so many records wait, which is"""
+"""and not at all where so many records wait, which is"""
 _READER_LOOKS_S = 0.1
 """asked so often."""
 _STUCK_WAIT_S = 30.0
@@ -89,7 +90,8 @@ class Loop:
         self._restore = restore
         self._mender = Mender(writer, restore, metrics)
         self._past = Past(writer)
-        self._pace = Pace()
+        self.readers = Readers()
+        self._pace = Pace(self.readers)
         self._saving = Saving(writer, self._past, snapshot_every_s, self._mender.saved, lambda: self._pace.worked_s)
         self._perform = perform
         self._ask = ask
@@ -147,13 +149,14 @@ class Loop:
     async def seen(self, seq: int) -> None:
         """Waits, for somebody who reads, until the turn of group ``seq`` is committed, as he may have written it.
 
-        Where so much waits that it is others' above all, he is told at once what is known by now.
+        Where so much waits that it is others' above all, or deciding may take long, he is told what is known by now.
         """
-        until_s = _READER_WAITS_S
+        until_s = _READER_WAITS_LESS_S if recovery.many_known(self.decider.state) else _READER_WAITS_S
         while self._passed.seq < seq and until_s > 0 and self._backlog.count <= _MUCH_WAITS:
             if self._clock.real_s(self.lag_s) > _READER_WAITS_S:
                 return
-            await self._passed.reach(seq, _READER_LOOKS_S)
+            with self.readers.for_core():
+                await self._passed.reach(seq, min(until_s, _READER_LOOKS_S))
             until_s -= _READER_LOOKS_S
 
     async def idle(self) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
+from quell.daemon.readers import Readers
+
 _RECEIVING_SHARE = 8.0
 """Time for deliveries per time for the core while both have more to do than there is time."""
 _SERVED_AFTER_S = 0.00025
@@ -24,6 +26,11 @@ _FOR_EACH_S = 0.0001
 
 With a few the core goes on, and people see its work sooner; many go first, for the next come when these are answered.
 """
+_TURNS = 4
+"""After such work the event loop turns so often at the least: who connects, asks and is answered takes a few turns, and
+would wait for a piece of the search at each of them."""
+_READERS_S = 0.005
+"""And for so long at most for those who asked and have no answer yet."""
 _SLICE_S = 0.0015
 """A slice of alerts takes less than this; what takes longer is part of a search."""
 _MANY_COME = 16
@@ -58,10 +65,11 @@ class Pace:
     """``busy`` says whether a group is being committed, ``arrived`` how many deliveries have come so far.
 
     ``committing`` says when the commit that is under way began, on the steady clock, ``answered`` when many senders
-    were answered last.
+    were answered last. ``readers`` are those who asked for something.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, readers: Readers | None = None) -> None:
+        self._readers = Readers() if readers is None else readers
         self.busy: Callable[[], bool] = lambda: False
         self.committing: Callable[[], float | None] = lambda: None
         self.arrived: Callable[[], int] = lambda: 0
@@ -87,7 +95,7 @@ class Pace:
         Again while more comes, which may take some times as long as the slice but not for ever. A commit that is under
         way is waited for, as its answers bring the next deliveries: for as long as a short one takes, and
         others for as long as the slice took; after a long one only where many have come. Short slices give way
-        together.
+        together. After a long one readers are answered as well.
         """
         self.worked_s += spent_s
         self._owed_s += spent_s
@@ -95,13 +103,16 @@ class Pace:
             return
         spent_s, self._owed_s = self._owed_s, 0.0
         began, commit = time.perf_counter(), self.committing()
-        first = self.arrived()
+        first, turns = self.arrived(), 0 if spent_s >= _LONG_S else _TURNS
         while True:
             before = self.arrived()
             await asyncio.sleep(0)
             passed_s = time.perf_counter() - began
             if passed_s >= spent_s * _RECEIVING_SHARE:
                 return
+            turns += 1
+            if turns < _TURNS or (spent_s >= _LONG_S and passed_s < _READERS_S and self._readers.wait):
+                continue
             if self.arrived() == before:
                 worth_s = spent_s if spent_s < _LONG_S else max(_SHORT_COMMIT_S, (before - first) * _FOR_EACH_S)
                 left_s = min(spent_s, worth_s) - passed_s
