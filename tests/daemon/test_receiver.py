@@ -295,9 +295,7 @@ def test_it_may_die_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
     go(story())
 
 
-def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "_LOOK_S", 0.2)
-
+def test_one_that_hangs_is_ended() -> None:
     async def story() -> None:
         async with running(config()) as quell, line(quell) as (reader, writer):
             former = receiver_of(quell)

@@ -47,8 +47,8 @@ class Channel(asyncio.BufferedProtocol):
         handed: Callable[[socket.socket, bytes, bytes], None],
         always: Callable[[], list[tuple[bytes, bytes]]],
     ) -> None:
-        self.pongs = 0
-        """How often it answered when asked whether it is there."""
+        self.heard = 0
+        """How often something came from it, if only that it is there."""
         self.ending = False
         self._direct = direct
         self._beside = beside
@@ -98,6 +98,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def buffer_updated(self, count: int) -> None:
         """So many came."""
+        self.heard += 1
         view, at, end = self._view, 0, self._filled + count
         needs = 0
         while end - at >= _SIZE:
@@ -208,7 +209,6 @@ class Channel(asyncio.BufferedProtocol):
         elif kind == wire.HAND:
             self._hand(content[:extra], content[extra:])
         elif kind == wire.PONG:
-            self.pongs += 1
             if number:  # it has forgotten, and what it passed on until then is here
                 self._kept_until = self._loop.time() + _BODIES_LAST_S
         elif kind == wire.HELLO:

@@ -27,12 +27,12 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.receiver import wire
 from quell.daemon.receiving.channel import Channel
 from quell.daemon.receiving.handed import Handed
+from quell.daemon.receiving.silence import Silence
 
 _BEGIN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from quell.daemon.receiver.process import main; main()"
 _BEGINS_WITHIN_S = 10.0
-_LOOK_S = 0.5
-_HUNG_AFTER = 10
-"""Looks in a row at which it had not said that it is there. Counted, for this process may be the one that was slow."""
+_LOOK_S = 0.2
+_REAPED_WITHIN_S = 0.5
 _ENDS_WITHIN_S = 2.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 60.0
 """Until it is begun again: longer each time that it did not last for as long as the longest wait."""
@@ -144,7 +144,7 @@ class Keeper:
         )  # fmt: skip
         transport, _ = await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
         try:
-            return await self._watched(channel)
+            return await self._watched(channel, Silence(process.pid))
         finally:
             if not self._ending:
                 transport.abort()
@@ -162,11 +162,11 @@ class Keeper:
         command = [sys.executable, "-I", "-S", "-c", _BEGIN, *told]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=shared)  # noqa: S603 - our own program
 
-    async def _watched(self, channel: Channel) -> str:
+    async def _watched(self, channel: Channel, silence: Silence) -> str:
         """Until it is gone or says nothing any more."""
-        missed, began = 0, time.monotonic()
+        began = time.monotonic()
         while True:
-            heard = channel.pongs
+            heard = channel.heard
             if self.at_work.is_set():
                 channel.say(wire.PING)
             with suppress(TimeoutError):
@@ -177,15 +177,16 @@ class Keeper:
                 if time.monotonic() - began > _BEGINS_WITHIN_S:
                     return "it did not begin"
                 continue
-            missed = missed + 1 if channel.pongs == heard else 0
-            if missed >= _HUNG_AFTER:
+            if channel.heard != heard:
+                silence.heard()
+            elif silence.hangs():
                 return "it does not answer"
 
     async def _reap(self, process: subprocess.Popen[bytes]) -> None:
         """Ends it, if it has not ended by itself; a process that is killed is gone at once, or as soon as its disk."""
         with suppress(subprocess.TimeoutExpired):
             if self._gone.is_set():
-                await asyncio.to_thread(process.wait, _LOOK_S)
+                await asyncio.to_thread(process.wait, _REAPED_WITHIN_S)
         if process.poll() is None:
             process.kill()
             with suppress(subprocess.TimeoutExpired):
