@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple
 
 from quell.core.customs import NO_CUSTOM, rarely_alone, usual
 from quell.core.doubts import Doubt
 from quell.core.hearings import NOTHING_HEARD
 from quell.core.neighbours import ALONE, Company
+from quell.core.passings import NOTHING_PASSED, outlasted_s, rate
 from quell.model.alert import Alert
 from quell.model.impact import burns, impact_of
 from quell.model.rulebook import Triage
-from quell.model.state import Custom, Hearing
+from quell.model.state import Custom, Hearing, Passing
+from quell.model.times import format_duration
 
 NEAR_SHARE = 0.5
 """Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
@@ -21,11 +23,16 @@ ALONE_SHARE = 0.5
 """An alert of a rule that is rarely alone waits for this share of the longest wait when it is."""
 
 
+PASSING_SHARE = 2.0
+"""One of a rule of which very many come to nothing waits for this share of the longest wait at most."""
+
+
 class Around(NamedTuple):
     """What is known around an alert, besides its own behaviour.
 
     ``owner`` says who has already taken this in hand, which counts until ``owned_until``; ``custom`` is that of its
-    rule, ``everyone`` that of all rules; ``hearing`` is how soon firings of its rule are told of again.
+    rule, ``everyone`` that of all rules; ``hearing`` is how soon firings of its rule are told of again,
+    ``passing`` how they end that nothing joins.
     ``company`` is only asked when it matters, as it takes a look at all that is near.
     """
 
@@ -35,6 +42,7 @@ class Around(NamedTuple):
     custom: Custom = NO_CUSTOM
     everyone: Custom = NO_CUSTOM
     hearing: Hearing = NOTHING_HEARD
+    passing: Passing = NOTHING_PASSED
     company: Callable[[], Company] = lambda: ALONE
 
 
@@ -71,6 +79,13 @@ def reasons_to_wait(alert: Alert, found: tuple[Doubt, ...], around: Around, tria
         whose = "alerts of its severity" if known.of_all else alert.name
         text = f"nothing else fires near it, and {known.ended} of the last {known.count} such firings of {whose} "
         waits.append(Wait(until, "self_healing", f"{text}went away by themselves"))
+    lasting_s = outlasted_s(around.passing, began)
+    if lasting_s is not None:
+        until = began + min(lasting_s + triage.lone_page_after_s, PASSING_SHARE * most_s)
+        often = f"{alert.name} fires alone {rate(around.passing, began):.0f} times a day"
+        after = format_duration(ceil(lasting_s))
+        text = f"{often} and goes away by itself, less than one a day of them after {after}"
+        waits.append(Wait(until, "comes_to_nothing", text))
     if not company.count and not company.incident and not _grave(alert) and rarely_alone(custom, everyone):
         times = custom.occasions + custom.alone
         larger = f"was part of something larger {custom.occasions} of {times} times"

@@ -9,13 +9,15 @@ from contextlib import AbstractContextManager
 
 from msgspec.structs import replace
 
-from quell.core.customs import BY_ITSELF, EVERYONE, NO_CUSTOM, End, bounded, ended, valued
+from quell.core.customs import BY_ITSELF, EVERYONE, NO_CUSTOM, End, bounded, ended, lasted, valued
 from quell.core.fold import What
 from quell.core.groups import Groups
 from quell.core.hearings import NOTHING_HEARD, heard, teaches
 from quell.core.hearings import bounded as forget_rules
 from quell.core.logbook import QUELL
 from quell.core.neighbours import Neighbours
+from quell.core.passings import NOTHING_PASSED, passed
+from quell.core.passings import bounded as passings_bounded
 from quell.core.patience import Around, longest_s
 from quell.core.severity import rank
 from quell.core.verdicts import DAY_S
@@ -56,6 +58,7 @@ class Surroundings:
             custom=customs.get(alert.name, NO_CUSTOM) if alert.name else NO_CUSTOM,
             everyone=customs.get(EVERYONE, NO_CUSTOM),
             hearing=self._state.hearings.get(alert.name, NOTHING_HEARD),
+            passing=self._state.passings.get(alert.name, NOTHING_PASSED),
             company=lambda: self._neighbours.of(alert),
         )
 
@@ -80,6 +83,8 @@ class Surroundings:
         acted = incident is not None and acted_on(incident)
         alone = incident is None or incident.crowd or len(incident.alerts) == 1
         if not alert.mutings:
+            if alone and alert.name and alert.severity in self._page and alert.status == "resolved":
+                self._pass(alert, now, acted=acted)
             if alert.name:
                 self._keep(alert.name, ended(self._custom(alert.name), alert, now, alone=alone, acted=acted))
             if alert.severity in self._page:
@@ -96,6 +101,11 @@ class Surroundings:
                 hearings[alert.name] = after
                 if before is NOTHING_HEARD:
                     forget_rules(hearings)
+
+    def _pass(self, alert: Alert, now: float, *, acted: bool) -> None:
+        passings = self._state.passings
+        passings[alert.name] = passed(passings.get(alert.name, NOTHING_PASSED), lasted(alert, now), now, acted=acted)
+        passings_bounded(passings)
 
     def page_over(self, now: float, *, acted: bool) -> None:
         """Counts a page as one that people acted on, or did not."""

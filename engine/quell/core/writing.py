@@ -36,6 +36,7 @@ LASTING = frozenset(
         "incidents",
         "news",
         "orphans",
+        "passings",
         "placed",
         "rulings",
         "seen_ids",

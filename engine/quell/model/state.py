@@ -76,6 +76,18 @@ class Hearing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     at: float = 0.0
 
 
+class Passing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The latest firings of one rule that nothing else joined, all of which went away by themselves.
+
+    How long each lasted in seconds (newest last, bounded), and how many came within a day as of ``at``, the older the
+    less each.
+    """
+
+    past_s: tuple[float, ...] = ()
+    rate: float = 0.0
+    at: float = 0.0
+
+
 class Unit(msgspec.Struct, kw_only=True, gc=False):
     """Alerts of one symptom family at one entity that began close together; what correlation assigns to a cause.
 
@@ -254,7 +266,8 @@ class State(msgspec.Struct, kw_only=True):
     customs: dict[str, Custom] = msgspec.field(default_factory=dict)
     """By name of the rule that fired."""
     hearings: dict[str, Hearing] = msgspec.field(default_factory=dict)
-    """By name of the rule, of those of a paging severity."""
+    passings: dict[str, Passing] = msgspec.field(default_factory=dict)
+    """Both by name of the rule, of those of a paging severity."""
     taken: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     """By id of each open incident that somebody acknowledged: what fired in it, as rule and entity (``rule\\0entity``),
     with the rank of its worst severity."""
