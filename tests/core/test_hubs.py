@@ -9,7 +9,7 @@ from core.scene import Scene, consistent, fires, rulebook
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.hubs import MANY, MOST, Hubs
-from quell.core.reach import key
+from quell.core.reach import Reacher, key
 from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
 
@@ -117,3 +117,46 @@ def test_a_restart_amid_strangers_changes_nothing() -> None:
     for scene in (one, other.restart()):
         scene.wait(400.0)
     assert other.engine.snapshot() == one.engine.snapshot()
+
+
+def behind(troubled: list[str]) -> Hubs:
+    """A hub that runs on a host, on which two others run as well."""
+    told = [
+        *(Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[:100]),
+        *(Dependency(from_=name, to="host/h", type="runs_on") for name in [HUB, SERVICES[0], SERVICES[399]]),
+    ]
+    graph = Graph([Entity(entity=name) for name in [*SERVICES, HUB, "host/h"]], told, Correlate())
+    hubs = Hubs(graph)
+    for name in troubled:
+        hubs.turned(graph.number[name], alerting=True)
+    return hubs
+
+
+def through(hubs: Hubs, name: str) -> float:
+    """By how much the way from the host to a service is dearer."""
+    graph = hubs.graph
+    found = Reacher(graph).rows(key(graph.number[name], Family.FAILING))
+    costs = hubs.dearly(found[0], found[1]) - found[1]
+    return float(costs[np.searchsorted(found[0], key(graph.number["host/h"], Family.FAILING))])
+
+
+def test_what_lies_behind_a_hub_explains_as_little_as_the_hub() -> None:
+    hubs = behind(SERVICES[::10])
+    assert through(hubs, SERVICES[10]) == MOST
+    assert through(hubs, SERVICES[0]) == 0.0, "it calls the hub, but stands at the host itself"
+    assert through(hubs, SERVICES[399]) == 0.0
+    assert through(hubs, HUB) == 0.0
+    assert through(behind(SERVICES[:80]), SERVICES[10]) == 0.0, "it brought most of them down"
+
+
+def test_what_many_call_is_told_as_one_outage_with_its_host() -> None:
+    callers = [Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[:100]]
+    host = Dependency(from_=HUB, to="host/h", type="runs_on")
+    book = rulebook(
+        entities=tuple(Entity(entity=name) for name in [*SERVICES, HUB, "host/h"]), dependencies=(*callers, host)
+    )
+    scene = Scene(book)
+    scene.tell(*(fires(name[8:], 5.0 + at * 0.2, severity="warning") for at, name in enumerate(SERVICES[:60])))
+    scene.wait(600.0)
+    (incident,) = scene.open
+    assert len(incident.alerts) == 60

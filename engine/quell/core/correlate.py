@@ -427,9 +427,7 @@ class Correlator:
     def _claims_of(self, cause: int) -> Rows:
         at_home = self.web.units_at(cause)
         keys, costs, lags = self.web.rows_of_cause(at_home[0]) if at_home else self.web.reacher.rows(cause)
-        dearer = self.web.hubs.dearer(keys)
-        if dearer is not None:
-            costs = costs + dearer
+        costs = self.web.hubs.dearly(keys, costs)
         broken = [unit for unit in map(self._state.units.__getitem__, at_home) if unit.itself]
         if broken:
             dearer = self.web.itself.dearer(broken[:1], np.zeros(len(keys), dtype=np.int64), keys)

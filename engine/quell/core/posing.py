@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from operator import attrgetter
 
@@ -25,6 +25,7 @@ _IDENTITY = attrgetter("entity", "family", "onset")
 _NOWHERE = -1, False, False
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 class Posing:
@@ -56,9 +57,12 @@ class Posing:
             by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
             units = by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]
             causes, cost, lag = claims.cause, claims.cost, claims.lag
+        through = web.hubs.through(causes, cost, lambda hub: _claimed(web, hub, known, units))
         dearer = web.itself.dearer(known, units, causes)
         if dearer is not None:
             cost = cost + dearer
+        if through is not None:
+            cost = cost + through
         order = np.lexsort((units, causes))
         causes = causes[order]
         cost = cost[order]
@@ -121,6 +125,17 @@ class Posing:
 def _held(incident: Incident, now: float) -> bool:
     """Whether people have had an incident before them for a while, as something that belongs together."""
     return not incident.crowd and incident.is_open and incident.opened_at <= now - HELD_S
+
+
+def _claimed(web: Web, cause: int, known: Sequence[Unit], units: Ints) -> Floats | None:
+    """At what cost the unit of each row claims a cause, inf where it does not; None if none does."""
+    claims = web.claims_on((cause,), [unit.id for unit in known])
+    if claims is None or not len(claims.unit):
+        return None
+    by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
+    costs = np.full(len(known), inf)
+    costs[by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]] = claims.cost
+    return costs[units]
 
 
 def _near(units: Collection[Unit], graph: Graph) -> Ints:

@@ -59,7 +59,7 @@ class Web:
         self.graph = graph
         self.reacher = Reacher(graph)
         self._prices = graph.weights.prices
-        self.hubs = Hubs(graph)
+        self.hubs = Hubs(graph, self.reacher)
         self.kin = Kin(graph, state)
         self.itself = Itself(graph)
         self.vicinity = Vicinity(graph, state, self.reacher)
