@@ -21,7 +21,7 @@ from quell.core.columns import Claims, Columns
 from quell.core.families import COUNT, Family
 from quell.core.graph import MADE_OF_DATA, Graph
 from quell.core.hubs import Hubs
-from quell.core.itself import Itself
+from quell.core.itself import JOBS, Itself
 from quell.core.kin import Kin
 from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, Rows, key
@@ -348,8 +348,10 @@ class Web:
             for other in self._at.get(key(node, family), ()):
                 if self._may_lead(unit, self._state.units[other]):
                     cost = self._prices.other_family_leg if family != unit.family else self._prices.same_place_leg
-                    leg(unit.id, other, (cost, 0.0))
-                    leg(other, unit.id, (cost, 0.0))
+                    if self._brings(node, family, unit.family):
+                        leg(unit.id, other, (cost, 0.0))
+                    if self._brings(node, unit.family, family):
+                        leg(other, unit.id, (cost, 0.0))
         self._tie_backward(unit, node, leg)
         for other, cost in self.kin.ties(unit):
             if self._apart(unit, self._state.units[other]):
@@ -359,6 +361,10 @@ class Web:
         near = (other for other, _ in self.vicinity.ties(unit))
         tied.update(other for other in near if not self._apart(unit, self._state.units[other]))
         return tied
+
+    def _brings(self, node: int, cause: int, symptom: int) -> bool:
+        """Whether one kind of trouble at an entity may bring about another: bad data do in what runs to its end."""
+        return cause != _DATA or symptom == _DATA or self.graph.kind(node) in JOBS
 
     def _tie_backward(self, unit: Unit, node: int, leg: object) -> None:
         """Trouble at a dependent may show at what it depends on: no work arrives, or too much of it."""
