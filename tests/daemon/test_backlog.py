@@ -107,6 +107,39 @@ def test_alerts_that_say_much_count_by_how_much_it_is() -> None:
     assert (waiting.held, bool(waiting)) == (0, True)
 
 
+_SAID = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2)), min_size=1, max_size=5)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.one_of(st.none(), st.tuples(_SAID, st.booleans())), max_size=40))
+def test_what_has_its_place_in_memory_does_not_depend_on_when_it_is_counted(
+    steps: list[tuple[list[tuple[int, int]], bool] | None],
+) -> None:
+    labels = [{"alertname": f"a{n}"} for n in range(7)]
+    notes = [{}, {"said": "x" * 700}, {"said": "x" * 2_500}]
+    writer = Writer(MemoryStore())
+    early, late = Backlog(writer, most=12), Backlog(writer, most=12)
+    seq = 0
+    for step in steps:
+        if step is None:
+            first, other = next(early.take(), None), next(late.take(), None)
+            assert first == other
+            continue
+        seq += 1
+        told = [
+            AlertRecord(at=1.0, seen=1.0, status="firing", labels=labels[who], annotations=notes[said])
+            for who, said in step[0]
+        ]
+        group = Group(seq=seq, now=float(seq), records=told, size=len(msgspec.msgpack.encode(told)) if step[1] else 0)
+        early.add(group)
+        late.add(group)
+        assert early.held >= 0
+        assert early.count == late.count
+    assert early.held == late.held
+    assert [group.seq for group in early.take()] == [group.seq for group in late.take()]
+    assert early.held == late.held == 0
+
+
 def test_alerts_told_again_with_the_same_labels_hardly_count() -> None:
     async def story() -> None:
         waiting = Backlog(Writer(open_store("memory:", Path())), most=150)

@@ -37,8 +37,14 @@ class Backlog:
     def __init__(self, writer: Writer, most: int = MOST_IN_MEMORY) -> None:
         self._writer = writer
         self._most = most
-        self._groups: deque[tuple[Group, frozenset[int]]] = deque()
-        self._count = 0
+        self._groups: deque[Group] = deque()
+        self._said: deque[frozenset[int]] = deque()
+        """What the first of these groups say; those behind them were not asked."""
+        self._records = 0
+        self._asked = 0
+        """Records of groups that were asked."""
+        self._unasked = 0
+        """What the others count at most."""
         self._words: dict[int, int] = {}
         """What records in memory say, by the identity of their labels and annotations: the last group that says it."""
         self._whole: dict[int, int] = {}
@@ -56,13 +62,22 @@ class Backlog:
     @property
     def held(self) -> int:
         """Records in memory, as many as would take that much if each had words of its own."""
+        self._ask_all()
+        return self._at_most
+
+    @property
+    def _at_most(self) -> int:
+        """The same or more: while even that is within bounds, nobody asks who says what others say.
+
+        To ask is a twentieth of what receiving an alert costs, and is worth while in a storm of repeats only.
+        """
         words = len(self._words) + self._by_whole
-        return words + max(0, self._count - words) // _AGAIN + self._more
+        return words + max(0, self._asked - words) // _AGAIN + self._more + self._unasked
 
     @property
     def count(self) -> int:
         """Records in memory."""
-        return self._count
+        return self._records
 
     def __bool__(self) -> bool:
         return bool(self._groups or self._left)
@@ -71,7 +86,7 @@ class Backlog:
     def since(self) -> float | None:
         """When the oldest group was accepted, or one before it; None when there is none, or that is not known yet."""
         if self._groups:
-            return self._groups[0][0].now
+            return self._groups[0].now
         return self._last_now if self._left else None
 
     def add(self, group: Group) -> None:
@@ -80,10 +95,13 @@ class Backlog:
         A gap before it are groups that were committed too, though the store could not say so at the time.
         """
         # Behind one that was left in the journal, all are: the order of commits is the order of decisions.
-        if self._left or group.seq > self._last + 1 or (self._groups and self.held + len(group.records) > self._most):
+        if self._left or group.seq > self._last + 1 or (self._groups and not self._fits(len(group.records))):
             self._left = group.seq
         else:
             self._keep(group)
+
+    def _fits(self, records: int) -> bool:
+        return self._at_most + records <= self._most or self.held + records <= self._most
 
     def left(self, decided: int, last: int) -> None:
         """What a former process left in the journal: the groups after ``decided``, up to ``last``."""
@@ -93,8 +111,12 @@ class Backlog:
     def take(self) -> Iterator[Group]:
         """The groups at hand, each gone from here when it is given."""
         while self._groups:
-            group, words = self._groups.popleft()
-            self._forget(group, words)
+            group = self._groups.popleft()
+            self._records -= len(group.records)
+            if self._said:
+                self._forget(group, self._said.popleft())
+            else:
+                self._unasked -= _most_of(group)
             yield group
 
     async def read(self) -> None:
@@ -110,19 +132,31 @@ class Backlog:
         return list(islice(self._writer.store.groups_after(self._last, at_once=_READ_AT_ONCE), _READ_AT_ONCE))
 
     def _keep(self, group: Group) -> None:
+        self._groups.append(group)
+        self._records += len(group.records)
+        self._unasked += _most_of(group)
+        if group.parts or not group.size:
+            self._ask_all()  # what it counts at most says little
+        self._last, self._last_now = group.seq, group.now
+
+    def _ask_all(self) -> None:
+        for group in islice(self._groups, len(self._said), None):
+            self._ask(group)
+        self._unasked = 0
+
+    def _ask(self, group: Group) -> None:
         apart: Sequence[AnyRecord] = group.records
         if group.parts:
             apart = list(chain.from_iterable(part for part in group.parts if type(part) is not Retold))
         words = _words_of(apart)
         if group.parts:
             words |= self._whole_words(group.parts)
-        self._groups.append((group, words))
-        self._count += len(group.records)
+        self._said.append(words)
+        self._asked += len(group.records)
         self._words.update(dict.fromkeys(words, group.seq))
         for word, more in _long_words(apart, group.size).items():
             self._more += more - self._long.get(word, 0)
             self._long[word] = more
-        self._last, self._last_now = group.seq, group.now
 
     def _whole_words(self, parts: Sequence[Sequence[AnyRecord]]) -> frozenset[int]:
         """Deliveries that were told again are counted by what they say."""
@@ -134,7 +168,7 @@ class Backlog:
         return frozenset(found)
 
     def _forget(self, group: Group, words: frozenset[int]) -> None:
-        self._count -= len(group.records)
+        self._asked -= len(group.records)
         held, seq = self._words, group.seq
         for each in [each for each in words if held[each] == seq]:
             del held[each]
@@ -142,6 +176,12 @@ class Backlog:
                 self._by_whole -= self._whole.pop(each, 1) - 1
             if self._long:
                 self._more -= self._long.pop(each, 0)
+
+
+def _most_of(group: Group) -> int:
+    """What the records of a group count at most, however long their words are; see `_long_words`."""
+    records = len(group.records)
+    return records if group.size <= _LONG * records else records + group.size // _LONG
 
 
 def _words_of(records: Sequence[AnyRecord]) -> frozenset[int]:
