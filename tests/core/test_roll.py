@@ -112,6 +112,33 @@ def test_what_joins_is_read_before_anybody_looks(monkeypatch: pytest.MonkeyPatch
     assert engine._standing.behind
 
 
+def test_what_is_read_ahead_may_be_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "AHEAD", 20)
+    before = _course(Play().engine, _turns())
+    for put_off in ({0, 1, 2, 3, 4, 5, 6}, {1, 3}, {0, 2, 4}):
+        engine, found = Play().engine, []
+        for number, (at, records) in enumerate(_turns()):
+            engine.ahead.put_off = number in put_off
+            found += [repr(one) for one in engine.decide(records, T0 + at)]
+            engine.ahead.put_off = False
+            if number % 2:
+                assert not any(engine.ahead.read())
+        assert [*found, str(engine.snapshot())] == before
+
+
+def test_nothing_is_read_while_that_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "AHEAD", 100)
+    engine = Play().engine
+    engine.ahead.put_off = True
+    for number in range(10):
+        engine.decide(crowd(40 * number, 40, 1.0), T0 + 1.0)
+    assert not engine._standing._kept
+    engine.ahead.put_off = False
+    assert not any(engine.ahead.read())
+    (roll,) = engine._standing._kept.values()
+    assert len(roll.members) == 400
+
+
 def test_rolls_of_groups_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "FEW", 0)
     monkeypatch.setattr(standing, "MOST_KEPT", 1)

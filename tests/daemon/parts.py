@@ -19,6 +19,7 @@ from quell.config import Loaded, Settings, Source, Token
 from quell.config.settings import Limits
 from quell.daemon.clock import Clock
 from quell.daemon.daemon import Daemon
+from quell.daemon.decider import Ahead
 from quell.daemon.http import address, bound
 from quell.errors import BadPayload
 from quell.model.alert import Alert, fingerprint
@@ -37,6 +38,18 @@ TOKEN = "qll_ana_0123456789abcdef"
 READER = "qll_ben_fedcba9876543210"
 
 
+class NothingAhead:
+    """Says how often it was asked for what is done ahead of time."""
+
+    def __init__(self) -> None:
+        self.put_off = False
+        self.asked = 0
+
+    def read(self) -> Iterator[list[AnyDecision]]:
+        self.asked += 1
+        yield []
+
+
 class SmallCore:
     """Keeps the last record of each alert; a label tells it what else to do.
 
@@ -47,6 +60,7 @@ class SmallCore:
     def __init__(self, rulebook: Rulebook, state: State) -> None:
         self.rulebook = rulebook
         self.state = state
+        self.ahead: Ahead = NothingAhead()
 
     @classmethod
     def restored(cls, rulebook: Rulebook, data: bytes | None) -> SmallCore:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
 
+from daemon.parts import NothingAhead
 from quell.daemon import pace as paces
 from quell.daemon import readers as readings
 from quell.daemon.pace import Pace
 from quell.daemon.readers import Readers
+from quell.model.decision import AnyDecision
 
 _SLICE_S = 0.001
 _LONG_S = 0.02
@@ -229,6 +231,22 @@ def test_after_a_long_piece_who_asked_is_answered_first() -> None:
     go(story())
 
 
+def test_what_is_done_ahead_of_time_is_put_off_while_much_waits_and_done_once_nothing_does() -> None:
+    async def story() -> None:
+        pace, ahead = Pace(), NothingAhead()
+        pace.hasten(ahead, 10)
+        await pace.rest(ahead)
+        assert (ahead.put_off, ahead.asked) == (False, 0)
+        pace.hasten(ahead, 50_000)
+        pace.hasten(ahead, 10)  # it comes after the last that waits
+        assert ahead.put_off
+        await pace.rest(ahead)
+        await pace.rest(ahead)
+        assert (ahead.put_off, ahead.asked) == (False, 1)
+
+    go(story())
+
+
 def test_who_connects_gets_a_few_turns_though_he_has_not_asked_yet() -> None:
     async def story() -> None:
         connecting = asyncio.create_task(turns(3))
@@ -263,5 +281,20 @@ def test_the_core_goes_on_while_a_reader_waits_for(why: str, monkeypatch: pytest
         decided.set()
         await asked
         assert not readers.wait
+
+    go(story())
+
+
+def test_that_it_cannot_be_done_ahead_of_time_ends_nothing() -> None:
+    class Broken(NothingAhead):
+        def read(self) -> Iterator[list[AnyDecision]]:
+            yield []
+            raise RuntimeError("a bug")
+
+    async def story() -> None:
+        pace, ahead = Pace(), Broken()
+        pace.hasten(ahead, 50_000)
+        await pace.rest(ahead)
+        assert not ahead.put_off
 
     go(story())

@@ -12,6 +12,7 @@ from math import floor, isfinite
 
 from quell.core.again import Repeats
 from quell.core.agenda import Agenda
+from quell.core.ahead import Ahead
 from quell.core.alerts import Alerts
 from quell.core.automation import RESUMED, Automation
 from quell.core.chart import Chart
@@ -118,6 +119,7 @@ class Engine:
         )
         self._hearing = Hearing(self.state, self._agenda, self._chart, self._groups, self._lone)
         self._standing = Standing(self.state)
+        self.ahead = Ahead(self._standing, self._chart)
         joining = Joining(rulebook, self.state)
         self._incidents = Incidents(
             rulebook,
@@ -211,9 +213,7 @@ class Engine:
         self.state.now = now
         for _ in self._consequences.follow(now, out, followed, flock):
             yield []
-        if self._standing.behind:
-            for _ in self._standing.read(self._chart.correlator.alerts_of):
-                yield []
+        yield from self.ahead.read()
         yield out
 
     def explain(self, incident_id: str) -> Explanation | None:

@@ -12,9 +12,19 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State
 
 
+class Ahead(Protocol):
+    """`quell.core.ahead.Ahead`: what is quicker done before anybody asks, and is ``put_off`` while many wait."""
+
+    put_off: bool
+
+    def read(self) -> Iterator[list[AnyDecision]]: ...
+
+
 class Decider(Protocol):
     """`quell.core.engine.Engine`; what explains is read by the API only."""
 
+    @property
+    def ahead(self) -> Ahead: ...
     @property
     def state(self) -> State: ...
     def decide(self, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]: ...

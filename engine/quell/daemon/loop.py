@@ -256,6 +256,7 @@ class Loop:
                     self._saving.keep_meanwhile(self.seq, pieces)
                 if not self._backlog:
                     self._idle.set()
+                    await self._pace.rest(self.decider.ahead)
             await asyncio.sleep(0)
 
     async def _catch_up_some(self) -> None:
@@ -332,6 +333,7 @@ class Loop:
         for group in groups:
             if self._turning_over is None and group.records:
                 self._turning_over = group.now
+            self._pace.hasten(self.decider.ahead, self._backlog.count)
             decisions = await self._decide(group, recovering=recovering)
             outcome.add(decisions)
             if not recovering:

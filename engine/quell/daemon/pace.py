@@ -8,6 +8,9 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
+import structlog
+
+from quell.daemon.decider import Ahead
 from quell.daemon.readers import Readers
 
 _RECEIVING_SHARE = 8.0
@@ -43,6 +46,11 @@ _NEXT_COME_S = 0.001
 
 A slice of the core between the answers and what follows them would keep all of them waiting for the length of it.
 """
+
+
+_log = structlog.get_logger("quell.loop")
+_HASTE = 5_000
+"""While so many records wait, and until none does, nothing is done ahead: see `quell.core.ahead`."""
 
 
 class Coming(Protocol):
@@ -88,6 +96,24 @@ class Pace:
         """Something has come, or was committed: whoever gives way looks again."""
         if self._waits is not None:
             _wake(self._waits)
+
+    def hasten(self, ahead: Ahead, waiting: int) -> None:
+        """Puts off what may come after all that waits, where that is much."""
+        if waiting >= _HASTE:
+            ahead.put_off = True
+
+    async def rest(self, ahead: Ahead) -> None:
+        """Nothing waits any more: does what was put off until now."""
+        if not ahead.put_off:
+            return
+        ahead.put_off = False
+        began = time.perf_counter()
+        try:
+            for _ in ahead.read():
+                await self.give_way(time.perf_counter() - began)
+                began = time.perf_counter()
+        except Exception:  # noqa: BLE001 - a bug of the core: reported, and found again where it is looked for
+            _log.exception("what was put off cannot be done ahead; whoever needs it does it")
 
     async def give_way(self, spent_s: float) -> None:
         """After a slice that took so long: lets the event loop take in what has come, and commit it.
