@@ -17,6 +17,8 @@ _RECEIVING_SHARE = 8.0
 """Time for deliveries per time for the core while both have more to do than there is time."""
 _SERVED_AFTER_S = 0.00025
 """Less work than this does not give way on its own: to look for who has come costs a tenth of it."""
+_QUIET_AFTER_S = 0.001
+"""Nor does less than this where nobody came the last time, and nothing waits to be kept."""
 _SHORT_COMMIT_S = 0.001
 """A commit is let go first for so long: its thread needs the interpreter a few times, and all its senders wait for it.
 
@@ -86,6 +88,7 @@ class Pace:
         """How long the core has worked so far."""
         self._waits: asyncio.Future[None] | None = None
         self._owed_s = 0.0
+        self._seen = 0
 
     def follow(self, coming: Coming) -> None:
         """Looks at what comes from now on."""
@@ -127,11 +130,14 @@ class Pace:
         self._owed_s += spent_s
         if self._owed_s < _SERVED_AFTER_S:
             return
+        first = self.arrived()
+        if self._owed_s < _QUIET_AFTER_S and first == self._seen and not (self.busy() or self._readers.wait):
+            return
         spent_s, self._owed_s = self._owed_s, 0.0
         began, commit = time.perf_counter(), self.committing()
-        first, turns = self.arrived(), 0 if spent_s >= _LONG_S else _TURNS
+        turns = 0 if spent_s >= _LONG_S else _TURNS
         while True:
-            before = self.arrived()
+            before = self._seen = self.arrived()
             await asyncio.sleep(0)
             passed_s = time.perf_counter() - began
             if passed_s >= spent_s * _RECEIVING_SHARE:
