@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from quell.daemon import readers as readings
 from quell.daemon.pace import Pace
 from quell.daemon.readers import Readers
 from quell.model.decision import AnyDecision
+from quell.replay.collector import HURRIED, YOUNG, looked_for_later, seldom_collected
 
 _SLICE_S = 0.001
 _LONG_S = 0.02
@@ -283,6 +285,24 @@ def test_the_core_goes_on_while_a_reader_waits_for(why: str, monkeypatch: pytest
         assert not readers.wait
 
     go(story())
+
+
+def test_garbage_is_looked_for_later_while_much_waits() -> None:
+    async def story() -> None:
+        pace, ahead = Pace(), NothingAhead()
+        pace.hasten(ahead, 50_000)
+        assert gc.get_threshold()[0] == HURRIED
+        mended = NothingAhead()  # the core failed on a record, and another took its place
+        pace.hasten(mended, 10)
+        assert mended.put_off
+        await pace.rest(mended)
+        assert (mended.put_off, gc.get_threshold()[0]) == (False, YOUNG)
+
+    usual = gc.get_threshold()
+    with seldom_collected():
+        go(story())
+    looked_for_later(True)
+    assert gc.get_threshold() == usual  # whoever did not ask for it is let alone
 
 
 def test_that_it_cannot_be_done_ahead_of_time_ends_nothing() -> None:

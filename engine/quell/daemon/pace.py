@@ -12,6 +12,7 @@ import structlog
 
 from quell.daemon.decider import Ahead
 from quell.daemon.readers import Readers
+from quell.replay.collector import looked_for_later
 
 _RECEIVING_SHARE = 8.0
 """Time for deliveries per time for the core while both have more to do than there is time."""
@@ -89,6 +90,7 @@ class Pace:
         self._waits: asyncio.Future[None] | None = None
         self._owed_s = 0.0
         self._seen = 0
+        self._hurried = False
 
     def follow(self, coming: Coming) -> None:
         """Looks at what comes from now on."""
@@ -101,15 +103,19 @@ class Pace:
             _wake(self._waits)
 
     def hasten(self, ahead: Ahead, waiting: int) -> None:
-        """Puts off what may come after all that waits, where that is much."""
-        if waiting >= _HASTE:
-            ahead.put_off = True
+        """Puts off what may come after all that waits, where that is much; looking for garbage as well."""
+        if waiting >= _HASTE and not self._hurried:
+            self._hurried = True
+            looked_for_later(True)
+        if self._hurried:
+            ahead.put_off = True  # of whichever core it is: one that failed has been replaced
 
     async def rest(self, ahead: Ahead) -> None:
         """Nothing waits any more: does what was put off until now."""
-        if not ahead.put_off:
+        if not self._hurried:
             return
-        ahead.put_off = False
+        ahead.put_off = self._hurried = False
+        looked_for_later(False)
         began = time.perf_counter()
         try:
             for _ in ahead.read():

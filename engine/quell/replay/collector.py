@@ -13,6 +13,10 @@ The core's values form no cycles, so that there is little to find; with the usua
 goes into looking, and a look at the oldest takes seconds where a hundred thousand entities are known.
 """
 
+HURRIED = 300_000
+"""The same while tens of thousands wait to be decided over: then it is looked once after all of them, and not at each
+time that a hundred thousand containers are new, most of which stay."""
+
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
@@ -23,3 +27,10 @@ def seldom_collected() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
+
+
+def looked_for_later(hurried: bool) -> None:
+    """Within `seldom_collected`: whether the youngest are to be looked at later than else."""
+    young, middle, old = gc.get_threshold()
+    if young in {YOUNG, HURRIED}:
+        gc.set_threshold(HURRIED if hurried else YOUNG, middle, old)
