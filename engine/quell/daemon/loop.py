@@ -322,8 +322,7 @@ class Loop:
         try:
             self.told(outcome.incidents, outcome.runs)
         except Exception as error:  # noqa: BLE001 - somebody else's bug: reported, and deciding goes on
-            said = f"{type(error).__name__}: {error}"
-            self._sparing.error("told", "what was decided could not be shown", error=said)
+            self._sparing.error("told", "what was decided could not be shown", error=f"{type(error).__name__}: {error}")
 
     async def _decide_over(
         self, groups: Iterable[Group], outcome: Outcome, until: float, *, recovering: bool = False
@@ -402,8 +401,7 @@ class Loop:
 
     async def _save(self) -> None:
         """Saves the state, and returns when it is kept or could not be."""
-        pieces = self._written_down()
-        if pieces is not None:
+        if (pieces := self._written_down()) is not None:
             await self._saving.keep(self.seq, pieces)
 
     def _written_down(self, *, ahead: bool = False) -> Iterator[bytes | memoryview] | None:
