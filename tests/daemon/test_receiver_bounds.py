@@ -16,8 +16,11 @@ from daemon.parts import running
 from daemon.test_direct import answer, body, go, line, post
 from daemon.test_receiver import config, names, receiver_of, served
 from quell.config.settings import Limits
+from quell.daemon.connection import Connection
 from quell.daemon.http import Server
 from quell.daemon.receiving import channel, keeper
+from quell.daemon.receiving.spare import Spare
+from quell.daemon.replies import NO_PLACE
 
 
 def test_a_small_bound_of_bodies_holds_for_heads_that_are_known() -> None:
@@ -108,3 +111,32 @@ def test_no_connection_is_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> 
             assert names(quell) == {"c"}
 
     go(asyncio.wait_for(story(), 15))
+
+
+def test_who_is_one_too_many_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with running(config(receiver=False)) as quell:
+            async with line(quell) as (first, one):
+                one.write(post(body("a")))
+                assert (await answer(first)).startswith(b"HTTP/1.1 202")
+                there = len(quell.daemon._server.server_state.connections)
+                monkeypatch.setattr(Connection, "most_connections", there)
+                async with line(quell) as (second, _):
+                    assert (await second.read()) == NO_PLACE
+                one.write(post(body("b")))
+                assert (await answer(first)).startswith(b"HTTP/1.1 202")
+            monkeypatch.undo()
+            assert b"quell_connections_turned_away_total 1.0" in (await quell.get("/metrics"))[1]
+
+    go(story())
+
+
+def test_an_answer_of_before_is_not_mixed_with_that_there_is_no_place() -> None:
+    """Of a connection that is handed over in the middle of it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        spare = Spare()
+        spare.refuse(ours.detach(), b"the rest", b"")
+        assert theirs.recv(1000) == b"the rest"
+        assert theirs.recv(1000) == b""
+        spare.close()

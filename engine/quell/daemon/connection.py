@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from quell.daemon.delivery import Delivery
 from quell.daemon.direct import Direct, Way
 from quell.daemon.receiver.wire import LONGEST_HEAD
-from quell.daemon.replies import error_reply
+from quell.daemon.replies import NO_PLACE, error_reply
 from quell.sdk.connector import Reply
 
 MOST_HEAD_BYTES = 128 * 1024
@@ -74,6 +74,8 @@ class Connection(HttpToolsProtocol):
     """Answers 503 to a body for which there is no room, and gives up what does not get to an end."""
 
     cycle: Any
+    told_of_no_room = True
+    """Whether an answer may be sent to whoever is one too many."""
 
     under_way = UnderWay()
     """Of all connections of this process."""
@@ -108,7 +110,11 @@ class Connection(HttpToolsProtocol):
         self._head_since = self.loop.time()
         self._peer = self.client[0] if self.client else ""
         if len(self.connections) > self.most_connections:
-            transport.abort()
+            if self.told_of_no_room:
+                transport.write(NO_PLACE)
+            transport.close()
+            if self._direct is not None:
+                self._direct.turned_away()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_body()

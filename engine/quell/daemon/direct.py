@@ -148,6 +148,10 @@ class Direct:
         ]  # fmt: skip
         self._ingest.deliver_all(way.source, requests, told)
 
+    def turned_away(self) -> None:
+        """A connection was closed, as there is no room for it."""
+        self._ingest.turned_away()
+
     def late(self, way: Way) -> Reply:
         """What to answer, and to count, when the body does not come."""
         return self._ingest.late(way.source, f"the body did not arrive within {self.body_within_s:g} s")

@@ -93,6 +93,11 @@ class Ingest:
         self._count(owners[0].id if owners else "", reply.status)
         await send_reply(send, reply, close=close)
 
+    def turned_away(self) -> None:
+        """A connection was closed as there is no room for it."""
+        self._metrics.turned_away.inc()
+        self._sparing.error("turned away", "connections are turned away: too many, or no file is free")
+
     # The short way
 
     def sole_owner(self, path: str, headers: Mapping[str, str], peer: str) -> tuple[Source, bool] | None:

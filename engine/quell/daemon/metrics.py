@@ -24,6 +24,9 @@ class Metrics:
         self.receiver_lost = Counter(
             "quell_receiver_lost", "Times that the process was lost that takes deliveries in.", registry=registry
         )
+        self.turned_away = Counter(
+            "quell_connections_turned_away", "Connections for which there was no room, or no file.", registry=registry
+        )
         self.turn_seconds = Histogram(
             "quell_turn_seconds",
             "Time of one turn of the loop: deciding and committing.",

@@ -12,6 +12,12 @@ from quell.errors import Overloaded, StoreError
 from quell.sdk.connector import Reply
 
 RETRY_AFTER_S = 5
+NO_PLACE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n"
+    b"content-type: application/json\r\ncontent-length: 69\r\n\r\n"
+    b'{"error":"overloaded: there are too many connections; nothing taken"}'
+)
+"""To whoever connects when no more connections can be had."""
 
 
 def json_reply(status: int, content: object, headers: dict[str, str] | None = None) -> Reply:

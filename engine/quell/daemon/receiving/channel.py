@@ -17,6 +17,7 @@ from quell.daemon.direct import MOST_HEADERS, Direct, Way
 from quell.daemon.logs import Sparing
 from quell.daemon.receiver import wire
 from quell.daemon.receiving.heads import way_of
+from quell.daemon.receiving.spare import Spare
 from quell.daemon.replies import error_reply
 from quell.sdk.connector import Reply
 
@@ -52,6 +53,7 @@ class Channel(asyncio.BufferedProtocol):
         self.ending = False
         self._direct = direct
         self._beside = beside
+        self._spare = Spare()
         self._begun = begun
         self._over = over
         self._handed = handed
@@ -90,6 +92,7 @@ class Channel(asyncio.BufferedProtocol):
             Connection.under_way.bytes -= size
         self._open.clear()
         self._beside.close()
+        self._spare.close()
         self._over()
 
     def get_buffer(self, _size: int) -> memoryview:
@@ -235,15 +238,19 @@ class Channel(asyncio.BufferedProtocol):
 
     def _hand(self, unsent: bytes, read: bytes) -> None:
         try:
-            _, descriptors, _, _ = socket.recv_fds(self._beside, 1, 1, socket.MSG_CMSG_CLOEXEC)
+            descriptors, room = self._spare.received(self._beside)
         except OSError as error:  # from here on each would be taken for another
             _log.error("handed", "a connection could not be taken over", error=str(error))
             self._beside.close()
             if self._transport is not None:
                 self._transport.abort()
             return
-        for descriptor in descriptors:
+        for descriptor in descriptors if room else ():
             self._handed(socket.socket(fileno=descriptor), unsent, read)
+        if not room or not descriptors:
+            self._direct.turned_away()
+            for descriptor in descriptors:
+                self._spare.refuse(descriptor, unsent, read)
 
     # What is answered
 

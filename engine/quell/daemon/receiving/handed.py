@@ -15,10 +15,11 @@ class Handed(Connection):
         super().__init__(*arguments, **named)
         self._unsent = unsent
         self._read = read
+        self.told_of_no_room = bool(read) and not unsent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self._unsent:
+        if self._unsent and not transport.is_closing():
             transport.write(self._unsent)
         self.loop.call_soon(self._begin)
 
