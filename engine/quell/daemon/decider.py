@@ -41,19 +41,15 @@ Restore = Callable[[Rulebook, bytes | memoryview | None], Decider]
 SLICE = 25
 """Records that the core gets at once: between two slices the event loop serves others, for a few milliseconds at most
 as long as nothing large is concluded. Part of what makes a recovery exact: slices must be cut alike then."""
-MANY, LARGER = 400, 100
-"""Of a group of so many it gets more at once: they came in large deliveries, and what is done once for each slice is a
-twentieth of what they cost."""
 
 
 def slices(records: Sequence[AnyRecord]) -> Iterator[Sequence[AnyRecord]]:
     """The records of a group as the core gets them; without records one empty slice, for the passing of time."""
-    size = SLICE if len(records) < MANY else LARGER
-    if len(records) <= size:
+    if len(records) <= SLICE:
         yield records
         return
-    for start in range(0, len(records), size):
-        yield records[start : start + size]
+    for start in range(0, len(records), SLICE):
+        yield records[start : start + SLICE]
 
 
 def decide_all(decider: Decider, records: Sequence[AnyRecord], now: float) -> list[AnyDecision]:
