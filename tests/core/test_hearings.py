@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scene import T0, Scene, ends, fires, rulebook
@@ -189,3 +189,37 @@ def test_nothing_is_learned_where_triage_must_not():
     scene.tell(fires("disk", at + 100.0 + AGAIN_S, starts_at=T0 + at + 100.0), ends("disk", at + 450.0))
     scene.wait(at + 600.0)
     assert len(scene.pages) == pages + 1
+
+
+STORY = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from(["fires", "again", "ends"]), st.integers(0, 400), st.booleans()),
+    min_size=5,
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(STORY)
+def test_what_is_learned_does_not_depend_on_the_order_within_a_delivery_nor_on_restarts(
+    story: list[tuple[int, str, int, bool]],
+):
+    whole, parts = Scene(), Scene()
+    at, began, batch = 0.0, dict.fromkeys(range(5), 0.0), []
+    for number, what, later, together in story:
+        where = {"labels": {"shard": f"s{number}"}}
+        if what == "fires":
+            began[number] = at
+        if what == "ends":
+            batch.append(ends("disk", at, **where))
+        else:
+            batch.append(fires("disk", at, starts_at=T0 + began[number], **where))
+        if not together:
+            whole.tell(*batch, at=at)
+            parts.tell(*reversed(batch), at=at)
+            parts.restart()
+            at, batch = at + 1.0 + later, []
+    for scene in (whole, parts):
+        scene.wait(at + 7200.0)
+    assert parts.engine.state.hearings == whole.engine.state.hearings
+    assert parts.engine.state.passings == whole.engine.state.passings
+    assert parts.engine.snapshot() == whole.engine.snapshot()
