@@ -30,10 +30,14 @@ ENTITIES = tuple(Entity(entity=name) for name in sorted({end for edge in EDGES f
 
 
 def peers(
-    entity: str, *others: tuple[str, Family, float], itself: bool = False, edges: Sequence[Dependency] = EDGES
+    entity: str,
+    *others: tuple[str, Family, float],
+    itself: bool = False,
+    edges: Sequence[Dependency] = EDGES,
+    more: Sequence[str] = (),
 ) -> int:
     """How many go on beside an entity that gets no work, where these others are in trouble so long after it."""
-    graph = Graph(ENTITIES, edges, Correlate())
+    graph = Graph([*ENTITIES, *(Entity(entity=name) for name in more)], edges, Correlate())
     units = {
         at: Unit(
             id=at, entity=f"service/{name}", family=family, first=T0 + after, onset=T0 + after, last=T0 + after,
@@ -152,3 +156,10 @@ def test_it_speaks_as_much_for_where_an_entity_stands() -> None:
     first = told.incident.suspects[0]
     assert first.entity == "host/h1"
     assert told.services(told.incident) >= {"front", "ads"}
+
+
+def test_where_dependencies_are_missing_nobody_knows_who_else_sends_work() -> None:
+    names = [f"service/s{at}" for at in range(50)]
+    placed = [Dependency(from_=name, to="host/h1", type="runs_on") for name in names[:40]]
+    assert peers("ads", FAILS, edges=(*EDGES, *placed)) == 4  # the others are not known to be
+    assert peers("ads", FAILS, edges=(*EDGES, *placed), more=names) == 0

@@ -2,7 +2,8 @@
 
 That no work arrives is mostly the doing of whoever sends it. Whoever stops sending, though, stops to send to all that
 it asks. So where callers fail, one of those that they ask gets nothing any more, and others that nobody else asks go on
-getting work, it cannot be reached, or does not run: it is told to be broken itself.
+getting work, it cannot be reached, or does not run: it is told to be broken itself. Where a graph leaves dependencies
+out, nobody knows who else sends work, and nothing is said.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Unreached:
 
     def peers(self, unit: Unit) -> int:
         """How many others, all of whose work comes from those who send it to this, go on where this gets none."""
-        if unit.family != Family.IDLE:
+        if unit.family != Family.IDLE or self._graph.gaps.some:
             return 0
         node = self._graph.node(unit.entity)
         known = self._known.get(node)
