@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member
-from quell.core.newcomers import KNOWN_S, SPREADS, SPREADS_S, WAIT_S, newcomers
+from quell.core.newcomers import FEW_WAIT_S, KNOWN_S, SPREADS, SPREADS_S, WAIT_S, newcomers
 from quell.model.state import State
 from quell.model.weights import DEFAULT
 
@@ -113,3 +113,19 @@ def test_what_is_too_little_for_a_look_does_not_wait_anew() -> None:
         assert newcomers(state(heard=now), story(), BEFORE, still, now) == ({}, frozenset())
     assert newcomers(state(), story()[:1], BEFORE, since, NOW + KNOWN_S) == ({}, frozenset())
     assert newcomers(state(), story()[:1], BEFORE | dict.fromkeys(PART, "INC-1"), since, NOW) == ({}, frozenset())
+
+
+def test_fewer_than_mostly_make_an_incident_wait_a_minute_for_more() -> None:
+    few: list[Member] = [("x", 1), ("y", 1)]
+    calm = state(heard=NOW - SPREADS_S)
+    since, waiting = newcomers(calm, story(part=few), BEFORE, {}, NOW)
+    assert waiting == frozenset({"INC-2"})
+    assert newcomers(calm, story(part=few), BEFORE, since, NOW + FEW_WAIT_S - 1.0) == (since, waiting)
+    assert newcomers(calm, story(part=few), BEFORE, since, NOW + FEW_WAIT_S)[1] == frozenset()
+    assert newcomers(calm, story(), BEFORE, since, NOW + 10.0)[1] == frozenset()  # a third has come
+
+
+def test_beside_trouble_that_spreads_few_wait_as_long_as_others() -> None:
+    few: list[Member] = [("x", 1), ("y", 1)]
+    since, waiting = newcomers(state(), story(part=few), BEFORE, {}, NOW)
+    assert (since, waiting) == (dict.fromkeys("xy", NOW), frozenset({"INC-2"}))

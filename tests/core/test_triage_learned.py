@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scene import T0, Scene, ends, fires, outage, rulebook, says, silence
+from quell.core.both_ends import WITHIN_S
 from quell.core.customs import (
     KEPT_CUSTOMS,
     NEVER_S,
@@ -289,7 +290,7 @@ def test_what_is_known_of_an_alert_outlives_it_though_all_its_firings_were_part_
 
 def test_two_that_would_page_alone_and_need_one_another_are_told_as_one():
     scene = Scene()
-    scene.tell(fires("checkout", 0.0), fires("frontend", 9.0))
+    scene.tell(fires("checkout", 0.0), fires("frontend", WITHIN_S + 9.0))
     scene.wait(595.0)
     assert not scene.pages
     scene.wait(3600.0)

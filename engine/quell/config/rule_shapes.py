@@ -216,7 +216,7 @@ class CorrelateShape(Shape):
     edges: dict[str, EdgeShape] = Field(default={})
     """Types of dependencies, beside or instead of the built-in ones."""
     least_alerts: Annotated[int, Field(ge=1)] | None = None
-    """So many distinct alerts make an incident."""
+    """So many distinct alerts make an incident (3; then two critical ones at both ends of a known way do as well)."""
     solve_every: Span | None = None
     quiet: Span | None = None
     """So long without news closes a group."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from quell.core.both_ends import PAIR, at_both_ends
 from quell.core.chance import by_chance
 from quell.core.conclude import Cause
 from quell.core.customs import aloofness
@@ -101,7 +102,8 @@ def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outb
     rule, most = max(said.rules.items(), key=lambda one: one[1], default=("", 0))
     known = said.known
     one_rule = known > 0 and most >= ONE_RULE * known
-    if one_rule:
+    grave = said.marks == PAIR == settings.least_alerts - 1 and at_both_ends(said.alerts())
+    if one_rule and not grave:
         least_net += prices.one_name_net
     a_job = 0.0
     if known and _on_the_hour(said.ends[0].starts_at):
@@ -111,7 +113,7 @@ def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outb
     if all(rank(severity) <= INFORMS for severity in said.severities):
         least_net += prices.informative_net
     cause = cluster.cause
-    if said.marks < settings.least_alerts or cause.net < least_net:
+    if (said.marks < settings.least_alerts and not grave) or cause.net < least_net:
         return False
     spare = min(cause.net, cause.beside_noise - by_chance(state, cause, said.ends)) - least_net
     if spare < 0.0 or not a_job:

@@ -161,8 +161,8 @@ class Incidents:
         little = remains(state, free, story, before) if stood else {}
         story = self._still_together(group, story, before, now, some_stood=stood)
         story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
-        prices = self._rulebook.correlate.weights.prices
-        group.newcomers, waiting = newcomers(state, story, before, group.newcomers, now, prices=prices)
+        known, settings = group.newcomers, self._rulebook.correlate
+        group.newcomers, waiting = newcomers(state, story, before, known, now, settings=settings)
         return self._without(dict.fromkeys(waiting), story, before)
 
     def _came(self, moves: Moves) -> dict[str, dict[str, Incident]]:

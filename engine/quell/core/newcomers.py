@@ -4,6 +4,9 @@ When a rack or a zone is lost, what it takes along is heard of piece by piece. F
 itself better than what is known of the whole does, and would be an incident of its own that is merged away at the
 next look. People have been called to the whole by then; what is really another outage is told two minutes later, or
 as soon as it says so much that it would pay for another cause beside its own; and what pages alone at its own time.
+
+Fewer alerts than mostly make an incident wait for more for a minute: so people are called to all of it, and not to its
+first piece.
 """
 
 from __future__ import annotations
@@ -13,16 +16,19 @@ from math import log
 
 from quell.core.continuity import Cluster, Member, place_of
 from quell.core.partings import shows
+from quell.model.rulebook import Correlate
 from quell.model.state import State
-from quell.model.weights import DEFAULT, Prices
 
 WAIT_S = 120.0
 """So long must a cause stand that begins beside trouble which spreads."""
 SPREADS = 10
 SPREADS_S = 60.0
 """Trouble spreads as long as so many of its alerts were heard of for the first time so lately."""
+FEW_WAIT_S = 60.0
+"""So long must a cause stand that has fewer alerts than make an incident, and is one all the same."""
 KNOWN_S = 600.0
 """So long it is known since when something waits that is too little to be shown for a look or two."""
+_SHIPS = Correlate()
 
 
 def newcomers(
@@ -32,7 +38,7 @@ def newcomers(
     since: Mapping[str, float],
     now: float,
     *,
-    prices: Prices = DEFAULT.prices,
+    settings: Correlate = _SHIPS,
 ) -> tuple[dict[str, float], frozenset[str]]:
     """Since when each firing of such a cause waits, by its place; and the names of those that wait.
 
@@ -44,14 +50,19 @@ def newcomers(
     standing = _left_over(story, before, since, now) if since else {}
     fresh = [one for one in story if one[1] not in state.incidents and not _known(one[0], before)]
     came = max((_came(state, cluster, name, now) for cluster, name in story), default=0) if fresh else 0
-    if came < SPREADS:
+    if came < SPREADS and all(len(cluster.members) >= settings.least_alerts for cluster, _ in fresh):
         return standing, frozenset()
-    much = prices.opening + log(came / SPREADS)  # the faster it spreads, the more pieces of it look like an outage
+    much = settings.weights.prices.opening
+    much += log(max(came / SPREADS, 1.0))  # the faster it spreads, the more pieces of it look like an outage
     waiting: set[str] = set()
     for cluster, name in fresh:
+        beside = came >= SPREADS and cluster.cause.net < much
+        if not beside and len(cluster.members) >= settings.least_alerts:
+            continue
         places = [place_of(member) for member in cluster.members]
-        first = min((since[place] for place in places if place in since), default=now)
-        if now < first + WAIT_S and cluster.cause.net < much:
+        new = now if beside else now - (WAIT_S - FEW_WAIT_S)
+        first = min((since[place] for place in places if place in since), default=new)
+        if now < first + WAIT_S:
             standing.update(dict.fromkeys(places, first))
             waiting.add(name)
     return standing, frozenset(waiting)

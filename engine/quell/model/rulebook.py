@@ -157,8 +157,9 @@ class EdgeKind(msgspec.Struct, frozen=True, kw_only=True):
 class Correlate(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of correlation. ``edges`` adds to or overrides how trouble travels by ``weights``.
 
-    ``least_alerts`` distinct alerts make an incident; ``solve_every_s`` is the grid of time on which groups are
-    formed; ``quiet_s`` without news closes a group; under ``clear_cause_bar`` of confidence "no clear cause" is said.
+    ``least_alerts`` distinct alerts make an incident (where three do, so do two critical ones at both ends of a known
+    way); ``solve_every_s`` is the grid of time on which groups are formed; ``quiet_s`` without news closes a group;
+    under ``clear_cause_bar`` of confidence "no clear cause" is said.
     """
 
     edges: dict[str, EdgeKind] = {}
