@@ -87,16 +87,21 @@ async def drained(target: Target, gauge: str, most_s: float) -> float:
     """When the gauge was seen at 0; 0.0 if that took longer than ``most_s``."""
     caller = Caller(target)
     until = _clock() + most_s
+    waited, before = 0.0, 0.0
     pattern = re.compile(rf"^{gauge}(?:\{{[^}}]*\}})? ([0-9.eE+-]+)$".encode(), re.MULTILINE)
     try:
         while _clock() < until:
             asked = _clock()
             status, body = await caller.get("/metrics")
             found = pattern.findall(body) if status == 200 else []
-            if found and not sum(map(float, found)):
+            waits = sum(map(float, found))
+            if found and not waits:
                 return asked
-            # How long an answer takes is how much it costs the server: it is asked for a tenth of the time at most.
-            await asyncio.sleep(max(_DRAIN_S, 9 * (_clock() - asked)))
+            # How long an answer takes is how much it costs the server: it is asked for a tenth of the time at most,
+            # but for the end, which would be noted so much later.
+            left_s = waits * (asked - before) / (waited - waits) if waited > waits else most_s
+            waited, before = waits, asked
+            await asyncio.sleep(max(_DRAIN_S, min(9 * (_clock() - asked), left_s / 2)))
     finally:
         caller.close()
     return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from quell import __version__
@@ -14,6 +15,9 @@ from quell.daemon.metrics import Metrics
 from quell.daemon.reload import Reloader
 from quell.daemon.sources import Source, Sources
 from quell.model.times import format_time
+
+_MANY, _COUNTED_S = 10_000, 1.0
+"""Of so many alerts those that fire are counted so seldom: each count is a millisecond of the core's time and more."""
 
 
 def _time(at: float | None) -> str | None:
@@ -84,8 +88,10 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def set_gauges(metrics: Metrics, loop: Loop) -> None:
-    """Brings the gauges that are counted from the state up to date."""
-    state = loop.decider.state
+    """Brings the gauges that are counted from the state up to date; of many alerts once a second at most."""
+    state, now = loop.decider.state, time.monotonic()
     metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
-    metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
+    if len(state.alerts) < _MANY or now >= metrics.firing_counted_at + _COUNTED_S:
+        metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
+        metrics.firing_counted_at = now
     metrics.lag_seconds.set(loop.lag_s)
