@@ -318,3 +318,36 @@ def test_that_it_cannot_be_done_ahead_of_time_ends_nothing() -> None:
         assert not ahead.put_off
 
     go(story())
+
+
+def test_where_much_waits_and_nobody_comes_the_core_gives_way_less_often() -> None:
+    async def story() -> None:
+        pace, turned = Pace(), 0
+        came = [0]
+        pace.arrived = lambda: came[0]
+
+        async def turn() -> None:
+            nonlocal turned
+            while True:
+                await asyncio.sleep(0)
+                turned += 1
+
+        turning = asyncio.create_task(turn())
+
+        async def slices(count: int) -> int:
+            before = turned
+            for _ in range(count):
+                await pace.give_way(0.0004)
+            return turned - before
+
+        often = await slices(30)
+        pace.hasten(NothingAhead(), 50_000)
+        seldom = await slices(30)
+        assert seldom <= often // 2
+        came[0] += 1  # whoever comes is served after the next slice
+        assert await slices(1)
+        pace.busy = lambda: True
+        assert await slices(30) >= often
+        turning.cancel()
+
+    go(story())

@@ -19,7 +19,7 @@ _RECEIVING_SHARE = 8.0
 _SERVED_AFTER_S = 0.00025
 """Less work than this does not give way on its own: to look for who has come costs a tenth of it."""
 _QUIET_AFTER_S = 0.001
-"""Nor does less than this where nobody came the last time, and nothing waits to be kept."""
+"""Nor does less than this where much waits to be decided over, nobody came the last time, and nothing is to be kept."""
 _SHORT_COMMIT_S = 0.001
 """A commit is let go first for so long: its thread needs the interpreter a few times, and all its senders wait for it.
 
@@ -137,7 +137,7 @@ class Pace:
         if self._owed_s < _SERVED_AFTER_S:
             return
         first = self.arrived()
-        if self._owed_s < _QUIET_AFTER_S and first == self._seen and not (self.busy() or self._readers.wait):
+        if self._owed_s < _QUIET_AFTER_S and self._hurried and first == self._seen and not self._asked():
             return
         spent_s, self._owed_s = self._owed_s, 0.0
         began, commit = time.perf_counter(), self.committing()
@@ -163,6 +163,9 @@ class Pace:
                 if left_s <= 0:
                     return
                 await self._stirred(left_s)
+
+    def _asked(self) -> bool:
+        return self.busy() or self._readers.wait
 
     async def _stirred(self, most_s: float) -> None:
         """Waits without keeping the processor: the thread that commits has need of it."""
