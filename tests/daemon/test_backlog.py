@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from daemon.parts import Running, SmallCore, loaded, running
 from quell.config.settings import Limits
 from quell.daemon import backlog as backlogs
-from quell.daemon import committing
+from quell.daemon import committing, recovery
 from quell.daemon import loop as loops
 from quell.daemon.backlog import Backlog
 from quell.daemon.writer import Writer
@@ -235,7 +235,7 @@ def test_beyond_its_bound_senders_are_refused_and_afterwards_taken_again() -> No
 
 
 def test_a_start_does_not_wait_for_a_long_backlog_and_decides_over_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_RECOVERED_BEFORE_READY", 100)
+    monkeypatch.setattr(recovery, "_UNDECIDED_BEFORE_READY", 100)
 
     async def story() -> None:
         store = MemoryStore()
