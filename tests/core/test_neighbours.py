@@ -51,6 +51,7 @@ def incident(name: str, paged_at: float | None) -> Incident:
 @pytest.mark.parametrize("seed", range(6))
 def test_many_have_the_company_that_each_has(seed: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "MOST", most)
+    monkeypatch.setattr(neighbours, "READ_TOGETHER", 3)
     chance, state = random.Random(seed), State()
     state.incidents = {"open": incident("open", None), "paged": incident("paged", 5.0), "other": incident("other", 5.0)}
     group = Group(id=1, units=list(range(1, 31)), news_at=0.0, close_at=0.0)
@@ -73,5 +74,12 @@ def test_many_have_the_company_that_each_has(seed: int, most: int, monkeypatch: 
         looked.forget()
         again = [looked.of(one) for one in asked]
     assert [looked.of(one) for one in asked] == again
+    little, pieces = [], []
+    with looked.unchanged():
+        for one in asked:
+            pieces.append(len(list(looked.reading(one))))
+            little.append(looked.of(one))
+    assert little == again
+    assert [count for count in pieces if count] == [len(group.units) // 3]  # once, and then it is known
     assert len(asked) > MUCH
     assert any(company.incident for company in each)

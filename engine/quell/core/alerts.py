@@ -17,6 +17,7 @@ from quell.core.fold import What, expired, fold, next_expiry
 from quell.core.impact import AtKpis
 from quell.core.mute import Muter
 from quell.core.prune import Pruning
+from quell.core.steps import Steps
 from quell.core.surroundings import Surroundings, acted_on
 from quell.core.thrift import Words, begun_once
 from quell.core.triage import UNHEARD, judge
@@ -272,6 +273,10 @@ class Alerts:
     def unchanged(self) -> AbstractContextManager[None]:
         """Within, many are judged, or asked for whether they `would_page`, while nothing else changes."""
         return self._surroundings.unchanged()
+
+    def reading(self, alert: Alert) -> Steps[None]:
+        """Within `unchanged`, before an alert is judged: what that would take long for, a little at a time."""
+        return self._surroundings.reading(alert)
 
     def would_page(self, alert: Alert, at: float) -> bool:
         """Whether an alert that is in no incident would be judged to page at a later time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quell.core.agenda import Agenda
 from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
@@ -17,6 +19,7 @@ from quell.core.lives import Lives
 from quell.core.lone import Lone
 from quell.core.pager import Pager
 from quell.core.steps import TOGETHER, Steps
+from quell.core.triage import SETTLED_BY_COMPANY
 from quell.model.alert import Alert
 from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Page
 from quell.model.incident import Incident
@@ -124,6 +127,22 @@ class Consequences:
                 self._lone.due(alert.fingerprint)
         elif alert.reason.code == "waiting_for_company":
             self._lone.waits(alert.fingerprint)
+
+    def settle_alone(self, marks: Iterable[str], now: float, out: list[AnyDecision]) -> Steps[None]:
+        """What is in no incident, now that its company is known: it pages alone, or is judged again."""
+        known = self._state.alerts
+        with self._alerts.unchanged():
+            for number, mark in enumerate(marks, start=1):
+                if not number % TOGETHER:
+                    yield
+                alert = known.get(mark)
+                if alert is None or alert.incident is not None:
+                    continue
+                if alert.handling == "page":
+                    self.page_alone(alert, now, out)
+                elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
+                    yield from self._alerts.reading(alert)
+                    self._alerts.rejudge([mark], now, out)
 
     def _incident_changed(self, decision: IncidentChanged, now: float, out: list[AnyDecision], at: int) -> None:
         """``at`` is the place in ``out`` after the decision."""

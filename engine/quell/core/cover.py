@@ -21,6 +21,7 @@ import numpy as np
 
 from quell.core.conclude import Cause, Conclusion
 from quell.core.gaps import Gaps
+from quell.core.owners import Owners
 from quell.core.problem import Floats, Ints, Open, Problem, Symptoms
 from quell.core.reach import Rows
 from quell.core.steps import Steps, finished
@@ -82,6 +83,7 @@ class Cover:
         """Causes that were opened in this search and closed at once: to try them again would end in the same."""
         self._opened = 0
         self._open: list[Open] = []
+        self._owners = Owners(len(symptoms.onsets))
         self._weighed = Weighed() if weighed is None else weighed
         known = [(at, began) for key, began in before if (at := self._problem.index(key)) is not None]
         if known:
@@ -114,15 +116,13 @@ class Cover:
 
     def _balance(self) -> None:
         """Who owns which unit (0 is noise, k the k-th open cause), at what worth, and what the next best would be."""
-        units = len(self._s.onsets)
-        table = np.zeros((len(self._open) + 2, units))
-        for at, one in enumerate(self._open, start=1):
-            table[at] = one.line
-        self._owner = table.argmax(axis=0)
-        columns = np.arange(units)
-        self._best = table[self._owner, columns]
-        table[self._owner, columns] = -1.0
-        self._next = np.maximum(table.max(axis=0), 0.0)
+        self._owners.anew([one.line for one in self._open])
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """What each open cause earns, as units are owned now."""
+        owners = self._owners
+        self._owner, self._best, self._next = owners.owner, owners.best, owners.next
         earned = np.bincount(self._owner, self._best - self._next, minlength=len(self._open) + 1)
         for at, one in enumerate(self._open, start=1):
             one.net = float(earned[at]) - one.price
@@ -225,7 +225,8 @@ class Cover:
     def _apply(self, move: Move) -> Steps[None]:
         """Opens the cause and closes what does not pay beside it any more."""
         self._open_one(move.cause, move.began)
-        self._balance()
+        self._owners.opened(self._open[-1].line, len(self._open))
+        self._weigh()
         yield
         yield from self._drop(self._opened)
         yield from self._drop()
@@ -249,8 +250,9 @@ class Cover:
             worst = min(others, key=lambda at: (self._open[at].net, -at), default=None)
             if worst is None or self._open[worst].net > 0.0:
                 return
-            del self._open[worst]
-            self._balance()
+            gone = self._open.pop(worst)
+            self._owners.closed(gone.line, worst + 1, [one.line for one in self._open])
+            self._weigh()
             yield
 
     def _retime(self) -> Steps[None]:

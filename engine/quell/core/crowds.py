@@ -76,6 +76,7 @@ class Crowds:
             for number, one in enumerate(near):
                 if not number % TOGETHER:
                     yield
+                yield from self._alerts.reading(one)
                 if len(found) < MOST and self._pages(one) and self._automation.routes_of(one) == routes:
                     found.append(one)
         if len(found) < MANY:

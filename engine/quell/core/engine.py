@@ -45,7 +45,6 @@ from quell.core.standing import Standing
 from quell.core.steps import TOGETHER, Steps
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
-from quell.core.triage import SETTLED_BY_COMPANY
 from quell.core.writing import written
 from quell.model.decision import AnyDecision
 from quell.model.records import AlertRecord, AnyRecord, CallRecord, CommandRecord
@@ -358,6 +357,7 @@ class Engine:
             return
         group.solve_at = None
         self._groups.sift(group, at)
+        yield
         yield from self._conclude(group, at, out, search=True)
 
     def _review(self, group_id: int, at: float, out: list[AnyDecision]) -> Steps[None]:
@@ -373,21 +373,8 @@ class Engine:
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
         self._groups.part(group, at)
-        self._settle_alone(group, at, out)
+        yield from self._consequences.settle_alone(self._standing.nowhere(group), at, out)
         self._agenda.put(self._standing.rest(group, at), "rest", str(group.id))
-
-    def _settle_alone(self, group: Group, at: float, out: list[AnyDecision]) -> None:
-        """What is in no incident, now that its company is known: it pages alone, or is judged again."""
-        known = self.state.alerts
-        with self._alerts.unchanged():
-            for mark in self._standing.nowhere(group):
-                alert = known.get(mark)
-                if alert is None or alert.incident is not None:
-                    continue
-                if alert.handling == "page":
-                    self._consequences.page_alone(alert, at, out)
-                elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
-                    self._alerts.rejudge([mark], at, out)
 
 
 def _tell_of_return(records: Sequence[AnyRecord]) -> bool:

@@ -86,10 +86,10 @@ class Incidents:
         clusters = look.clusters(causes)
         yield
         free, held, apart = self._rulings.sorted_out(clusters)
-        story = self._shown(group, free, look, now)
-        story = self._with_word(story, held, apart)
+        story = self._with_word(self._shown(group, free, look, now), held, apart)
         yield
         placed = look.placed(story, apart)
+        yield
         if look.stood and (stay := kept(self._state, placed.left(), placed.told, placed.heir)):
             story = self._with_paged(story, apart, stay)
             placed = look.placed(story, apart)

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.groups import Groups
+from quell.core.steps import Steps, finished
 from quell.model.alert import Alert
 from quell.model.state import Group, State, Unit
 
@@ -22,6 +24,8 @@ WITHIN_S = 600.0
 
 MUCH = 16
 """After so many questions about one group its firings are read into columns."""
+READ_TOGETHER = 250
+"""So many units are read in one piece: a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Neighbours:
         """The same where many are asked after, of which one group is the company."""
         known = self._firings.get(group.id)
         if known is None:
-            known = self._firings[group.id] = self._read(group)
+            known = self._firings[group.id] = finished(self._read(group))
         began = alert.starts_at
         onsets, lasts = self._spans_of(group)
         near = np.flatnonzero(np.abs(known.at - began) <= WITHIN_S)
@@ -121,17 +125,28 @@ class Neighbours:
         incidents = {name: count for name, count in zip(known.names[1:], counts[1:], strict=False) if count}
         return Company(len(near), min(incidents, key=lambda name: (-incidents[name], name), default=""))
 
-    def _read(self, group: Group) -> _Firings:
-        found = [self._of_unit(self._state.units[at]) for at in group.units]
+    def reading(self, alert: Alert) -> Steps[None]:
+        """Reads the group of an alert little by little, if all of it is read by the next question."""
+        group = self._groups.of(alert) if self._asked else None
+        if group is not None and self._asked[group.id] >= MUCH and group.id not in self._firings:
+            self._firings[group.id] = yield from self._read(group)
+
+    def _read(self, group: Group) -> Steps[_Firings]:
         codes = {"": 0}
-        paged = [codes.setdefault(name, len(codes)) for told in found for _, _, name in told]
-        return _Firings(
-            {mark: slot for slot, mark in enumerate(mark for told in found for mark, _, _ in told)},
-            np.array([at for told in found for _, at, _ in told], np.float64),
-            np.repeat(np.arange(len(found)), [len(told) for told in found]),
-            np.array(paged, np.int64),
-            list(codes),
-        )
+        slots: dict[str, int] = {}
+        counts: list[int] = []
+        begun: list[NDArray[np.float64]] = []
+        paged: list[NDArray[np.int64]] = []
+        for start in range(0, len(group.units), READ_TOGETHER):
+            found = [self._of_unit(self._state.units[at]) for at in group.units[start : start + READ_TOGETHER]]
+            counts += map(len, found)
+            marks, onsets, names = zip(*chain.from_iterable(found), strict=True) if any(found) else ((), (), ())
+            slots.update(zip(marks, range(len(slots), len(slots) + len(marks)), strict=True))
+            begun.append(np.array(onsets, np.float64))
+            paged.append(np.array([codes.setdefault(name, len(codes)) for name in names], np.int64))
+            yield
+        units = np.repeat(np.arange(len(counts)), counts)
+        return _Firings(slots, np.concatenate(begun), units, np.concatenate(paged), list(codes))
 
     def _around(self, group: Group, early: float, late: float) -> Iterator[Unit]:
         """The units of a group in which something began between two times, in their order."""

@@ -20,6 +20,7 @@ from quell.core.passings import NOTHING_PASSED, passed
 from quell.core.passings import bounded as passings_bounded
 from quell.core.patience import Around, longest_s
 from quell.core.severity import rank
+from quell.core.steps import Steps
 from quell.core.verdicts import DAY_S
 from quell.model.alert import Alert
 from quell.model.incident import Incident
@@ -65,6 +66,10 @@ class Surroundings:
     def unchanged(self) -> AbstractContextManager[None]:
         """Within, many alerts are asked after while nothing changes."""
         return self._neighbours.unchanged()
+
+    def reading(self, alert: Alert) -> Steps[None]:
+        """Does a little at a time what the next question about an alert would take long for."""
+        return self._neighbours.reading(alert)
 
     def changed(self) -> None:
         """Something changed within that others may have for company."""
