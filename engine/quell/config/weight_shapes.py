@@ -94,6 +94,8 @@ class PricesShape(Shape):
     """The same where something else does (1.0)."""
     starved_opening: Nats | None = None
     """What it costs more where work that does not arrive is all that is told of (1.5)."""
+    handled_opening: Nats | None = None
+    """What data that go wrong cost more where they are only used, not made, and nothing is told of them (3.0)."""
     made_opening: Nats | None = None
     """What a feature, a KPI or whatever others make costs more (2.0)."""
     made_by_itself: Nats | None = None

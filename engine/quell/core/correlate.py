@@ -147,7 +147,7 @@ class Correlator:
             if onset < unit.onset:
                 unit.onset = onset
                 self._web.began(unit)
-        self._touch(group, now, data=kind == Family.DATA)
+        self._touch(group, now, late=kind == Family.DATA or self._graph.shows_late(self._graph.node(alert.entity)))
         return unit
 
     def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> None:
@@ -221,15 +221,15 @@ class Correlator:
         group.solve_at, group.news_at = min(due, default=None), news_at
         return group
 
-    def _touch(self, group: Group, now: float, *, data: bool) -> None:
-        settled = group.close_at >= now + (CLOSE_DATA_S if data else self._settings.quiet_s)
+    def _touch(self, group: Group, now: float, *, late: bool) -> None:
+        settled = group.close_at >= now + (CLOSE_DATA_S if late else self._settings.quiet_s)
         if settled and group.news_at == now and group.solve_at is not None:
             return  # another of many that joined at once
         step = self._settings.solve_every_s
         large = max(len(group.units), self._alerts[group.id] // ALERTS_LIKE_A_UNIT)
         factor = next(factor for size, factor in COARSER if large <= size)
         group.news_at = now
-        group.close_at = max(group.close_at, now + (CLOSE_DATA_S if data else self._settings.quiet_s))
+        group.close_at = max(group.close_at, now + (CLOSE_DATA_S if late else self._settings.quiet_s))
         due = (floor(now / (step * factor)) + 1) * step * factor
         group.solve_at = due if group.solve_at is None else min(group.solve_at, due)
 
@@ -454,8 +454,7 @@ class Correlator:
             price += self._prices.made_by_itself if by_itself else self._prices.made_opening
         if own:
             return price
-        other, silent = self._prices.other_family_opening, self._prices.silent_opening
-        return price + (other if self.web.alerting(node) else silent)
+        return price + self._unheard(cause)
 
     def _base(self, cause: int) -> float:
         """What a cause of its kind costs wherever it is: work that does not arrive is somebody else's doing."""
@@ -468,10 +467,15 @@ class Correlator:
         price = self._base(cause)
         if self._graph.made(node):
             price += self._prices.made_by_itself if units else self._prices.made_opening
-        if units:
-            return price
-        other, silent = self._prices.other_family_opening, self._prices.silent_opening
-        return price + (other if self.web.alerting(node) else silent)
+        return price if units else price + self._unheard(cause)
+
+    def _unheard(self, cause: int) -> float:
+        """What a cause costs besides of which nothing is told there: data seldom go wrong where they are only used."""
+        node, kind = divmod(cause, COUNT)
+        price = self._prices.other_family_opening if self.web.alerting(node) else self._prices.silent_opening
+        return price + (
+            self._prices.handled_opening if kind == Family.DATA and not self._graph.made_of_data(node) else 0.0
+        )
 
     def _by_itself(self, node: int, units: list[Unit]) -> bool:
         """Whether what others make may be in trouble by itself: a KPI is not, and what is late waits for them."""

@@ -10,6 +10,7 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 
+from quell.core.kinds import made, shown
 from quell.model.alert import Alert
 
 
@@ -31,9 +32,11 @@ _IDLE = (
 )
 _DATA = (
     r"stale|staleness|fresh(?:ness)?|drift\w*|psi|null rate|nulls|quality|skew|accuracy|auc|recall|precision|f1|"
-    r"predictions?|features?|distributions?|schema|expectations?|datasets?|outliers?|kpi|conversion|revenue|approvals?|"
-    r"business|metric anomaly|expected band|expected range|bias|fairness|labels?|null"
+    r"distributions?|schema|expectations?|kpi|conversion|revenue|approvals?|"
+    r"business|metric anomaly|expected band|expected range|bias|fairness|null"
 )
+_OF_DATA = r"predictions?|features?|datasets?|outliers?|labels?"
+"""What data are called, which may as well fail or be slow: it tells the kind of trouble if nothing else does."""
 _SLOW = (
     r"latency|latencies|slow\w*|p9\d|p50|throttl\w*|saturat\w*|cpu|memory|oom|exhaust\w*|pool|connections|lag\w*|queue|"
     r"backlog|full|filling|capacity|load|pressure|maxed|max replicas|"
@@ -62,6 +65,7 @@ _ORDER = (
     (Family.DATA, _words(_DATA)),
     (Family.FAILING, _words(_FAILING)),
     (Family.SLOW, _words(_SLOW)),
+    (Family.DATA, _words(_OF_DATA)),
 )
 
 
@@ -109,7 +113,13 @@ def _says_itself(text: str) -> bool:
 
 
 def family(alert: Alert) -> Family:
-    """The family of an alert: by its name first, by its summary where the name says nothing, else "failing"."""
+    """The family of an alert: by its name first, by its summary where the name says nothing, else by where it fires.
+
+    A number of the business is off, whatever is said of it, and others cannot fail by themselves; else "failing".
+    """
+    kind = "" if alert.entity is None else alert.entity.partition("/")[0]
+    if shown(kind):
+        return Family.DATA
     named = _told_by(alert.labels.get("alertname", ""))
     if named is not None:
         return named
@@ -119,7 +129,9 @@ def family(alert: Alert) -> Family:
     alike, told = _told_alike(said.encode("utf-8", "surrogatepass").translate(_ALIKE))
     if not alike:
         told = _told_by(_NUMBER.sub("0", said))
-    return Family.FAILING if told is None else told
+    if told is not None:
+        return told
+    return Family.DATA if made(kind) else Family.FAILING
 
 
 @lru_cache(maxsize=8192)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from quell.core.edges import Travel, travel
+from quell.core.families import Family
 from quell.core.gaps import Gaps
+from quell.core.kinds import HANDS_ON, MADE_OF_DATA, made, shown
 from quell.core.placements import implied
 from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
 
+LIKELY = 0.3
+LATE_S = 600.0
+"""What shows at a dependent with this probability, after so many seconds at least, shows late."""
 Arc = tuple[int, Travel, float]
 """The other node, how trouble travels over the edge, and the edge's weight times confidence."""
-MADE_OF_DATA = frozenset({"dataset", "feature", "column", "model", "prompt", "pipeline", "kpi"})
-HANDS_ON = frozenset({"queue", "topic", "stream", "broker", "bus"})
-_MADE = re.compile(r"feature|dataset|table|view|kpi|metric|business|fv$|slo$")
-_SHOWN = re.compile(r"kpi|metric|business|slo$")
-
-
-@lru_cache(maxsize=1024)
-def _made(kind: str) -> bool:
-    return bool(_MADE.match(kind))
 
 
 class Graph:
@@ -46,6 +40,7 @@ class Graph:
         self.out: list[list[Arc]] = []
         self.inn: list[list[Arc]] = []
         self._kinds: dict[int, str] = {}
+        self._late: dict[int, bool] = {}
         known, told = sorted(entities, key=lambda entity: entity.entity), list(dependencies)
         for entity in known:
             self._add(entity)
@@ -105,12 +100,23 @@ class Graph:
 
     def made(self, node: int) -> bool:
         """Whether a node is of a kind that others make, as a feature or a KPI: it does not fail by itself."""
-        return _made(self.kind(node))
+        return made(self.kind(node))
 
     def made_of_data(self, node: int) -> bool:
         """Whether a node is data or is made of them, so that somebody may watch what they are worth there."""
         kind = self.kind(node)
-        return kind in MADE_OF_DATA or _made(kind)
+        return kind in MADE_OF_DATA or made(kind)
+
+    def shows_late(self, node: int) -> bool:
+        """Whether what fails at a node is likely to show at others after some time only, as in data made by it."""
+        known = self._late.get(node)
+        if known is None:
+            known = self._late[node] = any(
+                how.p[Family.FAILING][Family.DATA] * weight >= LIKELY
+                and how.lag_s[Family.FAILING][Family.DATA] >= LATE_S
+                for _, how, weight in self.inn[node]
+            )
+        return known
 
     def hands_on(self, node: int) -> bool:
         """Whether a node only hands on what it is sent, as a queue: that nothing is sent is no trouble there."""
@@ -118,4 +124,4 @@ class Graph:
 
     def shown(self, node: int) -> bool:
         """Whether a node is of a kind that only shows what became of others, as a KPI."""
-        return bool(_SHOWN.match(self.kind(node)))
+        return shown(self.kind(node))

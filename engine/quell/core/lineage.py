@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from quell.core.graph import MADE_OF_DATA
+from quell.core.kinds import MADE_OF_DATA
 from quell.model.provenance import Promotion, Provenance, Version
 from quell.model.rulebook import Rulebook
 from quell.model.state import State

@@ -14,7 +14,7 @@ from quell.core.chart import Chart
 from quell.core.continuity import new_name, place_of
 from quell.core.crowds import Crowds
 from quell.core.families import Family, family
-from quell.core.graph import MADE_OF_DATA
+from quell.core.kinds import MADE_OF_DATA
 from quell.core.logbook import Logbook, noted
 from quell.core.pager import Pager
 from quell.core.rank import MOST_SUSPECTS

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from quell.core.columns import Claims, Columns
 from quell.core.families import COUNT, Family
-from quell.core.graph import MADE_OF_DATA, Graph
+from quell.core.graph import Graph
 from quell.core.hubs import Hubs
 from quell.core.itself import JOBS, Itself
 from quell.core.kin import Kin
+from quell.core.kinds import MADE_OF_DATA
 from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, Rows, key
 from quell.core.through import LEG_LIMIT, Through
