@@ -38,6 +38,7 @@ BINS = 10
 LEAST_OVERLAP = 0.25
 PRESETS = "easy,overlap,incomplete-topology,ml,storm-10k"
 LEAST_CONFIDENCE = 1e-4
+SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -
                 changed="change" in first["evidence"],
                 entities=max(1, row["entities"]),
                 itself=not BY_ITSELF.isdisjoint(first["evidence"]),
-                asks=row["asks"],
-                gaps=row["gaps"],
+                asks=row.get("asks", 0.0),
+                gaps=row.get("gaps", 0.0),
             )
         )
     return found
@@ -207,7 +208,8 @@ FEATURES: dict[str, Callable[[Answer], list[float]]] = {
 def fitted(name: str, fit: Sequence[Answer], found: Sequence[Answer]) -> tuple[str, np.ndarray[Any, Any]]:
     """A logistic mapping fitted on some answers, in words, and its confidences for others."""
     given = np.array([FEATURES[name](one) for one in fit])
-    spread = given.std(axis=0) + 1e-9
+    spread = given.std(axis=0)
+    spread = np.where(spread > SAME, spread, 1.0)  # what is alike in all answers is another constant
     model = LogisticRegression(C=1.0).fit(given / spread, [one.right for one in fit])
     terms = ", ".join(f"{weight:.3f}" for weight in model.coef_[0] / spread)
     probabilities = model.predict_proba(np.array([FEATURES[name](one) for one in found]) / spread)[:, 1]
