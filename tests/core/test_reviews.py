@@ -121,18 +121,18 @@ def test_what_was_merged_and_stands_apart_again_just_as_it_was_is_open_again(mon
     monkeypatch.setattr("quell.core.folding.APART", 0.0)  # else these stay two all along
     scene = Scene()
     told = [
-        fires("checkout", 1.0, "HighLatency"),
+        fires("checkout", 61.0, "HighLatency"),
         fires("payments", 312.0, "DataStale"),
         ends("checkout", 838.0, "HighLatency"),
-        fires("ledger", 1218.0, "DataQuality", "warning"),
+        fires("ledger", 1038.0, "HighLatency", "warning"),
         fires("ledger", 1241.0, "SlowQueries", "warning"),
-        fires("ledger", 1284.0, "DataStale", "warning"),
-        fires("frontend", 1291.0, "DataStale", "warning"),
-        fires("checkout", 1871.0, "HighLatency"),
-        fires("cart", 2640.0, "HighErrorRate"),
-        ends("ledger", 3775.0, "DataQuality", "warning"),
-        ends("frontend", 3785.0, "DataStale", "warning"),
-        ends("cart", 5827.0, "HighErrorRate"),
+        fires("frontend", 1271.0, "DataStale", "warning"),
+        fires("ledger", 1284.0, "HighErrorRate", "warning"),
+        fires("checkout", 2071.0, "HighLatency"),
+        fires("cart", 2640.0, "DataQuality"),
+        ends("ledger", 3795.0, "HighLatency", "warning"),
+        ends("frontend", 3805.0, "DataStale", "warning"),
+        ends("cart", 5827.0, "DataQuality"),
     ]
     scene.tell(*told)
     for until in range(5830, 7000, 60):

@@ -25,6 +25,7 @@ from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import Rows, key
 from quell.core.steps import Steps, finished
+from quell.core.tardy import quiet
 from quell.core.trail import OF_DATA
 from quell.core.web import TOGETHER_S, Web, window
 from quell.core.weighed import Weighed
@@ -437,11 +438,10 @@ class Correlator:
     def _opening(self, cause: int, began: float, now: float) -> float:
         """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""
         ripe = min(1.0, max(0.0, (now - began) / self._timing.absence_ripe_s))
-        missing = self._web.missing.get(cause)
-        if missing is None:
-            missing = sum(p for other, p in zip(*self._expects(cause), strict=True) if not self.web.alerting(other))
-            self._web.missing[cause] = missing
-        return self._bare(cause, began) + min(self._prices.absence_limit, self._prices.absence * missing) * ripe
+        latest = began + self._timing.late_s
+        missing, before = quiet(self._web, self._state.units, cause, latest, lambda: self._expects(cause))
+        price = self._bare(cause, -inf if before else began)
+        return price + min(self._prices.absence_limit, self._prices.absence * missing) * ripe
 
     def _bare(self, cause: int, began: float) -> float:
         """The price of a cause before anything is said of its symptoms and changes."""

@@ -25,6 +25,8 @@ AGAIN_S = 3600.0
 APART = 2.0
 """Nats against joining what people have been shown as two incidents for `HELD_S`: they work on both by then."""
 HELD_S = 120.0
+EARLY = 0.5
+"""Of the time that a part may be off, so much holds where it began before the whole: nothing is made ahead of time."""
 OVER_S = 900.0
 """One that shows again so long after it was over is another as well; what is back sooner only flapped."""
 Occurrence = tuple[int, float]
@@ -193,7 +195,7 @@ def _saving(
     """
     times = began or (parent[1],)
     fits = [
-        (one, saved - 2.0 * log1p((_off(due, times) / spread_s) ** 2 / 3.0) + between(over.get(one, inf), ended))
+        (one, saved - _misfit(due, times, spread_s) + between(over.get(one, inf), ended))
         for one, saved, due, spread_s in offers
     ]
     home = held[parent] if parent in held else _home(fits, held)
@@ -206,9 +208,14 @@ def _saving(
     return total - price, parent, children
 
 
-def _off(due: float, times: Sequence[float]) -> float:
-    """How far the nearest of these is from when it should have been."""
-    return due - times[0] if len(times) == 1 else min([abs(due - at) for at in times])
+def _misfit(due: float, times: Sequence[float], spread_s: float) -> float:
+    """Nats against a cause that should have begun then being made by one that began at these times."""
+    return min([_astray(due - at, spread_s) for at in times])
+
+
+def _astray(off: float, spread_s: float) -> float:
+    """Nats against being so much later than was due, or earlier, if below 0."""
+    return 2.0 * log1p((off / (spread_s if off >= 0.0 else EARLY * spread_s)) ** 2 / 3.0)
 
 
 def _home(fits: Sequence[tuple[Occurrence, float]], held: Mapping[Occurrence, int]) -> int | None:
