@@ -66,7 +66,7 @@ def test_claims_are_as_if_all_were_woven_anew(seed: int) -> None:
     engine.decide([DependencyRecord(at=T0 - 9e4, from_=a, to=b, type=kind) for a, b, kind in known], T0 - 9e4)
     late, at = 0, T0
     everything = sorted({*entities, *(f"service/{a}" for a in range(12)), "host/0", "host/1", "host/2"})
-    for number in range(160):
+    for number in range(220):
         at += chance.choice((5.0, 10.0, 20.0, 60.0))
         if chance.random() < 0.1:
             changed = ChangeRecord(at=at, id=f"c{number % 5}", type="schema", entity=chance.choice(entities))
