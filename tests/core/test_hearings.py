@@ -23,9 +23,12 @@ from quell.core.hearings import (
     silent_at,
     teaches,
 )
+from quell.core.neighbours import Company
+from quell.core.patience import Around
+from quell.core.triage import judge
 from quell.model.alert import Alert
 from quell.model.rulebook import Triage
-from quell.model.state import Hearing
+from quell.model.state import Hearing, Triaged
 
 AGAIN_S = 300.0
 
@@ -141,6 +144,41 @@ def test_a_lone_alert_that_is_told_of_no_more_pages_nobody_until_it_is_told_of_a
     scene.wait(at + 9001.0)
     assert scene.alert("frontend").handling == "page"
     assert len(scene.pages) == pages + 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"source": "pagerduty"},
+        {"labels": {"cluster": "edge"}},
+        {"labels": {"site": "dc2"}},
+        {"labels": {"zone": "z9"}, "source": "pagerduty"},
+    ],
+)
+def test_what_one_sender_or_site_does_says_nothing_of_another(told: dict[str, Any]):
+    scene = Scene()
+    at = estate(scene)
+    pages = len(scene.pages)
+    scene.tell(fires("frontend", at, **told))
+    for number in range(12):
+        began, where = at + 30.0 + 600.0 * number, {"labels": {"shard": f"z{number}"}}
+        scene.tell(fires("disk", began, **where), fires("disk", began + AGAIN_S, starts_at=T0 + began, **where))
+        scene.tell(ends("disk", began + 400.0, **where))
+    assert [page.alert for page in scene.pages[pages:]] == [
+        scene.alert("frontend", **told.get("labels", {})).fingerprint
+    ]
+
+
+def test_silence_among_others_that_fire_is_no_calm():
+    known = learned(*[AGAIN_S] * LEAST)
+
+    def verdict(company: Company) -> str:
+        around = Around(hearing=known, company=lambda: company)
+        return judge(alert(), 5000.0, behaviour=Triaged(), triage=Triage(), around=around).reason.code
+
+    assert verdict(Company()) == "unheard"
+    assert verdict(Company(count=2)) != "unheard"
+    assert verdict(Company(incident="INC-1")) != "unheard"
 
 
 def test_one_that_would_mostly_have_been_told_of_again_by_now_waits_for_that():

@@ -88,6 +88,19 @@ def test_it_waits_for_twice_the_longest_wait_at_most():
     assert verdict(1199.0, known, Triage(lone_page_most_s=600.0)).hold_until == 1200.0
 
 
+def test_what_tells_of_harm_waits_for_the_longest_wait_and_what_has_company_not_at_all():
+    triage = Triage(lone_page_most_s=3600.0)
+    known = of(100, each_s=90_000.0)
+    harm = alert(labels={"alertname": "Slow", "severity": "critical", "impact": "business"})
+    around = Around(passing=known, company=Company)
+    alone = judge(harm, 700.0, behaviour=Triaged(), triage=triage, around=around)
+    assert (alone.reason.code, alone.hold_until) == ("comes_to_nothing", 3600.0)
+    beside = judge(
+        alert(), 700.0, behaviour=Triaged(), triage=triage, around=around._replace(company=lambda: Company(3))
+    )
+    assert beside.handling == "page"
+
+
 def test_what_ends_alone_is_learned_over_the_whole_estate():
     scene = Scene()
     for number in range(LEAST):

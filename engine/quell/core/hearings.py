@@ -1,8 +1,9 @@
-"""How soon what fires is told of again, by rule: what is told of no more, though it would be, has probably ended.
+"""How soon what fires is told of again, by rule and sender: what is told of no more, though it would be, has ended.
 
 The end of a firing may be lost, and what nothing else ends fires on for ever then. Senders that remind of what fires
 give that away: where every firing of a rule is heard of again within ten minutes, one of which nothing is heard for
 twenty is over. That is learned and never assumed: a sender that reminds of nothing, or seldom, tells nothing by it.
+What one sender does, or one site, says nothing of another: a site that is cut off tells of nothing, and is not calm.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ MARGIN = 1.25
 """So much longer than the longest spell that is remembered must a silence be."""
 KEPT_RULES = 2000
 NOTHING_HEARD = Hearing()
-TOLD_AGAIN = frozenset({"repeat", "updated"})
+SITES = ("cluster", "region", "zone", "datacenter", "dc", "site", "environment", "env", "tenant")
+"""Labels by which the sites of one estate differ, each of which may tell in its own way, or be cut off."""
+
+
+def speaker(alert: Alert) -> str:
+    """The rule of an alert as its sender tells of it from its site."""
+    labels = alert.labels
+    return "\n".join((alert.name, alert.source, *[f"{site}={labels[site]}" for site in SITES if site in labels]))
 
 
 def times_told(alert: Alert) -> int:
@@ -38,7 +46,7 @@ def times_told(alert: Alert) -> int:
 
 def teaches(known: Alert, what: What) -> bool:
     """Whether news of an alert that fires say how long silence lasts while it does: nothing but news ends it."""
-    return known.ends_at is None and (what in TOLD_AGAIN or what == "resolved") and times_told(known) <= LISTENED
+    return known.ends_at is None and what in {"repeat", "updated", "resolved"} and times_told(known) <= LISTENED
 
 
 def heard(hearing: Hearing, known: Alert, alert: Alert, what: What) -> Hearing:

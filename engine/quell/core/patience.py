@@ -24,7 +24,8 @@ ALONE_SHARE = 0.5
 
 
 PASSING_SHARE = 2.0
-"""One of a rule of which very many come to nothing waits for this share of the longest wait at most."""
+"""One of a rule of which very many come to nothing waits for this share of the longest wait at most,
+and for the longest wait if it tells of harm."""
 
 
 class Around(NamedTuple):
@@ -80,8 +81,9 @@ def reasons_to_wait(alert: Alert, found: tuple[Doubt, ...], around: Around, tria
         text = f"nothing else fires near it, and {known.ended} of the last {known.count} such firings of {whose} "
         waits.append(Wait(until, "self_healing", f"{text}went away by themselves"))
     lasting_s = outlasted_s(around.passing, began)
-    if lasting_s is not None:
-        until = began + min(lasting_s + triage.lone_page_after_s, PASSING_SHARE * most_s)
+    if lasting_s is not None and not company.count and not company.incident:
+        share = 1.0 if _grave(alert) else PASSING_SHARE
+        until = began + min(lasting_s + triage.lone_page_after_s, share * most_s)
         often = f"{alert.name} fires alone {rate(around.passing, began):.0f} times a day"
         after = format_duration(ceil(lasting_s))
         text = f"{often} and goes away by itself, less than one a day of them after {after}"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from quell.core.customs import BY_ITSELF, EVERYONE, NO_CUSTOM, End, bounded, ended, lasted, valued
 from quell.core.fold import What
 from quell.core.groups import Groups
-from quell.core.hearings import NOTHING_HEARD, heard, teaches
+from quell.core.hearings import NOTHING_HEARD, heard, speaker, teaches
 from quell.core.hearings import bounded as forget_rules
 from quell.core.logbook import QUELL
 from quell.core.neighbours import Neighbours
@@ -58,7 +58,7 @@ class Surroundings:
             owned_until=alert.starts_at + (DAY_S if foreign else self._in_hand_s),
             custom=customs.get(alert.name, NO_CUSTOM) if alert.name else NO_CUSTOM,
             everyone=customs.get(EVERYONE, NO_CUSTOM),
-            hearing=self._state.hearings.get(alert.name, NOTHING_HEARD),
+            hearing=self._state.hearings.get(speaker(alert), NOTHING_HEARD),
             passing=self._state.passings.get(alert.name, NOTHING_PASSED),
             company=lambda: self._neighbours.of(alert),
         )
@@ -100,10 +100,11 @@ class Surroundings:
         """Learns from news of an alert that fires how soon what its rule tells of is told of again."""
         if alert.name and alert.severity in self._page and teaches(known, what):
             hearings = self._state.hearings
-            before = hearings.get(alert.name, NOTHING_HEARD)
+            who = speaker(alert)
+            before = hearings.get(who, NOTHING_HEARD)
             after = heard(before, known, alert, what)
             if after is not before:
-                hearings[alert.name] = after
+                hearings[who] = after
                 if before is NOTHING_HEARD:
                     forget_rules(hearings)
 

@@ -41,7 +41,9 @@ COMPANY_OF_MORE = 2
 UNHEARD = "unheard"
 """The code of what has probably ended without a word of it."""
 IN_AN_INCIDENT = hold("in_incident", "part of an incident, which pages once for all its alerts")
-SETTLED_BY_COMPANY = frozenset({"self_healing", "near_incident", "without_company", "flapping", "chronic"})
+SETTLED_BY_COMPANY = frozenset(
+    {"self_healing", "near_incident", "without_company", "flapping", "chronic", "unheard", "comes_to_nothing"}
+)
 """Reasons that company, which came after they were given, may take away."""
 
 
@@ -177,7 +179,8 @@ class _Case:
         if not self.severe or not self.triage.learn or self.now < self.lone_until:
             return None
         due = silent_at(hearing, alert)
-        if due is None:
+        company = None if due is None else self.around.company()
+        if due is None or company is None or company.count or company.incident:
             return None
         within = format_duration(ceil(longest_s(hearing, alert) or 0.0))
         others = f"all of the last firings of {alert.name} were told of again within {within}, if they lasted"

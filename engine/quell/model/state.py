@@ -266,8 +266,9 @@ class State(msgspec.Struct, kw_only=True):
     customs: dict[str, Custom] = msgspec.field(default_factory=dict)
     """By name of the rule that fired."""
     hearings: dict[str, Hearing] = msgspec.field(default_factory=dict)
+    """By rule, sender and site (`quell.core.hearings.speaker`), of rules of a paging severity."""
     passings: dict[str, Passing] = msgspec.field(default_factory=dict)
-    """Both by name of the rule, of those of a paging severity."""
+    """By name of the rule, of those of a paging severity."""
     taken: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     """By id of each open incident that somebody acknowledged: what fired in it, as rule and entity (``rule\\0entity``),
     with the rank of its worst severity."""
