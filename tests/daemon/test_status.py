@@ -22,13 +22,16 @@ def _firing(metrics: Metrics) -> float:
     )
 
 
-def test_of_many_alerts_those_that_fire_are_counted_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_alerts_those_that_fire_are_counted_once_a_second_at_most_while_some_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(status, "_MANY", 5)
     now = [1_000.0]
     monkeypatch.setattr(status.time, "monotonic", lambda: now[0])
     alerts: dict[str, Any] = {}
     state = SimpleNamespace(alerts=alerts, incidents={})
-    loop = cast("Loop", SimpleNamespace(decider=SimpleNamespace(state=state), lag_s=0.0))
+    known = SimpleNamespace(decider=SimpleNamespace(state=state), lag_s=0.2)
+    loop = cast("Loop", known)
     metrics, told = Metrics(), []
 
     def come(count: int) -> None:
@@ -47,4 +50,7 @@ def test_of_many_alerts_those_that_fire_are_counted_once_a_second_at_most(monkey
     come(5)
     now[0] += 2.0
     come(0)
-    assert told == [1, 2, 3, 10, 10, 15]
+    come(3)
+    known.lag_s = 0.0
+    come(0)
+    assert told == [1, 2, 3, 10, 10, 15, 15, 18]

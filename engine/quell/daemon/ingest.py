@@ -276,7 +276,8 @@ class Ingest:
             return self._stranger(reason)
         if request.method not in {"POST", "PUT"}:
             # Who reads after having been answered sees what he wrote.
-            await self._loop.seen(self._inbox.last_seq)
+            with self._loop.readers.asking():
+                await self._loop.seen(self._inbox.last_seq)
         return await self._delivered(source, request, self._tried(source, request, self._clock.now()))
 
     def _stranger(self, reason: str) -> Reply:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
 
 import structlog
@@ -29,6 +30,9 @@ DECIDED_S = 2.0
 takes seconds, and a start has to take them again,"""
 DECIDED_FOR_EACH = 2.0
 """but not before that is so many times what the last snapshot cost."""
+AHEAD_S = 1.0
+"""So long a turn that took long waits until its snapshot is packed, to be stored at once as well; so do its pages."""
+Pieces = Iterable[bytes | memoryview]
 
 
 def worth_it(
@@ -71,6 +75,8 @@ class Saving:
         self._failed = False
         self._under_way: asyncio.Task[None] | None = None
         self._sparing = Sparing(structlog.get_logger("quell.loop"))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        """Not one of those on which names are looked up: where no name server answers, all of these hang."""
 
     def changed(self, records: int) -> None:
         """A turn was committed that was for so many records."""
@@ -105,26 +111,30 @@ class Saving:
         """A snapshot is being taken: the next is due as long after this one, also if this one fails."""
         self._at, self._records, self._before_s = time.monotonic(), 0, self._decided_s()
 
-    async def keep(self, seq: int, pieces: Iterable[bytes | memoryview]) -> None:
+    async def keep(self, seq: int, pieces: Pieces) -> None:
         """Keeps a snapshot that is given in pieces; returns when it is kept, or could not be and is due again."""
         self.keep_meanwhile(seq, pieces)
         if self._under_way is not None:
             await self._under_way
 
-    def keep_meanwhile(self, seq: int, pieces: Iterable[bytes | memoryview] | Sealed) -> None:
-        """The same without waiting for it."""
+    def keep_meanwhile(self, seq: int, snapshot: Pieces | Awaitable[Sealed]) -> None:
+        """The same without waiting for it, also of one that is being packed."""
         self.unsaved = False
-        self._under_way = asyncio.create_task(self._keep(seq, pieces, self._under_way), name="snapshot")
+        self._under_way = asyncio.create_task(self._keep(seq, snapshot, self._under_way), name="snapshot")
 
-    async def ahead(self, pieces: Iterable[bytes | memoryview] | None) -> Sealed | None:
-        """A snapshot that is to be kept as soon as the turn under way is committed; None if there is none."""
-        try:
-            return None if pieces is None else await self._sealed(pieces)
-        except Exception as error:  # noqa: BLE001 - the turn goes on without it
-            self._sparing.error("snapshot", "the state could not be saved; trying again later", exc_info=error)
+    async def ahead(self, pieces: Pieces | None) -> Awaitable[Sealed] | None:
+        """A snapshot that is to be kept as soon as the turn under way is committed; None if there is none.
+
+        It is packed by then, unless that takes longer than a turn may wait.
+        """
+        if pieces is None:
             return None
+        packing = asyncio.create_task(self._sealed(pieces), name="packing")
+        packing.add_done_callback(_seen)
+        await asyncio.wait((packing,), timeout=AHEAD_S)
+        return packing
 
-    async def _sealed(self, pieces: Iterable[bytes | memoryview]) -> Sealed:
+    async def _sealed(self, pieces: Pieces) -> Sealed:
         """A snapshot as it is to be stored.
 
         Made by a thread: not the writer's, for which senders wait, nor the event loop's, on which the core goes on.
@@ -134,18 +144,16 @@ class Saving:
             began = time.thread_time()
             return seal_pieces(pieces), time.thread_time() - began
 
-        made, self._took_s = await asyncio.to_thread(seal)
+        made, self._took_s = await asyncio.get_running_loop().run_in_executor(self._thread, seal)
         self._bytes = len(made.blob.data)
         return made
 
-    async def _keep(
-        self, seq: int, pieces: Iterable[bytes | memoryview] | Sealed, before: asyncio.Task[None] | None
-    ) -> None:
+    async def _keep(self, seq: int, snapshot: Pieces | Awaitable[Sealed], before: asyncio.Task[None] | None) -> None:
         try:
             if before is not None:
                 await before
             await self._past.keep()
-            sealed = pieces if isinstance(pieces, Sealed) else await self._sealed(pieces)
+            sealed = await (snapshot if isinstance(snapshot, Awaitable) else self._sealed(snapshot))
             await self._writer.call(self._writer.store.save_snapshot, seq, sealed)
         except StoreError as error:
             self._sparing.error("snapshot", "the state could not be saved; trying again later", error=str(error))
@@ -156,3 +164,9 @@ class Saving:
         else:
             self._failed = False
             self._saved(seq)
+
+
+def _seen(packing: asyncio.Task[Sealed]) -> None:
+    """Who keeps a snapshot says that it failed; a turn that was not committed keeps none."""
+    if not packing.cancelled():
+        packing.exception()

@@ -88,10 +88,10 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def set_gauges(metrics: Metrics, loop: Loop) -> None:
-    """Brings the gauges that are counted from the state up to date; of many alerts once a second at most."""
-    state, now = loop.decider.state, time.monotonic()
+    """Brings the gauges that are counted from the state up to date; while some wait, of many once a second at most."""
+    state, now, lag_s = loop.decider.state, time.monotonic(), loop.lag_s
     metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
-    if len(state.alerts) < _MANY or now >= metrics.firing_counted_at + _COUNTED_S:
+    if not lag_s or len(state.alerts) < _MANY or now >= metrics.firing_counted_at + _COUNTED_S:
         metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
         metrics.firing_counted_at = now
-    metrics.lag_seconds.set(loop.lag_s)
+    metrics.lag_seconds.set(lag_s)
