@@ -142,6 +142,7 @@ class Alerts:
             entity = told or alert.entity
             if labels != alert.labels or entity != alert.entity:
                 self._state.alerts[mark] = msgspec.structs.replace(alert, labels=labels, entity=entity)
+                self.muter.note(self._state.alerts[mark])  # who inhibits may tell by a label that the rules set
                 self.kpis.note(self._state.alerts[mark])
                 self.kpis.counted.clear()
                 out.append(AlertChanged(at=now, alert=self._state.alerts[mark]))

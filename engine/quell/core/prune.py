@@ -24,6 +24,8 @@ from quell.model.state import State
 from quell.model.topology import Change
 
 PRUNE_EVERY_S = 3600.0
+FEW_STRANGERS = 1000
+"""So many entities that nobody told of may stay in the graph though nothing fires there any more."""
 UNHEARD_S = 7 * 86400.0
 """A firing without an end of its own is believed for this long without news."""
 KEEP_ALERTS_S = 86400.0
@@ -106,8 +108,7 @@ class Pruning:
     def prune(self, now: float) -> bool:
         """Drops what nothing refers to any more and what is older than anybody asks for; whether the graph differs."""
         state = self._state
-        placed = {unit.entity for unit in state.units.values()}
-        state.strangers[:] = [entity for entity in state.strangers if entity in placed]
+        fewer = self._prune_strangers()
         _drop(state.rulings, stale(state))
         self._prune_incidents(now)
         self._prune_alerts(now)
@@ -118,7 +119,20 @@ class Pruning:
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
         forget(state, now - KEEP_SIGNALS_S)
         forget_versions(state, now)
-        return self._forgetful.forget(now)
+        return self._forgetful.forget(now) or fewer
+
+    def _prune_strangers(self) -> bool:
+        """Whether entities that the graph does not know were dropped, so that it is to be drawn anew without them.
+
+        That takes long on a large estate, and their numbers must be the same after a restart: so it waits for many.
+        """
+        strangers = self._state.strangers
+        placed = {unit.entity for unit in self._state.units.values()}
+        kept = [entity for entity in strangers if entity in placed]
+        if len(strangers) - len(kept) < max(FEW_STRANGERS, len(self._state.entities) // 10):
+            return False
+        strangers[:] = kept
+        return True
 
     def _prune_incidents(self, now: float) -> None:
         due = self._incidents.take(now)
