@@ -90,6 +90,8 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """or something else does,"""
     starved_opening: float = 1.5
     """more where no more than work that does not arrive is told of,"""
+    handled_opening: float = 3.0
+    """more where data are only used, not made, and nothing is told of them;"""
     made_opening: float = 2.0
     """what others make does not fail by itself,"""
     made_by_itself: float = 0.5
@@ -98,8 +100,6 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """for each dependent that should show trouble and does not,"""
     absence_limit: float = 4.0
     """at most;"""
-    handled_opening: float = 3.0
-    """more where data are only used, not made, and nothing is told of them;"""
     changed: float = 2.0
     """so much less where something was changed just before."""
     silent: float = 1.3
