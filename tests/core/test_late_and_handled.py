@@ -108,7 +108,7 @@ def test_data_that_go_wrong_begin_sooner_where_they_are_made_than_where_they_are
     graph, prices = correlator.web.graph, scene.rulebook.correlate.weights.prices
 
     def costs(entity: str, kind: Family) -> float:
-        return correlator._opening(key(graph.node(entity), kind), T0, T0)
+        return correlator.costs.unchanged(key(graph.node(entity), kind), T0, T0)
 
     assert costs("pipeline/users", Family.DATA) == prices.opening + prices.silent_opening
     assert costs("cache/online", Family.DATA) == costs("pipeline/users", Family.DATA) + prices.handled_opening

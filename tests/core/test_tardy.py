@@ -54,9 +54,9 @@ def test_a_cause_costs_more_before_it_shows_itself() -> None:
     correlator = lost_host().engine._chart.correlator
     host = key(correlator.web.graph.node("host/h1"), Family.FAILING)
     now = T0 + 900.0
-    before, since = correlator._opening(host, T0, now), correlator._opening(host, T0 + 590.0, now)
+    before, since = correlator.costs.unchanged(host, T0, now), correlator.costs.unchanged(host, T0 + 590.0, now)
     assert before > since + 2.0
-    assert correlator._opening(host, T0 + 310.0, now) == since  # rules may hold back so long
+    assert correlator.costs.unchanged(host, T0 + 310.0, now) == since  # rules may hold back so long
 
 
 def test_a_part_that_begins_before_the_whole_fits_it_less_than_one_that_begins_after() -> None:

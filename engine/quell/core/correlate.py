@@ -6,44 +6,32 @@ shown depends on times and not on how deliveries were batched.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from math import floor, inf
 
-import msgspec
 import numpy as np
 
-from quell.core.blame import BAR, change_bonus
 from quell.core.conclude import Cause
+from quell.core.costs import Costs
 from quell.core.cover import Cover
-from quell.core.customs import aloofness
-from quell.core.families import COUNT, Family, family, of_itself, overdue
+from quell.core.families import COUNT, Family, family, of_itself
 from quell.core.fellows import Fellows
 from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import Rows, key
 from quell.core.steps import Steps, finished
-from quell.core.tardy import quiet
-from quell.core.trail import OF_DATA
-from quell.core.web import TOGETHER_S, Web, window
+from quell.core.web import TOGETHER_S, Web
 from quell.core.weighed import Weighed
+from quell.core.worth import MOST_ASKED, Worth
 from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
 from quell.model.state import Group, Root, State, Unit
 from quell.model.topology import Change
-from quell.model.weights import TROUBLES
 
 MOST_LIVE = 10_000
 """From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
 there, and no way to a new unit leads through others."""
-MOST_ASKED = 128
-"""So many alerts of one unit are asked what they say of it, and for their customs: what all of those do for themselves
-is no trouble."""
-ABSENCE_FANOUT = 40
-NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
-"""Where a cause shows on which nothing depends."""
 CLOSE_DATA_S = 9000.0
 LARGE_GROUP = 250
 FRESH_CAUSES = 24
@@ -65,26 +53,19 @@ class Correlator:
         """Where data were changed since the web was asked last."""
         self._graph = graph
         self._settings = settings
-        self._prices, self._timing = graph.weights.prices, graph.weights.timing
-        self._enough = self._prices.enough
-        quiet: list[float] = [getattr(graph.weights.noise, kind) for kind in TROUBLES]
-        self._worth = [self._prices.evidence - less for less in quiet]
-        """What explaining one alert of each family earns, and what explaining the most alerts of it does."""
-        self._most_worth = [worth + self._prices.more_limit for worth in self._worth]
         self._state = state
-        self._expected: dict[int, tuple[tuple[int, ...], array[float]]] = {}
         self._fresh = {unit for group in state.groups.values() for unit in group.fresh}
-        self._ample: set[int] = set()
-        """Units that are known to have alerts enough to be worth all that one can be."""
-        self._posing = Posing(state, self._timing)
+        self._posing = Posing(state, graph.weights.timing)
         self._fellows = Fellows(graph, state, self._web.full)
         self._weighed = Weighed()
+        self.costs = Costs(graph, state, self._web)
+        self._worth = Worth(graph.weights, state)
         self._alerts: Counter[int] = Counter()
         for unit in state.units.values():
             self._alerts[unit.group] += len(unit.alerts)
         for unit in state.units.values():
             if not unit.weight:  # a snapshot of before weights were kept
-                unit.weight = self._weight(unit)
+                unit.weight = self._worth.of(unit)
 
     @property
     def web(self) -> Web:
@@ -100,8 +81,7 @@ class Correlator:
 
     def weigh_changes(self, nats: float) -> None:
         """What a change at once before is worth from now on."""
-        if nats != self._prices.changed:
-            self._prices = msgspec.structs.replace(self._prices, changed=nats)
+        self.costs.weigh_changes(nats)
 
     def add(self, alert: Alert, now: float) -> Unit | None:
         """Puts a new episode of an alert where it belongs; returns its unit, None when no entity is known."""
@@ -139,7 +119,7 @@ class Correlator:
                 web.broke(unit)
         unit.alerts.append((alert.fingerprint, alert.episode))
         self._alerts[group.id] += 1
-        unit.weight = self._weight(unit)
+        unit.weight = self._worth.of(unit)
         if unit.id not in self._fresh:
             self._fresh.add(unit.id)
             group.fresh.append(unit.id)
@@ -166,8 +146,8 @@ class Correlator:
                 self.web.broke(unit)
         unit.alerts += members
         self._alerts[unit.group] += len(members)
-        if self._state.customs or unit.id not in self._ample:
-            unit.weight = self._weight(unit)
+        if self._worth.may_change(unit):
+            unit.weight = self._worth.of(unit)
 
     def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
         """The group of a new unit: the union of the groups it ties together, under the lowest id."""
@@ -262,7 +242,7 @@ class Correlator:
         self._leave(gone)
 
     def _leave(self, gone: list[int]) -> None:
-        self._ample.difference_update(gone)
+        self._worth.forget(gone)
         for unit_id in gone:
             self._posing.forget(unit_id)
             self._fellows.drop(self._state.units[unit_id])
@@ -293,12 +273,9 @@ class Correlator:
         def opening(cause: int, began: float) -> float:
             known = prices.get((cause, began))
             if known is None:
-                known = self._opening(cause, began, now)
                 changed = changes(self._graph.name(cause // COUNT))
-                if changed:
-                    bonus = change_bonus(changed, began, symptoms.first(cause, began), self._prices.changed)
-                    known = min(known, self._of_data(cause, changed, bonus)) - bonus
-                prices[cause, began] = known
+                first = symptoms.first(cause, began) if changed else began
+                known = prices[cause, began] = self.costs.opening(cause, began, changed, first, now)
             return known
 
         floors: dict[int, float] = {}
@@ -306,12 +283,12 @@ class Correlator:
         def floor_price(cause: int) -> float:
             known = floors.get(cause)
             if known is None:
-                known = floors[cause] = self._floor(cause, changes)
+                known = floors[cause] = self.costs.least(cause, changes(self._graph.name(cause // COUNT)))
             return known
 
         cover = Cover(
             symptoms, opening, self._claims_of,
-            floor=floor_price, before=before, now=now, prices=self._prices, weighed=self._weighed,
+            floor=floor_price, before=before, now=now, prices=self.costs.prices, weighed=self._weighed,
             gaps=self._graph.gaps,
         )  # fmt: skip
         yield
@@ -321,11 +298,6 @@ class Correlator:
         parts = sorted(part for cause in solved for part in cause.parts)
         group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
         return [cause.of(tuple([ids[unit] for unit in cause.units])) for cause in solved]
-
-    def _floor(self, cause: int, changes: Callable[[str], Iterable[Change]]) -> float:
-        """The least that a cause may cost, whenever it began."""
-        price, changed, bonus = self._least(cause), changes(self._graph.name(cause // COUNT)), self._prices.changed
-        return min(price, self._of_data(cause, changed, bonus)) - bonus if changed else price
 
     def _stays_noise(self, group: Group, changes: Callable[[str], Iterable[Change]]) -> bool:
         """Whether no cause can be worth its price to a few units that are all there are, as with most groups."""
@@ -337,8 +309,11 @@ class Correlator:
             for cause, (cost, _) in self.web.claims[unit_id].items():
                 if cost < weight:
                     most[cause] = most.get(cause, 0.0) + weight - cost
-        cheapest = self._prices.cheapest
-        return not any(worth > cheapest and worth - self._floor(cause, changes) > 0.0 for cause, worth in most.items())
+        cheapest = self.costs.prices.cheapest
+        return not any(
+            worth > cheapest and worth > self.costs.least(cause, changes(self._graph.name(cause // COUNT)))
+            for cause, worth in most.items()
+        )
 
     def _searched(self, group: Group) -> None:
         self._fresh.difference_update(group.fresh)
@@ -376,54 +351,10 @@ class Correlator:
     def reweigh(self) -> None:
         """Weighs all live units anew, as other weights hold: what each could have come from is to be searched again."""
         for unit in self._state.units.values():
-            unit.weight = self._weight(unit)
+            unit.weight = self._worth.of(unit)
         for group in self._state.groups.values():
             group.fresh = list(group.units)
         self._fresh = set(self._state.units)
-
-    def _weight(self, unit: Unit) -> float:
-        """What explaining a unit earns: another rule that fires says more than the same rule on another replica.
-
-        That has a limit, which is told by the first few alerts of a large unit.
-        """
-        prices = self._prices
-        if unit.id in self._ample or self._is_ample(unit):
-            most = self._most_worth[unit.family]
-            return most - prices.aloof * self._aloof(unit) if self._state.customs else most
-        marks: set[str] = set()
-        names: set[str] = set()
-        more = 0.0
-        for mark, _ in unit.alerts:
-            marks.add(mark)
-            alert = self._state.alerts.get(mark)
-            if alert is not None:
-                names.add(alert.name)
-            replicas = len(marks) - max(len(names), 1)
-            more = prices.more_names * max(len(names) - 1, 0) + prices.more_replicas * replicas
-            if more >= prices.more_limit:
-                break
-        return self._worth[unit.family] + min(more, prices.more_limit) - prices.aloof * self._aloof(unit)
-
-    def _is_ample(self, unit: Unit) -> bool:
-        """Whether a unit is worth all that one can be; it stays so, as its first alerts stay the first."""
-        if len(unit.alerts) < self._enough or len(dict(unit.alerts[: self._enough])) < self._enough:
-            return False
-        self._ample.add(unit.id)
-        return True
-
-    def _aloof(self, unit: Unit) -> float:
-        """How much all the rules of a unit fire for themselves; most do not, which is seen at the first."""
-        alerts, customs = self._state.alerts, self._state.customs
-        least = 1.0
-        for mark, _ in islice(unit.alerts, MOST_ASKED):
-            alert = alerts.get(mark)
-            custom = None if alert is None else customs.get(alert.name)
-            if custom is None:
-                return 0.0
-            least = min(least, aloofness(custom))
-            if least == 0.0:
-                break
-        return least
 
     def _claims_of(self, cause: int) -> Rows:
         at_home = self.web.units_at(cause)
@@ -434,72 +365,3 @@ class Correlator:
             dearer = self.web.itself.dearer(broken[:1], np.zeros(len(keys), dtype=np.int64), keys)
             costs = costs if dearer is None else costs + dearer
         return keys, costs, lags
-
-    def _opening(self, cause: int, began: float, now: float) -> float:
-        """What it costs to open a cause without a change: more when it is silent or lacks expected symptoms."""
-        ripe = min(1.0, max(0.0, (now - began) / self._timing.absence_ripe_s))
-        latest = began + self._timing.late_s
-        missing, before = quiet(self._web, self._state.units, cause, latest, lambda: self._expects(cause))
-        price = self._bare(cause, -inf if before else began)
-        return price + min(self._prices.absence_limit, self._prices.absence * missing) * ripe
-
-    def _bare(self, cause: int, began: float) -> float:
-        """The price of a cause before anything is said of its symptoms and changes."""
-        node = cause // COUNT
-        units = [self._state.units[unit] for unit in self.web.units_at(cause)]
-        own = [unit for unit in units if abs(unit.onset - began) <= window(unit.family)]
-        price = self._base(cause)
-        if self._graph.made(node):
-            by_itself = bool(own) and self._by_itself(node, own)
-            price += self._prices.made_by_itself if by_itself else self._prices.made_opening
-        if own:
-            return price
-        return price + self._unheard(cause)
-
-    def _base(self, cause: int) -> float:
-        """What a cause of its kind costs wherever it is: work that does not arrive is somebody else's doing."""
-        return self._prices.opening + (self._prices.starved_opening if cause % COUNT == Family.IDLE else 0.0)
-
-    def _least(self, cause: int) -> float:
-        """What a cause costs at least, whenever it began."""
-        node = cause // COUNT
-        units = self.web.units_at(cause)
-        price = self._base(cause)
-        if self._graph.made(node):
-            price += self._prices.made_by_itself if units else self._prices.made_opening
-        return price if units else price + self._unheard(cause)
-
-    def _unheard(self, cause: int) -> float:
-        """What a cause costs besides of which nothing is told there: data seldom go wrong where they are only used."""
-        node, kind = divmod(cause, COUNT)
-        price = self._prices.other_family_opening if self.web.alerting(node) else self._prices.silent_opening
-        return price + (
-            self._prices.handled_opening if kind == Family.DATA and not self._graph.made_of_data(node) else 0.0
-        )
-
-    def _by_itself(self, node: int, units: list[Unit]) -> bool:
-        """Whether what others make may be in trouble by itself: a KPI is not, and what is late waits for them."""
-        if self._graph.shown(node):
-            return False
-        marks = {mark for unit in units for mark, _ in unit.alerts[:MOST_ASKED]}
-        return not any(overdue(self._state.alerts[mark]) for mark in marks if mark in self._state.alerts)
-
-    def _of_data(self, cause: int, changed: Iterable[Change], bonus: float) -> float:
-        """The price where data themselves were changed: nothing on their way need show, and nobody made them fail."""
-        if bonus < BAR or cause % COUNT != Family.DATA or not any(change.type in OF_DATA for change in changed):
-            return inf
-        return self._prices.opening + (0.0 if self.web.units_at(cause) else self._prices.silent_opening)
-
-    def _expects(self, cause: int) -> tuple[tuple[int, ...], array[float]]:
-        """The dependents at which a cause should show, and how surely at each."""
-        known = self._expected.get(cause)
-        if known is None:
-            node, kind = divmod(cause, COUNT)
-            sure = [
-                (other, p)
-                for other, how, weight in self._graph.inn[node][:ABSENCE_FANOUT]
-                if (p := how.p[kind][kind] * weight) > 0.3
-            ]
-            known = tuple([other for other, _ in sure]), array("d", [p for _, p in sure])
-            known = self._expected[cause] = known if sure else NOWHERE
-        return known
