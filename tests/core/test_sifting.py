@@ -12,7 +12,8 @@ from core.test_leads import woven
 from quell.core import groups as sifting
 from quell.core.continuity import place_of
 from quell.core.engine import Engine
-from quell.core.web import LEG_WITHIN_S, Web
+from quell.core.nearness import LEG_WITHIN_S
+from quell.core.web import Web
 from quell.model.decision import Page
 from quell.model.records import AlertRecord, AnyRecord
 from quell.model.rulebook import Rulebook

@@ -11,9 +11,10 @@ import msgspec
 from quell.core.blame import BAR, change_bonus
 from quell.core.families import COUNT, Family, overdue
 from quell.core.graph import Graph
+from quell.core.nearness import window
 from quell.core.tardy import quiet
 from quell.core.trail import OF_DATA
-from quell.core.web import Web, window
+from quell.core.web import Web
 from quell.core.worth import MOST_ASKED
 from quell.model.state import State, Unit
 from quell.model.topology import Change

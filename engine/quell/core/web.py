@@ -21,36 +21,24 @@ from quell.core.columns import Claims, Columns
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.hubs import Hubs
-from quell.core.itself import JOBS, Itself
+from quell.core.itself import Itself
 from quell.core.kin import Kin
 from quell.core.kinds import MADE_OF_DATA
 from quell.core.leads import Leads
+from quell.core.legs import Legs
+from quell.core.nearness import Nearness
 from quell.core.reach import Claim, Reacher, Rows, key
 from quell.core.through import LEG_LIMIT, Through
 from quell.core.vicinity import Vicinity
 from quell.model.state import State, Unit
 
-BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
-"""Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
-TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
 _DATA = int(Family.DATA)
 TOGETHER_S = 900.0
 TOGETHER_DATA_S = 5400.0
 OVER_S = 60.0
 """What ended so long before is over: what fires then at the same place is another spell of trouble."""
-LEG_WITHIN_S = 1500.0
-LEG_WITHIN_DATA_S = 9000.0
 SHARED_LIMIT = 2.2
-HUB_FANOUT = 64
 NEWEST = 8
-MOST_TOGETHER = 8_000
-"""A group of so many units takes in no more, whatever leaves it: what comes then is a group of its own, as nobody
-could weigh them all."""
-
-
-def window(family: int) -> float:
-    """How long, in seconds, an onset at one entity may lie from another and still belong to the same trouble."""
-    return LEG_WITHIN_DATA_S if family == Family.DATA else LEG_WITHIN_S
 
 
 class Web:
@@ -74,6 +62,13 @@ class Web:
         self._shared_by: defaultdict[int, list[int]] = defaultdict(list)
         self._claimed_by: defaultdict[int, list[int]] = defaultdict(list)
         self._columns = Columns(self.claims, self._claimed_by)
+        self._nearness = Nearness(state)
+        self.full = self._nearness.full
+        """Whether a group is too large to take in more."""
+        self._legs = Legs(
+            graph, state, self.reacher,
+            at=self._at, claimed_by=self._claimed_by, leads=self._leads, kin=self.kin, nearness=self._nearness,
+        )  # fmt: skip
         self.missing: dict[int, float] = {}
         """By cause how many of those at which it should show are quiet; forgotten when it may be otherwise."""
         self._plain = 0
@@ -237,7 +232,7 @@ class Web:
             return self._share(unit)
         self.claims[unit.id] = {}
         self._through.begin(unit)
-        tied = self._tie(unit, node)
+        tied = self._tie(unit)
         self._at[here].append(unit.id)
         self._sits_at(node)
         work: deque[tuple[int, int]] = deque()
@@ -302,90 +297,19 @@ class Web:
             if cost <= SHARED_LIMIT:
                 # The newest claimants stand for all: older ones share their group, or are too long ago.
                 sharers = self._shared_by[cause]
-                tied.update(other for other in sharers[-NEWEST:] if self._near(unit, self._state.units[other]))
+                tied.update(other for other in sharers[-NEWEST:] if self._nearness.near(unit, self._state.units[other]))
                 sharers.append(unit.id)
         return tied
 
-    def _near(self, a: Unit, b: Unit) -> bool:
-        return abs(a.first - b.first) <= max(window(a.family), window(b.family)) and not self._apart(a, b)
-
-    def _apart(self, a: Unit, b: Unit) -> bool:
-        """Whether a group that is full keeps two units apart."""
-        return a.group != b.group and (self.full(a.group) or self.full(b.group))
-
-    def full(self, group_id: int) -> bool:
-        """Whether a group is too large to take in more."""
-        group = self._state.groups.get(group_id)
-        return group is not None and (group.full or len(group.units) >= MOST_TOGETHER)
-
-    def _may_lead(self, a: Unit, b: Unit) -> bool:
-        """Whether a way to one unit may lead through the other."""
-        return not (a.plain or b.plain) and self._near(a, b)
-
-    def _tie(self, unit: Unit, node: int) -> set[int]:
-        """Legs between the new unit and the live ones, in both directions."""
+    def _tie(self, unit: Unit) -> set[int]:
+        """Legs between a new unit and the live ones; returns these, and what is in its vicinity."""
         tied: set[int] = set()
-
-        def leg(symptom: int, cause: int, claim: Claim) -> None:
+        for symptom, cause, claim in self._legs.of(unit):
             self._through.tie(symptom, cause, claim)
             tied.add(symptom if cause == unit.id else cause)
-
-        here = key(node, unit.family)
-        static = self.reacher.reach(here)
-        for cause, (cost, lag) in zip(static.keys, static.claims, strict=True):
-            for other in self._at.get(cause, ()):
-                if cost <= LEG_LIMIT and self._may_lead(unit, self._state.units[other]):
-                    leg(unit.id, other, (cost, lag))
-        for other in self._claimed_by.get(here, ()):
-            if self._leads.alone(other, here):
-                continue  # what lies along lineage only is no way from here
-            other_unit = self._state.units[other]
-            reach = self.reacher.reach(key(self.graph.node(other_unit.entity), other_unit.family))
-            at = bisect_left(reach.keys, here)
-            known = at < len(reach.keys) and reach.keys[at] == here and reach.claims[at][0] <= LEG_LIMIT
-            if known and self._may_lead(unit, other_unit):
-                leg(other, unit.id, reach.claims[at])
-        for family in range(COUNT):
-            for other in self._at.get(key(node, family), ()):
-                if self._may_lead(unit, self._state.units[other]):
-                    cost = self._prices.other_family_leg if family != unit.family else self._prices.same_place_leg
-                    if self._brings(node, family, unit.family):
-                        leg(unit.id, other, (cost, 0.0))
-                    if self._brings(node, unit.family, family):
-                        leg(other, unit.id, (cost, 0.0))
-        self._tie_backward(unit, node, leg)
-        for other, cost in self.kin.ties(unit):
-            if self._apart(unit, self._state.units[other]):
-                continue
-            leg(unit.id, other, (cost, 0.0))
-            leg(other, unit.id, (cost, 0.0))
         near = (other for other, _ in self.vicinity.ties(unit))
-        tied.update(other for other in near if not self._apart(unit, self._state.units[other]))
+        tied.update(other for other in near if not self._nearness.apart(unit, self._state.units[other]))
         return tied
-
-    def _brings(self, node: int, cause: int, symptom: int) -> bool:
-        """Whether one kind of trouble at an entity may bring about another: bad data do in what runs to its end."""
-        return cause != _DATA or symptom == _DATA or self.graph.kind(node) in JOBS
-
-    def _tie_backward(self, unit: Unit, node: int, leg: object) -> None:
-        """Trouble at a dependent may show at what it depends on: no work arrives, or too much of it."""
-        assert callable(leg)
-        into = BACKWARD.get(unit.family)
-        if into is not None and len(self.graph.inn[node]) <= HUB_FANOUT:
-            for dependent, _, _ in self.graph.inn[node]:
-                for family in TROUBLED:
-                    for other in self._at.get(key(dependent, family), ()):
-                        if self._may_lead(unit, self._state.units[other]):
-                            leg(unit.id, other, (into, 60.0))
-        if unit.family not in TROUBLED:
-            return
-        for needed, _, _ in self.graph.out[node]:
-            if len(self.graph.inn[needed]) > HUB_FANOUT:
-                continue
-            for brought, cost in BACKWARD.items():
-                for other in self._at.get(key(needed, brought), ()):
-                    if self._may_lead(unit, self._state.units[other]):
-                        leg(other, unit.id, (cost, 60.0))
 
     def _lower(self, unit_id: int, cause: int, claim: Claim) -> None:
         if claim[0] > LEG_LIMIT:

@@ -20,7 +20,7 @@ import msgspec
 from quell.core.edges import USUAL, WAYS
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
-from quell.core.web import window
+from quell.core.nearness import window
 from quell.model.weights import DEFAULT, TROUBLES, Noise, Passage, Table, Travel, Weights
 from quell.training.storms import Truth
 from quell.training.trying import Course, Seen, sightings
