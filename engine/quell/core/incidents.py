@@ -15,10 +15,10 @@ import msgspec
 from quell.core.alerts import Alerts
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, continued, kept, place_of
+from quell.core.growth import Growth
 from quell.core.joining import Joining
-from quell.core.listed import Listed, OfAlerts
 from quell.core.lives import Lives
-from quell.core.logbook import Logbook, noted, remade
+from quell.core.logbook import Logbook, noted
 from quell.core.looks import Look, Moves
 from quell.core.newcomers import newcomers
 from quell.core.pager import Pager
@@ -27,11 +27,11 @@ from quell.core.rank import Changes, Ranker
 from quell.core.remains import remains
 from quell.core.rulings import Rulings
 from quell.core.said import OfColumns
-from quell.core.severity import rank, worst
+from quell.core.severity import worst
 from quell.core.standing import Standing
 from quell.core.steps import Steps
 from quell.model.alert import Alert, Reason
-from quell.model.decision import AlertChanged, AnyDecision, IncidentEvent
+from quell.model.decision import AlertChanged, AnyDecision
 from quell.model.incident import Incident
 from quell.model.rulebook import Rulebook
 from quell.model.state import Group, State
@@ -63,6 +63,7 @@ class Incidents:
         self._logbook = logbook
         self._pager = pager
         self._lives = lives
+        self._growth = Growth(rulebook, state, logbook, lives)
         self._rulings = Rulings(state)
         self._standing = standing
         self._joining = joining
@@ -111,7 +112,7 @@ class Incidents:
             else:
                 more = self._rulings.elsewhere(name, look.before)
             listed = look.listed(cluster)
-            self._update(name, cluster, listed, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
+            self._growth.follow(name, cluster, listed, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
             if name in self._state.incidents:
                 self._pager.take_over(name, came.get(name, {}), now, out)
                 self._pager.page_if_due(name, now, out, listed if isinstance(listed, OfColumns) else None)
@@ -307,128 +308,6 @@ class Incidents:
         self._state.alerts[member[0]] = moved
         if not self._alerts.rejudge([member[0]], now, out):
             out.append(AlertChanged(at=now, alert=self._state.alerts[member[0]]))
-
-    def _update(
-        self,
-        name: str,
-        cluster: Cluster,
-        listed: Listed | None,
-        ranker: Ranker,
-        changes: Changes,
-        *,
-        more: Sequence[Alert],
-        anew: bool,
-        mix: bool,
-        now: float,
-        out: list[AnyDecision],
-    ) -> None:
-        """Brings one incident in line with its cluster. ``anew``: something fires that was not in it before.
-
-        ``mix``: alerts went from it to another incident, or came from one.
-
-        It lists an alert by its present firing only; an earlier one whose alert fires elsewhere by now is history.
-        ``more`` belong to it by a person's word, or since before it was over, and are explained elsewhere if at all:
-        what it is called and who is suspected is up to the larger part.
-        """
-        known = self._state.incidents.get(name)
-        if listed is None:
-            listed = OfAlerts(self._listed(cluster))
-        own = len(listed.marks)
-        if more:
-            listed = OfAlerts(sorted((*listed.alerts(), *more), key=lambda alert: (alert.starts_at, alert.fingerprint)))
-        marks, severity = listed.marks, listed.severity
-        if known is not None and known.status == "resolved" and not anew:
-            if set(marks) <= set(known.alerts):
-                return
-            marks = tuple(dict.fromkeys((*known.alerts, *marks)))
-        if not marks:
-            self._lives.emptied(known, now, out)
-            return
-        reopens = known is not None and known.status == "resolved" and anew
-        stands = known is not None and known.status != "merged" and not reopens
-        if known is not None and known.suspects and stands and (known.alerts, known.severity) == (marks, severity):
-            first = ranker.entity(cluster.cause)
-            heard = ranker.heard(cluster.cause, known.updated_at)
-            if first == known.suspects[0].entity and not heard and not self._news_of(first, known, changes):
-                return
-        suspects = ranker.suspects(cluster.cause, changes)
-        seen = Incident(
-            id=name,
-            title=listed.title(suspects),
-            status=known.status if known else "open",
-            opened_at=known.opened_at if known else now,
-            updated_at=now,
-            severity=severity,
-            alerts=marks,
-            entities=listed.entities(),
-            suspects=tuple(suspects),
-            no_clear_cause=suspects[0].confidence < self._rulebook.correlate.clear_cause_bar,
-            impact=ranker.impact(cluster.cause),
-            changes=tuple(dict.fromkeys(suspect.change for suspect in suspects if suspect.change)),
-        )
-        if known is not None and len(more) >= own and known.suspects:
-            seen = msgspec.structs.replace(
-                seen, title=known.title, suspects=known.suspects, no_clear_cause=known.no_clear_cause,
-                impact=known.impact, changes=known.changes,
-            )  # fmt: skip
-        if known is None:
-            opened = noted(seen, now, "opened", f"{len(marks)} alerts: {seen.title}")
-            self._logbook.keep(opened, "opened", now, out, listed)
-        else:
-            self._grow(remade(known) if mix else known, seen, listed, now, out, reopens=reopens)
-        if not listed.fires():
-            self._logbook.watch(
-                name, min(self._state.calm_at.get(name, now + self._logbook.calm_s), now + self._logbook.calm_s)
-            )
-
-    def _listed(self, cluster: Cluster) -> list[Alert]:
-        """The alerts of which a cluster holds the present firing."""
-        return [
-            alert
-            for mark, episode in cluster.members
-            if (alert := self._state.alerts.get(mark)) is not None and alert.episode == episode
-        ]
-
-    def _news_of(self, entity: str, known: Incident, changes: Changes) -> bool:
-        """Whether something changed there since the incident was last looked at."""
-        told = max((change.at for change in changes(entity)), default=0.0)
-        return told > 0.0 and known.suspects[0].change is None
-
-    def _grow(
-        self, known: Incident, seen: Incident, listed: Listed, now: float, out: list[AnyDecision], *, reopens: bool
-    ) -> None:
-        grown = msgspec.structs.replace(
-            known,
-            title=seen.title,
-            severity=seen.severity,
-            alerts=seen.alerts,
-            entities=seen.entities,
-            suspects=seen.suspects,
-            no_clear_cause=seen.no_clear_cause,
-            impact=seen.impact,
-            changes=seen.changes,
-        )
-        if grown == known and known.status != "merged" and not reopens:
-            return
-        event: IncidentEvent = "updated"
-        first, was = seen.suspects[0], known.suspects[0] if known.suspects else None
-        if known.status == "merged":
-            apart = msgspec.structs.replace(grown, status="open", merged_into=None, resolved_at=None)
-            grown, event = noted(apart, now, "split", "its alerts stand apart again"), "split"
-        elif reopens:
-            grown, event = noted(self._lives.again(grown, now), now, "reopened", "more of it fires"), "reopened"
-        elif rank(seen.severity) > rank(known.severity):
-            grown = noted(grown, now, "escalated", f"severity is now {seen.severity}")
-            event = "escalated"
-        elif was is None or (first.entity, first.change) != (was.entity, was.change):
-            grown = noted(grown, now, "suspects_changed", f"first suspect is now {first.entity}")
-            event = "suspects_changed"
-        if len(seen.alerts) > len(known.alerts) and event == "updated":
-            more = len(seen.alerts) - len(known.alerts)
-            grown = noted(grown, now, "grew", f"{more} more alert{'s' * (more != 1)}")
-        self._logbook.keep(grown, event, now, out, listed)
-        if event == "reopened":
-            self._logbook.watch(grown.id, now + self._rulebook.triage.lone_page_after_s)
 
     def _rest(self, crowd: Incident, members: Sequence[Member], after: Mapping[Member, str]) -> tuple[str, ...]:
         """What stays of a crowd when some of its members have found their company."""
