@@ -149,7 +149,7 @@ class Consequences:
         name = decision.incident.id
         self._alerts.incident_changed(self._state.incidents[name], now, out)
         if decision.event in {"reopened", "split"}:
-            self._pager.plan(self._state.incidents[name])
+            self._pager.reminders.plan(self._state.incidents[name])
         out.extend(self._following.changed(self._state.incidents[name], now))
         grown = self._escalation.on_incident(self._state.incidents[name], decision.event, now)
         if grown and not any(isinstance(one, Page) and one.incident == name for one in out[at:]):

@@ -249,7 +249,7 @@ class Engine:
         for incident in self.state.incidents.values():
             if incident.is_open or incident.id in self.state.calm_at:
                 self._agenda.put(self.state.calm_at.setdefault(incident.id, self.state.now), "calm", incident.id)
-            self._pager.plan(incident)
+            self._pager.reminders.plan(incident)
             self._people.plan(incident)
         self._escalation.plan()
         self._agenda.put(self._automation.next_due(), "runs")

@@ -16,6 +16,7 @@ from quell.core.alerts import Alerts
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, continued, kept, place_of
 from quell.core.growth import Growth
+from quell.core.handing_on import HandingOn
 from quell.core.joining import Joining
 from quell.core.lives import Lives
 from quell.core.logbook import Logbook, noted
@@ -67,6 +68,7 @@ class Incidents:
         self._rulings = Rulings(state)
         self._standing = standing
         self._joining = joining
+        self._handing_on = HandingOn(rulebook, state, logbook, pager)
 
     def settle(
         self,
@@ -100,7 +102,7 @@ class Incidents:
         yield
         yield from self._put(moves)
         after = placed.after if lost else {}
-        self._pager.hand_on_pages(lost, after, now, out)
+        self._handing_on.absorbed(lost, after, now, out)
         came = self._came(moves) if any(was is not None for was, _ in moves.between) else {}
         joined = moves.joined
         mixed = {one for was, name in moves.between if was and name for one in (was, name)}
@@ -114,7 +116,7 @@ class Incidents:
             listed = look.listed(cluster)
             self._growth.follow(name, cluster, listed, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
             if name in self._state.incidents:
-                self._pager.take_over(name, came.get(name, {}), now, out)
+                self._handing_on.moved(name, came.get(name, {}), now, out)
                 self._pager.page_if_due(name, now, out, listed if isinstance(listed, OfColumns) else None)
             yield
         for name in sorted(apart.keys() - {name for _, name in story}):

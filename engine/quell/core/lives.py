@@ -65,7 +65,7 @@ class Lives:
 
     def acknowledge(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
         """A person takes an incident as it is now; should it become worse than anything told so far, it pages again."""
-        told = self._pager.told(incident, seen=True)
+        told = self._pager.pageable.told(incident, seen=True)
         acked = msgspec.structs.replace(
             incident, status="acknowledged", acknowledged_by=by, told_severity=told, snoozed_until=None
         )
@@ -83,7 +83,7 @@ class Lives:
             reminders=0,
         )
         self._logbook.keep(noted(free, now, "let go", note, by), "updated", now, out)
-        self._pager.plan(self._state.incidents[incident.id])
+        self._pager.reminders.plan(self._state.incidents[incident.id])
 
     def resolve(self, name: str, by: str, why: str, now: float, out: list[AnyDecision]) -> None:
         """Ends an incident."""
@@ -116,7 +116,7 @@ class Lives:
 
     def heard_again(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Nothing mutes a firing alert any more: so its incident is not over, unless a person's word on that stands."""
-        if alert.incident not in self._state.calm_at and self._pager.able(alert):
+        if alert.incident not in self._state.calm_at and self._pager.pageable.able(alert):
             self.back(alert, now, out, "fires still, and nothing mutes it any more")
 
     def again(self, incident: Incident, now: float) -> Incident:
@@ -162,9 +162,9 @@ class Lives:
         if incident.status != "resolved":
             return
         own = self._own(incident)
-        firing = [mark for mark in own if self._pager.able(self._state.alerts.get(mark))]
+        firing = [mark for mark in own if self._pager.pageable.able(self._state.alerts.get(mark))]
         if not firing:
-            if any(self._pager.may_be_able(self._state.alerts.get(mark)) for mark in own):
+            if any(self._pager.pageable.may_be_able(self._state.alerts.get(mark)) for mark in own):
                 self._logbook.ask(incident.id, now + TRUST_S)  # what mutes or holds it now may end before it does
             return
         again = msgspec.structs.replace(incident, **ANEW, **UNPAGED, alerts=self._own(incident))

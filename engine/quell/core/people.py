@@ -11,7 +11,8 @@ from quell.core.agenda import Agenda
 from quell.core.alerts import Alerts
 from quell.core.continuity import new_name, place_of
 from quell.core.logbook import Logbook, noted, remade
-from quell.core.pager import UNPAGED, Pager, told_of
+from quell.core.pageable import told_of
+from quell.core.pager import UNPAGED, Pager
 from quell.core.rulings import Rulings
 from quell.core.severity import rank, worst
 from quell.core.titles import title
@@ -79,7 +80,7 @@ class People:
     def snooze(self, incident: Incident, seconds: float, by: str, now: float, out: list[AnyDecision]) -> None:
         """Acknowledged until then; if it is still open, people are called again."""
         until = now + seconds
-        told = self._pager.told(incident, seen=True)
+        told = self._pager.pageable.told(incident, seen=True)
         quiet = msgspec.structs.replace(
             incident, status="acknowledged", acknowledged_by=by, told_severity=told, snoozed_until=until
         )
@@ -131,7 +132,7 @@ class People:
         whole = remade(msgspec.structs.replace(whole, told_severity=self._told(whole, gone)))
         self._logbook.keep(noted(whole, now, "absorbed", f"{gone.id}, {gone.title}{said}", by), "updated", now, out)
         self._move(moving, incident.id, now, out)
-        self._pager.plan(self._state.incidents[incident.id])
+        self._pager.reminders.plan(self._state.incidents[incident.id])
 
     def split(
         self, incident: Incident, marks: Sequence[str], *, by: str, note: str, now: float, out: list[AnyDecision]
@@ -183,7 +184,7 @@ class People:
 
     def _told(self, whole: Incident, gone: Incident) -> str | None:
         """Who merged two has seen both: neither is news."""
-        told = self._pager.told(whole, seen=True)
+        told = self._pager.pageable.told(whole, seen=True)
         return max(told, told_of(gone), key=rank) if whole.paged_at is not None else whole.told_severity
 
     def _move(self, marks: Sequence[str], name: str, now: float, out: list[AnyDecision]) -> None:
