@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from quell.core.automation import RESUMED
 from quell.daemon.api.app import build
 from quell.daemon.api.services import Services
 from quell.daemon.arguments import Arguments
+from quell.daemon.audit import AuditTrail
 from quell.daemon.auth import Doors, Tokens
 from quell.daemon.bad_input import BadInput
 from quell.daemon.body import Limits
@@ -56,17 +56,16 @@ from quell.daemon.schedule import Schedule
 from quell.daemon.secrets_of import secrets_of
 from quell.daemon.sources import Sources
 from quell.daemon.status import set_gauges, status_of
-from quell.daemon.taking_up import awaited, waiting
+from quell.daemon.taking_up import awaited, lost_answers
 from quell.daemon.tenure import Tenure
 from quell.daemon.view import EngineView
 from quell.daemon.writer import Writer
 from quell.errors import Overloaded, StoreError
-from quell.model.decision import Audit, Perform, RequestEvidence
-from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord, StepFinished
+from quell.model.decision import Perform, RequestEvidence
+from quell.model.records import AnyRecord, CommandRecord, DeliveryRecord
 from quell.replay.deliveries import Deliveries
 from quell.sdk.connector import Connector, Received
-from quell.store.opening import MEMORY, open_for_reading
-from quell.store.port import AuditBreak, Store
+from quell.store.port import Store
 
 _DRAIN_ACTS_S = 4.0
 _DRAIN_TURNS_S = 3.0
@@ -110,6 +109,7 @@ class Daemon:
         self._started_at = clock.now()
         self._tasks: list[asyncio.Task[None]] = []
         self.writer = Writer(store)
+        self.audit = AuditTrail(self.writer, clock, self._opened_store, loaded.settings.directory)
         self.tenure = Tenure(self.writer, self._lost)
         self.sources = Sources(kinds, clock.now, self.metrics)
         self._first_sources = self.sources.prepared(loaded.settings)
@@ -188,7 +188,7 @@ class Daemon:
         )  # fmt: skip
         services = Services(
             loop=self.loop, inbox=self.inbox, writer=self.writer, clock=self.clock, status=self.status,
-            delivered=self._delivered, replaying=replaying, audit_break=self._audit_break, git=self.git,
+            delivered=self._delivered, replaying=replaying, audit_break=self.audit.first_break, git=self.git,
             figures=self.figures,
             releases=self.releases,
             suggestions=self.suggestions,
@@ -237,7 +237,8 @@ class Daemon:
         await self.loop.catch_up()
         self._spawn(self.loop.run(), "loop")
         await self.performer.reconcile(left)
-        await self._tell_again()
+        if lost := await lost_answers(self.writer, self.loop.decider.state):
+            await self.inbox.put(lost, inside=True)
         self.inbox.open()
         self.schedule.start()
         await self.chat.start()
@@ -352,32 +353,11 @@ class Daemon:
         self.schedule.follow()
         self.chat.follow()
         if before != loaded.rulebook.version:
-            await self._note("reload", loaded.rulebook.version, f"rules and playbooks, {before} until now")
+            await self.audit.note("reload", loaded.rulebook.version, f"rules and playbooks, {before} until now")
         self.reloader.warnings = loaded.warnings
         for problem in loaded.warnings:
             self._log.warning("worth a look", problem=str(problem))
         return loaded.rulebook.version
-
-    async def _note(self, what: str, target: str, detail: str) -> None:
-        """Into the audit trail; the log has it in any case."""
-        entry = Audit(at=self.clock.now(), who="quell", what=what, target=target, detail=detail)
-        self._log.info("noted", what=what, target=target, detail=detail)
-        try:
-            await self.writer.call(self._store.note, [entry])
-        except StoreError as error:
-            self._log.error("the audit trail lacks an entry", what=what, target=target, error=str(error))
-
-    async def _audit_break(self) -> AuditBreak | None:
-        """The first broken row of the audit trail. A long trail is read beside the writer, whom others wait for."""
-        url = self._opened_store
-        if url in MEMORY:
-            return await self.writer.call(self._store.verify_audit)
-
-        def look() -> AuditBreak | None:
-            with closing(open_for_reading(url, self.settings.directory)) as reading:
-                return reading.verify_audit()
-
-        return await asyncio.to_thread(look)
 
     async def _tell(self, records: list[AnyRecord]) -> None:
         """Takes in what quell says of itself; when there is no room for it, it is in the log all the same."""
@@ -398,17 +378,6 @@ class Daemon:
         owners = self.sources.owners(delivery.path.partition("?")[0])
         path = delivery.path.partition("?")[0]
         return Deliveries({path: owners[0].connector} if owners else {}).decode(delivery)
-
-    async def _tell_again(self) -> None:
-        """Results that the ledger has, but of which a run still waits: possible only if a journal was cut short."""
-        keys = waiting(self.loop.decider.state)
-        results: list[StepFinished] = []
-        for run_id in sorted(set(keys.values())):
-            entries = await self.writer.call(self._store.ledger, run_id)
-            results += [entry.result for entry in entries if entry.result is not None and entry.perform.key in keys
-                        and entry.state in {"done", "failed"}]  # fmt: skip
-        if results:
-            await self.inbox.put(results, inside=True)
 
     def status(self) -> dict[str, Any]:
         """How everything is."""

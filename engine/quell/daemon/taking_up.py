@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quell.core.stand import awaiting, current, each_under_way
+from quell.daemon.writer import Writer
 from quell.model.decision import Perform
+from quell.model.records import StepFinished
 from quell.model.run import Run
 from quell.model.state import State
 
@@ -24,6 +26,17 @@ def awaited(state: State, deed: Perform) -> bool:
     if act is None:
         return False
     return act.state != "in_doubt" or deed.repeat != "never"
+
+
+async def lost_answers(writer: Writer, state: State) -> list[StepFinished]:
+    """Results that the ledger has, but of which a run still waits: possible only if a journal was cut short."""
+    keys = waiting(state)
+    results: list[StepFinished] = []
+    for run_id in sorted(set(keys.values())):
+        entries = await writer.call(writer.store.ledger, run_id)
+        ended = (entry for entry in entries if entry.perform.key in keys and entry.state in {"done", "failed"})
+        results += [entry.result for entry in ended if entry.result is not None]
+    return results
 
 
 def waiting(state: State) -> dict[str, str]:
