@@ -136,7 +136,7 @@ def through(hubs: Hubs, name: str) -> float:
     """By how much the way from the host to a service is dearer."""
     graph = hubs.graph
     found = Reacher(graph).rows(key(graph.number[name], Family.FAILING))
-    costs = hubs.dearly(found[0], found[1]) - found[1]
+    costs = hubs.dearly(found[1], hubs.places(found[0], found[1])) - found[1]
     return float(costs[np.searchsorted(found[0], key(graph.number["host/h"], Family.FAILING))])
 
 

@@ -43,7 +43,7 @@ class Columns:
 
     def on(self, causes: Collection[int], units: Sequence[int]) -> Claims:
         """What these units claim of these causes."""
-        found = [(cause, column) for cause in sorted(causes) if (column := self._column(cause)) is not None]
+        found = [(cause, column) for cause in sorted(causes) if (column := self.of(cause)) is not None]
         if not found:
             none = np.empty(0, dtype=np.int64)
             return Claims(none, none, np.empty(0), np.empty(0))
@@ -57,7 +57,8 @@ class Columns:
             return Claims(unit, cause, both[0], both[1])
         return Claims(unit[mine], cause[mine], both[0][mine], both[1][mine])
 
-    def _column(self, cause: int) -> Column | None:
+    def of(self, cause: int) -> Column | None:
+        """Who claims a cause, at what cost and lag; None if nobody does."""
         known = self._kept.get(cause)
         if known is None:
             ids = self._claimed_by.get(cause)

@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import floor, inf
 
-import numpy as np
-
 from quell.core.conclude import Cause
 from quell.core.costs import Costs
 from quell.core.cover import Cover
@@ -19,8 +17,9 @@ from quell.core.families import COUNT, Family, family, of_itself
 from quell.core.fellows import Fellows
 from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
-from quell.core.reach import Rows, key
+from quell.core.reach import key
 from quell.core.steps import Steps, finished
+from quell.core.toward import Toward
 from quell.core.web import TOGETHER_S, Web
 from quell.core.weighed import Weighed
 from quell.core.worth import MOST_ASKED, Worth
@@ -58,6 +57,7 @@ class Correlator:
         self._posing = Posing(state, graph.weights.timing)
         self._fellows = Fellows(graph, state, self._web.full)
         self._weighed = Weighed()
+        self._toward = Toward(self._web, state.units)
         self.costs = Costs(graph, state, self._web)
         self._worth = Worth(graph.weights, state)
         self._alerts: Counter[int] = Counter()
@@ -287,7 +287,7 @@ class Correlator:
             return known
 
         cover = Cover(
-            symptoms, opening, self._claims_of,
+            symptoms, opening, self._toward.of,
             floor=floor_price, before=before, now=now, prices=self.costs.prices, weighed=self._weighed,
             gaps=self._graph.gaps,
         )  # fmt: skip
@@ -355,13 +355,3 @@ class Correlator:
         for group in self._state.groups.values():
             group.fresh = list(group.units)
         self._fresh = set(self._state.units)
-
-    def _claims_of(self, cause: int) -> Rows:
-        at_home = self.web.units_at(cause)
-        keys, costs, lags = self.web.rows_of_cause(at_home[0]) if at_home else self.web.reacher.rows(cause)
-        costs = self.web.hubs.dearly(keys, costs)
-        broken = [unit for unit in map(self._state.units.__getitem__, at_home) if unit.itself]
-        if broken:
-            dearer = self.web.itself.dearer(broken[:1], np.zeros(len(keys), dtype=np.int64), keys)
-            costs = costs if dearer is None else costs + dearer
-        return keys, costs, lags

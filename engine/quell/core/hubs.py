@@ -11,8 +11,9 @@ way of it, and explains of these as little; what stands there too is reached oth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+class Place(NamedTuple):
+    """A hub, which of some causes are that, and which lie behind it."""
+
+    hub: int
+    own: slice
+    behind: Ints
+
+
 class Hubs:
     """Counts who is in trouble by kind, and among those that depend on an entity with many dependents."""
 
@@ -45,6 +54,9 @@ class Hubs:
         self._shown: Counter[int] = Counter()
         self._fails: set[int] = set()
         self._of: dict[int, tuple[str, ...]] = {}
+        self._priced: dict[int, float] = {}
+        """What ways from hubs cost besides, as long as nobody else is in trouble."""
+        self._dear: list[tuple[int, float]] | None = None
 
     def turned(self, node: int, *, alerting: bool) -> None:
         """Something at a node is in trouble now, or nothing is any more. Strangers are no rate: nobody counted them."""
@@ -52,70 +64,107 @@ class Hubs:
             return
         step = 1 if alerting else -1
         self._troubled[self.graph.kind(node)] += step
+        self._priced.clear()
+        self._dear = None
         if self._is_hub(node):
             (self._fails.add if alerting else self._fails.discard)(node)
         for needed, _, _ in self.graph.out[node]:
             if self._is_hub(needed):
                 self._shown[needed] += step
 
+    def nats(self, hub: int) -> float:
+        """By how much a way from a hub is dearer than one from a cause that explains all that it could."""
+        known = self._priced.get(hub)
+        if known is None:
+            known = self._priced[hub] = self._nats(hub)
+        return known
+
     def dearer(self, causes: Ints) -> Floats | None:
-        """By how much a way from each of these causes is dearer; None where none is."""
-        if not self._some:
-            return None
-        nodes = causes // COUNT
-        known = np.minimum(nodes, len(self._many) - 1)
-        at = np.flatnonzero(self._many[known] & (nodes == known))
-        if not len(at):
-            return None
-        some, place = np.unique(nodes[at], return_inverse=True)
+        """By how much a way from each of these causes, which are in order, is dearer; None where none is."""
         nats = np.zeros(len(causes))
-        nats[at] = np.array([self._nats(node) for node in some.tolist()])[place]
+        for hub, own in self._at(causes):
+            nats[own] = self.nats(hub)
         return nats if nats.any() else None
 
-    def through(self, causes: Ints, costs: Floats, at_hub: Callable[[int], Floats | float | None]) -> Floats | None:
+    def through(
+        self, causes: Ints, starts: Ints, unit: Ints, costs: Floats, at_hub: Callable[[int], Floats | None]
+    ) -> Floats | None:
         """By how much ways are dearer that lead from a cause to a unit by way of a hub; None where none is.
 
-        ``at_hub`` says at what cost the same units claim a hub; inf is not at all, None that none of them does.
+        Ways are rows, in order of their ``causes``; the rows of each begin where ``starts`` says (one more entry than
+        causes). ``at_hub`` says at what cost each unit claims a hub; inf is not at all, None that none of them does.
         """
         found: Floats | None = None
-        for hub, nats in self._dear():
+        for hub, nats in self._dear_now():
             for family in range(COUNT):
                 there = at_hub(hub * COUNT + family)
                 if there is None:
                     continue
                 keys, legs, _ = self._reacher.rows(hub * COUNT + family)
-                at = np.minimum(np.searchsorted(keys, causes), len(keys) - 1)
-                by_way = (keys[at] == causes) & (costs >= there + legs[at] - SAME) & (causes // COUNT != hub)
-                by_way &= np.asarray(there) > 0.0
-                if by_way.any():
-                    found = np.zeros(len(causes)) if found is None else found
+                at = np.minimum(np.searchsorted(causes, keys), len(causes) - 1)
+                here = np.flatnonzero((causes[at] == keys) & (keys // COUNT != hub))
+                first = starts[at[here]]
+                counts = starts[at[here] + 1] - first
+                rows = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))
+                way = there[unit[rows]]
+                by_way = rows[(costs[rows] >= way + np.repeat(legs[here], counts) - SAME) & (way > 0.0)]
+                if len(by_way):
+                    found = np.zeros(len(costs)) if found is None else found
                     found[by_way] = np.maximum(found[by_way], nats)
         return found
 
-    def dearly(self, causes: Ints, costs: Floats) -> Floats:
-        """What one that is in trouble pays for each of these causes, which are in order, with all that is besides."""
+    def places(self, causes: Ints, costs: Floats) -> list[Place]:
+        """Which of these causes, which are in order, are hubs and which lie behind these: the graph alone says that.
 
-        def at_hub(hub: int) -> float | None:
-            at = int(np.searchsorted(causes, hub))
-            return float(costs[at]) if at < len(causes) and causes[at] == hub else None
+        ``costs`` are what one that is in trouble pays for each of them by all that is known of ways.
+        """
+        found = []
+        for hub, own in self._at(causes):
+            behind = np.zeros(len(causes), dtype=np.bool_)
+            for row in range(own.start, own.stop):
+                if costs[row] > 0.0:
+                    keys, legs, _ = self._reacher.rows(int(causes[row]))
+                    at = np.minimum(np.searchsorted(keys, causes), len(keys) - 1)
+                    behind |= (keys[at] == causes) & (costs >= costs[row] + legs[at] - SAME)
+            behind[own] = False
+            found.append(Place(hub, own, np.flatnonzero(behind)))
+        return found
 
-        dearer, through = self.dearer(causes), self.through(causes, costs, at_hub)
-        if dearer is not None:
-            costs = costs + dearer
-        return costs if through is None else costs + through
+    def dearly(self, costs: Floats, places: Sequence[Place]) -> Floats:
+        """What one that is in trouble pays for causes with all that is besides, by the `places` of these."""
+        some = [(place, nats) for place in places if (nats := self.nats(place.hub)) > 0.0]
+        if not some:
+            return costs
+        dearer, through = np.zeros(len(costs)), np.zeros(len(costs))
+        for place, nats in some:
+            dearer[place.own] = nats
+            through[place.behind] = np.maximum(through[place.behind], nats)
+        more: Floats = costs + dearer + through
+        return more
 
-    def _dear(self) -> Iterator[tuple[int, float]]:
+    def _at(self, causes: Ints) -> Iterator[tuple[int, slice]]:
+        """The hubs among causes, which are in order, and where they are."""
+        if not self._some:
+            return
+        nodes = causes // COUNT
+        some = np.flatnonzero(self._many[np.minimum(nodes, len(self._many) - 1)] & (nodes < len(self._many)))
+        first = 0
+        listed = nodes[some].tolist()
+        for past in range(1, len(listed) + 1):
+            if past == len(listed) or listed[past] != listed[first]:
+                yield listed[first], slice(int(some[first]), int(some[past - 1]) + 1)
+                first = past
+
+    def _dear_now(self) -> list[tuple[int, float]]:
         """The hubs from which ways are dearer now."""
-        for hub in sorted(self._shown):
-            nats = self._nats(hub)
-            if nats > 0.0:
-                yield hub, nats
+        if self._dear is None:
+            self._dear = [(hub, nats) for hub in sorted(self._shown) if (nats := self.nats(hub)) > 0.0]
+        return self._dear
 
     def _is_hub(self, node: int) -> bool:
         return node < len(self._many) and bool(self._many[node])
 
     def _nats(self, hub: int) -> float:
-        """By how much a way from a hub is dearer than one from a cause that explains all that it could."""
         shown = self._shown[hub]
         if not shown:
             return 0.0

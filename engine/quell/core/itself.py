@@ -49,19 +49,22 @@ class Itself:
 
     def dearer(self, units: Sequence[Unit], whose: Ints, causes: Ints) -> Floats | None:
         """By how much claims are dearer, told as the how manieth unit claims which cause; None where none is."""
-        broken = [at for at, unit in enumerate(units) if self.concerns(unit)]
+        broken = [at for at, unit in enumerate(units) if unit.itself and self.concerns(unit)]
         if not broken:
             return None
         concerned = np.zeros(len(units), dtype=np.bool_)
         concerned[broken] = True
         rows = np.flatnonzero(concerned[whose])
         nodes = {at: self._graph.node(units[at].entity) for at in broken}
-        near = [at * _SPAN + place for at, node in nodes.items() for place in self.stands_at(node)]
-        places = causes[rows] // COUNT
-        free = np.isin(whose[rows] * _SPAN + places, np.array(near, dtype=np.int64))
+        near = np.array(sorted([at * _SPAN + place for at, node in nodes.items() for place in self.stands_at(node)]))
+        mine, places = whose[rows], causes[rows] // COUNT
+        code = mine * _SPAN + places
+        free = near[np.minimum(np.searchsorted(near, code), len(near) - 1)] == code
         astray = [at for at, node in nodes.items() if self._astray(node)]
         if astray:
-            free |= np.isin(whose[rows], astray) & np.isin(places, self._places)
+            concerned[:] = False
+            concerned[astray] = True
+            free |= concerned[mine] & np.isin(places, self._places)
         nats = np.zeros(len(causes))
         nats[rows[~free]] = DEARER
         return nats

@@ -51,26 +51,27 @@ class Posing:
             cost = np.concatenate([costs for _, costs, _ in rows])
             lag = np.concatenate([lags for _, _, lags in rows])
             units = np.repeat(np.arange(len(known)), [len(keys) for keys, _, _ in rows])
+            order = np.argsort(causes, kind="stable")
         else:
             some = set(claims.unit.tolist())
             known = self._in_order(unit_id for unit_id in group.units if unit_id in some)
             by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
             units = by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]
             causes, cost, lag = claims.cause, claims.cost, claims.lag
-        through = web.hubs.through(causes, cost, lambda hub: _claimed(web, hub, known, units))
+            order = np.lexsort((units, causes))
+        causes, units, cost = causes[order], units[order], cost[order]
+        starts = np.flatnonzero(np.diff(causes, prepend=-1))
+        keys, starts = causes[starts], np.append(starts, len(causes)).astype(np.int64)
+        told = _Told(web, known, keys, starts, units=units, costs=cost)
+        through = web.hubs.through(keys, starts, units, cost, told.at if claims is None else told.beside)
         dearer = web.itself.dearer(known, units, causes)
         if dearer is not None:
             cost = cost + dearer
         if through is not None:
             cost = cost + through
-        order = np.lexsort((units, causes))
-        causes = causes[order]
-        cost = cost[order]
-        starts = np.flatnonzero(np.diff(causes, prepend=-1))
-        dearer = web.hubs.dearer(causes[starts])
+        dearer = web.hubs.dearer(keys)
         if dearer is not None:
-            more = np.repeat(dearer, np.diff(np.append(starts, len(causes))))
-            cost = np.where(cost > 0.0, cost + more, cost)
+            cost = np.where(cost > 0.0, cost + np.repeat(dearer, np.diff(starts)), cost)
         stood, live, held = self._shown(known, now)
         return [unit.id for unit in known], Symptoms(
             onsets=np.array([unit.onset for unit in known], dtype=np.float64),
@@ -79,9 +80,9 @@ class Posing:
             live=live,
             held=held,
             weight=np.array([unit.weight for unit in known], dtype=np.float64),
-            keys=causes[starts],
-            starts=np.append(starts, len(causes)).astype(np.int64),
-            unit=units[order],
+            keys=keys,
+            starts=starts,
+            unit=units,
             cost=cost,
             lag=lag[order],
             timing=self._timing,
@@ -127,15 +128,48 @@ def _held(incident: Incident, now: float) -> bool:
     return not incident.crowd and incident.is_open and incident.opened_at <= now - HELD_S
 
 
-def _claimed(web: Web, cause: int, known: Sequence[Unit], units: Ints) -> Floats | None:
-    """At what cost the unit of each row claims a cause, inf where it does not; None if none does."""
-    claims = web.claims_on((cause,), [unit.id for unit in known])
-    if claims is None or not len(claims.unit):
-        return None
-    by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
-    costs = np.full(len(known), inf)
-    costs[by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]] = claims.cost
-    return costs[units]
+class _Told:
+    """At what cost each unit claims a cause, inf where it does not; None if none does, or nobody knows."""
+
+    def __init__(
+        self, web: Web, known: Sequence[Unit], keys: Ints, starts: Ints, *, units: Ints, costs: Floats
+    ) -> None:
+        self._web = web
+        self._known = known
+        self._at = {key: at for at, key in enumerate(keys.tolist())} if web.knows_claimants else {}
+        self._starts = starts
+        self._units = units
+        self._costs = costs
+        self._by_id: Ints | None = None
+        self._ids = units
+
+    def at(self, cause: int) -> Floats | None:
+        """Where all that units claim is among the rows."""
+        at = self._at.get(cause)
+        if at is None:
+            return None
+        rows = slice(self._starts[at], self._starts[at + 1])
+        costs = np.full(len(self._known), inf)
+        costs[self._units[rows]] = self._costs[rows]
+        return costs
+
+    def beside(self, cause: int) -> Floats | None:
+        """Where it need not be."""
+        column = self._web.column(cause)
+        if column is None or not self._known:
+            return None
+        if self._by_id is None:
+            ids = np.array([unit.id for unit in self._known], dtype=np.int64)
+            self._by_id = np.argsort(ids)
+            self._ids = ids[self._by_id]
+        ids, told = column
+        at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+        mine = self._ids[at] == ids
+        if not mine.any():
+            return None
+        costs = np.full(len(self._known), inf)
+        costs[self._by_id[at[mine]]] = told[0][mine]
+        return costs
 
 
 def _near(units: Collection[Unit], graph: Graph) -> Ints:

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.columns import Claims, Columns
+from quell.core.columns import Claims, Column, Columns
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.hubs import Hubs
@@ -176,29 +176,26 @@ class Web:
         """Whether any live unit sits at this node."""
         return node in self._alerting
 
-    def rows(self, unit_id: int) -> Rows:
-        """The claims of a unit as arrays: causes (int64), costs and lags."""
+    def packed(self, unit_id: int) -> NDArray[np.int64]:
+        """The claims of a unit in order of causes: these, and as other kinds of numbers their costs and lags.
+
+        The same object as long as they are the same.
+        """
         known = self._rows.get(unit_id)
         if known is None:
             claims = self.claims[unit_id]
             # All in one array: of units there are tens of thousands, and arrays are large before anything is in them.
             known = self._rows[unit_id] = np.empty((3, len(claims)), dtype=np.int64)
-            known[0] = np.fromiter(claims.keys(), np.int64, len(claims))
-            known[1:].view(np.float64)[:] = np.array(list(claims.values()), dtype=np.float64).T
-        return known[0], known[1].view(np.float64), known[2].view(np.float64)
+            keys = np.fromiter(claims.keys(), np.int64, len(claims))
+            order = keys.argsort()
+            known[0] = keys[order]
+            known[1:].view(np.float64)[:] = np.array(list(claims.values()), dtype=np.float64).reshape(-1, 2)[order].T
+        return known
 
-    def rows_of_cause(self, unit_id: int) -> Rows:
-        """What could have made the cause that a unit is the first alert of: also what its neighbours may come from."""
-        rows = self.rows(unit_id)
-        near = [(cost, self.rows(other)) for other, cost in self.vicinity.ties(self._state.units[unit_id])]
-        if not near:
-            return rows
-        keys = np.concatenate([rows[0], *(keys for _, (keys, _, _) in near)])
-        costs = np.concatenate([rows[1], *(cost + costs for cost, (_, costs, _) in near)])
-        lags = np.concatenate([rows[2], *(lags for _, (_, _, lags) in near)])
-        order = np.lexsort((lags, costs, keys))
-        first = order[np.flatnonzero(np.diff(keys[order], prepend=-1))]
-        return keys[first], costs[first], lags[first]
+    def rows(self, unit_id: int) -> Rows:
+        """The claims of a unit as arrays: causes in order (int64), costs and lags."""
+        known = self.packed(unit_id)
+        return known[0], known[1].view(np.float64), known[2].view(np.float64)
 
     def rest(self, units: Iterable[int]) -> None:
         """Gives up what is kept of these units' claims in another form; whoever asks for it has it made anew."""
@@ -217,6 +214,15 @@ class Web:
         if causes is None or self._plain:
             return None
         return self._columns.on(causes, units)
+
+    def column(self, cause: int) -> Column | None:
+        """Who claims a cause, at what cost and lag; None if nobody does, or `claims_on` keeps none."""
+        return None if self._plain else self._columns.of(cause)
+
+    @property
+    def knows_claimants(self) -> bool:
+        """Whether it is kept of all units who claims what."""
+        return not self._plain
 
     def _weave(self, unit: Unit) -> set[int]:
         node = self.graph.node(unit.entity)
