@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scene import T0, Scene, ends, fires, rulebook
-from quell.core import hearings
+from quell.core.customs import bounded
 from quell.core.hearings import (
     KEPT,
     LEAST,
     LISTENED,
     NOTHING_HEARD,
     SPELLS,
-    bounded,
     heard,
     longest_s,
     others_heard,
@@ -92,10 +91,9 @@ def test_what_teaches():
     assert heard(NOTHING_HEARD, alert(at=50.0), alert(2, 50.0), "repeat") is NOTHING_HEARD, "it came late, or twice"
 
 
-def test_rules_are_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(hearings, "KEPT_RULES", 2)
+def test_rules_are_bounded():
     known = {"a": Hearing(at=3.0), "b": Hearing(at=1.0), "c": Hearing(at=2.0)}
-    bounded(known)
+    bounded(known, 2)
     assert set(known) == {"a", "c"}
 
 

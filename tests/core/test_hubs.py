@@ -23,7 +23,7 @@ def estate(callers: int) -> Graph:
 
 
 def dearer(graph: Graph, troubled: list[str]) -> float:
-    hubs = Hubs(graph)
+    hubs = Hubs(graph, Reacher(graph))
     for name in troubled:
         hubs.turned(graph.number[name], alerting=True)
     causes = np.array([key(graph.number[SERVICES[0]], Family.FAILING), key(graph.number[HUB], Family.FAILING)])
@@ -60,7 +60,7 @@ def test_a_few_dependents_are_no_rate_and_all_there_are_compare_with_nobody() ->
 
 def test_what_is_over_counts_no_more_and_strangers_are_no_hubs() -> None:
     graph = estate(100)
-    hubs = Hubs(graph)
+    hubs = Hubs(graph, Reacher(graph))
     for name in SERVICES[::10]:
         hubs.turned(graph.number[name], alerting=True)
     causes = np.array([key(graph.number[HUB], Family.FAILING), graph.node("service/stranger") * COUNT])
@@ -96,7 +96,7 @@ def test_whom_the_graph_does_not_know_is_no_rate_whether_met_before_or_after_a_s
     strangers = [f"service/x{at:03}" for at in range(300)]
     calls = [Dependency(from_=name, to=HUB, type="calls") for name in SERVICES[:100]]
     graph = Graph([Entity(entity=name) for name in [*SERVICES, HUB]], calls, Correlate(), strangers if first else [])
-    hubs = Hubs(graph)
+    hubs = Hubs(graph, Reacher(graph))
     for name in (*SERVICES[:20], *SERVICES[100:130], *strangers[:90]):
         hubs.turned(graph.node(name), alerting=True)
     found = hubs.dearer(np.array([key(graph.node(HUB), Family.FAILING)]))
@@ -126,7 +126,7 @@ def behind(troubled: list[str]) -> Hubs:
         *(Dependency(from_=name, to="host/h", type="runs_on") for name in [HUB, SERVICES[0], SERVICES[399]]),
     ]
     graph = Graph([Entity(entity=name) for name in [*SERVICES, HUB, "host/h"]], told, Correlate())
-    hubs = Hubs(graph)
+    hubs = Hubs(graph, Reacher(graph))
     for name in troubled:
         hubs.turned(graph.number[name], alerting=True)
     return hubs

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from core.scene import T0, Scene, ends, fires, says
-from quell.core import passings
+from quell.core.customs import bounded
 from quell.core.neighbours import Company
-from quell.core.passings import KEPT, LEAST, NOTHING_PASSED, bounded, outlasted_s, passed, rate
+from quell.core.passings import KEPT, LEAST, NOTHING_PASSED, outlasted_s, passed, rate
 from quell.core.patience import Around
 from quell.core.triage import judge
 from quell.core.verdicts import DAY_S, Judgement
@@ -61,10 +61,9 @@ def test_the_older_the_less_they_count():
     assert rate(known, -DAY_S) == pytest.approx(KEPT + 5), "what was told late counts from when it was heard of"
 
 
-def test_rules_are_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(passings, "KEPT_RULES", 2)
+def test_rules_are_bounded():
     known = {"a": Passing(at=3.0), "b": Passing(at=1.0), "c": Passing(at=2.0)}
-    bounded(known)
+    bounded(known, 2)
     assert set(known) == {"a", "c"}
 
 

@@ -13,6 +13,7 @@ from math import log1p
 from msgspec.structs import replace
 
 from quell.core.blame import AT_ONCE_S
+from quell.core.confidence import Standing
 from quell.core.graph import Graph
 from quell.core.itself import Itself
 from quell.core.unreached import Unreached, nats_of
@@ -63,6 +64,20 @@ def asked(evidence: Iterable[Evidence]) -> float:
 def unknown(evidence: Iterable[Evidence]) -> float:
     """The share of dependencies that is not known, in tenths."""
     return _against(evidence, GAPS)
+
+
+def standing(first: Suspect, margin: float, entities: int) -> Standing:
+    """What the confidence in a first suspect, so many nats ahead, depends on; ``entities`` alert in its incident."""
+    return Standing(
+        margin=margin,
+        silent=any(one.code == "silent" for one in first.evidence),
+        changed=first.change is not None,
+        entities=entities,
+        path=len(first.path),
+        itself=by_itself(first.evidence),
+        asks=asked(first.evidence),
+        gaps=unknown(first.evidence),
+    )
 
 
 def _against(evidence: Iterable[Evidence], code: str) -> float:

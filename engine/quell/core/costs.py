@@ -10,7 +10,7 @@ import msgspec
 
 from quell.core.blame import BAR, change_bonus
 from quell.core.families import COUNT, Family, overdue
-from quell.core.graph import Graph
+from quell.core.graph import LIKELY, Graph
 from quell.core.nearness import window
 from quell.core.tardy import quiet
 from quell.core.trail import OF_DATA
@@ -115,7 +115,7 @@ class Costs:
             sure = [
                 (other, p)
                 for other, how, weight in self._graph.inn[node][:ABSENCE_FANOUT]
-                if (p := how.p[kind][kind] * weight) > 0.3
+                if (p := how.p[kind][kind] * weight) > LIKELY
             ]
             known = tuple([other for other, _ in sure]), array("d", [p for _, p in sure])
             known = self._expected[cause] = known if sure else NOWHERE

@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from quell.core.fold import What
 from quell.core.severity import worst
 from quell.model.alert import Alert
-from quell.model.state import Custom, Triaged
+from quell.model.state import Custom, Hearing, Passing, Triaged
 
 NO_CUSTOM = Custom()
 EVERYONE = ""
 """The name under which the firings of every rule of a paging severity are counted."""
 
+_Learned = TypeVar("_Learned", Custom, Hearing, Passing)
 KEPT_TIMES = 64
 KEPT_DURATIONS = 20
 KEPT_CUSTOMS = 2000
@@ -203,12 +204,11 @@ def high(past: Sequence[float]) -> float:
     return sorted(past)[ceil(HIGH_SHARE * len(past)) - 1]
 
 
-def bounded(customs: dict[str, Custom]) -> None:
-    """Forgets the customs heard of longest ago when there are too many."""
-    if len(customs) > KEPT_CUSTOMS:
-        ordered = sorted(customs, key=lambda name: (name != EVERYONE, -customs[name].at, name))
-        for name in ordered[KEPT_CUSTOMS:]:
-            del customs[name]
+def bounded(known: dict[str, _Learned], most: int = KEPT_CUSTOMS) -> None:
+    """Of what was learned by rule, forgets the rules heard of longest ago when there are too many."""
+    if len(known) > most:
+        for name in sorted(known, key=lambda name: (name != EVERYONE, -known[name].at, name))[most:]:
+            del known[name]
 
 
 def _noted(times: tuple[float, ...], at: float) -> tuple[float, ...]:

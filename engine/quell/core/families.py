@@ -115,7 +115,8 @@ def _says_itself(text: str) -> bool:
 def family(alert: Alert) -> Family:
     """The family of an alert: by its name first, by its summary where the name says nothing, else by where it fires.
 
-    A number of the business is off, whatever is said of it, and others cannot fail by themselves; else "failing".
+    A KPI, which only shows what became of others, is of data whatever is said of it. Where nothing tells, so is all
+    that others make, which does not fail by itself; the rest is "failing".
     """
     kind = "" if alert.entity is None else alert.entity.partition("/")[0]
     if shown(kind):

@@ -13,8 +13,9 @@ from quell.model.rulebook import Correlate
 from quell.model.topology import Dependency, Entity
 
 LIKELY = 0.3
+"""With this probability trouble is expected to show at a dependent,"""
 LATE_S = 600.0
-"""What shows at a dependent with this probability, after so many seconds at least, shows late."""
+"""and shows late where that takes so many seconds at least."""
 Arc = tuple[int, Travel, float]
 """The other node, how trouble travels over the edge, and the edge's weight times confidence."""
 

@@ -8,7 +8,6 @@ What one sender does, or one site, says nothing of another: a site that is cut o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from statistics import median
 
 import msgspec
@@ -27,7 +26,6 @@ LISTENED = 8
 """What was told of more often in one firing teaches nothing new."""
 MARGIN = 1.25
 """So much longer than the longest spell that is remembered must a silence be."""
-KEPT_RULES = 2000
 NOTHING_HEARD = Hearing()
 SITES = ("cluster", "region", "zone", "datacenter", "dc", "site", "environment", "env", "tenant")
 """Labels by which the sites of one estate differ, each of which may tell in its own way, or be cut off."""
@@ -91,17 +89,6 @@ def silent_at(hearing: Hearing, alert: Alert) -> float | None:
 def others_heard(hearing: Hearing, alert: Alert) -> bool:
     """Whether others of its rule were told of again when it would have been: else whoever tells of them may be gone."""
     return hearing.at > alert.updated_at + (longest_s(hearing, alert) or 0.0)
-
-
-def bounded(hearings: dict[str, Hearing]) -> None:
-    """Forgets the rules heard of longest ago when there are too many."""
-    if len(hearings) > KEPT_RULES:
-        for name in _oldest(hearings):
-            del hearings[name]
-
-
-def _oldest(hearings: dict[str, Hearing]) -> Iterable[str]:
-    return sorted(hearings, key=lambda name: (-hearings[name].at, name))[KEPT_RULES:]
 
 
 def _slot(alert: Alert) -> int:

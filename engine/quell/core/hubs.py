@@ -44,9 +44,9 @@ class Place(NamedTuple):
 class Hubs:
     """Counts who is in trouble by kind, and among those that depend on an entity with many dependents."""
 
-    def __init__(self, graph: Graph, reacher: Reacher | None = None) -> None:
+    def __init__(self, graph: Graph, reacher: Reacher) -> None:
         self.graph = graph
-        self._reacher = Reacher(graph) if reacher is None else reacher
+        self._reacher = reacher
         self._many = np.array([len(arcs) >= MANY for arcs in graph.inn], dtype=np.bool_)
         self._some = bool(self._many.any())
         self._kinds = Counter(graph.kind(node) for node in range(graph.known)) if self._some else Counter[str]()

@@ -33,9 +33,6 @@ class Leads:
         self._bare: dict[int, dict[int, Claim]] = {}
         self._own: dict[int, set[int]] = {}
 
-    def __contains__(self, unit_id: int) -> bool:
-        return unit_id in self._led
-
     def weighed(self, unit_id: int) -> bool:
         """Whether changes may lead to a unit at all."""
         return unit_id in self._weighed

@@ -20,8 +20,6 @@ MOST = 1000
 """So many others are not counted further."""
 WITHIN_S = 600.0
 """What began further apart than this is no company."""
-
-
 MUCH = 16
 """After so many questions about one group its firings are read into columns."""
 READ_TOGETHER = 250

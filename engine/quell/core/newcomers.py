@@ -60,7 +60,7 @@ def newcomers(
         if not beside and len(cluster.members) >= settings.least_alerts:
             continue
         places = [place_of(member) for member in cluster.members]
-        new = now if beside else now - (WAIT_S - FEW_WAIT_S)
+        new = now if beside else now - (WAIT_S - FEW_WAIT_S)  # as if it had waited: no more than FEW_WAIT_S is left
         first = min((since[place] for place in places if place in since), default=new)
         if now < first + WAIT_S:
             standing.update(dict.fromkeys(places, first))

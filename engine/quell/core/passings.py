@@ -17,7 +17,6 @@ LEAST = 50
 OFTEN = 10.0
 """and so many a day: one in ten of fewer is less than one a day."""
 KEPT = 100
-KEPT_RULES = 2000
 NOTHING_PASSED = Passing()
 
 
@@ -39,10 +38,3 @@ def outlasted_s(known: Passing, now: float) -> float | None:
     if count < LEAST or often < OFTEN:
         return None
     return sorted(known.past_s)[-max(1, ceil(count / often))]
-
-
-def bounded(passings: dict[str, Passing]) -> None:
-    """Forgets the rules heard of longest ago when there are too many."""
-    if len(passings) > KEPT_RULES:
-        for name in sorted(passings, key=lambda name: (-passings[name].at, name))[KEPT_RULES:]:
-            del passings[name]

@@ -21,11 +21,9 @@ NEAR_SHARE = 0.5
 """Beside an incident that has paged, a lone alert waits for this share of the longest wait."""
 ALONE_SHARE = 0.5
 """An alert of a rule that is rarely alone waits for this share of the longest wait when it is."""
-
-
 PASSING_SHARE = 2.0
-"""One of a rule of which very many come to nothing waits for this share of the longest wait at most,
-and for the longest wait if it tells of harm."""
+"""An alert of a rule of which very many come to nothing waits for this share of the longest wait at most; for the
+longest wait itself if it tells of harm."""
 
 
 class Around(NamedTuple):

@@ -8,10 +8,10 @@ from math import exp, log
 
 import msgspec
 
-from quell.core.bearing import asked, by_itself, counted, own_word, unknown, with_unknown
+from quell.core.bearing import counted, own_word, standing, with_unknown
 from quell.core.blame import changed, nearest_change, too_late
 from quell.core.conclude import Cause
-from quell.core.confidence import Standing, certainty, shares
+from quell.core.confidence import certainty, shares
 from quell.core.correlate import Correlator
 from quell.core.edges import most_likely
 from quell.core.families import COUNT, Family
@@ -98,7 +98,8 @@ class Ranker:
         found = [self._along(one, units, changes) for one in found]
         found[0] = with_unknown(found[0], units, self._graph)
         margin = scored[0][0] - scored[1][0] if len(scored) > 1 else scored[0][0]
-        sure = shares(certainty(_standing(found[0], units, margin), self._graph.weights.confidence), odds)
+        first = standing(found[0], margin, len({unit.entity for unit in units}))
+        sure = shares(certainty(first, self._graph.weights.confidence), odds)
         return [
             msgspec.structs.replace(
                 suspect,
@@ -306,16 +307,3 @@ class Ranker:
 
 
 LIMIT_FANOUT = 200
-
-
-def _standing(first: Suspect, units: Sequence[Unit], margin: float) -> Standing:
-    return Standing(
-        margin=margin,
-        silent=any(one.code == "silent" for one in first.evidence),
-        changed=first.change is not None,
-        entities=len({unit.entity for unit in units}),
-        path=len(first.path),
-        itself=by_itself(first.evidence),
-        asks=asked(first.evidence),
-        gaps=unknown(first.evidence),
-    )

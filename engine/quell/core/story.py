@@ -30,7 +30,6 @@ HOPS = 4
 MOST_NODES = 4000
 """Of the neighbourhood that is looked at; beyond it a way may not be found."""
 SILENT_PRICE = 1.3
-AGAINST_PRICE = 1.0
 SUSPECT_HOPS = 3
 """A rival that is further from the story than this is told of in words only."""
 

@@ -13,11 +13,9 @@ from quell.core.customs import BY_ITSELF, EVERYONE, NO_CUSTOM, End, bounded, end
 from quell.core.fold import What
 from quell.core.groups import Groups
 from quell.core.hearings import NOTHING_HEARD, heard, speaker, teaches
-from quell.core.hearings import bounded as forget_rules
 from quell.core.logbook import QUELL
 from quell.core.neighbours import Neighbours
 from quell.core.passings import NOTHING_PASSED, passed
-from quell.core.passings import bounded as passings_bounded
 from quell.core.patience import Around, longest_s
 from quell.core.severity import rank
 from quell.core.steps import Steps
@@ -106,12 +104,12 @@ class Surroundings:
             if after is not before:
                 hearings[who] = after
                 if before is NOTHING_HEARD:
-                    forget_rules(hearings)
+                    bounded(hearings)
 
     def _pass(self, alert: Alert, now: float, *, acted: bool) -> None:
         passings = self._state.passings
         passings[alert.name] = passed(passings.get(alert.name, NOTHING_PASSED), lasted(alert, now), now, acted=acted)
-        passings_bounded(passings)
+        bounded(passings)
 
     def page_over(self, now: float, *, acted: bool) -> None:
         """Counts a page as one that people acted on, or did not."""

@@ -16,7 +16,6 @@ from math import inf
 from quell.core.families import COUNT
 from quell.core.graph import Graph
 from quell.core.itself import Itself
-from quell.core.leads import Leads
 from quell.core.reach import Claim, Reacher, key
 from quell.model.state import Unit
 
@@ -30,14 +29,10 @@ Claiming = Callable[[int, int, Claim], None]
 class Through:
     """Legs by both their ends, and what is passed on; all ways are the cheapest there are, whatever came first."""
 
-    def __init__(
-        self, graph: Graph, reacher: Reacher, itself: Itself, claims: Mapping[int, Mapping[int, Claim]], leads: Leads
-    ) -> None:
+    def __init__(self, graph: Graph, reacher: Reacher, itself: Itself) -> None:
         self._graph = graph
         self._reacher = reacher
         self._itself = itself
-        self._claims = claims
-        self._leads = leads
         self._believed = graph.weights.prices.believed
         self.onward: dict[int, dict[int, Claim]] = {}
         self.legs_from: defaultdict[int, dict[int, Claim]] = defaultdict(dict)

@@ -54,7 +54,7 @@ class Web:
         self.vicinity = Vicinity(graph, state, self.reacher)
         self._leads = Leads(graph, state)
         self.claims: dict[int, dict[int, Claim]] = {}
-        self._through = Through(graph, self.reacher, self.itself, self.claims, self._leads)
+        self._through = Through(graph, self.reacher, self.itself)
         self._rows: dict[int, NDArray[np.int64]] = {}
         self._alerting: Counter[int] = Counter()
         self._state = state

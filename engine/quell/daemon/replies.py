@@ -12,11 +12,11 @@ from quell.errors import Overloaded, StoreError
 from quell.sdk.connector import Reply
 
 RETRY_AFTER_S = 5
+_NO_PLACE = b'{"error":"overloaded: there are too many connections; nothing taken"}'
 NO_PLACE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n"
-    b"content-type: application/json\r\ncontent-length: 69\r\n\r\n"
-    b'{"error":"overloaded: there are too many connections; nothing taken"}'
-)
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\n"
+    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+) % (RETRY_AFTER_S, len(_NO_PLACE), _NO_PLACE)
 """To whoever connects when no more connections can be had."""
 
 

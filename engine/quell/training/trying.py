@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from quell.core.bearing import asked, by_itself, unknown
-from quell.core.confidence import LONGEST, Standing
+from quell.core.bearing import standing
+from quell.core.confidence import Standing
 from quell.core.families import family
 from quell.core.graph import Graph
 from quell.model.decision import AlertChanged, AnyDecision
@@ -177,17 +177,9 @@ def _answers(
 def answer(incident: Incident, right: bool) -> Answer:
     """What an incident says of its cause."""
     first, *others = incident.suspects
-    standing = Standing(
-        margin=first.score - (others[0].score if others else 0.0),
-        silent=any(one.code == "silent" for one in first.evidence),
-        changed=first.change is not None,
-        entities=max(1, len(incident.entities)),
-        path=min(LONGEST, max(1, len(first.path))),
-        itself=by_itself(first.evidence),
-        asks=asked(first.evidence),
-        gaps=unknown(first.evidence),
-    )
-    return Answer(standing, first.confidence, not incident.no_clear_cause, right, mixed=len(incident.alerts) > 1)
+    margin = first.score - (others[0].score if others else 0.0)
+    facts = standing(first, margin, len(incident.entities))
+    return Answer(facts, first.confidence, not incident.no_clear_cause, right, mixed=len(incident.alerts) > 1)
 
 
 def _pairs(sizes: Iterable[int]) -> float:
