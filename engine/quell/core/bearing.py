@@ -8,7 +8,7 @@ dependencies are not known, the way to the cause may be one of these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import log1p
+from math import inf, log1p
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from quell.core.blame import AT_ONCE_S
 from quell.core.confidence import Standing
 from quell.core.graph import Graph
 from quell.core.itself import Itself
+from quell.core.symptoms import Case
 from quell.core.unreached import Unreached, nats_of
 from quell.model.incident import Evidence, Suspect
 from quell.model.state import Unit
@@ -30,16 +31,16 @@ ITSELF_NATS = 2.0
 MOST_NAMED = 3
 
 
-def own_word(entity: str, units: Sequence[Unit], itself: Itself, unreached: Unreached) -> list[Evidence]:
+def own_word(entity: str, case: Case, itself: Itself, unreached: Unreached) -> list[Evidence]:
     """What the alerts of an entity say, if it has any."""
-    own = [unit for unit in units if unit.entity == entity]
+    own = case.at(entity)
     if not own:
         return [Evidence(code="silent", text=f"{entity} has no alert of its own", weight=-3.0)]
     first = min(unit.onset for unit in own)
-    rest = [unit.onset for unit in units if unit.entity != entity]
+    rest = case.first_besides(entity)
     text = f"{entity} alerts itself"
-    if rest and first + AT_ONCE_S <= min(rest):
-        text += f", {format_duration(min(rest) - first)} before any other"
+    if first + AT_ONCE_S <= rest < inf:
+        text += f", {format_duration(rest - first)} before any other"
     found = [Evidence(code="alerts_itself", text=text, weight=3.0)]
     if any(map(itself.concerns, own)):
         text = f"{entity} says that it is broken itself, as what it asks seldom makes it"

@@ -283,7 +283,7 @@ class Correlator:
         def floor_price(cause: int) -> float:
             known = floors.get(cause)
             if known is None:
-                known = floors[cause] = self.costs.least(cause, changes(self._graph.name(cause // COUNT)))
+                known = floors[cause] = self.costs.least(cause, changes)
             return known
 
         cover = Cover(
@@ -310,10 +310,7 @@ class Correlator:
                 if cost < weight:
                     most[cause] = most.get(cause, 0.0) + weight - cost
         cheapest = self.costs.prices.cheapest
-        return not any(
-            worth > cheapest and worth > self.costs.least(cause, changes(self._graph.name(cause // COUNT)))
-            for cause, worth in most.items()
-        )
+        return not any(worth > cheapest and worth > self.costs.least(cause, changes) for cause, worth in most.items())
 
     def _searched(self, group: Group) -> None:
         self._fresh.difference_update(group.fresh)

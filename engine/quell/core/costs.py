@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +21,19 @@ from quell.model.state import State, Unit
 from quell.model.topology import Change
 
 ABSENCE_FANOUT = 40
+MOST_KEPT = 50_000
+"""Of so many causes it is kept what they cost at least."""
 NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
 """Where a cause shows on which nothing depends."""
+
+
+class _Least(NamedTuple):
+    """The least that a cause costs: if it is told of itself, if only other trouble there is, if nothing is."""
+
+    told: float
+    beside: float
+    silent: float
+    entity: str
 
 
 class Costs:
@@ -33,6 +45,7 @@ class Costs:
         self._web = web
         self.prices, self._timing = graph.weights.prices, graph.weights.timing
         self._expected: dict[int, tuple[tuple[int, ...], array[float]]] = {}
+        self._leasts: dict[int, _Least] = {}
 
     def weigh_changes(self, nats: float) -> None:
         """What a change at once before is worth from now on."""
@@ -47,10 +60,18 @@ class Costs:
         bonus = change_bonus(changed, began, first, self.prices.changed)
         return min(price, self._of_data(cause, changed, bonus)) - bonus
 
-    def least(self, cause: int, changed: Iterable[Change]) -> float:
-        """The least that a cause may cost, whenever it began."""
-        price, bonus = self._least(cause), self.prices.changed
-        return min(price, self._of_data(cause, changed, bonus)) - bonus if changed else price
+    def least(self, cause: int, changes: Callable[[str], Iterable[Change]]) -> float:
+        """The least that a cause may cost, whenever it began; ``changes`` tells what was done at an entity."""
+        known = self._leasts.get(cause) or self._know_least(cause)
+        if self._web.units_at(cause):
+            price = known.told
+        else:
+            price = known.beside if self._web.alerting(cause // COUNT) else known.silent
+        changed = changes(known.entity)
+        if not changed:
+            return price
+        bonus = self.prices.changed
+        return min(price, self._of_data(cause, changed, bonus)) - bonus
 
     def unchanged(self, cause: int, began: float, now: float) -> float:
         """What a cause costs without a change: more when it is silent or lacks expected symptoms."""
@@ -71,25 +92,32 @@ class Costs:
             price += self.prices.made_by_itself if by_itself else self.prices.made_opening
         if own:
             return price
-        return price + self._unheard(cause)
+        return price + self._unheard(cause, alerting=self._web.alerting(node))
 
     def _base(self, cause: int) -> float:
         """What a cause of its kind costs wherever it is: work that does not arrive is somebody else's doing."""
         return self.prices.opening + (self.prices.starved_opening if cause % COUNT == Family.IDLE else 0.0)
 
-    def _least(self, cause: int) -> float:
-        """What a cause costs at least without a change."""
+    def _know_least(self, cause: int) -> _Least:
+        """What a cause costs at least without a change, which the graph alone says but for who alerts."""
+        if len(self._leasts) >= MOST_KEPT:
+            self._leasts.clear()
         node = cause // COUNT
-        units = self._web.units_at(cause)
-        price = self._base(cause)
-        if self._graph.made(node):
-            price += self.prices.made_by_itself if units else self.prices.made_opening
-        return price if units else price + self._unheard(cause)
+        price, made = self._base(cause), self._graph.made(node)
+        told = price + self.prices.made_by_itself if made else price
+        other = price + self.prices.made_opening if made else price
+        known = self._leasts[cause] = _Least(
+            told,
+            other + self._unheard(cause, alerting=True),
+            other + self._unheard(cause, alerting=False),
+            self._graph.name(node),
+        )
+        return known
 
-    def _unheard(self, cause: int) -> float:
+    def _unheard(self, cause: int, *, alerting: bool) -> float:
         """What a cause costs besides of which nothing is told there: data seldom go wrong where they are only used."""
         node, kind = divmod(cause, COUNT)
-        price = self.prices.other_family_opening if self._web.alerting(node) else self.prices.silent_opening
+        price = self.prices.other_family_opening if alerting else self.prices.silent_opening
         return price + (
             self.prices.handled_opening if kind == Family.DATA and not self._graph.made_of_data(node) else 0.0
         )

@@ -73,6 +73,7 @@ class Cover:
         self._stay, self._cheapest = prices.stay, prices.cheapest
         self._floor = floor
         self._floors = np.full(len(symptoms.keys), np.nan)
+        self._floor_known: dict[int, float] = {}
         self._gains = np.full(len(symptoms.keys), np.nan)
         """What the best move with each cause gains; NaN where that is to be worked out."""
         self._begins = np.zeros(len(symptoms.keys))
@@ -170,10 +171,10 @@ class Cover:
         least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
         hopeless = promised - self._floors < least
         asked = np.flatnonzero(np.isnan(gains) & ~hopeless & ~self._futile & (promised - self._cheapest >= least))
-        for tried, cause in enumerate(asked[np.argsort(-promised[asked], kind="stable")].tolist()):
+        asked = asked[np.argsort(-promised[asked], kind="stable")]
+        for tried, (cause, bound) in enumerate(zip(asked.tolist(), promised[asked].tolist(), strict=True)):
             if tried % TOGETHER == TOGETHER - 1:
                 yield
-            bound = promised[cause]
             if bound <= self._cheapest or bound - self._cheapest < least:
                 break
             if bound - self._floor_of(cause) < least:
@@ -188,9 +189,10 @@ class Cover:
         return Move(first, float(self._begins[first]), least)
 
     def _floor_of(self, cause: int) -> float:
-        if np.isnan(self._floors[cause]):
-            self._floors[cause] = self._floor(self._problem.key(cause))
-        return float(self._floors[cause])
+        known = self._floor_known.get(cause)
+        if known is None:
+            known = self._floor_known[cause] = self._floors[cause] = self._floor(self._problem.key(cause))
+        return known
 
     def _move(self, cause: int) -> Move:
         """The best that opening a cause gains; of other causes only those count that it could make needless."""

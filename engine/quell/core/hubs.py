@@ -155,6 +155,12 @@ class Hubs:
                 yield listed[first], slice(int(some[first]), int(some[past - 1]) + 1)
                 first = past
 
+    @property
+    def dear_keys(self) -> Ints:
+        """The causes at hubs from which ways are dearer now, in order."""
+        hubs = np.array([hub for hub, _ in self._dear_now()], dtype=np.int64)
+        return (hubs[:, None] * COUNT + np.arange(COUNT)).ravel()
+
     def _dear_now(self) -> list[tuple[int, float]]:
         """The hubs from which ways are dearer now."""
         if self._dear is None:

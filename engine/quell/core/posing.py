@@ -46,11 +46,10 @@ class Posing:
         claims = web.claims_on(only, group.units)
         if claims is None:
             known = self._in_order(group.units)
-            rows = [web.rows(unit.id) for unit in known]
-            causes = np.concatenate([keys for keys, _, _ in rows])
-            cost = np.concatenate([costs for _, costs, _ in rows])
-            lag = np.concatenate([lags for _, _, lags in rows])
-            units = np.repeat(np.arange(len(known)), [len(keys) for keys, _, _ in rows])
+            packed = [web.packed(unit.id) for unit in known]
+            rows = np.concatenate(packed, axis=1)
+            causes, (cost, lag) = rows[0], rows[1:].view(np.float64)
+            units = np.repeat(np.arange(len(known)), [part.shape[1] for part in packed])
             order = np.argsort(causes, kind="stable")
         else:
             some = set(claims.unit.tolist())
@@ -136,7 +135,10 @@ class _Told:
     ) -> None:
         self._web = web
         self._known = known
-        self._at = {key: at for at, key in enumerate(keys.tolist())} if web.knows_claimants else {}
+        hubs = web.hubs.dear_keys if web.knows_claimants and len(keys) else keys[:0]
+        place = np.minimum(np.searchsorted(keys, hubs), len(keys) - 1)
+        some = np.flatnonzero(keys[place] == hubs)
+        self._at = dict(zip(hubs[some].tolist(), place[some].tolist(), strict=True))
         self._starts = starts
         self._units = units
         self._costs = costs

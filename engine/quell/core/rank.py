@@ -17,6 +17,7 @@ from quell.core.edges import most_likely
 from quell.core.families import COUNT, Family
 from quell.core.graph import Graph
 from quell.core.reach import HOP_LIMIT, Claim
+from quell.core.symptoms import Case
 from quell.core.trail import OF_DATA, Led, follows, trail
 from quell.core.unreached import Unreached
 from quell.core.walk import visits
@@ -35,8 +36,6 @@ MOST_KEPT = 5_000
 USER_KINDS = frozenset({"kpi", "endpoint", "frontend"})
 Changes = Callable[[str], Iterable[Change]]
 """What changed lately at an entity."""
-Claims = Sequence[tuple[Unit, Claim | None]]
-"""Symptoms, each with what a candidate has to do with it, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +75,21 @@ class Ranker:
         led = self._led(cause, units, changes, candidates)
         candidates += [candidate for candidate, _ in led.values()]
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
-        least = min(share.values())
+        least, most = min(share.values()), max(share.values())
         scored = []
         sent = self._sent(units)
         for candidate in candidates:
-            walked = self._by.walk * log(max(share.get(candidate.key // COUNT, 0.0), least) / max(share.values()))
+            walked = self._by.walk * log(max(share.get(candidate.key // COUNT, 0.0), least) / most)
             node = candidate.key // COUNT
             score = candidate.net + walked + told.nats(self._graph.name(node)) + sent.get(node, 0.0)
             scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
-        in_order = sorted(units, key=lambda unit: (unit.entity, unit.family))
+        case = Case(units, self._correlator.web.claims)
+        starts = list(map(self._key, case.in_order))
         odds = [exp(min(0.0, (score - scored[0][0])) / self._by.temperature) for score, _ in scored]
         found = [
             self._suspect(
-                candidate, units=units, in_order=in_order, told=told, changes=changes, score=score,
+                candidate, case=case, starts=starts, told=told, changes=changes, score=score,
                 whole=candidate.key == cause.key,
             )
             for score, candidate in scored[:MOST_SUSPECTS]
@@ -130,7 +130,7 @@ class Ranker:
         """What speaks for those that get no work though it is sent, and as much for where they stand."""
         found: dict[int, float] = {}
         for unit in units:
-            nats = self._unreached.nats(unit)
+            nats = self._unreached.nats(unit) if unit.family == Family.IDLE else 0.0
             for node in self._correlator.web.itself.stands_at(self._graph.node(unit.entity)) if nats else ():
                 found[node] = max(nats, found.get(node, 0.0))
         return found
@@ -184,8 +184,8 @@ class Ranker:
         self,
         candidate: Candidate,
         *,
-        units: Sequence[Unit],
-        in_order: Sequence[Unit],
+        case: Case,
+        starts: Sequence[int],
         told: Testimony,
         changes: Changes,
         score: float,
@@ -193,13 +193,14 @@ class Ranker:
     ) -> Suspect:
         """``whole``: it is the cause that was concluded, which stands for all symptoms, some of them through others."""
         entity = self._name(candidate.key)
-        of, at = self._correlator.web.claims, candidate.key
-        claims = [(unit, of[unit.id].get(at)) for unit in units]
-        explained = [unit.onset for unit, claim in claims if whole or claim is not None]
-        first = min(explained or [unit.onset for unit in units])
+        claims = case.claims(candidate.key)
+        first = case.first
+        if not whole:
+            explained = (onset for onset, claim in zip(case.onsets, claims, strict=True) if claim is not None)
+            first = min(explained, default=first)
         change, bonus = nearest_change(changes(entity), candidate.began, first, self._changed)
         verdict = told.verdicts.get(entity)
-        evidence = [*self._symptom_evidence(entity, claims), *(verdict.sentences() if verdict else ())]
+        evidence = [*self._symptom_evidence(entity, case, claims), *(verdict.sentences() if verdict else ())]
         if change is not None:
             text = changed(change, entity, candidate.began)
             evidence.append(Evidence(code="change", text=text, weight=bonus))
@@ -211,16 +212,16 @@ class Ranker:
             kind=change.type if change else "entity",
             score=round(score, 4),
             onset=candidate.began,
-            path=self._path(candidate, in_order),
+            path=self._path(candidate, starts),
             evidence=tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
         )
 
-    def _symptom_evidence(self, entity: str, claims: Claims) -> list[Evidence]:
-        units = [unit for unit, _ in claims]
-        reached = [unit for unit, claim in claims if claim is not None]
-        places = len({unit.entity for unit in reached})
-        alerts, total = (sum(len(unit.alerts) for unit in those) for those in (reached, units))
-        weight = max(0.1, sum(max(0.0, 4.0 - claim[0]) for _, claim in claims if claim is not None) / 4.0)
+    def _symptom_evidence(self, entity: str, case: Case, claims: Sequence[Claim | None]) -> list[Evidence]:
+        reached = [at for at, claim in enumerate(claims) if claim is not None]
+        places = len({case.entities[at] for at in reached})
+        total = sum(case.alerts)
+        alerts = sum([case.alerts[at] for at in reached]) if len(reached) < len(claims) else total
+        weight = max(0.1, sum([max(0.0, 4.0 - claim[0]) for claim in claims if claim is not None]) / 4.0)
         found = [
             Evidence(
                 code="explains",
@@ -229,21 +230,22 @@ class Ranker:
                 weight=round(weight, 3),
             )
         ]
-        found += own_word(entity, units, self._correlator.web.itself, self._unreached)
-        left = [unit for unit, claim in claims if claim is None]
+        found += own_word(entity, case, self._correlator.web.itself, self._unreached)
+        left = len(claims) - len(reached)
         if left:
-            text = f"does not explain {len(left)} of the {len(units)} symptoms, such as {left[0].entity}"
+            such = case.entities[next(at for at, claim in enumerate(claims) if claim is None)]
+            text = f"does not explain {left} of the {len(claims)} symptoms, such as {such}"
             if self._graph.gaps.some:
                 text += f" (about {self._graph.gaps.share:.0%} of all dependencies are not known)"
-            found.append(Evidence(code="unexplained", text=text, weight=-float(len(left))))
+            found.append(Evidence(code="unexplained", text=text, weight=-float(left)))
         return found
 
-    def _path(self, candidate: Candidate, units: Sequence[Unit]) -> tuple[str, ...]:
-        """From the cause to the furthest symptom that it explains over known dependencies, the first of these units."""
+    def _path(self, candidate: Candidate, starts: Sequence[int]) -> tuple[str, ...]:
+        """From the cause to the furthest symptom that it explains over known dependencies, the first of these keys."""
         best: list[int] = [candidate.key]
-        reacher, node = self._correlator.web.reacher, self._graph.node
-        for unit in units:
-            path = reacher.path(node(unit.entity) * COUNT + unit.family, candidate.key)
+        path_to = self._correlator.web.reacher.path
+        for start in starts:
+            path = path_to(start, candidate.key)
             if len(path) > len(best):
                 best = path
                 if len(best) > HOP_LIMIT:
