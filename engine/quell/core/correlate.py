@@ -19,6 +19,7 @@ from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import key
 from quell.core.steps import Steps, finished
+from quell.core.throng import MANY, sooner
 from quell.core.toward import Toward
 from quell.core.web import TOGETHER_S, Web
 from quell.core.weighed import Weighed
@@ -129,15 +130,17 @@ class Correlator:
                 unit.onset = onset
                 self._web.began(unit)
         self._touch(group, now, late=kind == Family.DATA or self._graph.shows_late(self._graph.node(alert.entity)))
+        if not self._alerts[group.id] % MANY:
+            sooner(group, self._alerts[group.id], 1)
         return unit
 
-    def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> None:
+    def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> bool:
         """What `add` does with others, if any, that are like the last that joined a unit.
 
-        That is: in kind, place, onset and arrival.
+        That is: in kind, place, onset and arrival. Returns whether the next look at the group was brought forward.
         """
         if unit is None:
-            return
+            return False
         asked = MOST_ASKED - len(unit.alerts)
         if asked > 0 and not unit.itself and unit.family == Family.FAILING:
             known = [alert for mark, _ in members[:asked] if (alert := self._state.alerts.get(mark)) is not None]
@@ -145,9 +148,10 @@ class Correlator:
             if known and family(known[0]) == unit.family and any(map(of_itself, known)):
                 self.web.broke(unit)
         unit.alerts += members
-        self._alerts[unit.group] += len(members)
         if self._worth.may_change(unit):
             unit.weight = self._worth.of(unit)
+        self._alerts[unit.group] += len(members)
+        return sooner(self._state.groups[unit.group], self._alerts[unit.group], len(members))
 
     def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
         """The group of a new unit: the union of the groups it ties together, under the lowest id."""

@@ -44,6 +44,9 @@ _MANY_COME = 16
 else to send, and a slice meanwhile would keep the thread that commits from the interpreter."""
 _KEPT_WITHIN_S = 0.003
 """And no longer than this, where one commit follows another."""
+_LEAST_WAIT_S = 0.001
+"""The event loop counts whole milliseconds: to wait for less than half of one is to turn in circles, and to take the
+interpreter from the thread that commits each time."""
 _NEXT_COME_S = 0.001
 """Many senders who were just answered send the next at once: so long it is waited for, and no longer.
 
@@ -171,7 +174,7 @@ class Pace:
         """Waits without keeping the processor: the thread that commits has need of it."""
         loop = asyncio.get_running_loop()
         waits = self._waits = loop.create_future()
-        timer = loop.call_later(most_s, _wake, waits)
+        timer = loop.call_later(max(most_s, _LEAST_WAIT_S), _wake, waits)
         try:
             await waits
         finally:
