@@ -11,7 +11,7 @@ way of it, and explains of these as little; what stands there too is reached oth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log
 from typing import NamedTuple
 
@@ -81,36 +81,52 @@ class Hubs:
 
     def dearer(self, causes: Ints) -> Floats | None:
         """By how much a way from each of these causes, which are in order, is dearer; None where none is."""
-        nats = np.zeros(len(causes))
+        found: Floats | None = None
         for hub, own in self._at(causes):
-            nats[own] = self.nats(hub)
-        return nats if nats.any() else None
+            nats = self.nats(hub)
+            if nats > 0.0:
+                found = np.zeros(len(causes)) if found is None else found
+                found[own] = nats
+        return found
+
+    def dear_among(self, causes: Ints) -> list[tuple[int, float]]:
+        """Those of some causes, which are in order, that are at hubs from which ways are dearer now, and by how much.
+
+        These are told by where they are.
+        """
+        dear = ((own, self.nats(hub)) for hub, own in self._at(causes))
+        return [(at, nats) for own, nats in dear if nats > 0.0 for at in range(own.start, own.stop)]
+
+    def dear_keys(self) -> list[tuple[int, float]]:
+        """All causes at hubs from which ways are dearer now, and by how much."""
+        if self._dear is None:
+            dear = ((hub, self.nats(hub)) for hub in sorted(self._shown))
+            self._dear = [(hub * COUNT + kind, nats) for hub, nats in dear if nats > 0.0 for kind in range(COUNT)]
+        return self._dear
 
     def through(
-        self, causes: Ints, starts: Ints, unit: Ints, costs: Floats, at_hub: Callable[[int], Floats | None]
+        self, causes: Ints, starts: Ints, unit: Ints, costs: Floats, told: Iterable[tuple[int, float, Floats]]
     ) -> Floats | None:
         """By how much ways are dearer that lead from a cause to a unit by way of a hub; None where none is.
 
         Ways are rows, in order of their ``causes``; the rows of each begin where ``starts`` says (one more entry than
-        causes). ``at_hub`` says at what cost each unit claims a hub; inf is not at all, None that none of them does.
+        causes). ``told`` are causes at hubs, by how much ways from there are dearer, and at what cost each unit claims
+        them; inf is not at all.
         """
         found: Floats | None = None
-        for hub, nats in self._dear_now():
-            for family in range(COUNT):
-                there = at_hub(hub * COUNT + family)
-                if there is None:
-                    continue
-                keys, legs, _ = self._reacher.rows(hub * COUNT + family)
-                at = np.minimum(np.searchsorted(causes, keys), len(causes) - 1)
-                here = np.flatnonzero((causes[at] == keys) & (keys // COUNT != hub))
-                first = starts[at[here]]
-                counts = starts[at[here] + 1] - first
-                rows = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))
-                way = there[unit[rows]]
-                by_way = rows[(costs[rows] >= way + np.repeat(legs[here], counts) - SAME) & (way > 0.0)]
-                if len(by_way):
-                    found = np.zeros(len(costs)) if found is None else found
-                    found[by_way] = np.maximum(found[by_way], nats)
+        for there_key, nats, there in told:
+            keys, legs, _ = self._reacher.rows(there_key)
+            hub = there_key // COUNT
+            at = np.minimum(np.searchsorted(causes, keys), len(causes) - 1)
+            here = np.flatnonzero((causes[at] == keys) & (keys // COUNT != hub))
+            first = starts[at[here]]
+            counts = starts[at[here] + 1] - first
+            rows = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))
+            way = there[unit[rows]]
+            by_way = rows[(costs[rows] >= way + np.repeat(legs[here], counts) - SAME) & (way > 0.0)]
+            if len(by_way):
+                found = np.zeros(len(costs)) if found is None else found
+                found[by_way] = np.maximum(found[by_way], nats)
         return found
 
     def places(self, causes: Ints, costs: Floats) -> list[Place]:
@@ -154,18 +170,6 @@ class Hubs:
             if past == len(listed) or listed[past] != listed[first]:
                 yield listed[first], slice(int(some[first]), int(some[past - 1]) + 1)
                 first = past
-
-    @property
-    def dear_keys(self) -> Ints:
-        """The causes at hubs from which ways are dearer now, in order."""
-        hubs = np.array([hub for hub, _ in self._dear_now()], dtype=np.int64)
-        return (hubs[:, None] * COUNT + np.arange(COUNT)).ravel()
-
-    def _dear_now(self) -> list[tuple[int, float]]:
-        """The hubs from which ways are dearer now."""
-        if self._dear is None:
-            self._dear = [(hub, nats) for hub in sorted(self._shown) if (nats := self.nats(hub)) > 0.0]
-        return self._dear
 
     def _is_hub(self, node: int) -> bool:
         return node < len(self._many) and bool(self._many[node])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import inf
 from operator import attrgetter
 
@@ -61,8 +61,9 @@ class Posing:
         causes, units, cost = causes[order], units[order], cost[order]
         starts = np.flatnonzero(np.diff(causes, prepend=-1))
         keys, starts = causes[starts], np.append(starts, len(causes)).astype(np.int64)
-        told = _Told(web, known, keys, starts, units=units, costs=cost)
-        through = web.hubs.through(keys, starts, units, cost, told.at if claims is None else told.beside)
+        here = (keys, starts, units, cost)
+        told = _among(web, len(known), here) if claims is None else _beside(web, known)
+        through = web.hubs.through(*here, told)
         dearer = web.itself.dearer(known, units, causes)
         if dearer is not None:
             cost = cost + dearer
@@ -127,51 +128,36 @@ def _held(incident: Incident, now: float) -> bool:
     return not incident.crowd and incident.is_open and incident.opened_at <= now - HELD_S
 
 
-class _Told:
-    """At what cost each unit claims a cause, inf where it does not; None if none does, or nobody knows."""
+Hub = tuple[int, float, Floats]
+"""A cause at a hub, by how much ways from it are dearer, and at what cost each unit claims it (inf: not at all)."""
 
-    def __init__(
-        self, web: Web, known: Sequence[Unit], keys: Ints, starts: Ints, *, units: Ints, costs: Floats
-    ) -> None:
-        self._web = web
-        self._known = known
-        hubs = web.hubs.dear_keys if web.knows_claimants and len(keys) else keys[:0]
-        place = np.minimum(np.searchsorted(keys, hubs), len(keys) - 1)
-        some = np.flatnonzero(keys[place] == hubs)
-        self._at = dict(zip(hubs[some].tolist(), place[some].tolist(), strict=True))
-        self._starts = starts
-        self._units = units
-        self._costs = costs
-        self._by_id: Ints | None = None
-        self._ids = units
 
-    def at(self, cause: int) -> Floats | None:
-        """Where all that units claim is among the rows."""
-        at = self._at.get(cause)
-        if at is None:
-            return None
-        rows = slice(self._starts[at], self._starts[at + 1])
-        costs = np.full(len(self._known), inf)
-        costs[self._units[rows]] = self._costs[rows]
-        return costs
+def _among(web: Web, many: int, rows: tuple[Ints, Ints, Ints, Floats]) -> Iterator[Hub]:
+    """Hubs where all that units claim is among the rows."""
+    keys, starts, units, costs = rows
+    for at, nats in web.hubs.dear_among(keys) if web.knows_claimants else ():
+        mine = slice(starts[at], starts[at + 1])
+        there = np.full(many, inf)
+        there[units[mine]] = costs[mine]
+        yield int(keys[at]), nats, there
 
-    def beside(self, cause: int) -> Floats | None:
-        """Where it need not be."""
-        column = self._web.column(cause)
-        if column is None or not self._known:
-            return None
-        if self._by_id is None:
-            ids = np.array([unit.id for unit in self._known], dtype=np.int64)
-            self._by_id = np.argsort(ids)
-            self._ids = ids[self._by_id]
-        ids, told = column
-        at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        mine = self._ids[at] == ids
-        if not mine.any():
-            return None
-        costs = np.full(len(self._known), inf)
-        costs[self._by_id[at[mine]]] = told[0][mine]
-        return costs
+
+def _beside(web: Web, known: Sequence[Unit]) -> Iterator[Hub]:
+    """Hubs where it need not be."""
+    ids = np.array([unit.id for unit in known], dtype=np.int64)
+    by_id = np.argsort(ids)
+    ids = ids[by_id]
+    for cause, nats in web.hubs.dear_keys() if known else ():
+        column = web.column(cause)
+        if column is None:
+            continue
+        claimants, told = column
+        at = np.minimum(np.searchsorted(ids, claimants), len(ids) - 1)
+        mine = ids[at] == claimants
+        if mine.any():
+            there = np.full(len(ids), inf)
+            there[by_id[at[mine]]] = told[0][mine]
+            yield cause, nats, there
 
 
 def _near(units: Collection[Unit], graph: Graph) -> Ints:

@@ -16,7 +16,7 @@ from math import inf
 from quell.core.families import COUNT
 from quell.core.graph import Graph
 from quell.core.itself import Itself
-from quell.core.reach import Claim, Reacher, key
+from quell.core.reach import Claim, Reach, Reacher, key
 from quell.model.state import Unit
 
 LEG_LIMIT = 3.2
@@ -45,6 +45,15 @@ class Through:
         self.onward[unit.id] = {}
         if self._itself.concerns(unit):
             self._broken[unit.id] = self._graph.node(unit.entity)
+
+    def starts(self, unit_id: int, found: Reach) -> list[int]:
+        """A unit that passes on nothing yet does so with what the graph alone leads to it; returns these causes."""
+        believed, one, onward = self._believed, self._reacher.one, self.onward[unit_id]
+        for cause, (cost, lag) in zip(found.keys, found.claims, strict=True):
+            passed = believed * cost
+            if passed <= LEG_LIMIT and self._passes(unit_id, cause):
+                onward[cause] = one((passed, lag))
+        return list(onward)
 
     def drop(self, unit_id: int) -> None:
         """A unit is taken out, with all its legs."""
@@ -100,8 +109,11 @@ class Through:
         believed = self._believed
         while work:
             changed, cause = work.popleft()
+            into = self.legs_into.get(changed)
+            if not into:
+                continue
             cost, lag = self.onward[changed][cause]
-            for symptom, (leg, leg_lag) in self.legs_into.get(changed, {}).items():
+            for symptom, (leg, leg_lag) in into.items():
                 through = believed * leg + cost
                 onward = self.onward.get(symptom)
                 if onward is None or through > LEG_LIMIT:

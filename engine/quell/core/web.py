@@ -251,11 +251,13 @@ class Web:
     def _reach(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
         """What a unit claims by the graph, and by changes along lineage."""
         static = self.reacher.reach(key(self.graph.node(unit.entity), unit.family))
-        believed = self._prices.believed
+        unit_id, claims, claimed_by, forget = unit.id, self.claims[unit.id], self._claimed_by, self._columns.forget
         for cause, claim in zip(static.keys, static.claims, strict=True):
-            self._lower(unit.id, cause, claim)
-            if self._through.lower(unit.id, cause, (believed * claim[0], claim[1])):
-                work.append((unit.id, cause))
+            if claim[0] <= LEG_LIMIT:  # nothing is claimed yet
+                claims[cause] = claim
+                _with(claimed_by[cause], unit_id)
+                forget(cause, None)
+        work += [(unit_id, cause) for cause in self._through.starts(unit_id, static)]
         if self._of_data(unit):
             self._lead(unit)
             self._leads.woven(unit.id, SHARED_LIMIT)
@@ -298,14 +300,14 @@ class Web:
 
     def _share(self, unit: Unit) -> set[int]:
         """The live units with which a new one plausibly shares a cause."""
-        tied: set[int] = set()
+        newest: set[int] = set()
         for cause, (cost, _) in self.claims[unit.id].items():
             if cost <= SHARED_LIMIT:
                 # The newest claimants stand for all: older ones share their group, or are too long ago.
                 sharers = self._shared_by[cause]
-                tied.update(other for other in sharers[-NEWEST:] if self._nearness.near(unit, self._state.units[other]))
+                newest.update(sharers[-NEWEST:])
                 sharers.append(unit.id)
-        return tied
+        return {other for other in newest if self._nearness.near(unit, self._state.units[other])}
 
     def _tie(self, unit: Unit) -> set[int]:
         """Legs between a new unit and the live ones; returns these, and what is in its vicinity."""
