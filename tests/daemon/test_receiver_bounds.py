@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import AsyncExitStack, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from daemon.parts import running
 from daemon.test_direct import answer, body, go, line, post
 from daemon.test_receiver import config, names, receiver_of, served
 from quell.config.settings import Limits
-from quell.daemon.connection import Connection
+from quell.daemon.connection import HEAD_WITHIN_S, IDLE_S, Connection
 from quell.daemon.http import Server
 from quell.daemon.receiving import channel, keeper
 from quell.daemon.receiving.spare import Spare
@@ -129,6 +130,41 @@ def test_who_is_one_too_many_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None
             assert b"quell_connections_turned_away_total 1.0" in (await quell.get("/metrics"))[1]
 
     go(story())
+
+
+def test_who_is_one_too_many_for_the_receiver_is_taken_by_the_daemon_or_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_line = SimpleNamespace(most_connections=1)
+    limits = SimpleNamespace(Connection=one_line, HEAD_WITHIN_S=HEAD_WITHIN_S, IDLE_S=IDLE_S)
+    monkeypatch.setattr(keeper, "connections", limits)
+
+    async def story() -> None:
+        async with running(config()) as quell:
+            async with line(quell) as (first, one), line(quell) as (second, another):
+                one.write(post(body("a")))
+                assert (await answer(first)).startswith(b"HTTP/1.1 202")
+                another.write(post(body("b")))
+                assert (await answer(second)).startswith(b"HTTP/1.1 202")
+                there = len(quell.daemon._server.server_state.connections)
+                monkeypatch.setattr(Connection, "most_connections", there)
+                async with line(quell) as (third, _):
+                    assert (await third.read()) == NO_PLACE
+                one.write(post(body("c")))
+                assert (await answer(first)).startswith(b"HTTP/1.1 202")
+            monkeypatch.undo()
+            assert b"quell_connections_turned_away_total 1.0" in (await quell.get("/metrics"))[1]
+
+    go(asyncio.wait_for(story(), 15))
+
+
+def test_who_said_nothing_yet_is_told_as_well_that_no_file_is_free() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        spare = Spare()
+        spare.refuse(ours.detach(), b"", b"")
+        assert theirs.recv(1000) == NO_PLACE
+        spare.close()
 
 
 def test_an_answer_of_before_is_not_mixed_with_that_there_is_no_place() -> None:

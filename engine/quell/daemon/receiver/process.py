@@ -194,7 +194,11 @@ class Receiver:
             self._begin(connected, address[0])
 
     def _begin(self, connected: socket.socket, peer: str, *, fresh: bool = True) -> None:
-        if len(self._lines) >= self._most_lines or self._ends:
+        if self._ends or len(self._lines) >= self._most_lines:
+            if not self._ends:  # the daemon has lines of its own, or says that there is none
+                with suppress(OSError):
+                    self._send_beside(connected.fileno())
+                    self._say(wire.HAND)
             connected.close()
             return
         connected.setblocking(False)

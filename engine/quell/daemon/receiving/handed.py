@@ -15,7 +15,7 @@ class Handed(Connection):
         super().__init__(*arguments, **named)
         self._unsent = unsent
         self._read = read
-        self.told_of_no_room = bool(read) and not unsent
+        self.told_of_no_room = not unsent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

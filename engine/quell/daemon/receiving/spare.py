@@ -29,11 +29,10 @@ class Spare:
         return descriptors, self._kept is not None
 
     def refuse(self, descriptor: int, unsent: bytes, read: bytes) -> None:
-        """Tells whoever has just asked something that there is no room, and closes the connection."""
+        """Tells whoever waits for no other answer that there is no room, and closes the connection."""
         with socket.socket(fileno=descriptor) as connected, suppress(OSError):
             connected.setblocking(False)
-            if read or unsent:
-                connected.send(unsent + (NO_PLACE if read else b""))
+            connected.send(unsent + (NO_PLACE if read or not unsent else b""))
             connected.shutdown(socket.SHUT_WR)
             connected.recv(_UNREAD)
         self._keep()
