@@ -10,7 +10,7 @@ import pytest
 from quell.daemon import status
 from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
-from quell.daemon.status import set_gauges
+from quell.daemon.status import Gauges
 from quell.model.alert import Alert
 
 
@@ -33,6 +33,7 @@ def test_of_many_alerts_those_that_fire_are_counted_once_a_second_at_most_while_
     known = SimpleNamespace(decider=SimpleNamespace(state=state), lag_s=0.2)
     loop = cast("Loop", known)
     metrics, told = Metrics(), []
+    gauges = Gauges(metrics, loop)
 
     def come(count: int) -> None:
         for _ in range(count):
@@ -40,7 +41,7 @@ def test_of_many_alerts_those_that_fire_are_counted_once_a_second_at_most_while_
             alerts[mark] = Alert(
                 fingerprint=mark, source="t", labels={}, status="firing", starts_at=1.0, updated_at=1.0, onset_seen=1.0
             )
-        set_gauges(metrics, loop)
+        gauges.set()
         told.append(_firing(metrics))
 
     for count in (1, 1, 1):  # of few they are at once

@@ -33,8 +33,11 @@ MOST_LIVE = 10_000
 """From so many live units on the estate as a whole is in trouble: whatever else fires at an entity joins what fires
 there, and no way to a new unit leads through others."""
 CLOSE_DATA_S = 9000.0
+"""A group closes so long after its last news where that is of data, or shows late in data."""
 LARGE_GROUP = 250
+"""In a group of more units only open causes are looked at again, and"""
 FRESH_CAUSES = 24
+"""so many of the cheapest of each unit that changed."""
 FEW = 32
 """Of so many units it is told at once whether any cause could be worth its price to all of them."""
 ALERTS_LIKE_A_UNIT = 50
@@ -42,6 +45,7 @@ ALERTS_LIKE_A_UNIT = 50
 REVIEWS_COARSER = 3
 """Points of the grid between two looks at what ended."""
 COARSER = ((150, 1), (400, 2), (10**9, 3))
+"""Up to so many units a group is solved at every point of the grid, or every second or third one."""
 
 
 class Correlator:

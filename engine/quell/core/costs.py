@@ -21,6 +21,7 @@ from quell.model.state import State, Unit
 from quell.model.topology import Change
 
 ABSENCE_FANOUT = 40
+"""So many dependents at most are asked whether they show trouble."""
 MOST_KEPT = 50_000
 """Of so many causes it is kept what they cost at least."""
 NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")

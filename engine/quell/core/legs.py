@@ -22,7 +22,9 @@ from quell.model.state import State, Unit
 BACKWARD = {int(Family.IDLE): 1.0, int(Family.SLOW): 2.8}
 """Families that trouble at a dependent brings about, in nats: no work arrives, or too much; nothing fails by it."""
 BACKWARD_LAG_S = 60.0
+"""How long that takes."""
 TROUBLED = (Family.FAILING, Family.SLOW, Family.IDLE)
+"""Families of a dependent's trouble that bring it about."""
 HUB_FANOUT = 64
 """What shows where more than these depend on one entity says nothing of any one of them."""
 Leg = tuple[int, int, Claim]

@@ -20,6 +20,7 @@ from quell.core.reach import Claim, Reach, Reacher, key
 from quell.model.state import Unit
 
 LEG_LIMIT = 3.2
+"""Nats that a leg, or what is passed on, costs at most."""
 Pair = tuple[int, int]
 """A unit and a cause."""
 Claiming = Callable[[int, int, Claim], None]

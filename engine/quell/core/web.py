@@ -34,11 +34,15 @@ from quell.model.state import State, Unit
 
 _DATA = int(Family.DATA)
 TOGETHER_S = 900.0
+"""Alerts of one kind at one entity that begin so soon after each other are one unit;"""
 TOGETHER_DATA_S = 5400.0
+"""so soon where data are off, which takes long to show."""
 OVER_S = 60.0
 """What ended so long before is over: what fires then at the same place is another spell of trouble."""
 SHARED_LIMIT = 2.2
+"""Units share a cause that is no dearer to them than this, in nats."""
 NEWEST = 8
+"""So many of those that share a cause are asked whether a new one began near them."""
 
 
 class Web:

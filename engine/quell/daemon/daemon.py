@@ -55,7 +55,7 @@ from quell.daemon.replaying import Replaying
 from quell.daemon.schedule import Schedule
 from quell.daemon.secrets_of import secrets_of
 from quell.daemon.sources import Sources
-from quell.daemon.status import set_gauges, status_of
+from quell.daemon.status import Gauges, status_of
 from quell.daemon.taking_up import awaited, lost_answers
 from quell.daemon.tenure import Tenure
 from quell.daemon.view import EngineView
@@ -197,8 +197,10 @@ class Daemon:
             chat=self.chat,
         )  # fmt: skip
 
+        counted = Gauges(self.metrics, self.loop)
+
         async def gauges() -> None:
-            set_gauges(self.metrics, self.loop)
+            counted.set()
             ingest.tell_counts()
             self.metrics.quarantine_waiting.set(await replaying.waiting())
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 ALERTMANAGER_VERSION = "0.28.0"
@@ -63,7 +61,6 @@ class Metrics:
             registry=registry,
         )
         self.alerts_firing = Gauge("quell_alerts_firing", "Alerts that fire.", registry=registry)
-        self.firing_counted_at = -inf  # no metric: when that was counted last, on the steady clock
         self.poisoned = Counter(
             "quell_records_poisoned", "Records on which the core failed; they are in quarantine.", registry=registry
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import Any
 
 from quell import __version__
@@ -87,11 +88,19 @@ def _source(source: Source) -> dict[str, Any]:
     }
 
 
-def set_gauges(metrics: Metrics, loop: Loop) -> None:
-    """Brings the gauges that are counted from the state up to date; while some wait, of many once a second at most."""
-    state, now, lag_s = loop.decider.state, time.monotonic(), loop.lag_s
-    metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
-    if not lag_s or len(state.alerts) < _MANY or now >= metrics.firing_counted_at + _COUNTED_S:
-        metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
-        metrics.firing_counted_at = now
-    metrics.lag_seconds.set(lag_s)
+class Gauges:
+    """Metrics that are counted from the state when somebody asks for them."""
+
+    def __init__(self, metrics: Metrics, loop: Loop) -> None:
+        self._metrics = metrics
+        self._loop = loop
+        self._firing_counted_at = -inf
+
+    def set(self) -> None:
+        """Brings them up to date; while some records wait, alerts that fire, if many, once a second at most."""
+        state, now, lag_s = self._loop.decider.state, time.monotonic(), self._loop.lag_s
+        self._metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
+        if not lag_s or len(state.alerts) < _MANY or now >= self._firing_counted_at + _COUNTED_S:
+            self._metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
+            self._firing_counted_at = now
+        self._metrics.lag_seconds.set(lag_s)
