@@ -16,9 +16,10 @@ from quell.backtest.versions import moment_of
 from quell.cli.as_json import json_text
 from quell.cli.exits import FAILED, FINE, MISCONFIGURED
 from quell.cli.recorded import history_of
+from quell.cli.when import moment, span
 from quell.errors import Misconfigured, QuellError
 from quell.export.files import written
-from quell.model.times import format_duration, parse_duration
+from quell.model.times import format_duration
 from quell.model.wire import to_wire
 from quell.replay.run import SETTLE_S
 
@@ -32,20 +33,6 @@ class Unable(click.ClickException):
 
     def show(self, file: object = None) -> None:  # noqa: ARG002 -- click's signature
         click.echo(self.message, err=True)
-
-
-def _span(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    try:
-        return None if text is None else parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    found = None if text is None else moment_of(text)
-    if text is not None and found is None:
-        raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
-    return found
 
 
 @click.command("backtest")
@@ -77,14 +64,14 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
     metavar="FILE",
     help="Recorded lines, plain or gzipped, or a directory of them; without it the journal of DIRECTORY's store.",
 )
-@click.option("--since", callback=_moment, metavar="WHEN", help="Compare from then on: 7d (that long ago) or a time.")
-@click.option("--until", callback=_moment, metavar="WHEN", help="Compare until before then.")
+@click.option("--since", callback=moment, metavar="WHEN", help="Compare from then on: 7d (that long ago) or a time.")
+@click.option("--until", callback=moment, metavar="WHEN", help="Compare until before then.")
 @click.option(
     "--warm-up",
     "warm_up_s",
     default="6h",
     show_default=True,
-    callback=_span,
+    callback=span,
     help="Replayed before --since, not counted.",
 )
 @click.option(
@@ -92,7 +79,7 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
     "settle_s",
     default=format_duration(SETTLE_S),
     show_default=True,
-    callback=_span,
+    callback=span,
     help="Time that passes after the last line.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
@@ -107,7 +94,7 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
     "--most-later",
     default="4h",
     show_default=True,
-    callback=_span,
+    callback=span,
     metavar="TIME",
     help="Fail when a page comes so much later.",
 )
@@ -115,7 +102,7 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
     "--most-earlier",
     default="4h",
     show_default=True,
-    callback=_span,
+    callback=span,
     metavar="TIME",
     help="A page that came so much earlier told of something else: then it is lost.",
 )

@@ -16,6 +16,7 @@ import msgspec
 
 from quell.cli.exits import Failed
 from quell.cli.loading import loaded_from
+from quell.cli.when import moment
 from quell.config.options import Unfit
 from quell.config.secrets import Secrets
 from quell.config.settings import Settings
@@ -30,23 +31,11 @@ from quell.export.parquet import write_parquet
 from quell.model.alert import Alert
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
-from quell.model.times import parse_duration, parse_time
 from quell.store.opening import open_for_reading
 from quell.store.reading import Reading
 
 Form = Literal["jsonl", "parquet"]
 _REFERENCE = ("env:", "file:")
-
-
-def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    """A time, or how long ago."""
-    if text is None:
-        return None
-    with suppress(ValueError):
-        return time.time() - parse_duration(text)
-    with suppress(ValueError):
-        return parse_time(text)
-    raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
 
 
 @click.command("export")
@@ -58,8 +47,8 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> flo
     type=click.Path(exists=True, path_type=Path),
     help="The quell.yaml, or its directory: it names the store.",
 )
-@click.option("--since", callback=_moment, metavar="WHEN", help="From then on: 7d (that long ago) or a time.")
-@click.option("--until", callback=_moment, metavar="WHEN", help="Until before then.")
+@click.option("--since", callback=moment, metavar="WHEN", help="From then on: 7d (that long ago) or a time.")
+@click.option("--until", callback=moment, metavar="WHEN", help="Until before then.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True)
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write there, .gz packs; else to stdout."

@@ -12,18 +12,9 @@ from quell.cli.asking import Asked
 from quell.cli.client import segment
 from quell.cli.exits import Failed
 from quell.model.run import RUN_OVER
-from quell.model.times import parse_duration
 
 _ENDED = frozenset({"done", "failed", "skipped", "undone"})
 _LOOK_S = 0.1
-
-
-def span(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    """Seconds of a duration as people write it, for an option."""
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def follow(asked: Asked, begun: Sequence[Mapping[str, Any]], until: float) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
-from quell.backtest.versions import moment_of
 from quell.cli.asked_source import Asked, asks_source, labelled, labels_of, source_of
 from quell.cli.exits import Failed
 from quell.cli.growing import Growing
+from quell.cli.when import moment, span
 from quell.errors import Unreachable
 from quell.export.files import opened_lines
-from quell.model.times import format_duration, format_time, parse_duration
+from quell.model.times import format_duration, format_time
 from quell.sdk.connector import Recalled, Recalls
 
 _TRIES = 5
@@ -26,26 +26,12 @@ _ALL = ""
 """The cursor behind the last part."""
 
 
-def _span(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    try:
-        return None if text is None else parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    found = None if text is None else moment_of(text)
-    if text is not None and found is None:
-        raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
-    return found
-
-
 @click.command("import-history")
 @click.argument("source")
 @asks_source
-@click.option("--from", "from_", required=True, callback=_moment, metavar="WHEN", help="7d (that long ago) or a time.")
-@click.option("--to", callback=_moment, metavar="WHEN", help="Until then; without it until now.")
-@click.option("--step", "step_s", default="1m", show_default=True, callback=_span, help="How finely it looks.")
+@click.option("--from", "from_", required=True, callback=moment, metavar="WHEN", help="7d (that long ago) or a time.")
+@click.option("--to", callback=moment, metavar="WHEN", help="Until then; without it until now.")
+@click.option("--step", "step_s", default="1m", show_default=True, callback=span, help="How finely it looks.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file; .gz packs.")
 def import_history(
     source: str,

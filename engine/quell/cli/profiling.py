@@ -14,12 +14,12 @@ from rich.text import Text
 from quell.cli import looks
 from quell.cli.as_json import print_json
 from quell.cli.exits import FAILED, FINE, Failed
+from quell.cli.when import span
 from quell.config.profile_file import MOST_BYTES, profile_text, read_profile
 from quell.errors import Misconfigured, Problem
 from quell.model.drift_report import DriftReport, FieldReport, Limits
 from quell.model.playbook import Place
 from quell.model.profile import Profile
-from quell.model.times import parse_duration
 from quell.model.wire import to_wire
 from quell.picture.drift import NAMES, chance_text, page, svg, unjudged
 from quell.profiling.profiles import profile_of, records_of, table_against
@@ -27,15 +27,6 @@ from quell.profiling.tables import chunks
 
 _DATA = click.Path(exists=True, dir_okay=False, path_type=Path)
 _without = click.option("--without", multiple=True, metavar="GLOB", help="Columns to leave out: ids and the like.")
-
-
-def _age(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 @click.command("profile")
@@ -94,7 +85,7 @@ def profile(
 @click.option(
     "--rows", type=click.IntRange(1), default=Limits().rows, show_default=True, help="Values needed to judge."
 )
-@click.option("--age", callback=_age, metavar="DURATION", help="How old the newest row may be (needs a time column).")
+@click.option("--age", callback=span, metavar="DURATION", help="How old the newest row may be (needs a time column).")
 @_without
 @click.option("--all", "every", is_flag=True, help="List columns that did not drift as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

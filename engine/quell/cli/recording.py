@@ -15,19 +15,17 @@ from quell.cli.asked_source import Asked, asks_source, labelled, labels_of, sour
 from quell.cli.days import Days
 from quell.cli.exits import Failed
 from quell.cli.growing import Growing
+from quell.cli.when import span
 from quell.errors import ConnectorError, Unreachable
-from quell.model.times import format_duration, format_time, parse_duration
+from quell.model.times import format_duration, format_time
 from quell.sdk.connector import Pulls
 
 NOTE = ".quell-record"
 _LONGEST_WAIT_S = 300.0
 
 
-def _span(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:  # noqa: ARG001 -- click's signature
-    try:
-        found = None if text is None else parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+def _while(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    found = span(context, option, text)
     if found is not None and found <= 0:
         raise click.BadParameter(f'"{text}" is no time at all')
     return found
@@ -36,10 +34,10 @@ def _span(ctx: click.Context, param: click.Parameter, text: str | None) -> float
 @click.command("record")
 @click.argument("source")
 @asks_source
-@click.option("--every", "every_s", default="15s", show_default=True, callback=_span, help="How often it is asked.")
-@click.option("--for", "for_s", callback=_span, metavar="TIME", help="End after so long; without it when interrupted.")
+@click.option("--every", "every_s", default="15s", show_default=True, callback=_while, help="How often it is asked.")
+@click.option("--for", "for_s", callback=_while, metavar="TIME", help="End after so long; without it when interrupted.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A directory of days.")
-@click.option("--keep", "keep_s", default="30d", show_default=True, callback=_span, help="Take older days away.")
+@click.option("--keep", "keep_s", default="30d", show_default=True, callback=_while, help="Take older days away.")
 @click.option("--most-mb", type=click.IntRange(1), default=2000, show_default=True, help="Take days away beyond that.")
 def record(
     source: str,

@@ -10,10 +10,11 @@ import click
 
 from quell.cli.exits import Failed
 from quell.cli.loading import loaded_from
+from quell.cli.when import span
 from quell.config.settings import Source
 from quell.errors import Problem
 from quell.model.rulebook import Rulebook
-from quell.model.times import format_duration, parse_duration
+from quell.model.times import format_duration
 from quell.replay.collector import seldom_collected
 from quell.replay.deliveries import deliveries_for
 from quell.replay.reader import Reader
@@ -26,13 +27,6 @@ _VERDICT = {"page": "of alerts that paged", "hold": "held", "digest": "for the d
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _span(ctx: click.Context, param: click.Parameter, text: str) -> float:  # noqa: ARG001 -- click's signature
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command("replay")
 @click.argument("streams", metavar="STREAM...", nargs=-1, required=True, type=_FILE)
 @click.option("--config", type=click.Path(exists=True, path_type=Path), help="Directory with quell.yaml.")
@@ -42,7 +36,7 @@ def _span(ctx: click.Context, param: click.Parameter, text: str) -> float:  # no
     "settle_s",
     default=format_duration(SETTLE_S),
     show_default=True,
-    callback=_span,
+    callback=span,
     help="Time that passes after the last line.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")

@@ -14,8 +14,9 @@ from quell.cli import looks
 from quell.cli.asking import Asked, asks_daemon
 from quell.cli.client import segment
 from quell.cli.exits import Failed
-from quell.cli.following import follow, span
+from quell.cli.following import follow
 from quell.cli.looks import Column
+from quell.cli.when import span
 from quell.model.run import MARK
 from quell.model.times import format_duration
 

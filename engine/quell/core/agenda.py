@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 What = Literal[
     "rules",
@@ -26,25 +26,7 @@ What = Literal[
     "rest",
     "prune",
 ]
-ORDER: tuple[What, ...] = (
-    "rules",
-    "heed",
-    "detect",
-    "expire",
-    "mutes",
-    "judge",
-    "calm",
-    "remind",
-    "climb",
-    "wake",
-    "hear",
-    "review",
-    "solve",
-    "close",
-    "runs",
-    "rest",
-    "prune",
-)
+ORDER: tuple[What, ...] = get_args(What)
 """At one instant, in this order: facts first, then judgement, then causes, then what follows from them."""
 _PLACE: dict[What, int] = {what: place for place, what in enumerate(ORDER)}
 FEW = 16

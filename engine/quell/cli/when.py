@@ -1,0 +1,29 @@
+"""Options that are times or spans of time, as people write them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import click
+
+from quell.model.times import parse_duration, parse_time
+
+
+def span(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Seconds of a duration such as 90s or 7d; None if the option is left out."""
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def moment(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Seconds since 1970 of a time, or of so long ago; None if the option is left out."""
+    if text is None:
+        return None
+    with suppress(ValueError):
+        return time.time() - parse_duration(text)
+    with suppress(ValueError):
+        return parse_time(text)
+    raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
