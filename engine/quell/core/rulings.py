@@ -69,11 +69,10 @@ class Rulings:
         return Cluster(larger.cause, self._in_order((*one.members, *other.members)))
 
     def _in_order(self, members: Iterable[Member]) -> tuple[Member, ...]:
-        def began(member: Member) -> tuple[float, Member]:
-            alert = self._state.alerts.get(member[0])
-            return (alert.starts_at if alert is not None else 0.0), member
-
-        return tuple(sorted(dict.fromkeys(members), key=began))
+        alerts, some = self._state.alerts, dict.fromkeys(members)
+        known = map(alerts.get, [mark for mark, _ in some])
+        began = [0.0 if alert is None else alert.starts_at for alert in known]
+        return tuple([member for _, member in sorted(zip(began, some, strict=True))])
 
     def with_apart(self, cluster: Cluster, members: Sequence[Member]) -> Cluster:
         """A cluster with those who stand with it by a person's word."""

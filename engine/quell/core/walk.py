@@ -7,7 +7,7 @@ hubs, so it is one piece of evidence among others, and measured against what a w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def visits(graph: Graph, symptoms: Mapping[int, float]) -> dict[int, float]:
 
 def _dense(graph: Graph, place: Mapping[int, int], start: Mapping[int, float]) -> Step:
     matrix = np.zeros((len(place), len(place)))
-    for to, at, chance in _steps(graph, place, start):
+    for to, at, chance in zip(*_steps(graph, place, start), strict=True):
         matrix[to, at] += chance
     matrix /= matrix.sum(axis=0, keepdims=True)
     return matrix.__matmul__
@@ -50,9 +50,9 @@ def _dense(graph: Graph, place: Mapping[int, int], start: Mapping[int, float]) -
 
 def _sparse(graph: Graph, place: Mapping[int, int], start: Mapping[int, float]) -> Step:
     """The same where thousands are in trouble: of a million pairs few are joined."""
-    steps = np.array(list(_steps(graph, place, start)))
-    to, at = steps[:, 0].astype(np.int64), steps[:, 1].astype(np.int64)
-    chance = steps[:, 2] / np.bincount(at, steps[:, 2])[at]
+    told, left, likely = _steps(graph, place, start)
+    to, at, chance = np.array(told, dtype=np.int64), np.array(left, dtype=np.int64), np.array(likely)
+    chance /= np.bincount(at, chance)[at]
 
     def step(share: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(to, chance * share[at], minlength=len(place)).astype(np.float64)
@@ -60,19 +60,30 @@ def _sparse(graph: Graph, place: Mapping[int, int], start: Mapping[int, float]) 
     return step
 
 
-def _steps(graph: Graph, place: Mapping[int, int], start: Mapping[int, float]) -> Iterator[tuple[int, int, float]]:
-    """Where the walker may go from where, and how much speaks for it."""
+def _steps(
+    graph: Graph, place: Mapping[int, int], start: Mapping[int, float]
+) -> tuple[list[int], list[int], list[float]]:
+    """Where the walker may go from where (told the other way round), and how much speaks for it."""
     travels: dict[int, float] = {}
+    told: list[int] = []
+    left: list[int] = []
+    likely: list[float] = []
+    to_place, out = place.get, graph.out
     for node, at in place.items():
-        for other, how, weight in graph.out[node]:
-            to = place.get(other)
+        for other, how, weight in out[node]:
+            to = to_place(other)
             if to is not None:
                 most = travels.get(id(how))
                 if most is None:
                     most = travels[id(how)] = max(max(row) for row in how.p)
-                yield to, at, most * weight
+                told.append(to)
+                left.append(at)
+                likely.append(most * weight)
         # Staying is what a node without troubled dependencies does: the cause may be here.
-        yield at, at, 0.5 + start.get(node, 0.0)
+        told.append(at)
+        left.append(at)
+        likely.append(0.5 + start.get(node, 0.0))
+    return told, left, likely
 
 
 def _around(graph: Graph, start: Sequence[int]) -> list[int]:
