@@ -32,14 +32,17 @@ class Claims:
 
 
 class Columns:
-    """Reads claims by cause; whoever changes a claim on a cause says so."""
+    """Reads claims by cause; whoever changes a claim on a cause, but by adding to the end, says so."""
 
     def __init__(self, claims: Mapping[int, Mapping[int, Claim]], claimed_by: Mapping[int, Sequence[int]]) -> None:
         self._claims = claims
         self._claimed_by = claimed_by
         self._kept: dict[int, Column] = {}
         self.forget = self._kept.pop
-        """Of a cause that is claimed otherwise than it was; called for every claim, so it is no method of its own."""
+        """Of a cause that is claimed otherwise than it was, but by others that come after all who claim it.
+
+        It is called for every claim, so it is no method of its own.
+        """
 
     def on(self, causes: Collection[int], units: Sequence[int]) -> Claims:
         """What these units claim of these causes."""
@@ -60,13 +63,18 @@ class Columns:
     def of(self, cause: int) -> Column | None:
         """Who claims a cause, at what cost and lag; None if nobody does."""
         known = self._kept.get(cause)
+        ids = self._claimed_by.get(cause)
+        if not ids or (known is not None and len(known[0]) == len(ids)):
+            return known
+        # Units that came last only add to what is kept: whoever changes anything else has it forgotten.
+        fresh = ids if known is None else ids[len(known[0]) :]
+        claims = self._claims
+        told = np.array([claims[unit][cause] for unit in fresh], dtype=np.float64).T
         if known is None:
-            ids = self._claimed_by.get(cause)
-            if not ids:
-                return None
-            claims = self._claims
-            told = np.array([claims[unit][cause] for unit in ids], dtype=np.float64).T.copy()
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            known = self._kept[cause] = np.array(ids, dtype=np.int64), told
+            known = np.array(ids, dtype=np.int64), told.copy()
+        else:
+            known = np.append(known[0], np.array(fresh, dtype=np.int64)), np.concatenate((known[1], told), axis=1)
+        self._kept[cause] = known
         return known

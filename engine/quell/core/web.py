@@ -259,8 +259,8 @@ class Web:
         for cause, claim in zip(static.keys, static.claims, strict=True):
             if claim[0] <= LEG_LIMIT:  # nothing is claimed yet
                 claims[cause] = claim
-                _with(claimed_by[cause], unit_id)
-                forget(cause, None)
+                if not _with(claimed_by[cause], unit_id):
+                    forget(cause, None)
         work += [(unit_id, cause) for cause in self._through.starts(unit_id, static)]
         if self._of_data(unit):
             self._lead(unit)
@@ -329,12 +329,12 @@ class Web:
         self._leads.lower(unit_id, cause, claim)
         claims = self.claims[unit_id]
         known = claims.get(cause)
-        if known is None:
-            _with(self._claimed_by[cause], unit_id)
+        last = known is None and _with(self._claimed_by[cause], unit_id)
         if known is None or claim < known:
             claims[cause] = self.reacher.one(claim)
             self._rows.pop(unit_id, None)
-            self._columns.forget(cause, None)
+            if not last:
+                self._columns.forget(cause, None)
 
     def broke(self, unit: Unit) -> None:
         """A unit in the web says now that it is broken itself: what it asks leads to others through it no more."""
@@ -359,14 +359,18 @@ class Web:
             self._columns.forget(cause, None)
 
 
-def _with(units: list[int], unit_id: int) -> None:
-    """Puts a unit among others in order of their ids, once; these lists are many, and take a third of what sets do."""
+def _with(units: list[int], unit_id: int) -> bool:
+    """Puts a unit among others in order of their ids, once; returns whether it is the last now.
+
+    These lists are many, and take a third of what sets do.
+    """
     if not units or units[-1] < unit_id:
         units.append(unit_id)
-        return
+        return True
     at = bisect_left(units, unit_id)
     if units[at] != unit_id:
         units.insert(at, unit_id)
+    return False
 
 
 def _without(units: list[int], unit_id: int) -> None:
