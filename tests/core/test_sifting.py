@@ -13,6 +13,7 @@ from quell.core import groups as sifting
 from quell.core.continuity import place_of
 from quell.core.engine import Engine
 from quell.core.nearness import LEG_WITHIN_S
+from quell.core.steps import Steps
 from quell.core.web import Web
 from quell.model.decision import Page
 from quell.model.records import AlertRecord, AnyRecord
@@ -75,10 +76,10 @@ class Watched:
         self.sifted: set[tuple[str, int]] = set()
         sift = sifting.Groups.sift
 
-        def watch(groups: sifting.Groups, group: Group, now: float) -> None:
+        def watch(groups: sifting.Groups, group: Group, now: float) -> Steps[None]:
             state = self.engine.state
             before = dict(state.incidents), dict(state.alerts), dict(state.units)
-            sift(groups, group, now)
+            yield from sift(groups, group, now)
             assert (state.incidents, state.alerts) == before[:2]
             gone = before[2].keys() - state.units.keys()
             self.sifted.update(member for unit_id in gone for member in before[2][unit_id].alerts)

@@ -19,6 +19,7 @@ from quell.core.own_alerts import OwnAlerts
 from quell.core.problem import Ints, Open, Problem
 from quell.core.reach import Rows
 from quell.core.same_spell import Span, of_one_spell
+from quell.core.steps import Steps
 from quell.model.weights import DEFAULT, Prices
 
 SWAP_TRIALS = 20
@@ -74,16 +75,20 @@ class Conclusion:
         self._floor = floor
         self._over: dict[bytes, float] = {}
 
-    def causes(self, chosen: Sequence[Open], owners: Ints) -> list[Cause]:
+    def causes(self, chosen: Sequence[Open], owners: Ints) -> Steps[list[Cause]]:
         """The causes, best first. ``owners`` has for each unit the open cause that explains it best, -1 for none.
 
         Causes that another cause, open or not yet open, explains cheaply become part of it.
         """
         told = len(chosen)
+        yield
         own = OwnAlerts(self._problem, chosen, owners)
         groups = self._groups(chosen, owners, own)
+        yield
         chosen, owners = self._taken_in(chosen, owners, groups, own)
+        yield
         owners = self._settled(chosen, owners, list(groups.values()))
+        yield
         causes = []
         mine = shares(owners, len(chosen))
         for (root, _), parts in groups.items():

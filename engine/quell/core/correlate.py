@@ -275,7 +275,7 @@ class Correlator:
             (key(self._graph.node(root.entity), root.family), self._first(group) if root.began is None else root.began)
             for root in group.solution
         ]
-        ids, symptoms = self._posing.of(group, self.web, self._narrowed(group, before), now)
+        ids, symptoms = yield from self._posing.of(group, self.web, self._narrowed(group, before), now)
         prices: dict[tuple[int, float], float] = {}
 
         def opening(cause: int, began: float) -> float:
@@ -300,7 +300,7 @@ class Correlator:
             gaps=self._graph.gaps,
         )  # fmt: skip
         yield
-        solved = (yield from cover.steps()) if search else cover.review()
+        solved = yield from cover.steps() if search else cover.review()
         if search:  # else what changed is still to be searched for causes
             self._searched(group)
         parts = sorted(part for cause in solved for part in cause.parts)

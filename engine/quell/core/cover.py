@@ -90,10 +90,10 @@ class Cover:
         if known:
             self._open_all([at for at, _ in known], [began for _, began in known])
 
-    def review(self) -> list[Cause]:
+    def review(self) -> Steps[list[Cause]]:
         """The causes that were open before, with what belongs to them by now."""
         self._balance()
-        return self._conclusion.causes(self._open, self._owner - 1)
+        return (yield from self._conclusion.causes(self._open, self._owner - 1))
 
     def solve(self) -> list[Cause]:
         """The causes, best first."""
@@ -111,7 +111,7 @@ class Cover:
             yield from self._apply(move)
         yield from self._retime()
         yield from self._drop()
-        return self._conclusion.causes(self._open, self._owner - 1)
+        return (yield from self._conclusion.causes(self._open, self._owner - 1))
 
     # -- values ---------------------------------------------------------------------------------------------------
 

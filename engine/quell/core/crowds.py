@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from quell.core.alerts import NOTHING_OBSERVED, Alerts
 from quell.core.automation import Automation
-from quell.core.steps import Steps
+from quell.core.steps import Steps, those
 from quell.model.alert import Alert
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
@@ -61,13 +61,13 @@ class Crowds:
         Only what takes the same routes: a page for others is no page for who waits for this one. What a team's rule
         pages at once is told with what it pages at the same time, and nothing else.
         """
-        self._paging = {mark for mark in self._paging if self._waits(mark)}
+        self._paging = set((yield from those(self._paging, self._waits)))
         marks = self._paging
         if alert.reason.code != "rule":
-            self._held = {mark for mark in self._held if self._waits(mark)}
+            self._held = set((yield from those(self._held, self._waits)))
             marks = self._paging | self._held
         known = (self._state.alerts[mark] for mark in marks if mark != alert.fingerprint)
-        near = sorted((one for one in known if self._near(one, alert, now)), key=_order)
+        near = sorted((yield from those(known, lambda one: self._near(one, alert, now))), key=_order)
         if len(near) + 1 < ALIKE:
             return []
         routes = self._automation.routes_of(alert)

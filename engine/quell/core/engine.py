@@ -356,7 +356,7 @@ class Engine:
         if group is None or group.solve_at is None or group.solve_at > at:
             return
         group.solve_at = None
-        self._groups.sift(group, at)
+        yield from self._groups.sift(group, at)
         yield
         yield from self._conclude(group, at, out, search=True)
 

@@ -11,6 +11,7 @@ from quell.core.continuity import place_of
 from quell.core.families import family
 from quell.core.newcomers import WAIT_S
 from quell.core.partings import APART_S
+from quell.core.steps import Steps
 from quell.model.alert import Alert
 from quell.model.state import Group, State, Unit
 
@@ -19,6 +20,8 @@ SMALL = 100
 OVER_S = 3600.0
 """What nothing joined for so long is over: it can neither gain nor lose anything by what comes."""
 SIFT_EVERY_S = 1800.0
+SIFTED_TOGETHER = 500
+"""Of so many units it is asked in one piece whether they are over."""
 MOST_AT_ONCE = 64
 """So many units leave at one look at a group, and what shares an incident with them."""
 
@@ -164,20 +167,20 @@ class Groups:
         elif group is not None and group.close_at <= at:
             self._forget(group)
 
-    def sift(self, group: Group, now: float) -> None:
+    def sift(self, group: Group, now: float) -> Steps[None]:
         """Lets what was over long ago leave a group that lives on; its alerts stay in the incidents they are in.
 
         So what it costs to look at the group follows what is alive in it, and not how long it has been.
         """
         if len(group.units) <= SMALL or now < group.sift_at:
             return
-        gone, more = self._over(group, now)
+        gone, more = yield from self._over(group, now)
         group.sift_at = now if more else (floor(now / SIFT_EVERY_S) + 1) * SIFT_EVERY_S
         if gone and len(gone) < len(group.units):  # else all of it closes in its own time
             self._leave(gone)
             self._chart.correlator.let_go(group, gone)
 
-    def _over(self, group: Group, now: float) -> tuple[list[int], bool]:
+    def _over(self, group: Group, now: float) -> Steps[tuple[list[int], bool]]:
         """Some of the units that nothing joined for long, and whether there may be more.
 
         Those that share an incident go together, or stay while one of them is not over: an incident is looked at whole.
@@ -185,7 +188,9 @@ class Groups:
         placed, units = self._state.placed, self._state.units
         lately: set[str] = set()
         old: dict[int, set[str]] = {}
-        for unit_id in group.units:
+        for number, unit_id in enumerate(group.units, start=1):
+            if not number % SIFTED_TOGETHER:
+                yield
             unit = units[unit_id]
             names = {name for member in unit.alerts if (name := placed.get(place_of(member))) is not None}
             if unit.last < now - OVER_S:

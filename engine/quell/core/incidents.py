@@ -89,7 +89,8 @@ class Incidents:
         clusters = look.clusters(causes)
         yield
         free, held, apart = self._rulings.sorted_out(clusters)
-        story = self._with_word(self._shown(group, free, look, now), held, apart)
+        yield
+        story = self._with_word((yield from self._shown(group, free, look, now)), held, apart)
         yield
         placed = look.placed(story, apart)
         yield
@@ -97,7 +98,7 @@ class Incidents:
             story = self._with_paged(story, apart, stay)
             placed = look.placed(story, apart)
         yield
-        moves = placed.moves({name for name in look.stood if self._resolved(name)})
+        moves = yield from placed.moves({name for name in look.stood if self._resolved(name)})
         lost = moves.lost
         yield
         yield from self._put(moves)
@@ -156,16 +157,20 @@ class Incidents:
                 at += 1
             yield
 
-    def _shown(self, group: Group, free: Sequence[Cluster], look: Look, now: float) -> list[tuple[Cluster, str]]:
+    def _shown(self, group: Group, free: Sequence[Cluster], look: Look, now: float) -> Steps[list[tuple[Cluster, str]]]:
         """What people are shown of what was concluded, and what of it waits."""
         state, before, stood = self._state, look.before, bool(look.stood)
         merged = self._logbook.merged_into(look.stood)
         story = continued(state, free, before, settings=self._rulebook.correlate, now=now, merged=merged, stood=stood)
+        yield
         little = remains(state, free, story, before) if stood else {}
+        yield
         story = self._still_together(group, story, before, now, some_stood=stood)
         story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
+        yield
         known, settings = group.newcomers, self._rulebook.correlate
         group.newcomers, waiting = newcomers(state, story, before, known, now, settings=settings)
+        yield
         return self._without(dict.fromkeys(waiting), story, before)
 
     def _came(self, moves: Moves) -> dict[str, dict[str, Incident]]:

@@ -10,6 +10,7 @@ from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, absorber, place_of
 from quell.core.listed import Listed, OfAlerts
 from quell.core.rosters import Rosters
+from quell.core.steps import Steps
 from quell.model.alert import Alert
 
 Story = Sequence[tuple[Cluster, str]]
@@ -48,7 +49,7 @@ class Placed(Protocol):
     def heir(self, name: str) -> str | None:
         """Where most of what stood in an incident would stand."""
 
-    def moves(self, over: Collection[str]) -> Moves:
+    def moves(self, over: Collection[str]) -> Steps[Moves]:
         """What moves, but out of what is ``over``."""
 
 
@@ -113,8 +114,9 @@ class PlacedFew:
         """Where most of what stood in an incident would stand."""
         return absorber([member for member, stood in self._before.items() if stood == name], self.after)
 
-    def moves(self, over: Collection[str]) -> Moves:
+    def moves(self, over: Collection[str]) -> Steps[Moves]:
         """What moves, but out of what is ``over``."""
+        yield from ()  # there is little of it
         lost: dict[str, list[Member]] = {}
         members: list[Member] = []
         to: list[str | None] = []

@@ -14,6 +14,7 @@ from quell.core.families import COUNT
 from quell.core.folding import HELD_S
 from quell.core.graph import Graph
 from quell.core.problem import Symptoms
+from quell.core.steps import Steps
 from quell.core.web import Web
 from quell.model.incident import Incident
 from quell.model.state import Group, State, Unit
@@ -41,7 +42,7 @@ class Posing:
         """When a unit ended is to be worked out anew."""
         self._over.pop(unit_id, None)
 
-    def of(self, group: Group, web: Web, only: Collection[int] | None, now: float) -> tuple[list[int], Symptoms]:
+    def of(self, group: Group, web: Web, only: Collection[int] | None, now: float) -> Steps[tuple[list[int], Symptoms]]:
         """The ids of a group's units, and the problem; without those that none of ``only`` these causes explains."""
         claims = web.claims_on(only, group.units)
         if claims is None:
@@ -58,12 +59,15 @@ class Posing:
             units = by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]
             causes, cost, lag = claims.cause, claims.cost, claims.lag
             order = np.lexsort((units, causes))
+        yield
         causes, units, cost = causes[order], units[order], cost[order]
         starts = np.flatnonzero(np.diff(causes, prepend=-1))
         keys, starts = causes[starts], np.append(starts, len(causes)).astype(np.int64)
         here = (keys, starts, units, cost)
+        yield
         told = _among(web, len(known), here) if claims is None else _beside(web, known)
         through = web.hubs.through(*here, told)
+        yield
         dearer = web.itself.dearer(known, units, causes)
         if dearer is not None:
             cost = cost + dearer
@@ -72,7 +76,9 @@ class Posing:
         dearer = web.hubs.dearer(keys)
         if dearer is not None:
             cost = np.where(cost > 0.0, cost + np.repeat(dearer, np.diff(starts)), cost)
+        yield
         stood, live, held = self._shown(known, now)
+        yield
         return [unit.id for unit in known], Symptoms(
             onsets=np.array([unit.onset for unit in known], dtype=np.float64),
             ends=np.array([self._ended(unit, now) if unit.ends else inf for unit in known], dtype=np.float64),

@@ -290,7 +290,7 @@ class PlacedMany:
         went = self._roll.counted(self._target[self._roll.where == self._roll.incidents[name]])
         return most_of({other: count for other, count in went.items() if other is not None})
 
-    def moves(self, over: Collection[str]) -> Moves:
+    def moves(self, over: Collection[str]) -> Steps[Moves]:
         """What moves, but out of what is ``over``."""
         roll = self._roll
         ended = np.isin(roll.where, [roll.incidents[name] for name in over])
@@ -307,13 +307,13 @@ class PlacedMany:
         present = roll.said.present[moved]
         fire = roll.said.firing[moved] & present
         roll.outside[moved] = (codes == 0) | ~present  # where an earlier firing goes says nothing of the present one
+        yield
         slots = moved.tolist()
-        return Moves(
-            list(map(roll.members.__getitem__, slots)),
-            list(map(roll.places.__getitem__, slots)),
-            list(map(names.__getitem__, codes.tolist())),
-            list(map(names.__getitem__, roll.where[moved].tolist())),
-            {(names[at // width], names[at % width]) for at in between},
-            roll.named(codes[fire]),
-            lost,
-        )
+        members = list(map(roll.members.__getitem__, slots))
+        yield
+        places = list(map(roll.places.__getitem__, slots))
+        yield
+        to_names = list(map(names.__getitem__, codes.tolist()))
+        was_names = list(map(names.__getitem__, roll.where[moved].tolist()))
+        told = {(names[at // width], names[at % width]) for at in between}
+        return Moves(members, places, to_names, was_names, told, roll.named(codes[fire]), lost)
