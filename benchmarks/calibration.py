@@ -5,9 +5,11 @@
     python benchmarks/calibration.py --fit 1-3 --seeds 4-5 --weights FILE   and writes it as a rules file
     python benchmarks/calibration.py --config DIR --seeds 11     on other tables, such as other_tables.py makes
 
-Of each true incident that is answered (paired with the predicted incident that overlaps most, as the scorer does), the
-first suspect is right or wrong. Printed: confidence against accuracy in ten bins of equal size, the expected
-calibration error over them, the Brier score, and how often "no clear cause" is said and what guessing had been worth.
+The first suspect of an incident is right if it is the cause of the true incident that it is paired with (the one that
+overlaps most, as the scorer does); where it is paired with none, as nothing of it was an outage, it is wrong. What is
+said of incidents that are paired is told beside that. Printed: confidence against accuracy in ten bins of equal size,
+the expected calibration error over them, the Brier score, and how often "no clear cause" is said and what guessing had
+been worth.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Answer:
     right: bool
     clear: bool
     answered: bool = True
+    mixed: bool = True
     margin: float = 0.0
     path: int = 1
     silent: bool = False
@@ -64,10 +67,11 @@ class Answer:
     itself: bool = False
     asks: float = 0.0
     gaps: float = 0.0
+    nats: float = 0.0
 
 
 def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -> list[Answer]:
-    """Of every predicted incident that names a suspect: whether its first one is the cause."""
+    """Of every predicted incident that names a suspect: whether it is the cause of an outage that was one."""
     said = {row["event_id"]: row["incident_id"] for row in rows if row["kind"] == "event"}
     incidents = {row["incident_id"]: row for row in rows if row["kind"] == "incident"}
     roots = {
@@ -100,6 +104,8 @@ def answers(preset: str, seed: int, truth: Sequence[Row], rows: Sequence[Row]) -
                 itself=not BY_ITSELF.isdisjoint(first["evidence"]),
                 asks=row.get("asks", 0.0),
                 gaps=row.get("gaps", 0.0),
+                nats=first["score"],
+                mixed=sizes[name] > 1,
             )
         )
     return found
@@ -181,6 +187,13 @@ def report(name: str, found: Sequence[Answer], confidence: np.ndarray[Any, Any])
     return lines
 
 
+def _print_reports(name: str, found: Sequence[Answer], confidence: np.ndarray[Any, Any], lines: int) -> None:
+    """So many lines of what is said of all that was shown, and of that part of it which is an outage."""
+    print("\n".join(report(name, found, confidence)[:lines]))
+    true = [at for at, one in enumerate(found) if one.answered]
+    print("\n".join(report("  of these, outages", [found[at] for at in true], confidence[true])[:2]))
+
+
 def _share(right: np.ndarray[Any, Any]) -> str:
     return f"{right.mean():.3f}" if len(right) else "never"
 
@@ -194,14 +207,14 @@ def logit(p: float) -> float:
 def _facts(one: Answer) -> list[float]:
     return [
         math.log1p(max(0.0, one.margin)), float(one.silent), float(one.changed), math.log(one.entities),
-        float(one.path), float(one.itself), one.asks, one.gaps,
+        float(one.path), float(one.itself), one.asks, one.gaps, math.log1p(max(0.0, one.nats)),
     ]  # fmt: skip
 
 
 FEATURES: dict[str, Callable[[Answer], list[float]]] = {
     "log odds": lambda one: [logit(one.confidence)],
     "ln(1 + margin)": lambda one: [math.log1p(max(0.0, one.margin))],
-    "ln(1 + margin), silent, changed, ln entities, path, itself, asks, gaps": _facts,
+    "ln(1 + margin), silent, changed, ln entities, path, itself, asks, gaps, ln(1 + nats)": _facts,
 }
 
 
@@ -217,18 +230,18 @@ def fitted(name: str, fit: Sequence[Answer], found: Sequence[Answer]) -> tuple[s
 
 
 def _standing(one: Answer) -> Standing:
-    names = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps")
+    names = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps", "nats")
     return Standing(**{name: getattr(one, name) for name in names})
 
 
 def curve_of(fit: Sequence[Answer]) -> Confidence:
     """The weights of `quell.model.weights.Confidence` that fit these answers, as `quell train` finds them."""
-    return fitted_curve([Known(_standing(one), one.confidence, one.clear, one.right) for one in fit])
+    return fitted_curve([Known(_standing(one), one.confidence, one.clear, one.right, one.mixed) for one in fit])
 
 
 def stated(found: Sequence[Answer], by: Confidence) -> np.ndarray[Any, Any]:
     """The confidences that answers would have had by this curve."""
-    return np.array([certainty(_standing(one), by) for one in found])
+    return np.array([certainty(_standing(one), by) if one.mixed else one.confidence for one in found])
 
 
 def _written(curve: Confidence, given: argparse.Namespace, answers: int) -> str:
@@ -271,27 +284,22 @@ def main() -> None:
         fit = collect(_workshop(given.storm, keep, tables), presets, seeds_of(given.fit)) if given.fit else []
     if given.write:
         given.write.write_text("".join(json.dumps(asdict(one)) + "\n" for one in [*fit, *found]))
-    answered = [one for one in found if one.answered]
-    told = np.array([one.confidence for one in answered])
-    print("\n".join(report("all presets", answered, told)))
+    told = np.array([one.confidence for one in found])
+    _print_reports("all presets", found, told, 3 + BINS + 2)
     for preset in presets:
-        mine = [at for at, one in enumerate(answered) if one.preset == preset]
+        mine = [at for at, one in enumerate(found) if one.preset == preset]
         if mine:
-            print("\n".join(report(preset, [answered[at] for at in mine], told[mine])[:3]))
-    everything = np.array([one.confidence for one in found])
-    wrong_too = np.array([one.right for one in found], dtype=float)
-    error = calibration_error(everything, wrong_too)
-    print(f"with incidents that answer nothing as wrong: {len(found)}, expected calibration error {error:.3f}")
+            _print_reports(preset, [found[at] for at in mine], told[mine], 3)
     if fit:
-        known = [one for one in fit if one.answered]
-        curve = curve_of(known)
-        print(f"the curve of quell.model.weights.Confidence, fitted on {len(known)} answers: {curve}")
-        print("\n".join(report("by that curve", answered, stated(answered, curve))))
+        curve = curve_of(fit)
+        print(f"the curve of quell.model.weights.Confidence, fitted on {len(fit)} answers: {curve}")
+        _print_reports("by that curve", found, stated(found, curve), 3 + BINS + 2)
         if given.weights:
-            given.weights.write_text(_written(curve, given, len(known)))
+            given.weights.write_text(_written(curve, given, len(fit)))
     for name in FEATURES if fit else ():
-        words, mapped = fitted(name, [one for one in fit if one.answered], answered)
-        print("\n".join([words, *report("mapped", answered, mapped)[:2]]))
+        words, mapped = fitted(name, [one for one in fit if one.mixed], found)
+        print(words)
+        _print_reports("mapped", found, mapped, 2)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.scene import Scene, outage
 from quell.core.confidence import Standing, certainty, shares
 
-PLAIN = Standing(margin=1.0, silent=False, changed=False, entities=4, path=2, asks=1.5)
+PLAIN = Standing(margin=1.0, silent=False, changed=False, entities=4, path=2, asks=1.5, nats=8.0)
 STANDINGS = st.builds(
     Standing,
     margin=st.floats(-5, 1e6),
@@ -22,6 +22,7 @@ STANDINGS = st.builds(
     itself=st.booleans(),
     asks=st.floats(0.0, 10.0),
     gaps=st.floats(0.0, 10.0),
+    nats=st.floats(-5.0, 1e6),
 )
 
 
@@ -31,7 +32,9 @@ def test_it_is_a_probability(standing: Standing):
 
 
 @pytest.mark.parametrize(
-    "better", [{"margin": 4.0}, {"changed": True}, {"path": 3}, {"itself": True}], ids=lambda one: next(iter(one))
+    "better",
+    [{"margin": 4.0}, {"nats": 16.0}, {"changed": True}, {"path": 3}, {"itself": True}],
+    ids=lambda one: next(iter(one)),
 )
 def test_what_speaks_for_it_makes_it_surer(better: dict[str, float]):
     assert certainty(replace(PLAIN, **better)) > certainty(PLAIN)

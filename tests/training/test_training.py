@@ -137,7 +137,7 @@ def _answers(count: int, seed: int, curve: Confidence) -> list[Answer]:
     for _ in range(count):
         one = Standing(
             margin=chance.expovariate(0.5), silent=chance.random() < 0.3, changed=chance.random() < 0.2,
-            entities=chance.randrange(1, 20), path=chance.randrange(1, 5),
+            entities=chance.randrange(1, 20), path=chance.randrange(1, 5), nats=chance.expovariate(0.1),
         )  # fmt: skip
         terms = dict(zip(calibrating.NAMES, calibrating.facts(one), strict=True))
         odds = curve.constant + sum(getattr(curve, name) * value for name, value in terms.items())
@@ -146,7 +146,7 @@ def _answers(count: int, seed: int, curve: Confidence) -> list[Answer]:
 
 
 def test_the_curve_behind_answers_is_found() -> None:
-    true = Confidence(constant=-1.0, margin=1.5, silent=-1.0, changed=0.5, entities=-0.2, path=0.1)
+    true = Confidence(constant=-1.0, margin=1.5, silent=-1.0, changed=0.5, entities=-0.2, path=0.1, nats=0.3)
     curve = calibrating.fitted(_answers(3000, 1, true))
     assert curve.margin == pytest.approx(true.margin, abs=0.25)
     assert curve.silent == pytest.approx(true.silent, abs=0.35)
@@ -286,6 +286,15 @@ def test_a_storm_without_labels_scores_nothing_wrong() -> None:
     made = storm("a", 1, 2)
     bare = Storm("bare", made.records, Truth({}, {}, whole=False))
     assert tried(course(bare, BOOK), bare.truth).score == pytest.approx(1.0)
+
+
+def test_what_is_told_where_nothing_was_is_a_wrong_answer() -> None:
+    made = storm("a", 1, 2)
+    told = course(made, BOOK)
+    nothing = Truth(dict.fromkeys(made.truth.incident), {})
+    assert [one.right for one in tried(told, made.truth).answers] == [True, True]
+    assert [one.right for one in tried(told, nothing).answers] == [False, False]
+    assert tried(told, dataclasses.replace(nothing, whole=False)).answers == ()
 
 
 def test_what_no_answer_shows_stays_as_it_ships() -> None:

@@ -170,7 +170,7 @@ class RankingShape(Shape):
 
 
 class ConfidenceShape(Shape):
-    """Log odds that the first suspect is right: what each thing adds."""
+    """Log odds that there is an outage and the first suspect its cause: what each thing adds."""
 
     constant: Odds | None = None
     margin: Nats | None = None
@@ -189,6 +189,8 @@ class ConfidenceShape(Shape):
     """For ln(1 + how much it asks that does not alert), if it does not say that it is broken itself."""
     gaps: Odds | None = None
     """For each tenth of all dependencies that is not known."""
+    nats: Nats | None = None
+    """For ln(1 + the nats of its score)."""
 
 
 class TrainedShape(Shape):

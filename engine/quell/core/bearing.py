@@ -78,6 +78,7 @@ def standing(first: Suspect, margin: float, entities: int) -> Standing:
         itself=by_itself(first.evidence),
         asks=asked(first.evidence),
         gaps=unknown(first.evidence),
+        nats=first.score,
     )
 
 

@@ -1,11 +1,12 @@
-"""How sure quell is of its first suspect: a probability that was held against storms with known causes.
+"""How sure quell is that there is an outage and that its first suspect is the cause.
 
-A softmax over scores says how suspects compare, not how often the first is right. What told right from wrong on storms
-is how far the first is ahead, whether it alerts itself, whether that says that it is broken itself, how much of what
-it asks could fail it in silence, how many dependencies are not known, whether something was changed there, and how long
-a way of known dependencies bears it out. A logistic curve over
-these gives the confidence. `benchmarks/calibration.py --fit SEEDS` finds its weights, and so does `quell train` for an
-estate's own past; those that ship stand in `quell.model.weights.Confidence`.
+That is a probability, held against storms with known causes. A softmax over scores says how suspects compare, not how
+often the first is right, nor whether chance brought it all together. What told right from wrong on storms is how far
+the first is ahead and how much it explains at all, whether it alerts itself, whether that says that it is broken
+itself, how much of what it asks could fail it in silence, how many dependencies are not known, whether something was
+changed there, and how long a way of known dependencies bears it out. A logistic curve over these gives the
+confidence. `benchmarks/calibration.py --fit SEEDS` finds its weights, and so does `quell train` for an estate's own
+past; those that ship stand in `quell.model.weights.Confidence`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Standing:
     ``entities`` counts those that alert, ``path`` those on the way to the furthest symptom, the suspect included.
     ``itself``: it says that it is broken itself, or gets no work that is sent. ``asks`` is the logarithm of one more
     than it asks without an alert: each of these may be the cause in silence. ``gaps`` are the tenths of
-    all dependencies that are not known.
+    all dependencies that are not known. ``nats``: its score, which is what all symptoms net with it as their cause,
+    against being noise.
     """
 
     margin: float
@@ -36,10 +38,11 @@ class Standing:
     itself: bool = False
     asks: float = 0.0
     gaps: float = 0.0
+    nats: float = 0.0
 
 
 def certainty(first: Standing, by: Confidence = DEFAULT.confidence) -> float:
-    """The probability that the first suspect is the cause.
+    """The probability that the first suspect is the cause of an outage that is one.
 
     A long way bears out no more than one of `LONGEST`, and two suspects that are equal are no better than even.
     """
@@ -48,6 +51,7 @@ def certainty(first: Standing, by: Confidence = DEFAULT.confidence) -> float:
     )
     odds += by.entities * log(max(1, first.entities)) + by.path * min(first.path, LONGEST)
     odds += by.itself * first.itself + by.asks * first.asks + by.gaps * first.gaps
+    odds += by.nats * log1p(max(0.0, first.nats))
     bound = 1.0 - 0.5 * exp(-max(0.0, first.margin))
     return min(bound, 1.0 / (1.0 + exp(-odds)))
 

@@ -176,29 +176,31 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Log odds that the first suspect is right: what each thing adds.
+    """Log odds that there is an outage and the first suspect its cause: what each thing adds.
 
-    Fitted on seeds 1 to 5 of the presets easy, overlap, incomplete-topology, ml and storm-10k (see
-    `benchmarks/calibration.py`).
+    Fitted on all incidents of several alerts that were shown on seeds 1 to 5 of the presets easy, overlap,
+    incomplete-topology, ml and storm-10k, those of noise among them (see `benchmarks/calibration.py`).
     """
 
-    constant: float = 0.93
-    margin: float = 1.13
+    constant: float = -2.69
+    margin: float = 0.78
     """For ln(1 + nats ahead of the second suspect),"""
-    silent: float = -0.92
+    silent: float = -0.87
     """when it has no alert of its own,"""
-    changed: float = 0.39
+    changed: float = 0.66
     """when a change there is named,"""
-    entities: float = 0.0
-    """for ln(entities that alert), which turned out to tell nothing beside the rest,"""
-    path: float = 0.24
+    entities: float = -1.13
+    """for ln(entities that alert): the nats below grow with them, also where chance brought them together,"""
+    path: float = 0.44
     """for each entity on the way to the furthest symptom, of four at most,"""
-    itself: float = 1.62
+    itself: float = 1.11
     """when it says that it is broken itself, or gets no work though it is sent,"""
-    asks: float = -0.99
+    asks: float = -0.59
     """for ln(1 + how much it asks that does not alert), if it does not say so,"""
-    gaps: float = -0.91
-    """and for each tenth of all dependencies that is not known."""
+    gaps: float = -0.81
+    """for each tenth of all dependencies that is not known,"""
+    nats: float = 1.53
+    """and for ln(1 + the nats of its score)."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,9 @@ MOST = 20.0
 """No weight of confidence may be more in a file."""
 MOST_ODDS = 500.0
 Floats = NDArray[np.float64]
-NAMES = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps")
+NAMES = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps", "nats")
+UPWARD = frozenset({"margin", "nats"})
+"""More of these makes nobody less sure."""
 
 
 def enough(answers: Sequence[Answer]) -> str:
@@ -53,7 +55,7 @@ def fitted(answers: Sequence[Answer]) -> Confidence:
     ships = DEFAULT.confidence
     before = np.array([getattr(ships, name) for name in NAMES])
     moved = _moved((given - usual) / spread, ships.constant + given @ before, right)
-    terms = np.clip(before + moved[1:] / spread, [0.0 if name == "margin" else -MOST for name in NAMES], MOST)
+    terms = np.clip(before + moved[1:] / spread, [0.0 if name in UPWARD else -MOST for name in NAMES], MOST)
     constant = ships.constant + float(moved[0] - usual @ (terms - before))
     found = dict(zip(NAMES, terms.tolist(), strict=True), constant=min(MOST, max(-MOST, constant)))
     return Confidence(**{name: round(term, 3) for name, term in found.items()})
@@ -93,6 +95,7 @@ def facts(one: Standing) -> list[float]:
         float(one.itself),
         one.asks,
         one.gaps,
+        log1p(max(0.0, one.nats)),
     ]
 
 

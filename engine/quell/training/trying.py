@@ -37,7 +37,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said of the cause of one true incident, and whether it was right. ``mixed``: more than one alert."""
+    """What an incident said of its cause, and whether it was right: not of one that never was.
+
+    ``mixed``: more than one alert.
+    """
 
     standing: Standing
     confidence: float
@@ -155,7 +158,7 @@ def tried(told: Course, truth: Truth) -> Tried:
         first_cause=right / len(known) if known else 1.0,
         missed=lost / len(true_sizes) if true_sizes else 0.0,
         incidents=len(true_sizes),
-        answers=tuple(answers.values()),
+        answers=(*answers.values(), *_of_nothing(shown, said_sizes, overlap, truth)),
     )
 
 
@@ -172,6 +175,16 @@ def _answers(
         roots, innocent = truth.roots.get(true, frozenset()), truth.innocent.get(true, frozenset())
         if incident.suspects and (roots or incident.suspects[0].entity in innocent):
             yield true, answer(incident, incident.suspects[0].entity in roots)
+
+
+def _of_nothing(
+    shown: dict[str, Incident], said: Iterable[str], overlap: dict[tuple[str, str], float], truth: Truth
+) -> Iterator[Answer]:
+    """What incidents say that have nothing of a true one, where all is known that was true."""
+    some = {name for (_, name), share in overlap.items() if share >= ANSWERS}
+    for name in sorted(set(said) - some) if truth.whole else ():
+        if name in shown and shown[name].suspects:
+            yield answer(shown[name], right=False)
 
 
 def answer(incident: Incident, right: bool) -> Answer:
