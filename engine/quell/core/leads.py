@@ -100,6 +100,11 @@ class Leads:
         self._bare[unit_id][cause] = bare
         return min(led, bare)
 
+    def leads(self, unit_id: int, cause: int) -> bool:
+        """Whether a change gives a unit a claim on a cause, whatever else does."""
+        led = self._led.get(unit_id)
+        return led is not None and cause in led
+
     def alone(self, unit_id: int, cause: int) -> bool:
         """Whether a unit claims a cause because of a change only."""
         led = self._led.get(unit_id)

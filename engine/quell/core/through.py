@@ -7,11 +7,9 @@ itself and where it stands. What it asks did not break it, and so did not reach 
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Mapping
-from math import inf
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from quell.core.families import COUNT
 from quell.core.graph import Graph
@@ -56,8 +54,7 @@ class Through:
                 onward[cause] = one((passed, lag))
         return list(onward)
 
-    def drop(self, unit_id: int) -> None:
-        """A unit is taken out, with all its legs."""
+    def _drop(self, unit_id: int) -> None:
         self.onward.pop(unit_id, None)
         self._broken.pop(unit_id, None)
         for other in self.legs_from.pop(unit_id, ()):
@@ -87,20 +84,53 @@ class Through:
         node = self._broken.get(unit_id)
         return node is None or self._itself.may_break(node, cause // COUNT)
 
-    def through(self, gone: Collection[int]) -> list[int]:
-        """The other units of which a claim may lead through one of these: all that are near enough by their legs."""
-        heap = [(0.0, unit_id) for unit_id in gone]
-        nearest = dict.fromkeys(gone, 0.0)
-        while heap:
-            cost, unit_id = heapq.heappop(heap)
-            if cost > nearest[unit_id]:
-                continue
-            for symptom, (leg, _) in self.legs_into.get(unit_id, {}).items():
-                through = self._believed * leg + cost
-                if through <= LEG_LIMIT and through < nearest.get(symptom, inf):
-                    nearest[symptom] = through
-                    heapq.heappush(heap, (through, symptom))
-        return sorted(nearest.keys() - set(gone))
+    def leave(
+        self,
+        gone: Collection[int],
+        units: Mapping[int, Unit],
+        claims_by: Callable[[int, int, Claim], bool],
+        claim: Claiming,
+    ) -> list[Pair]:
+        """Units are taken out, with all their legs; ``claim`` is told what others claim by another way then.
+
+        Returns which claims of these may be by way of one of those, as ``claims_by`` says of a unit, a cause and what
+        that way costs: the best that is left is to be asked for.
+        """
+        out = frozenset(gone)
+        into = {one: found for one in gone if (found := self._outside(one, out))}
+        left = deque((one, cause, way) for one in into for cause, way in self.onward[one].items())
+        dearer, claims = list[Pair](), list[Pair]()
+        while left:
+            changed, cause, (cost, lag) = left.popleft()
+            legs = into.get(changed)
+            if legs is None:
+                legs = into[changed] = self._outside(changed, out)
+            for symptom, leg, leg_lag in legs:
+                if claims_by(symptom, cause, (leg + cost, leg_lag + lag)):
+                    claims.append((symptom, cause))
+                onward, way = self.onward[symptom], (self._believed * leg + cost, leg_lag + lag)
+                if onward.get(cause) == way:  # what costs anything else came another way
+                    del onward[cause]
+                    left.append((symptom, cause, way))
+                    dearer.append((symptom, cause))
+        for one in gone:
+            self._drop(one)
+        self._anew(dearer, units, claim)
+        return claims
+
+    def _outside(self, unit_id: int, out: Collection[int]) -> list[tuple[int, float, float]]:
+        """The legs into a unit from others than these."""
+        legs = self.legs_into.get(unit_id, {}).items()
+        return [(symptom, leg, lag) for symptom, (leg, lag) in legs if symptom not in out]
+
+    def _anew(self, dearer: Iterable[Pair], units: Mapping[int, Unit], claim: Claiming) -> None:
+        """What was passed on by a way that there is no more is passed on by the best that is left."""
+        work: deque[Pair] = deque()
+        for unit_id, cause in dearer:
+            other_way = self.ways(units[unit_id], cause, self._believed)
+            if other_way is not None and self.lower(unit_id, cause, other_way):
+                work.append((unit_id, cause))
+        self.spread(work, claim)
 
     def spread(self, work: deque[Pair], claim: Claiming) -> None:
         """Ways that became cheaper make those of the units cheaper that lead through them, until nothing changes.
@@ -159,10 +189,5 @@ class Through:
                     del onward[cause]
                     left.append((symptom, cause, way))
                     dearer.append((symptom, cause))
-        work: deque[Pair] = deque()
-        for unit_id, cause in dearer:
-            other_way = self.ways(units[unit_id], cause, self._believed)
-            if other_way is not None and self.lower(unit_id, cause, other_way):
-                work.append((unit_id, cause))
-        self.spread(work, claim)
+        self._anew(dearer, units, claim)
         return claims

@@ -118,10 +118,10 @@ class Web:
 
     def drop(self, gone: Collection[int]) -> None:
         """Takes units out; what led through them leads through them no more, and costs what it does without."""
-        led = self._through.through(gone)
+        asked = self._through.leave(gone, self._state.units, self._claims_by, self._lower)
         for unit_id in gone:
             self._drop(unit_id)
-        self._weave_again(led)
+        self._ask_again(asked)
 
     def _drop(self, unit_id: int) -> None:
         unit = self._state.units.pop(unit_id)
@@ -144,7 +144,6 @@ class Web:
                     del self._shared_by[cause]
         self._disclaim(unit)
         self._leads.drop(unit_id)
-        self._through.drop(unit_id)
 
     def _disclaim(self, unit: Unit) -> None:
         """Takes back all that a unit claims."""
@@ -156,21 +155,6 @@ class Web:
                 _without(claimants, unit.id)
                 if not claimants:
                     del self._claimed_by[cause]
-
-    def _weave_again(self, units: Sequence[int]) -> None:
-        """Works out anew what these claim, as the way was for some of it; legs stay, as they are a matter of two."""
-        anew = [self._state.units[unit_id] for unit_id in units]
-        for unit in anew:
-            self._disclaim(unit)
-            self._leads.drop(unit.id)
-            self.claims[unit.id] = {}
-            self._through.begin(unit)
-        work: deque[tuple[int, int]] = deque()
-        for unit in anew:
-            self._reach(unit, work)
-        for unit in anew:
-            self._lead_through(unit, work)
-        self._through.spread(work, self._lower)
 
     def units_at(self, cause: int) -> list[int]:
         """Ids of live units whose own key is this cause."""
@@ -341,8 +325,17 @@ class Web:
         unit.itself = True
         if unit.plain or not self.itself.concerns(unit):
             return
+        self._ask_again(self._through.broke(unit, self._state.units, self._lower))
+
+    def _claims_by(self, unit_id: int, cause: int, way: Claim) -> bool:
+        """Whether a unit may claim a cause by a way: no other is as cheap, or a change hides what it would claim."""
+        known = self.claims[unit_id].get(cause)
+        return known is not None and (known == way or self._leads.leads(unit_id, cause))
+
+    def _ask_again(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """What a unit claims of a cause is the best of all ways that there are now."""
         units = self._state.units
-        for unit_id, cause in sorted(self._through.broke(unit, units, self._lower)):
+        for unit_id, cause in sorted(pairs):
             best = self._leads.anew(unit_id, cause, self._through.ways(units[unit_id], cause))
             claims = self.claims[unit_id]
             if best == claims.get(cause):
