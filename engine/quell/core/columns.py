@@ -32,16 +32,20 @@ class Claims:
 
 
 class Columns:
-    """Reads claims by cause; whoever changes a claim on a cause, but by adding to the end, says so."""
+    """Reads claims by cause; whoever changes what is in a column has that forgotten."""
 
     def __init__(self, claims: Mapping[int, Mapping[int, Claim]], claimed_by: Mapping[int, Sequence[int]]) -> None:
         self._claims = claims
         self._claimed_by = claimed_by
         self._kept: dict[int, Column] = {}
+        self._last: dict[int, int] = {}
+        """The last unit in each column that is kept."""
         self.forget = self._kept.pop
-        """Of a cause that is claimed otherwise than it was, but by others that come after all who claim it.
+        """Of a cause that somebody claims no more, or otherwise, who is in its column."""
+        self.last = self._last.get
+        """The last unit in the column of a cause, if one is kept: those that come later are added to it.
 
-        It is called for every claim, so it is no method of its own.
+        Both are called for every claim, so they are no methods of their own.
         """
 
     def on(self, causes: Collection[int], units: Sequence[int]) -> Claims:
@@ -66,15 +70,16 @@ class Columns:
         ids = self._claimed_by.get(cause)
         if not ids or (known is not None and len(known[0]) == len(ids)):
             return known
-        # Units that came last only add to what is kept: whoever changes anything else has it forgotten.
+        # Units that came last only add to what is kept: whoever changes what is in it has it forgotten.
         fresh = ids if known is None else ids[len(known[0]) :]
         claims = self._claims
         told = np.array([claims[unit][cause] for unit in fresh], dtype=np.float64).T
         if known is None:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
+                self._last.clear()
             known = np.array(ids, dtype=np.int64), told.copy()
         else:
             known = np.append(known[0], np.array(fresh, dtype=np.int64)), np.concatenate((known[1], told), axis=1)
-        self._kept[cause] = known
+        self._kept[cause], self._last[cause] = known, ids[-1]
         return known

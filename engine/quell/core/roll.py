@@ -31,6 +31,8 @@ class Roll:
     def __init__(self, state: State) -> None:
         self._state = state
         self._units: list[int] = []
+        self._unit_at: dict[int, int] = {}
+        """The places of these, as far as somebody asked."""
         self._taken: list[int] = []
         """How many alerts of each of these units have a slot."""
         self.members: list[Member] = []
@@ -185,7 +187,8 @@ class Roll:
 
     def clusters(self, causes: Sequence[Cause]) -> list[Cluster]:
         """Those of these causes of which people may hear, each with its firings in order of onset."""
-        at = {unit_id: place for place, unit_id in enumerate(self._units)}
+        at = self._unit_at
+        at.update(zip(self._units[len(at) :], range(len(at), len(self._units)), strict=True))
         mine = np.full(len(at), -1, np.int64)
         for number, cause in enumerate(causes):
             mine[[at[unit_id] for unit_id in cause.units]] = number

@@ -239,11 +239,13 @@ class Web:
     def _reach(self, unit: Unit, work: deque[tuple[int, int]]) -> None:
         """What a unit claims by the graph, and by changes along lineage."""
         static = self.reacher.reach(key(self.graph.node(unit.entity), unit.family))
-        unit_id, claims, claimed_by, forget = unit.id, self.claims[unit.id], self._claimed_by, self._columns.forget
+        unit_id, claims, claimed_by = unit.id, self.claims[unit.id], self._claimed_by
+        last, forget = self._columns.last, self._columns.forget
         for cause, claim in zip(static.keys, static.claims, strict=True):
             if claim[0] <= LEG_LIMIT:  # nothing is claimed yet
                 claims[cause] = claim
-                if not _with(claimed_by[cause], unit_id):
+                _with(claimed_by[cause], unit_id)
+                if last(cause, -1) >= unit_id:
                     forget(cause, None)
         work += [(unit_id, cause) for cause in self._through.starts(unit_id, static)]
         if self._of_data(unit):
@@ -313,11 +315,12 @@ class Web:
         self._leads.lower(unit_id, cause, claim)
         claims = self.claims[unit_id]
         known = claims.get(cause)
-        last = known is None and _with(self._claimed_by[cause], unit_id)
+        if known is None:
+            _with(self._claimed_by[cause], unit_id)
         if known is None or claim < known:
             claims[cause] = self.reacher.one(claim)
             self._rows.pop(unit_id, None)
-            if not last:
+            if self._columns.last(cause, -1) >= unit_id:
                 self._columns.forget(cause, None)
 
     def broke(self, unit: Unit) -> None:
@@ -352,18 +355,14 @@ class Web:
             self._columns.forget(cause, None)
 
 
-def _with(units: list[int], unit_id: int) -> bool:
-    """Puts a unit among others in order of their ids, once; returns whether it is the last now.
-
-    These lists are many, and take a third of what sets do.
-    """
+def _with(units: list[int], unit_id: int) -> None:
+    """Puts a unit among others in order of their ids, once; these lists are many, and take a third of what sets do."""
     if not units or units[-1] < unit_id:
         units.append(unit_id)
-        return True
+        return
     at = bisect_left(units, unit_id)
     if units[at] != unit_id:
         units.insert(at, unit_id)
-    return False
 
 
 def _without(units: list[int], unit_id: int) -> None:
