@@ -11,6 +11,7 @@ from core.scene import T0, Scene, consistent, fires, rulebook
 from quell.core.families import Family
 from quell.core.graph import Graph
 from quell.core.reach import FEW_SENDERS, key
+from quell.core.symptoms import Case
 from quell.core.unreached import EACH, MOST, Unreached
 from quell.model.rulebook import Correlate
 from quell.model.state import Unit
@@ -29,14 +30,22 @@ EDGES = tuple(Dependency(from_=f"service/{a}", to=f"service/{b}", type="calls") 
 ENTITIES = tuple(Entity(entity=name) for name in sorted({end for edge in EDGES for end in (edge.from_, edge.to)}))
 
 
+def case(*units: Unit) -> Case:
+    return Case(units, defaultdict(dict))
+
+
 def peers(
     entity: str,
     *others: tuple[str, Family, float],
     itself: bool = False,
     edges: Sequence[Dependency] = EDGES,
     more: Sequence[str] = (),
+    told_apart: Sequence[str] = (),
 ) -> int:
-    """How many go on beside an entity that gets no work, where these others are in trouble so long after it."""
+    """How many go on beside an entity that gets no work, where these others are in trouble so long after it.
+
+    Those that are ``told_apart`` are in trouble for another reason.
+    """
     graph = Graph([*ENTITIES, *(Entity(entity=name) for name in more)], edges, Correlate())
     units = {
         at: Unit(
@@ -45,10 +54,11 @@ def peers(
         )
         for at, (name, family, after) in enumerate([(entity, Family.IDLE, 0.0), *others])
     }  # fmt: skip
+    together = [unit for unit in units.values() if unit.entity.removeprefix("service/") not in told_apart]
     places: defaultdict[int, list[int]] = defaultdict(list)
     for unit in units.values():
         places[key(graph.node(unit.entity), unit.family)].append(unit.id)
-    return Unreached(graph, lambda at: places.get(at, []), units).peers(units[0])
+    return Unreached(graph, lambda at: places.get(at, []), units).peers(units[0], case(*together))
 
 
 FAILS = ("front", Family.FAILING, -100.0)
@@ -74,6 +84,11 @@ def test_it_says_nothing_if_nobody_need_send_it_any(others: tuple[tuple[str, Fam
     assert peers("ads", *others) == 0
 
 
+def test_callers_that_fail_for_another_reason_say_nothing() -> None:
+    assert peers("ads", FAILS, told_apart=["front"]) == 0
+    assert peers("ads", FAILS, told_apart=["proxy"]) == 4
+
+
 def test_who_does_not_run_sends_no_work() -> None:
     assert peers("ads", FAILS, itself=True) == 0
 
@@ -92,7 +107,7 @@ def test_of_many_who_send_work_some_of_it_arrives() -> None:
 def test_what_fails_only_says_nothing() -> None:
     graph = Graph(ENTITIES, EDGES, Correlate())
     unit = Unit(id=0, entity="service/ads", family=Family.FAILING, first=T0, onset=T0, last=T0, group=0)
-    assert Unreached(graph, lambda _at: [], {0: unit}).nats(unit) == 0.0
+    assert Unreached(graph, lambda _at: [], {0: unit}).nats(unit, case(unit)) == 0.0
 
 
 def test_it_is_worth_more_the_more_go_on_and_has_a_limit() -> None:
@@ -100,7 +115,11 @@ def test_it_is_worth_more_the_more_go_on_and_has_a_limit() -> None:
     unit = Unit(id=0, entity="service/ads", family=Family.IDLE, first=T0, onset=T0, last=T0, group=0)
     front = Unit(id=1, entity="service/front", family=Family.FAILING, first=T0, onset=T0, last=T0, group=0)
     there = {key(graph.node("service/front"), Family.FAILING): [1]}
-    assert Unreached(graph, lambda at: there.get(at, []), {0: unit, 1: front}).nats(unit) == min(MOST, 4 * EACH) == MOST
+    assert (
+        Unreached(graph, lambda at: there.get(at, []), {0: unit, 1: front}).nats(unit, case(unit, front))
+        == min(MOST, 4 * EACH)
+        == MOST
+    )
 
 
 def scene(*starved: str) -> Scene:

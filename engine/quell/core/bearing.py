@@ -45,7 +45,7 @@ def own_word(entity: str, case: Case, itself: Itself, unreached: Unreached) -> l
     if any(map(itself.concerns, own)):
         text = f"{entity} says that it is broken itself, as what it asks seldom makes it"
         found.append(Evidence(code="broken_itself", text=text, weight=ITSELF_NATS))
-    go_on = max(map(unreached.peers, own))
+    go_on = max(unreached.peers(unit, case) for unit in own)
     if go_on:
         text = f"{entity} gets no work, though those who ask it go on asking {counted(go_on, 'other')}"
         found.append(Evidence(code="unreached", text=text, weight=round(nats_of(go_on), 3)))

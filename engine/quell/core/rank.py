@@ -77,14 +77,14 @@ class Ranker:
         share = visits(self._graph, {self._key(unit): 1.0 for unit in units})
         least, most = min(share.values()), max(share.values())
         scored = []
-        sent = self._sent(units)
+        case = Case(units, self._correlator.web.claims)
+        sent = self._sent(case)
         for candidate in candidates:
             walked = self._by.walk * log(max(share.get(candidate.key // COUNT, 0.0), least) / most)
             node = candidate.key // COUNT
             score = candidate.net + walked + told.nats(self._graph.name(node)) + sent.get(node, 0.0)
             scored.append((score, candidate))
         scored.sort(key=lambda one: (-one[0], one[1].key))
-        case = Case(units, self._correlator.web.claims)
         starts = list(map(self._key, case.in_order))
         odds = [exp(min(0.0, (score - scored[0][0])) / self._by.temperature) for score, _ in scored]
         found = [
@@ -126,11 +126,11 @@ class Ranker:
         began = min(cause.began, *(unit.onset for unit in units))
         return testimony(self._graph, self._state, entities, sorted(names), began)
 
-    def _sent(self, units: Sequence[Unit]) -> dict[int, float]:
+    def _sent(self, case: Case) -> dict[int, float]:
         """What speaks for those that get no work though it is sent, and as much for where they stand."""
         found: dict[int, float] = {}
-        for unit in units:
-            nats = self._unreached.nats(unit) if unit.family == Family.IDLE else 0.0
+        for unit in case.units:
+            nats = self._unreached.nats(unit, case) if unit.family == Family.IDLE else 0.0
             for node in self._correlator.web.itself.stands_at(self._graph.node(unit.entity)) if nats else ():
                 found[node] = max(nats, found.get(node, 0.0))
         return found

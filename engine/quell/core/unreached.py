@@ -1,9 +1,9 @@
 """Who gets no work though it is sent: the callers fail at it, and go on asking what they ask besides.
 
 That no work arrives is mostly the doing of whoever sends it. Whoever stops sending, though, stops to send to all that
-it asks. So where callers fail, one of those that they ask gets nothing any more, and others that nobody else asks go on
-getting work, it cannot be reached, or does not run: it is told to be broken itself. Where a graph leaves dependencies
-out, nobody knows who else sends work, and nothing is said.
+it asks. So where callers fail in the same incident, one of those that they ask gets nothing any more, and others that
+nobody else asks go on getting work, it cannot be reached, or does not run: it is told to be broken itself. Where a
+graph leaves dependencies out, nobody knows who else sends work, and nothing is said.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from quell.core.families import Family
 from quell.core.graph import Graph
 from quell.core.reach import FEW_SENDERS, key
+from quell.core.symptoms import Case
 from quell.model.state import Unit
 
 EACH = 0.9
@@ -48,31 +49,35 @@ class Unreached:
         self._units = units
         self._known: dict[int, _Asked] = {}
 
-    def peers(self, unit: Unit) -> int:
-        """How many others, all of whose work comes from those who send it to this, go on where this gets none."""
+    def peers(self, unit: Unit, case: Case) -> int:
+        """How many others, all of whose work comes from those who send it to this, go on where this gets none.
+
+        ``case`` are the symptoms that are told together: callers that fail for another reason say nothing of this.
+        """
         if unit.family != Family.IDLE or self._graph.gaps.some:
             return 0
         node = self._graph.node(unit.entity)
         known = self._known.get(node)
         if known is None:
             known = self._known[node] = self._asked(node)
-        if not known.peers or not self._fail(known.senders, unit):
+        if not known.peers or not self._fail(known.senders, unit, case):
             return 0
         starved = any(self._near(other, Family.IDLE, unit) for other in (*known.senders, *known.others))
         return 0 if starved else len(known.peers)
 
-    def nats(self, unit: Unit) -> float:
+    def nats(self, unit: Unit, case: Case) -> float:
         """What that is worth."""
-        return nats_of(self.peers(unit))
+        return nats_of(self.peers(unit, case))
 
-    def _fail(self, senders: Sequence[int], unit: Unit) -> bool:
+    def _fail(self, senders: Sequence[int], unit: Unit, case: Case) -> bool:
         """Whether any of these answers with errors, and none says that it is broken itself."""
-        failing = [one for sender in senders for one in self._near(sender, Family.FAILING, unit)]
+        there = (one for sender in senders for one in case.at(self._graph.name(sender)))
+        failing = [one for one in there if one.family == Family.FAILING and _at_a_time(one, unit)]
         return bool(failing) and not any(one.itself for one in failing)
 
     def _near(self, node: int, family: Family, unit: Unit) -> list[Unit]:
         there = (self._units[one] for one in self._units_at(key(node, family)))
-        return [one for one in there if abs(one.first - unit.first) <= WITHIN_S]
+        return [one for one in there if _at_a_time(one, unit)]
 
     def _asked(self, node: int) -> _Asked:
         senders, kind = self._senders(node), self._graph.kind(node)
@@ -84,3 +89,7 @@ class Unreached:
 
     def _senders(self, node: int) -> frozenset[int]:
         return frozenset(sender for sender, how, _ in self._graph.inn[node] if how.work)
+
+
+def _at_a_time(one: Unit, other: Unit) -> bool:
+    return abs(one.first - other.first) <= WITHIN_S
