@@ -10,7 +10,7 @@ import pytest
 from core.scene import T0
 from core.test_engine_properties import Play
 from core.test_roll import crowd
-from quell.core import correlate, throng
+from quell.core import throng
 from quell.core.engine import Engine
 from quell.model.decision import AnyDecision, IncidentChanged
 from quell.model.records import AnyRecord
@@ -20,8 +20,7 @@ Turns = Sequence[tuple[float, list[AnyRecord]]]
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (correlate, throng):
-        monkeypatch.setattr(module, "MANY", 100)
+    monkeypatch.setattr(throng, "SIZES", tuple(throng.sizes(100)))
 
 
 def stream(seconds: int, each: int) -> list[tuple[float, list[AnyRecord]]]:

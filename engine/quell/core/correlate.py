@@ -19,7 +19,7 @@ from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import key
 from quell.core.steps import Steps, finished
-from quell.core.throng import MANY, sooner
+from quell.core.throng import sooner
 from quell.core.toward import Toward
 from quell.core.web import TOGETHER_S, Web
 from quell.core.weighed import Weighed
@@ -134,8 +134,7 @@ class Correlator:
                 unit.onset = onset
                 self._web.began(unit)
         self._touch(group, now, late=kind == Family.DATA or self._graph.shows_late(self._graph.node(alert.entity)))
-        if not self._alerts[group.id] % MANY:
-            sooner(group, self._alerts[group.id], 1)
+        sooner(group, self._alerts[group.id], 1)
         return unit
 
     def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> bool:
