@@ -238,6 +238,11 @@ class Correlator:
         self._leave(group.units)
         del self._state.groups[group.id]
 
+    def rest(self, group: Group) -> None:
+        """Nothing goes on in a group: what is kept for looking at it again is given up."""
+        self.web.rest(group.units)
+        self._toward.rest(group.units)
+
     def let_go(self, group: Group, gone: list[int]) -> None:
         """Takes out of a group that lives on what can neither gain nor lose anything any more."""
         self._alerts[group.id] -= sum(len(self._state.units[unit_id].alerts) for unit_id in gone)

@@ -22,7 +22,7 @@ from quell.model.topology import Change
 
 ABSENCE_FANOUT = 40
 """So many dependents at most are asked whether they show trouble."""
-MOST_KEPT = 50_000
+MOST_KEPT = 10_000
 """Of so many causes it is kept what they cost at least."""
 NOWHERE: tuple[tuple[int, ...], array[float]] = (), array("d")
 """Where a cause shows on which nothing depends."""

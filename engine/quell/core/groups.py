@@ -137,7 +137,7 @@ class Groups:
         """Nothing goes on in a group: what was kept for looking at it again is given up."""
         group = self._state.groups.get(group_id)
         if group is not None:
-            self._chart.correlator.web.rest(group.units)
+            self._chart.correlator.rest(group)
 
     def reconsider(self, alert: Alert, now: float) -> None:
         """What is concluded about the group of an alert is to be concluded anew."""

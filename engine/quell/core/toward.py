@@ -6,18 +6,18 @@ since the look before. What hubs cost changes with whatever else is in trouble, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.hubs import Place
-from quell.core.reach import Rows
+from quell.core.reach import Rows, key
 from quell.core.web import Web
 from quell.model.state import Unit
 
-MOST_KEPT = 2_000
+MOST_KEPT = 1_000
 """So many causes are remembered, at some ten kilobytes each."""
 Floats = NDArray[np.float64]
 Part = tuple[float, NDArray[np.int64]]
@@ -59,6 +59,12 @@ class Toward:
             costs = web.hubs.dearly(known.rows[1], known.places)
             known.nats, known.costs = nats, costs if known.dearer is None else costs + known.dearer
         return known.rows[0], known.costs, known.rows[2]
+
+    def rest(self, units: Iterable[int]) -> None:
+        """Gives up what is kept of the causes at which these units are: nothing goes on there."""
+        for unit_id in units:
+            unit = self._units[unit_id]
+            self._kept.pop(key(self._web.graph.node(unit.entity), unit.family), None)
 
     def _parts(self, unit_id: int) -> list[Part]:
         """The claims of the first alert of a cause, and of its neighbours."""
