@@ -92,7 +92,9 @@ class Pace:
         self.arrived: Callable[[], int] = lambda: 0
         self.answered: Callable[[], float] = lambda: -inf
         self.worked_s = 0.0
-        """How long the core has worked so far."""
+        """How much processor time the core has used so far: a machine that others use makes it no more."""
+        self._used_s = time.thread_time()
+        """What this thread had used when the core went on last."""
         self._waits: asyncio.Future[None] | None = None
         self._owed_s = 0.0
         self._seen = 0
@@ -140,10 +142,13 @@ class Pace:
         others for as long as the slice took; after a long one only where many have come. Short slices give way
         together. After a long one readers are answered as well.
         """
-        self.worked_s += spent_s
+        self.worked_s += max(0.0, min(spent_s, time.thread_time() - self._used_s))
         self._owed_s += spent_s
-        if self._owed_s < _SERVED_AFTER_S:
-            return
+        if self._owed_s >= _SERVED_AFTER_S:
+            await self._serve()
+        self._used_s = time.thread_time()
+
+    async def _serve(self) -> None:
         first = self.arrived()
         if self._owed_s < _QUIET_AFTER_S and self._hurried and first == self._seen and not self._asked():
             return
