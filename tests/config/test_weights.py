@@ -40,6 +40,14 @@ def test_what_a_file_says_stands_in_the_place_of_what_ships() -> None:
     assert weights.travel.queue == DEFAULT.travel.queue
 
 
+def test_a_curve_that_was_trained_before_nats_counted_says_what_it_said() -> None:
+    trained, curve = "trained: {on: [storm-1]}", "confidence: {constant: 0.8, margin: 1.02, silent: -0.7}"
+    found = loaded_from({"rules/weights.yaml": f"weights:\n  {trained}\n  {curve}\n"}).rulebook.correlate.weights
+    assert (found.confidence.constant, found.confidence.nats, found.confidence.entities) == (0.8, 0.0, 0.0)
+    by_hand = loaded_from({"rules/weights.yaml": f"weights:\n  {curve}\n"}).rulebook.correlate.weights
+    assert (by_hand.confidence.constant, by_hand.confidence.nats) == (0.8, DEFAULT.confidence.nats)
+
+
 def test_the_version_of_the_rules_is_another() -> None:
     versions = {loaded_from({"rules/weights.yaml": FILE.replace("5.5", text)}).rulebook.version for text in ("5", "6")}
     assert len(versions) == 2

@@ -14,11 +14,13 @@ from structlog.testing import capture_logs
 from daemon.parts import SmallCore, loaded, running, source
 from quell.daemon import loop as loops
 from quell.daemon import recovery, saving
+from quell.daemon.saved import opened, packed
 from quell.errors import StoreError
 from quell.model.decision import Perform
 from quell.model.records import AlertRecord
 from quell.model.rulebook import Rulebook
 from quell.model.state import State
+from quell.model.weights import DEFAULT, Confidence
 from quell.store.memory import MemoryStore
 from quell.store.port import Accepted, Turn
 
@@ -87,6 +89,35 @@ def test_what_was_decided_is_decided_again_by_the_rules_of_then() -> None:
             assert rules_of(again.core) == {"a": "old", "b": "new"}
 
     go(story())
+
+
+def test_weights_of_another_release_are_taken_up_though_the_files_are_the_same() -> None:
+    def curve(quell: Any) -> Confidence:
+        found: Confidence = quell.core.rulebook.correlate.weights.confidence
+        return found
+
+    async def story() -> None:
+        store = MemoryStore()
+        former = msgspec.to_builtins(Rulebook(version="same"))
+        former["correlate"]["weights"]["confidence"] = {"constant": 0.93, "margin": 1.13}
+        store.save_snapshot(0, b"".join(packed(msgspec.convert(former, Rulebook), [msgspec.msgpack.encode(State())])))
+        async with running(loaded(version="same"), store=store, restore=ByRules.restored) as quell:
+            assert curve(quell) == DEFAULT.confidence
+        snapshot = store.recover().state
+        assert snapshot is not None
+        rulebook = opened(snapshot).rulebook
+        assert rulebook is not None
+        assert rulebook.correlate.weights == DEFAULT
+
+    go(story())
+
+
+def test_a_curve_that_was_saved_before_nats_counted_does_not_count_them() -> None:
+    former = msgspec.to_builtins(Rulebook())
+    del former["correlate"]["weights"]["confidence"]["nats"]
+    saved = opened(msgspec.msgpack.encode([former, State()]))
+    assert saved.rulebook is not None
+    assert saved.rulebook.correlate.weights.confidence.nats == 0.0
 
 
 def test_a_snapshot_without_readable_rules_is_taken_up_by_those_of_now() -> None:

@@ -26,7 +26,7 @@ from quell.training import calibrating, counting
 from quell.training.feedback import judged
 from quell.training.searching import Bench, searched
 from quell.training.storms import Storm, Truth, parted, read_storm
-from quell.training.training import TooLittle, train
+from quell.training.training import TooLittle, _estimates, train
 from quell.training.trying import Answer, Tried, course, sightings, tried, weighed
 from training.made import T0, edges, firing, services, storm, written
 
@@ -159,7 +159,7 @@ def test_few_answers_calibrate_nothing() -> None:
     answers = _answers(59, 1, DEFAULT.confidence)
     assert "59 answers" in calibrating.enough(answers)
     assert "60 are needed" in calibrating.enough(answers)
-    assert calibrating.enough(_answers(300, 1, Confidence(constant=0.0, margin=0.0))) == ""
+    assert calibrating.enough(_answers(300, 1, replace(DEFAULT.confidence, constant=0.0, margin=0.0))) == ""
 
 
 @dataclass(slots=True)
@@ -297,8 +297,17 @@ def test_what_is_told_where_nothing_was_is_a_wrong_answer() -> None:
     assert tried(told, dataclasses.replace(nothing, whole=False)).answers == ()
 
 
+def test_a_curve_is_told_whole() -> None:
+    """What is left out of a file is taken from what ships with whoever reads it, which may be another curve."""
+    ships = DEFAULT.confidence
+    weights = replace(DEFAULT, confidence=replace(ships, margin=0.5))
+    seen = {("confidence", name): "60 answers" for name in ships.__struct_fields__}
+    told = {one.place[1]: one.value for one in _estimates(weights, seen)}
+    assert told == msgspec.structs.asdict(weights.confidence)
+
+
 def test_what_no_answer_shows_stays_as_it_ships() -> None:
-    true = Confidence(constant=-1.0, margin=1.5)
+    true = replace(DEFAULT.confidence, constant=-1.0, margin=1.5)
     plain = [replace_standing(one, silent=False, path=4) for one in _answers(200, 3, true)]
     curve = calibrating.fitted(plain)
     ships = DEFAULT.confidence

@@ -224,6 +224,8 @@ class WeightsShape(Shape):
 PARTS = ("prices", "noise", "timing", "ranking", "confidence")
 Told = tuple[Path, Any]
 """Where a weight stands below ``weights``, and what it is."""
+_BEFORE_NATS = {"entities": 0.0, "nats": 0.0}
+"""What a curve says nothing of that was trained before nats were counted: these would make it far too sure."""
 
 
 def told(shape: WeightsShape) -> Iterator[Told]:
@@ -236,10 +238,14 @@ def told(shape: WeightsShape) -> Iterator[Told]:
                 passage = getattr(row, symptom)
                 if passage is not None:
                     yield ("travel", way, cause, symptom), Passage(cause, symptom, passage.p, passage.lag)
+    curve = shape.confidence
+    trained_before = shape.trained is not None and curve.constant is not None and curve.nats is None
     for part in PARTS:
-        inner = getattr(shape, part)
+        inner, left_out = getattr(shape, part), _BEFORE_NATS if part == "confidence" and trained_before else {}
         for name in type(inner).model_fields:
             value = getattr(inner, name)
+            if value is None:
+                value = left_out.get(name)
             if value is not None:
                 yield (part, name), value
 

@@ -210,7 +210,7 @@ class Loop:
         self._backlog.left(self.seq, found.last)
         if self._backlog:
             self._idle.clear()
-        if changed := self.rulebook.version != rulebook.version:
+        if changed := recovery.differ(self.rulebook, rulebook):
             await self._relive()
             self._take_up(rulebook)
         recovery.say_recovered(found, count, self.decider.state)

@@ -65,6 +65,11 @@ def taken_up(found: Recovered, now: Rulebook, restore: Restore) -> tuple[Decider
     return restore(rulebook, saved.state), rulebook
 
 
+def differ(then: Rulebook, now: Rulebook) -> bool:
+    """Whether other rules are to be taken up; another release may ship other weights with the same files."""
+    return then.version != now.version or then.correlate.weights != now.correlate.weights
+
+
 def say_recovered(found: Recovered, groups: int, state: State) -> None:
     """Logs what a start found, if there was anything."""
     if found.seq or groups:

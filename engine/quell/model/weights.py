@@ -199,8 +199,8 @@ class Confidence(msgspec.Struct, frozen=True, kw_only=True):
     """for ln(1 + how much it asks that does not alert), if it does not say so,"""
     gaps: float = -0.81
     """for each tenth of all dependencies that is not known,"""
-    nats: float = 1.53
-    """and for ln(1 + the nats of its score)."""
+    nats: float = 0.0
+    """and for ln(1 + the nats of its score); `Weights` has what ships, and a curve of before has none of it."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +211,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     noise: Noise = Noise()
     timing: Timing = Timing()
     ranking: Ranking = Ranking()
-    confidence: Confidence = Confidence()
+    confidence: Confidence = Confidence(nats=1.53)
 
 
 DEFAULT = Weights()

@@ -219,14 +219,14 @@ def _held(bench: Bench, weights: Weights, said_by: Weights) -> Held:
 
 
 def _estimates(weights: Weights, seen: dict[tuple[str, ...], str]) -> list[Estimate]:
-    """What differs from what ships, and was estimated, in the order of a file."""
+    """What differs from what ships, and was estimated, in the order of a file; a curve is whole, or none."""
     found = []
     for place, text in sorted(seen.items()):
         if place[0] == "travel":
             value, ships = (_passage(one, place) for one in (weights, DEFAULT))
         else:
             value, ships = (getattr(getattr(one, place[0]), place[1]) for one in (weights, DEFAULT))
-        if value != ships:
+        if value != ships or place[0] == "confidence":
             found.append(Estimate(place, value, ships, text))
     return found
 
