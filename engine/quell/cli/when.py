@@ -25,5 +25,7 @@ def moment(_context: click.Context, _option: click.Parameter, text: str | None) 
     with suppress(ValueError):
         return time.time() - parse_duration(text)
     with suppress(ValueError):
-        return parse_time(text)
+        found = parse_time(text)
+        if found is not None:  # the year 1 stands for no time at all
+            return found
     raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
