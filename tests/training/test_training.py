@@ -297,6 +297,12 @@ def test_what_is_told_where_nothing_was_is_a_wrong_answer() -> None:
     assert tried(told, dataclasses.replace(nothing, whole=False)).answers == ()
 
 
+def test_an_incident_some_of_which_has_no_label_is_no_wrong_answer() -> None:
+    made = storm("a", 1, 2)
+    some = Truth({mark: None for mark in made.truth.incident if mark != "o0-1"}, {})
+    assert [one.right for one in tried(course(made, BOOK), some).answers] == [False]
+
+
 def test_a_curve_is_told_whole() -> None:
     """What is left out of a file is taken from what ships with whoever reads it, which may be another curve."""
     ships = DEFAULT.confidence

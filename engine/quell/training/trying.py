@@ -142,6 +142,7 @@ def tried(told: Course, truth: Truth) -> Tried:
     said_sizes = Counter(said for _, said in units.values() if said is not None)
     both = Counter((true, said) for true, said in units.values() if true is not None and said is not None)
     overlap = {(a, b): n / (true_sizes[a] + said_sizes[b] - n) for (a, b), n in both.items()}
+    unknown = {alert.incident for alert in told.outcome.alerts if alert.record not in truth.incident}
     shown = {one.incident.id: one.incident for one in told.outcome.incidents}
     matched = sum(share > MATCHES for share in overlap.values())
     extra = len(shown.keys() - {alert.incident for alert in told.outcome.alerts}) if truth.whole else 0
@@ -158,7 +159,7 @@ def tried(told: Course, truth: Truth) -> Tried:
         first_cause=right / len(known) if known else 1.0,
         missed=lost / len(true_sizes) if true_sizes else 0.0,
         incidents=len(true_sizes),
-        answers=(*answers.values(), *_of_nothing(shown, said_sizes, overlap, truth)),
+        answers=(*answers.values(), *_of_nothing(shown, said_sizes.keys() - unknown, overlap, truth)),
     )
 
 
@@ -180,7 +181,7 @@ def _answers(
 def _of_nothing(
     shown: dict[str, Incident], said: Iterable[str], overlap: dict[tuple[str, str], float], truth: Truth
 ) -> Iterator[Answer]:
-    """What incidents say that have nothing of a true one, where all is known that was true."""
+    """What incidents say that are none of the true ones, and no large part of one, where all is known of them."""
     some = {name for (_, name), share in overlap.items() if share >= ANSWERS}
     for name in sorted(set(said) - some) if truth.whole else ():
         if name in shown and shown[name].suspects:
