@@ -65,3 +65,12 @@ def test_what_units_take_along_when_they_leave_is_claimed_no_more(kept: int, mon
     least = len(engine.state.units)
     assert found
     assert least < most
+
+
+def test_what_was_forgotten_is_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_KEPT", 8)
+    kept = columns.Columns({1: dict.fromkeys(range(100), (1.0, 0.0))}, {cause: [1] for cause in range(100)})
+    for cause in range(100):
+        assert kept.of(cause) is not None
+        kept.forget(cause, None)
+    assert sum(kept.last(cause) is not None for cause in range(100)) <= 8

@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from core.scene import T0
+from core.scene import T0, fires, rulebook
 from core.test_engine_properties import Play
 from core.test_roll import crowd
 from quell.core import throng
 from quell.core.engine import Engine
 from quell.model.decision import AnyDecision, IncidentChanged
 from quell.model.records import AnyRecord
+from quell.model.topology import Dependency
 
 Turns = Sequence[tuple[float, list[AnyRecord]]]
 
@@ -65,6 +66,21 @@ def test_many_units_are_looked_at_on_the_grid(monkeypatch: pytest.MonkeyPatch) -
 
 def test_when_it_is_looked_at_does_not_depend_on_how_deliveries_are_cut() -> None:
     assert looks(stream(6, 160), at_once=7) == looks(stream(6, 160))
+
+
+def test_what_another_group_brings_joins_as_well() -> None:
+    needs = tuple(Dependency(from_="service/front", to=f"service/{name}", type="calls") for name in ("left", "right"))
+    sides = [fires(name, 1.0, labels={"instance": f"i{n}"}) for name in ("left", "right") for n in range(70)]
+    between = fires("front", 1.0)
+
+    def due(*turns: list[AnyRecord]) -> list[float | None]:
+        engine = Engine(rulebook(dependencies=needs))
+        for records in turns:
+            engine.decide(records, T0 + 1.0)
+        return [group.solve_at for group in engine.state.groups.values()]
+
+    assert due(sides) == [T0 + 10.0, T0 + 10.0]
+    assert due(sides, [between]) == due([between], sides) == due([between, *sides]) == [T0 + 1.0 + throng.SHORTLY_S]
 
 
 def test_restarts_change_nothing() -> None:

@@ -75,7 +75,7 @@ class Columns:
         claims = self._claims
         told = np.array([claims[unit][cause] for unit in fresh], dtype=np.float64).T
         if known is None:
-            if len(self._kept) >= MOST_KEPT:
+            if len(self._last) >= MOST_KEPT:  # which has those that were forgotten, too
                 self._kept.clear()
                 self._last.clear()
             known = np.array(ids, dtype=np.int64), told.copy()

@@ -93,7 +93,7 @@ class Correlator:
         if alert.entity is None:
             return None
         kind, web = int(family(alert)), self.web
-        onset = min(alert.starts_at, alert.onset_seen)
+        onset, more = min(alert.starts_at, alert.onset_seen), 1
         unit = web.find(alert.entity, kind, onset)
         crowded = len(self._state.units) >= MOST_LIVE
         if unit is None and crowded:
@@ -115,7 +115,8 @@ class Correlator:
                 web.kin.admit(unit, alert)
             web.vicinity.admit(unit)
             beside = self._fellows.beside(unit)
-            group = self._join(unit, web.add(unit) | beside, now)
+            group, brought = self._join(unit, web.add(unit) | beside, now)
+            more += brought
             self._fellows.add(unit)
         else:
             group = self._state.groups[unit.group]
@@ -134,7 +135,7 @@ class Correlator:
                 unit.onset = onset
                 self._web.began(unit)
         self._touch(group, now, late=kind == Family.DATA or self._graph.shows_late(self._graph.node(alert.entity)))
-        sooner(group, self._alerts[group.id], 1)
+        sooner(group, self._alerts[group.id], more)
         return unit
 
     def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> bool:
@@ -156,9 +157,13 @@ class Correlator:
         self._alerts[unit.group] += len(members)
         return sooner(self._state.groups[unit.group], self._alerts[unit.group], len(members))
 
-    def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
-        """The group of a new unit: the union of the groups it ties together, under the lowest id."""
+    def _join(self, unit: Unit, tied: Iterable[int], now: float) -> tuple[Group, int]:
+        """The group of a new unit: the union of the groups it ties together, under the lowest id.
+
+        Also how many alerts the others of these bring: they join that one, whether they came before or come after.
+        """
         ids = sorted({self._state.units[other].group for other in tied})
+        brought = sum(self._alerts[other] for other in ids[1:])
         if not ids:
             group = Group(id=unit.id, units=[], news_at=now, close_at=now)
             self._state.groups[group.id] = group
@@ -167,7 +172,7 @@ class Correlator:
         group.units.append(unit.id)
         group.full |= self.web.full(group.id)
         unit.group = group.id
-        return group
+        return group, brought
 
     def _united(self, ids: Sequence[int]) -> Group:
         """One group of several, under the first of these ids."""
