@@ -158,6 +158,35 @@ def test_who_is_one_too_many_for_the_receiver_is_taken_by_the_daemon_or_told_so(
     go(asyncio.wait_for(story(), 15))
 
 
+def test_hundreds_that_are_too_many_take_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are told one by one as they come, and not kept until all of them are here."""
+    one_line = SimpleNamespace(most_connections=1)
+    limits = SimpleNamespace(Connection=one_line, HEAD_WITHIN_S=HEAD_WITHIN_S, IDLE_S=IDLE_S)
+    monkeypatch.setattr(keeper, "connections", limits)
+    handed: list[int] = []
+    hand = keeper.Keeper._handed
+
+    def counted(self: keeper.Keeper, *arguments: Any) -> None:
+        handed.append(len(self._taking))
+        hand(self, *arguments)
+
+    monkeypatch.setattr(keeper.Keeper, "_handed", counted)
+
+    async def story() -> None:
+        async with running(config()) as quell, AsyncExitStack() as stack:
+            _, one = await stack.enter_async_context(line(quell))
+            one.write(post(body("a")))
+            await quell.settled()
+            lines = [await stack.enter_async_context(line(quell)) for _ in range(60)]
+            told = [await reader.read() for reader, _ in lines[1:]]
+            assert told == [NO_PLACE] * 59
+            assert len(handed) <= 1
+            monkeypatch.undo()
+            assert b"quell_connections_turned_away_total 59.0" in (await quell.get("/metrics"))[1]
+
+    go(asyncio.wait_for(story(), 15))
+
+
 def test_who_said_nothing_yet_is_told_as_well_that_no_file_is_free() -> None:
     ours, theirs = socket.socketpair()
     with theirs:

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from daemon.parts import READER, Worker, loaded, running, source, token
 from quell.config import Loaded
+from quell.daemon import reload as reloads
 from quell.daemon.metrics import Metrics
 from quell.daemon.reload import Reloader
 from quell.daemon.saved import opened
@@ -159,6 +160,36 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "quell.yaml").write_text("sources: {}\n")
     (tmp_path / "rules").mkdir()
     return tmp_path
+
+
+def test_while_no_file_is_free_it_goes_on_and_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "quell.yaml").write_text("a")
+    read: list[int] = []
+
+    async def load() -> str:
+        read.append(1)
+        return "2"
+
+    def no_file(_directory: Path) -> list[Path]:
+        raise OSError(24, "Too many open files")
+
+    async def story() -> None:
+        reloader = Reloader(tmp_path / "quell.yaml", load, Metrics(), time.time)
+        task = asyncio.create_task(reloader.run(look_every_s=0.01))
+        await asyncio.sleep(0.1)
+        monkeypatch.setattr(reloads, "watched", no_file)
+        (tmp_path / "quell.yaml").write_text("bb")
+        await asyncio.sleep(0.1)
+        assert (task.done(), read) == (False, [])
+        monkeypatch.undo()
+        async with asyncio.timeout(5):
+            while not read:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert (task.done(), read) == (False, [1])
+        task.cancel()
+
+    go(story())
 
 
 def test_changed_files_are_noticed_but_not_touched_ones(directory: Path) -> None:

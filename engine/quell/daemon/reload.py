@@ -46,20 +46,23 @@ class Reloader:
     async def run(self, look_every_s: float = _LOOK_EVERY_S) -> None:
         """Looks for changed files until cancelled."""
         stamp, self._digest = await asyncio.to_thread(self._look)
+        asked = False
         while True:
-            asked = True
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(look_every_s):
                     await self._asked.wait()
-            except TimeoutError:
-                asked = False
+                    asked = True
             self._asked.clear()
-            new_stamp = await asyncio.to_thread(self._stamp)
-            if new_stamp == stamp and not asked:
-                continue
-            stamp, digest = await asyncio.to_thread(self._look)
-            if digest != self._digest or asked:
-                await self.reload()
+            try:
+                new_stamp = await asyncio.to_thread(self._stamp)
+                if new_stamp != stamp or asked:
+                    stamp, digest = await asyncio.to_thread(self._look)
+                    if digest != self._digest or asked:
+                        await self.reload()
+                asked = False
+            except OSError as error:  # no file is free for a moment, say: what is in use stays
+                stamp = ()
+                self._log.error("cannot see whether the configuration changed; tried again", error=str(error))
 
     def _stamp(self) -> tuple[tuple[str, int, int], ...]:
         return stamp_of(watched(self._path.parent))

@@ -35,7 +35,8 @@ class Channel(asyncio.BufferedProtocol):
     """One receiver, for as long as it lives. ``beside`` is where descriptors come from.
 
     ``begun`` is called before it takes connections, ``over`` when it is gone, ``handed`` with a connection to go on
-    with, what is still to be sent on it and what was read; ``always`` tells the headers that all answers have.
+    with, what is still to be sent on it and what was read, unless there are as many as there may be (``full``);
+    ``always`` tells the headers that all answers have.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Channel(asyncio.BufferedProtocol):
         begun: Callable[[], None],
         over: Callable[[], None],
         handed: Callable[[socket.socket, bytes, bytes], None],
+        full: Callable[[], bool],
         always: Callable[[], list[tuple[bytes, bytes]]],
     ) -> None:
         self.heard = 0
@@ -57,6 +59,7 @@ class Channel(asyncio.BufferedProtocol):
         self._begun = begun
         self._over = over
         self._handed = handed
+        self._full = full
         self._always = always
         self._view = memoryview(bytearray(_BUFFER))
         self._filled = 0
@@ -245,6 +248,7 @@ class Channel(asyncio.BufferedProtocol):
             if self._transport is not None:
                 self._transport.abort()
             return
+        room = room and not self._full()  # told at once: hundreds that wait to be told would take the files of others
         for descriptor in descriptors if room else ():
             self._handed(socket.socket(fileno=descriptor), unsent, read)
         if not room or not descriptors:

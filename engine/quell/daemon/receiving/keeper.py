@@ -139,7 +139,7 @@ class Keeper:
         beside.setblocking(False)
         channel = self._channel = Channel(
             self._direct, beside,
-            begun=self._begins, over=self._gone.set, handed=self._handed,
+            begun=self._begins, over=self._gone.set, handed=self._handed, full=self._full,
             always=lambda: self._server.server_state.default_headers,
         )  # fmt: skip
         transport, _ = await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
@@ -218,6 +218,10 @@ class Keeper:
         while (left_s := until - time.monotonic()) > 0:
             await asyncio.sleep(min(left_s, _LOOK_S))
             await self._off()
+
+    def _full(self) -> bool:
+        there = len(self._server.server_state.connections) + len(self._taking)
+        return there >= connections.Connection.most_connections
 
     def _handed(self, connected: socket.socket, unsent: bytes, read: bytes) -> None:
         task = asyncio.create_task(self._go_on(connected, unsent, read))
