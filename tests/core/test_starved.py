@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf, log
+from math import log
 
-import numpy as np
 import pytest
 
 from core.scene import T0, Scene, fires
 from quell.core.families import Family, family
 from quell.core.graph import Graph
-from quell.core.problem import Problem, Symptoms
 from quell.core.reach import FEW_SENDERS, Reacher, key
 from quell.model.alert import Alert
 from quell.model.records import DependencyRecord, EntityRecord
@@ -115,19 +113,3 @@ def test_consumers_without_work_belong_to_the_silent_sender() -> None:
     scene.wait(300.0)
     assert scene.services(scene.incident) == {"front", "edge", "books", "mail"}
     assert scene.incident.suspects[0].entity == "service/orders"
-
-
-def begun(onset: float, *, starved: bool) -> float:
-    """What a cause that began at 0 is worth to a symptom that it makes after a minute and that began then."""
-    none = np.array([-1]), np.zeros(1, dtype=np.bool_), np.zeros(1, dtype=np.bool_)
-    told = Symptoms(
-        np.array([onset]), np.array([inf]), *none, weight=np.array([4.0]), keys=np.array([7]), starts=np.array([0, 1]),
-        unit=np.array([0]), cost=np.array([1.0]), lag=np.array([60.0]), starved=np.array([starved]),
-    )  # fmt: skip
-    return float(Problem(told).worth(slice(0, 1), 0.0)[0])
-
-
-def test_that_no_work_arrives_may_be_told_minutes_later_than_that_something_fails() -> None:
-    assert begun(60.0, starved=True) == begun(60.0, starved=False) == pytest.approx(3.0)
-    assert begun(660.0, starved=True) > 2.0 > begun(660.0, starved=False)
-    assert begun(-60.0, starved=True) == begun(-60.0, starved=False)

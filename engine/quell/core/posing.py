@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.continuity import place_of
-from quell.core.families import COUNT, Family
+from quell.core.families import COUNT
 from quell.core.folding import HELD_S
 from quell.core.graph import Graph
 from quell.core.problem import Symptoms
@@ -93,7 +93,6 @@ class Posing:
             lag=lag[order],
             timing=self._timing,
             beside=len(group.units) - len(known),
-            starved=np.array([unit.family == Family.IDLE for unit in known], dtype=np.bool_),
             near=_near(known, web.graph) if web.graph.gaps.some else None,
         )
 

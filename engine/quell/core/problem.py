@@ -14,8 +14,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TRIAL_TIMES = 8
-NOTICED_S = 300.0
-"""So much later than other trouble may be told that no work arrives: rules wait for minutes of nothing first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Symptoms:
     while, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag`` per row; ``keys``
     distinct causes and ``starts`` where the rows of each begin (one more entry than keys). ``beside`` are the units of
     the group that no cause here could explain, which are left out. ``near``, where ways are missing, is the same number
-    for units of one namespace and family (below 0: in none). ``starved`` per unit whether no work arrives there.
+    for units of one namespace and family (below 0: in none).
     """
 
     onsets: Floats
@@ -44,7 +42,6 @@ class Symptoms:
     timing: Timing = DEFAULT.timing
     beside: int = 0
     near: Ints | None = None
-    starved: NDArray[np.bool_] | None = None
 
     def first(self, key: int, began: float) -> float:
         """When the first symptom began of those that were due once this cause had begun then; ``began`` without any."""
@@ -85,8 +82,6 @@ class Problem:
         spread = timing.lag_spread * symptoms.lag
         self._early = timing.early_s + spread
         self._late = timing.late_s + spread
-        if symptoms.starved is not None:
-            self._late[symptoms.starved[symptoms.unit]] += NOTICED_S
 
     def index(self, key: int) -> int | None:
         """The index of a cause; None when it could explain nothing here."""
@@ -136,9 +131,9 @@ class Problem:
         lines[place, self.symptoms.unit[rows]] = np.maximum(worth, 0.0)
         return lines
 
-    def asked(self, rows: slice) -> tuple[Floats, Floats, Floats, Floats]:
+    def asked(self, rows: slice) -> tuple[Floats, Floats, Floats]:
         """All that `worth` and `times` depend on, for these rows."""
-        return self._due[rows], self.plain[rows], self._early[rows], self._late[rows]
+        return self._due[rows], self.plain[rows], self.symptoms.lag[rows]
 
     def times(self, rows: slice) -> Floats:
         """Beginnings worth trying: when the units of these rows were due."""
