@@ -249,39 +249,6 @@ def test_what_is_done_ahead_of_time_is_put_off_while_much_waits_and_done_once_no
     go(story())
 
 
-def test_it_is_put_off_for_a_storm_and_not_for_as_long_as_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
-        pace, ahead = Pace(), NothingAhead()
-        pace.hasten(ahead, 50_000)
-        assert ahead.put_off
-        monkeypatch.setattr(paces, "_HASTE_S", 0.0)
-        pace.hasten(ahead, 50_000)
-        assert not ahead.put_off
-        monkeypatch.undo()
-        await pace.rest(ahead)
-        pace.hasten(ahead, 50_000)  # the next storm
-        assert ahead.put_off
-
-    go(story())
-
-
-def test_what_the_core_worked_is_told_by_what_it_used_of_a_processor() -> None:
-    async def story() -> None:
-        pace = Pace()
-        await pace.give_way(_SLICE_S)
-        before = pace.worked_s
-        time.sleep(0.05)  # as if the processor were another's
-        await pace.give_way(0.05)
-        waited_s = pace.worked_s - before
-        began, before = time.thread_time(), pace.worked_s
-        while time.thread_time() < began + 0.05:
-            pass
-        await pace.give_way(60.0)
-        assert waited_s < 0.04 <= pace.worked_s - before < 60.0
-
-    go(story())
-
-
 def test_who_connects_gets_a_few_turns_though_he_has_not_asked_yet() -> None:
     async def story() -> None:
         connecting = asyncio.create_task(turns(3))

@@ -19,7 +19,6 @@ from quell.core.graph import Graph
 from quell.core.posing import ENDED_AFTER_S, Posing
 from quell.core.reach import key
 from quell.core.steps import Steps, finished
-from quell.core.throng import sooner
 from quell.core.toward import Toward
 from quell.core.web import TOGETHER_S, Web
 from quell.core.weighed import Weighed
@@ -93,7 +92,7 @@ class Correlator:
         if alert.entity is None:
             return None
         kind, web = int(family(alert)), self.web
-        onset, more = min(alert.starts_at, alert.onset_seen), 1
+        onset = min(alert.starts_at, alert.onset_seen)
         unit = web.find(alert.entity, kind, onset)
         crowded = len(self._state.units) >= MOST_LIVE
         if unit is None and crowded:
@@ -115,8 +114,7 @@ class Correlator:
                 web.kin.admit(unit, alert)
             web.vicinity.admit(unit)
             beside = self._fellows.beside(unit)
-            group, brought = self._join(unit, web.add(unit) | beside, now)
-            more += brought
+            group = self._join(unit, web.add(unit) | beside, now)
             self._fellows.add(unit)
         else:
             group = self._state.groups[unit.group]
@@ -135,16 +133,15 @@ class Correlator:
                 unit.onset = onset
                 self._web.began(unit)
         self._touch(group, now, late=kind == Family.DATA or self._graph.shows_late(self._graph.node(alert.entity)))
-        sooner(group, self._alerts[group.id], more)
         return unit
 
-    def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> bool:
+    def add_alike(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> None:
         """What `add` does with others, if any, that are like the last that joined a unit.
 
-        That is: in kind, place, onset and arrival. Returns whether the next look at the group was brought forward.
+        That is: in kind, place, onset and arrival.
         """
         if unit is None:
-            return False
+            return
         asked = MOST_ASKED - len(unit.alerts)
         if asked > 0 and not unit.itself and unit.family == Family.FAILING:
             known = [alert for mark, _ in members[:asked] if (alert := self._state.alerts.get(mark)) is not None]
@@ -155,15 +152,10 @@ class Correlator:
         if self._worth.may_change(unit):
             unit.weight = self._worth.of(unit)
         self._alerts[unit.group] += len(members)
-        return sooner(self._state.groups[unit.group], self._alerts[unit.group], len(members))
 
-    def _join(self, unit: Unit, tied: Iterable[int], now: float) -> tuple[Group, int]:
-        """The group of a new unit: the union of the groups it ties together, under the lowest id.
-
-        Also how many alerts the others of these bring: they join that one, whether they came before or come after.
-        """
+    def _join(self, unit: Unit, tied: Iterable[int], now: float) -> Group:
+        """The group of a new unit: the union of the groups it ties together, under the lowest id."""
         ids = sorted({self._state.units[other].group for other in tied})
-        brought = sum(self._alerts[other] for other in ids[1:])
         if not ids:
             group = Group(id=unit.id, units=[], news_at=now, close_at=now)
             self._state.groups[group.id] = group
@@ -172,7 +164,7 @@ class Correlator:
         group.units.append(unit.id)
         group.full |= self.web.full(group.id)
         unit.group = group.id
-        return group, brought
+        return group
 
     def _united(self, ids: Sequence[int]) -> Group:
         """One group of several, under the first of these ids."""

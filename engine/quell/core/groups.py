@@ -55,7 +55,7 @@ class Groups:
 
     def add_all(self, alerts: Sequence[Alert], now: float) -> None:
         """The same for first firings that come together: many of one symptom at one place mostly begin at once."""
-        unit_of, units, join = self._unit_of, self._state.units, self._join
+        unit_of, units, join = self._unit_of, self._state.units, self._chart.correlator.add_alike
         joined: dict[str | None, tuple[int, float, Unit]] = {}
         unit, members = None, list[tuple[str, int]]()  # those in a row that are alike join their unit in one go
         for alert in alerts:
@@ -77,10 +77,6 @@ class Groups:
             if entity is not None:  # only what is added at an entity changes where the next is added that is there
                 joined[entity] = kind, onset, units[unit_of[mark]]
         join(unit, members)
-
-    def _join(self, unit: Unit | None, members: Sequence[tuple[str, int]]) -> None:
-        if self._chart.correlator.add_alike(unit, members) and unit is not None:
-            self.plan(self._state.groups[unit.group])
 
     def plan(self, group: Group) -> None:
         """Puts on the agenda when a group is solved and closed."""

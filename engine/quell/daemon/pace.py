@@ -57,9 +57,6 @@ A slice of the core between the answers and what follows them would keep all of 
 _log = structlog.get_logger("quell.loop")
 _HASTE = 5_000
 """While so many records wait, and until none does, nothing is done ahead: see `quell.core.ahead`."""
-_HASTE_S = 2.0
-"""But for so long at most: a storm is over by then, and in the midst of what lasts groups are looked at, which would
-take twice as long."""
 
 
 class Coming(Protocol):
@@ -99,7 +96,6 @@ class Pace:
         self._owed_s = 0.0
         self._seen = 0
         self._hurried = False
-        self._hurried_since = -inf
 
     def follow(self, coming: Coming) -> None:
         """Looks at what comes from now on."""
@@ -114,11 +110,10 @@ class Pace:
     def hasten(self, ahead: Ahead, waiting: int) -> None:
         """Puts off what may come after all that waits, where that is much; looking for garbage as well."""
         if waiting >= _HASTE and not self._hurried:
-            self._hurried, self._hurried_since = True, time.perf_counter()
+            self._hurried = True
             looked_for_later(True)
         if self._hurried:
-            # Of whichever core it is: one that failed has been replaced.
-            ahead.put_off = time.perf_counter() < self._hurried_since + _HASTE_S
+            ahead.put_off = True  # of whichever core it is: one that failed has been replaced
 
     async def rest(self, ahead: Ahead) -> None:
         """Nothing waits any more: does what was put off until now."""
