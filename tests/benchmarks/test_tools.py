@@ -177,7 +177,7 @@ def test_calibration_error_is_none_for_honest_confidences_and_large_for_boasts(t
 
 def test_a_mapping_learns_what_told_right_from_wrong(tools):
     calibration = tools("calibration")
-    name = "ln(1 + margin), silent, changed, ln entities, path, itself, asks, gaps"
+    name = "ln(1 + margin), silent, changed, ln entities, path, itself, asks, gaps, ln(1 + nats)"
     told = [
         calibration.Answer("p", 1, confidence=0.5, right=bool(at % 2), clear=True, margin=5.0 * (at % 2))
         for at in range(60)
