@@ -266,7 +266,7 @@ class Unreadable(MemoryStore):
 
 
 def test_a_journal_that_cannot_be_read_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.01)
+    monkeypatch.setattr(loops, "READ_AGAIN_S", 0.01)
 
     async def story() -> None:
         store = Unreadable()

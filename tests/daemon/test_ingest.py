@@ -13,7 +13,7 @@ import pytest
 from daemon.parts import READER, TOKEN, loaded, running, small_inbox, source
 from quell.daemon import inbox as inboxes
 from quell.daemon import ingest as ingests
-from quell.daemon import loop as loops
+from quell.daemon import seeing
 from quell.errors import StoreError
 from quell.model.records import CommandRecord
 from quell.sdk.secret import Secret
@@ -55,7 +55,7 @@ def test_a_reader_sees_what_was_answered_before() -> None:
 
 def test_a_reader_does_not_wait_for_thousands_that_others_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingests, "_SEEN_WITHIN_S", 60.0)
-    monkeypatch.setattr(loops, "_READER_WAITS_S", 60.0)
+    monkeypatch.setattr(seeing, "_WAITS_S", 60.0)
 
     async def story() -> None:
         async with running(loaded(source("s", "served"))) as quell:

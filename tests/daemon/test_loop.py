@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from daemon.parts import SmallCore, loaded, running, source
 from quell.daemon import loop as loops
-from quell.daemon import recovery, saving
+from quell.daemon import recovery, saving, seeing
 from quell.daemon.saved import opened, packed
 from quell.errors import StoreError
 from quell.model.decision import Perform
@@ -373,11 +373,11 @@ def test_who_reads_waits_for_what_was_accepted_but_not_for_thousands(monkeypatch
             loop, inbox = quell.daemon.loop, quell.daemon.inbox
             async with loop._turning:  # nothing is decided over meanwhile
                 seq = await inbox.put([firing(alertname="a")])
-                monkeypatch.setattr(loops, "_READER_WAITS_S", 0.3)
+                monkeypatch.setattr(seeing, "_WAITS_S", 0.3)
                 began = time.perf_counter()
                 await loop.seen(seq)
                 assert 0.25 <= time.perf_counter() - began < 30.0
-                monkeypatch.setattr(loops, "_READER_WAITS_S", 30.0)
+                monkeypatch.setattr(seeing, "_WAITS_S", 30.0)
                 reading = asyncio.create_task(loop.seen(seq))
                 await asyncio.sleep(0.01)
                 assert not reading.done()
@@ -395,7 +395,7 @@ def test_who_reads_waits_for_what_was_accepted_but_not_for_thousands(monkeypatch
 
 
 def test_who_reads_hardly_waits_where_much_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_READER_WAITS_S", 600.0)
+    monkeypatch.setattr(seeing, "_WAITS_S", 600.0)
 
     async def story() -> None:
         async with running(store=MemoryStore()) as quell:

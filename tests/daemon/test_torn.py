@@ -10,7 +10,7 @@ import pytest
 
 from daemon.parts import Running, SmallCore, Worker, loaded, running, source
 from quell.daemon import backlog as backlogs
-from quell.daemon import committing
+from quell.daemon import committing, mend
 from quell.daemon import loop as loops
 from quell.errors import StoreError
 from quell.model.decision import Perform
@@ -107,7 +107,7 @@ class Unreadable(MemoryStore):
 
 
 def test_a_core_is_mended_once_the_store_can_tell_what_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.1)
+    monkeypatch.setattr(mend, "READ_AGAIN_S", 0.1)
 
     async def story() -> None:
         store = Unreadable()
@@ -126,7 +126,7 @@ def test_a_core_is_mended_once_the_store_can_tell_what_was_before(monkeypatch: p
 
 
 def test_a_record_that_fails_is_not_lost_when_it_cannot_be_set_aside_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.1)
+    monkeypatch.setattr(mend, "READ_AGAIN_S", 0.1)
 
     async def story() -> None:
         store = Unreadable()
@@ -208,7 +208,7 @@ class Damaged(MemoryStore):
 
 def test_a_backlog_shows_its_age_all_the_time_and_why_it_does_not_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "MOST_PER_GROUP", 10)
-    monkeypatch.setattr(loops, "_READ_AGAIN_S", 0.05)
+    monkeypatch.setattr(loops, "READ_AGAIN_S", 0.05)
     monkeypatch.setattr(backlogs.Backlog.__init__, "__defaults__", (20,))
     Slow.lags, Slow.quell = [], None
 

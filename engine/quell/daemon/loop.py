@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 
 import msgspec
@@ -20,10 +21,10 @@ import structlog
 from quell.daemon import recovery
 from quell.daemon.backlog import Backlog
 from quell.daemon.clock import Clock
-from quell.daemon.decider import Decider, Isolated, Restore, slices
+from quell.daemon.decider import Decider, Restore, slices
 from quell.daemon.keeping import Past
 from quell.daemon.logs import Sparing
-from quell.daemon.mend import Mender
+from quell.daemon.mend import READ_AGAIN_S, Mender
 from quell.daemon.metrics import Metrics
 from quell.daemon.outcome import Outcome
 from quell.daemon.pace import Coming, Pace
@@ -31,6 +32,7 @@ from quell.daemon.passed import Passed
 from quell.daemon.readers import Readers
 from quell.daemon.saved import packed
 from quell.daemon.saving import Saving
+from quell.daemon.seeing import Seeing
 from quell.daemon.tallied import Tallied
 from quell.daemon.timers import Timers
 from quell.daemon.writer import Writer
@@ -47,16 +49,8 @@ _LONGEST_TURN_S = 0.05
 """A turn that took so long is committed before the next group: what it decided is shown and done."""
 _LONGEST_PIECE_S = 0.01
 """After so long within a slice of records the event loop serves others: causes of much trouble take seconds to find."""
-_READ_AGAIN_S = 1.0
-"""Between attempts to read the journal when it cannot be read."""
 _STORE = "the store"
 """How everything begins that is broken until the store can be used again."""
-_READER_WAITS_S, _READER_WAITS_LESS_S = 2.0, 0.02
-"""Whoever reads waits so long for what was accepted before; less where many alerts are known and a look takes long,"""
-_MUCH_WAITS = 1_000
-"""and not at all where so many records wait, which is"""
-_READER_LOOKS_S = 0.1
-"""asked so often."""
 _STUCK_WAIT_S = 30.0
 """After time itself made the core fail, timers are tried again this much later."""
 
@@ -112,6 +106,7 @@ class Loop:
         self._idle = asyncio.Event()
         self._idle.set()
         self._passed = Passed()
+        self._seeing = Seeing(self._passed, self._backlog, self.readers, lambda: clock.real_s(self.lag_s))
         self._timers = Timers(clock, lambda: self.decider.next_due())  # noqa: PLW0108 - another may take its place
         self._log = structlog.get_logger("quell.loop")
         self._sparing = Sparing(self._log)
@@ -151,13 +146,7 @@ class Loop:
 
         Where so much waits that it is others' above all, or deciding may take long, he is told what is known by now.
         """
-        until_s = _READER_WAITS_LESS_S if recovery.many_known(self.decider.state) else _READER_WAITS_S
-        while self._passed.seq < seq and until_s > 0 and self._backlog.count <= _MUCH_WAITS:
-            if self._clock.real_s(self.lag_s) > _READER_WAITS_S:
-                return
-            with self.readers.for_core():
-                await self._passed.reach(seq, min(until_s, _READER_LOOKS_S))
-            until_s -= _READER_LOOKS_S
+        await self._seeing.until(seq, much_known=recovery.many_known(self.decider.state))
 
     async def idle(self) -> None:
         """Returns when every group taken so far has been decided over and committed."""
@@ -264,9 +253,8 @@ class Loop:
         try:
             await self._backlog.read()
         except StoreError as error:
-            self.broken = f"{_STORE} cannot give back what was accepted: {error}"
-            self._sparing.error("backlog", "the journal cannot be read; trying again", error=str(error))
-            await asyncio.sleep(_READ_AGAIN_S)
+            self._store_fails("backlog", "give back what came", "the journal cannot be read; trying again", error)
+            await asyncio.sleep(READ_AGAIN_S)
             return
         await self._turn(self._backlog.take(), patient=True)
 
@@ -359,7 +347,8 @@ class Loop:
             self._log.exception("the core failed; looking for the record that does it", seq=group.seq)
         else:
             return out
-        found = await self._mended(group, recovering=recovering)
+        fails = partial(self._store_fails, "mend", "do what mends the core", "the core cannot be mended; trying again")
+        found = await self._mender.mend(group, self.rulebook, recovering=recovering, fails=fails)
         self.decider = found.decider
         if found.poisoned:
             self._saving.soon()  # the next that fails need not wait until all this is decided over once more
@@ -369,19 +358,10 @@ class Loop:
             self._sparing.error("stuck", self.broken)
         return found.decisions
 
-    async def _mended(self, group: Group, *, recovering: bool) -> Isolated:
-        """Tries until the store tells what was before and keeps what is set aside; a start does not wait for that."""
-        tried = False
-        while True:
-            try:
-                return await self._mender.mend(group, self.rulebook, recovering=recovering or tried)
-            except StoreError as error:
-                if recovering:
-                    raise
-                tried = True
-                self.broken = f"{_STORE} cannot do what mends the core: {error}"
-                self._sparing.error("mend", "the core cannot be mended yet; trying again", error=str(error))
-                await asyncio.sleep(_READ_AGAIN_S)
+    def _store_fails(self, key: str, cannot: str, event: str, error: StoreError) -> None:
+        """Says what cannot be done for now; a commit that succeeds takes it back."""
+        self.broken = f"{_STORE} cannot {cannot}: {error}"
+        self._sparing.error(key, event, error=str(error))
 
     async def _commit(self, outcome: Outcome) -> list[Perform]:
         """Tries until the store can: decisions are never dropped, and the full inbox refuses what comes meanwhile."""
@@ -390,8 +370,7 @@ class Loop:
             try:
                 new = await self._writer.call(store.commit, outcome.turn(self.seq)) if outcome.anything else []
             except StoreError as error:
-                self.broken = f"{_STORE} cannot keep decisions: {error}"
-                self._sparing.error("commit", "decisions wait: the store could not keep them", error=str(error))
+                self._store_fails("commit", "keep decisions", "decisions wait: the store could not keep them", error)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
             else:

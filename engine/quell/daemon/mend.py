@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 
 import msgspec
@@ -13,10 +14,13 @@ from quell.daemon.decider import Decider, Isolated, Poisoned, Restore, decide_al
 from quell.daemon.metrics import Metrics
 from quell.daemon.saved import opened
 from quell.daemon.writer import Writer
+from quell.errors import StoreError
 from quell.model.rulebook import Rulebook
 from quell.store.port import Group, Quarantined
 
 _log = structlog.get_logger("quell.loop")
+READ_AGAIN_S = 1.0
+"""Between attempts to use the store when it cannot be read."""
 _READ_AT_ONCE = 20
 """Groups of the journal in memory while the state is rebuilt."""
 _REMEMBERED = 1000
@@ -70,11 +74,27 @@ class Mender:
         records = [record for index, record in enumerate(group.records) if index not in dropped]
         return msgspec.structs.replace(group, records=records)
 
-    async def mend(self, group: Group, rulebook: Rulebook, *, recovering: bool) -> Isolated:
+    async def mend(
+        self, group: Group, rulebook: Rulebook, *, recovering: bool, fails: Callable[[StoreError], None]
+    ) -> Isolated:
         """The core after ``group`` without the records it fails on, which are in quarantine then.
 
-        ``recovering``: they may be there already. Raises StoreError; nothing is lost by trying again.
+        Tries until the store tells what was before and keeps what is set aside; ``fails`` is told why it does not yet.
+        When ``recovering``, records may be set aside already, and a start does not wait: raises StoreError.
         """
+        tried = False
+        while True:
+            try:
+                return await self._mended(group, rulebook, again=recovering or tried)
+            except StoreError as error:
+                if recovering:
+                    raise
+                tried = True
+                fails(error)
+                await asyncio.sleep(READ_AGAIN_S)
+
+    async def _mended(self, group: Group, rulebook: Rulebook, *, again: bool) -> Isolated:
+        """``again``: what is set aside may be there already. Raises StoreError; nothing is lost by trying again."""
         state = await self._before(group, rulebook)
 
         def restore() -> Decider:
@@ -83,7 +103,7 @@ class Mender:
         # Cores are made of a state several times, which takes a while when it is large: receiving goes on meanwhile.
         found = await asyncio.to_thread(isolate, restore, group.records, group.now)
         if found.poisoned:
-            await self._set_aside(group, found.poisoned, recovering=recovering)
+            await self._set_aside(group, found.poisoned, again=again)
             before = self._dropped.get(group.seq, frozenset())
             places = [index for index in range(len(group.records) + len(before)) if index not in before]
             self._dropped[group.seq] = before | {places[poisoned.index] for poisoned in found.poisoned}
@@ -130,7 +150,7 @@ class Mender:
         saved = opened(state)
         return self._restore(saved.rulebook or rulebook, saved.state)
 
-    async def _set_aside(self, group: Group, poisoned: list[Poisoned], *, recovering: bool) -> None:
+    async def _set_aside(self, group: Group, poisoned: list[Poisoned], *, again: bool) -> None:
         entries = []
         for each in poisoned:
             source = each.record.source
@@ -142,7 +162,7 @@ class Mender:
         store = self._writer.store
         # A record that is neither decided over nor set aside would be lost: whoever fails here tries again.
         entries = await self._writer.call(store.set_aside_again, group.seq, entries)
-        if recovering:
+        if again:
             last = await self._writer.call(store.quarantine, _REMEMBERED)
             # One that was tried again since has the time of its first arrival, and the group of its last try.
             known = {(entry.at, entry.payload) for entry in last}
