@@ -7,13 +7,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from core.scene import T0, rulebook
-from core.test_leads import edges, names, story
+from core.random_story import lived
+from core.scene import T0
 from core.test_sifting import estate, noise
 from quell.core import columns
 from quell.core import groups as sifting
 from quell.core.engine import Engine
-from quell.model.records import DependencyRecord
 
 
 def compare(engine: Engine, chance: Random) -> int:
@@ -38,13 +37,8 @@ def compare(engine: Engine, chance: Random) -> int:
 @pytest.mark.parametrize("seed", range(6))
 def test_what_changes_lead_to_is_claimed_as_by_the_units(seed: int) -> None:
     chance = Random(seed)
-    entities = names(chance)
-    told = edges(chance, entities)
-    engine = Engine(rulebook(entities=(), dependencies=()))
-    engine.decide([DependencyRecord(at=T0 - 9e4, from_=a, to=b, type=kind) for a, b, kind in told], T0 - 9e4)
     found = 0
-    for at, record in story(chance, entities):
-        engine.decide([record], at)
+    for engine, _ in lived(chance):
         found += compare(engine, chance)
     assert found
 

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
+from core.random_story import woven
 from core.scene import T0, consistent, rulebook
-from core.test_leads import woven
 from quell.core import groups as sifting
 from quell.core.continuity import place_of
 from quell.core.engine import Engine

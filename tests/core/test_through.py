@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
+from core.random_story import edges as lineage
+from core.random_story import names, woven
 from core.scene import T0, Scene, fires, rulebook
-from core.test_leads import edges as lineage
-from core.test_leads import names, woven
 from quell.core.engine import Engine
 from quell.core.families import Family
 from quell.core.reach import key

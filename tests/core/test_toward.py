@@ -7,13 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from core.scene import T0, rulebook
-from core.test_leads import edges, names, story
+from core.random_story import lived
 from quell.core import hubs, toward
 from quell.core.engine import Engine
 from quell.core.reach import key
 from quell.core.toward import Toward
-from quell.model.records import DependencyRecord
 
 
 def compare(engine: Engine) -> int:
@@ -35,13 +33,7 @@ def compare(engine: Engine) -> int:
 def test_what_is_kept_is_what_would_be_made_anew(seed: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toward, "MOST_KEPT", most)
     monkeypatch.setattr(hubs, "MANY", 3)
-    chance = Random(seed)
-    entities = names(chance)
-    told = edges(chance, entities)
-    engine = Engine(rulebook(entities=(), dependencies=()))
-    engine.decide([DependencyRecord(at=T0 - 9e4, from_=a, to=b, type=kind) for a, b, kind in told], T0 - 9e4)
     found = 0
-    for at, record in story(chance, entities):
-        engine.decide([record], at)
+    for engine, _ in lived(Random(seed)):
         found += compare(engine)
     assert found
