@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -19,9 +20,9 @@ from daemon.test_receiver import config, names, receiver_of, served
 from quell.config.settings import Limits
 from quell.daemon.connection import HEAD_WITHIN_S, IDLE_S, Connection
 from quell.daemon.http import Server
+from quell.daemon.receiver.refusing import NO_PLACE
 from quell.daemon.receiving import channel, keeper
 from quell.daemon.receiving.spare import Spare
-from quell.daemon.replies import NO_PLACE
 
 
 def test_a_small_bound_of_bodies_holds_for_heads_that_are_known() -> None:
@@ -154,6 +155,28 @@ def test_who_is_one_too_many_for_the_receiver_is_taken_by_the_daemon_or_told_so(
                 assert (await answer(first)).startswith(b"HTTP/1.1 202")
             monkeypatch.undo()
             assert b"quell_connections_turned_away_total 1.0" in (await quell.get("/metrics"))[1]
+
+    go(asyncio.wait_for(story(), 15))
+
+
+def test_who_cannot_be_handed_over_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel has no room for more descriptors that are on their way."""
+    fails = f"socket.send_fds = lambda *_: (_ for _ in ()).throw(OSError({errno.ETOOMANYREFS}, 'Too many references'))"
+    monkeypatch.setattr(keeper, "_BEGIN", keeper._BEGIN.replace("; main()", f"; import socket; {fails}; main()"))
+
+    async def story() -> None:
+        async with running(config()) as quell:
+            async with line(quell) as (first, one), line(quell) as (second, another):
+                one.write(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+                assert (await first.read()) == NO_PLACE
+                another.write(post(body("a"), "Expect: nothing"))
+                assert (await second.read()) == NO_PLACE
+            async with line(quell) as (third, yet_another):
+                yet_another.write(post(body("b")))
+                assert (await answer(third)).startswith(b"HTTP/1.1 202")
+                await quell.settled()
+                assert names(quell) == {"b"}
+                assert "quell_connections_turned_away_total 2.0" in quell.daemon.metrics.text().decode()
 
     go(asyncio.wait_for(story(), 15))
 

@@ -17,8 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quell.daemon.delivery import Delivery
 from quell.daemon.direct import Direct, Way
+from quell.daemon.receiver.refusing import NO_PLACE, NO_ROOM
 from quell.daemon.receiver.wire import LONGEST_HEAD
-from quell.daemon.replies import NO_PLACE, error_reply
+from quell.daemon.replies import error_reply
 from quell.sdk.connector import Reply
 
 MOST_HEAD_BYTES = 128 * 1024
@@ -27,11 +28,6 @@ HEAD_WITHIN_S = 30.0
 """Seconds until the head of a request must be there; a new connection has as long to say anything at all."""
 MOST_UNDER_WAY = 128 * 1024 * 1024
 """Bytes of all bodies together that have come in and are not answered yet; one alone may be larger."""
-NO_ROOM = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n"
-    b"content-type: application/json\r\ncontent-length: 64\r\n\r\n"
-    b'{"error":"overloaded: too much is coming in; nothing was taken"}'
-)
 _FILES_FOR_OTHERS = 128
 """Open files that connections leave to the store, to connectors and to logs."""
 _FILES_WANTED = 65_536

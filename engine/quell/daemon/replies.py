@@ -8,16 +8,9 @@ import msgspec
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from quell.daemon.receiver.refusing import RETRY_AFTER_S
 from quell.errors import Overloaded, StoreError
 from quell.sdk.connector import Reply
-
-RETRY_AFTER_S = 5
-_NO_PLACE = b'{"error":"overloaded: there are too many connections; nothing taken"}'
-NO_PLACE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\n"
-    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-) % (RETRY_AFTER_S, len(_NO_PLACE), _NO_PLACE)
-"""To whoever connects when no more connections can be had."""
 
 
 def json_reply(status: int, content: object, headers: dict[str, str] | None = None) -> Reply:

@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from quell.daemon.receiver import wire
 from quell.daemon.receiver.line import ASKED, BODY, FREE, UNDER_WAY, Line
+from quell.daemon.receiver.refusing import refuse
 
 _READ = 65_536
 _AT_ONCE = 64
@@ -195,11 +196,10 @@ class Receiver:
 
     def _begin(self, connected: socket.socket, peer: str, *, fresh: bool = True) -> None:
         if self._ends or len(self._lines) >= self._most_lines:
-            if not self._ends:  # the daemon has lines of its own, or says that there is none
-                with suppress(OSError):
-                    self._send_beside(connected.fileno())
-                    self._say(wire.HAND)
-            connected.close()
+            if self._ends:
+                connected.close()
+            else:  # the daemon has lines of its own, or says that there is none
+                self._give(connected)
             return
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -222,10 +222,19 @@ class Receiver:
     def _hand(self, line: Line, read: bytes | bytearray, unsent: bytes = b"") -> None:
         """The daemon goes on with it: with what was ``read`` and is not answered, after what is still ``unsent``."""
         self._forget(line)
-        with suppress(OSError):  # too many are under way: whoever sends tries again
-            self._send_beside(line.descriptor)
-            self._say(wire.HAND, line.number, len(unsent), unsent, read)
-        line.socket.close()
+        self._give(line.socket, read, unsent, line.number)
+
+    def _give(
+        self, connected: socket.socket, read: bytes | bytearray = b"", unsent: bytes = b"", number: int = 0
+    ) -> None:
+        try:
+            self._send_beside(connected.fileno())
+        except OSError:  # too many are on their way: whoever sends is told, and tries again
+            refuse(connected, unsent, read)
+            self._say(wire.AWAY)
+        else:
+            self._say(wire.HAND, number, len(unsent), unsent, read)
+            connected.close()
 
     def _send_beside(self, descriptor: int) -> None:
         try:

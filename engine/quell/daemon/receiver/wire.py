@@ -23,6 +23,8 @@ HAND = 4
 """The daemon is to go on with a connection; the bytes are those still to be sent (so many says the extra number), and
 those that were read and not answered."""
 PONG = 5
+AWAY = 6
+"""A connection was turned away, as it could not be handed over."""
 
 # From the daemon.
 WAY = 16

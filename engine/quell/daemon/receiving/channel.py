@@ -12,10 +12,11 @@ from typing import cast
 
 import structlog
 
-from quell.daemon.connection import MOST_UNDER_WAY, NO_ROOM, Connection
+from quell.daemon.connection import MOST_UNDER_WAY, Connection
 from quell.daemon.direct import MOST_HEADERS, Direct, Way
 from quell.daemon.logs import Sparing
 from quell.daemon.receiver import wire
+from quell.daemon.receiver.refusing import NO_ROOM
 from quell.daemon.receiving.heads import way_of
 from quell.daemon.receiving.spare import Spare
 from quell.daemon.replies import error_reply
@@ -214,6 +215,8 @@ class Channel(asyncio.BufferedProtocol):
             self._asked(number, content)
         elif kind == wire.HAND:
             self._hand(content[:extra], content[extra:])
+        elif kind == wire.AWAY:
+            self._direct.turned_away()
         elif kind == wire.PONG:
             if number:  # it has forgotten, and what it passed on until then is here
                 self._kept_until = self._loop.time() + _BODIES_LAST_S

@@ -6,10 +6,7 @@ import os
 import socket
 from contextlib import suppress
 
-from quell.daemon.replies import NO_PLACE
-
-_UNREAD = 65_536
-"""Bytes that may be there unread: what is closed before they are read loses its answer as well."""
+from quell.daemon.receiver.refusing import refuse
 
 
 class Spare:
@@ -30,11 +27,7 @@ class Spare:
 
     def refuse(self, descriptor: int, unsent: bytes, read: bytes) -> None:
         """Tells whoever waits for no other answer that there is no room, and closes the connection."""
-        with socket.socket(fileno=descriptor) as connected, suppress(OSError):
-            connected.setblocking(False)
-            connected.send(unsent + (NO_PLACE if read or not unsent else b""))
-            connected.shutdown(socket.SHUT_WR)
-            connected.recv(_UNREAD)
+        refuse(socket.socket(fileno=descriptor), unsent, read)
         self._keep()
 
     def close(self) -> None:
