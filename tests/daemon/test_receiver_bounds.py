@@ -228,3 +228,19 @@ def test_an_answer_of_before_is_not_mixed_with_that_there_is_no_place() -> None:
         assert theirs.recv(1000) == b"the rest"
         assert theirs.recv(1000) == b""
         spare.close()
+
+
+@pytest.mark.parametrize(("read", "told"), [(b"", b""), (b"GET / HTTP/1.1\r\n\r\n", NO_PLACE)])
+def test_whose_place_is_taken_while_he_is_handed_over_gets_the_answer_of_before(
+    read: bytes, told: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with running(config()) as quell:
+            monkeypatch.setattr(Connection, "most_connections", 0)
+            ours, theirs = socket.socketpair()
+            quell.daemon.receiver._handed(ours, b"the rest", read)
+            reader, writer = await asyncio.open_unix_connection(sock=theirs)
+            assert await reader.read() == b"the rest" + told
+            writer.close()
+
+    go(asyncio.wait_for(story(), 15))

@@ -15,12 +15,12 @@ class Handed(Connection):
         super().__init__(*arguments, **named)
         self._unsent = unsent
         self._read = read
-        self.told_of_no_room = not unsent
+        self.told_of_no_room = bool(read) or not unsent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if self._unsent:
+            transport.write(self._unsent)  # before what is told where there is no room
         super().connection_made(transport)
-        if self._unsent and not transport.is_closing():
-            transport.write(self._unsent)
         self.loop.call_soon(self._begin)
 
     def data_received(self, data: bytes) -> None:
