@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.stage import PLACE, T0, Stage, playbook, step, undo
+from core.stage import PLACE, T0, Stage, incident, playbook, step, undo
 from quell.core.wait_words import words_of
 from quell.model.playbook import Each, Measure, Step, Wait
 
@@ -51,6 +51,23 @@ def test_a_wait_that_takes_too_long_fails_and_what_was_done_is_taken_back():
     assert stage.run.error == f"step verify: it did not come true within 50s: {LOW} is false"
     stage.answer()
     assert (stage.run.state, stage.states) == ("undone", ["undone", "failed"])
+
+
+def test_many_runs_are_each_looked_at_in_their_own_time():
+    wait = step("calm", "wait", wait=Wait(until='incident.status == "resolved"', within_s=900.0, every_s=60.0))
+    stage = Stage(playbook(wait, timeout_s=1e6))
+    begun_at = {f"INC-{number}": 7.0 * number for number in range(5)}
+    for name, offset_s in begun_at.items():
+        stage.at(offset_s).news(incident(name))
+    for number in range(1, 16):
+        for name, offset_s in begun_at.items():
+            due = offset_s + number * 60.0
+            assert stage.automation.next_due() == T0 + due, name
+            stage.at(due)
+            if number == 7:
+                stage.restart()
+    assert stage.automation.next_due() is None
+    assert [(run.state, run.steps[0].looks) for run in stage.runs] == [("failed", 15)] * 5
 
 
 def test_true_but_not_for_long_enough_is_said():

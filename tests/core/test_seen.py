@@ -10,6 +10,7 @@ from quell.core.context import asked, holds, incident_context, rendered, top_sus
 from quell.core.views import View, words_of
 from quell.errors import ExpressionError
 from quell.expressions.on_demand import OnDemand
+from quell.model.alert import Alert
 from quell.model.incident import Evidence, Incident
 from quell.model.state import State
 from quell.model.topology import Change
@@ -127,12 +128,37 @@ def test_only_what_a_condition_asks_for_is_made(monkeypatch: pytest.MonkeyPatch)
     assert sorted(made) == ["changes_seen", "changes_seen", "evidence_seen", "suspects_seen"]
 
 
+def test_what_is_read_of_alerts_is_read_once_and_only_if_it_is_asked_for():
+    """Most conditions read a word or two of the incident itself."""
+
+    class Counted(dict[str, Alert]):
+        asked = 0
+
+        def __getitem__(self, name: str) -> Alert:
+            self.asked += 1
+            return super().__getitem__(name)
+
+    known, about = scene()
+    ((mark, alert),) = known.alerts.items()
+    known.alerts = counted = Counted({mark: replace(alert, labels={**alert.labels, "kind": "drift", "model": "churn"})})
+    view = View(known, about, None, T0)
+    for _ in range(3):
+        assert view.holds(
+            'incident.severity == "critical" && suspect.kind == "deploy" && incident.age >= duration("0s")'
+        )
+    assert counted.asked == 0
+    for _ in range(3):
+        assert view.holds('drift.model == "churn"')
+    assert counted.asked == 1
+    assert view.holds("size(alerts) == 1")
+
+
 @pytest.mark.parametrize(
     ("condition", "parts"),
     [
         ("incident.severity == 'x'", set()),
         ("suspect.kind == 'x'", set()),
-        ("drift.model == 'x'", {"alerts"}),
+        ("drift.model == 'x'", set()),
         ("incident.suspects.exists(s, s.confidence > 0.1)", {"incident.suspects"}),
         ("suspect.evidence.size() > 0", {"suspect.evidence"}),
         ("suspect != {}", {"suspect.evidence", "suspect.points_for", "suspect.points_against"}),

@@ -14,11 +14,12 @@ from quell.core.choose import Choice
 from quell.core.considered import considered
 from quell.core.desk import Desk, asks, idle
 from quell.core.detect.present import present_drift
+from quell.core.dues import Dues
 from quell.core.gate import Gate
 from quell.core.graph import Graph
 from quell.core.guards import Guards
 from quell.core.lanes import Lanes
-from quell.core.news import answer, due, timed
+from quell.core.news import answer, timed
 from quell.core.routes import Routes
 from quell.core.runs import advance, settled_doubt
 from quell.core.shelf import kept_locks
@@ -36,7 +37,6 @@ from quell.model.times import format_time
 
 KEEP_RUNS_S = 7 * 86_400.0
 """How long a run that is over is remembered at least after its incident is forgotten; guards may need it longer."""
-MOST_DUES = 10_000
 SWEEP_S = 3600.0
 RESUMED = "resumed"
 """What the daemon says when it is there again."""
@@ -67,7 +67,8 @@ class Automation:
         self._beginnings = Beginnings(self._desk, guards, estate, trials)
         self._choice = Choice(rulebook.playbooks, self._desk, self._beginnings)
         self._named = {playbook.name: playbook for playbook in rulebook.playbooks}
-        self._dues: dict[str, tuple[Run, float | None]] = {}
+        self._dues = Dues(self._desk.live())
+        self._desk.kept = self._dues.put
         self._next: float | None = None
         self._asked = False
 
@@ -157,9 +158,9 @@ class Automation:
                 self._forget(next_due)  # where no incident ever opens, the clock's runs must go too
                 yield from self._choice.on_time(next_due, next_due)
                 continue
-            for name in [run.id for run in self._desk.live() if self._due(run) == next_due]:
-                run = self.state.runs[name]
-                if not run.over and self._due(run) == next_due:  # what came before may have changed it
+            for name in self._dues.due(next_due):
+                if self._dues.is_due(name, next_due):  # what came before may have changed it
+                    run = self.state.runs[name]
                     at = max(next_due, run.updated_at)
                     self._desk.keep(timed(self._desk, run, at), at)
                     yield
@@ -175,16 +176,8 @@ class Automation:
     def _earliest(self) -> float | None:
         if not (self.state.telling or self._choice.any_due or self._desk.any_live):
             return None
-        times = [self._paging.next_due(), self._choice.next_due(), *map(self._due, self._desk.live())]
+        times = (self._paging.next_due(), self._choice.next_due(), self._dues.next_due())
         return min((time for time in times if time is not None), default=None)
-
-    def _due(self, run: Run) -> float | None:
-        known = self._dues.get(run.id)
-        if known is None or known[0] is not run:
-            if len(self._dues) > MOST_DUES:
-                self._dues.clear()
-            known = self._dues[run.id] = run, due(run)
-        return known[1]
 
     def pages(
         self, incident: Incident | None, alert: Alert | None, now: float, text: str, reason: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,7 @@ from quell.errors import ExpressionError
 from quell.expressions.cel_text import CALL_FUNCTION
 from quell.expressions.conditions import Condition, condition_of
 from quell.expressions.on_demand import OnDemand
-from quell.expressions.templates import Template, template_of
+from quell.expressions.templates import filled
 from quell.model.alert import Alert
 from quell.model.incident import Incident, Suspect
 from quell.model.playbook import Playbook
@@ -68,7 +68,7 @@ def asked(text: str) -> tuple[Condition, Parts]:
     condition = _condition(text)
     parts: set[str] = set()
     for path in condition.paths:
-        if path[0] in {"alerts", "drift"}:
+        if path[0] == "alerts":
             parts.add("alerts")
         elif path[0] in COSTLY:
             parts |= _PARTS[path[0]] & {".".join(path[:2])} if len(path) > 1 else _PARTS[path[0]]
@@ -78,7 +78,7 @@ def asked(text: str) -> tuple[Condition, Parts]:
 def rendered(value: Any, context: Mapping[str, Any]) -> Any:
     """The value with its references replaced, as plain JSON types. Raises ExpressionError."""
     try:
-        return plain((template_of(value) if isinstance(value, str) else Template(value)).render(context))
+        return plain(filled(value, context))
     except ExpressionError as error:
         raise explained(error, context) from None
 
@@ -124,8 +124,11 @@ def top_suspect(incident: Incident) -> Suspect | None:
 
 def run_context(
     state: State, playbook: Playbook, run: Run, at: float, result: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """What a run's expressions see: its own suspect and variables, the incident as it is now, and its steps so far."""
+) -> OnDemand:
+    """What a run's expressions see: its own suspect and variables, the incident as it is now, and its steps so far.
+
+    Of a variable and something known of the same name the latter is seen.
+    """
     incident = state.incidents.get(run.incident) or blank(run.started_at, run.incident)
     context = incident_context(state, incident, run.suspect, at)
     context["playbook"] = {"name": playbook.name, "version": playbook.version}
@@ -142,7 +145,16 @@ def run_context(
         context["before"] = act.before
     if result is not None:
         context["result"] = dict(result)
-    return {**run.vars, **context, "vars": run.vars}
+    context["vars"] = run.vars
+    return with_others(context, run.vars)
+
+
+def with_others(context: OnDemand, others: Mapping[str, Any]) -> OnDemand:
+    """The same context with what it does not know yet."""
+    for name, value in others.items():
+        if name not in context:
+            context[name] = value
+    return context
 
 
 def _step(step: StepRun) -> dict[str, Any]:
@@ -152,12 +164,30 @@ def _step(step: StepRun) -> dict[str, Any]:
 
 def incident_context(
     state: State, incident: Incident, suspect: Suspect | None, at: float, *, with_alerts: bool = True
-) -> dict[str, Any]:
-    """What is known of an incident at a time. Without a suspect, ``suspect`` and ``change`` are empty."""
+) -> OnDemand:
+    """What is known of an incident at a time. Without a suspect, ``suspect`` and ``change`` are empty.
+
+    Most expressions read little of it, so each part is made when it is asked for: while the state is as it is now.
+    """
     marks = incident.alerts[:MOST_ALERTS] if with_alerts else ()
-    members = [_known(state.alerts[name]) for name in marks if name in state.alerts]
-    alerts = [shown for _, shown, _ in members]
-    known = suspect_seen(state, incident, suspect, at) if suspect is not None else {}
+
+    def suspected() -> dict[str, Any]:
+        return suspect_seen(state, incident, suspect, at) if suspect is not None else {}
+
+    return OnDemand(
+        {CALL_FUNCTION: Catalog(state)},
+        {
+            "incident": lambda: _incident_seen(state, incident, marks, at),
+            "alerts": lambda: _alerts_seen(state, marks),
+            "suspect": suspected,
+            "change": lambda: suspected().get("change", {}),
+            "drift": lambda: drift_of(state, _drifting(state, incident)),
+            "now": lambda: time_seen(at),
+        },
+    )
+
+
+def _incident_seen(state: State, incident: Incident, marks: Sequence[str], at: float) -> OnDemand:
     seen = {
         "id": incident.id,
         "version": incident.material_version,
@@ -166,21 +196,23 @@ def incident_context(
         "status": incident.status,
         "opened_at": time_seen(incident.opened_at),
         "age": span_seen(at - incident.opened_at),
-        "alerts": alerts,
+        "alerts": _alerts_seen(state, marks),
         "entities": list(incident.entities),
         "impact": list(incident.impact),
         "harm": incident.harm,
         "no_clear_cause": incident.no_clear_cause,
     }
-    return {
-        "incident": OnDemand(seen, demanded(state, incident, at)),
-        "alerts": alerts,
-        "suspect": known,
-        "change": known.get("change", {}),
-        "drift": drift_of(state, [alert.fingerprint for alert, _, drifts in members if drifts]),
-        "now": time_seen(at),
-        CALL_FUNCTION: Catalog(state),
-    }
+    return OnDemand(seen, demanded(state, incident, at))
+
+
+def _alerts_seen(state: State, marks: Iterable[str]) -> list[dict[str, Any]]:
+    return [_known(state.alerts[name])[1] for name in marks if name in state.alerts]
+
+
+def _drifting(state: State, incident: Incident) -> list[str]:
+    """The alerts of an incident that speak of drift, among those that are shown."""
+    marks = incident.alerts[:MOST_ALERTS]
+    return [name for name in marks if name in state.alerts and _known(state.alerts[name])[2]]
 
 
 def blank(at: float, name: str = "") -> Incident:

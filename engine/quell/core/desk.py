@@ -15,6 +15,7 @@ from quell.core.paging import Paging
 from quell.core.routes import Routes
 from quell.core.shelf import Shelf
 from quell.core.stand import acts_of, current
+from quell.expressions.on_demand import OnDemand
 from quell.model.decision import AnyDecision, Audit, IncidentChanged, Perform, RunChanged
 from quell.model.playbook import Playbook
 from quell.model.run import Run, StepRun
@@ -37,6 +38,7 @@ class Desk:
         self.spend: Callable[[float], None] = lambda _at: None
         self.present: Callable[[Collection[str]], list[PresentDrift]] = lambda _entities: []
         self.ended: Callable[[Playbook, Run], None] = lambda _playbook, _run: None
+        self.kept: Callable[[Run], None] = lambda _run: None
         self._live = {name for name, run in state.runs.items() if not run.over}
         self._decisions: list[AnyDecision] = []
 
@@ -99,7 +101,7 @@ class Desk:
         """The playbook as it was when the run began."""
         return self.state.begun[run.id]
 
-    def context(self, run: Run, at: float, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def context(self, run: Run, at: float, result: Mapping[str, Any] | None = None) -> OnDemand:
         """What the run's expressions see now."""
         return run_context(self.state, self.playbook(run), run, at, result)
 
@@ -115,6 +117,7 @@ class Desk:
         run = replace(run, updated_at=max(at, run.updated_at))
         self.state.runs[run.id] = run
         self.shelf.put(run)
+        self.kept(run)
         if run.over:
             self._live.discard(run.id)
             begun = self.state.begun.pop(run.id, None)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from quell.core.context import MOST_ALERTS, evaluated, rendered, run_context, top_suspect
+from quell.core.context import MOST_ALERTS, evaluated, rendered, run_context, top_suspect, with_others
 from quell.core.drift import drift_of
 from quell.core.items import EACH, ITEMS, items_of
 from quell.core.worded import params_of
@@ -42,12 +42,11 @@ def planned(state: State, playbook: Playbook, run: Run, incident: Incident, at: 
     drift = run.drift or drift_of(state, incident.alerts[:MOST_ALERTS] or ((run.alert,) if run.alert else ()))
     run = replace(run, suspect=top_suspect(incident), drift=drift, vars={}, each="", locks=())
     context = run_context(state, playbook, run, at)
-    roots, found = context.keys(), dict[str, Any]()
     each = _each(playbook, context)
+    found = context["vars"] = dict[str, Any]()
     for name, value in playbook.vars.items():
         found[name] = _placed(f"vars.{name}", value, context)
-        seen = {one: value for one, value in found.items() if one not in roots}
-        context = {**seen, **context, "vars": found}
+        with_others(context, {name: found[name]})
     run = replace(run, each=each, vars=found)
     locks = [str(_placed("guards.one_at_a_time", lock, context)) for lock in playbook.guards.one_at_a_time]
     return replace(run, locks=tuple(dict.fromkeys(locks))), context

@@ -79,7 +79,8 @@ def told(
     assert act is not None, "only the conditions of an act are asked"
     readings = [reading for reading in act.readings if reading.purpose == purpose and reading.state != "asked"]
     answers = Answers(desk.state, desk.playbook(run).measures, readings)
-    context = {**desk.context(run, at, result), CALL_FUNCTION: answers}
+    context = desk.context(run, at, result)
+    context[CALL_FUNCTION] = answers
     found: bool | ExpressionError
     try:
         found = holds(text, context)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from quell.core.called import WORDING, Called, Matter, called_by, place_of
-from quell.core.context import incident_context, labels_of, rendered, top_suspect
+from quell.core.context import incident_context, labels_of, rendered, top_suspect, with_others
 from quell.core.rota import on_call
 from quell.core.wanted import Wanted, is_early, is_listed
 from quell.errors import ExpressionError
 from quell.expressions.matchers import Matching
+from quell.expressions.on_demand import OnDemand
 from quell.model.alert import Alert
 from quell.model.decision import Perform, Quietly
 from quell.model.incident import Incident
@@ -262,9 +263,12 @@ class Routes:
         oncall: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The route's own parameters win; one that cannot be rendered is left out and said in the text."""
-        context: dict[str, Any] = {**known, "labels": labels}
+        if not route.params:
+            return dict(known)
+        context = OnDemand({}, {})
         if incident is not None:
-            context |= incident_context(self._state, incident, top_suspect(incident), at)
+            context = incident_context(self._state, incident, top_suspect(incident), at)
+        with_others(context, {**known, "labels": labels})
         if oncall is not None:
             context["oncall"] = oncall
         params: dict[str, Any] = dict(known)

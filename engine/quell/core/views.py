@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from quell.core.context import COSTLY, Parts, alert_context, asked, blank, explained, incident_context, top_suspect
 from quell.errors import ExpressionError
@@ -47,11 +48,11 @@ class View:
         if not text:
             return True
         condition, parts = asked(text)
-        facts = self._facts(parts)
+        facts = self._facts(parts) if parts else None
         try:
-            return condition.holds_over(facts)
+            return condition.holds_over(facts) if facts is not None else condition.holds(self._lean)
         except ExpressionError as error:
-            raise explained(error, facts.context) from None
+            raise explained(error, facts.context if facts is not None else self._lean) from None
 
     def surely(self, text: str) -> bool:
         """As `holds`; what cannot be told is false."""
@@ -59,18 +60,28 @@ class View:
             return True
         try:
             condition, parts = asked(text)
-            return condition.holds_over(self._facts(parts))
+            return condition.holds_over(self._facts(parts)) if parts else condition.holds(self._lean)
         except ExpressionError:
             return False
+
+    @cached_property
+    def _lean(self) -> OnDemand:
+        """For conditions that ask for nothing costly: the evaluator is handed only the few fields that each reads."""
+        return self._context(with_alerts=False)
+
+    def _context(self, *, with_alerts: bool) -> OnDemand:
+        suspect = top_suspect(self._incident)
+        context = incident_context(self._state, self._incident, suspect, self._at, with_alerts=with_alerts)
+        if self._alert is not None:
+            context["alert"] = alert_context(self._alert)
+        return context
 
     def _facts(self, parts: Parts) -> Facts:
         """Without what a condition does not read: alerts above all, with hundreds of them they cost the most."""
         return self._made.get(parts) or self._facts_with(parts)
 
     def _facts_with(self, parts: Parts) -> Facts:
-        suspect = top_suspect(self._incident)
-        with_alerts = not parts.isdisjoint({"alerts", "incident.alerts"})
-        context = incident_context(self._state, self._incident, suspect, self._at, with_alerts=with_alerts)
+        context = self._context(with_alerts=not parts.isdisjoint({"alerts", "incident.alerts"}))
         alerts = context["alerts"]
         if self._words is not None and alerts:
             read = [name for name in alerts[0] if name in self._words]
@@ -81,7 +92,5 @@ class View:
                 asked_for = {part.rpartition(".")[2] for part in parts if part.startswith(root)}
                 context[root] = context[root].only(asked_for, self._words)
         context["incident"]["alerts"] = alerts if "incident.alerts" in parts else []
-        if self._alert is not None:
-            context["alert"] = alert_context(self._alert)
         found = self._made[parts] = Facts(context)
         return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from quell.core.context import explained, plain, rendered
 from quell.errors import ExpressionError
-from quell.expressions.templates import Template, text_of
+from quell.expressions.templates import filled, text_of
 
 _QUOTES = frozenset("\"'`\\")
 
@@ -27,7 +27,7 @@ def params_of(with_: Mapping[str, Any], queries: Collection[str], context: Mappi
 def harmless(with_: Mapping[str, Any], context: Mapping[str, Any], place: str) -> Any:
     """The same where all are in a query language; ``place`` is what is complained of. Raises ExpressionError."""
     try:
-        return plain(Template(dict(with_)).render(context, _within(place)))
+        return plain(filled(dict(with_), context, _within(place)))
     except ExpressionError as error:
         raise explained(error, context) from None
 

@@ -63,6 +63,11 @@ def template_of(text: str) -> Template:
     return Template(text)
 
 
+def filled(value: Any, context: Mapping[str, Any], as_text: Callable[[Any], str] | None = None) -> Any:
+    """As `Template.render`, for a value that nothing else is asked of: its texts are compiled once as well."""
+    return _rendered(_part(value), context, as_text or text_of)
+
+
 class _Reference:
     """A plain dotted path, followed without the expression engine."""
 
