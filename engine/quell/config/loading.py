@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import chain
 
 import msgspec
 
 from quell.config.actions import Actions
 from quell.config.chat_file import people_path, read_people
 from quell.config.complaints import shaped
+from quell.config.folders import YAML, closed_folders, files_below
 from quell.config.git_file import active_of, git_files
 from quell.config.measures import measures_of, unanswered
 from quell.config.nodes import MAX_BYTES, Document, read_document
@@ -105,7 +107,8 @@ def watched(directory: pathlib.Path) -> list[pathlib.Path]:
     main = _Reading(directory).document(MAIN_FILE)
     rules = git_files(directory, main.value) if main else None
     if rules is None:
-        rules = [*_files(directory, "rules"), *_files(directory, "playbooks"), *profile_files(directory)]
+        folders = (files_below(directory / folder, YAML) for folder in ("rules", "playbooks"))
+        rules = [*chain.from_iterable(folders), *profile_files(directory)]
     named = files_in(main.value, directory) if main else ()
     return [directory / MAIN_FILE, *rules, *named, directory / tokens_path(main)[0], directory / people_path(main)[0]]
 
@@ -119,19 +122,10 @@ def rule_texts(settings: Settings) -> dict[str, str]:
             return {}
         directory = settings.git.keep / active.tree
     texts = {}
-    for path in _files(directory, "rules"):
+    for path in files_below(directory / "rules", YAML):
         with suppress(OSError, UnicodeDecodeError):
             texts[path.relative_to(directory).as_posix()] = path.read_text(encoding="utf-8")
     return texts
-
-
-def _files(directory: pathlib.Path, folder: str) -> list[pathlib.Path]:
-    return sorted(
-        path
-        for pattern in ("*.yaml", "*.yml")
-        for path in (directory / folder).rglob(pattern)
-        if not path.name.endswith((".test.yaml", ".test.yml")) and not path.name.startswith(".") and path.is_file()
-    )
 
 
 @dataclass(slots=True)
@@ -230,7 +224,10 @@ class _Reading:
 
     def _documents(self, folder: str) -> list[Document]:
         at = self.rules_at or RulesAt(self.directory)
-        names = [path.relative_to(at.directory).as_posix() for path in _files(at.directory, folder)]
+        closed: list[OSError] = []
+        files = files_below(at.directory / folder, YAML, closed)
+        self.problems += closed_folders(at.directory, closed)
+        names = [path.relative_to(at.directory).as_posix() for path in files]
         found = [document for name in names if (document := self.document(name, directory=at.directory)) is not None]
         for document in found:
             document.commit, document.signer = at.commit, at.signer

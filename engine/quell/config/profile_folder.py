@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from quell.config.folders import closed_folders, files_below
 from quell.config.profile_file import MOST_BYTES, read_profile
 from quell.errors import Problem
 from quell.model.playbook import Place
@@ -12,10 +13,9 @@ from quell.model.profile import Profile
 FOLDER = "profiles"
 
 
-def profile_files(directory: Path) -> list[Path]:
-    """The files of profiles below a directory of rules."""
-    found = (directory / FOLDER).rglob("*.json")
-    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
+def profile_files(directory: Path, closed: list[OSError] | None = None) -> list[Path]:
+    """The files of profiles below a directory of rules; ``closed`` learns of folders that cannot be looked into."""
+    return files_below(directory / FOLDER, (".json",), closed)
 
 
 def read_profiles(
@@ -23,7 +23,10 @@ def read_profiles(
 ) -> tuple[Profile, ...]:
     """All of them; what is wrong is added to ``problems``, what was read to ``contents`` by name."""
     found: dict[tuple[str, str], Profile] = {}
-    for path in profile_files(directory):
+    closed: list[OSError] = []
+    files = profile_files(directory, closed)
+    problems += closed_folders(directory, closed)
+    for path in files:
         name = path.relative_to(directory).as_posix()
         try:
             with path.open("rb") as file:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quell.config.folders import YAML, files_below
 from quell.config.loading import Loaded
 from quell.config.nodes import MAX_BYTES, read_document
 from quell.config.scenario import Scenario
@@ -74,11 +75,7 @@ class Stage:
 
     def names(self) -> Names:
         """What test files may speak of."""
-        rules = {
-            path.relative_to(self.directory).as_posix()
-            for pattern in ("*.yaml", "*.yml")
-            for path in (self.directory / "rules").rglob(pattern)
-        }
+        rules = {path.relative_to(self.directory).as_posix() for path in files_below(self.directory / "rules", YAML)}
         return Names(
             playbooks=frozenset(playbook.name for playbook in self.rulebook.playbooks),
             rules=frozenset(rules),

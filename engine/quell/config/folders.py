@@ -1,0 +1,67 @@
+"""The files below a folder of the configuration, as people mean it: linked ones too, nothing that is hidden."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from quell.errors import Problem
+
+YAML = (".yaml", ".yml")
+_TESTS = (".test.yaml", ".test.yml")
+_LASTING = (PermissionError, NotADirectoryError, FileNotFoundError)
+
+
+def files_below(top: Path, endings: tuple[str, ...], closed: list[OSError] | None = None) -> list[Path]:
+    """Files whose names end so, tests of rules left out, in order; none where ``top`` is not there.
+
+    Folders that cannot be looked into are added to ``closed``, and files that cannot be read are among the files: who
+    reads them says why. Raises OSError for what may be otherwise in a moment, as when no file is free.
+    """
+    if not os.path.lexists(top):
+        return []
+    refused: list[OSError] = []
+    found: list[Path] = []
+    for folder, folders, names in os.walk(top, onerror=refused.append, followlinks=True):
+        here = Path(folder)
+        # What is hidden is the copy behind the links, where Kubernetes puts files: each would be read twice.
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(here, name)]
+        found += [
+            here / name
+            for name in names
+            if name.endswith(endings) and not name.endswith(_TESTS) and not name.startswith(".")
+        ]
+    for error in refused:
+        if not isinstance(error, _LASTING):
+            raise error
+    if closed is not None:
+        closed += refused
+    return sorted(path for path in found if _may_be_read(path))
+
+
+def closed_folders(directory: Path, closed: list[OSError]) -> list[Problem]:
+    """A problem for each folder that could not be looked into; without them rules would go away unnoticed."""
+    return [
+        Problem(
+            Path(error.filename).relative_to(directory).as_posix(),
+            0,
+            0,
+            f"the folder cannot be read: {error.strerror}",
+        )
+        for error in closed
+    ]
+
+
+def _leads_back(here: Path, name: str) -> bool:
+    """Whether a folder is a link to one that it stands in."""
+    path = here / name
+    return path.is_symlink() and here.resolve().is_relative_to(path.resolve())
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether it is a file, or cannot be looked at: a link to nothing is a mistake that somebody has to hear of."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True

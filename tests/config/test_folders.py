@@ -1,0 +1,93 @@
+"""Which files below rules/, playbooks/ and profiles/ count, and what is said of those that nobody can look at."""
+
+import os
+import pathlib
+
+import pytest
+
+from quell.config import check, load, watched
+from quell.config.folders import files_below
+
+MUTE = 'mute:\n  - {{name: "{0}", match: [\'a="b"\'], reason: "known"}}\n'
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "conf" / "rules").mkdir(parents=True)
+    (tmp_path / "conf" / "quell.yaml").write_text("tokens: null\n")
+    (tmp_path / "conf" / "rules" / "own.yaml").write_text(MUTE.format("own"))
+    return tmp_path / "conf"
+
+
+def muted(place: pathlib.Path) -> list[str]:
+    return [rule.name for rule in load(place, {}, {}).rulebook.mute]
+
+
+def said(place: pathlib.Path) -> list[str]:
+    return [str(problem).splitlines()[0] for problem in check(place, {}, {})]
+
+
+def test_a_linked_folder_counts_once_and_a_link_back_is_not_followed(place: pathlib.Path) -> None:
+    team = place.parent / "team"
+    team.mkdir()
+    (team / "team.yaml").write_text(MUTE.format("team"))
+    (place / "rules" / "team").symlink_to(team)
+    (place / "rules" / "back").symlink_to(place)
+
+    assert muted(place) == ["own", "team"]
+    assert place / "rules" / "team" / "team.yaml" in watched(place)
+
+
+def test_files_as_kubernetes_mounts_them_are_read_once(place: pathlib.Path) -> None:
+    rules = place / "rules"
+    (rules / "..2026_03_01").mkdir()
+    (rules / "own.yaml").rename(rules / "..2026_03_01" / "own.yaml")
+    (rules / "..data").symlink_to("..2026_03_01")
+    (rules / "own.yaml").symlink_to("..data/own.yaml")
+
+    assert muted(place) == ["own"]
+
+
+def test_a_link_to_nothing_is_a_problem(place: pathlib.Path) -> None:
+    (place / "rules" / "gone.yaml").symlink_to("nowhere")
+
+    assert said(place) == ["rules/gone.yaml: the file cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize("folder", ["rules", "playbooks", "profiles"])
+def test_a_folder_that_is_none_is_a_problem(place: pathlib.Path, folder: str) -> None:
+    if folder == "rules":
+        (place / "rules" / "own.yaml").unlink()
+        (place / "rules").rmdir()
+    (place / folder).write_text("")
+
+    assert said(place) == [f"{folder}: the folder cannot be read: Not a directory"]
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, name: str, refusal: OSError) -> None:
+    look = os.scandir
+
+    def scandir(path: str) -> object:
+        if pathlib.Path(path).name == name:
+            refusal.filename = path
+            raise refusal
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_rules_do_not_go_away_with_the_right_to_look_into_their_folder(
+    place: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "rules" / "team").mkdir()
+    refusing(monkeypatch, "team", PermissionError(13, "Permission denied"))
+
+    assert said(place) == ["rules/team: the folder cannot be read: Permission denied"]
+    assert place / "rules" / "own.yaml" in watched(place), "the look for changes goes on"
+
+
+def test_what_may_be_otherwise_in_a_moment_is_no_mistake(place: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(monkeypatch, "rules", OSError(24, "Too many open files"))
+
+    with pytest.raises(OSError, match="Too many open files"):
+        files_below(place / "rules", (".yaml",))
