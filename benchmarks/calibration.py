@@ -6,10 +6,10 @@
     python benchmarks/calibration.py --config DIR --seeds 11     on other tables, such as other_tables.py makes
 
 The first suspect of an incident is right if it is the cause of the true incident that it is paired with (the one that
-overlaps most, as the scorer does); where it is paired with none, as nothing of it was an outage, it is wrong. What is
-said of incidents that are paired is told beside that. Printed: confidence against accuracy in ten bins of equal size,
-the expected calibration error over them, the Brier score, and how often "no clear cause" is said and what guessing had
-been worth.
+overlaps most, as the scorer does); where it is paired with none, as nothing or little of it was an outage, or another
+stands for that, it is wrong. What is said of incidents that are paired is told beside that. Printed: confidence against
+accuracy in ten bins of equal size, the expected calibration error over them, the Brier score, and how often "no clear
+cause" is said and what guessing had been worth.
 """
 
 from __future__ import annotations

@@ -303,6 +303,19 @@ def test_an_incident_some_of_which_has_no_label_is_no_wrong_answer() -> None:
     assert [one.right for one in tried(course(made, BOOK), some).answers] == [False]
 
 
+def test_part_of_an_outage_answers_what_caused_all_of_it() -> None:
+    """However small a part it is, or however large a part another incident is."""
+    made = storm("a", 1, 6)  # two of the outages have one cause
+    told = course(made, BOOK)
+    apart = {mark: mark for mark in made.truth.incident}
+    small = Truth(dict.fromkeys(apart, "all"), {"all": made.truth.roots["i2"]}, alerts=apart)
+    assert sorted(one.right for one in tried(told, small).answers) == [False] * 4 + [True] * 2
+    assert tried(told, dataclasses.replace(small, roots={"all": frozenset()})).answers == ()
+    halves = {mark: "i0" if name == "i1" else name for mark, name in made.truth.incident.items()}
+    roots = {**made.truth.roots, "i0": made.truth.roots["i0"] | made.truth.roots["i1"]}
+    assert [one.right for one in tried(told, Truth(halves, roots)).answers] == [True] * 6
+
+
 def test_a_curve_is_told_whole() -> None:
     """What is left out of a file is taken from what ships with whoever reads it, which may be another curve."""
     ships = DEFAULT.confidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -37,7 +37,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an incident said of its cause, and whether it was right: not of one that never was.
+    """What an incident said of its cause, and whether that caused the outage that most of its alerts are of, if any.
 
     ``mixed``: more than one alert.
     """
@@ -146,7 +146,9 @@ def tried(told: Course, truth: Truth) -> Tried:
     shown = {one.incident.id: one.incident for one in told.outcome.incidents}
     matched = sum(share > MATCHES for share in overlap.values())
     extra = len(shown.keys() - {alert.incident for alert in told.outcome.alerts}) if truth.whole else 0
-    answers = dict(_answers(overlap, shown, truth))
+    pairs = _paired(overlap, shown)
+    answers = dict(_answers(pairs, shown, truth))
+    others = said_sizes.keys() - unknown - set(pairs.values())
     known = [name for name in true_sizes if truth.roots.get(name)]
     right = sum(answers[name].right for name in known if name in answers)
     most: Counter[str] = Counter()
@@ -159,33 +161,51 @@ def tried(told: Course, truth: Truth) -> Tried:
         first_cause=right / len(known) if known else 1.0,
         missed=lost / len(true_sizes) if true_sizes else 0.0,
         incidents=len(true_sizes),
-        answers=(*answers.values(), *_of_nothing(shown, said_sizes.keys() - unknown, overlap, truth)),
+        answers=(*answers.values(), *_others(others, both, shown, truth)),
     )
 
 
-def _answers(
-    overlap: dict[tuple[str, str], float], shown: dict[str, Incident], truth: Truth
-) -> Iterator[tuple[str, Answer]]:
-    """What is said of each true incident, by the predicted one that overlaps most; each speaks for one."""
+def _paired(overlap: dict[tuple[str, str], float], shown: Collection[str]) -> dict[str, str]:
+    """True incidents and the predicted one that answers for each: the one that overlaps most; each answers for one."""
+    pairs: dict[str, str] = {}
     taken: set[str] = set()
     for (true, said), share in sorted(overlap.items(), key=lambda one: (-one[1], str(one[0]))):
-        incident = shown.get(said)
-        if incident is None or share < ANSWERS or {true, incident.id} & taken:
-            continue
-        taken |= {true, incident.id}
-        roots, innocent = truth.roots.get(true, frozenset()), truth.innocent.get(true, frozenset())
-        if incident.suspects and (roots or incident.suspects[0].entity in innocent):
-            yield true, answer(incident, incident.suspects[0].entity in roots)
+        if share >= ANSWERS and said in shown and true not in pairs and said not in taken:
+            pairs[true] = said
+            taken.add(said)
+    return pairs
 
 
-def _of_nothing(
-    shown: dict[str, Incident], said: Iterable[str], overlap: dict[tuple[str, str], float], truth: Truth
+def _answers(pairs: dict[str, str], shown: dict[str, Incident], truth: Truth) -> Iterator[tuple[str, Answer]]:
+    """What is said of each true incident."""
+    for true, said in pairs.items():
+        found = _answer_to(true, shown[said], truth)
+        if found is not None:
+            yield true, found
+
+
+def _others(
+    said: Iterable[str], both: dict[tuple[str, str], int], shown: dict[str, Incident], truth: Truth
 ) -> Iterator[Answer]:
-    """What incidents say that are none of the true ones, and no large part of one, where all is known of them."""
-    some = {name for (_, name), share in overlap.items() if share >= ANSWERS}
-    for name in sorted(set(said) - some) if truth.whole else ():
-        if name in shown and shown[name].suspects:
-            yield answer(shown[name], right=False)
+    """What else was said, where all is known: of part of an outage, or of none."""
+    most: dict[str, tuple[int, str]] = {}
+    for (true, name), count in sorted(both.items()):
+        if name not in most or count > most[name][0]:
+            most[name] = count, true
+    for name in sorted(said) if truth.whole else ():
+        if name not in shown or not shown[name].suspects:
+            continue
+        found = _answer_to(most[name][1], shown[name], truth) if name in most else answer(shown[name], right=False)
+        if found is not None:
+            yield found
+
+
+def _answer_to(true: str, incident: Incident, truth: Truth) -> Answer | None:
+    """What an incident says of the cause of a true one; None where it says nothing, or nobody knows."""
+    roots, innocent = truth.roots.get(true, frozenset()), truth.innocent.get(true, frozenset())
+    if not incident.suspects or not (roots or incident.suspects[0].entity in innocent):
+        return None
+    return answer(incident, incident.suspects[0].entity in roots)
 
 
 def answer(incident: Incident, right: bool) -> Answer:
