@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.parts import loaded, source
+from quell.daemon.log_lines import logfmt
 from quell.daemon.logs import Masker, Sparing, set_up
 from quell.daemon.secrets_of import secrets_of
 from quell.sdk.secret import Secret
@@ -82,6 +83,61 @@ def test_lines_in_both_forms() -> None:
         else:
             assert 'event="it happened"' in lines[0]
             assert "where=here" in lines[0]
+
+
+@pytest.mark.usefixtures("undone")
+@given(
+    st.dictionaries(
+        st.sampled_from(["key", "error", "b", "odd-key", "ключ", "timestamp"]),
+        st.none() | st.booleans() | st.text(alphabet=st.sampled_from('a =\\"\nß'), max_size=6) | st.integers(),
+    ),
+    st.text(max_size=6),
+)
+def test_a_line_is_as_the_library_renders_it(fields: dict[str, Any], event: str) -> None:
+    known = {"event": event, "level": "info", **fields}
+    reference = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+    assert logfmt(None, "info", dict(known)) == reference(None, "info", dict(known))
+
+
+@pytest.mark.usefixtures("undone")
+def test_quells_lines_are_those_that_libraries_would_give() -> None:
+    out = io.StringIO()
+    set_up(Masker(), level="warning", out=out)
+    structlog.get_logger("quell.test").info("not so loud")
+    structlog.get_logger("quell.test").warning("it happened", where="here and there", why=None, much=True)
+    logging.getLogger("quell.test").warning("it happened")
+    ours, theirs = (line.partition(" ")[2] for line in out.getvalue().splitlines())
+    assert ours == 'level=warning event="it happened" where="here and there" why= much=true logger=quell.test'
+    assert theirs == 'level=warning event="it happened" logger=quell.test'
+
+
+@pytest.mark.usefixtures("undone")
+@pytest.mark.parametrize("what", ["closed", "unspeakable"])
+def test_a_line_that_cannot_be_written_ends_nothing(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Unspeakable:
+        def __str__(self) -> str:
+            raise ValueError("no words")
+
+    out = io.StringIO()
+    set_up(Masker(), out=out)
+    if what == "closed":
+        out.close()
+    structlog.get_logger("quell.test").error("it broke", about=Unspeakable())
+    assert "it broke" in capsys.readouterr().err
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["Bearer", "pa\u017fsword", "TO\u212aEN", "Token", "api_key", "APIKEY", "secret", "auth", "orization",
+             "=", ":", " ", "'", "x", "joe@", "http://", "qll_", "ana_", "0123"]
+        )
+    )
+)  # fmt: skip
+def test_a_look_first_whether_there_is_anything_to_mask_misses_nothing(parts: list[str]) -> None:
+    text = "".join(parts)
+    # A letter beyond ASCII, where nothing is told by a look: all patterns are tried.
+    assert Masker().text(f"ß {text}") == f"ß {Masker().text(text)}"
 
 
 def test_the_same_failure_over_and_over_is_counted() -> None:
