@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from quell.core.chance import ONE_NEAR_IN, by_chance
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, continued
+from quell.core.steps import finished
 from quell.model.alert import Alert
 from quell.model.rulebook import Correlate
 from quell.model.state import State
@@ -46,7 +47,7 @@ def shown(alerts: list[Alert], onsets: list[float], cause: Cause) -> bool:
     cluster = Cluster(cause, tuple((one.fingerprint, 1) for one in alerts))
     before = dict.fromkeys(cluster.members)
     known = state(alerts, onsets)
-    return bool(continued(known, [cluster], before, settings=Correlate(), now=9000.0, merged=()))
+    return bool(finished(continued(known, [cluster], before, settings=Correlate(), now=9000.0, merged=())))
 
 
 def test_where_nothing_else_began_company_is_believed_as_it_is() -> None:

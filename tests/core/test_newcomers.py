@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quell.core import newcomers as asked
 from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member
-from quell.core.newcomers import FEW_WAIT_S, KNOWN_S, SPREADS, SPREADS_S, WAIT_S, newcomers
+from quell.core.newcomers import FEW_WAIT_S, KNOWN_S, READ_TOGETHER, SPREADS, SPREADS_S, WAIT_S
+from quell.core.steps import finished
 from quell.model.state import State
 from quell.model.weights import DEFAULT
 
@@ -18,6 +21,16 @@ NOW = 1000.0
 WHOLE: list[Member] = [(f"w{number}", 1) for number in range(SPREADS)]
 PART: list[Member] = [("x", 1), ("y", 1), ("z", 1)]
 BEFORE: dict[Member, str | None] = dict.fromkeys(WHOLE, "INC-1") | dict.fromkeys(PART, None)
+
+
+def newcomers(
+    known: State,
+    told: list[tuple[Cluster, str]],
+    before: Mapping[Member, str | None],
+    since: Mapping[str, float],
+    now: float,
+) -> tuple[dict[str, float], frozenset[str]]:
+    return finished(asked.newcomers(known, told, before, since, now))
 
 
 def cause(key: int, net: float = DEFAULT.prices.opening - 0.1) -> Cause:
@@ -129,3 +142,15 @@ def test_beside_trouble_that_spreads_few_wait_as_long_as_others() -> None:
     few: list[Member] = [("x", 1), ("y", 1)]
     since, waiting = newcomers(state(), story(part=few), BEFORE, {}, NOW)
     assert (since, waiting) == (dict.fromkeys("xy", NOW), frozenset({"INC-2"}))
+
+
+def test_many_are_asked_a_few_at_a_time() -> None:
+    many: list[Member] = [(f"w{number}", 1) for number in range(20 * READ_TOGETHER)]
+    known = state()
+    known.alerts.update({mark: SimpleNamespace(onset_seen=NOW) for mark, _ in many})  # type: ignore[misc]
+    whole = Cluster(cause(1), tuple(many)), "INC-1"
+    before = BEFORE | dict.fromkeys(many, "INC-1")
+    since, waiting = newcomers(known, [whole, story()[1]], before, {}, NOW)
+    assert waiting == {"INC-2"}
+    for asked_of in ({}, since):
+        assert len(list(asked.newcomers(known, [whole, story()[1]], before, asked_of, NOW))) >= 20

@@ -163,7 +163,7 @@ def test_an_earlier_firing_that_moves_leaves_open_where_the_present_one_is() -> 
     engine.state.alerts[again] = replace(engine.state.alerts[again], episode=2)
     assert finished(roll.renew(group))
     assert sorted(roll.nowhere()) == sorted(marks)
-    finished(roll.placed((), {"INC-1": list(roll.members)}).moves(()))
+    finished(finished(roll.placed((), {"INC-1": list(roll.members)})).moves(()))
     assert list(roll.nowhere()) == [again]
 
 

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quell.core.reach import Claim
+from quell.core.steps import Steps
 
 MOST_KEPT = 5_000
 """So many causes are remembered, at some kilobytes each where hundreds claim one."""
+READ_TOGETHER = 10_000
+"""So many claims are read in one piece."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Column = tuple[Ints, Floats]
@@ -48,9 +51,17 @@ class Columns:
         Both are called for every claim, so they are no methods of their own.
         """
 
-    def on(self, causes: Collection[int], units: Sequence[int]) -> Claims:
+    def on(self, causes: Collection[int], units: Sequence[int]) -> Steps[Claims]:
         """What these units claim of these causes."""
-        found = [(cause, column) for cause in sorted(causes) if (column := self.of(cause)) is not None]
+        found: list[tuple[int, Column]] = []
+        claims = 0
+        for asked in sorted(causes):
+            if (column := self.of(asked)) is not None:
+                found.append((asked, column))
+                claims += len(column[0])
+            if claims >= READ_TOGETHER:
+                yield
+                claims = 0
         if not found:
             none = np.empty(0, dtype=np.int64)
             return Claims(none, none, np.empty(0), np.empty(0))

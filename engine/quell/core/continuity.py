@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from quell.core.both_ends import PAIR, at_both_ends
-from quell.core.chance import by_chance
+from quell.core.chance import Begun, by_chance
 from quell.core.conclude import Cause
 from quell.core.customs import aloofness
 from quell.core.gist import Gist, gist_of
 from quell.core.outbreaks import Outbreaks
 from quell.core.severity import rank
+from quell.core.steps import Steps
 from quell.model.incident import Incident
 from quell.model.rulebook import Correlate
 from quell.model.state import State
@@ -28,6 +29,8 @@ HOUR_BEFORE_S = 30.0
 HOUR_AFTER_S = 120.0
 TELLS_APART = 2_000
 """By so many of its alerts, the first of all, an incident is told from others."""
+TOLD_TOGETHER = 2_000
+"""Causes with so many alerts are named, or asked whether people are shown them, in one piece."""
 INFORMS = 2
 """The highest rank of a severity that merely informs."""
 Member = tuple[str, int]
@@ -73,25 +76,29 @@ def continued(
     now: float,
     merged: Sequence[Incident],
     stood: bool | None = None,
-) -> list[tuple[Cluster, str]]:
+) -> Steps[list[tuple[Cluster, str]]]:
     """The clusters that people are shown, each with the incident it goes on with.
 
     ``before`` says where each member stood; ``settings`` what makes an incident that nobody has seen yet;
     ``merged`` are those that were merged into where members stood, and ``stood`` whether any did, if that is known.
     """
     stood = any(before.values()) if stood is None else stood
-    names = _named(state, clusters, before, merged) if stood or merged else {}
+    names = (yield from _named(state, clusters, before, merged)) if stood or merged else {}
     story: list[tuple[Cluster, str]] = []
-    outbreaks = Outbreaks(state)
+    outbreaks, begun, read = Outbreaks(state), Begun(state), 0
     for at, whole in enumerate(clusters):
+        read += len(whole.members)
+        if read >= TOLD_TOGETHER:
+            yield
+            read = 0
         name = names.get(at)
         cluster = _without_settled(state, whole, name, before) if stood else whole
-        if cluster.members and (name is not None or _enough(state, cluster, settings, outbreaks)):
+        if cluster.members and (name is not None or _enough(state, cluster, settings, outbreaks, begun)):
             story.append((cluster, name or new_name(state, cluster.members, now)))
     return story
 
 
-def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outbreaks) -> bool:
+def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outbreaks, begun: Begun) -> bool:
     """Whether these alerts and this much evidence make an incident that nobody has been shown yet.
 
     One rule that fires in many places at once may be the rule, or, if it began on the hour and elsewhere as well, a job
@@ -115,7 +122,7 @@ def _enough(state: State, cluster: Cluster, settings: Correlate, outbreaks: Outb
     cause = cluster.cause
     if (said.marks < settings.least_alerts and not grave) or cause.net < least_net:
         return False
-    spare = min(cause.net, cause.beside_noise - by_chance(state, cause, said.ends)) - least_net
+    spare = min(cause.net, cause.beside_noise - by_chance(state, cause, said.ends, begun)) - least_net
     if spare < 0.0 or not a_job:
         return spare >= 0.0
     return spare >= a_job or not outbreaks.elsewhere(rule, said.alerts())  # asked last: it reads all alerts
@@ -191,9 +198,14 @@ def most_of(went: Mapping[str, int]) -> str | None:
 
 def _named(
     state: State, clusters: Sequence[Cluster], before: Mapping[Member, str | None], merged: Sequence[Incident]
-) -> dict[int, str]:
+) -> Steps[dict[int, str]]:
     votes: list[tuple[float, float, str, int]] = []
+    read = 0
     for at, cluster in enumerate(clusters):
+        read += len(cluster.members)
+        if read >= TOLD_TOGETHER:
+            yield
+            read = 0
         for name, count in cluster.counted(before).items():
             incident = state.incidents.get(name) if name is not None else None
             if incident is not None and incident.status != "merged" and not incident.crowd:
@@ -205,9 +217,11 @@ def _named(
                 # Just behind an equal overlap with an incident that still stands.
                 votes.append((-overlap + 0.5, incident.opened_at, incident.id, at))
     names: dict[int, str] = {}
+    taken: set[str] = set()
     for _, _, name, at in sorted(votes):
-        if at not in names and name not in names.values():
+        if at not in names and name not in taken:
             names[at] = name
+            taken.add(name)
     return names
 
 

@@ -37,6 +37,8 @@ LARGE_GROUP = 250
 """In a group of more units only open causes are looked at again, and"""
 FRESH_CAUSES = 24
 """so many of the cheapest of each unit that changed."""
+NARROWED_TOGETHER = 250
+"""Of so many units that changed it is told in one piece which causes are the cheapest."""
 FEW = 32
 """Of so many units it is told at once whether any cause could be worth its price to all of them."""
 ALERTS_LIKE_A_UNIT = 50
@@ -276,7 +278,8 @@ class Correlator:
             (key(self._graph.node(root.entity), root.family), self._first(group) if root.began is None else root.began)
             for root in group.solution
         ]
-        ids, symptoms = yield from self._posing.of(group, self.web, self._narrowed(group, before), now)
+        only = yield from self._narrowed(group, before)
+        ids, symptoms = yield from self._posing.of(group, self.web, only, now)
         prices: dict[tuple[int, float], float] = {}
 
         def opening(cause: int, began: float) -> float:
@@ -328,14 +331,16 @@ class Correlator:
     def _first(self, group: Group) -> float:
         return min(self._state.units[unit_id].onset for unit_id in group.units)
 
-    def _narrowed(self, group: Group, before: list[tuple[int, float]]) -> set[int] | None:
+    def _narrowed(self, group: Group, before: list[tuple[int, float]]) -> Steps[set[int] | None]:
         """In a large group only the causes of the last solution and those of changed units are looked at again."""
         if len(group.units) <= LARGE_GROUP:
             return None
         causes = {cause for cause, _ in before}
-        for unit_id in group.fresh:
+        for number, unit_id in enumerate(group.fresh, start=1):
             claims = self.web.claims[unit_id]
-            causes.update(sorted(claims, key=lambda cause: (claims[cause], cause))[:FRESH_CAUSES])
+            causes.update(sorted(sorted(claims), key=claims.__getitem__)[:FRESH_CAUSES])
+            if not number % NARROWED_TOGETHER:
+                yield
         return causes
 
     def end_told(self, unit: Unit) -> None:

@@ -33,6 +33,8 @@ LEAST_GAIN = 1e-6
 ROUNDING = 1e-6
 TOGETHER = 16
 """So many causes are weighed in one step: a few milliseconds where thousands of symptoms are."""
+PROMISED = 50_000
+"""For so many claims, and pairs of a cause and an open one, it is worked out in one step what causes could gain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,11 @@ class Cover:
         self._open: list[Open] = []
         self._owners = Owners(len(symptoms.onsets))
         self._weighed = Weighed() if weighed is None else weighed
-        known = [(at, began) for key, began in before if (at := self._problem.index(key)) is not None]
-        if known:
-            self._open_all([at for at, _ in known], [began for _, began in known])
+        self._before = [(at, began) for key, began in before if (at := self._problem.index(key)) is not None]
 
     def review(self) -> Steps[list[Cause]]:
         """The causes that were open before, with what belongs to them by now."""
-        self._balance()
+        yield from self._open_again()
         return (yield from self._conclusion.causes(self._open, self._owner - 1))
 
     def solve(self) -> list[Cause]:
@@ -101,7 +101,7 @@ class Cover:
 
     def steps(self) -> Steps[list[Cause]]:
         """The same, a little at a time: whoever has something else to do meanwhile goes on when it likes."""
-        self._balance()
+        yield from self._open_again()
         yield from self._retime()
         yield from self._drop()
         for _ in range(MOST_MOVES):
@@ -113,11 +113,20 @@ class Cover:
         yield from self._drop()
         return (yield from self._conclusion.causes(self._open, self._owner - 1))
 
+    def _open_again(self) -> Steps[None]:
+        """Opens what was open before."""
+        for start in range(0, len(self._before), TOGETHER):
+            known = self._before[start : start + TOGETHER]
+            self._open_all([at for at, _ in known], [began for _, began in known])
+            yield
+        self._before = []
+        yield from self._balance()
+
     # -- values ---------------------------------------------------------------------------------------------------
 
-    def _balance(self) -> None:
+    def _balance(self) -> Steps[None]:
         """Who owns which unit (0 is noise, k the k-th open cause), at what worth, and what the next best would be."""
-        self._owners.anew([one.line for one in self._open])
+        yield from self._owners.anew([one.line for one in self._open])
         self._weigh()
 
     def _weigh(self) -> None:
@@ -145,11 +154,24 @@ class Cover:
 
     # -- moves ----------------------------------------------------------------------------------------------------
 
-    def _promises(self) -> Floats:
+    def _promises(self) -> Steps[Floats]:
         """What opening each cause could gain at most, did all begin when it should, before its price."""
         stale = np.flatnonzero(self._stale)
         if not len(stale):
             return self._promised
+        rows = self._s.starts[stale + 1] - self._s.starts[stale]
+        work = np.cumsum(rows + len(self._open))
+        if work[-1] <= PROMISED:
+            self._promise(stale)
+        else:
+            ends = np.flatnonzero(np.diff(work // PROMISED, append=-1)) + 1
+            for some in np.split(stale, ends[:-1].tolist()):
+                self._promise(some)
+                yield
+        self._stale[:] = False
+        return self._promised
+
+    def _promise(self, stale: Ints) -> None:
         rows, cause = self._problem.rows_of(stale)
         unit, plain = self._s.unit[rows], self._problem.plain[rows]
         best, second, owner = self._best[unit], self._next[unit], self._owner[unit]
@@ -162,11 +184,9 @@ class Cover:
             shares = np.bincount(code, instead, minlength=len(stale) * width).reshape(-1, width)
             gains += np.maximum(shares - self._nets, 0.0).sum(axis=1)
         self._promised[stale] = gains
-        self._stale[:] = False
-        return self._promised
 
     def _best_move(self) -> Steps[Move | None]:
-        promised = self._promises()
+        promised = yield from self._promises()
         gains = self._gains
         least = max(LEAST_GAIN, float(np.nanmax(gains, initial=LEAST_GAIN)))
         hopeless = promised - self._floors < least
@@ -253,7 +273,7 @@ class Cover:
             if worst is None or self._open[worst].net > 0.0:
                 return
             gone = self._open.pop(worst)
-            self._owners.closed(gone.line, worst + 1, [one.line for one in self._open])
+            yield from self._owners.closed(gone.line, worst + 1, [one.line for one in self._open])
             self._weigh()
             yield
 
@@ -284,4 +304,4 @@ class Cover:
                 one.stays = have
                 self._weighed.stay(key, one.began, asked)
         if moved:
-            self._balance()
+            yield from self._balance()

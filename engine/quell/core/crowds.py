@@ -25,8 +25,8 @@ MANY = 5
 MOST = 2000
 """So many in one incident at most; the rest makes another."""
 
-TOGETHER = 64
-"""So many are asked in one step whether they page."""
+TOGETHER = 4
+"""So many are asked in one step whether they page: the first few ask after all of their group."""
 
 
 class Crowds:

@@ -282,11 +282,13 @@ class Engine:
                 yield from self._review(int(key), at, out)
             elif what == "runs":
                 out.extend((yield from self._automation.passing(at)))
+            elif what == "calm":
+                yield from self._lives.calm(key, at, out)
             else:
                 self._do(what, key, at, out)
             yield from self._consequences.follow(at, out, before)
             done += 1
-            if not done % TOGETHER:
+            if what == "judge" or not done % TOGETHER:  # to be judged one by one each asks after all of its group
                 yield
 
     def _do(self, what: str, key: str, at: float, out: list[AnyDecision]) -> None:
@@ -304,8 +306,6 @@ class Engine:
             waiting = self.state.alerts.get(key)
             if waiting is not None and waiting.hold_until is not None and waiting.hold_until <= at:
                 self._alerts.rejudge([key], at, out)
-        elif what == "calm":
-            self._lives.calm(key, at, out)
         elif what == "remind":
             self._pager.remind(key, at, out)
         elif what == "climb":
@@ -374,7 +374,7 @@ class Engine:
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
         self._groups.part(group, at)
         yield from self._consequences.settle_alone(self._standing.nowhere(group), at, out)
-        self._agenda.put(self._standing.rest(group, at), "rest", str(group.id))
+        self._agenda.put((yield from self._standing.rest(group, at)), "rest", str(group.id))
 
 
 def _tell_of_return(records: Sequence[AnyRecord]) -> bool:

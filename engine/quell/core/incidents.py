@@ -86,23 +86,23 @@ class Incidents:
             group.parting, group.newcomers = {}, {}
             return
         yield  # each part takes as long as the group is large: others are served between them
-        clusters = look.clusters(causes)
+        clusters = yield from look.clusters(causes)
         yield
         free, held, apart = self._rulings.sorted_out(clusters)
         yield
         story = self._with_word((yield from self._shown(group, free, look, now)), held, apart)
         yield
-        placed = look.placed(story, apart)
+        placed = yield from look.placed(story, apart)
         yield
         if look.stood and (stay := kept(self._state, placed.left(), placed.told, placed.heir)):
             story = self._with_paged(story, apart, stay)
-            placed = look.placed(story, apart)
+            placed = yield from look.placed(story, apart)
         yield
         moves = yield from placed.moves({name for name in look.stood if self._resolved(name)})
         lost = moves.lost
         yield
         yield from self._put(moves)
-        after = placed.after if lost else {}
+        after = moves.after
         self._handing_on.absorbed(lost, after, now, out)
         came = self._came(moves) if any(was is not None for was, _ in moves.between) else {}
         joined = moves.joined
@@ -161,17 +161,20 @@ class Incidents:
         """What people are shown of what was concluded, and what of it waits."""
         state, before, stood = self._state, look.before, bool(look.stood)
         merged = self._logbook.merged_into(look.stood)
-        story = continued(state, free, before, settings=self._rulebook.correlate, now=now, merged=merged, stood=stood)
+        story = yield from continued(
+            state, free, before, settings=self._rulebook.correlate, now=now, merged=merged, stood=stood
+        )
         yield
         little = remains(state, free, story, before) if stood else {}
         yield
-        story = self._still_together(group, story, before, now, some_stood=stood)
-        story = [(self._rulings.with_apart(one, little[name]) if name in little else one, name) for one, name in story]
+        story = yield from self._still_together(group, story, before, now, some_stood=stood)
         yield
+        story = yield from self._with_more(story, little)
         known, settings = group.newcomers, self._rulebook.correlate
-        group.newcomers, waiting = newcomers(state, story, before, known, now, settings=settings)
+        told = yield from newcomers(state, story, before, known, now, settings=settings)
+        group.newcomers, waiting = told
         yield
-        return self._without(dict.fromkeys(waiting), story, before)
+        return (yield from self._without(dict.fromkeys(waiting), story, before))
 
     def _came(self, moves: Moves) -> dict[str, dict[str, Incident]]:
         """What fires and has just come from an open incident that paged: by where it is now, by alert."""
@@ -194,17 +197,18 @@ class Incidents:
         now: float,
         *,
         some_stood: bool,
-    ) -> list[tuple[Cluster, str]]:
+    ) -> Steps[list[tuple[Cluster, str]]]:
         """What was concluded, but for what parts from an incident that people are shown: it stays until that lasts."""
         if not some_stood:
             group.parting = {}
             return story
         group.parting, waiting = partings(self._state, story, before, group.parting, now)
-        return self._without(waiting, story, before)
+        yield
+        return (yield from self._without(waiting, story, before))
 
     def _without(
         self, waiting: Mapping[str, str | None], story: list[tuple[Cluster, str]], before: Mapping[Member, str | None]
-    ) -> list[tuple[Cluster, str]]:
+    ) -> Steps[list[tuple[Cluster, str]]]:
         """What was concluded, but for what waits, told with its home: that stays where it stood, or goes home."""
         if not waiting:
             return story
@@ -216,11 +220,19 @@ class Incidents:
                 home = stood if stood in stay else waiting[name]
                 if home is not None:
                     more.setdefault(home, []).append(member)
-        return [
-            (self._rulings.with_apart(cluster, more[name]) if name in more else cluster, name)
-            for cluster, name in story
-            if name not in waiting
-        ]
+        yield
+        return (yield from self._with_more([one for one in story if one[1] not in waiting], more))
+
+    def _with_more(
+        self, story: list[tuple[Cluster, str]], more: Mapping[str, list[Member]]
+    ) -> Steps[list[tuple[Cluster, str]]]:
+        """What was concluded, with what else stands in some of these incidents."""
+        found: list[tuple[Cluster, str]] = []
+        for cluster, name in story:
+            found.append((self._rulings.with_apart(cluster, more[name]) if name in more else cluster, name))
+            if name in more:
+                yield
+        return found
 
     def _with_word(
         self, story: list[tuple[Cluster, str]], held: Mapping[str, Cluster], apart: Mapping[str, list[Member]]

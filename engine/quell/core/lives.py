@@ -8,6 +8,7 @@ import msgspec
 
 from quell.core.logbook import QUELL, STALE_S, Logbook, noted, remade
 from quell.core.pager import UNPAGED, Pager, back_at
+from quell.core.steps import ASKED, Steps
 from quell.core.surroundings import acted_on
 from quell.core.titles import crowd_title
 from quell.core.verdicts import DAY_S
@@ -46,7 +47,7 @@ class Lives:
         if incident is not None and incident.is_open:
             self._logbook.watch(incident.id, now + self._logbook.calm_s)
 
-    def calm(self, name: str, now: float, out: list[AnyDecision]) -> None:
+    def calm(self, name: str, now: float, out: list[AnyDecision]) -> Steps[None]:
         """Resolves an incident none of whose alerts fires, or of which nothing was heard for a day."""
         incident, due = self._state.incidents.get(name), self._state.calm_at.get(name)
         if incident is None or due is None or due > now:
@@ -54,7 +55,7 @@ class Lives:
         if not incident.is_open:
             self._still_fires(incident, now, out)
             return
-        firing = [alert for mark in incident.alerts if (alert := self._state.alerts.get(mark)) and alert.firing]
+        firing = yield from self._firing(incident)
         heard_at = max((back_at(incident) or 0.0, *(alert.updated_at for alert in firing)))
         if firing and heard_at + STALE_S > now:
             asked_at = self._pager.page_again(incident, now, out)
@@ -62,6 +63,16 @@ class Lives:
             return
         why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
         self.resolve(name, QUELL, why, now, out)
+
+    def _firing(self, incident: Incident) -> Steps[list[Alert]]:
+        """Those of its alerts that fire."""
+        found: list[Alert] = []
+        for start in range(0, len(incident.alerts), ASKED):
+            if start:
+                yield
+            some = map(self._state.alerts.get, incident.alerts[start : start + ASKED])
+            found += [alert for alert in some if alert is not None and alert.firing]
+        return found
 
     def acknowledge(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
         """A person takes an incident as it is now; should it become worse than anything told so far, it pages again."""

@@ -21,7 +21,8 @@ class Moves:
     """Firings that move, where each of them stands from now on and where it stood; and all in what is told no more.
 
     ``places`` are what they are kept under, ``between`` every two incidents from one of which any moves to the other,
-    and ``joined`` those into which something moves that fires.
+    and ``joined`` those into which something moves that fires. ``after`` says at least of all that are ``lost`` where
+    they stand from now on, if anywhere.
     """
 
     members: Sequence[Member]
@@ -31,6 +32,7 @@ class Moves:
     between: Collection[tuple[str | None, str | None]]
     joined: Collection[str]
     lost: Mapping[str, Sequence[Member]]
+    after: Mapping[Member, str]
 
     def __iter__(self) -> Iterator[tuple[Member, str | None, str | None]]:
         return zip(self.members, self.to, self.was, strict=True)
@@ -60,8 +62,8 @@ class Look(Protocol):
     def stood(self) -> Collection[str]: ...
     @property
     def before(self) -> Mapping[Member, str | None]: ...
-    def clusters(self, causes: Sequence[Cause]) -> list[Cluster]: ...
-    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Placed: ...
+    def clusters(self, causes: Sequence[Cause]) -> Steps[list[Cluster]]: ...
+    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Steps[Placed]: ...
     def listed(self, cluster: Cluster) -> Listed | None: ...
 
 
@@ -73,13 +75,15 @@ class Few:
         self.before = before
         self.stood = {name for name in before.values() if name is not None}
 
-    def clusters(self, causes: Sequence[Cause]) -> list[Cluster]:
+    def clusters(self, causes: Sequence[Cause]) -> Steps[list[Cluster]]:
         """Those of these causes of which people may hear, each with its firings in order of onset."""
+        yield from ()  # there is little of it, here and below
         rosters = ((cause, self._rosters.of(cause.units)) for cause in causes)
         return [Cluster(cause, roster.members) for cause, roster in rosters if roster.heard]
 
-    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Placed:
+    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Steps[Placed]:
         """Where all stand once this is told."""
+        yield from ()
         return PlacedFew(self._rosters.alerts, self.before, story, apart)
 
     def listed(self, cluster: Cluster) -> Listed | None:
@@ -116,7 +120,7 @@ class PlacedFew:
 
     def moves(self, over: Collection[str]) -> Steps[Moves]:
         """What moves, but out of what is ``over``."""
-        yield from ()  # there is little of it
+        yield from ()
         lost: dict[str, list[Member]] = {}
         members: list[Member] = []
         to: list[str | None] = []
@@ -130,7 +134,7 @@ class PlacedFew:
         was = [self._before[member] for member in members]
         fire = {name for member, name in zip(members, to, strict=True) if name is not None and self._fires(member)}
         places = list(map(place_of, members))
-        return Moves(members, places, to, was, set(zip(was, to, strict=True)), fire, lost)
+        return Moves(members, places, to, was, set(zip(was, to, strict=True)), fire, lost, self.after)
 
     def _fires(self, member: Member) -> bool:
         alert = self._alerts.get(member[0])

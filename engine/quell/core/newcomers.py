@@ -12,10 +12,12 @@ first piece.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import log
 
 from quell.core.continuity import Cluster, Member, place_of
 from quell.core.partings import shows
+from quell.core.steps import Steps
 from quell.model.rulebook import Correlate
 from quell.model.state import State
 
@@ -28,6 +30,8 @@ FEW_WAIT_S = 60.0
 """So long must a cause stand that has fewer alerts than make an incident, and is one all the same."""
 KNOWN_S = 600.0
 """So long it is known since when something waits that is too little to be shown for a look or two."""
+READ_TOGETHER = 5_000
+"""Of so many firings it is asked in one piece when they came, or whether they wait."""
 _SHIPS = Correlate()
 
 
@@ -39,7 +43,7 @@ def newcomers(
     now: float,
     *,
     settings: Correlate = _SHIPS,
-) -> tuple[dict[str, float], frozenset[str]]:
+) -> Steps[tuple[dict[str, float], frozenset[str]]]:
     """Since when each firing of such a cause waits, by its place; and the names of those that wait.
 
     ``before`` says where each member stood, ``since`` is what this returned when it was asked last. What has stood
@@ -47,9 +51,11 @@ def newcomers(
     others go to where people were called, or is too little for a look or two, does not wait anew.
     Some of what waits may stand in an incident that people know; it goes on doing so meanwhile.
     """
-    standing = _left_over(story, before, since, now) if since else {}
+    standing = (yield from _left_over(story, before, since, now)) if since else {}
     fresh = [one for one in story if one[1] not in state.incidents and not _known(one[0], before)]
-    came = max((_came(state, cluster, name, now) for cluster, name in story), default=0) if fresh else 0
+    came = 0
+    for cluster, name in story if fresh else ():
+        came = max(came, (yield from _came(state, cluster, name, now)))
     if came < SPREADS and all(len(cluster.members) >= settings.least_alerts for cluster, _ in fresh):
         return standing, frozenset()
     much = settings.weights.prices.opening
@@ -78,17 +84,32 @@ def _left_over(
     before: Mapping[Member, str | None],
     since: Mapping[str, float],
     now: float,
-) -> dict[str, float]:
+) -> Steps[dict[str, float]]:
     """What waited, and is in no cause that could be shown now, nor in what people know."""
-    placed = {member for cluster, _ in story for member in cluster.members}
-    places = (place_of(member) for member, name in before.items() if name is None and member not in placed)
-    return {place: since[place] for place in places if place in since and now < since[place] + KNOWN_S}
+    left, waited = iter(before), dict[Member, str]()
+    while some := list(islice(left, READ_TOGETHER)):
+        places = map(place_of, some)
+        told = [(member, place) for member, place in zip(some, places, strict=True) if place in since]
+        waited.update((member, place) for member, place in told if now < since[place] + KNOWN_S)
+        yield
+    if not waited:
+        return {}
+    placed: set[Member] = set()
+    for cluster, _ in story:
+        for start in range(0, len(cluster.members), READ_TOGETHER):
+            placed.update(filter(waited.__contains__, cluster.members[start : start + READ_TOGETHER]))
+            yield
+    return {place: since[place] for member, place in waited.items() if member not in placed and before[member] is None}
 
 
-def _came(state: State, cluster: Cluster, name: str, now: float) -> int:
+def _came(state: State, cluster: Cluster, name: str, now: float) -> Steps[int]:
     """How much of what people were called to was heard of just now."""
     incident = state.incidents.get(name)
     if incident is None or incident.paged_at is None or not shows(state, name):
         return 0
-    known = (state.alerts.get(mark) for mark, _ in cluster.members)
-    return sum(alert is not None and alert.onset_seen > now - SPREADS_S for alert in known)
+    came, lately, known = 0, now - SPREADS_S, state.alerts.get
+    for start in range(0, len(cluster.members), READ_TOGETHER):
+        alerts = [known(mark) for mark, _ in cluster.members[start : start + READ_TOGETHER]]
+        came += sum([alert is not None and alert.onset_seen > lately for alert in alerts])
+        yield
+    return came

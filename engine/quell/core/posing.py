@@ -22,6 +22,8 @@ from quell.model.weights import Timing
 
 ENDED_AFTER_S = 60.0
 """An end is believed so long after it: much fires again at once."""
+PACKED_TOGETHER = 500
+"""The claims of so many units are packed in one piece."""
 _IDENTITY = attrgetter("entity", "family", "onset")
 _NOWHERE = -1, False, False
 Ints = NDArray[np.int64]
@@ -44,20 +46,23 @@ class Posing:
 
     def of(self, group: Group, web: Web, only: Collection[int] | None, now: float) -> Steps[tuple[list[int], Symptoms]]:
         """The ids of a group's units, and the problem; without those that none of ``only`` these causes explains."""
-        claims = web.claims_on(only, group.units)
+        claims = yield from web.claims_on(only, group.units)
         if claims is None:
             known = self._in_order(group.units)
-            packed = [web.packed(unit.id) for unit in known]
+            packed = yield from _packed(known, web)
             rows = np.concatenate(packed, axis=1)
             causes, (cost, lag) = rows[0], rows[1:].view(np.float64)
             units = np.repeat(np.arange(len(known)), [part.shape[1] for part in packed])
+            yield
             order = np.argsort(causes, kind="stable")
         else:
             some = set(claims.unit.tolist())
             known = self._in_order(unit_id for unit_id in group.units if unit_id in some)
             by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))
+            yield
             units = by_id[np.searchsorted(listed, claims.unit, sorter=by_id)]
             causes, cost, lag = claims.cause, claims.cost, claims.lag
+            yield
             order = np.lexsort((units, causes))
         yield
         causes, units, cost = causes[order], units[order], cost[order]
@@ -79,9 +84,12 @@ class Posing:
         yield
         stood, live, held = self._shown(known, now)
         yield
+        onsets = np.array([unit.onset for unit in known], dtype=np.float64)
+        ends = np.array([self._ended(unit, now) if unit.ends else inf for unit in known], dtype=np.float64)
+        yield
         return [unit.id for unit in known], Symptoms(
-            onsets=np.array([unit.onset for unit in known], dtype=np.float64),
-            ends=np.array([self._ended(unit, now) if unit.ends else inf for unit in known], dtype=np.float64),
+            onsets=onsets,
+            ends=ends,
             stood=stood,
             live=live,
             held=held,
@@ -127,6 +135,16 @@ class Posing:
                 number += 1
         stood, live, held = np.array([told[name] for name in names], dtype=np.int64).reshape(-1, 3).T
         return stood.copy(), live.astype(np.bool_), held.astype(np.bool_)
+
+
+def _packed(units: Sequence[Unit], web: Web) -> Steps[list[Ints]]:
+    """The claims of each of these units."""
+    packed: list[Ints] = []
+    for start in range(0, len(units), PACKED_TOGETHER):
+        if start:
+            yield
+        packed += [web.packed(unit.id) for unit in units[start : start + PACKED_TOGETHER]]
+    return packed
 
 
 def _held(incident: Incident, now: float) -> bool:

@@ -26,11 +26,24 @@ def remains(
     told = {name for _, name in story}
     if not told or len(story) == len(clusters):
         return {}
-    placed = {member for cluster, _ in story for member in cluster.members}
+    shown = {id(cluster) for cluster, _ in story}
+    homes = [
+        (cluster, home)
+        for cluster in clusters
+        if id(cluster) not in shown and (home := home_of(state, cluster, before, told)) is not None
+    ]
+    left = {member for cluster, _ in homes for member in cluster.members}
+    placed = _among(left, story)
     found: dict[str, list[Member]] = {}
-    for cluster in clusters:
+    for cluster, home in homes:
         if placed.isdisjoint(cluster.members):
-            home = home_of(state, cluster, before, told)
-            if home is not None:
-                found.setdefault(home, []).extend(member for member in cluster.members if before[member] == home)
+            found.setdefault(home, []).extend(member for member in cluster.members if before[member] == home)
+    return found
+
+
+def _among(some: set[Member], story: Sequence[tuple[Cluster, str]]) -> set[Member]:
+    """Those of some firings that are told of."""
+    found: set[Member] = set()
+    for cluster, _ in story if some else ():
+        found |= some.intersection(cluster.members)
     return found

@@ -18,11 +18,16 @@ from quell.core.conclude import Cause
 from quell.core.continuity import Cluster, Member, most_of, place_of
 from quell.core.looks import Moves, Story
 from quell.core.said import UNREAD, Codes, Ints, OfColumns, Said
-from quell.core.steps import Steps
+from quell.core.steps import Steps, finished
+from quell.model.alert import Alert
 from quell.model.state import Group, State
 
 TOGETHER = 2_000
 """So many alerts are read in one piece."""
+TAKEN_TOGETHER = 10_000
+"""So many that joined get a place in one piece."""
+ASKED_TOGETHER = 20_000
+"""Of so many it is asked in one piece whether they are as before."""
 
 
 class Roll:
@@ -65,7 +70,7 @@ class Roll:
         """
         if group.units[: len(self._units)] != self._units:
             return False
-        self._take(group)
+        yield from self._take(group)
         said = self.said
         stale, self._stale = self._stale, self._stale[:0]
         for start in range(0, len(stale), TOGETHER):
@@ -90,26 +95,31 @@ class Roll:
         if not (yield from self.ahead(group)):
             return False
         said = self.said
-        alerts = list(map(self._state.alerts.get, said.marks))
-        changed = list(compress(range(len(alerts)), map(is_not, said.alerts, alerts)))
+        alerts: list[Alert | None] = []
+        changed: list[int] = []
+        for first in range(0, len(said.marks), ASKED_TOGETHER):
+            some = list(map(self._state.alerts.get, said.marks[first : first + ASKED_TOGETHER]))
+            known = said.alerts[first : first + ASKED_TOGETHER]
+            changed += compress(range(first, first + len(some)), map(is_not, known, some))
+            alerts += some
+            yield
         said.alerts = alerts
-        yield
         disordered = self._disordered or len(self._order) != len(alerts)
         for start in range(0, len(changed), TOGETHER):
             slots = changed[start : start + TOGETHER]
             told = [alerts[slot] for slot in slots], [self.members[slot] for slot in slots]
             disordered |= said.tell(np.array(slots), *told)
             yield
-        self._place()
+        yield from self._place()
         self.stood = self.named(self.where)
         yield
         self.outside = said.loose.copy()
         if disordered:
-            self._put_in_order()
+            yield from self._put_in_order()
             self._disordered = False
         return True
 
-    def _take(self, group: Group) -> None:
+    def _take(self, group: Group) -> Steps[None]:
         """Gives a slot to what joined."""
         units, taken = self._state.units, self._taken
         fresh = group.units[len(self._units) :]
@@ -117,15 +127,26 @@ class Roll:
         taken += [0] * len(fresh)
         joined: list[Sequence[Member]] = []
         at: list[int] = []
+        found = 0
+        self._slot_of.clear()
         for place, unit_id in enumerate(self._units):
             alerts = units[unit_id].alerts
-            if len(alerts) != taken[place]:
-                joined.append(alerts[taken[place] :])
+            while len(alerts) != taken[place]:
+                some = alerts[taken[place] : taken[place] + TAKEN_TOGETHER - found]
+                joined.append(some)
                 at.append(place)
-                taken[place] = len(alerts)
+                taken[place] += len(some)
+                found += len(some)
+                if found == TAKEN_TOGETHER:
+                    self._joined(joined, at)
+                    joined, at, found = [], [], 0
+                    yield
+        self._joined(joined, at)
+
+    def _joined(self, joined: Sequence[Sequence[Member]], at: Sequence[int]) -> None:
+        """Gives a slot to these, each some of the unit in that place."""
         members = list(chain.from_iterable(joined))
         self.members += members
-        self._slot_of.clear()
         marks = [mark for mark, _ in members]
         numbers = np.frombuffer(bytes.fromhex("".join(marks)), ">u8").astype(np.uint64)
         self._number = np.concatenate((self._number, numbers))
@@ -134,30 +155,41 @@ class Roll:
         self.places += [member[0] if member[1] == 1 else place_of(member) for member in members]
         self._unit = np.concatenate((self._unit, np.repeat(np.array(at, np.int64), list(map(len, joined)))))
 
-    def _place(self) -> None:
+    def _place(self) -> Steps[None]:
         """Where each firing stands."""
-        names = list(map(self._state.placed.get, self.places))
-        self.where = np.concatenate((self.where, np.zeros(len(names) - len(self.where), np.int64)))
-        changed = list(compress(range(len(names)), map(is_not, chain(self._names, repeat(None)), names)))
-        if changed:
-            self.where[changed] = [self.incidents[names[at]] for at in changed]
-        self._names = names
+        self.where = np.concatenate((self.where, np.zeros(len(self.places) - len(self.where), np.int64)))
+        for first in range(0, len(self.places), ASKED_TOGETHER):
+            names = list(map(self._state.placed.get, self.places[first : first + ASKED_TOGETHER]))
+            known = self._names[first : first + ASKED_TOGETHER]
+            changed = list(compress(range(len(names)), map(is_not, chain(known, repeat(None)), names)))
+            if changed:
+                self.where[np.add(changed, first)] = [self.incidents[names[at]] for at in changed]
+                self._names[first : first + ASKED_TOGETHER] = names
+            else:
+                self._names += names[len(known) :]
+            yield
 
-    def _put_in_order(self) -> None:
+    def _put_in_order(self) -> Steps[None]:
         """All slots in order of onset, then of fingerprint and episode."""
         by_mark = np.argsort(self._number)
+        yield
         numbers = self._number[by_mark]
         if (numbers[1:] == numbers[:-1]).any():
             by_mark = np.lexsort((np.array([episode for _, episode in self.members]), self._number))
+            yield
         self._order = by_mark[np.argsort(self.said.onset[by_mark], kind="stable")]
+        yield
 
-    def rest(self) -> None:
+    def rest(self) -> Steps[None]:
         """The look is over: what only that needed is given up, and what it replaced of the alerts that it moved."""
         self._clusters.clear()
+        yield
         self._slot_of.clear()
         alerts = self.said.alerts
-        for slot in self.moved.tolist():
-            alerts[slot] = UNREAD
+        for start in range(0, len(self.moved), ASKED_TOGETHER):
+            for slot in self.moved[start : start + ASKED_TOGETHER].tolist():
+                alerts[slot] = UNREAD
+            yield
         self._stale, self.moved, self.outside = self.moved, self.moved[:0], self.outside[:0]
 
     # What is asked of it at a look
@@ -185,7 +217,7 @@ class Roll:
         """All slots in the order of units, and as they joined these."""
         return np.argsort(self._unit, kind="stable")
 
-    def clusters(self, causes: Sequence[Cause]) -> list[Cluster]:
+    def clusters(self, causes: Sequence[Cause]) -> Steps[list[Cluster]]:
         """Those of these causes of which people may hear, each with its firings in order of onset."""
         at = self._unit_at
         at.update(zip(self._units[len(at) :], range(len(at), len(self._units)), strict=True))
@@ -195,15 +227,30 @@ class Roll:
         whose = mine[self._unit[self._order]]
         by_cause = np.argsort(whose, kind="stable")
         ends = np.searchsorted(whose[by_cause], np.arange(-1, len(causes)), "right")
-        found = []
+        yield
+        found: list[Cluster] = []
+        read = 0
         for number, cause in enumerate(causes):
             slots = self._order[by_cause[ends[number] : ends[number + 1]]]
+            read += len(slots)
+            if read > TAKEN_TOGETHER:
+                yield
+                read = len(slots)
             if self.said.heard[slots].any():
-                members = tuple(map(self.members.__getitem__, slots.tolist()))
+                members = yield from self._members(slots)
                 self._clusters[id(members)] = members, slots
                 gist = partial(self.said.gist, slots)
                 found.append(Cluster(cause, members, self.counted(self.where[slots]), gist))
         return found
+
+    def _members(self, slots: Ints) -> Steps[tuple[Member, ...]]:
+        """The firings of many slots."""
+        found: list[Member] = []
+        for start in range(0, len(slots), ASKED_TOGETHER):
+            if start:
+                yield
+            found += map(self.members.__getitem__, slots[start : start + ASKED_TOGETHER].tolist())
+        return tuple(found)
 
     def counted(self, where: Ints) -> dict[str | None, int]:
         """How often each incident is among these codes."""
@@ -221,18 +268,31 @@ class Roll:
 
     def slot_of(self) -> Mapping[Member, int]:
         """The slot of each firing: made when it is asked for, which few looks do."""
-        if not self._slot_of:
-            self._slot_of = {member: slot for slot, member in enumerate(self.members)}
+        finished(self._tell_slots())
         return self._slot_of
 
-    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> PlacedMany:
+    def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Steps[PlacedMany]:
         """Where all stand once this is told."""
         target = np.zeros(len(self.members), np.int64)
-        for cluster, name in story:
-            target[self.slots(cluster.members)] = self.incidents[name]
-        for name, members in apart.items():
+        told = chain(((cluster.members, name) for cluster, name in story), ((apart[name], name) for name in apart))
+        asked = 0
+        for members, name in told:
+            if id(members) not in self._clusters:
+                yield from self._tell_slots()
+                asked += len(members)
             target[self.slots(members)] = self.incidents[name]
+            if asked >= TAKEN_TOGETHER:
+                yield
+                asked = 0
         return PlacedMany(self, target)
+
+    def _tell_slots(self) -> Steps[None]:
+        """Makes the slot of each firing known a little at a time."""
+        slot_of, members = self._slot_of, self.members
+        for start in range(len(slot_of), len(members), ASKED_TOGETHER):
+            some = members[start : start + ASKED_TOGETHER]
+            slot_of.update(zip(some, range(start, start + len(some)), strict=True))
+            yield
 
     def listed(self, cluster: Cluster) -> OfColumns | None:
         """What an incident says of the alerts of one of `clusters`; None for other firings."""
@@ -278,11 +338,12 @@ class PlacedMany:
     def after(self) -> Mapping[Member, str]:
         """The same by firing: made when it is asked for, which few looks do."""
         if self._after is None:
-            slots = np.flatnonzero(self._target)
-            names = map(self._roll.incidents.values_of.__getitem__, self._target[slots].tolist())
-            members = map(self._roll.members.__getitem__, slots.tolist())
-            self._after = dict(zip(members, names, strict=True))
+            self._after = self._after_of(np.flatnonzero(self._target))
         return self._after
+
+    def _after_of(self, slots: Ints) -> dict[Member, str]:
+        names = map(self._roll.incidents.values_of.__getitem__, self._target[slots].tolist())
+        return dict(zip(map(self._roll.members.__getitem__, slots.tolist()), names, strict=True))
 
     def left(self) -> Iterator[tuple[Member, str]]:
         """What stood somewhere and would stand nowhere."""
@@ -299,11 +360,16 @@ class PlacedMany:
         ended = np.isin(roll.where, [roll.incidents[name] for name in over])
         to = np.where((self._target == 0) & ended, roll.where, self._target)
         roll.moved = moved = roll.sorted(np.flatnonzero(to != roll.where))
+        yield
         lost: dict[str, list[Member]] = {}
+        after: dict[Member, str] = {}
         gone = roll.named(roll.where) - self.told
         if gone:
-            for member, name in roll.told(np.flatnonzero(np.isin(roll.where, [roll.incidents[one] for one in gone]))):
+            slots = roll.sorted(np.flatnonzero(np.isin(roll.where, [roll.incidents[one] for one in gone])))
+            for member, name in roll.told(slots):
                 lost.setdefault(name, []).append(member)
+            after = self._after_of(slots[self._target[slots] != 0])
+            yield
         names, width = roll.incidents.values_of, len(roll.incidents.values_of)
         codes = to[moved]
         between = np.unique(roll.where[moved] * width + codes).tolist()
@@ -311,12 +377,16 @@ class PlacedMany:
         fire = roll.said.firing[moved] & present
         roll.outside[moved] = (codes == 0) | ~present  # where an earlier firing goes says nothing of the present one
         yield
-        slots = moved.tolist()
-        members = list(map(roll.members.__getitem__, slots))
-        yield
-        places = list(map(roll.places.__getitem__, slots))
-        yield
-        to_names = list(map(names.__getitem__, codes.tolist()))
-        was_names = list(map(names.__getitem__, roll.where[moved].tolist()))
+        members: list[Member] = []
+        places: list[str] = []
+        to_names: list[str | None] = []
+        was_names: list[str | None] = []
+        for start in range(0, len(moved), ASKED_TOGETHER):
+            some = moved[start : start + ASKED_TOGETHER]
+            members += map(roll.members.__getitem__, some.tolist())
+            places += map(roll.places.__getitem__, some.tolist())
+            to_names += map(names.__getitem__, to[some].tolist())
+            was_names += map(names.__getitem__, roll.where[some].tolist())
+            yield
         told = {(names[at // width], names[at % width]) for at in between}
-        return Moves(members, places, to_names, was_names, told, roll.named(codes[fire]), lost)
+        return Moves(members, places, to_names, was_names, told, roll.named(codes[fire]), lost, after)

@@ -81,13 +81,13 @@ class Standing:
             if not (yield from (roll or self._made(group.id)).ahead(group)):
                 self._forget(group.id)
 
-    def rest(self, group: Group, now: float) -> float | None:
+    def rest(self, group: Group, now: float) -> Steps[float | None]:
         """A look at a group is over; when to `give_up` what is remembered of it, if there is any."""
         self._forget_gone()  # a group that was taken into this one is never looked at again
         roll = self._kept.get(group.id)
         if roll is None:
             return None
-        roll.rest()
+        yield from roll.rest()
         until = self._until[group.id] = now + IDLE_S
         return until
 

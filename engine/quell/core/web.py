@@ -28,6 +28,7 @@ from quell.core.leads import Leads
 from quell.core.legs import Legs
 from quell.core.nearness import Nearness
 from quell.core.reach import Claim, Reacher, Rows, key
+from quell.core.steps import Steps
 from quell.core.through import LEG_LIMIT, Through
 from quell.core.vicinity import Vicinity
 from quell.model.state import State, Unit
@@ -194,14 +195,14 @@ class Web:
         for cause in causes:
             self._columns.forget(cause, None)
 
-    def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Claims | None:
+    def claims_on(self, causes: Collection[int] | None, units: Sequence[int]) -> Steps[Claims | None]:
         """What these units claim of these causes, by cause; None for all causes.
 
         None also where a unit has its claims by the graph alone: nobody keeps who claims what then.
         """
         if causes is None or self._plain:
             return None
-        return self._columns.on(causes, units)
+        return (yield from self._columns.on(causes, units))
 
     def column(self, cause: int) -> Column | None:
         """Who claims a cause, at what cost and lag; None if nobody does, or `claims_on` keeps none."""
