@@ -48,6 +48,27 @@ def test_other_weights_decide_otherwise(weights: Weights) -> None:
     assert grouped(engine) == []
 
 
+@pytest.mark.parametrize("by_itself", [0.0, 20.0])
+def test_what_a_cause_costs_by_itself_hides_none_that_is_not(by_itself: float) -> None:
+    """What is late waits for who makes it, so it costs what the like of it do."""
+    prices = replace(DEFAULT.prices, made_opening=0.0, made_by_itself=by_itself)
+    needs = tuple(Dependency(from_=f"model/m{n}", to="feature/f", type="uses_features") for n in range(4))
+    engine = Engine(rulebook(correlate=Correlate(weights=replace(DEFAULT, prices=prices)), dependencies=needs))
+    late = [fires(f"m{n}", 60.0, "DataStale", entity=f"model/m{n}") for n in range(4)]
+    engine.decide([fires("f", 0.0, "FeatureStale", entity="feature/f"), *late], T0 + 61.0)
+    engine.decide([], T0 + 300.0)
+    assert grouped(engine) == [5]
+
+
+@pytest.mark.parametrize("more", [0.0, 1e-300, 0.25])
+def test_many_rules_of_an_entity_are_worth_what_each_adds(more: float) -> None:
+    engine = Engine(weighed(replace(DEFAULT, prices=replace(DEFAULT.prices, more_names=more))))
+    for n in range(12):
+        engine.decide([fires("cart", 0.0, f"Rule{n}")], T0 + 1.0)
+        (unit,) = engine.state.units.values()
+        assert unit.weight == pytest.approx(DEFAULT.prices.evidence + n * more)
+
+
 def test_confidence_is_by_the_weights() -> None:
     sure, unsure = Engine(weighed(DEFAULT)), Engine(weighed(UNSURE))
     decided(sure)

@@ -105,7 +105,7 @@ class Costs:
             self._leasts.clear()
         node = cause // COUNT
         price, made = self._base(cause), self._graph.made(node)
-        told = price + self.prices.made_by_itself if made else price
+        told = price + min(self.prices.made_by_itself, self.prices.made_opening) if made else price
         other = price + self.prices.made_opening if made else price
         known = self._leasts[cause] = _Least(
             told,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
+from sys import maxsize
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 Trouble = Literal["failing", "slow", "idle", "data"]
 """What kind of trouble shows: something fails, is slow or full, gets no work, or data are off."""
 TROUBLES: tuple[Trouble, ...] = ("failing", "slow", "idle", "data")
+_NOTHING = 1e-6
+"""Nats that add up to nothing, however many."""
 
 
 class Passage(msgspec.Struct, frozen=True, gc=False):
@@ -132,8 +135,9 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def enough(self) -> int:
-        """So many alerts at an entity are worth all that can be, whatever their rules."""
-        return 1 + ceil(self.more_limit / self.more_replicas)
+        """So many alerts at an entity are worth all that can be, whatever their rules; any may add next to nothing."""
+        each = min(self.more_names, self.more_replicas)
+        return 1 + ceil(self.more_limit / each) if each > _NOTHING else maxsize
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
