@@ -240,6 +240,13 @@ def test_times_are_the_span_of_the_history(rules, backtest):
     assert "--since" in backtest("--from", "2026-03-01T10:00:00Z", "--since", "7d", code=2)
 
 
+def test_a_directory_is_no_time_whatever_it_is_called(rules, backtest, tmp_path, monkeypatch):
+    shutil.copytree(rules, tmp_path / "7d")
+    mute(rules)
+    monkeypatch.chdir(tmp_path)
+    assert backtest("--from", "7d", "--since", "2026-03-01T10:15:00Z", "--json", code=1)["was"]["name"] == "7d"
+
+
 def test_what_was_under_way_before_is_known(rules, backtest):
     """The page is due within the span; the alert began before it."""
     mute(rules)

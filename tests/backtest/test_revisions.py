@@ -4,7 +4,7 @@ import pytest
 
 from backtest.shop import git, repository
 from quell.backtest.revisions import write_revision
-from quell.backtest.versions import moment_of, version_of
+from quell.backtest.versions import version_of
 from quell.errors import BacktestError
 
 
@@ -119,11 +119,3 @@ def test_names(rules, tmp_path):
     commit = git(rules, "rev-parse", "HEAD")
     assert version_of("main", rules, tmp_path / "4").shown == f"main ({commit[:10]})"
     assert version_of(commit, rules, tmp_path / "5").shown == commit
-
-
-def test_what_is_a_time():
-    assert moment_of("2026-03-01T10:00:00Z") == 1_772_359_200.0
-    assert moment_of("7d") is not None
-    assert moment_of("HEAD") is None
-    assert moment_of("main") is None
-    assert moment_of("/tmp") is None

@@ -1,14 +1,11 @@
-"""What is compared: a revision, a directory, or no rules at all; and what only looks like one and is a time."""
+"""What is compared: a revision, a directory, or no rules at all."""
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from quell.backtest.revisions import write_revision
-from quell.model.times import parse_duration, parse_time
 
 NONE = "none"
 """No rules: what quell does by itself."""
@@ -46,14 +43,3 @@ def version_of(name: str, directory: Path, scratch: Path) -> Version:
     scratch.mkdir(parents=True, exist_ok=True)
     written = write_revision(directory, name, scratch)
     return Version(name, written.directory, written.commit, written.left_out)
-
-
-def moment_of(text: str) -> float | None:
-    """Seconds since 1970 of a time, or of so long ago; None for a text that is neither."""
-    if Path(text).is_dir():
-        return None
-    with suppress(ValueError):
-        return time.time() - parse_duration(text)
-    with suppress(ValueError):
-        return parse_time(text)
-    return None

@@ -12,11 +12,10 @@ import click
 from quell.backtest.difference import Difference, Limits
 from quell.backtest.running import compared, versions_of
 from quell.backtest.text import lines, markdown
-from quell.backtest.versions import moment_of
 from quell.cli.as_json import json_text
 from quell.cli.exits import FAILED, FINE, MISCONFIGURED
 from quell.cli.recorded import history_of
-from quell.cli.when import moment, span
+from quell.cli.when import moment, moment_of, span
 from quell.errors import Misconfigured, QuellError
 from quell.export.files import written
 from quell.model.times import format_duration
@@ -188,13 +187,13 @@ def _unable() -> Iterator[None]:
 
 
 def _time_or_version(text: str, already: float | None, otherwise: str) -> tuple[str, float | None]:
-    """A version and a time of the history, of which one was named."""
-    moment = moment_of(text) if text else None
-    if moment is None:
+    """A version and a time of the history, of which one was named; a directory is a version, whatever it is called."""
+    since = None if not text or Path(text).is_dir() else moment_of(text)
+    if since is None:
         return text, already
     if already is not None:
         raise click.UsageError(f'"{text}" is a time, and so is --since or --until; name a version')
-    return otherwise, moment
+    return otherwise, since
 
 
 def _print(found: Difference, rows: int, *, as_json: bool, as_markdown: bool, out: Path | None) -> None:

@@ -20,12 +20,16 @@ def span(_context: click.Context, _option: click.Parameter, text: str | None) ->
 
 def moment(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
     """Seconds since 1970 of a time, or of so long ago; None if the option is left out."""
-    if text is None:
-        return None
+    found = None if text is None else moment_of(text)
+    if text is not None and found is None:
+        raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
+    return found
+
+
+def moment_of(text: str) -> float | None:
+    """The same of a text; None for one that is neither, or the year 1, which stands for no time at all."""
     with suppress(ValueError):
         return time.time() - parse_duration(text)
     with suppress(ValueError):
-        found = parse_time(text)
-        if found is not None:  # the year 1 stands for no time at all
-            return found
-    raise click.BadParameter(f'"{text}" is neither a duration such as 7d nor a time such as 2026-03-01T10:00:00Z')
+        return parse_time(text)
+    return None
