@@ -79,6 +79,7 @@ def test_a_span_of_time_bounds_what_is_written(store, export):
     assert len(export("records", "--since", "1970-01-01T00:30:00Z")) == 4
     assert export("records", "--since", "1h") == []
     assert export("audit", "--since", "1970-01-01T00:30:00Z") == []
+    assert "--until must be later than --since" in export("--since", "1h", "--until", "2h", code=2)
     assert export("incidents", "--since", "1970-01-01T00:20:01Z") == []
     assert len(export("incidents", "--since", "1970-01-01T00:19:00Z")) == 1
 

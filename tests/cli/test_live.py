@@ -183,6 +183,7 @@ def test_an_explanation_is_drawn(asked, incident, tmp_path):
 def test_unknown_ids_are_said_plainly(asked):
     assert asked("show", "INC-none", code=1) == 'no incident has the id "INC-none"\n'
     assert asked("approve", "R-none", code=1) == 'no run has the id "R-none"\n'
+    assert '"aa" is none; it is four letters or more' in asked("approve", "R-none", "aa", code=2)
     assert asked("why-not", "0" * 16, code=1) == f'no alert has the fingerprint "{"0" * 16}"\n'
 
 
@@ -191,6 +192,13 @@ def test_without_the_token_nothing_is_told(asked, monkeypatch):
     assert "wants a token" in asked("incidents", code=1)
     monkeypatch.setenv("QUELL_TOKEN", "qll_admin_" + "0" * 64)
     assert "does not accept this token" in asked("incidents", code=1)
+
+
+def test_who_writes_https_is_told_that_there_is_none(asked, monkeypatch):
+    monkeypatch.setenv("QUELL_URL", os.environ["QUELL_URL"].replace("http:", "https:"))
+    said = asked("incidents", code=1)
+    assert "speaks no TLS" in said
+    assert "write http://" in said
 
 
 def test_playbooks_are_paused_and_go_on(asked):

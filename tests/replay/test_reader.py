@@ -72,7 +72,8 @@ def test_null_is_as_good_as_left_out():
     ("line", "message"),
     [
         ("{", "not JSON"),
-        ("[1]", "expected one JSON object a line, got list"),
+        ("[1]", "expected one JSON object a line, got a list"),
+        ("null", "expected one JSON object a line, got null"),
         ("[" * 100_000, "nested too deep"),
         ('{"at": "2026-03-02T06:00:00Z"}', 'no "kind"; expected one of alert, change'),
         ('{"kind": "alrt"}', 'unknown kind "alrt"; did you mean "alert"?'),
@@ -133,6 +134,11 @@ def test_gzip_and_byte_order_mark_and_empty_lines(tmp_path):
     path = tmp_path / "in.jsonl.gz"
     path.write_bytes(gzip.compress(b'\xef\xbb\xbf{"kind": "tick", "at": 5}\n\n  \n{"kind": "tick", "at": 6}'))
     assert [record.at for record in read_records(path)] == [5.0, 6.0]
+
+
+def test_a_line_that_is_not_utf8_names_the_byte():
+    with pytest.raises(ValueError, match="not UTF-8: byte 10 cannot be read"):
+        decode_record(b'{"kind": "\xff"}')
 
 
 def test_a_damaged_gzip_gives_what_could_be_read(tmp_path):

@@ -28,7 +28,7 @@ class Item(msgspec.Struct):
         (b"{}", "", "expected a list, got an object"),
         (b'[{"labels":{"a":1}}]', "[0].labels.a", "[0].labels.a: expected text, got a number"),
         (b'[{"labels":{}},{"startsAt":""}]', "[1]", "[1]: Object missing required field `labels`"),
-        (b'[{"labels":{"a":"\xff"}}]', "", "not UTF-8"),
+        (b'[{"labels":{"a":"\xff"}}]', "", "not UTF-8: byte 17 cannot be read"),
         (b'[{"labels":{"a":"\\ud800"}}]', "", "not readable as JSON"),
         (b"[" * 100_000, "", "nested deeper than 64 levels"),
         (b"[" * 65 + b"]" * 65, "", "nested deeper than 64 levels"),

@@ -84,7 +84,7 @@ def test_a_deploy_that_broke_something_and_was_taken_back() -> None:
     assert later.taken_back is None
     text = plain(found)
     assert "detected   after 1m" in text
-    assert "users      not measured: records of that time are not kept any more" in text
+    assert "users      not measured: there are no records of that time" in text
 
 
 def test_an_unsure_suspect_is_no_cause() -> None:
@@ -142,7 +142,7 @@ def test_nothing_sampled_is_not_measured_and_never_zero() -> None:
     assert measure.delta is None
     assert measure.why == "60 minutes before and 2 after, 5 of each are needed"
     gone = only(told([model(0.0, "2", "1")], known_from=5.0))
-    assert gone.not_measured == "records of that time are not kept any more"
+    assert gone.not_measured == "there are no records of that time"
 
 
 def test_a_release_is_compared_up_to_the_next_one_only() -> None:

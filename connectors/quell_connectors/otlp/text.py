@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import fields as fields_in
 
 from quell.errors import BadPayload
-from quell.model.mismatch import place_and_reason
+from quell.model.mismatch import not_utf8, place_and_reason
 from quell.sdk.payload import check_size
 from quell_connectors.otlp.schema import MESSAGES, ROOTS, fields_of
 from quell_connectors.otlp.wire import HistogramPoint, NumberPoint, Pair, Scalar, nothing_deep
@@ -159,7 +159,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
     try:
         return decoder.decode(text)
     except UnicodeDecodeError as error:
-        raise BadPayload(f"not UTF-8: byte {error.start} cannot be read", text) from error
+        raise BadPayload(not_utf8(text, error), text) from error
     except RecursionError as error:
         raise BadPayload("nested too deep", text) from error
     except msgspec.ValidationError as error:

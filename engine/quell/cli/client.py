@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -112,6 +113,11 @@ class Client:
 
     def _unreachable(self, error: Exception) -> str:
         reason = getattr(error, "reason", None) or error
+        if isinstance(reason, ssl.SSLError) and not isinstance(reason, ssl.SSLCertVerificationError):
+            return (
+                f'what answers at "{self.url}" speaks no TLS ({reason.reason or reason})\n'
+                "quell itself does not: write http://, or name the proxy in front of it with --url or QUELL_URL"
+            )
         if isinstance(reason, TimeoutError):
             said = f"no answer within {self.timeout_s:g}s"
         else:

@@ -78,6 +78,8 @@ def export(
             raise click.UsageError("--about goes with -o FILE.zip and -c alone: it is everything about one entity")
         _about(about, config, out)
         return
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--until must be later than --since")
     what = what or "records"
     if form == "parquet" and out is None:
         raise click.UsageError("--format parquet is not for a terminal; say where it goes with --out FILE")

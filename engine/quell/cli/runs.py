@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from quell.cli.looks import Column
 from quell.cli.when import span
 from quell.model.run import MARK
 from quell.model.times import format_duration
+
+_MARK = re.compile("[0-9a-f]{4,16}")
 
 
 @click.command("runs")
@@ -161,6 +164,9 @@ def _decide(name: str, summary: str, done: str) -> click.Command:
     def decide(
         asked: Asked, run: str, note: str, *, looked: bool = False, mark: str = "", version: int | None = None
     ) -> None:
+        if mark and not _MARK.fullmatch(mark.lower()):
+            text = f'"{mark}" is none; it is four letters or more of what quell runs {run} shows, such as 603b'
+            raise click.BadParameter(text, param_hint="MARK")
         given = {"looked": looked or None, "mark": mark.lower() or None, "version": version}
         more = {key: value for key, value in given.items() if value is not None}
         answer = asked.client.post(f"/runs/{segment(run)}/{name}", {"note": note, **more})

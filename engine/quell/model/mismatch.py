@@ -22,6 +22,15 @@ _WORDS = {
 }
 
 
+def not_utf8(text: bytes, error: UnicodeDecodeError) -> str:
+    """What is said of ``text`` that is not UTF-8, by its first such byte; the error may count from within a value."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as whole:
+        error = whole
+    return f"not UTF-8: byte {error.start} cannot be read"
+
+
 def place_and_reason(error: msgspec.DecodeError, value: Any = None) -> tuple[str, str]:
     """Where (such as ``alerts[3].labels.foo``, "" for the whole) and why, said by msgspec of ``value``.
 
@@ -37,6 +46,11 @@ def place_and_reason(error: msgspec.DecodeError, value: Any = None) -> tuple[str
         place = next(_places(value, steps, fits["got"]), place)
     field = place.removeprefix("$").removeprefix(".")
     return field, said["text"] if fits is None else f"expected {_words(fits['wanted'])}, got {_words(fits['got'])}"
+
+
+def kind_in_words(value: Any) -> str:
+    """What a decoded value is, as people call it: a list, a number."""
+    return _words(_kind(value))
 
 
 def _places(value: Any, steps: Sequence[re.Match[str]], got: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import IO, Any, get_args
 import msgspec
 
 from quell.errors import BadPayload, Misconfigured, Problem
-from quell.model.mismatch import place_and_reason
+from quell.model.mismatch import kind_in_words, not_utf8, place_and_reason
 from quell.model.records import AlertRecord, AnyRecord, DeliveryRecord
 from quell.model.wire import times_from_text
 from quell.replay.alertmanager_events import recorded_event
@@ -126,12 +126,14 @@ def decode_record(line: bytes) -> AnyRecord:
     """One line of the format as a record. Raises ValueError with a sentence for people."""
     try:
         raw = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(line, error)) from error
+    except msgspec.DecodeError as error:
         raise ValueError(f"not JSON: {error}") from error
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     if not isinstance(raw, dict):
-        raise ValueError(f"expected one JSON object a line, got {type(raw).__name__}")  # noqa: TRY004 -- a line's content
+        raise ValueError(f"expected one JSON object a line, got {kind_in_words(raw)}")  # noqa: TRY004 -- a line's content
     kind = raw.get("kind")
     cls = _TYPES.get(kind) if isinstance(kind, str) else None
     if cls is None:

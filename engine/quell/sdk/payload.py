@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from quell.errors import BadPayload
-from quell.model.mismatch import place_and_reason
+from quell.model.mismatch import not_utf8, place_and_reason
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
@@ -35,7 +35,7 @@ def decode(body: bytes, shape: type[T], *, max_bytes: int = MAX_BODY_BYTES, max_
     try:
         return msgspec.json.decode(body, type=shape)
     except UnicodeDecodeError as error:
-        raise BadPayload(f"not UTF-8: byte {error.start} cannot be read", body) from error
+        raise BadPayload(not_utf8(body, error), body) from error
     except RecursionError as error:
         raise BadPayload(f"nested deeper than {max_depth} levels", body) from error
     except msgspec.DecodeError as error:

@@ -263,7 +263,7 @@ class Telling:
             places = ", ".join(sorted(watch.entities)[:4])
             why = f"nothing was sampled at {places}"
             if known_from is None or change.at < known_from:
-                why = "records of that time are not kept any more"
+                why = "there are no records of that time"
         return Release(
             id=change.id,
             at=change.at,
