@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from quell.errors import StoreError
 from quell.model.decision import Audit, Perform
@@ -25,6 +25,12 @@ from quell.store.upsert import replacing, unless_known
 
 _AUDIT = insert(AUDIT)
 _AUDIT_PAGE = 1000
+# Asked for every act, several times each: built anew a statement costs more than all that it makes the database do.
+_SAME_KEY = LEDGER.c.key == bindparam("sought")
+_FIND_ENTRY = select(LEDGER).where(_SAME_KEY)
+_PUT_ENTRY = (
+    update(LEDGER).where(_SAME_KEY).values({name: bindparam(name) for name in ("state", "tries", "lease", "result")})
+)
 
 
 def intend(connection: Connection, seq: int, intents: Iterable[Perform]) -> list[Perform]:
@@ -207,14 +213,14 @@ def _entry_of(connection: Connection, key: str) -> LedgerEntry:
 
 
 def _find_entry(connection: Connection, key: str) -> LedgerEntry | None:
-    row = connection.execute(select(LEDGER).where(LEDGER.c.key == key)).mappings().first()
+    row = connection.execute(_FIND_ENTRY, {"sought": key}).mappings().first()
     return None if row is None else _entry(row)
 
 
 def _put_entry(connection: Connection, entry: LedgerEntry) -> None:
     result = None if entry.result is None else encode(entry.result)
     values = {"state": entry.state, "tries": entry.tries, "lease": entry.lease, "result": result}
-    connection.execute(update(LEDGER).where(LEDGER.c.key == entry.perform.key).values(values))
+    connection.execute(_PUT_ENTRY, {"sought": entry.perform.key, **values})
 
 
 def _entry(row: RowMapping) -> LedgerEntry:

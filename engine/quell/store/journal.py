@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from quell.errors import StoreError
 from quell.model.records import AnyRecord
@@ -20,6 +20,7 @@ SNAPSHOTS_KEPT = 2
 """Two, so that one damaged snapshot costs a longer replay and nothing else."""
 
 _APPEND = insert(JOURNAL)
+_META = select(META.c.value).where(META.c.name == bindparam("sought"))
 
 
 class JournalRow(NamedTuple):
@@ -115,7 +116,7 @@ def recoverable_from(connection: Connection) -> int:
 
 def get_meta(connection: Connection, name: str) -> bytes | None:
     """A single fact, None when it was never set."""
-    return connection.scalar(select(META.c.value).where(META.c.name == name))
+    return connection.scalar(_META, {"sought": name})
 
 
 def set_meta(connection: Connection, name: str, value: bytes) -> None:
