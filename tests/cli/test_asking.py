@@ -402,3 +402,29 @@ def test_nothing_is_said_in_words(daemon, capsys, words, empty, text):
     daemon.overrides[f"/{words[0]}"] = (200, empty)
     assert run(words) == 0
     assert text in capsys.readouterr().out
+
+
+RUDE = "a\x1b[2J\x1b]0;mine\x07b\r\x7f\x9b\u202egnp.exe\u2066"
+SHOWN = "a␛[2J␛]0;mine␇b␍␡\ufffd\ufffdgnp.exe\ufffd"
+
+
+def test_what_a_sender_wrote_does_not_move_the_cursor(daemon, capsys):
+    alert = {**ALERT, "entity": f"service/{RUDE}", "labels": {"alertname": "Käse 日本 🔥", RUDE: RUDE}}
+    daemon.overrides["/alerts"] = (200, {"alerts": [alert]})
+    assert run(["alerts"]) == 0
+    out = capsys.readouterr().out
+    assert f"service/{SHOWN}" in out
+    assert "Käse 日本 🔥" in out
+    assert run(["alerts", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"alerts": [alert]}
+
+
+def test_nor_does_what_the_daemon_says_of_it(daemon, capsys):
+    daemon.overrides["/incidents/INC-1/why"] = (200, {"text": f"First cause: service/{RUDE}\nmore"})
+    assert run(["why", "INC-1"]) == 0
+    assert f"First cause: service/{SHOWN}\nmore\n" in capsys.readouterr().out
+    assert run(["why", "INC-1", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == f"First cause: service/{RUDE}\nmore"
+    daemon.overrides["/incidents/INC-1/why"] = (404, {"error": f'"{RUDE}" names 2 alerts'})
+    assert run(["why", "INC-1"]) == 1
+    assert f'"{SHOWN}" names 2 alerts' in capsys.readouterr().err

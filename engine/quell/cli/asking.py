@@ -36,6 +36,6 @@ def asks_daemon(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="Print what the API answered.")
     @wraps(command)
     def asking(*args: Any, url: str, token: str, as_json: bool, **options: Any) -> None:
-        command(Asked(Client(url, token), as_json), *args, **options)
+        command(Asked(Client(url, token, for_people=not as_json), as_json), *args, **options)
 
     return asking

@@ -15,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Re
 import msgspec
 
 from quell.cli.exits import Failed
+from quell.cli.harmless import harmless, harmless_in, may_harm
 
 API = "/api/quell/v1"
 DEFAULT_URL = "http://127.0.0.1:9099"
@@ -39,11 +40,15 @@ class _NoRedirects(HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class Client:
-    """One daemon at ``url``. Every method raises `Failed` when the daemon could not be asked or said no."""
+    """One daemon at ``url``. Every method raises `Failed` when the daemon could not be asked or said no.
+
+    Answers that are decoded ``for_people`` hold nothing that a terminal would obey.
+    """
 
     url: str = DEFAULT_URL
     token: str = ""
     timeout_s: float = 15.0
+    for_people: bool = False
 
     def get(self, path: str, **query: str | float | None) -> dict[str, Any]:
         """The answer to a question, decoded."""
@@ -106,6 +111,8 @@ class Client:
             raise Failed(self._stranger()) from error
         if not isinstance(decoded, dict):
             raise Failed(self._stranger())
+        if self.for_people and may_harm(body):
+            decoded = {name: harmless_in(value) for name, value in decoded.items()}
         return decoded
 
     def _stranger(self) -> str:
@@ -152,7 +159,11 @@ def segment(name: str) -> str:
 
 
 def _said(body: bytes) -> str:
-    """The sentence of an error answer."""
+    """The sentence of an error answer, for people."""
+    return harmless(_sentence(body))
+
+
+def _sentence(body: bytes) -> str:
     try:
         decoded = msgspec.json.decode(body)
     except msgspec.DecodeError:

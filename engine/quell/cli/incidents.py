@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ def why(asked: Asked, incident: str, form: str, out: Path | None) -> None:
             raise click.UsageError(f"a PNG is no text; say where it goes, such as --out {incident}.png")
         _put(asked.client.raw(f"{place}.{form}"), out)
         return
-    answer = asked.client.get(place)
     data = form == "json" or asked.as_json
+    answer = replace(asked.client, for_people=not data).get(place)
     if out is not None:
         _put(msgspec.json.format(msgspec.json.encode(answer), indent=2) if data else answer["text"].encode(), out)
     elif data:
