@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from yarl import URL
 
-from daemon.parts import READER, TOKEN, Running, loaded, running, source
+from daemon.parts import READER, TOKEN, Running, loaded, running, source, token
 from quell.model.drift_report import Bars, DriftReport, FieldReport
 from quell.model.habits import RuleHabit, Tally
 from quell.model.incident import Incident, Remedy, Suspect
@@ -66,6 +67,55 @@ def test_what_is_refused_says_why(what: str) -> None:
                 said = await answer.text()
                 assert msgspec.json.decode(said)["error"]
                 assert "0123456789abcdef" not in said
+
+    go(story())
+
+
+USUAL_OR_NOT = [
+    ("", "limit=0100"),
+    ("limit=1", "limit=%31"),
+    ("status=all", "status=al%6C"),
+    ("status=all&limit=1", "limit=1&status=all"),
+    ("status=open&limit=50", "limit=50&status=open&more=words"),
+]
+WRONG = ("limit=0", "limit=many", "status=", "status=openlimit=5", "status=all&limit=-1", "limit=100001")
+
+
+def test_the_list_of_incidents_is_the_same_in_the_usual_words_and_in_others() -> None:
+    async def story() -> None:
+        async with running() as quell:
+            for name in ("I1", "I2", "I3"):
+                labels = {"alertname": name, "incident": name}
+                await quell.daemon.inbox.put(
+                    [AlertRecord(at=1.0, seen=1.0, source="t", status="firing", labels=labels)]
+                )
+            await quell.settled()
+            await quell.api("POST", "/incidents/I2/resolve", {})
+            for usual, other in USUAL_OR_NOT:
+                answers = []
+                for query in (usual, other):
+                    url = URL(f"{quell.url}/api/quell/v1/incidents?{query}", encoded=True)
+                    async with quell.http.get(url, headers={"authorization": f"Bearer {READER}"}) as answer:
+                        headers = {name.lower(): value for name, value in answer.headers.items() if name != "date"}
+                        answers.append((answer.status, headers, msgspec.json.decode(await answer.read())))
+                assert answers[0] == answers[1], usual
+                assert answers[0][0] == 200
+            told = (await quell.api("GET", "/incidents?limit=1"))[1]["incidents"]
+            assert [one["id"] for one in told] == ["I3"]
+            for wrong in WRONG:
+                assert (await quell.api("GET", f"/incidents?{wrong}"))[0] == 422, wrong
+
+    go(story())
+
+
+def test_only_who_may_read_sees_the_list_of_incidents() -> None:
+    async def story() -> None:
+        sender = "qll_cy_0011223344556677"
+        async with running(loaded(tokens=(token(TOKEN, "ana", "admin"), token(sender, "cy", "ingest")))) as quell:
+            for query in ("", "?status=all&limit=5", "?limit=%31"):
+                url = URL(f"{quell.url}/api/quell/v1/incidents{query}", encoded=True)
+                async with quell.http.get(url, headers={"authorization": f"Bearer {sender}"}) as answer:
+                    assert (answer.status, await answer.json()) == (403, {"error": 'token "cy" has no scope "read"'})
 
     go(story())
 

@@ -15,7 +15,7 @@ from quell.core.similar import lines
 from quell.daemon.api import levels, postmortem, quarantine, scoring
 from quell.daemon.api.known import known_incident
 from quell.daemon.api.likes import likes_of
-from quell.daemon.api.listed import Listed
+from quell.daemon.api.listed import USUAL, Newest
 from quell.daemon.api.services import Services, answer, need, shown
 from quell.daemon.api.suggesting import add_reading
 from quell.errors import PictureError
@@ -33,10 +33,10 @@ from quell.picture.png import png
 Limit = Annotated[int, Query(ge=1, le=100_000)]
 
 
-def reading(services: Services) -> APIRouter:
+def reading(services: Services, newest: Newest) -> APIRouter:
     """The routes; they need the scope read."""
     router = APIRouter(dependencies=[Depends(need("read"))])
-    _incidents(router, services)
+    _incidents(router, services, newest)
     _alerts(router, services)
     _runs(router, services)
     _estate(router, services)
@@ -48,14 +48,10 @@ def reading(services: Services) -> APIRouter:
     return router
 
 
-def _incidents(router: APIRouter, services: Services) -> None:
-    listed = Listed()
-
+def _incidents(router: APIRouter, services: Services, newest: Newest) -> None:
     @router.get("/incidents", summary="Incidents, newest first")
-    async def incidents(status: Literal["open", "all"] = "open", limit: Limit = 100) -> Response:
-        found = [one for one in services.state.incidents.values() if status == "all" or one.is_open]
-        found.sort(key=lambda one: (-one.opened_at, one.id))
-        return Response(listed.written(found[:limit]), media_type="application/json")
+    async def incidents(status: Literal["open", "all"] = "open", limit: Limit = USUAL) -> Response:
+        return Response(newest.told(status, limit), media_type="application/json")
 
     @router.get("/incidents/{incident_id}", summary="One incident with its alerts, runs, changes and what is like it")
     async def incident(incident_id: str) -> Response:
