@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from quell.core import endings
 from quell.core.endings import BEFORE_IT, LONG_AGO_S, MOST_APART, STILL, TOGETHER, between
+from quell.core.steps import finished
 
 NOW = 10_000.0
 times = st.floats(0.0, NOW)
@@ -32,7 +33,7 @@ def settled(plain: Floats, owner: list[int], of: list[int], ends: Floats) -> lis
     """Who explains what began at 0."""
     row, unit = np.nonzero(np.isfinite(plain))
     claims = row, unit, plain[row, unit]
-    found = endings.settled(claims, np.array(owner), np.array(of), np.zeros(len(ends)), ends, now=NOW)
+    found = finished(endings.settled(claims, np.array(owner), np.array(of), np.zeros(len(ends)), ends, now=NOW))
     return [int(one) for one in found]
 
 

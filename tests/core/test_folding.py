@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 
-from quell.core.folding import AGAIN_S, APART, OVER_S, Own, Spell, folded, occurrences
+from quell.core import folding
+from quell.core.folding import AGAIN_S, APART, ASKED_TOGETHER, OVER_S, Occurrence, Own, Spell, occurrences
 from quell.core.reach import Claim, Rows
+from quell.core.steps import finished
 
 HOST, WEB, APP = 1, 2, 3
 CLAIMS = {WEB: {HOST: (0.1, 15.0)}, APP: {HOST: (0.1, 15.0)}, HOST: {}}
@@ -20,6 +23,16 @@ def ways(claims: Mapping[int, Mapping[int, Claim]]) -> Callable[[int], Rows]:
         return np.array([*claims[key]], dtype=np.int64), found[:, 0], found[:, 1]
 
     return rows
+
+
+def folded(
+    opened: Mapping[Occurrence, float],
+    claims_of: Callable[[int], Rows],
+    opening: Callable[[int, float], float],
+    over: Mapping[Occurrence, float] | None = None,
+    **more: Any,
+) -> dict[Occurrence, Occurrence]:
+    return finished(folding.folded(opened, claims_of, opening, over, **more))
 
 
 def costly(_key: int, _began: float) -> float:
@@ -140,3 +153,28 @@ def test_a_silent_parent_is_where_people_know_most_of_it():
     known = {(WEB, 15.0): 1, (APP, 15.0): 2}
     assert folded(opened, ways(CLAIMS), lambda _key, _began: 5.0, held=known) == {(APP, 15.0): (HOST, 0.0)}
     assert set(folded(opened, ways(CLAIMS), lambda _key, _began: 5.0)) == set(opened)
+
+
+def test_many_fold_a_few_at_a_time():
+    many = 10 * ASKED_TOGETHER
+    hosts = {key: {HOST - 10 * (key % 3): (0.1, 15.0)} for key in range(100, 100 + many)}
+    asked: list[int] = []
+
+    def claims_of(key: int) -> Rows:
+        asked.append(key)
+        return ways(hosts)(key)
+
+    opened = {(key, 15.0): 5.0 for key in hosts}
+    steps, most, before = folding.folded(opened, claims_of, lambda _key, _began: 5.0), 0, 0
+    found: dict[Occurrence, Occurrence] = {}
+    pieces = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found = done.value
+            break
+        pieces, most, before = pieces + 1, max(most, len(asked) - before), len(asked)
+    assert most == ASKED_TOGETHER
+    assert pieces > many / ASKED_TOGETHER + 3 * many / 3 / folding.ALONE_TOGETHER / 2
+    assert found == {one: (HOST - 10 * (one[0] % 3), 0.0) for one in opened}

@@ -25,6 +25,8 @@ from quell.model.weights import DEFAULT, Prices
 SWAP_TRIALS = 20
 MOST_RIVALS = 5
 ROUNDING = 1e-6
+TOGETHER = 32
+"""Of so many causes it is asked in one piece when they were over, or what is theirs."""
 MOST_WEIGHED = 400_000
 """So many pairs of a cause and a unit are weighed by their ends at most, in some 80 ms; beyond, ends say nothing."""
 
@@ -83,15 +85,18 @@ class Conclusion:
         told = len(chosen)
         yield
         own = OwnAlerts(self._problem, chosen, owners)
-        groups = self._groups(chosen, owners, own)
+        yield
+        groups = yield from self._groups(chosen, owners, own)
         yield
         chosen, owners = self._taken_in(chosen, owners, groups, own)
         yield
-        owners = self._settled(chosen, owners, list(groups.values()))
+        owners = yield from self._settled(chosen, owners, list(groups.values()))
         yield
-        causes = []
+        causes: list[Cause] = []
         mine = shares(owners, len(chosen))
-        for (root, _), parts in groups.items():
+        for number, ((root, _), parts) in enumerate(groups.items(), start=1):
+            if not number % TOGETHER:
+                yield
             units = tuple(unit for at in parts for unit in mine[at].tolist())
             if not units:
                 continue
@@ -111,14 +116,18 @@ class Conclusion:
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
 
-    def _groups(self, chosen: Sequence[Open], owners: Ints, own: OwnAlerts) -> dict[Occurrence, list[int]]:
+    def _groups(self, chosen: Sequence[Open], owners: Ints, own: OwnAlerts) -> Steps[dict[Occurrence, list[int]]]:
         """Which open causes are one, by the cause that they are all part of."""
         symptoms = self._problem.symptoms
         keys = [self._problem.key(one.cause) for one in chosen]
         mine = shares(owners, len(chosen))
         lasts = [float(symptoms.onsets[mine[at]].max(initial=one.began)) for at, one in enumerate(chosen)]
         some_ended = np.isfinite(symptoms.ends).any()
-        spells = [self._spell(mine[at]) for at in range(len(chosen))] if some_ended else []
+        spells: list[Spell] = []
+        for at in range(len(chosen)) if some_ended else ():
+            spells.append(self._spell(mine[at]))
+            if not len(spells) % TOGETHER:
+                yield
         opened = [(key, one.began, last) for key, one, last in zip(keys, chosen, lasts, strict=True)]
         whole = occurrences(opened, spells)
         prices = {whole[at]: chosen[at].price for at in sorted(range(len(chosen)), key=lambda at: -chosen[at].began)}
@@ -136,7 +145,8 @@ class Conclusion:
                 else spells[parts[0]].end
                 for one, parts in told.items()
             }
-        parents = folded(
+        yield
+        parents = yield from folded(
             prices, self._claims_of, self._opening, over,
             floor=self._floor, own=own, held=self._held(whole, mine), waves=waves,
             prices=self._prices, timing=symptoms.timing,
@@ -147,11 +157,14 @@ class Conclusion:
             while top in parents:
                 top = parents[top]
             groups.setdefault(top, []).append(at)
+        yield
         groups = at_one_place(groups, partial(self._onsets, mine))
         if symptoms.near is None or self._gaps is None:
             return groups
+        yield
         span_of = partial(self._span, mine, symptoms.near)
         groups = of_one_spell(groups, span_of, self._gaps) if len(groups) > 1 else groups
+        yield
         lone = self._lone(own, owners, symptoms.near, {*keys})
         return with_origins(groups, span_of, lone, self._gaps, self._now)
 
@@ -222,7 +235,7 @@ class Conclusion:
         first = mine[symptoms.onsets[mine].argmin()]
         return Spell(self._ended(mine), int(symptoms.stood[first]), bool(symptoms.live[first]))
 
-    def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Ints:
+    def _settled(self, chosen: Sequence[Open], owners: Ints, groups: Sequence[Sequence[int]]) -> Steps[Ints]:
         """Who explains which unit, its end being taken into account as well."""
         symptoms = self._problem.symptoms
         if not groups or len(chosen) * (len(symptoms.ends) + symptoms.beside) > MOST_WEIGHED:
@@ -234,7 +247,8 @@ class Conclusion:
         began = np.array([chosen[at].began for at in order.tolist()])
         place = np.full(len(chosen) + 1, -1)
         place[order] = np.arange(len(order))
-        best = settled(
+        yield
+        best = yield from settled(
             (
                 row,
                 symptoms.unit[rows],

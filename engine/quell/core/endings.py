@@ -16,10 +16,13 @@ from math import inf, log1p
 import numpy as np
 
 from quell.core.problem import Floats, Ints
+from quell.core.steps import Steps
 
 STAY = 0.5
 """Nats of credit for the cause that explains a symptom best without its end."""
 ROUNDS = 3
+ASKED_TOGETHER = 32
+"""Of so many causes it is asked in one piece when they were over."""
 MOST_TRIALS = 24
 """So many ends are weighed as the end of one cause."""
 TOGETHER = 2.0
@@ -114,7 +117,7 @@ def settled(
     *,
     now: float,
     over: Callable[[Ints], float] | None = None,
-) -> Ints:
+) -> Steps[Ints]:
     """For each symptom the row that explains it best with its end; -1 where none pays.
 
     ``owner`` are the rows without ends, ``of`` the cause that each row is part of, ``over`` remembers when the cause
@@ -129,10 +132,17 @@ def settled(
     counts = np.diff(np.append(starts, len(unit)))
     for _ in range(ROUNDS):
         whose = np.where(owner >= 0, of[owner], -1)
-        known = np.array([tell(at) for at in shares(whose, int(of.max()) + 1)])
+        told: list[float] = []
+        for mine in shares(whose, int(of.max()) + 1):
+            told.append(tell(mine))
+            if not len(told) % ASKED_TOGETHER:
+                yield
+        known = np.array(told)
+        yield
         nats = plain + _each(began, ending, known[whole], now)
         nats[owner[unit] == row] += STAY
         best = np.maximum.reduceat(nats, starts)
+        yield
         first = np.flatnonzero(nats == np.repeat(best, counts))
         first = first[np.searchsorted(first, starts)]
         found = np.full(len(owner), -1)

@@ -16,10 +16,17 @@ import numpy as np
 
 from quell.core.endings import TOGETHER, between
 from quell.core.reach import Rows
+from quell.core.steps import Steps
 from quell.model.weights import DEFAULT, Prices, Timing
 
 LEAST = 1e-9
 _ROUNDING = 1e-6
+ASKED_TOGETHER = 32
+"""Of so many open causes it is asked in one piece what could have caused them."""
+TRIED_TOGETHER = 200
+"""So many offers, and what they come to at"""
+ALONE_TOGETHER = 8
+"""so many times that a parent may have begun, are weighed in one piece."""
 AGAIN_S = 3600.0
 """A cause that shows again so long after its last symptom is another occurrence, and another incident."""
 APART = 2.0
@@ -95,7 +102,7 @@ def folded(
     waves: Mapping[Occurrence, Sequence[float]] | None = None,
     prices: Prices = DEFAULT.prices,
     timing: Timing = DEFAULT.timing,
-) -> dict[Occurrence, Occurrence]:
+) -> Steps[dict[Occurrence, Occurrence]]:
     """For every open cause that folds, the cause that it folds into. ``opened`` has their prices in nats.
 
     ``claims_of(key)`` gives what could have caused that cause (keys, costs in nats, lags in s), ``opening(key, began)``
@@ -108,7 +115,8 @@ def folded(
     there: dict[int, list[Occurrence]] = {}
     for one in sorted(opened):
         there.setdefault(one[0], []).append(one)
-    offers = _offers(opened, claims_of, own, prices, timing)
+    offers = yield from _offers(opened, claims_of, own, prices, timing)
+    yield
     parents: dict[Occurrence, Occurrence] = {}
     heap = [
         (-most, key)
@@ -117,9 +125,14 @@ def folded(
         > (0.0 if key in there else prices.cheapest)
     ]
     heapq.heapify(heap)
+    tried = 0
     while heap:
+        if tried >= TRIED_TOGETHER:
+            yield
+            tried = 0
         promised, key = heapq.heappop(heap)
         left = [offer for offer in offers[key] if offer[0] not in parents]
+        tried += 1 + len(left)
         if key in there:
             trials = [
                 _saving(one, _free(parents, one, left), over, held, ended=over.get(one, inf), began=waves.get(one))
@@ -128,11 +141,12 @@ def folded(
         elif floor is not None and _most(left, over) + own.most(key) <= floor(key):
             continue
         else:
-            trials = [
-                _saving((key, due), left, over, held, ended=end, price=price - own.gain(key, due) + _first(end))
-                for one, _, due, _ in left
-                for end, price in ((over.get(one, inf), opening(key, due)),)
-            ]
+            trials = []
+            for at, (one, _, due, _) in enumerate(left, start=1):
+                end, price = over.get(one, inf), opening(key, due) - own.gain(key, due)
+                trials.append(_saving((key, due), left, over, held, ended=end, price=price + _first(end)))
+                if at * len(left) >= TRIED_TOGETHER and not at % ALONE_TOGETHER:
+                    yield
         total, parent, children = max(trials, key=lambda trial: trial[0], default=(0.0, (key, 0.0), []))
         if total <= LEAST:
             continue
@@ -149,12 +163,16 @@ def folded(
 
 def _offers(
     opened: Mapping[Occurrence, float], claims_of: Callable[[int], Rows], own: Own, prices: Prices, timing: Timing
-) -> dict[int, list[Offer]]:
+) -> Steps[dict[int, list[Offer]]]:
     """By key of a parent, the open causes that it might take in; without those that could not save their own price."""
     offers: dict[int, list[Offer]] = {}
     if not opened:
         return offers
-    ways = [claims_of(key) for key, _ in opened]
+    ways: list[Rows] = []
+    for key, _ in opened:
+        ways.append(claims_of(key))
+        if not len(ways) % ASKED_TOGETHER:
+            yield
     margins = [price - prices.fold for price in opened.values()]
     lengths = [len(keys) for keys, _, _ in ways]
     parents = np.concatenate([keys for keys, _, _ in ways])
@@ -167,6 +185,7 @@ def _offers(
     more = np.array([own.most(key) for key in listed])
     enough = np.bincount(place, saved[some], minlength=len(keys)) + more > prices.cheapest - _ROUNDING
     some = some[(enough | np.array([key in open_already for key in listed], dtype=np.bool_))[place]]
+    yield
     lags = np.concatenate([lags for _, _, lags in ways])[some].tolist()
     known = list(opened)
     for at, parent, nats, lag in zip(*(part[some].tolist() for part in (child, parents, saved)), lags, strict=True):
