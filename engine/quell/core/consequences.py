@@ -25,7 +25,7 @@ from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Pag
 from quell.model.incident import Incident
 from quell.model.state import State
 
-JUDGED_TOGETHER = 4
+JUDGED_TOGETHER = 2
 """So many are judged again in one piece when their company is known: the first few ask after all of their group."""
 
 
@@ -134,6 +134,7 @@ class Consequences:
     def settle_alone(self, marks: Iterable[str], now: float, out: list[AnyDecision]) -> Steps[None]:
         """What is in no incident, now that its company is known: it pages alone, or is judged again."""
         known, judged = self._state.alerts, 0
+        yield
         with self._alerts.unchanged():
             for number, mark in enumerate(marks, start=1):
                 if not number % TOGETHER:

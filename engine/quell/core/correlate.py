@@ -237,9 +237,9 @@ class Correlator:
         self._leave(group.units)
         del self._state.groups[group.id]
 
-    def rest(self, group: Group) -> None:
+    def rest(self, group: Group) -> Steps[None]:
         """Nothing goes on in a group: what is kept for looking at it again is given up."""
-        self.web.rest(group.units)
+        yield from self.web.rest(group.units)
         self._toward.rest(group.units)
 
     def let_go(self, group: Group, gone: list[int]) -> None:

@@ -25,7 +25,7 @@ MANY = 5
 MOST = 2000
 """So many in one incident at most; the rest makes another."""
 
-TOGETHER = 4
+TOGETHER = 2
 """So many are asked in one step whether they page: the first few ask after all of their group."""
 
 

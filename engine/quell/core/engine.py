@@ -282,6 +282,8 @@ class Engine:
                 yield from self._review(int(key), at, out)
             elif what == "runs":
                 out.extend((yield from self._automation.passing(at)))
+            elif what == "rest" and self._standing.give_up(int(key), at):
+                yield from self._groups.rest(int(key))
             elif what == "calm":
                 yield from self._lives.calm(key, at, out)
             else:
@@ -316,8 +318,6 @@ class Engine:
             self._hearing.hear(at, out)
         elif what == "close":
             self._groups.close(int(key), at)
-        elif what == "rest" and self._standing.give_up(int(key), at):
-            self._groups.rest(int(key))
         elif what == "prune":
             self._prune(at, out)
 
@@ -365,6 +365,7 @@ class Engine:
         self._chart.renew()
         group = self._groups.review(group_id, at)
         if group is not None:
+            yield
             yield from self._conclude(group, at, out, search=False)
 
     def _conclude(self, group: Group, at: float, out: list[AnyDecision], *, search: bool) -> Steps[None]:
@@ -372,6 +373,7 @@ class Engine:
         causes = yield from self._chart.correlator.solving(group, self._chart.changes, at, search=search)
         yield
         yield from self._incidents.settle(group, causes, self._chart.ranker, self._chart.changes, now=at, out=out)
+        yield
         self._groups.part(group, at)
         yield from self._consequences.settle_alone(self._standing.nowhere(group), at, out)
         self._agenda.put((yield from self._standing.rest(group, at)), "rest", str(group.id))

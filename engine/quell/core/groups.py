@@ -105,8 +105,8 @@ class Groups:
 
     def part(self, group: Group, now: float) -> None:
         """Plans to look again when what parts from an incident, or begins beside one, has stood for long enough."""
-        due = [since + APART_S for since in group.parting.values()]
-        due += [since + WAIT_S for since in group.newcomers.values()]
+        due = [since + APART_S for since in {*group.parting.values()}]
+        due += [since + WAIT_S for since in {*group.newcomers.values()}]  # of thousands, at a few times
         due = [at for at in due if at > now]
         if due and (group.review_at is None or group.review_at > min(due)):
             group.review_at = min(due)
@@ -129,11 +129,11 @@ class Groups:
         unit = self._state.units.get(self._unit_of.get(place_of((alert.fingerprint, alert.episode)), 0))
         return None if unit is None else self._state.groups[unit.group]
 
-    def rest(self, group_id: int) -> None:
+    def rest(self, group_id: int) -> Steps[None]:
         """Nothing goes on in a group: what was kept for looking at it again is given up."""
         group = self._state.groups.get(group_id)
         if group is not None:
-            self._chart.correlator.rest(group)
+            yield from self._chart.correlator.rest(group)
 
     def reconsider(self, alert: Alert, now: float) -> None:
         """What is concluded about the group of an alert is to be concluded anew."""
@@ -173,8 +173,10 @@ class Groups:
         gone, more = yield from self._over(group, now)
         group.sift_at = now if more else (floor(now / SIFT_EVERY_S) + 1) * SIFT_EVERY_S
         if gone and len(gone) < len(group.units):  # else all of it closes in its own time
+            yield
             self._leave(gone)
             self._chart.correlator.let_go(group, gone)
+            yield
 
     def _over(self, group: Group, now: float) -> Steps[tuple[list[int], bool]]:
         """Some of the units that nothing joined for long, and whether there may be more.
@@ -194,6 +196,7 @@ class Groups:
             else:
                 lately |= names
         found: list[int] = []
+        yield
         for together in _sharing(old):
             if len(found) >= MOST_AT_ONCE:
                 return found, True

@@ -109,13 +109,18 @@ class Incidents:
         mixed = {one for was, name in moves.between if was and name for one in (was, name)}
         yield
         for cluster, name in story:
+            large = len(cluster.members) > TOLD_TOGETHER
             anew, mix = name in joined, name in mixed
             if anew and self._resolved(name):
                 more = self._stayed(name, placed.after)
             else:
                 more = self._rulings.elsewhere(name, look.before)
             listed = look.listed(cluster)
+            if large:
+                yield
             self._growth.follow(name, cluster, listed, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)
+            if large:
+                yield
             if name in self._state.incidents:
                 self._handing_on.moved(name, came.get(name, {}), now, out)
                 self._pager.page_if_due(name, now, out, listed if isinstance(listed, OfColumns) else None)
@@ -123,8 +128,10 @@ class Incidents:
         for name in sorted(apart.keys() - {name for _, name in story}):
             left = {member[0] for member, to, was in moves if was == name != to and self._present(member)}
             self._adopt(name, apart[name], left, now, out)
+            yield
         for name, members in sorted(lost.items()):
             self._lost(name, members, after, now, out)
+            yield
         yield from self._tell_all(moves, now, out)
 
     def _put(self, moves: Moves) -> Steps[None]:
@@ -147,7 +154,10 @@ class Incidents:
         at, members, was = 0, moves.members, moves.was
         names = moves.to
         if moves.lost:  # some of these were put back
-            names = [self._state.placed.get(place) for place in moves.places]
+            names = []
+            for start in range(0, len(moves.places), PUT_TOGETHER):
+                names += map(self._state.placed.get, moves.places[start : start + PUT_TOGETHER])
+                yield
         while at < len(members):
             until = min(at + TOLD_TOGETHER, len(members))
             joined = self._joining.some(members[at:until], names[at:until], was[at:until], now, out)
@@ -165,7 +175,7 @@ class Incidents:
             state, free, before, settings=self._rulebook.correlate, now=now, merged=merged, stood=stood
         )
         yield
-        little = remains(state, free, story, before) if stood else {}
+        little = (yield from remains(state, free, story, before)) if stood else {}
         yield
         story = yield from self._still_together(group, story, before, now, some_stood=stood)
         yield

@@ -55,8 +55,8 @@ class Lives:
         if not incident.is_open:
             self._still_fires(incident, now, out)
             return
-        firing = yield from self._firing(incident)
-        heard_at = max((back_at(incident) or 0.0, *(alert.updated_at for alert in firing)))
+        firing, heard_at = yield from self._firing(incident)
+        heard_at = max(back_at(incident) or 0.0, heard_at)
         if firing and heard_at + STALE_S > now:
             asked_at = self._pager.page_again(incident, now, out)
             self._logbook.watch(name, heard_at + STALE_S if asked_at is None else asked_at)
@@ -64,15 +64,16 @@ class Lives:
         why = "nothing was heard of its alerts for a day" if firing else "all its alerts are over"
         self.resolve(name, QUELL, why, now, out)
 
-    def _firing(self, incident: Incident) -> Steps[list[Alert]]:
-        """Those of its alerts that fire."""
-        found: list[Alert] = []
+    def _firing(self, incident: Incident) -> Steps[tuple[bool, float]]:
+        """Whether any of its alerts fires, and when one that does was heard of last."""
+        fires, heard_at = False, 0.0
         for start in range(0, len(incident.alerts), ASKED):
             if start:
                 yield
             some = map(self._state.alerts.get, incident.alerts[start : start + ASKED])
-            found += [alert for alert in some if alert is not None and alert.firing]
-        return found
+            heard = [alert.updated_at for alert in some if alert is not None and alert.firing]
+            fires, heard_at = fires or bool(heard), max([heard_at, *heard])
+        return fires, heard_at
 
     def acknowledge(self, incident: Incident, by: str, note: str, now: float, out: list[AnyDecision]) -> None:
         """A person takes an incident as it is now; should it become worse than anything told so far, it pages again."""

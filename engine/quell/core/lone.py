@@ -36,6 +36,8 @@ CHANGED_FADES_S = 600.0
 CHANGED_WITHIN_S = 86400.0
 CLEAR = 2.0
 """Nats at which one is as likely right as wrong about a suspect without rivals."""
+JUDGED_TOGETHER = 256
+"""So many of those that were told together are judged in one piece."""
 MOST_ODDS = 700.0
 """Beyond it there is no number for the odds, whatever the temperature."""
 
@@ -91,13 +93,13 @@ class Lone:
                 continue
             together = yield from self._crowds.around(alert, now)
             if together:
-                self._show_crowd(together, now, out)
+                yield from self._show_crowd(together, now, out)
             else:
                 self._show(alert, now, out)
             yield
         return bool(due)
 
-    def _show_crowd(self, alerts: list[Alert], now: float, out: list[AnyDecision]) -> None:
+    def _show_crowd(self, alerts: list[Alert], now: float, out: list[AnyDecision]) -> Steps[None]:
         """Opens and pages one incident for alerts that would have paged alone, each of them, at about one time."""
         members = [(alert.fingerprint, alert.episode) for alert in alerts]
         name = new_name(self._state, members, now)
@@ -120,7 +122,9 @@ class Lone:
         self._logbook.keep(noted(incident, now, "opened", why), "opened", now, out)
         first = min(alerts, key=lambda alert: (-rank(alert.severity), alert.starts_at, alert.fingerprint))
         self._pager.page(name, first, why, now, out)
-        self._alerts.rejudge(incident.alerts, now, out)
+        for start in range(0, len(alerts), JUDGED_TOGETHER):
+            yield
+            self._alerts.rejudge(incident.alerts[start : start + JUDGED_TOGETHER], now, out)
 
     def _show(self, alert: Alert, now: float, out: list[AnyDecision]) -> None:
         """Opens and pages an incident for one alert that must page though it has no company."""

@@ -49,6 +49,7 @@ class Posing:
         claims = yield from web.claims_on(only, group.units)
         if claims is None:
             known = self._in_order(group.units)
+            yield
             packed = yield from _packed(known, web)
             rows = np.concatenate(packed, axis=1)
             causes, (cost, lag) = rows[0], rows[1:].view(np.float64)

@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from quell.core.continuity import Cluster, Member
 from quell.core.partings import home_of
+from quell.core.steps import Steps
 from quell.model.state import State
+
+ASKED_TOGETHER = 10_000
+"""Of so many firings it is asked in one piece whether they are told of."""
 
 
 def remains(
@@ -18,7 +22,7 @@ def remains(
     clusters: Sequence[Cluster],
     story: Sequence[tuple[Cluster, str]],
     before: Mapping[Member, str | None],
-) -> dict[str, list[Member]]:
+) -> Steps[dict[str, list[Member]]]:
     """By incident what stays there: most of a cluster that ``story`` does not tell of stood in it, and it goes on.
 
     No cluster is told of more than once.
@@ -33,7 +37,7 @@ def remains(
         if id(cluster) not in shown and (home := home_of(state, cluster, before, told)) is not None
     ]
     left = {member for cluster, _ in homes for member in cluster.members}
-    placed = _among(left, story)
+    placed = yield from _among(left, story)
     found: dict[str, list[Member]] = {}
     for cluster, home in homes:
         if placed.isdisjoint(cluster.members):
@@ -41,9 +45,14 @@ def remains(
     return found
 
 
-def _among(some: set[Member], story: Sequence[tuple[Cluster, str]]) -> set[Member]:
+def _among(some: set[Member], story: Sequence[tuple[Cluster, str]]) -> Steps[set[Member]]:
     """Those of some firings that are told of."""
     found: set[Member] = set()
+    asked = 0
     for cluster, _ in story if some else ():
         found |= some.intersection(cluster.members)
+        asked += len(cluster.members)
+        if asked >= ASKED_TOGETHER:
+            yield
+            asked = 0
     return found

@@ -24,9 +24,9 @@ from quell.model.state import Group, State
 
 TOGETHER = 2_000
 """So many alerts are read in one piece."""
-TAKEN_TOGETHER = 10_000
+TAKEN_TOGETHER = 5_000
 """So many that joined get a place in one piece."""
-ASKED_TOGETHER = 20_000
+ASKED_TOGETHER = 10_000
 """Of so many it is asked in one piece whether they are as before."""
 
 
@@ -142,6 +142,7 @@ class Roll:
                     joined, at, found = [], [], 0
                     yield
         self._joined(joined, at)
+        yield
 
     def _joined(self, joined: Sequence[Sequence[Member]], at: Sequence[int]) -> None:
         """Gives a slot to these, each some of the unit in that place."""

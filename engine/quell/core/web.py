@@ -42,6 +42,8 @@ OVER_S = 60.0
 """What ended so long before is over: what fires then at the same place is another spell of trouble."""
 SHARED_LIMIT = 2.2
 """Units share a cause that is no dearer to them than this, in nats."""
+RESTS_TOGETHER = 500
+"""What is kept of so many units is given up in one piece."""
 NEWEST = 8
 """So many of those that share a cause are asked whether a new one began near them."""
 
@@ -186,12 +188,14 @@ class Web:
         known = self.packed(unit_id)
         return known[0], known[1].view(np.float64), known[2].view(np.float64)
 
-    def rest(self, units: Iterable[int]) -> None:
+    def rest(self, units: Iterable[int]) -> Steps[None]:
         """Gives up what is kept of these units' claims in another form; whoever asks for it has it made anew."""
         causes: set[int] = set()
-        for unit_id in units:
+        for number, unit_id in enumerate(units, start=1):
             self._rows.pop(unit_id, None)
             causes.update(self.claims[unit_id])
+            if not number % RESTS_TOGETHER:
+                yield
         for cause in causes:
             self._columns.forget(cause, None)
 
