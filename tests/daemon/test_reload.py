@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Coroutine
@@ -187,6 +188,41 @@ def test_while_no_file_is_free_it_goes_on_and_looks_again(tmp_path: Path, monkey
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert (task.done(), read) == (False, [1])
+        task.cancel()
+
+    go(story())
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_cannot_be_opened_for_a_moment_is_no_change(
+    before: bool, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``before`` it was seen at all, or as it is changed."""
+    read: list[int] = []
+    refused: list[Path] = []
+
+    async def load() -> str:
+        read.append(1)
+        return "2"
+
+    def no_file(path: Path) -> Any:
+        refused.append(path)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def story() -> None:
+        reloader = Reloader(directory / "quell.yaml", load, Metrics(), time.time)
+        if before:
+            monkeypatch.setattr(reloads, "watched", no_file)
+        task = asyncio.create_task(reloader.run(look_every_s=0.01))
+        await asyncio.sleep(0.1)
+        if not before:
+            monkeypatch.setattr(Path, "read_bytes", no_file)
+            (directory / "quell.yaml").write_text("something else")
+            await asyncio.sleep(0.1)
+        assert (task.done(), read, bool(refused)) == (False, [], True)
+        monkeypatch.undo()
+        await asyncio.sleep(0.3)
+        assert (task.done(), read) == (False, [] if before else [1])
         task.cancel()
 
     go(story())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,6 +16,10 @@ from quell.daemon.metrics import Metrics
 from quell.errors import Misconfigured, Problem
 
 _LOOK_EVERY_S = 2.0
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that say nothing of the file that cannot be read."""
+Stamp = tuple[tuple[str, int, int], ...]
+"""Name, time and size of files."""
 
 
 class Reloader:
@@ -37,6 +42,7 @@ class Reloader:
         self._asked = asyncio.Event()
         self._one = asyncio.Lock()
         self._digest = ""
+        """Of what is in use, or was found wrong; empty as long as nobody has looked."""
         self._log = structlog.get_logger("quell.reload")
 
     def ask(self) -> None:
@@ -45,29 +51,29 @@ class Reloader:
 
     async def run(self, look_every_s: float = _LOOK_EVERY_S) -> None:
         """Looks for changed files until cancelled."""
-        stamp, self._digest = await asyncio.to_thread(self._look)
+        stamp: Stamp = ()
         asked = False
         while True:
+            try:
+                if asked or await asyncio.to_thread(self._stamp) != stamp:
+                    stamp, digest = await asyncio.to_thread(self._look)
+                    if asked or digest != (self._digest or digest):
+                        await self.reload()
+                    self._digest = self._digest or digest
+                asked = False
+            except OSError as error:  # no file is free for a moment, say: what is in use stays
+                stamp = ()
+                self._log.error("cannot see whether the configuration changed; tried again", error=str(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(look_every_s):
                     await self._asked.wait()
                     asked = True
             self._asked.clear()
-            try:
-                new_stamp = await asyncio.to_thread(self._stamp)
-                if new_stamp != stamp or asked:
-                    stamp, digest = await asyncio.to_thread(self._look)
-                    if digest != self._digest or asked:
-                        await self.reload()
-                asked = False
-            except OSError as error:  # no file is free for a moment, say: what is in use stays
-                stamp = ()
-                self._log.error("cannot see whether the configuration changed; tried again", error=str(error))
 
-    def _stamp(self) -> tuple[tuple[str, int, int], ...]:
+    def _stamp(self) -> Stamp:
         return stamp_of(watched(self._path.parent))
 
-    def _look(self) -> tuple[tuple[tuple[str, int, int], ...], str]:
+    def _look(self) -> tuple[Stamp, str]:
         files = watched(self._path.parent)
         return stamp_of(files), digest_of(files)
 
@@ -103,7 +109,7 @@ class Reloader:
         return True
 
 
-def stamp_of(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+def stamp_of(files: Iterable[Path]) -> Stamp:
     """Name, time and size of every file; cheap, and blind to touch-and-restore."""
     found = []
     for path in files:
@@ -114,11 +120,18 @@ def stamp_of(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """A hash of what the files hold, so that saving a file unchanged reloads nothing."""
+    """A hash of what the files hold, so that saving a file unchanged reloads nothing.
+
+    One that cannot be read is as one that is not there; raises OSError where no file can be opened.
+    """
     digest = hashlib.sha256()
     for path in files:
-        with suppress(OSError):
+        try:
             content = path.read_bytes()
+        except OSError as error:
+            if error.errno in _SHORT:
+                raise
+        else:
             digest.update(f"{path}\0{len(content)}\0".encode())
             digest.update(content)
     return digest.hexdigest()
