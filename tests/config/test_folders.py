@@ -91,3 +91,21 @@ def test_what_may_be_otherwise_in_a_moment_is_no_mistake(place: pathlib.Path, mo
 
     with pytest.raises(OSError, match="Too many open files"):
         files_below(place / "rules", (".yaml",))
+
+
+@pytest.mark.parametrize("name", ["quell.yaml", "own.yaml", "users.json"])
+def test_a_file_that_cannot_be_opened_for_a_moment_is_no_mistake(
+    name: str, place: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "profiles").mkdir()
+    (place / "profiles" / "users.json").write_text("{}")
+    look = pathlib.Path.open
+
+    def no_file(path: pathlib.Path, mode: str = "r") -> object:
+        if path.name == name:
+            raise OSError(24, "Too many open files")
+        return look(path, mode)
+
+    monkeypatch.setattr(pathlib.Path, "open", no_file)
+    with pytest.raises(OSError, match="Too many open files"):
+        load(place, {}, {})

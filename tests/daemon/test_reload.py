@@ -228,6 +228,28 @@ def test_what_cannot_be_opened_for_a_moment_is_no_change(
     go(story())
 
 
+def test_what_cannot_be_taken_up_while_no_file_is_free_is_taken_up_then(directory: Path) -> None:
+    failures = [OSError(errno.EMFILE, "Too many open files")] * 3
+
+    async def load() -> str:
+        if failures:
+            raise failures.pop()
+        return "2"
+
+    async def story() -> None:
+        reloader = Reloader(directory / "quell.yaml", load, Metrics(), time.time)
+        task = asyncio.create_task(reloader.run(look_every_s=0.01))
+        await asyncio.sleep(0.1)
+        (directory / "quell.yaml").write_text("something else")
+        async with asyncio.timeout(5):
+            while reloader.version != "2":
+                await asyncio.sleep(0.01)
+        assert (failures, reloader.problems, task.done()) == ([], [], False)
+        task.cancel()
+
+    go(story())
+
+
 def test_changed_files_are_noticed_but_not_touched_ones(directory: Path) -> None:
     async def story() -> None:
         loads: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -10,6 +11,8 @@ from quell.errors import Problem
 
 YAML = (".yaml", ".yml")
 _TESTS = (".test.yaml", ".test.yml")
+SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that say nothing of the file that cannot be read, and may be over in a moment."""
 _LASTING = (PermissionError, NotADirectoryError, FileNotFoundError)
 
 
@@ -38,6 +41,13 @@ def files_below(top: Path, endings: tuple[str, ...], closed: list[OSError] | Non
     if closed is not None:
         closed += refused
     return sorted(path for path in found if _may_be_read(path))
+
+
+def why_unread(error: OSError) -> str:
+    """What to say of a file that cannot be read. Raises the error where that may be otherwise in a moment."""
+    if error.errno in SHORT:
+        raise error
+    return f"the file cannot be read: {error.strerror}"
 
 
 def closed_folders(directory: Path, closed: list[OSError]) -> list[Problem]:

@@ -14,7 +14,7 @@ import msgspec
 from quell.config.actions import Actions
 from quell.config.chat_file import people_path, read_people
 from quell.config.complaints import shaped
-from quell.config.folders import YAML, closed_folders, files_below
+from quell.config.folders import YAML, closed_folders, files_below, why_unread
 from quell.config.git_file import active_of, git_files
 from quell.config.measures import measures_of, unanswered
 from quell.config.nodes import MAX_BYTES, Document, read_document
@@ -215,7 +215,7 @@ class _Reading:
             with ((directory or self.directory) / name).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
-            self.problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
+            self.problems.append(Problem(name, 0, 0, why_unread(error)))
             return None
         self._contents[name] = data
         document, problems = read_document(name, data, private=private)

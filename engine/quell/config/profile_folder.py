@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quell.config.folders import closed_folders, files_below
+from quell.config.folders import closed_folders, files_below, why_unread
 from quell.config.profile_file import MOST_BYTES, read_profile
 from quell.errors import Problem
 from quell.model.playbook import Place
@@ -32,7 +32,7 @@ def read_profiles(
             with path.open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
-            problems.append(Problem(name, 0, 0, f"the file cannot be read: {error.strerror}"))
+            problems.append(Problem(name, 0, 0, why_unread(error)))
             continue
         contents[name] = data
         profile = read_profile(name, data, problems, Place(file=name, line=0, commit=commit, signer=signer))

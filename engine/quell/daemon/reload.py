@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -12,12 +11,11 @@ from pathlib import Path
 import structlog
 
 from quell.config import watched
+from quell.config.folders import SHORT
 from quell.daemon.metrics import Metrics
 from quell.errors import Misconfigured, Problem
 
 _LOOK_EVERY_S = 2.0
-_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Errors that say nothing of the file that cannot be read."""
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, time and size of files."""
 
@@ -78,7 +76,7 @@ class Reloader:
         return stamp_of(files), digest_of(files)
 
     async def reload(self) -> bool:
-        """Once, now; whether the new configuration is in use.
+        """Once, now; whether the new configuration is in use. Raises OSError while no file can be opened.
 
         One after another: a file changed and a commit taken at once must not end with the older of both in use.
         """
@@ -86,10 +84,11 @@ class Reloader:
             return await self._reloaded()
 
     async def _reloaded(self) -> bool:
-        _, self._digest = await asyncio.to_thread(self._look)
+        _, digest = await asyncio.to_thread(self._look)
         try:
             version = await self._load()
         except Misconfigured as error:
+            self._digest = digest
             self.problems = error.problems
             self._metrics.reloads.labels("refused").inc()
             for problem in error.problems:
@@ -97,12 +96,15 @@ class Reloader:
             self._log.error(f"{error.summary}; nothing was loaded, the last good configuration stays in use",
                             version=self.version)  # fmt: skip
             return False
-        except Exception as error:  # noqa: BLE001 - the daemon goes on with what it has, and says so
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in SHORT:
+                raise
+            self._digest = digest
             self.problems = [Problem(str(self._path), 0, 0, f"cannot be taken up: {type(error).__name__}: {error}")]
             self._metrics.reloads.labels("bug").inc()
             self._log.exception("configuration not taken up; the last good one stays in use")
             return False
-        self.problems = []
+        self.problems, self._digest = [], digest
         self.version, self.loaded_at = version, self._now()
         self._metrics.reloads.labels("ok").inc()
         self._log.info("configuration taken up", version=version)
@@ -129,7 +131,7 @@ def digest_of(files: Iterable[Path]) -> str:
         try:
             content = path.read_bytes()
         except OSError as error:
-            if error.errno in _SHORT:
+            if error.errno in SHORT:
                 raise
         else:
             digest.update(f"{path}\0{len(content)}\0".encode())
