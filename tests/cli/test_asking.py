@@ -337,6 +337,25 @@ def test_send_posts_lines_in_batches(daemon, capsys, tmp_path):
     assert capsys.readouterr().out == "1500 sent, 4 accepted, 0 rejected\n"
 
 
+def test_send_names_the_lines_that_were_refused(daemon, capsys, tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text('\n{"kind": "tick", "at": 1}\n\nno\n')
+    refused = {"accepted": 1, "rejected": 1, "problems": ["line 2: not JSON"]}
+    daemon.overrides["/records"] = (200, refused)
+    assert run(["send", str(path)]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"{path}:4: not JSON\n"
+    assert told.out == "2 sent, 1 accepted, 1 rejected\n"
+    assert run(["send", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == [f"{path}:4: not JSON"]
+    daemon.overrides["/records"] = (200, {"accepted": 1, "rejected": 130, "problems": ["line 2: not JSON"] * 100})
+    assert run(["send", str(path)]) == 0
+    assert capsys.readouterr().err.endswith("… and 110 more; quell quarantine lists them\n")
+    daemon.overrides["/records"] = (400, {"error": "line 1: not JSON; line 2: nested too deep"})
+    assert run(["send", str(path)]) == 1
+    assert capsys.readouterr().err == f"{path}:2: not JSON; {path}:4: nested too deep\n"
+
+
 @pytest.mark.parametrize(
     ("words", "override", "code", "message"),
     [
