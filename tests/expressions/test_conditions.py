@@ -1,6 +1,7 @@
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -225,3 +226,33 @@ def test_functions_of_values_are_no_calls_of_their_own(text):
 def test_only_two_words_with_a_dot_name_a_call(text):
     with pytest.raises(ExpressionError, match="unknown function"):
         Condition(text)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.sampled_from([0, 1, 0.0, 1.0, -0.0, "", "1", "true", "x" * 500])
+    | st.sampled_from([timedelta(0), timedelta(seconds=1), datetime(2026, 1, 1, tzinfo=UTC)]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "labels"]), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+ASKED_AGAIN = ["x", "string(x)", "x == 1", "x.a", "has(x.a)", "x.labels.a", "[x, x]", '"1" in x', "x > y"]
+
+
+def _exact(value: Any) -> str:
+    """A value with its types; the evaluator gives mappings in any order."""
+    if isinstance(value, dict):
+        return str(sorted((name, _exact(item)) for name, item in value.items()))
+    return str([_exact(item) for item in value]) if isinstance(value, list) else repr(value)
+
+
+@pytest.mark.parametrize("text", ASKED_AGAIN)
+@given(asked=st.lists(st.tuples(_VALUES, _VALUES), max_size=8))
+def test_what_was_asked_before_changes_no_answer(text: str, asked: list[tuple[Any, Any]]) -> None:
+    def answer(condition: Condition, x: Any, y: Any) -> str:
+        try:
+            return _exact(condition.value({"x": x, "y": y}))
+        except ExpressionError as error:
+            return str(error)
+
+    known = Condition(text)
+    for x, y in [*asked, *asked]:
+        assert answer(known, x, y) == answer(Condition(text), x, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.machinery
 import importlib.util
+import marshal
 import re
 import sys
 from collections.abc import Mapping
@@ -60,6 +61,13 @@ def _label(labels: Any, name: Any) -> Any:
     return labels.get(name, "")
 
 
+_EXACT = 2
+"""The form of `marshal` that tells 1, 1.0 and true apart, and gives the same for the same."""
+_LONGEST_WORDS, _MOST_VALUES = 400, 32
+"""An expression over a few words is asked over the same ones again and again: its last values are remembered."""
+_UNCHANGING = frozenset({bool, int, float, str, type(None)})
+
+
 class Facts:
     """What several expressions are asked over, one after the other: handed to the evaluator once, by the first.
 
@@ -92,7 +100,18 @@ class Condition:
     ones; the context holds what they do. ``members`` are what list macros read of each member of a list that is named.
     """
 
-    __slots__ = ("_fields", "_functions", "_needed", "_program", "calls", "members", "names", "paths", "text")
+    __slots__ = (
+        "_fields",
+        "_functions",
+        "_needed",
+        "_program",
+        "_values",
+        "calls",
+        "members",
+        "names",
+        "paths",
+        "text",
+    )
 
     def __init__(self, text: str, functions: frozenset[str] = frozenset()) -> None:
         self.text = text
@@ -108,6 +127,7 @@ class Condition:
         self._needed = tuple(self._program.variables())
         self.names = frozenset(self._needed) - bound - functions
         self._fields = _fields(self.paths, bound)
+        self._values: dict[bytes, Any] = {}
         for function in words:
             called = text[function.start + len(function.text) :].lstrip().startswith("(")
             dotted = function.start + len(function.text) in called_at
@@ -122,11 +142,27 @@ class Condition:
 
     def value(self, context: Mapping[str, Any]) -> Any:
         """The expression's value over plain dictionaries, lists, texts, numbers, times and durations."""
-        return self._evaluated(self._variables(context))
+        read = {name: self._part(name, context[name]) for name in self._needed if name in context}
+        if self.calls or self._functions:
+            return self._evaluated(self._callable(read, context))
+        try:
+            words = marshal.dumps(read, _EXACT)
+        except ValueError:  # times among them are hardly ever the same again
+            words = b""
+        if not 0 < len(words) <= _LONGEST_WORDS:
+            return self._evaluated({**read, LABEL_FUNCTION: _label})
+        found = self._values.get(words, self)
+        if found is self:
+            found = self._evaluated({**read, LABEL_FUNCTION: _label})
+            if type(found) in _UNCHANGING:
+                if len(self._values) >= _MOST_VALUES:
+                    self._values.clear()
+                self._values[words] = found
+        return found
 
-    def _variables(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        variables = {name: self._part(name, context[name]) for name in self._needed if name in context}
-        variables |= {name: context[name] for name in self._functions if name in context}
+    def _callable(self, read: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+        """What is read, and what is called."""
+        variables = read | {name: context[name] for name in self._functions if name in context}
         variables[LABEL_FUNCTION] = _label
         if self.calls:
             if CALL_FUNCTION not in context:
