@@ -243,7 +243,7 @@ class Performer:
         if source is None:
             return f'no source "{name}" is configured for the action "{deed.action}"'
         spec = source.connector.spec.action(verb)
-        if spec is None or not isinstance(source.connector, Acts):
+        if spec is None or source.acts is None:
             known = ", ".join(f"{name}.{each.name}" for each in source.connector.spec.actions) or "none"
             return f'unknown action "{deed.action}"; connector "{source.kind}" has: {known}'
         # Pages carry what every route may want (title, text, …); an action takes what it declares.
@@ -253,7 +253,7 @@ class Performer:
         self._masker.know(value.reveal() for value in params.values() if isinstance(value, Secret))
         if faults:
             return "; ".join(f'parameter "{fault.name}": {fault.message}' for fault in faults)
-        return _Actor(source, source.connector, spec, params)
+        return _Actor(source, source.acts, spec, params)
 
     async def _done(self, actor: _Actor, deed: Perform, *, again: bool) -> Done:
         """Asks until the action is done. Raises TimeoutError, and what the connector raises.

@@ -190,7 +190,7 @@ class Schedule:
 
     def ask(self, questions: Sequence[RequestEvidence], state: State) -> None:
         """Asks every source that can answer; the answers enter as records."""
-        able = [source for source in self._sources if isinstance(source.connector, Asks)]
+        able = [(source, source.asks) for source in self._sources if source.asks is not None]
         for question in questions if able else ():
             if len(self._asking) >= _MOST_QUESTIONS:
                 self._sparing.warning("questions", "too many questions for evidence; one is not asked",
@@ -198,16 +198,15 @@ class Schedule:
                 continue
             entity = state.entities.get(question.entity)
             labels = dict(entity.labels) if entity is not None else {}
-            for source in able:
-                task = asyncio.create_task(self._asked(source, question, labels))
+            for source, able_to in able:
+                task = asyncio.create_task(self._asked(source, able_to, question, labels))
                 self._asking.add(task)
                 task.add_done_callback(self._asking.discard)
 
-    async def _asked(self, source: Source, question: RequestEvidence, labels: dict[str, str]) -> None:
-        assert isinstance(source.connector, Asks)
+    async def _asked(self, source: Source, able: Asks, question: RequestEvidence, labels: dict[str, str]) -> None:
         try:
             async with self._room, asyncio.timeout(_ASK_TIMEOUT_S):
-                asked = source.connector.ask(question.entity, labels, question.from_, question.to)
+                asked = able.ask(question.entity, labels, question.from_, question.to)
                 records = sound_records(source.connector, await awaited(asked))
             if records:
                 await self._inbox.put(records)

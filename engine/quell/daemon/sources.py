@@ -17,7 +17,7 @@ from quell.daemon.metrics import Metrics
 from quell.errors import Misconfigured, Problem
 from quell.model.rulebook import NOWHERE
 from quell.sdk.chat import Hears
-from quell.sdk.connector import Connector, Pulls, Receives, Serves
+from quell.sdk.connector import Acts, Asks, Connector, Pulls, Receives, Serves
 from quell.sdk.http_client import GuardedHttp
 
 _log = Sparing(structlog.get_logger("quell.sources"))
@@ -47,6 +47,8 @@ class Source:
     receives: Receives | None = field(init=False)
     serves: Serves | None = field(init=False)
     hears: Hears | None = field(init=False)
+    acts: Acts | None = field(init=False)
+    asks: Asks | None = field(init=False)
     serves_soundly: Serves | None = field(init=False)
     """What ``serves``, where nothing else may have been meant and its answers need no look."""
 
@@ -54,6 +56,8 @@ class Source:
         self.receives = self.connector if isinstance(self.connector, Receives) else None
         self.serves = self.connector if isinstance(self.connector, Serves) else None
         self.hears = self.connector if isinstance(self.connector, Hears) else None
+        self.acts = self.connector if isinstance(self.connector, Acts) else None
+        self.asks = self.connector if isinstance(self.connector, Asks) else None
         self.serves_soundly = self.serves if self.hears is None and ours(self.connector) else None
 
     @property
