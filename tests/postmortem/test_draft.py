@@ -42,6 +42,18 @@ def story() -> Scene:
     return scene
 
 
+def test_people_were_told_when_they_were_first_called() -> None:
+    scene = story()
+    incident = scene.engine.state.incidents[scene.incidents[0].id]
+    assert incident.paged_at is not None
+    anew = TimelineEntry(at=T0 + 9000.0, what="paged", text="2 alerts, first cause service/ledger")
+    again = msgspec.structs.replace(incident, paged_at=anew.at, timeline=(*incident.timeline, anew))
+    (told,) = (line for line in draft(material(scene)).splitlines() if line.startswith("| People told"))
+    text = draft(material(scene, incident=again))
+    assert told in text.splitlines()
+    assert "People heard of it" not in text
+
+
 def part(text: str, head: str) -> str:
     return text.partition(f"## {head}\n")[2].partition("\n## ")[0]
 

@@ -72,6 +72,12 @@ def began_at(material: Material) -> float:
     return min(times)
 
 
+def told_at(incident: Incident) -> float | None:
+    """When people were first called for it; what it says of its page is the last one, where it opened again."""
+    calls = [entry.at for entry in incident.timeline if entry.what == "paged"]
+    return min(calls if incident.paged_at is None else [*calls, incident.paged_at], default=None)
+
+
 def _short(material: Material) -> list[str]:
     incident, began = material.incident, began_at(material)
     taken = next((entry for entry in incident.timeline if entry.what in TAKEN), None)
@@ -79,7 +85,7 @@ def _short(material: Material) -> list[str]:
         ["Incident", f"{code(incident.id)}, {plain(incident.severity or 'no severity')}, {incident.status}"],
         ["First abnormal signal", moment(began)],
         ["Opened", f"{moment(incident.opened_at)} ({span(began, incident.opened_at)} after it)"],
-        ["People told", _after(incident.paged_at, began, "nobody was paged")],
+        ["People told", _after(told_at(incident), began, "nobody was paged")],
         ["Acknowledged", _by(taken.at, taken.by, began) if taken else "nobody acknowledged it"],
         ["Over", _after(incident.resolved_at, began, "it is not over")],
         ["Alerts", f"{len(incident.alerts)}, at {len(incident.entities)} places"],
@@ -246,13 +252,14 @@ def questions(material: Material) -> Iterator[str]:
         yield "What was the cause? What would have shown it (an alert, a dependency, a change that was not on record)?"
     if incident.is_open:
         yield "It is still open: what is left to do?"
-    if incident.paged_at is None:
+    told = told_at(incident)
+    if told is None:
         yield "Nobody was paged. Should somebody have been?"
     elif not any(entry.what in TAKEN for entry in incident.timeline):
         yield "Nobody acknowledged it. Did the page reach the right people?"
     began = began_at(material)
-    if incident.paged_at is not None and incident.paged_at - began > 300:
-        late = span(began, incident.paged_at)
+    if told is not None and told - began > 300:
+        late = span(began, told)
         yield f"People heard of it {late} after the first signal. What would have told them sooner?"
     for run in material.runs:
         if run.state in {"stuck", "in_doubt", "failed"}:
