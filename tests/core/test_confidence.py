@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.scene import Scene, outage
 from quell.core.confidence import Standing, certainty, shares
+from quell.model.weights import Confidence
 
 PLAIN = Standing(margin=1.0, silent=False, changed=False, entities=4, path=2, asks=1.5, nats=8.0)
 STANDINGS = st.builds(
@@ -29,6 +31,15 @@ STANDINGS = st.builds(
 @given(STANDINGS)
 def test_it_is_a_probability(standing: Standing):
     assert 0.0 < certainty(standing) < 1.0
+
+
+@pytest.mark.parametrize(("odds", "sure"), [(-20.0, 0.0), (20.0, 1.0)])
+def test_so_it_is_by_all_weights_that_a_file_may_have(odds: float, sure: float):
+    standing = Standing(
+        margin=1e6, silent=True, changed=True, entities=100_000, path=4, itself=True, asks=10.0, gaps=10.0
+    )
+    weights = Confidence(**dict.fromkeys(Confidence.__struct_fields__, odds))
+    assert certainty(standing, msgspec.structs.replace(weights, margin=0.0)) == pytest.approx(sure)
 
 
 @pytest.mark.parametrize(

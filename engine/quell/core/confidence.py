@@ -17,6 +17,8 @@ from math import exp, log, log1p
 from quell.model.weights import DEFAULT, Confidence
 
 LONGEST = 4
+MOST_ODDS = 500.0
+"""Log odds beyond these are as good as certain, either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def certainty(first: Standing, by: Confidence = DEFAULT.confidence) -> float:
     odds += by.itself * first.itself + by.asks * first.asks + by.gaps * first.gaps
     odds += by.nats * log1p(max(0.0, first.nats))
     bound = 1.0 - 0.5 * exp(-max(0.0, first.margin))
-    return min(bound, 1.0 / (1.0 + exp(-odds)))
+    return min(bound, 1.0 / (1.0 + exp(-max(-MOST_ODDS, odds))))
 
 
 def shares(first: float, odds: list[float]) -> list[float]:

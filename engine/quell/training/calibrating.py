@@ -12,7 +12,7 @@ from math import log, log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from quell.core.confidence import LONGEST, Standing, certainty
+from quell.core.confidence import LONGEST, MOST_ODDS, Standing, certainty
 from quell.model.weights import DEFAULT, Confidence
 from quell.training.trying import Answer
 
@@ -27,7 +27,6 @@ STEPS = 100
 TINY = 1e-9
 MOST = 20.0
 """No weight of confidence may be more in a file."""
-MOST_ODDS = 500.0
 Floats = NDArray[np.float64]
 NAMES = ("margin", "silent", "changed", "entities", "path", "itself", "asks", "gaps", "nats")
 UPWARD = frozenset({"margin", "nats"})
