@@ -10,6 +10,7 @@ from math import inf
 
 import numpy as np
 
+from quell.core import ongoing
 from quell.core.endings import ended, settled, shares
 from quell.core.folding import Occurrence, Spell, folded, occurrences
 from quell.core.gaps import Gaps
@@ -146,8 +147,9 @@ class Conclusion:
                 for one, parts in told.items()
             }
         yield
+        claims_of = ongoing.besides(self._claims_of, ongoing.ways(self._problem, chosen, owners))
         parents = yield from folded(
-            prices, self._claims_of, self._opening, over,
+            prices, claims_of, self._opening, over,
             floor=self._floor, own=own, held=self._held(whole, mine), waves=waves,
             prices=self._prices, timing=symptoms.timing,
         )  # fmt: skip
