@@ -67,6 +67,16 @@ def test_an_explanation_tells_the_whole_story():
     assert "playbook idle did not run: is off" in text
 
 
+def test_playbooks_that_are_off_are_one_line():
+    off = [playbook(name, mode="off") for name in ("abort", "drain", "page")]
+    scene = Scene(rulebook(playbooks=(*off, playbook("later", on=("resolved",)))))
+    scene.tell(*outage())
+    scene.wait(120.0)
+    lines = scene.text().splitlines()
+    assert lines[-2].startswith("playbook later did not run: ")
+    assert lines[-1] == "playbooks that are off: abort, drain, page"
+
+
 def test_a_condition_that_came_true_too_late_says_so():
     late = playbook(on=("opened",), if_="size(incident.alerts) > 3")
     scene = Scene(rulebook(playbooks=(late,)))

@@ -25,6 +25,8 @@ _AWAITED: dict[Trigger, str] = {
     "escalated": "the severity rises",
     "resolved": "the incident is resolved",
 }
+OFF = "is off"
+"""What is said of a playbook whose mode is off."""
 
 
 def considered(
@@ -50,7 +52,7 @@ class _Asking:
         if runs and not playbook.alert:
             return _of_run(runs[-1])
         if playbook.mode == "off":
-            return "is off"
+            return OFF
         if playbook.by_hand:
             return "only a person begins it"
         if playbook.schedule is not None:

@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from quell.core.automation import Automation
+from quell.core.considered import OFF
 from quell.core.detect.telling import SOURCE
 from quell.core.graph import Graph
 from quell.core.story import Story, story
@@ -75,7 +76,7 @@ def explain(state: State, incident: Incident, automation: Automation, graph: Gra
     lines = _lines(incident, judged, change, alerts, held)
     lines += [f"playbook {run.playbook}: {_kind(run)} {run.id} is {run.state}, {run.why}" for run in runs]
     ran = {run.playbook for run in runs}
-    lines += [f"playbook {name} did not run: {why}" for name, why in considered if why and name not in ran]
+    lines += _idle([(name, why) for name, why in considered if why and name not in ran])
     return Explanation(
         incident=incident.id,
         title=incident.title,
@@ -94,6 +95,13 @@ def explain(state: State, incident: Incident, automation: Automation, graph: Gra
         candidates=judged,
         story=story(state, automation.rulebook, incident, alerts, graph),
     )
+
+
+def _idle(considered: list[tuple[str, str]]) -> list[str]:
+    """Why playbooks did not run. Those that are off are most of them where none was let on yet: one line for all."""
+    off = [name for name, why in considered if why == OFF]
+    each = [f"playbook {name} did not run: {why}" for name, why in considered if why != OFF or len(off) == 1]
+    return each if len(off) < 2 else [*each, f"playbooks that are off: {', '.join(off)}"]
 
 
 def _kind(run: Run) -> str:
