@@ -115,7 +115,7 @@ class Incidents:
                 more = self._stayed(name, placed.after)
             else:
                 more = self._rulings.elsewhere(name, look.before)
-            listed = look.listed(cluster)
+            listed = yield from look.listed(cluster)
             if large:
                 yield
             self._growth.follow(name, cluster, listed, ranker, changes, more=more, anew=anew, mix=mix, now=now, out=out)

@@ -64,7 +64,7 @@ class Look(Protocol):
     def before(self) -> Mapping[Member, str | None]: ...
     def clusters(self, causes: Sequence[Cause]) -> Steps[list[Cluster]]: ...
     def placed(self, story: Story, apart: Mapping[str, Sequence[Member]]) -> Steps[Placed]: ...
-    def listed(self, cluster: Cluster) -> Listed | None: ...
+    def listed(self, cluster: Cluster) -> Steps[Listed | None]: ...
 
 
 class Few:
@@ -86,8 +86,9 @@ class Few:
         yield from ()
         return PlacedFew(self._rosters.alerts, self.before, story, apart)
 
-    def listed(self, cluster: Cluster) -> Listed | None:
+    def listed(self, cluster: Cluster) -> Steps[Listed | None]:
         """What an incident says of the alerts of one of `clusters`; None for others."""
+        yield from ()
         roster = self._rosters.same(cluster.cause.units, cluster.members)
         return None if roster is None else OfAlerts(roster.present, roster.marks, roster.severity)
 

@@ -179,12 +179,12 @@ class Said:
 
 
 class OfColumns:
-    """What an incident says of the present firings among these slots."""
+    """What an incident says of the firings of these slots, which are present ones, of the alerts ``marks``."""
 
-    def __init__(self, said: Said, slots: Ints) -> None:
+    def __init__(self, said: Said, slots: Ints, marks: tuple[str, ...]) -> None:
         self._said = said
-        self._slots = slots[said.present[slots]]
-        self.marks = tuple(map(said.marks.__getitem__, self._slots.tolist()))
+        self._slots = slots
+        self.marks = marks
         self.severity = said.severity(self._slots)
 
     def alerts(self) -> list[Alert]:
