@@ -11,6 +11,7 @@ from quell.core.learn import KEEP_SPANS, learn_change, learn_dependency, learn_e
 from quell.core.prune import Pruning
 from quell.core.resolve import Resolver
 from quell.core.severity import rank, worst
+from quell.core.steps import finished
 from quell.model.records import (
     AlertRecord,
     ChangeRecord,
@@ -140,7 +141,7 @@ def test_what_is_old_is_forgotten_and_the_rest_kept():
     assert list(state.silences) == ["new"]
     assert (state.changes, state.signals, state.seen_ids, state.foreign) == ({}, {}, {}, {})
     assert state.dependencies == {}
-    assert not Pruning(rulebook(), state).prune(state.now)
+    assert not finished(Pruning(rulebook(), state).prune(state.now))
 
 
 def test_newer_signals_outlive_older_ones():

@@ -50,10 +50,10 @@ class Crowds:
         """The same of many that do not page so far."""
         self._held.update(marks)
 
-    def sweep(self) -> None:
+    def sweep(self) -> Steps[None]:
         """Forgets what waits no more."""
-        self._paging = {mark for mark in self._paging if self._waits(mark)}
-        self._held = {mark for mark in self._held if self._waits(mark)}
+        self._paging = set((yield from those(self._paging, self._waits)))
+        self._held = set((yield from those(self._held, self._waits)))
 
     def around(self, alert: Alert, now: float) -> Steps[list[Alert]]:
         """All that is to be told together with an alert that pages alone now, itself among them; [] when that is few.

@@ -284,6 +284,8 @@ class Engine:
                 out.extend((yield from self._automation.passing(at)))
             elif what == "rest" and self._standing.give_up(int(key), at):
                 yield from self._groups.rest(int(key))
+            elif what == "prune":
+                yield from self._prune(at, out)
             elif what == "calm":
                 yield from self._lives.calm(key, at, out)
             else:
@@ -318,20 +320,21 @@ class Engine:
             self._hearing.hear(at, out)
         elif what == "close":
             self._groups.close(int(key), at)
-        elif what == "prune":
-            self._prune(at, out)
 
-    def _prune(self, at: float, out: list[AnyDecision]) -> None:
+    def _prune(self, at: float, out: list[AnyDecision]) -> Steps[None]:
         for over in self._alerts.lapse(at, out):
             self._lives.alert_ended(over, at)
         self._detector.sweep(at, out)
+        yield
         owned = len(self.state.foreign)
         self._observer.sweep(self.graph, at)
-        self._chart.learned(self._pruning.prune(at))
+        yield
+        self._chart.learned((yield from self._pruning.prune(at)))
+        yield
         self._detector.forgotten(self._pruning.gone)
         self._alerts.kpis.sweep()
         self._chart.index_changes(self._pruning.unsaid)
-        self._lone.sweep()
+        yield from self._lone.sweep()
         self._escalation.sweep()
         if len(self._agenda) > MOST_ENTRIES:
             self._agenda.clear()

@@ -20,8 +20,8 @@ SMALL = 100
 OVER_S = 3600.0
 """What nothing joined for so long is over: it can neither gain nor lose anything by what comes."""
 SIFT_EVERY_S = 1800.0
-SIFTED_TOGETHER = 500
-"""Of so many units it is asked in one piece whether they are over."""
+SIFTED_TOGETHER = 5_000
+"""Of units with so many alerts it is asked in one piece whether they are over."""
 MOST_AT_ONCE = 64
 """So many units leave at one look at a group, and what shares an incident with them."""
 
@@ -186,10 +186,13 @@ class Groups:
         placed, units = self._state.placed, self._state.units
         lately: set[str] = set()
         old: dict[int, set[str]] = {}
-        for number, unit_id in enumerate(group.units, start=1):
-            if not number % SIFTED_TOGETHER:
-                yield
+        read = 0
+        for unit_id in group.units:
             unit = units[unit_id]
+            read += 1 + len(unit.alerts)
+            if read >= SIFTED_TOGETHER:
+                yield
+                read = 0
             names = {name for member in unit.alerts if (name := placed.get(place_of(member))) is not None}
             if unit.last < now - OVER_S:
                 old[unit_id] = names

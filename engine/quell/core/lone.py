@@ -75,9 +75,9 @@ class Lone:
         """The same of many that wait for company."""
         self._crowds.hold(marks)
 
-    def sweep(self) -> None:
+    def sweep(self) -> Steps[None]:
         """Forgets what waits no more."""
-        self._crowds.sweep()
+        yield from self._crowds.sweep()
 
     def due(self, mark: str) -> None:
         """An alert must page on its own now."""

@@ -7,14 +7,15 @@ then is looked at again an hour later, and what is needed anew is noted anew whe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
-from quell.core.continuity import place_of
+from quell.core.continuity import Member, place_of
 from quell.core.forget import Forgetful, Notes
 from quell.core.provenance import forget_versions
 from quell.core.rulings import stale
+from quell.core.steps import Steps
 from quell.core.telemetry import forget
 from quell.core.trail import OF_DATA
 from quell.model.alert import Alert
@@ -23,6 +24,7 @@ from quell.model.rulebook import Rulebook
 from quell.model.state import State
 from quell.model.topology import Change
 
+T = TypeVar("T")
 PRUNE_EVERY_S = 3600.0
 FEW_STRANGERS = 1000
 """So many entities that nobody told of may stay in the graph though nothing fires there any more."""
@@ -37,6 +39,8 @@ KEEP_DELIVERED_S = 3600.0
 KEEP_SILENCES_S = 5 * 86400.0
 KEEP_FOREIGN_S = 7 * 86400.0
 KEEP_SIGNALS_S = 4 * 3600.0
+TOGETHER = 5_000
+"""Of so many it is asked in one piece whether they are still needed."""
 
 
 class Pruning:
@@ -105,20 +109,25 @@ class Pruning:
                 self._unheard.put(max(_heard_at(alert) + UNHEARD_S, now), mark)
         return found
 
-    def prune(self, now: float) -> bool:
+    def prune(self, now: float) -> Steps[bool]:
         """Drops what nothing refers to any more and what is older than anybody asks for; whether the graph differs."""
         state = self._state
         fewer = self._prune_strangers()
         _drop(state.rulings, stale(state))
+        yield
         self._prune_incidents(now)
-        self._prune_alerts(now)
+        yield
+        yield from self._prune_alerts(now)
         self._prune_changes(now)
+        yield
         _drop(state.seen_ids, _before(state.seen_ids, now - KEEP_IDS_S))
         _drop(state.delivered, _delivered_before(state, now - KEEP_DELIVERED_S))
         _drop(state.silences, [one.id for one in state.silences.values() if one.ends_at + KEEP_SILENCES_S < now])
         _drop(state.foreign, [key for key, one in state.foreign.items() if one.arrived + KEEP_FOREIGN_S < now])
+        yield
         forget(state, now - KEEP_SIGNALS_S)
         forget_versions(state, now)
+        yield
         return self._forgetful.forget(now) or fewer
 
     def _prune_strangers(self) -> bool:
@@ -146,36 +155,60 @@ class Pruning:
             else:
                 self._incidents.put(max(incident.updated_at + KEEP_INCIDENTS_S, now), name)
 
-    def _prune_alerts(self, now: float) -> None:
+    def _prune_alerts(self, now: float) -> Steps[None]:
         state = self._state
         due = self._alerts.take(now)
-        live = self._live() if due else set()
-        gone = []
-        for mark in due:
-            alert = state.alerts.get(mark)
-            if alert is None or alert.firing:
-                continue
-            if mark not in live and _over_at(alert) + KEEP_ALERTS_S < now:
-                del state.alerts[mark]
-                gone.append(mark)
-            else:
-                self._alerts.put(max(_over_at(alert) + KEEP_ALERTS_S, now), mark)
-        for mark in [*self._behaviour.take(now), *gone]:
-            if mark in state.behaviour and mark not in state.alerts:
-                over_at = _last(state, mark) + KEEP_BEHAVIOUR_S
-                if over_at < now:
-                    del state.behaviour[mark]
+        yield
+        live = (yield from self._live()) if due else set()
+        gone: list[str] = []
+        for some in _pieces(due):
+            for mark in some:
+                alert = state.alerts.get(mark)
+                if alert is None or alert.firing:
+                    continue
+                if mark not in live and _over_at(alert) + KEEP_ALERTS_S < now:
+                    del state.alerts[mark]
+                    gone.append(mark)
                 else:
-                    self._behaviour.put(over_at, mark)
-        members = {place_of(member) for unit in state.units.values() for member in unit.alerts}
-        homeless = [
-            place for place in state.placed if place not in members and place.partition("/")[0] not in state.alerts
-        ]
-        _drop(state.placed, homeless)
+                    self._alerts.put(max(_over_at(alert) + KEEP_ALERTS_S, now), mark)
+            yield
+        for some in _pieces([*self._behaviour.take(now), *gone]):
+            for mark in some:
+                if mark in state.behaviour and mark not in state.alerts:
+                    over_at = _last(state, mark) + KEEP_BEHAVIOUR_S
+                    if over_at < now:
+                        del state.behaviour[mark]
+                    else:
+                        self._behaviour.put(over_at, mark)
+            yield
+        members: set[str] = set()
+        for firings in _pieces((yield from self._members())):
+            members.update(map(place_of, firings))
+            yield
+        for some in _pieces(list(state.placed)):
+            _drop(
+                state.placed,
+                [place for place in some if place not in members and place.partition("/")[0] not in state.alerts],
+            )
+            yield
 
-    def _live(self) -> set[str]:
+    def _members(self) -> Steps[list[Member]]:
+        """The firings that correlation still thinks about."""
+        members: list[Member] = []
+        before = 0
+        for unit in self._state.units.values():
+            members += unit.alerts
+            if len(members) >= before + TOGETHER:
+                yield
+                before = len(members)
+        return members
+
+    def _live(self) -> Steps[set[str]]:
         """Alerts that correlation still thinks about, or that an open incident lists."""
-        live = {mark for unit in self._state.units.values() for mark, _ in unit.alerts}
+        live: set[str] = set()
+        for some in _pieces((yield from self._members())):
+            live.update([mark for mark, _ in some])
+            yield
         for name in self._state.calm_at:  # every open incident is asked after some day
             incident = self._state.incidents.get(name)
             if incident is not None and incident.is_open:
@@ -198,6 +231,10 @@ class Pruning:
                 del self._state.changes[name]
             else:
                 self._changes.put(max(change.at + KEEP_CHANGES_S, now), name)
+
+
+def _pieces(names: list[T]) -> Iterator[list[T]]:
+    return (names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER))
 
 
 def _over_at(alert: Alert) -> float:
