@@ -15,6 +15,7 @@ from quell.daemon.loop import Loop
 from quell.daemon.metrics import Metrics
 from quell.daemon.reload import Reloader
 from quell.daemon.sources import Source, Sources
+from quell.model.state import State
 from quell.model.times import format_time
 
 _MANY, _COUNTED_S = 10_000, 1.0
@@ -57,7 +58,7 @@ def status_of(
         "inbox": {"records": inbox.waiting, "limit": inbox.limit},
         "backlog": {"records": inbox.behind, "limit": inbox.most_behind, "lag_s": round(loop.lag_s, 3)},
         "journal": {"seq": loop.seq},
-        "alerts": {"known": len(state.alerts), "firing": sum(alert.firing for alert in state.alerts.values())},
+        "alerts": {"known": len(state.alerts), "firing": _firing(state)},
         "incidents": {"known": len(state.incidents), "open": sum(one.is_open for one in state.incidents.values())},
         "runs": {
             "known": len(state.runs),
@@ -67,6 +68,11 @@ def status_of(
         "detectors": {name: _detector(view) for name, view in detector_views(state, loop.rulebook).items()},
         "sources": {source.id: _source(source) for source in sources},
     }
+
+
+def _firing(state: State) -> int:
+    """How many alerts fire; of a hundred thousand that is asked in the quickest way."""
+    return [alert.status for alert in state.alerts.values()].count("firing")
 
 
 def _detector(view: DetectorView) -> dict[str, Any]:
@@ -101,6 +107,6 @@ class Gauges:
         state, now, lag_s = self._loop.decider.state, time.monotonic(), self._loop.lag_s
         self._metrics.incidents_open.set(sum(one.is_open for one in state.incidents.values()))
         if not lag_s or len(state.alerts) < _MANY or now >= self._firing_counted_at + _COUNTED_S:
-            self._metrics.alerts_firing.set([alert.status for alert in state.alerts.values()].count("firing"))
+            self._metrics.alerts_firing.set(_firing(state))
             self._firing_counted_at = now
         self._metrics.lag_seconds.set(lag_s)

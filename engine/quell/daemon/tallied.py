@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from quell.daemon.metrics import Metrics
@@ -11,6 +12,7 @@ from quell.model.incident import Incident
 from quell.stats.counting import OVER
 
 MOST_REMEMBERED = 50_000
+_COUNTED = "", ""
 _TAKEN = frozenset({"acknowledged", "snoozed"})
 _QUIET = frozenset({"updated", "suspects_changed"})
 
@@ -24,10 +26,12 @@ class Tallied:
 
     def take(self, decisions: Iterable[AnyDecision]) -> None:
         """Counts what was decided."""
+        ended: Counter[tuple[str, str]] = Counter()
         for decision in decisions:
             if type(decision) is AlertChanged:  # nearly all are
-                if decision.alert.status != "firing":
-                    self._end(decision.alert)
+                alert = decision.alert
+                if alert.status != "firing" and alert.paged_at is None and alert.handling != "page":
+                    ended[self._end(alert)] += 1
                 continue
             match decision:
                 case IncidentChanged(event=event) if event not in _QUIET:
@@ -41,11 +45,15 @@ class Tallied:
                     self._metrics.pages.labels("early" if decision.quietly else kind).inc()
                 case _:
                     pass
+        del ended[_COUNTED]
+        for (handling, code), count in ended.items():
+            self._metrics.not_paged.labels(handling, code).inc(count)
 
-    def _end(self, alert: Alert) -> None:
+    def _end(self, alert: Alert) -> tuple[str, str]:
+        """How one that did not page was handled, and why; `_COUNTED` if that was told before."""
         firing = (alert.fingerprint, alert.episode, alert.onset_seen)
-        if alert.paged_at is not None or alert.handling == "page" or firing in self._ended:
-            return
+        if firing in self._ended:
+            return _COUNTED
         self._ended[firing] = None
         if len(self._ended) > MOST_REMEMBERED:
             for old in list(self._ended)[: MOST_REMEMBERED // 2]:
@@ -53,7 +61,7 @@ class Tallied:
         code, handling = alert.reason.code, alert.handling
         if code == OVER and alert.held_for:
             code, handling = alert.held_for, "hold"
-        self._metrics.not_paged.labels(handling, code).inc()
+        return handling, code
 
     def _acknowledged(self, incident: Incident, at: float) -> None:
         """Only the first time: whoever takes it after it became worse takes something else."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
@@ -140,6 +142,12 @@ async def _explained(services: Services, incident_id: str) -> Explanation:
     return explanation
 
 
+def _newest(known: Iterable[Alert], status: str, handling: str | None, limit: int) -> list[Alert]:
+    """Those that began last of the alerts that are asked for."""
+    asked = (one for one in known if (status == "all" or one.firing) and (handling is None or one.handling == handling))
+    return nsmallest(limit, asked, key=lambda one: (-one.starts_at, one.fingerprint))
+
+
 def _alerts(router: APIRouter, services: Services) -> None:
     @router.get("/alerts", summary="Alerts, those that began last first")
     async def alerts(
@@ -147,13 +155,9 @@ def _alerts(router: APIRouter, services: Services) -> None:
         handling: Literal["page", "hold", "digest", "muted"] | None = None,
         limit: Limit = 100,
     ) -> Response:
-        found = [
-            one
-            for one in services.state.alerts.values()
-            if (status == "all" or one.firing) and (handling is None or one.handling == handling)
-        ]
-        found.sort(key=lambda one: (-one.starts_at, one.fingerprint))
-        return answer({"alerts": [shown(one) for one in found[:limit]]})
+        known = tuple(services.state.alerts.values())  # which never change: others are decided over meanwhile
+        found = await asyncio.to_thread(_newest, known, status, handling, limit)
+        return answer({"alerts": [shown(one) for one in found]})
 
     @router.get("/alerts/{fingerprint}", summary="One alert")
     async def alert(fingerprint: str) -> Response:
