@@ -12,8 +12,10 @@ from fastapi.routing import APIRoute
 from generating.markdown import literal, table
 from quell.daemon.api.acting import acting
 from quell.daemon.api.app import PREFIX
+from quell.daemon.api.listed import Newest
 from quell.daemon.api.reading import reading
 from quell.daemon.api.services import Services
+from quell.model.state import State
 
 HEAD = f"""# HTTP API
 
@@ -47,7 +49,7 @@ def http_api_page() -> Iterator[str]:
     """A table of reading and one of acting."""
     nothing = cast("Services", None)  # asked for by requests only
     yield HEAD
-    for title, router in (("Read", reading(nothing)), ("Act", acting(nothing))):
+    for title, router in (("Read", reading(nothing, Newest(State))), ("Act", acting(nothing))):
         app = FastAPI()
         app.include_router(router)
         described = app.openapi()
