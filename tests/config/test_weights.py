@@ -44,6 +44,7 @@ def test_a_curve_that_was_trained_before_nats_counted_says_what_it_said() -> Non
     trained, curve = "trained: {on: [storm-1]}", "confidence: {constant: 0.8, margin: 1.02, silent: -0.7}"
     found = loaded_from({"rules/weights.yaml": f"weights:\n  {trained}\n  {curve}\n"}).rulebook.correlate.weights
     assert (found.confidence.constant, found.confidence.nats, found.confidence.entities) == (0.8, 0.0, 0.0)
+    assert (found.confidence.silent, found.confidence.path, found.confidence.gaps) == (-0.7, 0.24, -0.91)
     by_hand = loaded_from({"rules/weights.yaml": f"weights:\n  {curve}\n"}).rulebook.correlate.weights
     assert (by_hand.confidence.constant, by_hand.confidence.nats) == (0.8, DEFAULT.confidence.nats)
 
