@@ -112,6 +112,18 @@ def test_quells_lines_are_those_that_libraries_would_give() -> None:
 
 
 @pytest.mark.usefixtures("undone")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_sender_wrote_does_not_move_the_cursor(form: Any) -> None:
+    out = io.StringIO()
+    set_up(Masker(), form=form, out=out)
+    structlog.get_logger("quell.test").warning("it \x1b[2J came", reason="a\rb\x9b \u202e日本 🔥\ud800\nlevel=info")
+    (line,) = out.getvalue().splitlines()
+    assert line.isprintable()
+    assert "x1b[2J" in line or "\\u001b[2J" in line
+    assert "日本 🔥" in line or form == "json"
+
+
+@pytest.mark.usefixtures("undone")
 @pytest.mark.parametrize("what", ["closed", "unspeakable"])
 def test_a_line_that_cannot_be_written_ends_nothing(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     class Unspeakable:

@@ -26,7 +26,7 @@ class Out(logging.StreamHandler[TextIO]):
         """Writes an event of the logger ``name``. As for records, one that cannot be written ends nothing."""
         self.acquire()
         try:
-            self.stream.write(f"{self._render(None, name, event)!s}{self.terminator}")
+            self.stream.write(f"{_harmless(str(self._render(None, name, event)))}{self.terminator}")
             self.flush()
         except Exception:  # noqa: BLE001 - as `emit` does
             self.handleError(logging.LogRecord(name, logging.INFO, "", 0, str(event.get("event")), None, None))
@@ -59,6 +59,13 @@ def logfmt(logger: Any, name: str, event: Event) -> str:
         return _by_structlog(logger, name, event)
     first = [f"{key}={_shown(event.get(key))}" for key in FIRST]
     return " ".join(first + [f"{key}={_shown(value)}" for key, value in event.items() if key not in FIRST])
+
+
+def _harmless(line: str) -> str:
+    """A line without signs that a terminal obeys: what a sender wrote may stand in it, and people read logs there."""
+    if line.isprintable():
+        return line
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
 
 
 def _shown(value: object) -> str:
