@@ -39,6 +39,7 @@ class Daemon:
         self.loads = 0
         self.fails = ""
         self.loadable = True
+        self.no_file = False
         self.source = GitSource(
             lambda: self.settings, trial=self._trial, take_up=self._take_up, tell=self._tell, clock=Clock(),
             metrics=Metrics(),
@@ -51,6 +52,8 @@ class Daemon:
 
     async def _take_up(self) -> bool:
         self.loads += 1
+        if self.no_file:
+            raise OSError(24, "Too many open files")
         return self.loadable
 
     async def _tell(self, records: list[AnyRecord]) -> None:
@@ -169,6 +172,28 @@ def test_a_reload_that_fails_puts_the_last_good_one_back(origin: Origin, tmp_pat
         assert "could not be taken up" in await daemon.source.look()
         assert daemon.commit == good
         assert list(daemon.files()) == ["playbooks/a.yaml"]
+
+    go(story())
+
+
+def test_a_commit_that_cannot_be_taken_up_while_no_file_is_free_is_taken_up_then(
+    origin: Origin, tmp_path: Path
+) -> None:
+    origin.playbook("a")
+    good = origin.commit()
+    daemon = Daemon(origin, tmp_path / "here")
+
+    async def story() -> None:
+        await daemon.source.look()
+        daemon.no_file = True
+        origin.playbook("b")
+        newer = origin.commit()
+        assert "Too many open files" in await daemon.source.look()
+        assert daemon.commit == good
+        daemon.no_file = False
+        assert await daemon.source.look() == ""
+        assert daemon.commit == newer
+        assert daemon.acts() == [("take_rules", good), ("take_rules", newer)]
 
     go(story())
 

@@ -125,7 +125,12 @@ class GitSource:
             await self._well(now)
             return
         await asyncio.to_thread(put_in_use, settings.keep, fresh, before)
-        if not await self._take_up():
+        try:
+            taken = await self._take_up()
+        except OSError:  # no file is free for a moment: the next look takes it
+            await asyncio.to_thread(put_in_use, settings.keep, before)
+            raise
+        if not taken:
             await asyncio.to_thread(put_in_use, settings.keep, before)
             raise UnfitCommit(f"commit {fresh.commit[:12]} could not be taken up; the log says why")
         self.standing.active = fresh
