@@ -24,6 +24,9 @@ def raising(error):
          "a.yaml:1:3: early; do this\nb.yaml:2:1: late\n2 problems in 2 files\n"),
         (exits.Failed("it is closed"), 1, "it is closed\n"),
         (StoreError("the disk is full"), 1, "the disk is full\n"),
+        (PermissionError(13, "Permission denied", "/root/x"), 1, "/root/x: Permission denied\n"),
+        (FileNotFoundError(2, "No such file or directory", "there/x"), 1, "there/x: No such file or directory\n"),
+        (OSError(28, "No space left on device"), 1, "No space left on device\n"),
         (click.UsageError("no such option"), 2, "Error: no such option\n"),
         (KeyboardInterrupt(), 130, "\ninterrupted\n"),
         (click.Abort(), 130, "\ninterrupted\n"),
@@ -43,6 +46,12 @@ def test_a_bug_gives_a_report_without_arguments(capsys, monkeypatch):
     assert "ZeroDivisionError: oh" in said
     assert "Python 3." in said
     assert "qll_secret" not in said
+
+
+@pytest.mark.parametrize("error", [OSError(9, "Bad file descriptor"), OSError(2, "No such file"), OSError("oh")])
+def test_what_no_file_of_the_user_explains_is_a_bug(capsys, error):
+    assert exits.leave(raising(error)) == 3
+    assert "this is a bug in quell" in capsys.readouterr().err
 
 
 def test_a_command_chooses_its_code_and_else_it_is_0():

@@ -1,3 +1,4 @@
+import os
 import stat
 import subprocess
 import sys
@@ -68,6 +69,22 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 COMMENTED = "# - name:"
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path, monkeypatch):
+    opened, left = os.open, iter(range(10))
+
+    def full(path, *words):
+        if str(path).startswith(str(tmp_path)) and next(left, None) is None:
+            raise OSError(28, "No space left on device", path)
+        return opened(path, *words)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_starter(tmp_path / "conf", SHA, "first")
+    monkeypatch.undo()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert write_starter(tmp_path / "conf", SHA, "first")
 
 
 def test_what_the_starters_say_in_comments_loads_too(tmp_path, specs):

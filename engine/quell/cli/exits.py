@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import sys
 import traceback
@@ -21,6 +22,10 @@ FAILED = 1
 MISCONFIGURED = 2
 BUG = 3
 INTERRUPTED = 130
+_OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_OF_FILES = _OF_DISKS | {
+    errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP
+}  # fmt: skip
 
 
 class Failed(click.ClickException):
@@ -53,10 +58,21 @@ def leave(command: Callable[[], object]) -> int:
     except QuellError as error:
         click.echo(str(error), err=True)
         return FAILED
+    except OSError as error:
+        if not _of_the_machine(error):
+            click.echo(bug_report(error), err=True)
+            return BUG
+        click.echo(f"{error.filename}: {error.strerror}" if error.filename else error.strerror, err=True)
+        return FAILED
     except Exception as error:  # noqa: BLE001 -- the one door: reported in full, with its own exit code
         click.echo(bug_report(error), err=True)
         return BUG
     return code if isinstance(code, int) else FINE
+
+
+def _of_the_machine(error: OSError) -> bool:
+    """Whether a file that was named could not be used as it was meant, or a disk is full: no mistake of ours."""
+    return error.errno in (_OF_FILES if error.filename else _OF_DISKS)
 
 
 def bug_report(error: Exception) -> str:

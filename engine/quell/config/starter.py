@@ -31,6 +31,7 @@ def write_starter(
     """Writes quell.yaml, tokens.yaml (readable by its owner only), rules/ and playbooks/; gives the files written.
 
     Overwrites nothing: raises Misconfigured, before the first file is written, naming every file that is in the way.
+    Raises OSError where a file cannot be written; then those before it are gone again.
     """
     directory = pathlib.Path(directory)
     template = pathlib.Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
@@ -50,15 +51,22 @@ def write_starter(
                 for name in in_the_way
             ]
         )
-    written = []
-    for name, text in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = 0o600 if name.name == "tokens.yaml" else 0o644
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-            file.write(text)
-        written.append(path)
+    written: list[pathlib.Path] = []
+    try:
+        for name, text in files.items():
+            _write(directory / name, text, 0o600 if name.name == "tokens.yaml" else 0o644, written)
+    except OSError:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     return written
+
+
+def _write(path: pathlib.Path, text: str, mode: int, written: list[pathlib.Path]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        written.append(path)
+        file.write(text)
 
 
 def starter_files() -> pathlib.Path:
