@@ -16,7 +16,7 @@ from quell.core.steps import Steps
 
 MOST_KEPT = 5_000
 """So many causes are remembered, at some kilobytes each where hundreds claim one."""
-READ_TOGETHER = 10_000
+READ_TOGETHER = 5_000
 """So many claims are read in one piece."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,12 +65,15 @@ class Columns:
         if not found:
             none = np.empty(0, dtype=np.int64)
             return Claims(none, none, np.empty(0), np.empty(0))
+        yield
         unit = np.concatenate([ids for _, (ids, _) in found])
         both = np.concatenate([told for _, (_, told) in found], axis=1)
         cause = np.repeat([cause for cause, _ in found], [len(ids) for _, (ids, _) in found])
+        yield
         here = np.sort(np.array(units, dtype=np.int64))
         at = np.minimum(np.searchsorted(here, unit), len(here) - 1)
         mine = here[at] == unit
+        yield
         if mine.all():
             return Claims(unit, cause, both[0], both[1])
         return Claims(unit[mine], cause[mine], both[0][mine], both[1][mine])

@@ -42,7 +42,7 @@ from quell.core.pager import Pager
 from quell.core.people import People
 from quell.core.prune import PRUNE_EVERY_S, Pruning
 from quell.core.standing import Standing
-from quell.core.steps import TOGETHER, Steps
+from quell.core.steps import ASKED, TOGETHER, Steps, finished
 from quell.core.surroundings import Surroundings
 from quell.core.takers import Takers
 from quell.core.writing import written
@@ -240,10 +240,15 @@ class Engine:
         self._takers.count_call(record, now)
 
     def _plan_all(self) -> None:
-        for mark, alert in self.state.alerts.items():
+        finished(self._planning())
+
+    def _planning(self) -> Steps[None]:
+        for number, (mark, alert) in enumerate(self.state.alerts.items(), start=1):
             if alert.firing:
                 self._agenda.put(alert.ends_at, "expire", mark)
                 self._agenda.put(alert.hold_until, "judge", mark)
+            if not number % ASKED:
+                yield
         for group in self.state.groups.values():
             self._groups.plan(group)
         for incident in self.state.incidents.values():
@@ -338,7 +343,7 @@ class Engine:
         self._escalation.sweep()
         if len(self._agenda) > MOST_ENTRIES:
             self._agenda.clear()
-            self._plan_all()
+            yield from self._planning()
         else:
             self._agenda.put(_next_prune(at), "prune")
         if len(self.state.foreign) < owned:

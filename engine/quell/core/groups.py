@@ -175,6 +175,7 @@ class Groups:
         if gone and len(gone) < len(group.units):  # else all of it closes in its own time
             yield
             self._leave(gone)
+            yield
             self._chart.correlator.let_go(group, gone)
             yield
 

@@ -101,6 +101,7 @@ class Lone:
 
     def _show_crowd(self, alerts: list[Alert], now: float, out: list[AnyDecision]) -> Steps[None]:
         """Opens and pages one incident for alerts that would have paged alone, each of them, at about one time."""
+        yield
         members = [(alert.fingerprint, alert.episode) for alert in alerts]
         name = new_name(self._state, members, now)
         incident = Incident(
@@ -118,6 +119,7 @@ class Lone:
         for alert, member in zip(alerts, members, strict=True):
             self._state.placed[place_of(member)] = name
             self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
+        yield
         why = f"{len(alerts)} alerts at one time, without known relation"
         self._logbook.keep(noted(incident, now, "opened", why), "opened", now, out)
         first = min(alerts, key=lambda alert: (-rank(alert.severity), alert.starts_at, alert.fingerprint))

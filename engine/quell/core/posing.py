@@ -57,6 +57,7 @@ class Posing:
             yield
             order = np.argsort(causes, kind="stable")
         else:
+            yield
             some = set(claims.unit.tolist())
             known = self._in_order(unit_id for unit_id in group.units if unit_id in some)
             by_id = np.argsort(listed := np.array([unit.id for unit in known], dtype=np.int64))

@@ -58,7 +58,7 @@ def written(state: State) -> Iterator[bytes | memoryview]:
     for name, said in zip(state.__struct_fields__, state.__struct_encode_fields__, strict=True):
         value = getattr(state, name)
         parts.append(_ENCODER.encode(said))
-        if name in LASTING and len(value) > TOGETHER:
+        if name in LASTING and value:
             parts.append((list(value), list(value.values())))
         else:
             parts.append(_ENCODER.encode(value))
