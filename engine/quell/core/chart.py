@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from quell.core.churn import Churn
 from quell.core.correlate import Correlator
@@ -62,7 +62,7 @@ class Chart:
         self.correlator.weigh_changes(nats)
         self.ranker.weigh_changes(nats)
 
-    def changes(self, entity: str) -> Iterable[Change]:
+    def changes(self, entity: str) -> Collection[Change]:
         """The known changes at an entity."""
         return self._changes_of.get(entity, ())
 

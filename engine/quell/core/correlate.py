@@ -7,7 +7,7 @@ shown depends on times and not on how deliveries were batched.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from math import floor, inf
 
 from quell.core.conclude import Cause
@@ -259,12 +259,12 @@ class Correlator:
             self._fellows.drop(self._state.units[unit_id])
         self.web.drop(gone)
 
-    def solve(self, group: Group, changes: Callable[[str], Iterable[Change]], now: float) -> list[Cause]:
+    def solve(self, group: Group, changes: Callable[[str], Collection[Change]], now: float) -> list[Cause]:
         """The causes of a group as of now; ``units`` of a cause are unit ids."""
         return finished(self.solving(group, changes, now))
 
     def solving(
-        self, group: Group, changes: Callable[[str], Iterable[Change]], now: float, *, search: bool = True
+        self, group: Group, changes: Callable[[str], Collection[Change]], now: float, *, search: bool = True
     ) -> Steps[list[Cause]]:
         """The same, a little at a time; the group must not change meanwhile.
 
@@ -311,7 +311,7 @@ class Correlator:
         group.solution = [Root(self._graph.name(at // COUNT), at % COUNT, began) for at, began in parts]
         return [cause.of(tuple([ids[unit] for unit in cause.units])) for cause in solved]
 
-    def _stays_noise(self, group: Group, changes: Callable[[str], Iterable[Change]]) -> bool:
+    def _stays_noise(self, group: Group, changes: Callable[[str], Collection[Change]]) -> bool:
         """Whether no cause can be worth its price to a few units that are all there are, as with most groups."""
         if len(group.units) > FEW:
             return False

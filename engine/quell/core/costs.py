@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from math import inf
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ class Costs:
         if nats != self.prices.changed:
             self.prices = msgspec.structs.replace(self.prices, changed=nats)
 
-    def opening(self, cause: int, began: float, changed: Iterable[Change], first: float, now: float) -> float:
+    def opening(self, cause: int, began: float, changed: Collection[Change], first: float, now: float) -> float:
         """What a cause that ``began`` then costs; ``changed`` is what was done there, ``first`` its first symptom."""
         price = self.unchanged(cause, began, now)
         if not changed:
@@ -61,7 +61,7 @@ class Costs:
         bonus = change_bonus(changed, began, first, self.prices.changed)
         return min(price, self._of_data(cause, changed, bonus)) - bonus
 
-    def least(self, cause: int, changes: Callable[[str], Iterable[Change]]) -> float:
+    def least(self, cause: int, changes: Callable[[str], Collection[Change]]) -> float:
         """The least that a cause may cost, whenever it began; ``changes`` tells what was done at an entity."""
         known = self._leasts.get(cause) or self._know_least(cause)
         if self._web.units_at(cause):
@@ -130,7 +130,7 @@ class Costs:
         marks = {mark for unit in units for mark, _ in unit.alerts[:MOST_ASKED]}
         return not any(overdue(self._state.alerts[mark]) for mark in marks if mark in self._state.alerts)
 
-    def _of_data(self, cause: int, changed: Iterable[Change], bonus: float) -> float:
+    def _of_data(self, cause: int, changed: Collection[Change], bonus: float) -> float:
         """The price where data themselves were changed: nothing on their way need show, and nobody made them fail."""
         if bonus < BAR or cause % COUNT != Family.DATA or not any(change.type in OF_DATA for change in changed):
             return inf
