@@ -25,9 +25,6 @@ from quell.model.decision import AlertChanged, AnyDecision, IncidentChanged, Pag
 from quell.model.incident import Incident
 from quell.model.state import State
 
-JUDGED_TOGETHER = 2
-"""So many are judged again in one piece when their company is known: the first few ask after all of their group."""
-
 
 class Consequences:
     """Follows up what was decided at a time, and what follows from that in turn, until nothing more does."""
@@ -133,7 +130,7 @@ class Consequences:
 
     def settle_alone(self, marks: Iterable[str], now: float, out: list[AnyDecision]) -> Steps[None]:
         """What is in no incident, now that its company is known: it pages alone, or is judged again."""
-        known, judged = self._state.alerts, 0
+        known = self._state.alerts
         yield
         with self._alerts.unchanged():
             for number, mark in enumerate(marks, start=1):
@@ -147,9 +144,7 @@ class Consequences:
                 elif alert.reason.code in SETTLED_BY_COMPANY and alert.firing:
                     yield from self._alerts.reading(alert)
                     self._alerts.rejudge([mark], now, out)
-                    judged += 1
-                    if not judged % JUDGED_TOGETHER:
-                        yield
+                    yield  # the first few ask after all of their group
 
     def _incident_changed(self, decision: IncidentChanged, now: float, out: list[AnyDecision], at: int) -> None:
         """``at`` is the place in ``out`` after the decision."""

@@ -25,9 +25,6 @@ MANY = 5
 MOST = 2000
 """So many in one incident at most; the rest makes another."""
 
-TOGETHER = 2
-"""So many are asked in one step whether they page: the first few ask after all of their group."""
-
 
 class Crowds:
     """Knows which alerts may soon page alone; what it keeps can be told from the state."""
@@ -73,9 +70,8 @@ class Crowds:
         routes = self._automation.routes_of(alert)
         found = [alert]
         with self._alerts.unchanged():
-            for number, one in enumerate(near):
-                if not number % TOGETHER:
-                    yield
+            for one in near:
+                yield  # the first few ask after all of their group
                 yield from self._alerts.reading(one)
                 if len(found) < MOST and self._pages(one) and self._automation.routes_of(one) == routes:
                     found.append(one)
