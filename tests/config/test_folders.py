@@ -7,6 +7,7 @@ import pytest
 
 from quell.config import check, load, watched
 from quell.config.folders import files_below
+from quell.daemon.reload import digest_of, stamp_of
 
 MUTE = 'mute:\n  - {{name: "{0}", match: [\'a="b"\'], reason: "known"}}\n'
 
@@ -52,6 +53,24 @@ def test_a_link_to_nothing_is_a_problem(place: pathlib.Path) -> None:
     (place / "rules" / "gone.yaml").symlink_to("nowhere")
 
     assert said(place) == ["rules/gone.yaml: the file cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize("name", [b"rules/b\xffd.yaml", b"profiles/b\xffd.json"])
+def test_a_file_whose_name_is_no_text_is_a_problem_and_stops_no_look(place: pathlib.Path, name: bytes) -> None:
+    (place / "profiles").mkdir()
+    odd = os.fsencode(place) + b"/" + name
+    pathlib.Path(os.fsdecode(odd)).write_text("")
+
+    shown = name.decode("utf-8", "backslashreplace")
+    assert said(place) == [f"{shown}: the name of the file is not UTF-8 text; rename it"]
+    assert digest_of(watched(place)) != digest_of([])
+
+
+def test_a_name_that_no_file_can_have_stops_no_look_either(place: pathlib.Path) -> None:
+    (place / "quell.yaml").write_text('tokens: "a\\0b"\n')
+
+    assert [pathlib.Path(name).name for name, *_ in stamp_of(watched(place))] == ["quell.yaml", "own.yaml"]
+    assert digest_of(watched(place)) == digest_of([place / "quell.yaml", place / "rules" / "own.yaml"])
 
 
 @pytest.mark.parametrize("folder", ["rules", "playbooks", "profiles"])

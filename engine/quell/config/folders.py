@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from quell.errors import Problem
@@ -48,6 +49,24 @@ def why_unread(error: OSError) -> str:
     if error.errno in SHORT:
         raise error
     return f"the file cannot be read: {error.strerror}"
+
+
+def names_of(files: Iterable[Path], directory: Path, problems: list[Problem]) -> list[str]:
+    """Files by their names below ``directory``. One whose name is no text could be named nowhere: it is a problem."""
+    names = [path.relative_to(directory).as_posix() for path in files]
+    for name in names:
+        if not _is_text(name):
+            shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+            problems.append(Problem(shown, 0, 0, "the name of the file is not UTF-8 text", "rename it"))
+    return [name for name in names if _is_text(name)]
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def closed_folders(directory: Path, closed: list[OSError]) -> list[Problem]:

@@ -14,7 +14,7 @@ import msgspec
 from quell.config.actions import Actions
 from quell.config.chat_file import people_path, read_people
 from quell.config.complaints import shaped
-from quell.config.folders import YAML, closed_folders, files_below, why_unread
+from quell.config.folders import YAML, closed_folders, files_below, names_of, why_unread
 from quell.config.git_file import active_of, git_files
 from quell.config.measures import measures_of, unanswered
 from quell.config.nodes import MAX_BYTES, Document, read_document
@@ -122,9 +122,9 @@ def rule_texts(settings: Settings) -> dict[str, str]:
             return {}
         directory = settings.git.keep / active.tree
     texts = {}
-    for path in files_below(directory / "rules", YAML):
+    for name in names_of(files_below(directory / "rules", YAML), directory, []):
         with suppress(OSError, UnicodeDecodeError):
-            texts[path.relative_to(directory).as_posix()] = path.read_text(encoding="utf-8")
+            texts[name] = (directory / name).read_text(encoding="utf-8")
     return texts
 
 
@@ -227,7 +227,7 @@ class _Reading:
         closed: list[OSError] = []
         files = files_below(at.directory / folder, YAML, closed)
         self.problems += closed_folders(at.directory, closed)
-        names = [path.relative_to(at.directory).as_posix() for path in files]
+        names = names_of(files, at.directory, self.problems)
         found = [document for name in names if (document := self.document(name, directory=at.directory)) is not None]
         for document in found:
             document.commit, document.signer = at.commit, at.signer

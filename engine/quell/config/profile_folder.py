@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quell.config.folders import closed_folders, files_below, why_unread
+from quell.config.folders import closed_folders, files_below, names_of, why_unread
 from quell.config.profile_file import MOST_BYTES, read_profile
 from quell.errors import Problem
 from quell.model.playbook import Place
@@ -26,10 +26,9 @@ def read_profiles(
     closed: list[OSError] = []
     files = profile_files(directory, closed)
     problems += closed_folders(directory, closed)
-    for path in files:
-        name = path.relative_to(directory).as_posix()
+    for name in names_of(files, directory, problems):
         try:
-            with path.open("rb") as file:
+            with (directory / name).open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
             problems.append(Problem(name, 0, 0, why_unread(error)))

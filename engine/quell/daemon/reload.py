@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -115,7 +116,9 @@ def stamp_of(files: Iterable[Path]) -> Stamp:
     """Name, time and size of every file; cheap, and blind to touch-and-restore."""
     found = []
     for path in files:
-        with suppress(OSError):  # it went away between listing and looking, which is a change like any other
+        with suppress(
+            OSError, ValueError
+        ):  # it went away since it was listed, a change like any other, or can be no file
             status = path.stat()
             found.append((str(path), status.st_mtime_ns, status.st_size))
     return tuple(found)
@@ -133,7 +136,9 @@ def digest_of(files: Iterable[Path]) -> str:
         except OSError as error:
             if error.errno in SHORT:
                 raise
+        except ValueError:  # a name that no file can have
+            continue
         else:
-            digest.update(f"{path}\0{len(content)}\0".encode())
+            digest.update(os.fsencode(path) + f"\0{len(content)}\0".encode())
             digest.update(content)
     return digest.hexdigest()
