@@ -395,6 +395,13 @@ def test_how_the_daemon_says_no(daemon, capsys, words, override, code, message):
         (["show", "INC-9"], 'nothing at "/incidents/INC-9"'),
         (["status", "--url", "not-an-address"], '"not-an-address" is not an address; write one such as http://'),
         (["status", "--url", "file:///etc/passwd"], "is not an address"),
+        (["status", "--url", "http://[::1"], '"http://[::1" is not an address'),
+        (["status", "--url", "http://127.0.0.1:99999"], '"http://127.0.0.1:99999" is not an address'),
+        (["status", "--url", "http://127.0.0.1:1/\n x"], "is not an address"),
+        (["status", "--token", "qll_me_1\r"], "this is no token: it holds a line's end"),
+        (["status", "--token", "qll_me_\u00f6"], "pass one line with --token or QUELL_TOKEN"),
+        (["show", ""], "an empty name was given; is a variable not set?"),
+        (["ack", " "], "an empty name was given"),
         (["status", "--url", "http://127.0.0.1:1"], 'cannot reach quell at "http://127.0.0.1:1" (connection refused)'),
     ],
 )

@@ -89,9 +89,13 @@ class Client:
             raise Failed(self._unreachable(error)) from error
 
     def _request(self, method: str, path: str, body: bytes | None, content_type: str) -> Request:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise Failed(f'--url: "{self.url}" is not an address; write one such as {DEFAULT_URL}')
+        if not _is_address(self.url):
+            raise Failed(f'--url: "{harmless(self.url)}" is not an address; write one such as {DEFAULT_URL}')
+        if not (self.token.isascii() and self.token.isprintable()):
+            raise Failed(
+                "this is no token: it holds a line's end or another sign that no token has\n"
+                "pass one line with --token or QUELL_TOKEN, as quell init printed it: qll_…"
+            )
         headers = {"Accept": "application/json"}
         if content_type:
             headers["Content-Type"] = content_type
@@ -154,8 +158,20 @@ class Client:
 
 
 def segment(name: str) -> str:
-    """``name`` as one part of a path."""
-    return quote(name, safe="")
+    """``name`` as one part of a path. Raises `Failed` for what can be the name of nothing."""
+    if not name.strip():
+        raise Failed("an empty name was given; is a variable not set?")
+    return quote(name, safe="", errors="replace")
+
+
+def _is_address(url: str) -> bool:
+    """Whether it is one that can be asked."""
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half of an IPv6 address, or a port beyond all
+        return False
+    return named and url.isprintable() and " " not in url
 
 
 def _said(body: bytes) -> str:
