@@ -70,6 +70,15 @@ def test_it_shows_the_cause_the_path_the_change_and_who_lost():
     assert any("is itself explained by service/ledger" in one for one in told)
 
 
+def test_what_is_small_is_not_nothing():
+    found = explained(deploy("ledger", -60.0), *outage())
+    assert any(0.0 < one.confidence < 0.005 for one in found.candidates)
+    shown = texts(svg(found))
+    assert "<1%" in shown
+    assert "lost: <1%" in " ".join(shown)
+    assert shown.count("0%") == sum(one.confidence == 0.0 for one in found.candidates)
+
+
 def test_a_silent_entity_is_dashed_and_said_to_be_silent():
     story = crowd(1)
     silent = Actor(entity="host/h", kind="host", name="h", role="silent", step=0)

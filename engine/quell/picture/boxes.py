@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from quell.core.story import Actor
+from quell.model.shares import percent
 from quell.picture.canvas import Canvas
 from quell.picture.cast import Box
 from quell.picture.layout import BOX_WIDTH, Placed
@@ -80,10 +81,10 @@ def _words(box: Box, look: Look) -> tuple[list[str], list[tuple[str, str]]]:
         when = offset(change.at - began).replace("start", "at the start") if began is not None else ""
         lines.append((f"◆ {change.what} {when}".rstrip(), "change"))
     if actor.suspect == 1:
-        sure = f"{actor.confidence:.0%}" if actor.confidence > 0 else "alone"
+        sure = percent(actor.confidence) if actor.confidence > 0 else "alone"
         lines.append((f"{'first cause' if look.clear else 'best candidate, not clear'}: {sure}", "fault"))
     elif actor.suspect:
-        lines.append((f"candidate {actor.suspect}, lost: {actor.confidence:.0%}", "soft"))
+        lines.append((f"candidate {actor.suspect}, lost: {percent(actor.confidence)}", "soft"))
     return wrap(clean(actor.name), ROOM, NAME_SIZE, 2, bold=True), lines
 
 

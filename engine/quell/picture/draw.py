@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from quell.core.explain import Explanation
 from quell.core.trial import Candidate, Point
+from quell.model.shares import percent
 from quell.picture import boxes
 from quell.picture.canvas import Canvas
 from quell.picture.cast import NOWHERE, Cast, cast
@@ -76,7 +77,7 @@ def _summary(explanation: Explanation) -> str:
     if cause.confidence <= 0:
         return " · ".join([f"no clear cause: only {cause.entity} alerts", *parts])
     sure = "no clear cause; the best candidate is" if explanation.no_clear_cause else "first cause"
-    return " · ".join([f"{sure} {cause.entity}, {cause.confidence:.0%} sure", *parts])
+    return " · ".join([f"{sure} {cause.entity}, {percent(cause.confidence)} sure", *parts])
 
 
 def _shared_scope(explanation: Explanation) -> str:
@@ -214,7 +215,7 @@ def _candidate(canvas: Canvas, candidate: Candidate, y: float) -> float:
     canvas.rect((MARGIN, y + 7, bar, 8), "bar", round_=3)
     if candidate.confidence > 0.01:
         canvas.rect((MARGIN, y + 7, max(3.0, bar * min(1.0, candidate.confidence)), 8), "faint", round_=3)
-    canvas.text((MARGIN + bar + 36, y + _HEAD), f"{candidate.confidence:.0%}", _SIZE, "soft", anchor="end")
+    canvas.text((MARGIN + bar + 36, y + _HEAD), percent(candidate.confidence), _SIZE, "soft", anchor="end")
     x = MARGIN + bar + 46
     canvas.text((x, y + _HEAD), candidate.entity, _SIZE, room=WIDTH - MARGIN - x, bold=True)
     y += _HEAD
