@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import weakref
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from quell.daemon import readers as readings
 from quell.daemon.pace import Pace
 from quell.daemon.readers import Readers
 from quell.model.decision import AnyDecision
-from quell.replay.collector import HURRIED, YOUNG, looked_for_later, seldom_collected
+from quell.replay.collector import HURRIED, LASTING, YOUNG, looked_for_later, seldom_collected
 
 _SLICE_S = 0.001
 _LONG_S = 0.02
@@ -303,6 +304,45 @@ def test_garbage_is_looked_for_later_while_much_waits() -> None:
         go(story())
     looked_for_later(True)
     assert gc.get_threshold() == usual  # whoever did not ask for it is let alone
+
+
+def test_what_is_new_while_much_waits_is_not_looked_through() -> None:
+    looked: list[int] = []
+
+    def note(phase: str, told: dict[str, int]) -> None:
+        if phase == "start":
+            looked.append(told["generation"])
+
+    async def story() -> None:
+        pace, kept = Pace(), []
+        pace.hasten(NothingAhead(), 50_000)
+        for _ in range(8):
+            kept.append([[None] for _ in range(LASTING)])
+            await pace.give_way(0.0)
+            assert gc.get_count()[0] < LASTING
+        assert gc.get_freeze_count() == 0  # it is found all the same when the oldest are looked at
+        seen = weakref.ref(Cycle())
+        kept += [[[None] for _ in range(LASTING)]]
+        await pace.give_way(0.0)
+        assert seen() is not None
+        gc.collect()
+        assert seen() is None
+
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        with seldom_collected():
+            go(story())
+    finally:
+        gc.callbacks.remove(note)
+    assert looked == [2]
+
+
+class Cycle:
+    """Refers to itself, so that only a look finds that nobody else does."""
+
+    def __init__(self) -> None:
+        self.itself = self
 
 
 def test_that_it_cannot_be_done_ahead_of_time_ends_nothing() -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from quell.daemon.decider import Ahead
 from quell.daemon.readers import Readers
-from quell.replay.collector import looked_for_later
+from quell.replay.collector import looked_for_later, take_for_lasting
 
 _RECEIVING_SHARE = 8.0
 """Time for deliveries per time for the core while both have more to do than there is time."""
@@ -139,6 +139,8 @@ class Pace:
         """
         self.worked_s += max(0.0, min(spent_s, time.thread_time() - self._used_s))
         self._owed_s += spent_s
+        if self._hurried:
+            take_for_lasting()
         if self._owed_s >= _SERVED_AFTER_S:
             await self._serve()
         self._used_s = time.thread_time()
