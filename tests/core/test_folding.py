@@ -83,6 +83,13 @@ def test_what_nothing_made_at_its_time_stays_apart():
     assert folded({(HOST, 0.0): 5.0, (WEB, 40_000.0): 5.0}, ways(CLAIMS), costly) == {}
 
 
+def test_several_ways_to_one_cause_count_once_by_the_best():
+    found = np.array([APP, HOST, HOST]), np.array([0.5, 1.0, 2.0]), np.array([300.0, 300.0, 300.0])
+    none = np.array([], dtype=np.int64), np.array([]), np.array([])
+    opened = {(HOST, 0.0): 6.0, (APP, 0.0): 6.0, (WEB, 300.0): 6.0}
+    assert folded(opened, lambda key: found if key == WEB else none, costly) == {(WEB, 300.0): (APP, 0.0)}
+
+
 def test_what_shows_in_waves_made_what_fits_any_of_them():
     opened = {(HOST, 0.0): 5.0, (WEB, 1015.0): 5.0}
     assert folded(opened, ways(CLAIMS), costly) == {}

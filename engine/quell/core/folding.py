@@ -8,7 +8,7 @@ in: it is opened when what it saves pays for it. All quantities are in nats.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, log1p
 from typing import NamedTuple
 
@@ -213,13 +213,14 @@ def _saving(
     would be shown with most of what it explains.
     """
     times = began or (parent[1],)
-    fits = [
-        (one, saved - _misfit(due, times, spread_s) + between(over.get(one, inf), ended))
-        for one, saved, due, spread_s in offers
-    ]
-    home = held[parent] if parent in held else _home(fits, held)
+    fits: dict[Occurrence, float] = {}
+    for one, saved, due, spread_s in offers:
+        nats = saved - _misfit(due, times, spread_s) + between(over.get(one, inf), ended)
+        if nats > fits.get(one, -inf):  # several ways may lead to it: it folds once, by the best
+            fits[one] = nats
+    home = held[parent] if parent in held else _home(fits.items(), held)
     total, children = 0.0, []
-    for one, saved in fits:
+    for one, saved in fits.items():
         left = saved - APART if held.get(one, home) != home else saved
         if left > 0.0:
             total += left
@@ -237,7 +238,7 @@ def _astray(off: float, spread_s: float) -> float:
     return 2.0 * log1p((off / (spread_s if off >= 0.0 else EARLY * spread_s)) ** 2 / 3.0)
 
 
-def _home(fits: Sequence[tuple[Occurrence, float]], held: Mapping[Occurrence, int]) -> int | None:
+def _home(fits: Iterable[tuple[Occurrence, float]], held: Mapping[Occurrence, int]) -> int | None:
     """Where people would be shown a cause that they do not know yet: with most of what it explains."""
     known: dict[int, float] = {}
     for one, saved in fits:
