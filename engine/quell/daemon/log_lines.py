@@ -22,6 +22,10 @@ class Out(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self._render = render
 
+    def format(self, record: logging.LogRecord) -> str:
+        """As any handler's; libraries as well tell of what a sender wrote."""
+        return _harmless(super().format(record))
+
     def event(self, name: str, event: Event) -> None:
         """Writes an event of the logger ``name``. As for records, one that cannot be written ends nothing."""
         self.acquire()
