@@ -39,6 +39,20 @@ def test_a_linked_folder_counts_once_and_a_link_back_is_not_followed(place: path
     assert place / "rules" / "team" / "team.yaml" in watched(place)
 
 
+def test_folders_that_link_to_one_another_count_once_each(place: pathlib.Path) -> None:
+    teams = [f"team-{number}" for number in range(8)]
+    for name in teams:
+        (place / "rules" / name).mkdir()
+        (place / "rules" / name / "own.yaml").write_text(MUTE.format(name))
+        for other in teams:
+            if other != name:
+                (place / "rules" / name / f"a-{other}").symlink_to(f"../{other}")
+    (place / "rules" / "also").symlink_to("team-3")
+
+    files = [place / "rules" / name / "own.yaml" for name in teams]
+    assert files_below(place / "rules", (".yaml",)) == [place / "rules" / "own.yaml", *files]
+
+
 def test_files_as_kubernetes_mounts_them_are_read_once(place: pathlib.Path) -> None:
     rules = place / "rules"
     (rules / "..2026_03_01").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from quell.errors import Problem
@@ -27,10 +27,7 @@ def files_below(top: Path, endings: tuple[str, ...], closed: list[OSError] | Non
         return []
     refused: list[OSError] = []
     found: list[Path] = []
-    for folder, folders, names in os.walk(top, onerror=refused.append, followlinks=True):
-        here = Path(folder)
-        # What is hidden is the copy behind the links, where Kubernetes puts files: each would be read twice.
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(here, name)]
+    for here, names in _folders(top, refused):
         found += [
             here / name
             for name in names
@@ -82,10 +79,28 @@ def closed_folders(directory: Path, closed: list[OSError]) -> list[Problem]:
     ]
 
 
-def _leads_back(here: Path, name: str) -> bool:
-    """Whether a folder is a link to one that it stands in."""
-    path = here / name
-    return path.is_symlink() and here.resolve().is_relative_to(path.resolve())
+def _folders(top: Path, refused: list[OSError]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder below ``top`` with the names in it, once, however many links lead there or round in a ring."""
+    seen: set[str] = set()
+    left = [top]
+    for start in left:
+        for folder, folders, names in os.walk(start, onerror=refused.append):
+            here, real = Path(folder), os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            # What is hidden is the copy behind the links, where Kubernetes puts files: each would be read twice.
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            # Links after all that lies below by itself, which is known by its own name then.
+            links = (here / name for name in folders if (here / name).is_symlink())
+            left += [link for link in links if not _holds(link, here) and not _holds(link, top)]
+            yield here, names
+
+
+def _holds(link: Path, folder: Path) -> bool:
+    """Whether a link leads to a folder that this one is, or stands in."""
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(link))
 
 
 def _may_be_read(path: Path) -> bool:
