@@ -60,6 +60,10 @@ def scene() -> tuple[State, Incident]:
         ('"service/checkout alerts itself" in suspect.points_for', True),
         ("incident.version == 1 && size(incident.alerts) == 1", True),
         ('size(alerts) == 1 && incident.changes.exists(c, c.id == "c1")', True),
+        # A name that a macro binds is, outside of it, still what it is everywhere.
+        ('alerts.exists(alerts, alerts.severity == "critical")', True),
+        ("incident.alerts.exists(incident, incident.entity == 'service/checkout')", True),
+        ("incident.suspects.exists(suspect, suspect.confidence > 0.3) && size(suspect.points_against) == 1", True),
     ],
 )
 def test_worked_conditions(condition: str, *, true: bool):

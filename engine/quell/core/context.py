@@ -14,7 +14,7 @@ from quell.core.drift import drift_of, kind_of, speaks_of_drift
 from quell.core.seen import POINTS, demanded, span_seen, suspect_seen, time_seen
 from quell.core.stand import current
 from quell.errors import ExpressionError
-from quell.expressions.cel_text import CALL_FUNCTION
+from quell.expressions.cel_text import CALL_FUNCTION, bound_names, tokens
 from quell.expressions.conditions import Condition, condition_of
 from quell.expressions.on_demand import OnDemand
 from quell.expressions.templates import filled
@@ -67,7 +67,8 @@ def asked(text: str) -> tuple[Condition, Parts]:
     """A condition, and what it asks for that costs something. Raises ExpressionError."""
     condition = _condition(text)
     parts: set[str] = set()
-    for path in condition.paths:
+    bound = {(name,) for name in bound_names(tokens(condition.text))}  # outside its macro a name may be the incident's
+    for path in condition.paths | bound:
         if path[0] == "alerts":
             parts.add("alerts")
         elif path[0] in COSTLY:
