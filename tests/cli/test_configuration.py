@@ -204,6 +204,17 @@ def test_replay_says_what_it_left_out_and_strict_stops(tmp_path, capsys):
     assert "nothing was replayed" in capsys.readouterr().err
 
 
+def test_what_a_recorded_line_holds_is_shown_and_not_obeyed(tmp_path, capsys):
+    stream = tmp_path / "in.jsonl"
+    stream.write_text('{"kind": "a\\u009b2Jb\\u0007", "at": 5}\n')
+    words = ["replay", str(stream), "--out", str(tmp_path / "out.jsonl")]
+    for more in ([], ["--strict"]):
+        run([*words, *more])
+        said = capsys.readouterr().err
+        assert f'{stream}:1:1: unknown kind "a' in said
+        assert all(sign.isprintable() or sign == "\n" for sign in said)
+
+
 def test_replay_refuses_what_cannot_work_before_it_begins(tmp_path, capsys):
     stream = tmp_path / "in.jsonl"
     stream.write_text("")

@@ -127,6 +127,7 @@ def test_plain_and_code_stay_on_one_line(text: str) -> None:
     assert "\n" not in plain(text)
     assert "<" not in plain(text).replace("\\<", "")
     assert code(text).count("`") in {0, 2}
+    assert (plain(text) + code(text)).isprintable()
 
 
 def test_who_confirmed_or_denied_the_cause_is_heard() -> None:

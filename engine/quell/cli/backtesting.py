@@ -14,6 +14,7 @@ from quell.backtest.running import compared, versions_of
 from quell.backtest.text import lines, markdown
 from quell.cli.as_json import json_text
 from quell.cli.exits import FAILED, FINE, MISCONFIGURED
+from quell.cli.harmless import harmless
 from quell.cli.recorded import history_of
 from quell.cli.when import moment, moment_of, span
 from quell.errors import Misconfigured, QuellError
@@ -170,7 +171,7 @@ def backtest(  # noqa: PLR0917 -- click calls by name
             deeds=told.deeds,
         )
     for problem in found.problems:
-        click.echo(str(problem), err=True)
+        click.echo(harmless(str(problem)), err=True)
     _print(found.difference, rows, as_json=as_json, as_markdown=as_markdown, out=out)
     return FAILED if found.difference.failed else FINE
 

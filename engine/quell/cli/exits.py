@@ -15,6 +15,7 @@ from collections.abc import Callable
 import click
 
 from quell import __version__
+from quell.cli.harmless import harmless
 from quell.errors import Misconfigured, QuellError
 
 FINE = 0
@@ -43,7 +44,7 @@ def leave(command: Callable[[], object]) -> int:
         code = command()
         sys.stdout.flush()
     except Misconfigured as error:
-        click.echo("\n".join(str(problem) for problem in error.problems), err=True)
+        click.echo(harmless("\n".join(str(problem) for problem in error.problems)), err=True)
         click.echo(error.summary, err=True)
         return MISCONFIGURED
     except click.ClickException as error:
@@ -56,7 +57,7 @@ def leave(command: Callable[[], object]) -> int:
         _forget_stdout()
         return FINE
     except QuellError as error:
-        click.echo(str(error), err=True)
+        click.echo(harmless(str(error)), err=True)
         return FAILED
     except OSError as error:
         if not _of_the_machine(error):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from quell.cli.harmless import harmless
 from quell.config.building import refused, unasked
 from quell.config.loading import Loaded, RulesAt, load_file
 from quell.errors import Misconfigured
@@ -42,4 +43,4 @@ def checked_from(path: Path, *, secrets_needed: bool = True) -> Loaded:
 def tell_problems(connectors: Installed) -> None:
     """Says on stderr what is wrong with the connectors that were asked for."""
     for problem in connectors.problems:
-        click.echo(str(problem), err=True)
+        click.echo(harmless(str(problem)), err=True)

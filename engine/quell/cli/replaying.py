@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from quell.cli.exits import Failed
+from quell.cli.harmless import harmless
 from quell.cli.loading import loaded_from
 from quell.cli.when import span
 from quell.config.settings import Source
@@ -84,7 +85,7 @@ def _summary(outcome: Outcome) -> str:
 
 def _say_problems(problems: Sequence[Problem]) -> None:
     for problem in problems[:_PROBLEMS_SHOWN]:
-        click.echo(str(problem), err=True)
+        click.echo(harmless(str(problem)), err=True)
     if len(problems) > _PROBLEMS_SHOWN:
         click.echo(f"… and {len(problems) - _PROBLEMS_SHOWN} more", err=True)
     if problems:

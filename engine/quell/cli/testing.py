@@ -11,6 +11,7 @@ import click
 
 from quell.cli.as_json import as_json, print_json
 from quell.cli.exits import FAILED, FINE, MISCONFIGURED, Failed
+from quell.cli.harmless import harmless
 from quell.cli.loading import loaded_from
 from quell.config.loading import MAIN_FILE, RulesAt
 from quell.model.times import format_duration
@@ -98,7 +99,7 @@ def _say(tried: Tried, *, verbose: bool, took_s: float) -> None:
         if verbose or not trial.passed:
             click.echo("".join(f"     | {line}\n" for line in trial.log), nl=False)
     for problem in tried.problems:
-        click.echo(str(problem), err=True)
+        click.echo(harmless(str(problem)), err=True)
     failed = sum(not trial.passed for trial in tried.trials)
     files = len({trial.scenario.place.file for trial in tried.trials})
     parts = [f"{len(tried.trials) - failed} passed", *([f"{failed} failed"] if failed else [])]

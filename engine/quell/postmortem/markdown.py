@@ -13,14 +13,18 @@ _BEGINS = re.compile(r"^(\s*)([#+-]|\d+[.)])(\s)")
 
 def plain(text: str) -> str:
     """A text on one line in which nothing is markup."""
-    line = " ".join("".join(sign if sign.isprintable() or sign.isspace() else "?" for sign in text).split())
-    return _BEGINS.sub(r"\1\\\2\3", _SPECIAL.sub(r"\\\1", line))
+    return _BEGINS.sub(r"\1\\\2\3", _SPECIAL.sub(r"\\\1", _line(text)))
 
 
 def code(text: str) -> str:
     """A name in code style."""
-    line = " ".join(text.split()).replace("`", "'")
+    line = _line(text).replace("`", "'")
     return f"`{line}`" if line else ""
+
+
+def _line(text: str) -> str:
+    """One line, without signs that whoever shows it would obey."""
+    return " ".join("".join(sign if sign.isprintable() or sign.isspace() else "?" for sign in text).split())
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
