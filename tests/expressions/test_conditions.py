@@ -256,3 +256,10 @@ def test_what_was_asked_before_changes_no_answer(text: str, asked: list[tuple[An
     known = Condition(text)
     for x, y in [*asked, *asked]:
         assert answer(known, x, y) == answer(Condition(text), x, y)
+
+
+@pytest.mark.parametrize("text", ["labels", '[{"at": labels}]', 'alerts.map(a, {"is": labels, "a": a.labels, "n": 1})'])
+def test_maps_come_out_in_one_order(text: str) -> None:
+    """What was decided is decided again after a failure: the same words must come of it."""
+    context = {**CONTEXT, "labels": dict.fromkeys("hgfedcba", "x")}
+    assert len({str(Condition(text).value(context)) for _ in range(20)}) == 1

@@ -172,7 +172,7 @@ class Condition:
 
     def _evaluated(self, over: Any) -> Any:
         try:
-            return self._program.execute(over)
+            return _in_order(self._program.execute(over))
         except KeyError as error:
             raise ExpressionError(f'"{error.args[0]}" is not there in "{self.text}"') from None
         except Exception as error:  # noqa: BLE001 - the engine raises what it likes; all of it is told as one error
@@ -258,6 +258,13 @@ def _fields(paths: frozenset[tuple[str, ...]], bound: frozenset[str]) -> dict[st
         for root in roots
         if (root,) not in paths
     }
+
+
+def _in_order(value: Any) -> Any:
+    """The value with all maps by key: they come out of the evaluator in another order each time."""
+    if type(value) is dict:
+        return {key: _in_order(value[key]) for key in sorted(value, key=lambda key: (type(key).__name__, key))}
+    return [_in_order(item) for item in value] if type(value) is list else value
 
 
 def _compiled(text: str) -> Any:
