@@ -66,3 +66,34 @@ def test_rules_are_those_of_the_commit_in_use(tmp_path: Path) -> None:
     assert tmp_path / "playbooks/here.yaml" not in watched(tmp_path)
     other = load(tmp_path, {}, {}, rules=RulesAt(tmp_path, "def"))
     assert [(one.name, one.place.commit) for one in other.rulebook.playbooks] == [("here", "def")]
+
+
+@pytest.mark.parametrize("name", [ACTIVE_FILE, "token"])
+def test_rules_do_not_go_away_while_nobody_can_read_which_commit_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    written(tmp_path, GIT.format(url="https://example.com/r.git") + "  token: file:token\n")
+    (tmp_path / "token").write_text("abc")
+    keep = tmp_path / ".quell" / "git"
+    (keep / "trees" / "abc" / "playbooks").mkdir(parents=True)
+    (keep / ACTIVE_FILE).write_bytes(msgspec.json.encode(Active(commit="abc", tree="trees/abc", signer="")))
+    load(tmp_path, {}, {})
+    opened = Path.open
+
+    def no_file(path: Path, mode: str = "r") -> object:
+        if path.name == name:
+            raise OSError(24, "Too many open files")
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", no_file)
+    with pytest.raises(OSError, match="Too many open files"):
+        load(tmp_path, {}, {})
+
+
+def test_a_torn_word_of_the_commit_in_use_is_as_none(tmp_path: Path) -> None:
+    written(tmp_path, GIT.format(url="https://example.com/r.git"))
+    keep = tmp_path / ".quell" / "git"
+    keep.mkdir(parents=True)
+    for torn in (b"", b'{"commit": "a', b'{"commit": "\xff", "tree": "t", "signer": ""}'):
+        (keep / ACTIVE_FILE).write_bytes(torn)
+        assert "no commit has been taken up yet" in str(load(tmp_path, {}, {}).warnings)

@@ -13,7 +13,7 @@ import pytest
 from git.origin import Origin
 from profiles.data import fine, profile
 from quell.config import RulesAt
-from quell.config.git_file import active_of
+from quell.config.git_file import ACTIVE_FILE, active_of
 from quell.config.profile_file import profile_text
 from quell.config.settings import GitSettings
 from quell.daemon.clock import Clock
@@ -172,6 +172,32 @@ def test_a_reload_that_fails_puts_the_last_good_one_back(origin: Origin, tmp_pat
         assert "could not be taken up" in await daemon.source.look()
         assert daemon.commit == good
         assert list(daemon.files()) == ["playbooks/a.yaml"]
+
+    go(story())
+
+
+def test_a_look_that_cannot_tell_which_commit_is_in_use_takes_none_and_ends_nothing(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.playbook("a")
+    good = origin.commit()
+    daemon = Daemon(origin, tmp_path / "here")
+    opened = Path.open
+
+    def no_file(path: Path, mode: str = "r") -> object:
+        if path.name == ACTIVE_FILE:
+            raise OSError(24, "Too many open files")
+        return opened(path, mode)
+
+    async def story() -> None:
+        await daemon.source.look()
+        with monkeypatch.context() as short:
+            short.setattr(Path, "open", no_file)
+            assert "Too many open files" in await daemon.source.look()
+        assert daemon.source.standing.active is not None
+        assert daemon.source.standing.active.commit == good
+        assert daemon.loads == 1
+        assert await daemon.source.look() == ""
 
     go(story())
 

@@ -43,9 +43,14 @@ def files_below(top: Path, endings: tuple[str, ...], closed: list[OSError] | Non
 
 def why_unread(error: OSError) -> str:
     """What to say of a file that cannot be read. Raises the error where that may be otherwise in a moment."""
+    return f"the file cannot be read: {lasting(error).strerror}"
+
+
+def lasting(error: OSError) -> OSError:
+    """The error, if it says something of the file. Raises it where that may be otherwise in a moment."""
     if error.errno in SHORT:
         raise error
-    return f"the file cannot be read: {error.strerror}"
+    return error
 
 
 def names_of(files: Iterable[Path], directory: Path, problems: list[Problem]) -> list[str]:

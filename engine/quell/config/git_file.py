@@ -143,10 +143,10 @@ class _Reader:
 
 
 def active_of(settings: GitSettings) -> Active | None:
-    """The commit in use; None before the first."""
+    """The commit in use; None before the first. Raises OSError where nobody can tell: then there may well be rules."""
     try:
         found = msgspec.json.decode((settings.keep / ACTIVE_FILE).read_bytes(), type=Active)
-    except (OSError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return found if (settings.keep / found.tree).is_dir() else None
 

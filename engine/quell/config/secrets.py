@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from quell.config.folders import lasting
 from quell.config.options import Unfit
 from quell.sdk.secret import Secret
 
@@ -44,7 +45,7 @@ class Secrets:
                 data = file.read(_LARGEST + 1)
             text = data.decode().strip("\r\n")
         except OSError as error:
-            raise Unfit(f'the secret file "{name}" cannot be read: {error.strerror}') from None
+            raise Unfit(f'the secret file "{name}" cannot be read: {lasting(error).strerror}') from None
         except (UnicodeDecodeError, ValueError):
             raise Unfit(f'the secret file "{name}" holds no UTF-8 text') from None
         if not text or len(data) > _LARGEST:

@@ -97,10 +97,10 @@ class GitSource:
             return "rules do not come from git: quell.yaml has no git:"
         async with self._one:
             standing = self.standing
-            standing.active = await asyncio.to_thread(active_of, settings)
             repository = Repository.of(settings)
             now = self._clock.now()
             try:
+                standing.active = await asyncio.to_thread(active_of, settings)
                 newest = await repository.newest()
                 standing.asked_at = now
                 if standing.active is not None and newest == standing.active.commit:
