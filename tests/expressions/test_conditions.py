@@ -258,8 +258,31 @@ def test_what_was_asked_before_changes_no_answer(text: str, asked: list[tuple[An
         assert answer(known, x, y) == answer(Condition(text), x, y)
 
 
-@pytest.mark.parametrize("text", ["labels", '[{"at": labels}]', 'alerts.map(a, {"is": labels, "a": a.labels, "n": 1})'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "labels",
+        '[{"at": labels}]',
+        'alerts.map(a, {"is": labels, "a": a.labels, "n": 1})',
+        "labels.map(name, name + labels[name])",
+        'deep.labels.filter(name, name > "b")',
+        "(true ? labels : {}).map(name, name)",
+        'deep["labels"].map(name, name).filter(name, name != "a")',
+        '{"b": 1, "a": 2, "c": 3, "d": 4}.map(name, name)',
+    ],
+)
 def test_maps_come_out_in_one_order(text: str) -> None:
     """What was decided is decided again after a failure: the same words must come of it."""
-    context = {**CONTEXT, "labels": dict.fromkeys("hgfedcba", "x")}
+    labels = dict.fromkeys("hgfedcba", "x")
+    context = {**CONTEXT, "labels": labels, "deep": {"labels": labels}}
     assert len({str(Condition(text).value(context)) for _ in range(20)}) == 1
+
+
+def test_what_a_macro_goes_over_is_a_list_or_the_names_of_a_map() -> None:
+    context = {**CONTEXT, "known": {"b": 1, "a": 2}, "times": [CONTEXT["now"]], "none": None}
+    assert Condition("known.map(name, known[name])").value(context) == [2, 1]
+    assert Condition("times.map(at, at + duration('1h'))").value(context) == [datetime(2026, 3, 1, 2, tzinfo=UTC)]
+    assert Condition("alerts.map(a, a.labels.alertname)").value(context) == ["Down", ""]
+    for wrong in ("none.map(x, x)", "nobody.map(x, x)", "incident.count.filter(x, true)"):
+        with pytest.raises(ExpressionError):
+            Condition(wrong).value(context)

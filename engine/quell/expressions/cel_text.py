@@ -17,6 +17,8 @@ MAX_MACROS = 2
 
 LABEL_FUNCTION = "__label"
 """The reading of a label that may be missing is rewritten to a call of this function."""
+MEMBERS_FUNCTION = "__members"
+"""What `map` and `filter` go over is rewritten to a call of this function, which puts the names of a map in order."""
 CALL_FUNCTION = "__call"
 """A call with a dotted name is rewritten to a call of this function, with the name and a list of the arguments."""
 
@@ -28,6 +30,8 @@ FUNCTIONS = frozenset({
 })  # fmt: skip
 """What an expression may call, besides the list macros."""
 _WORDS = frozenset({"true", "false", "null", "in"})
+_LISTS = frozenset({"alerts", "changes", "entities", "evidence", "impact", "suspects"})
+"""What is known to be a list, and may be long."""
 _TOKEN = re.compile(
     r"""
     (?P<blank>\s+|//[^\n]*)
@@ -214,6 +218,19 @@ def _call_edits(found: list[Token]) -> list[tuple[int, int, str]]:
     return edits
 
 
+def _member_edits(found: list[Token]) -> list[tuple[int, int, str]]:
+    """Only where a map may stand: other macros have the same answer in any order."""
+    return [
+        (found[index - 1].start, found[index - 1].start, f".{MEMBERS_FUNCTION}()")
+        for index in range(2, len(found))
+        if _is_macro(found, index)
+        and found[index].text in {"map", "filter"}
+        and _text_at(found, index + 1) == "("
+        and found[index - 2].text not in _LISTS
+        and not _over_literal(found, index - 2)
+    ]
+
+
 def _text_at(found: list[Token], index: int) -> str:
     return found[index].text if index < len(found) else ""
 
@@ -226,9 +243,9 @@ def rewritten(text: str, found: list[Token]) -> str:
     """The expression with every reading of a label made one that gives "" when the label is missing.
 
     ``x.labels.team`` and ``x.labels["team"]`` become calls of `LABEL_FUNCTION`; inside ``has(…)`` they stay. Calls with
-    a dotted name become calls of `CALL_FUNCTION`.
+    a dotted name become calls of `CALL_FUNCTION`, and what macros make a list of is asked for by `MEMBERS_FUNCTION`.
     """
-    edits = _call_edits(found)
+    edits = [*_call_edits(found), *_member_edits(found)]
     closing = _closing(found)
     spared_until = -1
     for index, token in enumerate(found):

@@ -19,6 +19,7 @@ from quell.expressions.cel_text import (
     FUNCTIONS,
     LABEL_FUNCTION,
     MACROS,
+    MEMBERS_FUNCTION,
     Call,
     Token,
     bound_names,
@@ -61,6 +62,16 @@ def _label(labels: Any, name: Any) -> Any:
     return labels.get(name, "")
 
 
+def _members(value: Any) -> Any:
+    """What a macro goes over: of a map its names in order, as the evaluator takes them in another order each time."""
+    return sorted(value, key=_by_kind) if isinstance(value, dict) else value
+
+
+def _by_kind(key: Any) -> tuple[str, Any]:
+    return type(key).__name__, key
+
+
+_OWN = {LABEL_FUNCTION: _label, MEMBERS_FUNCTION: _members}
 _EXACT = 2
 """The form of `marshal` that tells 1, 1.0 and true apart, and gives the same for the same."""
 _LONGEST_WORDS, _MOST_VALUES = 400, 32
@@ -85,7 +96,7 @@ class Facts:
         if self._shared is None:
             values = {name: value for name, value in self.context.items() if not callable(value)}
             functions = {name: value for name, value in self.context.items() if callable(value)}
-            self._shared = _CEL.Context(variables=values, functions={**functions, LABEL_FUNCTION: _label})
+            self._shared = _CEL.Context(variables=values, functions={**functions, **_OWN})
         return self._shared
 
 
@@ -150,10 +161,10 @@ class Condition:
         except ValueError:  # times among them are hardly ever the same again
             words = b""
         if not 0 < len(words) <= _LONGEST_WORDS:
-            return self._evaluated({**read, LABEL_FUNCTION: _label})
+            return self._evaluated({**read, **_OWN})
         found = self._values.get(words, self)
         if found is self:
-            found = self._evaluated({**read, LABEL_FUNCTION: _label})
+            found = self._evaluated({**read, **_OWN})
             if type(found) in _UNCHANGING:
                 if len(self._values) >= _MOST_VALUES:
                     self._values.clear()
@@ -163,7 +174,7 @@ class Condition:
     def _callable(self, read: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
         """What is read, and what is called."""
         variables = read | {name: context[name] for name in self._functions if name in context}
-        variables[LABEL_FUNCTION] = _label
+        variables |= _OWN
         if self.calls:
             if CALL_FUNCTION not in context:
                 raise ExpressionError(f'unknown function "{self.calls[0].name}"', self.calls[0].start + 1)
@@ -263,7 +274,7 @@ def _fields(paths: frozenset[tuple[str, ...]], bound: frozenset[str]) -> dict[st
 def _in_order(value: Any) -> Any:
     """The value with all maps by key: they come out of the evaluator in another order each time."""
     if type(value) is dict:
-        return {key: _in_order(value[key]) for key in sorted(value, key=lambda key: (type(key).__name__, key))}
+        return {key: _in_order(value[key]) for key in sorted(value, key=_by_kind)}
     return [_in_order(item) for item in value] if type(value) is list else value
 
 
