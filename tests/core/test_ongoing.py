@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,32 @@ def test_what_begins_after_that_is_shown_by_itself(late: float, well_from: float
     first, second = sorted(scene.incidents, key=lambda one: one.opened_at)
     assert scene.services(second) >= set(CALLED)
     assert first.suspects[0].entity == "host/h1"
+
+
+def test_why_those_are_part_of_it_to_whom_no_way_leads_is_said() -> None:
+    scene, chain = Scene(), tuple(f"hop-{number}" for number in range(9))
+    ways = (
+        *((f"service/{name}", "host/h1", "runs_on") for name in PLACED),
+        *((f"service/{chain[0]}", f"service/{name}", "calls") for name in PLACED[:2]),
+        *((f"service/{one}", f"service/{other}", "calls") for other, one in pairwise((*chain, "front"))),
+        *(("service/front", f"service/{name}", "calls") for name in CALLED),
+    )
+    scene.tell(
+        *(EntityRecord(at=T0 - 60, entity=name) for name in sorted({name for way in ways for name in way[:2]})),
+        *(DependencyRecord(at=T0 - 60, from_=one, to=other, type=kind) for one, other, kind in ways),
+        at=-60.0,
+    )
+    scene.tell(
+        fires("h1", 0.0, "HostDown", entity="host/h1"),
+        *(fires(name, 5.0 + number, "ServiceDown") for number, name in enumerate(PLACED)),
+        *(fires(name, 20.0 + 6.0 * number) for number, name in enumerate((*chain, "front"))),
+    )
+    scene.tell(*(fires(name, 600.0 + 10.0 * at, "NoRequestsReceived") for at, name in enumerate(CALLED)))
+    scene.wait(1000.0)
+    assert scene.services(scene.incident) >= set(CALLED)
+    assert "does not explain 6 of the 21 symptoms, such as service/book-0" in scene.text()
+    said = "trouble that it brought about goes on at service/front: what that does to others later is part of it"
+    assert scene.text().count(said) == 1
 
 
 def posed(units: list[tuple[int, float, float]]) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
@@ -38,7 +38,8 @@ class Cause:
 
     ``parts`` are the open causes it is made of as (key, began); ``rivals`` answers (key, nats, beginning) of the
     others that could stand in its place, best first; ``beside_noise`` is what it would net if its units were noise
-    without it, and not another cause's.
+    without it, and not another cause's; ``onward`` are those folded into it that begin where trouble goes on that one
+    of its parts explains.
     """
 
     key: int
@@ -49,10 +50,11 @@ class Cause:
     parts: tuple[tuple[int, float], ...]
     rivals: Callable[[], tuple[tuple[int, float, float], ...]]
     beside_noise: float = inf
+    onward: tuple[int, ...] = ()
 
     def of(self, units: tuple[int, ...]) -> Cause:
         """The same cause, its units told otherwise."""
-        return Cause(self.key, self.began, units, self.net, self.folded, self.parts, self.rivals, self.beside_noise)
+        return replace(self, units=units)
 
 
 class Conclusion:
@@ -77,6 +79,8 @@ class Conclusion:
         self._prices = prices
         self._floor = floor
         self._over: dict[bytes, float] = {}
+        self._onward: dict[int, Rows] = {}
+        """Ways to causes, by open causes that begin where trouble goes on that these explain."""
 
     def causes(self, chosen: Sequence[Open], owners: Ints) -> Steps[list[Cause]]:
         """The causes, best first. ``owners`` has for each unit the open cause that explains it best, -1 for none.
@@ -113,6 +117,7 @@ class Conclusion:
                     parts=tuple((key, chosen[at].began) for at, key in zip(parts, keys, strict=True) if at < told),
                     rivals=partial(self._rivals, np.array(units), root),
                     beside_noise=sum(float(chosen[at].line[mine[at]].sum()) - chosen[at].price for at in parts),
+                    onward=tuple(key for key in dict.fromkeys(keys) if key != root and self._goes_on(key, {*keys})),
                 )
             )
         return sorted(causes, key=lambda cause: (-cause.net, cause.key))
@@ -147,7 +152,8 @@ class Conclusion:
                 for one, parts in told.items()
             }
         yield
-        claims_of = ongoing.besides(self._claims_of, ongoing.ways(self._problem, chosen, owners))
+        self._onward = ongoing.ways(self._problem, chosen, owners)
+        claims_of = ongoing.besides(self._claims_of, self._onward)
         parents = yield from folded(
             prices, claims_of, self._opening, over,
             floor=self._floor, own=own, held=self._held(whole, mine), waves=waves,
@@ -169,6 +175,11 @@ class Conclusion:
         yield
         lone = self._lone(own, owners, symptoms.near, {*keys})
         return with_origins(groups, span_of, lone, self._gaps, self._now)
+
+    def _goes_on(self, key: int, whole: Collection[int]) -> bool:
+        """Whether a cause begins where trouble goes on that one of these explains."""
+        ways = self._onward.get(key)
+        return ways is not None and not set(whole).isdisjoint(ways[0].tolist())
 
     def _lone(self, own: OwnAlerts, owners: Ints, near: Ints, opened: Collection[int]) -> Iterator[Lone]:
         """Units that no open cause explains, at places that have none."""

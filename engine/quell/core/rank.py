@@ -28,6 +28,7 @@ from quell.model.topology import Change
 
 MOST_SUSPECTS = 5
 MOST_BETRAYED = 3
+MOST_ONWARD = 3
 IMPACT_HOPS = 4
 IMPACT_BAR = 0.25
 MOST_IMPACT = 12
@@ -90,7 +91,7 @@ class Ranker:
         found = [
             self._suspect(
                 candidate, case=case, starts=starts, told=told, changes=changes, score=score,
-                whole=candidate.key == cause.key,
+                whole=cause if candidate.key == cause.key else None,
             )
             for score, candidate in scored[:MOST_SUSPECTS]
         ]  # fmt: skip
@@ -189,18 +190,20 @@ class Ranker:
         told: Testimony,
         changes: Changes,
         score: float,
-        whole: bool,
+        whole: Cause | None,
     ) -> Suspect:
-        """``whole``: it is the cause that was concluded, which stands for all symptoms, some of them through others."""
+        """``whole``: what was concluded, if it is that: it stands for all symptoms, some of them through others."""
         entity = self._name(candidate.key)
         claims = case.claims(candidate.key)
         first = case.first
-        if not whole:
+        if whole is None:
             explained = (onset for onset, claim in zip(case.onsets, claims, strict=True) if claim is not None)
             first = min(explained, default=first)
         change, bonus = nearest_change(changes(entity), candidate.began, first, self._changed)
         verdict = told.verdicts.get(entity)
         evidence = [*self._symptom_evidence(entity, case, claims), *(verdict.sentences() if verdict else ())]
+        if whole is not None and whole.onward and None in claims:
+            evidence.append(self._going_on(whole.onward))
         if change is not None:
             text = changed(change, entity, candidate.began)
             evidence.append(Evidence(code="change", text=text, weight=bonus))
@@ -239,6 +242,13 @@ class Ranker:
                 text += f" (about {self._graph.gaps.share:.0%} of all dependencies are not known)"
             found.append(Evidence(code="unexplained", text=text, weight=-float(left)))
         return found
+
+    def _going_on(self, onward: Sequence[int]) -> Evidence:
+        """Why symptoms are among its own that it does not explain."""
+        names = sorted({self._name(key) for key in onward})
+        such = ", ".join(names[:MOST_ONWARD]) + (", ..." if len(names) > MOST_ONWARD else "")
+        text = f"trouble that it brought about goes on at {such}: what that does to others later is part of it"
+        return Evidence(code="goes_on", text=text, weight=0.0)
 
     def _path(self, candidate: Candidate, starts: Sequence[int]) -> tuple[str, ...]:
         """From the cause to the furthest symptom that it explains over known dependencies, the first of these keys."""
