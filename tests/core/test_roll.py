@@ -15,7 +15,7 @@ from quell.core import standing
 from quell.core.continuity import TELLS_APART, new_name
 from quell.core.engine import Engine
 from quell.core.roll import Roll
-from quell.core.said import UNREAD, Codes
+from quell.core.said import UNREAD, Codes, Said
 from quell.core.steps import finished
 from quell.model.records import AnyRecord, DependencyRecord
 from quell.model.rulebook import Triage, TriageRule
@@ -124,6 +124,29 @@ def test_what_is_read_ahead_may_be_put_off(monkeypatch: pytest.MonkeyPatch) -> N
             if number % 2:
                 assert not any(engine.ahead.read())
         assert [*found, str(engine.snapshot())] == before
+
+
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_what_failed_while_it_was_read_ahead_is_read_anew(monkeypatch: pytest.MonkeyPatch, *, gives_up: bool) -> None:
+    monkeypatch.setattr(standing, "AHEAD", 20)
+    before = _course(Play().engine, _turns())
+    engine, found = Play().engine, []
+    engine.ahead.put_off = True
+    for number, (at, records) in enumerate(_turns()):
+        found += [repr(one) for one in engine.decide(records, T0 + at)]
+        if not number:
+            engine.ahead.put_off = False
+            reading = engine.ahead.read()
+            if gives_up:
+                next(reading)
+                del reading
+            else:
+                with monkeypatch.context() as patch:
+                    patch.setattr(Said, "tell", lambda *_: 1 // 0)
+                    with pytest.raises(ZeroDivisionError):
+                        list(reading)
+            engine.ahead.put_off = True
+    assert [*found, str(engine.snapshot())] == before
 
 
 def test_nothing_is_read_while_that_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,8 +78,12 @@ class Standing:
             read = 0 if roll is None else len(roll.members)
             if group.solve_at is None or alerts_of(group) < read + max(AHEAD, read // 8):
                 continue
-            if not (yield from (roll or self._made(group.id)).ahead(group)):
-                self._forget(group.id)
+            whole = False
+            try:
+                whole = yield from (roll or self._made(group.id)).ahead(group)
+            finally:
+                if not whole:  # also where that failed half-way, or was given up
+                    self._forget(group.id)
 
     def rest(self, group: Group, now: float) -> Steps[float | None]:
         """A look at a group is over; when to `give_up` what is remembered of it, if there is any."""
