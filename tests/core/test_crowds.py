@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.scene import T0, Scene, consistent, matcher, rulebook, says, silence
 from quell.core.crowds import Crowds
+from quell.core.engine import Engine
 from quell.expressions.matchers import parse_matchers
 from quell.model.alert import fingerprint
 from quell.model.decision import IncidentChanged, Page
@@ -305,3 +306,15 @@ def test_whatever_would_page_alone_is_told_no_later(story: list[tuple[int, float
     assert len(pages) <= len([one for one in apart.decisions if isinstance(one, Page)])
     for name, at in never.items():
         assert late[name] <= at
+
+
+def test_whoever_reads_meanwhile_finds_the_incident_that_alerts_name() -> None:
+    engine = Engine(rulebook(**BARE))
+    engine.decide([lone(number) for number in range(20)], T0)
+    state, named = engine.state, 0
+    for second in range(0, 1000, 5):
+        for _ in engine.parts([], T0 + second):
+            names = {alert.incident for alert in state.alerts.values() if alert.incident is not None}
+            assert names <= state.incidents.keys()
+            named += len(names)
+    assert named

@@ -116,10 +116,10 @@ class Lone:
             no_clear_cause=True,
             crowd=True,
         )
+        yield  # and not before the incident is there of which these alerts say that they are in it
         for alert, member in zip(alerts, members, strict=True):
             self._state.placed[place_of(member)] = name
             self._state.alerts[alert.fingerprint] = msgspec.structs.replace(alert, incident=name)
-        yield
         why = f"{len(alerts)} alerts at one time, without known relation"
         self._logbook.keep(noted(incident, now, "opened", why), "opened", now, out)
         first = min(alerts, key=lambda alert: (-rank(alert.severity), alert.starts_at, alert.fingerprint))
