@@ -23,6 +23,7 @@ def symptoms(claims: dict[int, dict[int, float]], units: int) -> Symptoms:
         live=np.zeros(units, dtype=bool),
         held=np.zeros(units, dtype=bool),
         weight=np.full(units, 5.0),
+        own=np.arange(10, 10 + units) * COUNT,
         keys=np.array(sorted(claims)),
         starts=np.cumsum([0, *(len(claims[cause]) for cause in sorted(claims))]),
         unit=np.array([unit for unit, _ in rows]),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.scene import T0, Scene, ends, fires
+from quell.core import correlate
 from quell.core.families import Family
 from quell.core.ongoing import OTHER_NATS, SAME_NATS, ways
 from quell.core.problem import Open, Problem, Symptoms
@@ -22,7 +23,9 @@ WAYS = (
 )
 
 
-def lost_host(late: float, *, well_from: float | None = None) -> Scene:
+def lost_host(
+    late: float, *, well_from: float | None = None, fails: tuple[str, ...] = ("HighErrorRate", "JourneyFails")
+) -> Scene:
     """A host is lost, who calls what it held fails, and whom that one calls is told to get no work so much later."""
     scene = Scene()
     names = sorted({name for one, other, _ in WAYS for name in (one, other)})
@@ -34,10 +37,10 @@ def lost_host(late: float, *, well_from: float | None = None) -> Scene:
     scene.tell(
         fires("h1", 0.0, "HostDown", entity="host/h1"),
         *(fires(name, 5.0 + number, "ServiceDown") for number, name in enumerate(PLACED)),
-        fires("front", 40.0), fires("front", 45.0, "JourneyFails"),
+        *(fires("front", 40.0 + 5.0 * number, name) for number, name in enumerate(fails)),
     )  # fmt: skip
     if well_from is not None:
-        scene.tell(ends("front", well_from), ends("front", well_from, "JourneyFails"))
+        scene.tell(*(ends("front", well_from, name) for name in fails))
     scene.tell(*(fires(name, late + 10.0 * at, "NoRequestsReceived") for at, name in enumerate(CALLED)))
     scene.wait(late + 400.0)
     return scene
@@ -49,6 +52,13 @@ def test_who_gets_no_work_while_a_caller_fails_is_part_of_what_made_that_one_fai
     assert scene.services(scene.incident) == {"h1", "front", *PLACED, *CALLED}
     assert scene.incident.suspects[0].entity == "host/h1"
     assert len(scene.pages) == 1
+
+
+def test_so_it_is_in_a_large_group_where_only_some_causes_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correlate, "LARGE_GROUP", 3)
+    monkeypatch.setattr(correlate, "FRESH_CAUSES", 2)
+    scene = lost_host(600.0, fails=("HighLatency",))
+    assert scene.services(scene.incident) == {"h1", "front", *PLACED, *CALLED}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +117,7 @@ def posed(units: list[tuple[int, float, float]]) -> Problem:
         Symptoms(
             onsets=np.array([onset for _, onset, _ in units]), ends=np.array([end for _, _, end in units]),
             stood=np.full(len(units), -1), live=none, held=none, weight=np.full(len(units), 4.0),
+            own=np.array([one for one, _, _ in units]),
             keys=np.array(keys), starts=np.array([*starts, len(rows)]),
             unit=np.array([unit for _, unit, _ in rows]), cost=np.array([cost for _, _, cost in rows]),
             lag=np.zeros(len(rows)),

@@ -31,7 +31,7 @@ def ways(problem: Problem, chosen: Sequence[Open], owners: Ints) -> dict[int, Ro
     ``owners`` has for each unit the open cause that explains it best, -1 for none. As (keys, costs in nats, lags in s).
     """
     found: dict[int, list[tuple[int, float, float]]] = {}
-    standing = _explained(problem, owners)
+    standing = _explained(problem, chosen, owners) if chosen else {}
     ends, onsets = problem.symptoms.ends, problem.symptoms.onsets
     for one in chosen:
         key = problem.key(one.cause)
@@ -62,13 +62,12 @@ def besides(claims_of: Callable[[int], Rows], more: Mapping[int, Rows]) -> Calla
     return both
 
 
-def _explained(problem: Problem, owners: Ints) -> dict[int, list[tuple[int, int]]]:
-    """By node, the units of trouble there that an open cause explains, each with its family."""
-    symptoms = problem.symptoms
-    own = np.flatnonzero(symptoms.cost <= 0.0)
-    own = own[owners[symptoms.unit[own]] >= 0]
+def _explained(problem: Problem, chosen: Sequence[Open], owners: Ints) -> dict[int, list[tuple[int, int]]]:
+    """By node where causes are open, the units of trouble there that one of them explains, each with its family."""
+    nodes = problem.symptoms.keys[[one.cause for one in chosen]] // COUNT
+    units = np.flatnonzero((owners >= 0) & np.isin(problem.symptoms.own // COUNT, nodes))
     there: dict[int, list[tuple[int, int]]] = {}
-    for unit, key in zip(symptoms.unit[own].tolist(), symptoms.keys[problem.cause[own]].tolist(), strict=True):
+    for unit, key in zip(units.tolist(), problem.symptoms.own[units].tolist(), strict=True):
         node, family = divmod(key, COUNT)
         if family in TROUBLED:
             there.setdefault(node, []).append((unit, family))

@@ -89,6 +89,9 @@ class Posing:
         onsets = np.array([unit.onset for unit in known], dtype=np.float64)
         ends = np.array([self._ended(unit, now) if unit.ends else inf for unit in known], dtype=np.float64)
         yield
+        node = web.graph.node
+        own = np.array([node(unit.entity) * COUNT + unit.family for unit in known], dtype=np.int64)
+        yield
         return [unit.id for unit in known], Symptoms(
             onsets=onsets,
             ends=ends,
@@ -103,6 +106,7 @@ class Posing:
             lag=lag[order],
             timing=self._timing,
             beside=len(group.units) - len(known),
+            own=own,
             near=_near(known, web.graph) if web.graph.gaps.some else None,
         )
 

@@ -25,7 +25,8 @@ class Symptoms:
     while, ``weight`` per unit in nats (what explaining it earns); ``unit``, ``cost``, ``lag`` per row; ``keys``
     distinct causes and ``starts`` where the rows of each begin (one more entry than keys). ``beside`` are the units of
     the group that no cause here could explain, which are left out. ``near``, where ways are missing, is the same number
-    for units of one namespace and family (below 0: in none).
+    for units of one namespace and family (below 0: in none). ``own`` per unit is the key of what it is itself,
+    which need not be among ``keys``.
     """
 
     onsets: Floats
@@ -34,6 +35,7 @@ class Symptoms:
     live: NDArray[np.bool_]
     held: NDArray[np.bool_]
     weight: Floats
+    own: Ints
     keys: Ints
     starts: Ints
     unit: Ints
