@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,13 @@ class Child:
     def wait_ready(self, within_s: float = 60.0) -> None:
         line = self._lines.get(timeout=within_s)
         assert line.startswith("quell listening on"), f"{line!r}\n{self.log[-3000:]}"
+
+    def decided_over(self, within_s: float = 60.0) -> None:
+        """Waits until all that was accepted is decided over, which after a kill may go on behind a ready daemon."""
+        until = time.monotonic() + within_s
+        while self.api("GET", "/status")["backlog"]["records"]:
+            assert time.monotonic() < until, self.log[-3000:]
+            time.sleep(0.1)
 
     def kill(self) -> None:
         """SIGKILL: nothing is written, nothing is said."""

@@ -190,6 +190,7 @@ def test_a_daemon_killed_under_load_keeps_what_it_acknowledged(tmp_path: Path) -
             sender.join(35)
         child.spawn()
         child.wait_ready()
+        child.decided_over()
         found = {each["labels"]["alertname"] for each in child.api("GET", "/alerts?status=all&limit=100000")["alerts"]}
         acknowledged = set[str]().union(*(sender.acknowledged for sender in senders))
         assert len(acknowledged) > 50
@@ -224,6 +225,7 @@ def test_signals_to_all_end_the_daemon_in_order(tmp_path: Path) -> None:
         assert all(set(sender.answers) <= {0, 200, 503} for sender in senders)
         child.spawn()
         child.wait_ready()
+        child.decided_over()
         found = {each["labels"]["alertname"] for each in child.api("GET", "/alerts?status=all&limit=100000")["alerts"]}
         acknowledged = set[str]().union(*(sender.acknowledged for sender in senders))
         refused = set[str]().union(*(sender.refused for sender in senders))

@@ -79,7 +79,7 @@ def test_nothing_that_was_told_again_is_lost_or_counted_twice(tmp_path: Path, nu
                 ends[number] = teller.last_sent
         child.spawn()
         child.wait_ready()
-        decided_over(child)
+        child.decided_over()
         for number in range(2):
             everything = child.api("GET", "/alerts?status=all&limit=1000")["alerts"]
             told = [each for each in everything if each["labels"]["alertname"].startswith(f"t{number}-")]
@@ -93,14 +93,6 @@ def test_nothing_that_was_told_again_is_lost_or_counted_twice(tmp_path: Path, nu
     finally:
         child.close()
     assert packed_again(tmp_path / "quell") > 0
-
-
-def decided_over(child: Forked, within_s: float = 60.0) -> None:
-    """Waits until all that was accepted is decided over, which after a kill may go on behind a ready daemon."""
-    until = time.monotonic() + within_s
-    while child.api("GET", "/status")["backlog"]["records"]:
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def packed_again(directory: Path) -> int:
