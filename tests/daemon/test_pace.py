@@ -17,6 +17,7 @@ from quell.daemon import readers as readings
 from quell.daemon.pace import Pace
 from quell.daemon.readers import Readers
 from quell.model.decision import AnyDecision
+from quell.replay import collector
 from quell.replay.collector import HURRIED, LASTING, YOUNG, looked_for_later, seldom_collected
 
 _SLICE_S = 0.001
@@ -306,7 +307,8 @@ def test_garbage_is_looked_for_later_while_much_waits() -> None:
     assert gc.get_threshold() == usual  # whoever did not ask for it is let alone
 
 
-def test_what_is_new_while_much_waits_is_not_looked_through() -> None:
+def test_what_is_new_while_much_waits_is_looked_through_only_after_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "MOST_UNLOOKED", 10 * LASTING)
     looked: list[int] = []
 
     def note(phase: str, told: dict[str, int]) -> None:
@@ -316,17 +318,18 @@ def test_what_is_new_while_much_waits_is_not_looked_through() -> None:
     async def story() -> None:
         pace, kept = Pace(), []
         pace.hasten(NothingAhead(), 50_000)
-        for _ in range(8):
+        seen = weakref.ref(Cycle())
+        for _ in range(9):
             kept.append([[None] for _ in range(LASTING)])
             await pace.give_way(0.0)
             assert gc.get_count()[0] < LASTING
-        assert gc.get_freeze_count() == 0  # it is found all the same when the oldest are looked at
-        seen = weakref.ref(Cycle())
-        kept += [[[None] for _ in range(LASTING)]]
-        await pace.give_way(0.0)
+        assert looked == []
         assert seen() is not None
-        gc.collect()
+        kept.append([[None] for _ in range(LASTING)])
+        await pace.give_way(0.0)
+        assert looked == [2]
         assert seen() is None
+        assert gc.get_freeze_count() == 0
 
     gc.collect()
     gc.callbacks.append(note)
@@ -335,7 +338,6 @@ def test_what_is_new_while_much_waits_is_not_looked_through() -> None:
             go(story())
     finally:
         gc.callbacks.remove(note)
-    assert looked == [2]
 
 
 class Cycle:

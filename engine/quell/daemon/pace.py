@@ -12,7 +12,7 @@ import structlog
 
 from quell.daemon.decider import Ahead
 from quell.daemon.readers import Readers
-from quell.replay.collector import looked_for_later, take_for_lasting
+from quell.replay.collector import Lasting, looked_for_later
 
 _RECEIVING_SHARE = 8.0
 """Time for deliveries per time for the core while both have more to do than there is time."""
@@ -96,6 +96,7 @@ class Pace:
         self._owed_s = 0.0
         self._seen = 0
         self._hurried = False
+        self._lasting = Lasting()
 
     def follow(self, coming: Coming) -> None:
         """Looks at what comes from now on."""
@@ -140,7 +141,7 @@ class Pace:
         self.worked_s += max(0.0, min(spent_s, time.thread_time() - self._used_s))
         self._owed_s += spent_s
         if self._hurried:
-            take_for_lasting()
+            self._lasting.take()
         if self._owed_s >= _SERVED_AFTER_S:
             await self._serve()
         self._used_s = time.thread_time()

@@ -18,6 +18,8 @@ HURRIED = 300_000
 """New containers before the youngest are looked at while tens of thousands wait to be decided over."""
 LASTING = 50_000
 """So many new ones are taken for lasting then, as nearly all are, which takes no time: so none is looked at."""
+MOST_UNLOOKED = 10_000_000
+"""After so many, a quarter of an hour's worth of a thousand alerts a second, all are looked at, for .1 to .5 s."""
 
 
 @contextmanager
@@ -38,8 +40,24 @@ def looked_for_later(hurried: bool) -> None:
         gc.set_threshold(HURRIED if hurried else YOUNG, middle, old)
 
 
-def take_for_lasting() -> None:
-    """Where many are new, all are among the oldest from now on, without a look: what is garbage is found with these."""
-    if gc.get_count()[0] >= LASTING:
-        gc.freeze()
-        gc.unfreeze()
+class Lasting:
+    """Takes what is new for lasting, as often as it is asked to and much is new."""
+
+    def __init__(self) -> None:
+        self._unlooked = 0
+
+    def take(self) -> None:
+        """All are among the oldest from now on, without a look; after very many it is looked through all of them once.
+
+        Else what little is garbage, of connections and statements, would never be found while a storm goes on.
+        """
+        new = gc.get_count()[0]
+        if new < LASTING:
+            return
+        self._unlooked += new
+        if self._unlooked >= MOST_UNLOOKED:
+            self._unlooked = 0
+            gc.collect()
+        else:
+            gc.freeze()
+            gc.unfreeze()
